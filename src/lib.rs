@@ -1,0 +1,2 @@
+//! Emits metadata change proposals to DataHub's metadata service (GMS), and runs ingestion recipes.
+
