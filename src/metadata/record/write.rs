@@ -1,0 +1,84 @@
+//! From a proposal to a record's text.
+
+use crate::metadata::json;
+use crate::metadata::{Aspect, ChangeType, Proposal};
+
+/// Appends the proposal as one line (without its end) with the aspect as `{"json": …}`, in ASCII.
+///
+/// A patch, and any aspect of another content type than `application/json`, is written with `value` and `contentType`
+/// instead, since `{"json": …}` cannot say what it is: DataHub's own file sink loses a patch's type that way. A proposal
+/// without an aspect has `"aspect":null`, without which DataHub's file source would not know it for a proposal.
+pub fn write_json_form(proposal: &Proposal, out: &mut Vec<u8>) {
+    write(proposal, out, Form::Json, None);
+}
+
+/// Appends the proposal as one line (without its end) with the aspect as `{"value": "…", "contentType": …}`, in ASCII.
+///
+/// `extra` is one more member: its name and its value, which must be compact JSON in ASCII.
+pub fn write_value_form(proposal: &Proposal, out: &mut Vec<u8>, extra: Option<(&str, &[u8])>) {
+    write(proposal, out, Form::Value, extra);
+}
+
+/// Appends the proposal in the form of [`write_json_form`], indented by four blanks a level as DataHub's file sink
+/// writes each record; that sink puts `[` and a line end before the first, `,` and a line end between two and a line end
+/// and `]` behind the last.
+pub fn write_indented(proposal: &Proposal, out: &mut Vec<u8>) {
+    let mut compact = Vec::new();
+    write_json_form(proposal, &mut compact);
+    json::indent(out, &compact);
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Json,
+    Value,
+}
+
+fn write(proposal: &Proposal, out: &mut Vec<u8>, form: Form, extra: Option<(&str, &[u8])>) {
+    let aspect_length = proposal.aspect.as_ref().map_or(0, |aspect| aspect.value.len());
+    out.reserve(aspect_length + aspect_length / 4 + 512);
+    out.extend_from_slice(b"{\"entityType\":");
+    json::push_json_string(out, &proposal.entity_type);
+    out.extend_from_slice(b",\"entityUrn\":");
+    json::push_json_string(out, proposal.urn.as_str());
+    out.extend_from_slice(b",\"changeType\":");
+    json::push_json_string(out, proposal.change_type.as_str());
+    out.extend_from_slice(b",\"aspectName\":");
+    json::push_json_string(out, &proposal.aspect_name);
+    out.extend_from_slice(b",\"aspect\":");
+    match &proposal.aspect {
+        None => out.extend_from_slice(b"null"),
+        Some(aspect) if form == Form::Json && keeps_its_type(proposal.change_type, aspect) => {
+            out.extend_from_slice(b"{\"json\":");
+            json::push_ascii_json(out, &aspect.value);
+            out.push(b'}');
+        }
+        Some(aspect) => {
+            out.extend_from_slice(b"{\"value\":\"");
+            json::push_embedded_json(out, &aspect.value);
+            out.extend_from_slice(b"\",\"contentType\":");
+            json::push_json_string(out, &aspect.content_type);
+            out.push(b'}');
+        }
+    }
+    if let Some(system_metadata) = &proposal.system_metadata {
+        out.extend_from_slice(b",\"systemMetadata\":");
+        system_metadata.push_record_json(out);
+    }
+    if !proposal.headers.is_empty() {
+        out.extend_from_slice(b",\"headers\":");
+        json::push_string_map(out, &proposal.headers);
+    }
+    if let Some((name, value)) = extra {
+        out.push(b',');
+        json::push_json_string(out, name);
+        out.push(b':');
+        out.extend_from_slice(value);
+    }
+    out.push(b'}');
+}
+
+/// Whether `{"json": …}` is read back with the same content type.
+fn keeps_its_type(change_type: ChangeType, aspect: &Aspect) -> bool {
+    change_type != ChangeType::Patch && aspect.content_type == Aspect::JSON
+}
