@@ -1,3 +1,7 @@
 //! Emits metadata change proposals to DataHub's metadata service (GMS), and runs ingestion recipes.
 
+pub mod auth;
+mod error;
 pub mod metadata;
+
+pub use error::{Error, ErrorKind};

@@ -1,0 +1,123 @@
+//! What a token says of itself.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Longer claims are not looked at; GMS's own are some 250 bytes.
+const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
+
+/// The claims of a JWT that GMS issued or might take (`TokenClaims.java`), read without checking the signature: they
+/// explain a refusal, they prove nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claims {
+    /// Whose token it is, for example `datahub`; not a URN.
+    pub actor_id: Option<String>,
+    /// `PERSONAL`, `SESSION` or `SERVICE_ACCOUNT`.
+    pub kind: Option<String>,
+    /// `exp`; a token without it never expires.
+    pub expires_at: Option<Timestamp>,
+    /// `nbf`; GMS writes none, identity providers do.
+    pub not_before: Option<Timestamp>,
+    /// `iss`; GMS writes `datahub-metadata-service`.
+    pub issuer: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Payload {
+    #[serde(rename = "actorId")]
+    actor_id: Option<Value>,
+    #[serde(rename = "type")]
+    kind: Option<Value>,
+    exp: Option<Value>,
+    nbf: Option<Value>,
+    iss: Option<Value>,
+    sub: Option<Value>,
+}
+
+impl Claims {
+    /// Reads the claims of `token`, if it has the form of a JWT.
+    pub fn read(token: &str) -> Option<Self> {
+        let mut parts = token.split('.');
+        let (Some(_header), Some(payload), Some(_signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return None;
+        };
+        if payload.len() > MAX_PAYLOAD_BYTES {
+            return None;
+        }
+        let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
+        let payload: Payload = serde_json::from_slice(&payload).ok()?;
+        Some(Self {
+            actor_id: text(payload.actor_id).or(text(payload.sub)),
+            kind: text(payload.kind),
+            expires_at: time(payload.exp.as_ref()),
+            not_before: time(payload.nbf.as_ref()),
+            issuer: text(payload.iss),
+        })
+    }
+
+    /// The URN of the token's user.
+    pub fn actor_urn(&self) -> Option<String> {
+        self.actor_id
+            .as_ref()
+            .map(|id| if id.starts_with("urn:li:") { id.clone() } else { format!("urn:li:corpuser:{id}") })
+    }
+}
+
+/// A claim as text for people: short, and with nothing in it that could upset a terminal.
+fn text(claim: Option<Value>) -> Option<String> {
+    match claim? {
+        Value::String(text) => Some(text.chars().filter(|c| !c.is_control()).take(200).collect()),
+        _ => None,
+    }
+}
+
+fn time(claim: Option<&Value>) -> Option<Timestamp> {
+    let claim = claim?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a NumericDate may have a fraction, which nobody needs"
+    )]
+    let seconds = claim.as_i64().or_else(|| claim.as_f64().map(|seconds| seconds as i64))?;
+    Timestamp::from_second(seconds).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jwt(payload: &str) -> String {
+        format!("eyJhbGciOiJIUzI1NiJ9.{}.c2lnbmF0dXJl", URL_SAFE_NO_PAD.encode(payload))
+    }
+
+    #[test]
+    fn reads_what_gms_writes() {
+        let token = jwt(
+            r#"{"actorType":"USER","actorId":"loader","type":"PERSONAL","version":"2","jti":"x","sub":"loader","exp":1790000000,"iss":"datahub-metadata-service"}"#,
+        );
+        let claims = Claims::read(&token).unwrap();
+        assert_eq!(claims.actor_urn().as_deref(), Some("urn:li:corpuser:loader"));
+        assert_eq!(claims.kind.as_deref(), Some("PERSONAL"));
+        assert_eq!(claims.expires_at, Timestamp::from_second(1_790_000_000).ok());
+        assert_eq!(claims.issuer.as_deref(), Some("datahub-metadata-service"));
+        assert_eq!(claims.not_before, None);
+    }
+
+    #[test]
+    fn what_is_no_jwt_has_no_claims() {
+        for token in ["", "opaque", "a.b", "a.b.c.d", "a.!!.c", &jwt("[1]"), &jwt("not json")] {
+            assert_eq!(Claims::read(token), None, "{token}");
+        }
+    }
+
+    #[test]
+    fn claims_of_other_types_and_absurd_times_are_passed_over() {
+        let claims =
+            Claims::read(&jwt(r#"{"actorId":7,"exp":1e300,"nbf":"soon","sub":"a\u001b[31mb"}"#)).unwrap();
+        assert_eq!(claims, Claims { actor_id: Some("a[31mb".into()), ..Claims::default() });
+    }
+}

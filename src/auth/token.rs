@@ -1,0 +1,82 @@
+//! A token, and where it came from.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+
+/// A bearer token. It has no text of its own: [`Debug`](fmt::Debug) and [`Display`](fmt::Display) show its
+/// [fingerprint](Self::fingerprint), and it cannot be serialised.
+#[derive(Clone)]
+pub struct Token {
+    secret: SecretString,
+    source: TokenSource,
+}
+
+/// Where a token came from. Its text is what reports and diagnoses call it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TokenSource {
+    /// Written in the recipe (also through `${…}`), or given to the builder.
+    Recipe,
+    /// An environment variable.
+    Environment(String),
+    /// A file.
+    File(PathBuf),
+    /// `~/.datahubenv`.
+    DatahubEnv,
+    /// The embedded GMS made it for this run.
+    Embedded,
+    /// `extra_headers` carries an Authorization header of its own.
+    ExtraHeaders,
+}
+
+impl Token {
+    /// Takes `secret` as it is; hygiene is the business of whoever read it.
+    pub fn new(secret: impl Into<String>, source: TokenSource) -> Self {
+        Self { secret: SecretString::from(secret.into()), source }
+    }
+
+    /// Where it came from.
+    pub fn source(&self) -> &TokenSource {
+        &self.source
+    }
+
+    /// The token itself. Only what builds a header, and what reads its claims, has a use for it.
+    pub(crate) fn expose(&self) -> &str {
+        self.secret.expose_secret()
+    }
+
+    /// The first 8 hexadecimal digits of its SHA-256: enough to tell two tokens apart, and of no use to a thief.
+    pub fn fingerprint(&self) -> String {
+        let digest = Sha256::digest(self.expose().as_bytes());
+        let beginning = digest.iter().take(4).fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
+        format!("{beginning:08x}")
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Token(sha256 {}, {})", self.fingerprint(), self.source)
+    }
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256 {}", self.fingerprint())
+    }
+}
+
+impl fmt::Display for TokenSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Recipe => f.write_str("recipe"),
+            Self::Environment(name) => write!(f, "env:{name}"),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::DatahubEnv => f.write_str("datahubenv"),
+            Self::Embedded => f.write_str("embedded"),
+            Self::ExtraHeaders => f.write_str("extra-headers"),
+        }
+    }
+}
