@@ -3,5 +3,6 @@
 pub mod auth;
 mod error;
 pub mod metadata;
+pub mod recipe;
 
 pub use error::{Error, ErrorKind};

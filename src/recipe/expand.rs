@@ -1,0 +1,430 @@
+//! `${NAME}` in a recipe's values.
+//!
+//! The rules are those of DataHub's `config_loader.py` and the `expandvars` package below it, oddities included, so that a
+//! recipe means the same here: a string that holds `${…}` is expanded as a whole, and a variable that is not set is a
+//! mistake; a string that only starts with `$` is expanded if all its variables are set, and else stays as it is; any
+//! other string is left alone. Within a default (`${A:-$B}`) a variable that is not set is empty. One thing differs:
+//! `$$` and `${$}` stay as they are, where Python puts in a process id.
+//!
+//! Expansion takes place after parsing, in string values only. What a variable brings is never parsed or expanded again.
+
+use super::environment::Environment;
+use super::mask::{MASK, is_plain, show_word};
+use super::mistake::Problem;
+use super::secrets::Secrets;
+use super::tree::{Node, Value};
+
+/// How deep defaults may nest: `${A:-${B:-${C}}}` is 3.
+const MAX_DEPTH: usize = 16;
+
+/// Replaces unset variables, for people who set it; a name of the `expandvars` package.
+const RECOVER_NULL: &str = "EXPANDVARS_RECOVER_NULL";
+
+/// Expands every string below `node`. Values of variables become `secrets`.
+pub(super) fn expand(
+    node: &mut Node,
+    environment: &mut Environment,
+    secrets: &Secrets,
+    problems: &mut Vec<Problem>,
+) {
+    let mut expansion = Expansion { environment, secrets, flaws: Vec::new(), from_environment: false };
+    expansion.node(node, "", problems);
+}
+
+/// What is wrong with a string.
+#[derive(Debug, PartialEq, Eq)]
+enum Flaw {
+    Unset(String),
+    /// `${NAME:?message}`.
+    Demanded(String, String),
+    NotUtf8(String),
+    IndirectUnset(String),
+    MissingBrace,
+    LoneEscape,
+    BadSubstitution,
+    BadLength,
+    TooDeep,
+}
+
+struct Expansion<'a> {
+    environment: &'a mut Environment,
+    secrets: &'a Secrets,
+    /// What is wrong but does not keep us from looking for more.
+    flaws: Vec<Flaw>,
+    from_environment: bool,
+}
+
+/// What stands between `${` and `}`.
+#[derive(Default)]
+struct Reference {
+    name: String,
+    kind: Option<Kind>,
+    modifier: Vec<char>,
+    indirect: bool,
+    braces: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Default,
+    Assign,
+    Alternative,
+    Slice,
+    Demand,
+    Length,
+}
+
+impl Expansion<'_> {
+    fn node(&mut self, node: &mut Node, path: &str, problems: &mut Vec<Problem>) {
+        match &mut node.value {
+            Value::Map(entries) => {
+                for entry in entries {
+                    let key = show_word(&entry.key);
+                    let path = if path.is_empty() { key } else { format!("{path}.{key}") };
+                    self.node(&mut entry.node, &path, problems);
+                }
+            }
+            Value::List(items) => {
+                for (index, item) in items.iter_mut().enumerate() {
+                    self.node(item, &format!("{path}[{index}]"), problems);
+                }
+            }
+            Value::String(text) => match self.string(text) {
+                Ok(Some(expanded)) => {
+                    node.value = Value::String(expanded);
+                    node.from_environment = self.from_environment;
+                }
+                Ok(None) => {}
+                Err(flaws) => {
+                    node.value = Value::Unusable;
+                    problems.extend(flaws.iter().map(|flaw| {
+                        let (message, help) = flaw.explain();
+                        Problem::new(node.span, format!("`{path}`: {message}")).with_help(help)
+                    }));
+                }
+            },
+            _ => {}
+        }
+    }
+
+    /// The expanded string; `None` when it stays as it is.
+    fn string(&mut self, text: &str) -> Result<Option<String>, Vec<Flaw>> {
+        let strict = holds_reference(text);
+        if !strict && !text.starts_with('$') {
+            return Ok(None);
+        }
+        self.flaws.clear();
+        self.from_environment = false;
+        let characters: Vec<char> = text.chars().collect();
+        let result = self.text(&characters, true, 0);
+        let mut flaws = std::mem::take(&mut self.flaws);
+        if !strict && flaws.iter().any(|flaw| matches!(flaw, Flaw::Unset(_))) {
+            return Ok(None);
+        }
+        match result {
+            Ok(expanded) if flaws.is_empty() => Ok(Some(expanded)),
+            Ok(_) => {
+                flaws.dedup();
+                Err(flaws)
+            }
+            Err(flaw) => {
+                flaws.push(flaw);
+                Err(flaws)
+            }
+        }
+    }
+
+    /// With `unset_is_a_flaw` unset variables are collected, else they are empty.
+    fn text(&mut self, text: &[char], unset_is_a_flaw: bool, depth: usize) -> Result<String, Flaw> {
+        if depth > MAX_DEPTH {
+            return Err(Flaw::TooDeep);
+        }
+        let mut expanded = String::new();
+        let mut rest = text;
+        while let Some((character, after)) = rest.split_first() {
+            rest = after;
+            let next = after.first().copied();
+            match (character, next) {
+                ('\\', None) => return Err(Flaw::LoneEscape),
+                ('\\', Some(next)) => {
+                    if !matches!(next, '$' | '\\') {
+                        expanded.push('\\');
+                    }
+                    expanded.push(next);
+                    rest = after.get(1..).unwrap_or_default();
+                }
+                ('$', Some(next)) if is_name_character(next) || matches!(next, '{' | '$') => {
+                    let (reference, after) = Reference::read(after)?;
+                    rest = after;
+                    expanded.push_str(&self.reference(&reference, unset_is_a_flaw, depth)?);
+                }
+                (character, _) => expanded.push(*character),
+            }
+        }
+        Ok(expanded)
+    }
+
+    fn reference(
+        &mut self,
+        reference: &Reference,
+        unset_is_a_flaw: bool,
+        depth: usize,
+    ) -> Result<String, Flaw> {
+        let name = reference.name.as_str();
+        if name.is_empty() {
+            return Err(Flaw::BadSubstitution);
+        }
+        if name == "$" {
+            return match (reference.kind, reference.indirect, reference.braces) {
+                (None, false, true) => Ok("${$}".to_owned()),
+                (None, false, false) => Ok("$$".to_owned()),
+                _ => Err(Flaw::BadSubstitution),
+            };
+        }
+        let mut value = self.look_up(name)?;
+        if reference.indirect {
+            let other = value.ok_or_else(|| Flaw::IndirectUnset(name.to_owned()))?;
+            value = self.look_up(&other)?;
+        }
+        let modifier = self.text(&reference.modifier, false, depth + 1)?;
+        let filled = value.clone().filter(|value| !value.is_empty());
+        let (result, from_environment) = match reference.kind {
+            None => (value, true),
+            Some(Kind::Length) if modifier.is_empty() => {
+                let length = value.map_or(0, |value| value.chars().count());
+                (Some(length.to_string()), false)
+            }
+            Some(Kind::Length) => return Err(Flaw::BadSubstitution),
+            Some(Kind::Default) => {
+                let from_environment = filled.is_some();
+                (filled.or(Some(modifier)), from_environment)
+            }
+            Some(Kind::Assign) => {
+                let from_environment = filled.is_some();
+                if filled.is_none() {
+                    self.environment.set(name.to_owned(), modifier.clone());
+                }
+                (filled.or(Some(modifier)), from_environment)
+            }
+            Some(Kind::Alternative) => (Some(filled.map_or_else(String::new, |_| modifier)), false),
+            Some(Kind::Slice) => (Some(slice(&value.unwrap_or_default(), &modifier)?), true),
+            Some(Kind::Demand) => {
+                if filled.is_none() && self.environment.get(RECOVER_NULL).is_none() {
+                    self.flaws.push(Flaw::Demanded(name.to_owned(), modifier));
+                    return Ok(String::new());
+                }
+                (filled.or_else(|| self.recovery()), true)
+            }
+        };
+        self.from_environment |= from_environment;
+        if let Some(result) = result {
+            return Ok(result);
+        }
+        if !unset_is_a_flaw {
+            return Ok(String::new());
+        }
+        if let Some(recovery) = self.recovery() {
+            return Ok(recovery);
+        }
+        self.flaws.push(Flaw::Unset(name.to_owned()));
+        Ok(String::new())
+    }
+
+    fn look_up(&self, name: &str) -> Result<Option<String>, Flaw> {
+        if self.environment.is_not_utf8(name) {
+            return Err(Flaw::NotUtf8(name.to_owned()));
+        }
+        let value = self.environment.get(name);
+        if let Some(value) = value {
+            self.secrets.add(value);
+        }
+        Ok(value.map(str::to_owned))
+    }
+
+    fn recovery(&self) -> Option<String> {
+        self.environment.get(RECOVER_NULL).map(str::to_owned)
+    }
+}
+
+impl Reference {
+    /// Reads what follows a `$`, and returns what is left behind it.
+    fn read(text: &[char]) -> Result<(Self, &[char]), Flaw> {
+        let mut reference = Self::default();
+        let mut rest = text;
+        // `$A` ends where its name does; a brace, also a later one (`$A{B}`), makes it end at the closing one.
+        while let Some((character, after)) = rest.split_first() {
+            match *character {
+                '{' if !reference.braces => {
+                    reference.braces = true;
+                    rest = after;
+                    match after.split_first() {
+                        Some(('!', after)) => {
+                            reference.indirect = true;
+                            rest = after;
+                        }
+                        Some(('#', after)) => {
+                            reference.kind = Some(Kind::Length);
+                            rest = after;
+                        }
+                        _ => {}
+                    }
+                }
+                '}' if reference.braces => return Ok((reference, after)),
+                character
+                    if is_name_character(character) || (character == '$' && reference.name.is_empty()) =>
+                {
+                    reference.name.push(character);
+                    rest = after;
+                }
+                _ if reference.braces => return reference.read_modifier(rest),
+                _ => return Ok((reference, rest)),
+            }
+        }
+        if reference.braces {
+            return Err(Flaw::MissingBrace);
+        }
+        Ok((reference, rest))
+    }
+
+    fn read_modifier(mut self, text: &[char]) -> Result<(Self, &[char]), Flaw> {
+        let mut rest = text;
+        let colon = rest.first() == Some(&':');
+        if colon {
+            rest = rest.get(1..).unwrap_or_default();
+        }
+        // `${#A:…}` stays a length (and is refused for its modifier); `${#A-…}` is a default.
+        if !colon || self.kind.is_none() {
+            let (character, after) = rest.split_first().ok_or(Flaw::MissingBrace)?;
+            self.kind = Some(match character {
+                '-' => Kind::Default,
+                '=' => Kind::Assign,
+                '+' => Kind::Alternative,
+                '?' => Kind::Demand,
+                _ => Kind::Slice,
+            });
+            if *character == '}' {
+                return Ok((self, after));
+            }
+            if self.kind == Some(Kind::Slice) {
+                self.modifier.push(*character);
+            }
+            rest = after;
+        }
+        let mut depth = 0_usize;
+        while let Some((character, after)) = rest.split_first() {
+            rest = after;
+            match character {
+                '{' => depth += 1,
+                '}' if depth == 0 => return Ok((self, rest)),
+                '}' => depth -= 1,
+                _ => {}
+            }
+            self.modifier.push(*character);
+        }
+        Err(Flaw::MissingBrace)
+    }
+}
+
+impl Flaw {
+    /// What is wrong, and what to do about it.
+    fn explain(&self) -> (String, String) {
+        match self {
+            Self::Unset(name) => {
+                let name = show_word(name);
+                (
+                    format!("the environment variable `{name}` is not set"),
+                    format!("set it (`export {name}=…`), or give a default: `${{{name}:-…}}`"),
+                )
+            }
+            Self::Demanded(name, message) => {
+                let name = show_word(name);
+                let message = match message.as_str() {
+                    "" => "parameter null or not set",
+                    message if is_plain(message) => message,
+                    _ => MASK,
+                };
+                (
+                    format!("the environment variable `{name}` is not set or empty: {message}"),
+                    format!("set it: `export {name}=…`"),
+                )
+            }
+            Self::NotUtf8(name) => (
+                format!("the value of the environment variable `{}` is not UTF-8", show_word(name)),
+                "set it to a text".to_owned(),
+            ),
+            Self::IndirectUnset(name) => {
+                let name = show_word(name);
+                (
+                    format!("the environment variable `{name}`, which is to name another one, is not set"),
+                    format!("set it: `export {name}=OTHER`"),
+                )
+            }
+            Self::MissingBrace => (
+                "a `${` has no closing `}`".to_owned(),
+                "close it, or write `\\$` for a dollar sign".to_owned(),
+            ),
+            Self::LoneEscape => {
+                ("nothing follows the `\\` at the end".to_owned(), "write `\\\\` for a backslash".to_owned())
+            }
+            Self::BadSubstitution => (
+                "this is no `${…}` that can be expanded".to_owned(),
+                "write `${NAME}` or `${NAME:-default}`; `\\$` is a dollar sign".to_owned(),
+            ),
+            Self::BadLength => (
+                "the length in `${NAME:start:length}` is no number from 0".to_owned(),
+                "write for example `${NAME:0:8}`".to_owned(),
+            ),
+            Self::TooDeep => {
+                (format!("defaults are nested deeper than {MAX_DEPTH} levels"), "use fewer".to_owned())
+            }
+        }
+    }
+}
+
+/// Whether there is a `${…}` with something in it, within one line.
+fn holds_reference(text: &str) -> bool {
+    text.split('\n').any(|line| {
+        line.find("${").is_some_and(|start| {
+            let inner = line.split_at(start).1.chars().skip(2);
+            inner.skip(1).any(|character| character == '}')
+        })
+    })
+}
+
+fn is_name_character(character: char) -> bool {
+    character.is_alphanumeric() || character == '_'
+}
+
+/// `${NAME:start:length}` with the meaning of a Python slice: what is no number counts as 0, negative ones count from the
+/// end.
+fn slice(value: &str, modifier: &str) -> Result<String, Flaw> {
+    if modifier.is_empty() {
+        return Err(Flaw::BadSubstitution);
+    }
+    let mut parts = modifier.split(':').map(str::trim);
+    let number = |text: &str| text.parse::<i64>().ok();
+    let offset = parts.next().and_then(number).unwrap_or(0);
+    let end = match parts.next() {
+        None => None,
+        Some(length) => match number(length) {
+            Some(length) if length < 0 => return Err(Flaw::BadLength),
+            Some(length) => Some(offset.saturating_add(length)),
+            None if length.chars().all(is_name_character) => Some(offset),
+            None => return Err(Flaw::BadLength),
+        },
+    };
+    if parts.next().is_some() {
+        return Err(Flaw::BadSubstitution);
+    }
+    let count = value.chars().count();
+    let index = |position: i64| {
+        let distance = usize::try_from(position.unsigned_abs()).unwrap_or(usize::MAX);
+        if position < 0 { count.saturating_sub(distance) } else { distance.min(count) }
+    };
+    let start = index(offset);
+    let end = end.map_or(count, index);
+    Ok(value.chars().skip(start).take(end.saturating_sub(start)).collect())
+}
+
+#[cfg(test)]
+mod tests;

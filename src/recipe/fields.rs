@@ -1,0 +1,390 @@
+//! Reads the keys of one mapping, and collects all mistakes on the way.
+
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
+
+use strsim::damerau_levenshtein;
+
+use super::mask::holds_jwt;
+use super::mistake::{Mistakes, Problem};
+use super::tree::{Entry, Node, Span, Value};
+
+/// The longest time that makes sense in a recipe, in seconds: a year.
+const LONGEST: f64 = 366.0 * 86_400.0;
+
+/// Reads the keys of one mapping. Asking for a key makes it known; [`finish`](Self::finish) reports the unknown ones with
+/// the nearest known one.
+///
+/// An explicit null means absent. A string that is exactly a number or a boolean is taken where one is wanted, as that
+/// is all that `${NAME}` can bring; a number where a string is wanted is a mistake, as `01234` and `1e5` are not what
+/// they seem. Every reader reports what is wrong and then returns `None`, so that a component reads all its keys and all
+/// mistakes come at once.
+#[derive(Debug)]
+pub struct Fields<'a> {
+    entries: &'a [Entry],
+    path: String,
+    mistakes: &'a Mistakes,
+    /// Where a missing key is reported.
+    place: Span,
+    /// Not a mapping at all, which has been reported.
+    broken: bool,
+    known: Vec<&'static str>,
+}
+
+impl<'a> Fields<'a> {
+    /// Reads `node`. `path` is the dotted path for messages (`sink.config`), empty for the whole recipe; a block that is
+    /// `None` or null reads as an empty mapping.
+    pub fn new(node: Option<&'a Node>, path: &str, mistakes: &'a Mistakes) -> Self {
+        let above = || mistakes.above(path).unwrap_or((Span::NOWHERE, false));
+        let (place, broken) = node.map_or_else(above, |node| (mistakes.source().key_place(node.span), false));
+        Self::at(node, path.to_owned(), place, broken, mistakes)
+    }
+
+    fn at(node: Option<&'a Node>, path: String, place: Span, broken: bool, mistakes: &'a Mistakes) -> Self {
+        let mut fields = Self { entries: &[], path, mistakes, place, broken, known: Vec::new() };
+        match node.map(|node| (node, &node.value)) {
+            None | Some((_, Value::Null)) => {}
+            Some((_, Value::Map(entries))) => fields.entries = entries,
+            Some((_, Value::Unusable)) => fields.broken = true,
+            Some((node, _)) => {
+                fields.broken = true;
+                let found = mistakes.source().describe(node);
+                let subject =
+                    if fields.path.is_empty() { "a recipe".to_owned() } else { format!("`{}`", fields.path) };
+                let message = format!("{subject}: expected a mapping, found {found}");
+                mistakes.report(Problem::new(node.span, message));
+            }
+        }
+        mistakes.remember(&fields.path, place, fields.broken);
+        fields
+    }
+
+    /// The dotted path of this mapping.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// True when the key is there and not null.
+    pub fn has(&mut self, key: &'static str) -> bool {
+        self.node(key).is_some()
+    }
+
+    /// A string. A number or a boolean is a mistake that asks for quotes. So is a token: names, paths and addresses are
+    /// shown and kept, and a token must not be; what may hold one is read by [`secret`](Self::secret).
+    pub fn string(&mut self, key: &'static str) -> Option<String> {
+        let node = self.node(key)?;
+        self.open_text(&self.path_of(key), node)
+    }
+
+    /// Like [`string`](Self::string); the value is masked in every diagnostic, wherever its text occurs.
+    pub fn secret(&mut self, key: &'static str) -> Option<String> {
+        let node = self.node(key)?;
+        self.keep_secret(node);
+        self.text(&self.path_of(key), node)
+    }
+
+    /// A boolean, or a string that is exactly one, in any case: `true`, `yes`, `on`, `1`, `false`, `no`, `off`, `0`.
+    pub fn boolean(&mut self, key: &'static str) -> Option<bool> {
+        let node = self.node(key)?;
+        let boolean = match &node.value {
+            Value::Bool(boolean) => Some(*boolean),
+            Value::String(text) | Value::Number(text) => match text.to_ascii_lowercase().as_str() {
+                "true" | "yes" | "on" | "1" | "t" | "y" => Some(true),
+                "false" | "no" | "off" | "0" | "f" | "n" => Some(false),
+                _ => None,
+            },
+            _ => None,
+        };
+        if boolean.is_none() {
+            self.wrong(&self.path_of(key), node, "true or false");
+        }
+        boolean
+    }
+
+    /// A number within `range`, or a string that is exactly one; `expected` words the message, for example
+    /// "a number from 1 to 200".
+    pub fn number<T: FromStr + PartialOrd>(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<T>,
+        expected: &str,
+    ) -> Option<T> {
+        let node = self.node(key)?;
+        let number = number_in(node).filter(|number| range.contains(number));
+        if number.is_none() {
+            self.wrong(&self.path_of(key), node, expected);
+        }
+        number
+    }
+
+    /// A number of seconds from 0 up, with a fraction if need be.
+    pub fn seconds(&mut self, key: &'static str) -> Option<Duration> {
+        let seconds = self.number(key, 0.0..=LONGEST, "a number of seconds, 0 or more and at most a year")?;
+        Duration::try_from_secs_f64(seconds).ok()
+    }
+
+    /// One of some words, in any case.
+    pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&'static str, T)]) -> Option<T> {
+        let node = self.node(key)?;
+        let chosen = node.as_str().and_then(|text| {
+            let mut choices = choices.iter();
+            choices.find(|(word, _)| word.eq_ignore_ascii_case(text))
+        });
+        if let Some((_, choice)) = chosen {
+            return Some(*choice);
+        }
+        let words: Vec<String> = choices.iter().map(|(word, _)| format!("`{word}`")).collect();
+        let expected = match words.as_slice() {
+            [only] => only.clone(),
+            words => format!("one of {}", words.join(", ")),
+        };
+        self.wrong(&self.path_of(key), node, &expected);
+        None
+    }
+
+    /// A list of strings.
+    pub fn strings(&mut self, key: &'static str) -> Option<Vec<String>> {
+        let path = self.path_of(key);
+        let items = self.list(key, "a list of strings")?;
+        let texts =
+            items.iter().enumerate().map(|(index, item)| self.open_text(&format!("{path}[{index}]"), item));
+        // All of them are read before the first bad one ends it: each is to be reported.
+        texts.collect::<Vec<_>>().into_iter().collect()
+    }
+
+    /// A list of numbers; `expected` words the message for one of them, for example "an HTTP status".
+    pub fn numbers<T: FromStr>(&mut self, key: &'static str, expected: &str) -> Option<Vec<T>> {
+        let path = self.path_of(key);
+        let items = self.list(key, &format!("a list, each item {expected}"))?;
+        let numbers = items.iter().enumerate().map(|(index, item)| {
+            let number = number_in(item);
+            if number.is_none() {
+                self.wrong(&format!("{path}[{index}]"), item, expected);
+            }
+            number
+        });
+        numbers.collect::<Vec<_>>().into_iter().collect()
+    }
+
+    /// A mapping of the user's own keys to strings, in order. With `secret`, all its values are masked.
+    pub fn string_map(&mut self, key: &'static str, secret: bool) -> Option<Vec<(String, String)>> {
+        let path = self.path_of(key);
+        let node = self.node(key)?;
+        if secret {
+            self.keep_secret(node);
+        }
+        let Some(entries) = node.entries() else {
+            self.wrong(&path, node, "a mapping of names to strings");
+            return None;
+        };
+        let pairs = entries.iter().map(|entry| {
+            let path = format!("{path}.{}", self.mistakes.source().describe_key(&entry.key));
+            if entry.node.is_null() {
+                self.wrong(&path, &entry.node, "a string");
+                return None;
+            }
+            let text =
+                if secret { self.text(&path, &entry.node) } else { self.open_text(&path, &entry.node) };
+            Some((entry.key.clone(), text?))
+        });
+        pairs.collect::<Vec<_>>().into_iter().collect()
+    }
+
+    /// A mapping below this one; reads as empty when it is absent.
+    #[must_use]
+    pub fn block(&mut self, key: &'static str) -> Self {
+        let path = self.path_of(key);
+        let place = self.entry(key).map_or(self.place, |entry| entry.key_span);
+        Self::at(self.node(key), path, place, self.broken, self.mistakes)
+    }
+
+    /// The mappings of a list, each to be read and finished. Empty when the list is absent.
+    pub fn blocks(&mut self, key: &'static str) -> Vec<Self> {
+        let path = self.path_of(key);
+        let items = self.list(key, "a list of mappings").unwrap_or_default();
+        items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| {
+                let place = item.span.first();
+                Self::at(Some(item), format!("{path}[{index}]"), place, false, self.mistakes)
+            })
+            .collect()
+    }
+
+    /// The value as it is, for a component that reads its own config.
+    pub fn node(&mut self, key: &'static str) -> Option<&'a Node> {
+        self.entry(key).map(|entry| &entry.node).filter(|node| !node.is_null())
+    }
+
+    /// Accepts the key, whatever it holds; when it is there, adds to `warnings` one line: "`path.key` has no effect here:
+    /// why".
+    pub fn ignored(&mut self, key: &'static str, why: &str, warnings: &mut Vec<String>) {
+        if self.has(key) {
+            warnings.push(format!("`{}` has no effect here: {why}", self.path_of(key)));
+        }
+    }
+
+    /// Refuses the key when it is there (not null): "`path.key` is not supported yet: why".
+    pub fn not_yet(&mut self, key: &'static str, why: &str) {
+        if let Some(entry) = self.entry(key)
+            && !entry.node.is_null()
+        {
+            let message = format!("`{}` is not supported yet: {why}", self.path_of(key));
+            self.mistakes.report(Problem::new(entry.key_span, message));
+        }
+    }
+
+    /// Reports that a required key is missing, at the mapping's own place. Says nothing when the key is there, as then
+    /// something was wrong with its value and has been reported.
+    pub fn missing(&mut self, key: &'static str, expected: &str) {
+        if self.broken || self.has(key) {
+            return;
+        }
+        let message = format!("`{}` is missing: expected {expected}", self.path_of(key));
+        self.mistakes.report(Problem::new(self.place, message));
+    }
+
+    /// Reports a mistake at the value of `key`; at the mapping's own place where it is absent.
+    pub fn mistake(&mut self, key: &'static str, message: impl Into<String>) {
+        let message = format!("`{}`: {}", self.path_of(key), message.into());
+        match self.entry(key) {
+            Some(entry) => self.mistakes.at(&entry.node, message),
+            None => self.mistakes.report(Problem::new(self.place, message)),
+        }
+    }
+
+    /// Reports every key that was not asked for.
+    pub fn finish(self) {
+        for entry in self.entries {
+            if self.known.contains(&entry.key.as_str()) {
+                continue;
+            }
+            let source = self.mistakes.source();
+            // What an unknown key holds is unknown: `tokn: …`.
+            source.hide(entry.node.span);
+            if self.mistakes.is_full() || self.mistakes.any_at(entry.key_span) {
+                continue;
+            }
+            let key = source.describe_key(&entry.key);
+            let within = if self.path.is_empty() { String::new() } else { format!(" in `{}`", self.path) };
+            let hint = match self.nearest(&entry.key) {
+                Some(known) => format!("; did you mean `{known}`?"),
+                None if self.known.is_empty() => "; no keys are expected here".to_owned(),
+                None => {
+                    let mut known: Vec<String> =
+                        self.known.iter().map(|known| format!("`{known}`")).collect();
+                    known.sort();
+                    format!("; known keys are {}", known.join(", "))
+                }
+            };
+            let message = format!("unknown key `{key}`{within}{hint}");
+            self.mistakes.report(Problem::new(entry.key_span, message));
+        }
+    }
+
+    fn nearest(&self, key: &str) -> Option<&'static str> {
+        let fold = |key: &str| {
+            let letters = key.chars().filter(|character| character.is_alphanumeric());
+            letters.flat_map(char::to_lowercase).collect::<String>()
+        };
+        // Distances of long texts are dear, and no key is long.
+        if key.len() > 80 {
+            return None;
+        }
+        let key = fold(key);
+        let given = |known: &str| self.entries.iter().any(|entry| entry.key == known);
+        self.known
+            .iter()
+            .map(|known| (damerau_levenshtein(&key, &fold(known)), *known))
+            .filter(|(distance, known)| *distance <= (known.len() / 3).max(1) && *distance < key.len())
+            .min_by_key(|(distance, known)| (*distance, given(known)))
+            .map(|(_, known)| known)
+    }
+
+    fn entry(&mut self, key: &'static str) -> Option<&'a Entry> {
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
+        self.entries.iter().find(|entry| entry.key == key)
+    }
+
+    fn list(&mut self, key: &'static str, expected: &str) -> Option<&'a [Node]> {
+        let node = self.node(key)?;
+        if let Value::List(items) = &node.value {
+            return Some(items);
+        }
+        self.wrong(&self.path_of(key), node, expected);
+        None
+    }
+
+    /// A text that will be shown.
+    fn open_text(&self, path: &str, node: &Node) -> Option<String> {
+        let text = self.text(path, node)?;
+        if holds_jwt(&text) {
+            let message = format!(
+                "`{path}` holds a token, which would be shown; DataHub's belongs in `sink.config.token`"
+            );
+            self.mistakes.report(Problem::new(node.span, message));
+            return None;
+        }
+        Some(text)
+    }
+
+    fn text(&self, path: &str, node: &Node) -> Option<String> {
+        if let Value::String(text) = &node.value {
+            return Some(text.clone());
+        }
+        let expected = match &node.value {
+            Value::Number(_) | Value::Bool(_) => "a string (put it in quotes)",
+            _ => "a string",
+        };
+        self.wrong(path, node, expected);
+        None
+    }
+
+    fn wrong(&self, path: &str, node: &Node, expected: &str) {
+        if node.value == Value::Unusable {
+            return;
+        }
+        let found = self.mistakes.source().describe(node);
+        let message = format!("`{path}`: expected {expected}, found {found}");
+        self.mistakes.report(Problem::new(node.span, message));
+    }
+
+    fn keep_secret(&self, node: &Node) {
+        let source = self.mistakes.source();
+        source.hide(node.span);
+        match &node.value {
+            Value::String(text) | Value::Number(text) => source.secrets.add(text),
+            Value::List(items) => items.iter().for_each(|item| self.keep_secret(item)),
+            Value::Map(entries) => entries.iter().for_each(|entry| self.keep_secret(&entry.node)),
+            _ => {}
+        }
+    }
+
+    fn path_of(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+}
+
+/// A number, or a string that is exactly one. A whole number may be written with a point, as Python takes it.
+fn number_in<T: FromStr>(node: &Node) -> Option<T> {
+    let (Value::Number(text) | Value::String(text)) = &node.value else {
+        return None;
+    };
+    let exactly = |text: &str| {
+        let digit =
+            text.trim_start_matches(['-', '+', '.']).starts_with(|first: char| first.is_ascii_digit());
+        if digit { text.parse().ok() } else { None }
+    };
+    exactly(text).or_else(|| {
+        let (whole, fraction) = text.split_once('.')?;
+        let zero = fraction.chars().all(|digit| digit == '0');
+        if zero { exactly(whole) } else { None }
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,246 @@
+//! Finds, reads and parses the text of a recipe.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use serde::de::IgnoredAny;
+
+use super::environment::Environment;
+use super::mistake::{Problem, RecipeError};
+use super::parsed::Parsed;
+use super::source::Source;
+use super::text::Text;
+use super::tree::{Node, Value};
+use super::{Recipe, expand, json, toml, yaml};
+
+/// As large may the text of a recipe be: 1 MiB. The largest real ones have some 100 KiB.
+const MAX_TEXT: u64 = 1 << 20;
+
+/// What standard input is called in messages.
+const STANDARD_INPUT: &str = "standard input";
+
+/// How a recipe is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Format {
+    /// YAML as `PyYAML` understands it; `.yml`, `.yaml`.
+    Yaml,
+    /// JSON; `.json`.
+    Json,
+    /// TOML; `.toml`.
+    Toml,
+}
+
+impl Format {
+    fn of(path: &Path) -> Option<Self> {
+        let suffix = path.extension().and_then(OsStr::to_str)?;
+        match suffix.to_ascii_lowercase().as_str() {
+            "yml" | "yaml" => Some(Self::Yaml),
+            "json" => Some(Self::Json),
+            "toml" => Some(Self::Toml),
+            _ => None,
+        }
+    }
+}
+
+impl Recipe {
+    /// Reads a recipe from a file, by its suffix `.yml`, `.yaml`, `.json` or `.toml`, or from standard input where the
+    /// path is `-`. The text may have up to 1 MiB.
+    ///
+    /// Mistakes that leave the rest readable, such as an unset variable or a key that stands twice, are kept for
+    /// [`mistakes`](Self::mistakes), so that they come together with those that the components find.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or its text is no recipe.
+    pub fn load(path: &Path, environment: &Environment) -> Result<Self, RecipeError> {
+        if path == Path::new("-") {
+            return Self::from_reader(io::stdin().lock(), environment);
+        }
+        let name = path.display().to_string();
+        let fail = |message: &str| failure(&name, message.to_owned());
+        if name.contains("://") {
+            return Err(fail("a recipe is read from a file or standard input, not from an address"));
+        }
+        let Some(format) = Format::of(path) else {
+            return Err(fail(
+                "the name of a recipe ends in .yml, .yaml, .json or .toml, which tells how it is written",
+            ));
+        };
+        let mut file = File::open(path).map_err(|error| unreadable(&name, &error))?;
+        let metadata = file.metadata().map_err(|error| unreadable(&name, &error))?;
+        if metadata.is_dir() {
+            return Err(fail("this is a directory; expected the file of a recipe"));
+        }
+        let text = read(&mut file, &name)?;
+        Self::parse(&name, format, &text, environment)
+    }
+
+    /// Reads a recipe as `-c -` does: JSON if it starts with `{` and is valid JSON, else YAML.
+    ///
+    /// # Errors
+    /// When it cannot be read, or its text is no recipe.
+    pub fn from_reader(mut reader: impl Read, environment: &Environment) -> Result<Self, RecipeError> {
+        let text = read(&mut reader, STANDARD_INPUT)?;
+        let start = text.trim_start();
+        // A YAML recipe may start with `{` too; what is neither is more likely JSON if it continues like JSON.
+        let looks_like_json =
+            start.strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with(['"', '}']));
+        let is_json = start.starts_with('{') && serde_json::from_str::<IgnoredAny>(start).is_ok();
+        let is_yaml = || yaml::parse(&Text::new("", text.as_str())).is_ok();
+        let format = if is_json || (looks_like_json && !is_yaml()) { Format::Json } else { Format::Yaml };
+        Self::parse(STANDARD_INPUT, format, &text, environment)
+    }
+
+    /// Parses the text of a recipe and expands its `${…}`. `name` is what messages call it.
+    ///
+    /// # Errors
+    /// When the text is no recipe.
+    pub fn parse(
+        name: &str,
+        format: Format,
+        text: &str,
+        environment: &Environment,
+    ) -> Result<Self, RecipeError> {
+        if text.len() as u64 > MAX_TEXT {
+            return Err(too_large(name));
+        }
+        let text = Text::new(name, text.strip_prefix('\u{feff}').unwrap_or(text));
+        if let Some(nul) = text.all.find('\0') {
+            let problem = Problem::new(text.span(nul..nul), "there is a NUL byte here; expected a text");
+            return Err(RecipeError::new(&Source::unparsed(text), vec![problem]));
+        }
+        let parsed = match format {
+            Format::Yaml => yaml::parse(&text).map_err(|problem| vec![problem]),
+            Format::Json => json::parse(&text).map_err(|problem| vec![problem]),
+            Format::Toml => toml::parse(&text),
+        };
+        match parsed {
+            Ok(parsed) => Self::from_parsed(text, parsed, Some(environment)),
+            Err(problems) => Err(RecipeError::new(&Source::unparsed(text), problems)),
+        }
+    }
+
+    /// Takes a recipe that exists as values already, for example in a program that writes its own. `${…}` is not
+    /// expanded in it.
+    ///
+    /// # Errors
+    /// When it is no mapping.
+    pub fn from_json(value: &serde_json::Value) -> Result<Self, RecipeError> {
+        let parsed = Parsed { root: Node::from_json(value), problems: Vec::new(), dropped: Vec::new() };
+        Self::from_parsed(Text::new("recipe", ""), parsed, None)
+    }
+
+    fn from_parsed(
+        text: Text,
+        mut parsed: Parsed,
+        environment: Option<&Environment>,
+    ) -> Result<Self, RecipeError> {
+        let source = Source::parsed(text, &parsed);
+        match &parsed.root.value {
+            Value::Map(_) => {}
+            Value::Null => {
+                return Err(RecipeError::whole(
+                    &source,
+                    "the recipe is empty; expected at least a `source`".to_owned(),
+                ));
+            }
+            _ => {
+                let found = source.describe(&parsed.root);
+                let message =
+                    format!("a recipe is a mapping with keys such as `source` and `sink`; found {found}");
+                return Err(RecipeError::new(&source, vec![Problem::new(parsed.root.span, message)]));
+            }
+        }
+        for key in ["__recipe_yaml__", "__secrets__"] {
+            let entries = parsed.root.entries().unwrap_or_default();
+            if let Some(entry) = entries.iter().find(|entry| entry.key == key) {
+                source.hide(parsed.root.span);
+                let problem = Problem::new(
+                    entry.key_span,
+                    format!("`{key}`: the envelope of a recipe and its secrets is not supported"),
+                )
+                .with_help("give the recipe itself, and its secrets as environment variables");
+                return Err(RecipeError::new(&source, vec![problem]));
+            }
+        }
+        refuse_files(&parsed.root, &source, &mut parsed.problems);
+        let environment = environment.map(|environment| {
+            let mut environment = environment.clone();
+            let problems = &mut parsed.problems;
+            expand::expand(&mut parsed.root, &mut environment, &source.secrets, problems);
+            environment
+        });
+        Ok(Self {
+            root: parsed.root,
+            source: source.into(),
+            problems: parsed.problems,
+            environment: environment.unwrap_or_default(),
+        })
+    }
+}
+
+/// `__DATAHUB_TO_FILE_x: text` asks DataHub's own client for a temporary file.
+fn refuse_files(node: &Node, source: &Source, problems: &mut Vec<Problem>) {
+    match &node.value {
+        Value::List(items) => items.iter().for_each(|item| refuse_files(item, source, problems)),
+        Value::Map(entries) => {
+            for entry in entries {
+                if let Some(name) = entry.key.strip_prefix("__DATAHUB_TO_FILE_") {
+                    source.hide(entry.node.span);
+                    let name = source.describe_key(name);
+                    problems.push(
+                        Problem::new(entry.key_span, format!("`__DATAHUB_TO_FILE_{name}` is not supported"))
+                            .with_help(format!("write the text to a file, and `{name}: PATH` here")),
+                    );
+                }
+                refuse_files(&entry.node, source, problems);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn read(reader: &mut dyn Read, name: &str) -> Result<String, RecipeError> {
+    let mut bytes = Vec::new();
+    reader.take(MAX_TEXT + 1).read_to_end(&mut bytes).map_err(|error| unreadable(name, &error))?;
+    if bytes.len() as u64 > MAX_TEXT {
+        return Err(too_large(name));
+    }
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err(failure(name, "this is UTF-16; save the recipe as UTF-8".to_owned()));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let offset = error.utf8_error().valid_up_to();
+        let before = error.as_bytes().get(..offset).unwrap_or_default();
+        let line = memchr::memchr_iter(b'\n', before).count() + 1;
+        let message = format!("this is not UTF-8: byte {offset}, in line {line}; save the recipe as UTF-8");
+        failure(name, message)
+    })
+}
+
+fn unreadable(name: &str, error: &io::Error) -> RecipeError {
+    let message = match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::IsADirectory => "this is a directory; expected the file of a recipe".to_owned(),
+        io::ErrorKind::PermissionDenied => "the file may not be read: permission denied".to_owned(),
+        _ => format!("cannot be read: {error}"),
+    };
+    failure(name, message)
+}
+
+fn too_large(name: &str) -> RecipeError {
+    failure(
+        name,
+        "this is larger than 1 MiB, the most that a recipe may have; metadata belongs in a file that the recipe names"
+            .to_owned(),
+    )
+}
+
+fn failure(name: &str, message: String) -> RecipeError {
+    RecipeError::whole(&Source::unparsed(Text::new(name, "")), message)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,245 @@
+//! Mistakes in a recipe: collected, placed and shown without a secret.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+
+use super::mask::show_word;
+use super::render;
+use super::source::Source;
+use super::tree::{Node, Span};
+use crate::{Error, ErrorKind};
+
+/// As many mistakes are shown. The rest is counted: nobody mends a thousand before the next run.
+const MOST: usize = 100;
+
+/// More are kept than are shown, as those that are shown are the first ones of the text.
+const KEPT: usize = 10 * MOST;
+
+/// A mistake before it is rendered: its message holds no text of the recipe that was not found fit to be shown.
+#[derive(Clone, Debug)]
+pub(super) struct Problem {
+    pub(super) span: Span,
+    pub(super) message: String,
+    pub(super) help: Option<String>,
+}
+
+impl Problem {
+    pub(super) fn new(span: Span, message: impl Into<String>) -> Self {
+        Self { span, message: message.into(), help: None }
+    }
+
+    pub(super) fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    pub(super) fn duplicate_key(key: &str, span: Span, first: Span) -> Self {
+        let message = format!(
+            "the key `{}` stands here for the second time; the first is in line {}, column {}",
+            show_word(key),
+            first.line,
+            first.column
+        );
+        Self::new(span, message).with_help("remove one of the two")
+    }
+}
+
+/// All mistakes found in a recipe. Several readers may write to one, also from several threads.
+///
+/// [`Recipe::mistakes`](super::Recipe::mistakes) makes one that can show the line at fault; [`Mistakes::default`] makes
+/// one without a text, for values that were never written down.
+#[derive(Debug, Default)]
+pub struct Mistakes {
+    source: Arc<Source>,
+    problems: Mutex<Vec<Problem>>,
+    /// The mappings that were read: by path, where they are, and whether they are none at all.
+    blocks: Mutex<HashMap<String, (Span, bool)>>,
+}
+
+impl Mistakes {
+    pub(super) fn new(source: Arc<Source>, problems: Vec<Problem>) -> Self {
+        Self { source, problems: Mutex::new(problems), blocks: Mutex::default() }
+    }
+
+    /// Reports a mistake at a value. What `message` quotes of the recipe is masked if it could be a secret.
+    pub fn at(&self, node: &Node, message: impl Into<String>) {
+        let mut message = message.into();
+        if let Some(text) = node.as_str()
+            && text.len() > 1
+            && !self.source.may_show(node)
+        {
+            message = message.replace(text, super::mask::MASK);
+        }
+        self.report(Problem::new(node.span, message));
+    }
+
+    /// Whether there is none yet.
+    pub fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    /// Ends the collection.
+    ///
+    /// # Errors
+    /// All mistakes, in the order of their places, if there is one.
+    pub fn into_error(self) -> Result<(), RecipeError> {
+        let problems = self.problems.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if problems.is_empty() { Ok(()) } else { Err(RecipeError::new(&self.source, problems)) }
+    }
+
+    pub(super) fn report(&self, problem: Problem) {
+        let mut problems = self.lock();
+        if problems.len() < KEPT {
+            problems.push(problem);
+        }
+    }
+
+    /// Whether no more are taken.
+    pub(super) fn is_full(&self) -> bool {
+        self.lock().len() >= KEPT
+    }
+
+    /// Whether there is a mistake at exactly this place.
+    pub(super) fn any_at(&self, span: Span) -> bool {
+        span.is_somewhere() && self.lock().iter().any(|problem| problem.span.start == span.start)
+    }
+
+    /// Keeps where a mapping stands, for those that are absent below it.
+    pub(super) fn remember(&self, path: &str, place: Span, broken: bool) {
+        let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+        blocks.insert(path.to_owned(), (place, broken));
+    }
+
+    /// Where the nearest mapping above an absent one stands, and whether it is none at all.
+    pub(super) fn above(&self, path: &str) -> Option<(Span, bool)> {
+        let blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+        let parents = std::iter::successors(Some(path), |path| {
+            let parent = path.rsplit_once('.').map_or("", |(parent, _)| parent);
+            (!path.is_empty()).then_some(parent)
+        });
+        parents.skip(1).find_map(|parent| blocks.get(parent)).copied()
+    }
+
+    pub(super) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Problem>> {
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One mistake, fit to be shown: every secret in it is masked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Mistake {
+    /// What is wrong, and what was expected.
+    pub message: String,
+    /// The recipe's path as it was given, or `standard input`.
+    pub file: String,
+    /// The line, from 1; none where the mistake has no place.
+    pub line: Option<usize>,
+    /// The column, from 1, in characters.
+    pub column: Option<usize>,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// The line at fault. A long one is cut.
+    pub text: Option<String>,
+    /// What stands below the line to point at the place.
+    #[serde(skip)]
+    marker: String,
+}
+
+/// A recipe that cannot be used, with all mistakes that were found.
+///
+/// Its [`Display`](fmt::Display) is what a terminal shows; as JSON it is `{"mistakes": [{"message", "file", "line", …}]}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RecipeError {
+    mistakes: Vec<Mistake>,
+}
+
+impl RecipeError {
+    pub(super) fn new(source: &Source, mut problems: Vec<Problem>) -> Self {
+        problems.sort_by_key(|problem| (problem.span.line, problem.span.column));
+        let mut mistakes: Vec<Mistake> = Vec::with_capacity(problems.len());
+        let mut places = HashSet::new();
+        // A value that is used twice, through an alias, is wrong once.
+        problems.retain(|problem| places.insert((problem.span.start, problem.message.clone())));
+        let omitted = problems.len().saturating_sub(MOST);
+        for problem in problems.iter().take(MOST) {
+            let place = problem.span.is_somewhere();
+            let shown = place.then(|| render::line(source, problem.span));
+            let (text, marker) = shown.unzip();
+            mistakes.push(Mistake {
+                message: source.secrets.mask(&problem.message),
+                file: source.text.name.clone(),
+                line: place.then_some(problem.span.line),
+                column: place.then_some(problem.span.column),
+                help: problem.help.as_ref().map(|help| source.secrets.mask(help)),
+                text,
+                marker: marker.unwrap_or_default(),
+            });
+        }
+        if omitted > 0 {
+            let message = format!("and at least {omitted} more mistakes");
+            mistakes.extend(Self::whole(source, message).mistakes);
+        }
+        Self { mistakes }
+    }
+
+    /// An error without a place, such as a file that is not there.
+    pub(super) fn whole(source: &Source, message: String) -> Self {
+        Self::new(source, vec![Problem::new(Span::NOWHERE, message)])
+    }
+
+    /// The mistakes, in the order of their places.
+    pub fn mistakes(&self) -> &[Mistake] {
+        &self.mistakes
+    }
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, message, .. } = self;
+        match (self.line, self.column) {
+            (Some(line), Some(column)) => write!(f, "{file}:{line}:{column}: {message}")?,
+            _ => write!(f, "{file}: {message}")?,
+        }
+        if let (Some(line), Some(text)) = (self.line, &self.text) {
+            let number = line.to_string();
+            let margin = " ".repeat(number.len());
+            write!(f, "\n{margin} |\n{number} | {text}\n{margin} | {}", self.marker)?;
+        }
+        if let Some(help) = &self.help {
+            write!(f, "\n  help: {help}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for RecipeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, mistake) in self.mistakes.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "error: {mistake}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for RecipeError {}
+
+/// An input error of the same text. The leading `error: ` is left to whoever prints it; the [`RecipeError`] itself is
+/// its [`source`](std::error::Error::source).
+impl From<RecipeError> for Error {
+    fn from(error: RecipeError) -> Self {
+        let text = error.to_string();
+        let message = text.strip_prefix("error: ").unwrap_or(&text).to_owned();
+        Self::new(ErrorKind::Input, message).with_source(error)
+    }
+}

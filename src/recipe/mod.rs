@@ -1,0 +1,104 @@
+//! What the user wrote: the recipe as a tree of values that know where they stand.
+//!
+//! This module knows no component. It reads a recipe ([`Recipe::load`]), expands `${…}` in it, hands out the tree
+//! ([`Recipe::root`]), and helps a component to read its part ([`Fields`]). Everything that is wrong is collected in
+//! [`Mistakes`] and comes out as one [`RecipeError`], which names each place, shows its line, and shows no secret.
+//!
+//! ```
+//! use datahub_emitter::recipe::{Environment, Fields, Format, Recipe};
+//!
+//! let text = "sink:\n  type: datahub-rest\n  config: {tokn: '${GMS_TOKEN}'}\n";
+//! let environment = Environment::from_pairs([("GMS_TOKEN", "swordfish")]);
+//! let recipe = Recipe::parse("recipe.yml", Format::Yaml, text, &environment).expect("valid YAML");
+//! let mistakes = recipe.mistakes();
+//! let mut fields = Fields::new(Some(recipe.root()), "", &mistakes);
+//! let mut sink = fields.block("sink");
+//! assert_eq!(sink.string("type").as_deref(), Some("datahub-rest"));
+//! let mut config = sink.block("config");
+//! assert_eq!(config.secret("token"), None);
+//! config.finish();
+//! let error = mistakes.into_error().unwrap_err().to_string();
+//! assert!(error.starts_with("error: recipe.yml:3:12: unknown key `tokn` in `sink.config`; did you mean `token`?"));
+//! assert!(!error.contains("swordfish"));
+//! ```
+
+mod environment;
+mod expand;
+mod fields;
+mod json;
+mod load;
+mod mask;
+mod mistake;
+mod parsed;
+mod render;
+mod scalar;
+mod secrets;
+mod source;
+mod text;
+mod toml;
+mod tree;
+mod yaml;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use environment::Environment;
+pub use fields::Fields;
+pub use load::Format;
+pub(crate) use mask::holds_jwt;
+pub use mask::mask;
+pub use mistake::{Mistake, Mistakes, RecipeError};
+pub use secrets::Secrets;
+pub use tree::{Entry, Node, Span, Value};
+
+use mistake::Problem;
+use source::Source;
+
+/// A recipe, parsed and expanded.
+pub struct Recipe {
+    root: Node,
+    source: Arc<Source>,
+    problems: Vec<Problem>,
+    environment: Environment,
+}
+
+impl Recipe {
+    /// What messages call it: the path as it was given, or `standard input`.
+    pub fn name(&self) -> &str {
+        &self.source.text.name
+    }
+
+    /// The mapping that the recipe is.
+    pub fn root(&self) -> &Node {
+        &self.root
+    }
+
+    /// The environment with what the recipe added by `${NAME:=value}`. It is empty for a recipe made from values.
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// The secrets that are known so far; those that [`Fields::secret`] reads later are added to the same list.
+    pub fn secrets(&self) -> &Secrets {
+        &self.source.secrets
+    }
+
+    /// A collection for what the components find, which holds already what was wrong with the recipe as such. It must be
+    /// asked for its [error](Mistakes::into_error) before the recipe is used.
+    pub fn mistakes(&self) -> Mistakes {
+        Mistakes::new(Arc::clone(&self.source), self.problems.clone())
+    }
+}
+
+/// Shows no values.
+impl fmt::Debug for Recipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recipe")
+            .field("name", &self.name())
+            .field("mistakes", &self.problems.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
