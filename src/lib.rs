@@ -2,6 +2,7 @@
 
 pub mod auth;
 mod error;
+pub mod gms;
 pub mod metadata;
 pub mod recipe;
 

@@ -1,0 +1,158 @@
+//! Where GMS is.
+
+use std::fmt;
+
+use url::Url;
+
+use crate::recipe::holds_jwt;
+
+/// The address of a GMS, or of the path below which a proxy shows one: `http://gms:8080`,
+/// `https://datahub.example.com/api/gms`.
+///
+/// It never holds a user, a password, a token or a query, so it can be shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ServerAddress {
+    url: Url,
+    /// Without a slash at the end.
+    base: String,
+}
+
+/// Why a text is no address of a GMS. It does not repeat the text, which may hold a secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddressError {
+    /// No scheme, as in `gms:8080`.
+    #[error("a server needs a scheme: write http://… or https://…")]
+    NoScheme,
+    /// A scheme that is not HTTP's.
+    #[error("a server is reached by http:// or https://")]
+    Scheme,
+    /// `http://user:password@host`.
+    #[error("a server's address holds neither user nor password; GMS takes a token, in sink.config.token")]
+    Credentials,
+    /// `http://host?x=1` or `http://host#x`.
+    #[error("a server's address ends with its path: take away everything from the `?` or `#` on")]
+    Query,
+    /// `http://host/<token>`.
+    #[error("a server's address holds no token; it belongs in sink.config.token")]
+    Token,
+    /// Anything else.
+    #[error("not an address: {0}")]
+    Malformed(url::ParseError),
+}
+
+impl ServerAddress {
+    /// Reads an address; slashes at its end do not count.
+    ///
+    /// An address at `acryl.io` (DataHub Cloud) is mended as DataHub's own client does (`cli_utils.py`): https, no
+    /// port 8080, and GMS below `/gms`.
+    ///
+    /// # Errors
+    /// When it has no scheme, or holds a user, a password, a token, a query or a fragment.
+    pub fn parse(text: &str) -> Result<Self, AddressError> {
+        let text = text.trim();
+        let scheme = text.split_once("://").ok_or(AddressError::NoScheme)?.0;
+        if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+            return Err(AddressError::Scheme);
+        }
+        if holds_jwt(text) {
+            return Err(AddressError::Token);
+        }
+        let mut url = Url::parse(text).map_err(AddressError::Malformed)?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(AddressError::Credentials);
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(AddressError::Query);
+        }
+        if url.host_str().is_some_and(|host| host == "acryl.io" || host.ends_with(".acryl.io")) {
+            mend_cloud_address(&mut url);
+        }
+        let base = url.as_str().trim_end_matches('/').to_owned();
+        Ok(Self { url, base })
+    }
+
+    /// Scheme, host and port.
+    pub fn origin(&self) -> String {
+        self.url.origin().ascii_serialization()
+    }
+
+    /// The host, IPv6 addresses in brackets.
+    pub fn host(&self) -> &str {
+        self.url.host_str().unwrap_or_default()
+    }
+
+    /// Whether requests travel encrypted.
+    pub fn is_https(&self) -> bool {
+        self.url.scheme() == "https"
+    }
+
+    /// The address of `path_and_query`, which starts with a slash.
+    pub fn at(&self, path_and_query: &str) -> String {
+        format!("{}{path_and_query}", self.base)
+    }
+}
+
+/// Setting parts of an https address with a host cannot fail, so what the setters return says nothing.
+fn mend_cloud_address(url: &mut Url) {
+    url.set_scheme("https").ok();
+    if url.port() == Some(8080) {
+        url.set_port(None).ok();
+    }
+    let path = match url.path().trim_end_matches('/') {
+        "" | "/api/gms" => "/gms".to_owned(),
+        path => path.to_owned(),
+    };
+    url.set_path(&path);
+}
+
+impl fmt::Display for ServerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.base)
+    }
+}
+
+impl fmt::Debug for ServerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.base, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slashes_at_the_end_do_not_count_and_a_path_is_kept() {
+        for (text, config) in [
+            ("http://gms:8080", "http://gms:8080/config"),
+            ("http://gms:8080//", "http://gms:8080/config"),
+            (" https://host/api/gms/ ", "https://host/api/gms/config"),
+            ("http://[::1]:8080/", "http://[::1]:8080/config"),
+            ("http://acme.acryl.io", "https://acme.acryl.io/gms/config"),
+            ("https://acme.acryl.io:8080/api/gms", "https://acme.acryl.io/gms/config"),
+            ("https://acme.acryl.io/gms", "https://acme.acryl.io/gms/config"),
+            ("http://notacryl.io", "http://notacryl.io/config"),
+        ] {
+            assert_eq!(ServerAddress::parse(text).unwrap().at("/config"), config);
+        }
+    }
+
+    #[test]
+    fn what_could_hold_a_secret_is_refused_and_not_repeated() {
+        for (text, error) in [
+            ("http://user:s3cr3t-s3cr3t@gms:8080", AddressError::Credentials),
+            ("http://s3cr3t-s3cr3t@gms:8080", AddressError::Credentials),
+            ("http://gms:8080?token=s3cr3t-s3cr3t", AddressError::Query),
+            ("http://gms:8080/#s3cr3t-s3cr3t", AddressError::Query),
+            ("http://gms:8080/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJsb2FkZXIifQ.s3cr3t", AddressError::Token),
+            ("gms:8080", AddressError::NoScheme),
+            ("ftp://gms", AddressError::Scheme),
+        ] {
+            let found = ServerAddress::parse(text).unwrap_err();
+            assert_eq!(found, error);
+            assert!(!found.to_string().contains("s3cr3t"));
+        }
+        assert!(matches!(ServerAddress::parse("http://"), Err(AddressError::Malformed(_))));
+    }
+}

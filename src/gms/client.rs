@@ -1,0 +1,367 @@
+//! A client of one GMS: the headers of every request, and what a refusal means.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use reqwest::Method;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+
+use super::transport::{Transport, TransportSettings};
+use super::{
+    Attempts, Reply, RetryPolicy, ServerAddress, ServerConfig, TlsSettings, TransportFault, TransportKind,
+    Verdict,
+};
+use crate::auth::{self, Code, Diagnosis, Scrubber, Token, TokenFacts};
+use crate::metadata::Urn;
+use crate::{Error, ErrorKind};
+
+/// Answers to writes are short; of a longer one only the beginning is of use.
+const MAX_REPLY_BYTES: usize = 1024 * 1024;
+
+/// An entity with all its aspects may be large, but not without bound.
+const MAX_ENTITY_BYTES: usize = 256 * 1024 * 1024;
+
+/// The version of the Python client whose wire this crate speaks.
+const PYTHON_CLIENT_VERSION: &str = "1.7.0.17";
+
+/// On whose behalf requests are made, for the server's statistics (`X-DataHub-Client-Mode`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientMode {
+    /// A recipe's run.
+    Ingestion,
+    /// The command line.
+    Cli,
+    /// A program that embeds this crate.
+    #[default]
+    Sdk,
+}
+
+/// How a GMS is reached, and as whom.
+#[derive(Clone, Debug)]
+pub struct ClientSettings {
+    /// Where it is.
+    pub server: ServerAddress,
+    /// The token; without one no Authorization header is sent.
+    pub token: Option<Token>,
+    /// Headers that replace our own of the same name, Authorization included.
+    pub extra_headers: Vec<(String, String)>,
+    /// `timeout_sec`: for a connection, and for each silence of the server after that. Default 30 s.
+    pub timeout: Duration,
+    /// Whom to trust.
+    pub tls: TlsSettings,
+    /// `tcp_keepalive`: keeps idle connections alive through firewalls that forget them. Off by default.
+    pub tcp_keepalive: bool,
+    /// On whose behalf.
+    pub mode: ClientMode,
+    /// `datahub_component`, the first part of the User-Agent's middle. Default `datahub`.
+    pub component: Option<String>,
+    /// Proxies that the environment names are not used. Off by default.
+    pub direct: bool,
+}
+
+impl ClientSettings {
+    /// The defaults for `server`.
+    pub fn new(server: ServerAddress) -> Self {
+        Self {
+            server,
+            token: None,
+            extra_headers: Vec::new(),
+            timeout: Duration::from_secs(30),
+            tls: TlsSettings::default(),
+            tcp_keepalive: false,
+            mode: ClientMode::default(),
+            component: None,
+            direct: false,
+        }
+    }
+}
+
+/// Speaks with one GMS.
+#[derive(Clone, Debug)]
+pub struct Client {
+    transport: Transport,
+    server: ServerAddress,
+    headers: HeaderMap,
+    token: Option<TokenFacts>,
+    scrubber: Scrubber,
+}
+
+impl Client {
+    /// Prepares connections; none is made yet.
+    ///
+    /// # Errors
+    /// When a certificate file cannot be used, or a header or the token holds what no header can.
+    pub fn new(settings: &ClientSettings) -> Result<Self, Error> {
+        let transport = Transport::new(&TransportSettings {
+            timeout: settings.timeout,
+            tls: settings.tls.clone(),
+            tcp_keepalive: settings.tcp_keepalive,
+            https: settings.server.is_https(),
+            direct: settings.direct,
+        })?;
+        let mut headers = own_headers(settings)?;
+        let mut token = settings.token.as_ref().map(TokenFacts::of);
+        if let Some(token) = settings.token.as_ref().filter(|token| !token.expose().is_empty()) {
+            let header = auth::authorization(token).map_err(|_| not_a_header(token))?;
+            headers.insert(AUTHORIZATION, header);
+        }
+        for (name, value) in &settings.extra_headers {
+            let (name, value) = extra_header(name, value)?;
+            if name == AUTHORIZATION {
+                token = Some(extra_authorization(&value));
+            }
+            headers.insert(name, value);
+        }
+        let headers_of = settings.extra_headers.iter().filter(|(name, value)| may_be_secret(name, value));
+        let secrets = settings.token.iter().map(Token::expose);
+        let scrubber = Scrubber::new(secrets.chain(headers_of.map(|(_, value)| value.as_str())));
+        Ok(Self { transport, server: settings.server.clone(), headers, token, scrubber })
+    }
+
+    /// Where the GMS is.
+    pub fn server(&self) -> &ServerAddress {
+        &self.server
+    }
+
+    /// What is known of the token that requests go with.
+    pub fn token(&self) -> Option<&TokenFacts> {
+        self.token.as_ref()
+    }
+
+    /// `text` without the token and the values of extra headers.
+    pub fn scrub(&self, text: &str) -> String {
+        self.scrubber.scrub(text)
+    }
+
+    /// Asks who is there, and takes nothing but a GMS for an answer. A server in trouble is asked again as `retry`
+    /// says; where nobody listens it ends at once, since a mistyped address is likelier than a server that is about to
+    /// come.
+    ///
+    /// # Errors
+    /// When nothing answers, or something else does; the error carries the diagnosis.
+    pub async fn server_config(&self, retry: &RetryPolicy) -> Result<ServerConfig, Error> {
+        const PATH: &str = "/config";
+        let wait = |last: &Result<Reply, TransportFault>, delay: Duration| {
+            let nobody = matches!(last, Err(fault) if fault.kind.nothing_sent());
+            if !nobody {
+                let trouble = self.trouble("GET", PATH, last);
+                tracing::warn!("{trouble}; trying again in {:.1} s", delay.as_secs_f64());
+            }
+            async move {
+                if !nobody {
+                    tokio::time::sleep(delay).await;
+                }
+                !nobody
+            }
+        };
+        let attempts = retry.run(|_| self.get(PATH, MAX_REPLY_BYTES), wait).await;
+        match attempts.last.as_ref().ok().and_then(ServerConfig::read) {
+            Some(ServerConfig { version, environment }) => Ok(ServerConfig {
+                version: version.map(|version| self.scrub(&version)),
+                environment: environment.map(|environment| self.scrub(&environment)),
+            }),
+            None => Err(self.diagnose_attempts("GET", PATH, &attempts).into()),
+        }
+    }
+
+    /// Reads an entity's aspects: the JSON text of GMS's answer, or `None` if it knows no such entity.
+    ///
+    /// # Errors
+    /// When GMS refuses, or cannot be reached.
+    pub async fn entity(&self, urn: &Urn, aspects: &[String]) -> Result<Option<Bytes>, Error> {
+        let mut path = format!("/entitiesV2/{}", urn.path_segment());
+        if !aspects.is_empty() {
+            let names: Vec<String> = aspects
+                .iter()
+                .map(|name| {
+                    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC)
+                        .to_string()
+                })
+                .collect();
+            path.push_str("?aspects=List(");
+            path.push_str(&names.join(","));
+            path.push(')');
+        }
+        let reply = match self.get(&path, MAX_ENTITY_BYTES).await {
+            Ok(reply) => reply,
+            Err(fault) => return Err(self.diagnose_fault("GET", &path, &fault, 1).into()),
+        };
+        match reply.status.as_u16() {
+            200 if reply.is_json_or_empty() && !reply.body.is_empty() => Ok(Some(reply.body)),
+            404 => Ok(None),
+            400 | 422 | 500 => Err(self.rejected("GET", &path, &reply)),
+            _ => Err(self.diagnose("GET", &path, &reply).into()),
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str, cap: usize) -> Result<Reply, TransportFault> {
+        self.transport.send(Method::GET, &self.server.at(path), self.headers.clone(), None, cap).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Bytes) -> Result<Reply, TransportFault> {
+        let headers = self.headers.clone();
+        self.transport.send(Method::POST, &self.server.at(path), headers, Some(body), MAX_REPLY_BYTES).await
+    }
+
+    /// An answer that says no to what was asked, and not to who asked.
+    pub(crate) fn rejected(&self, method: &str, path: &str, reply: &Reply) -> Error {
+        let message = self.scrub(&reply.message());
+        Error::new(
+            ErrorKind::Rejected,
+            format!("{} from {method} {}: {message}", reply.status.as_u16(), self.server.at(path)),
+        )
+    }
+
+    /// Why a request that was tried, perhaps more than once, came to nothing.
+    pub(crate) fn diagnose_attempts(&self, method: &str, path: &str, attempts: &Attempts) -> Diagnosis {
+        match (&attempts.last, &attempts.verdict) {
+            (Err(fault), _) => self.diagnose_fault(method, path, fault, attempts.count),
+            (Ok(reply), Verdict::Retry(_)) => self.diagnose_trouble(method, path, reply, attempts.count),
+            (Ok(reply), _) => self.diagnose(method, path, reply),
+        }
+    }
+
+    /// Why an answer is a refusal of the caller, a server in trouble, or no answer of a GMS.
+    pub(crate) fn diagnose(&self, method: &str, path: &str, reply: &Reply) -> Diagnosis {
+        let request = self.request(method, path);
+        let message = self.scrub(&reply.message());
+        match reply.status.as_u16() {
+            status @ (401 | 403) => auth::refusal(&auth::Refusal {
+                request: &request,
+                status,
+                message: &message,
+                token: self.token.as_ref(),
+                now: Timestamp::now(),
+                server_time: reply.date(),
+            }),
+            407 | 408 | 429 | 500..=599 => self.diagnose_trouble(method, path, reply, 1),
+            status => auth::not_gms(&auth::NotGms {
+                request: &request,
+                status,
+                content_type: reply.content_type(),
+                body: &message.chars().take(200).collect::<String>(),
+                location: reply.location().map(|location| self.scrub(location)).as_deref(),
+            }),
+        }
+    }
+
+    fn diagnose_trouble(&self, method: &str, path: &str, reply: &Reply, attempts: u32) -> Diagnosis {
+        let (code, problem) = match reply.status.as_u16() {
+            407 => (Code::ProxyAuthentication, reply.status.to_string()),
+            408 => (Code::Timeout, reply.status.to_string()),
+            429 => (Code::Throttled, reply.status.to_string()),
+            200..=299 => (Code::ServerError, format!("{}, but its body is cut short", reply.status)),
+            _ => (Code::ServerError, reply.status.to_string()),
+        };
+        let message = reply.message();
+        let problem = if message.is_empty() { problem } else { format!("{problem}: {message}") };
+        self.diagnose_unreachable(method, path, code, &problem, attempts)
+    }
+
+    /// Why there is no answer.
+    pub(crate) fn diagnose_fault(
+        &self,
+        method: &str,
+        path: &str,
+        fault: &TransportFault,
+        attempts: u32,
+    ) -> Diagnosis {
+        let code = match fault.kind {
+            TransportKind::Name => Code::NameUnknown,
+            TransportKind::Tls => Code::Tls,
+            TransportKind::Timeout | TransportKind::ConnectTimeout => Code::Timeout,
+            TransportKind::Connect | TransportKind::Broken | TransportKind::Unsendable => Code::Unreachable,
+        };
+        self.diagnose_unreachable(method, path, code, &fault.problem, attempts)
+    }
+
+    fn diagnose_unreachable(
+        &self,
+        method: &str,
+        path: &str,
+        code: Code,
+        problem: &str,
+        attempts: u32,
+    ) -> Diagnosis {
+        auth::unreachable(&auth::Unreachable {
+            code,
+            request: &self.request(method, path),
+            problem: &self.scrub(problem),
+            host: self.server.host(),
+            server: &self.server.to_string(),
+            attempts,
+        })
+    }
+
+    /// What stands in the way of a request that may be sent again, in one line for the log.
+    pub(crate) fn trouble(&self, method: &str, path: &str, last: &Result<Reply, TransportFault>) -> String {
+        let request = self.request(method, path);
+        match last {
+            Ok(reply) => {
+                let message: String = self.scrub(&reply.message()).chars().take(200).collect();
+                format!("{} from {request}: {message}", reply.status)
+            }
+            Err(fault) => format!("{request}: {}", self.scrub(&fault.problem)),
+        }
+    }
+
+    fn request(&self, method: &str, path: &str) -> String {
+        format!("{method} {}", self.server.at(path))
+    }
+}
+
+fn own_headers(settings: &ClientSettings) -> Result<HeaderMap, Error> {
+    let (word, capitals) = match settings.mode {
+        ClientMode::Ingestion => ("ingestion", "INGESTION"),
+        ClientMode::Cli => ("cli", "CLI"),
+        ClientMode::Sdk => ("sdk", "SDK"),
+    };
+    let component = settings.component.as_deref().unwrap_or("datahub");
+    let version = env!("CARGO_PKG_VERSION");
+    let agent = format!(
+        "DataHub-Client/1.0 ({word}; {component}/datahub-emitter; {version}) datahub-emitter/{version}"
+    );
+    let agent = HeaderValue::from_str(&agent)
+        .map_err(|_| Error::new(ErrorKind::Input, "datahub_component holds what no header can"))?;
+    let mut headers = HeaderMap::new();
+    headers.insert(USER_AGENT, agent);
+    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+    headers.insert(HeaderName::from_static("x-datahub-client-mode"), HeaderValue::from_static(capitals));
+    headers.insert(
+        HeaderName::from_static("x-datahub-py-cli-version"),
+        HeaderValue::from_static(PYTHON_CLIENT_VERSION),
+    );
+    headers.insert(HeaderName::from_static("x-restli-protocol-version"), HeaderValue::from_static("2.0.0"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(headers)
+}
+
+fn extra_header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Error> {
+    let problem = |what: &str| Error::new(ErrorKind::Input, format!("extra_headers: {what}"));
+    let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| problem("a name is no header's"))?;
+    let mut value = HeaderValue::from_str(value)
+        .map_err(|_| problem(&format!("the value of {header} holds what no header can")))?;
+    value.set_sensitive(true);
+    Ok((header, value))
+}
+
+/// A short plain word (`prod`, `true`) is none, whatever header it stands in: hiding it would only spoil messages.
+fn may_be_secret(name: &str, value: &str) -> bool {
+    name.eq_ignore_ascii_case("authorization") || name.eq_ignore_ascii_case("cookie") || value.len() >= 8
+}
+
+fn extra_authorization(header: &HeaderValue) -> TokenFacts {
+    let text = String::from_utf8_lossy(header.as_bytes());
+    let token = text.strip_prefix("Bearer ").unwrap_or(&text).to_owned();
+    TokenFacts::of(&Token::new(token, auth::TokenSource::ExtraHeaders))
+}
+
+fn not_a_header(token: &Token) -> Diagnosis {
+    Diagnosis {
+        code: Code::TokenNotAHeader,
+        summary: "the token holds a character that no HTTP header can, such as a newline".into(),
+        evidence: vec![format!("the token is from {}, {token}", token.source())],
+        fixes: vec!["copy the token again: it is one line of letters, digits, dots, `-` and `_`".into()],
+    }
+}

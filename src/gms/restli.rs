@@ -1,0 +1,278 @@
+//! Rest.li's form of a proposal, and of a batch of them.
+//!
+//! The aspect travels as JSON text inside a JSON string. The model's type for it is `bytes`, one byte a character
+//! (`GenericAspect.pdl`), so that text is pure ASCII; the rest of a body is ASCII as well, as the Python client's is.
+
+use bytes::Bytes;
+
+use crate::metadata::json::{push_ascii_json, push_embedded_json, push_json_string, push_string_map};
+use crate::metadata::{Proposal, SystemMetadata};
+
+/// Takes a whole batch in one transaction.
+pub(crate) const INGEST_PROPOSAL_BATCH: &str = "/aspects?action=ingestProposalBatch";
+
+/// Takes one proposal.
+pub(crate) const INGEST_PROPOSAL: &str = "/aspects?action=ingestProposal";
+
+/// The run that GMS notes where none is given (`Constants.DEFAULT_RUN_ID`).
+const NO_RUN_ID: &str = "no-run-id-provided";
+
+/// Who GMS is told has written a proposal.
+const CLIENT_ID: &str = "datahub-emitter";
+
+/// One proposal as an element of `proposals`.
+///
+/// `now` is the time in milliseconds that a proposal without `lastObserved` gets.
+pub(crate) fn push_proposal(out: &mut Vec<u8>, proposal: &Proposal, now: i64) {
+    push_head(out, proposal);
+    if let Some(aspect) = &proposal.aspect {
+        push_embedded_json(out, &aspect.value);
+    }
+    push_tail(out, proposal, now);
+}
+
+/// How many bytes [`push_proposal`] writes. `scratch` is overwritten.
+pub(crate) fn encoded_len(proposal: &Proposal, now: i64, scratch: &mut Vec<u8>) -> usize {
+    scratch.clear();
+    push_head(scratch, proposal);
+    push_tail(scratch, proposal, now);
+    scratch.len() + proposal.aspect.as_ref().map_or(0, |aspect| embedded_len(&aspect.value))
+}
+
+/// The length of compact JSON text inside a JSON string, pure ASCII: a quote or backslash becomes two bytes, and a
+/// character beyond ASCII `\\uXXXX`, twice that beyond the basic plane.
+fn embedded_len(compact: &[u8]) -> usize {
+    let doubled = compact.iter().filter(|byte| matches!(byte, b'"' | b'\\')).count();
+    if compact.is_ascii() {
+        return compact.len() + doubled;
+    }
+    let (mut plain, mut units) = (0, 0);
+    for byte in compact {
+        match byte {
+            0x00..=0x7f => plain += 1,
+            // Continuation bytes belong to the character that began before them.
+            0x80..=0xbf => {}
+            0xc0..=0xef => units += 1,
+            0xf0..=0xff => units += 2,
+        }
+    }
+    plain + doubled + units * br"\\uXXXX".len()
+}
+
+/// Everything up to the aspect's text.
+fn push_head(out: &mut Vec<u8>, proposal: &Proposal) {
+    out.extend_from_slice(br#"{"entityType":"#);
+    push_json_string(out, &proposal.entity_type);
+    out.extend_from_slice(br#","entityUrn":"#);
+    push_json_string(out, proposal.urn.as_str());
+    out.extend_from_slice(br#","changeType":""#);
+    out.extend_from_slice(proposal.change_type.as_str().as_bytes());
+    out.extend_from_slice(br#"","aspectName":"#);
+    push_json_string(out, &proposal.aspect_name);
+    if proposal.aspect.is_some() {
+        out.extend_from_slice(br#","aspect":{"value":""#);
+    }
+}
+
+/// Everything after the aspect's text.
+fn push_tail(out: &mut Vec<u8>, proposal: &Proposal, now: i64) {
+    if let Some(aspect) = &proposal.aspect {
+        out.extend_from_slice(br#"","contentType":"#);
+        push_json_string(out, &aspect.content_type);
+        out.push(b'}');
+    }
+    out.extend_from_slice(br#","systemMetadata":"#);
+    push_system_metadata(out, proposal.system_metadata.as_deref(), now);
+    if !proposal.headers.is_empty() {
+        out.extend_from_slice(br#","headers":"#);
+        push_string_map(out, &proposal.headers);
+    }
+    out.push(b'}');
+}
+
+/// What a proposal brings, with the gaps filled as the Python client fills them; who the client is always is ours to
+/// say.
+fn push_system_metadata(out: &mut Vec<u8>, metadata: Option<&SystemMetadata>, now: i64) {
+    let last_observed = metadata.and_then(|m| m.last_observed).filter(|time| *time != 0).unwrap_or(now);
+    out.extend_from_slice(br#"{"lastObserved":"#);
+    out.extend_from_slice(last_observed.to_string().as_bytes());
+    out.extend_from_slice(br#","runId":"#);
+    push_json_string(out, metadata.and_then(|m| m.run_id.as_deref()).unwrap_or(NO_RUN_ID));
+    out.extend_from_slice(br#","lastRunId":"#);
+    push_json_string(out, metadata.and_then(|m| m.last_run_id.as_deref()).unwrap_or(NO_RUN_ID));
+    if let Some(pipeline_name) = metadata.and_then(|m| m.pipeline_name.as_deref()) {
+        out.extend_from_slice(br#","pipelineName":"#);
+        push_json_string(out, pipeline_name);
+    }
+    for (name, value) in metadata.map_or(&[][..], |m| &m.other) {
+        out.push(b',');
+        push_json_string(out, name);
+        out.push(b':');
+        push_ascii_json(out, value.as_bytes());
+    }
+    out.extend_from_slice(br#","properties":"#);
+    let ours = [("clientId", CLIENT_ID), ("clientVersion", env!("CARGO_PKG_VERSION"))];
+    out.push(b'{');
+    for (name, value) in metadata.map_or(&[][..], |m| &m.properties) {
+        if ours.iter().all(|(own, _)| own != name) {
+            push_member(out, name, value);
+            out.push(b',');
+        }
+    }
+    let [id, version] = ours;
+    push_member(out, id.0, id.1);
+    out.push(b',');
+    push_member(out, version.0, version.1);
+    out.push(b'}');
+    out.push(b'}');
+}
+
+fn push_member(out: &mut Vec<u8>, name: &str, value: &str) {
+    push_json_string(out, name);
+    out.push(b':');
+    push_json_string(out, value);
+}
+
+const PREFIX: &[u8] = br#"{"proposals":["#;
+const SUFFIX_ASYNC: &[u8] = br#"],"async":"true"}"#;
+const SUFFIX_SYNC: &[u8] = br#"],"async":"false"}"#;
+
+/// The bytes of a batch's body beside its proposals, commas excluded.
+pub(crate) fn envelope_bytes(asynchronous: bool) -> usize {
+    PREFIX.len() + suffix(asynchronous).len()
+}
+
+fn suffix(asynchronous: bool) -> &'static [u8] {
+    if asynchronous { SUFFIX_ASYNC } else { SUFFIX_SYNC }
+}
+
+/// The body of a batch. `asynchronous` says whether GMS answers when it has queued the proposals, or when it has
+/// written them; on the wire it is a text.
+pub(crate) fn batch_body<'a>(
+    proposals: impl Iterator<Item = (&'a Proposal, i64)>,
+    asynchronous: bool,
+    capacity: usize,
+) -> Bytes {
+    let mut body = Vec::with_capacity(capacity + envelope_bytes(asynchronous));
+    body.extend_from_slice(PREFIX);
+    for (index, (proposal, now)) in proposals.enumerate() {
+        if index > 0 {
+            body.push(b',');
+        }
+        push_proposal(&mut body, proposal, now);
+    }
+    body.extend_from_slice(suffix(asynchronous));
+    body.into()
+}
+
+/// The body of a request for one proposal, the only one of `proposals`.
+pub(crate) fn single_body<'a>(
+    proposals: impl Iterator<Item = (&'a Proposal, i64)>,
+    asynchronous: bool,
+    capacity: usize,
+) -> Bytes {
+    let mut body = Vec::with_capacity(capacity + envelope_bytes(asynchronous));
+    body.extend_from_slice(br#"{"proposal":"#);
+    for (proposal, now) in proposals.take(1) {
+        push_proposal(&mut body, proposal, now);
+    }
+    body.extend_from_slice(if asynchronous { br#","async":"true"}"# } else { br#","async":"false"}"# });
+    body.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metadata::{Aspect, ChangeType, Urn};
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn proposal(value: &str) -> Proposal {
+        Proposal {
+            entity_type: "dataset".into(),
+            urn: Urn::parse("urn:li:dataset:(urn:li:dataPlatform:hive,café,PROD)").unwrap(),
+            change_type: ChangeType::Upsert,
+            aspect_name: "datasetProperties".into(),
+            aspect: Some(Aspect {
+                value: Bytes::copy_from_slice(value.as_bytes()),
+                content_type: Aspect::JSON,
+            }),
+            system_metadata: None,
+            headers: Vec::new(),
+            origin: None,
+        }
+    }
+
+    fn decoded(proposal: &Proposal) -> Value {
+        let mut out = Vec::new();
+        push_proposal(&mut out, proposal, 1_700_000_000_000);
+        assert!(out.is_ascii());
+        assert_eq!(out.len(), encoded_len(proposal, 1_700_000_000_000, &mut Vec::new()));
+        serde_json::from_slice(&out).unwrap()
+    }
+
+    #[test]
+    fn a_proposal_s_gaps_are_filled() {
+        assert_eq!(
+            decoded(&proposal("{\"name\":\"é\"}")),
+            json!({
+                "entityType": "dataset",
+                "entityUrn": "urn:li:dataset:(urn:li:dataPlatform:hive,café,PROD)",
+                "changeType": "UPSERT",
+                "aspectName": "datasetProperties",
+                "aspect": {"value": "{\"name\":\"\\u00e9\"}", "contentType": "application/json"},
+                "systemMetadata": {
+                    "lastObserved": 1_700_000_000_000_i64,
+                    "runId": "no-run-id-provided",
+                    "lastRunId": "no-run-id-provided",
+                    "properties": {"clientId": "datahub-emitter", "clientVersion": env!("CARGO_PKG_VERSION")}
+                }
+            })
+        );
+    }
+
+    #[test]
+    fn what_a_proposal_brings_is_kept_but_for_who_the_client_is() {
+        let mut proposal = proposal("{}");
+        proposal.headers = vec![("If-Version-Match".into(), "3".into())];
+        proposal.system_metadata = Some(Box::new(SystemMetadata {
+            last_observed: Some(7),
+            run_id: Some("run".into()),
+            last_run_id: Some("before".into()),
+            pipeline_name: Some("nightly".into()),
+            properties: vec![("clientId".into(), "x".into()), ("k".into(), "v".into())],
+            other: vec![("version".into(), "\"1\"".into())],
+        }));
+        let value = decoded(&proposal);
+        assert_eq!(value["headers"], json!({"If-Version-Match": "3"}));
+        assert_eq!(
+            value["systemMetadata"],
+            json!({"lastObserved": 7, "runId": "run", "lastRunId": "before", "pipelineName": "nightly", "version": "1",
+                   "properties": {"k": "v", "clientId": "datahub-emitter", "clientVersion": env!("CARGO_PKG_VERSION")}})
+        );
+    }
+
+    #[test]
+    fn a_delete_has_no_aspect() {
+        let proposal = Proposal { aspect: None, change_type: ChangeType::Delete, ..proposal("{}") };
+        assert_eq!(decoded(&proposal).get("aspect"), None);
+    }
+
+    #[test]
+    fn a_batch_says_async_as_a_text() {
+        let one = proposal("{}");
+        let body = batch_body([(&one, 1), (&one, 1)].into_iter(), true, 0);
+        let value: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((value["proposals"].as_array().unwrap().len(), &value["async"]), (2, &json!("true")));
+    }
+
+    proptest! {
+        #[test]
+        fn the_length_is_known_before_and_the_text_comes_back(text in "[\\x00-\\x7fé日😀]*", other in any::<String>()) {
+            let aspect = serde_json::to_string(&json!({"a": text, "b": other})).unwrap();
+            let value = decoded(&proposal(&aspect));
+            let inner: Value = serde_json::from_str(value["aspect"]["value"].as_str().unwrap()).unwrap();
+            prop_assert_eq!(inner, serde_json::from_str::<Value>(&aspect).unwrap());
+        }
+    }
+}
