@@ -1,6 +1,7 @@
 //! Emits metadata change proposals to DataHub's metadata service (GMS), and runs ingestion recipes.
 
 pub mod auth;
+pub mod emitter;
 mod error;
 pub mod gms;
 pub mod metadata;

@@ -1,0 +1,119 @@
+//! Decides when a batch leaves.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until};
+
+use super::deliver::deliver;
+use super::queue::Queued;
+use super::state::{Item, Phase, State};
+use crate::metadata::Urn;
+
+/// How long the first proposal waits for company when nothing is in flight: a slow source gets low latency, and a
+/// fast one fills a batch meanwhile.
+const COMPANY: Duration = Duration::from_millis(5);
+
+/// Forms batches and sends them until the emitter is closed or stopped, and everything is settled.
+pub(super) async fn drive(state: Arc<State>) {
+    let _end = End(Arc::clone(&state));
+    let mut requests = Requests::default();
+    // A request came back since a batch last left.
+    let mut returned = false;
+    loop {
+        if state.phase() >= Phase::Stopped {
+            state.settle_queued();
+        }
+        let mut look_again = None;
+        while requests.running.len() < state.settings.max_requests {
+            match next_batch(&state, !requests.running.is_empty(), returned) {
+                Next::Batch(batch) => {
+                    returned = false;
+                    requests.send(&state, batch);
+                }
+                Next::Wait(until) => {
+                    look_again = until;
+                    break;
+                }
+            }
+        }
+        if requests.running.is_empty() && state.phase() >= Phase::Closing && state.queue().is_empty() {
+            break;
+        }
+        let timer = async {
+            match look_again {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = state.wake.notified() => {}
+            () = timer => {}
+            Some(done) = requests.running.join_next_with_id(), if !requests.running.is_empty() => {
+                requests.release(&state, &done);
+                returned = true;
+            }
+        }
+    }
+}
+
+/// However the driver ends (a runtime may be shut down below it), nobody waits for it in vain.
+struct End(Arc<State>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.advance(Phase::Ended);
+        // Whoever looked at the phase just before has queued something since.
+        self.0.settle_queued();
+    }
+}
+
+enum Next {
+    Batch(Vec<Item>),
+    /// Look again at that time, if nothing happens before.
+    Wait(Option<Instant>),
+}
+
+/// A batch leaves when it is full; at once when somebody waits for it; after 5 ms if nothing is in flight; else when
+/// a request has come back, or it is old enough.
+fn next_batch(state: &State, in_flight: bool, returned: bool) -> Next {
+    let flushing = state.is_flushing();
+    let mut queue = state.queue();
+    let Some(arrived) = queue.form().iter().map(|item| item.arrived).min() else {
+        return Next::Wait(None);
+    };
+    let patience = if in_flight && !returned { state.settings.max_age } else { COMPANY };
+    // A time beyond the clock's end never comes.
+    let leaves_at = arrived.checked_add(patience);
+    if queue.is_full() || flushing || leaves_at.is_some_and(|at| at <= Instant::now()) {
+        return Next::Batch(queue.take());
+    }
+    Next::Wait(leaves_at)
+}
+
+/// Requests in flight, and the URNs that each holds.
+#[derive(Default)]
+struct Requests {
+    running: JoinSet<()>,
+    urns: HashMap<Id, Vec<Urn>>,
+}
+
+impl Requests {
+    fn send(&mut self, state: &Arc<State>, batch: Vec<Item>) {
+        let urns = batch.iter().map(|item| item.urn().clone()).collect();
+        let id = self.running.spawn(deliver(Arc::clone(state), batch)).id();
+        self.urns.insert(id, urns);
+    }
+
+    /// The URNs are free again, however the request ended: if it panicked, its proposals' drop guards have spoken.
+    fn release(&mut self, state: &State, done: &Result<(Id, ()), JoinError>) {
+        let id = match done {
+            Ok((id, ())) => *id,
+            Err(error) => error.id(),
+        };
+        let urns = self.urns.remove(&id).unwrap_or_default();
+        state.queue().release(urns.iter());
+    }
+}

@@ -1,0 +1,267 @@
+//! Which proposals go next, and together: order for each URN, batches as full as they can be.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use crate::metadata::Urn;
+
+/// What the queue must know of what it holds.
+pub(super) trait Queued {
+    /// Two items of one URN leave in the order in which they came.
+    fn urn(&self) -> &Urn;
+    /// Its bytes in a request's body.
+    fn encoded_bytes(&self) -> usize;
+}
+
+/// How large a batch may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BatchLimits {
+    /// Proposals; at least 1.
+    pub(super) count: usize,
+    /// Bytes of the encoded body. A single proposal over it travels alone.
+    pub(super) bytes: usize,
+    /// Bytes of the body beside its proposals, commas excluded.
+    pub(super) envelope: usize,
+}
+
+/// One queue, no fixed lanes.
+///
+/// New items go to the back of `ready`. A batch forms by taking from its front; an item whose URN is under way in
+/// another request is parked instead, and goes back to the front when that request is settled. So no URN is ever in
+/// two requests at once, and a request that waits for a retry holds up its own URNs alone.
+pub(super) struct Queue<T> {
+    limits: BatchLimits,
+    ready: VecDeque<T>,
+    parked: HashMap<Urn, VecDeque<T>>,
+    under_way: HashSet<Urn>,
+    forming: Vec<T>,
+    forming_bytes: usize,
+    /// The next item did not fit into the forming batch.
+    closed: bool,
+    ready_bytes: usize,
+}
+
+impl<T: Queued> Queue<T> {
+    pub(super) fn new(limits: BatchLimits) -> Self {
+        Self {
+            limits,
+            ready: VecDeque::new(),
+            parked: HashMap::new(),
+            under_way: HashSet::new(),
+            forming: Vec::new(),
+            forming_bytes: limits.envelope,
+            closed: false,
+            ready_bytes: 0,
+        }
+    }
+
+    /// Adds an item. Says whether it may have completed a batch, or is the first to wait for one: the times at which
+    /// somebody should look.
+    pub(super) fn push(&mut self, item: T) -> bool {
+        let before = self.ready_bytes / self.limits.bytes.max(1);
+        self.ready_bytes += item.encoded_bytes();
+        self.ready.push_back(item);
+        let unsent = self.ready.len() + self.forming.len();
+        unsent == 1
+            || unsent.is_multiple_of(self.limits.count)
+            || self.ready_bytes / self.limits.bytes.max(1) > before
+    }
+
+    /// Moves items from `ready` into the forming batch, and parks those whose URN is under way. Returns what the batch
+    /// has then.
+    pub(super) fn form(&mut self) -> &[T] {
+        while !self.is_full() {
+            let Some(item) = self.ready.pop_front() else { break };
+            if self.under_way.contains(item.urn()) {
+                self.ready_bytes -= item.encoded_bytes();
+                self.parked.entry(item.urn().clone()).or_default().push_back(item);
+                continue;
+            }
+            let comma = usize::from(!self.forming.is_empty());
+            let bytes = self.forming_bytes + comma + item.encoded_bytes();
+            if bytes > self.limits.bytes && !self.forming.is_empty() {
+                self.closed = true;
+                self.ready.push_front(item);
+                break;
+            }
+            self.ready_bytes -= item.encoded_bytes();
+            self.forming_bytes = bytes;
+            self.forming.push(item);
+        }
+        &self.forming
+    }
+
+    /// Whether the forming batch can take no more.
+    pub(super) fn is_full(&self) -> bool {
+        self.closed || self.forming.len() >= self.limits.count
+    }
+
+    /// Takes the forming batch, as it is. Its URNs are under way until they are [released](Self::release).
+    pub(super) fn take(&mut self) -> Vec<T> {
+        let batch = std::mem::take(&mut self.forming);
+        self.under_way.extend(batch.iter().map(|item| item.urn().clone()));
+        self.forming_bytes = self.limits.envelope;
+        self.closed = false;
+        batch
+    }
+
+    /// The request with `urns` is settled: what was parked for them goes first now.
+    pub(super) fn release<'a>(&mut self, urns: impl DoubleEndedIterator<Item = &'a Urn>) {
+        for urn in urns.rev() {
+            self.under_way.remove(urn);
+            for item in self.parked.remove(urn).into_iter().flatten().rev() {
+                self.ready_bytes += item.encoded_bytes();
+                self.ready.push_front(item);
+            }
+        }
+    }
+
+    /// Takes out everything that is not under way.
+    pub(super) fn drain(&mut self) -> Vec<T> {
+        let mut items = std::mem::take(&mut self.forming);
+        items.extend(self.ready.drain(..));
+        items.extend(self.parked.drain().flat_map(|(_, items)| items));
+        self.forming_bytes = self.limits.envelope;
+        self.closed = false;
+        self.ready_bytes = 0;
+        items
+    }
+
+    /// Nothing waits to be sent.
+    pub(super) fn is_empty(&self) -> bool {
+        self.forming.is_empty() && self.ready.is_empty() && self.parked.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq)]
+    struct Sample {
+        urn: Urn,
+        number: usize,
+        bytes: usize,
+    }
+
+    impl Queued for Sample {
+        fn urn(&self) -> &Urn {
+            &self.urn
+        }
+        fn encoded_bytes(&self) -> usize {
+            self.bytes
+        }
+    }
+
+    fn sample(urn: usize, number: usize, bytes: usize) -> Sample {
+        Sample { urn: Urn::parse(&format!("urn:li:tag:{urn}")).unwrap(), number, bytes }
+    }
+
+    fn body_bytes(batch: &[Sample], limits: BatchLimits) -> usize {
+        limits.envelope + batch.iter().map(|item| item.bytes).sum::<usize>() + batch.len() - 1
+    }
+
+    #[test]
+    fn a_batch_takes_the_oldest_that_may_go() {
+        let mut queue = Queue::new(BatchLimits { count: 2, bytes: 1000, envelope: 0 });
+        for (number, urn) in [1, 2, 1, 3].into_iter().enumerate() {
+            queue.push(sample(urn, number, 1));
+        }
+        let numbers = |batch: &[Sample]| batch.iter().map(|item| item.number).collect::<Vec<_>>();
+        queue.form();
+        let first = queue.take();
+        assert_eq!(numbers(&first), [0, 1]);
+        // Number 2 has the URN of number 0 and is parked.
+        queue.form();
+        assert!(!queue.is_full());
+        queue.push(sample(4, 4, 1));
+        queue.form();
+        assert_eq!(numbers(&queue.take()), [3, 4]);
+        queue.release(first.iter().map(Queued::urn));
+        queue.form();
+        assert_eq!(numbers(&queue.take()), [2]);
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn one_over_the_limit_travels_alone() {
+        let mut queue = Queue::new(BatchLimits { count: 10, bytes: 100, envelope: 10 });
+        for (number, bytes) in [40, 500, 40].into_iter().enumerate() {
+            queue.push(sample(number, number, bytes));
+        }
+        let mut sizes = Vec::new();
+        while !queue.form().is_empty() {
+            sizes.push(queue.take().len());
+        }
+        assert_eq!(sizes, [1, 1, 1]);
+    }
+
+    /// What happens next in the property test.
+    #[derive(Clone, Debug)]
+    enum Step {
+        Push { urn: usize, bytes: usize },
+        Take,
+        Settle { which: usize },
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            4 => (0..12_usize, 1..60_usize).prop_map(|(urn, bytes)| Step::Push { urn, bytes }),
+            2 => Just(Step::Take),
+            1 => (0..8_usize).prop_map(|which| Step::Settle { which }),
+        ];
+        proptest::collection::vec(step, 0..300)
+    }
+
+    proptest! {
+        #[test]
+        fn order_limits_and_conservation(steps in steps(), count in 1..8_usize, bytes in 1..150_usize) {
+            let limits = BatchLimits { count, bytes, envelope: 5 };
+            let mut queue = Queue::new(limits);
+            let mut in_flight: Vec<Vec<Sample>> = Vec::new();
+            let mut sent: Vec<Sample> = Vec::new();
+            let mut pushed = 0;
+            let mut all = steps;
+            // Whatever happened, in the end everything is settled and sent.
+            all.extend((0..1000).flat_map(|_| [Step::Settle { which: 0 }, Step::Take]));
+            for step in all {
+                match step {
+                    Step::Push { urn, bytes } => {
+                        queue.push(sample(urn, pushed, bytes));
+                        pushed += 1;
+                    }
+                    Step::Take => {
+                        if queue.form().is_empty() { continue }
+                        let full = queue.is_full();
+                        let left_behind = queue.ready.front().cloned();
+                        let batch = queue.take();
+                        prop_assert!(!batch.is_empty() && batch.len() <= count);
+                        prop_assert!(batch.len() == 1 || body_bytes(&batch, limits) <= bytes);
+                        if !full {
+                            prop_assert!(left_behind.is_none(), "a batch left although more could go with it");
+                        } else if batch.len() < count {
+                            let next = left_behind.unwrap();
+                            prop_assert!(body_bytes(&batch, limits) + 1 + next.bytes > bytes);
+                        }
+                        for item in &batch {
+                            prop_assert!(in_flight.iter().flatten().all(|other| other.urn != item.urn));
+                        }
+                        sent.extend(batch.iter().cloned());
+                        in_flight.push(batch);
+                    }
+                    Step::Settle { which } => {
+                        if in_flight.is_empty() { continue }
+                        let batch = in_flight.remove(which % in_flight.len());
+                        queue.release(batch.iter().map(Queued::urn));
+                    }
+                }
+            }
+            prop_assert_eq!(sent.len(), pushed);
+            prop_assert!(queue.is_empty());
+            for urn in sent.iter().map(|item| &item.urn) {
+                let numbers: Vec<_> = sent.iter().filter(|item| item.urn == *urn).map(|item| item.number).collect();
+                prop_assert!(numbers.is_sorted(), "{} left in the order {:?}", urn, numbers);
+            }
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! What the emitter's handles, its driver and its requests share.
+
+use std::fmt;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::Instant;
+
+use super::counts::{Counters, Counts};
+use super::queue::{BatchLimits, Queue, Queued};
+use super::room::{Place, Room};
+use super::{Delivery, Outcome, Rejection, Undelivered, UndeliveredReason};
+use crate::auth::Diagnosis;
+use crate::gms::{Client, RetryPolicy, restli};
+use crate::metadata::{Proposal, Urn};
+
+/// A proposal's bytes beside its aspect, for the bound on memory.
+const OVERHEAD_BYTES: usize = 512;
+
+/// How proposals are sent.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) batch: BatchLimits,
+    /// One proposal a request, in the form that has no list.
+    pub(super) single: bool,
+    /// GMS answers when it has queued a proposal, not when it has written it.
+    pub(super) asynchronous: bool,
+    pub(super) max_requests: usize,
+    pub(super) max_age: Duration,
+    pub(super) retry: RetryPolicy,
+}
+
+/// Where the emitter stands. It only ever moves down this list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    /// It takes proposals.
+    Open,
+    /// It takes no more, and delivers what it has.
+    Closing,
+    /// It sends nothing more; requests on their way may end.
+    Stopped,
+    /// Nothing is waited for.
+    Abandoned,
+    /// Everything is settled.
+    Ended,
+}
+
+/// Why sending stopped for good.
+#[derive(Clone, Debug)]
+pub(super) struct Stop {
+    pub(super) reason: UndeliveredReason,
+    pub(super) diagnosis: Diagnosis,
+}
+
+pub(super) struct State {
+    pub(super) client: Client,
+    pub(super) settings: Settings,
+    pub(super) counters: Counters,
+    queue: Mutex<Queue<Item>>,
+    room: Room,
+    /// Something happened that the driver should look at.
+    pub(super) wake: Notify,
+    phase: watch::Sender<Phase>,
+    stop: OnceLock<Stop>,
+    epoch: Mutex<Epoch>,
+    /// Epochs that ended and may still have items.
+    ended_epochs: tokio::sync::Mutex<Vec<mpsc::Receiver<()>>>,
+    flushes: AtomicUsize,
+}
+
+/// What was emitted between two flushes. Each item holds a clone of the sender, so the receiver knows when the last
+/// of them is settled.
+struct Epoch {
+    sender: mpsc::Sender<()>,
+    receiver: mpsc::Receiver<()>,
+}
+
+impl Epoch {
+    fn begin() -> Self {
+        let (sender, receiver) = mpsc::channel(1);
+        Self { sender, receiver }
+    }
+}
+
+/// A proposal in the queue.
+pub(super) struct Item {
+    pub(super) delivery: Delivery,
+    /// The time that it is sent with, in milliseconds since 1970.
+    pub(super) observed_at: i64,
+    /// When it came.
+    pub(super) arrived: Instant,
+    encoded_bytes: usize,
+    _place: Place,
+    _epoch: mpsc::Sender<()>,
+}
+
+impl Queued for Item {
+    fn urn(&self) -> &Urn {
+        &self.delivery.proposal().urn
+    }
+
+    fn encoded_bytes(&self) -> usize {
+        self.encoded_bytes
+    }
+}
+
+impl State {
+    pub(super) fn new(client: Client, settings: Settings, room: Room) -> Self {
+        Self {
+            client,
+            queue: Mutex::new(Queue::new(settings.batch)),
+            settings,
+            counters: Counters::default(),
+            room,
+            wake: Notify::new(),
+            phase: watch::Sender::new(Phase::Open),
+            stop: OnceLock::new(),
+            epoch: Mutex::new(Epoch::begin()),
+            ended_epochs: tokio::sync::Mutex::new(Vec::new()),
+            flushes: AtomicUsize::new(0),
+        }
+    }
+
+    /// The queue. A panic while it was locked leaves it whole: no method of it calls foreign code.
+    pub(super) fn queue(&self) -> MutexGuard<'_, Queue<Item>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues a delivery as soon as there is room for it, or settles it at once if it can't be sent.
+    pub(super) async fn admit(&self, delivery: Delivery) {
+        self.counters.emitted.fetch_add(1, Relaxed);
+        if let Some(fault) = fault(delivery.proposal()) {
+            return self.settle(delivery, Outcome::Rejected(fault));
+        }
+        let aspect_bytes = delivery.proposal().aspect.as_ref().map_or(0, |aspect| aspect.value.len());
+        let place = self.room.take(aspect_bytes + OVERHEAD_BYTES).await;
+        let (Some(place), Phase::Open) = (place, self.phase()) else {
+            return self.settle(delivery, Outcome::Undelivered(self.why_undelivered()));
+        };
+        let observed_at = now_millis();
+        let encoded_bytes =
+            restli::encoded_len(delivery.proposal(), observed_at, &mut Vec::with_capacity(OVERHEAD_BYTES));
+        let epoch = self.epoch().sender.clone();
+        let arrived = Instant::now();
+        let item = Item { delivery, observed_at, arrived, encoded_bytes, _place: place, _epoch: epoch };
+        let look = self.queue().push(item);
+        // The driver may have ended since the phase was looked at.
+        if look || self.phase() != Phase::Open {
+            self.wake.notify_one();
+        }
+        if self.phase() == Phase::Ended {
+            self.settle_queued();
+        }
+    }
+
+    pub(super) fn settle(&self, delivery: Delivery, outcome: Outcome) {
+        self.counters.count(&outcome);
+        delivery.settle(outcome);
+    }
+
+    /// Settles what is still queued as undelivered.
+    pub(super) fn settle_queued(&self) {
+        let items = self.queue().drain();
+        for item in items {
+            self.settle(item.delivery, Outcome::Undelivered(self.why_undelivered()));
+        }
+    }
+
+    pub(super) fn why_undelivered(&self) -> Undelivered {
+        match self.stop.get() {
+            Some(stop) => Undelivered { reason: stop.reason, message: stop.diagnosis.summary.clone() },
+            None => Undelivered {
+                reason: UndeliveredReason::Closed,
+                message: "the emitter was closed first".into(),
+            },
+        }
+    }
+
+    /// Stops sending for good. The first reason counts.
+    pub(super) fn stop(&self, reason: UndeliveredReason, diagnosis: Diagnosis) {
+        if self.stop.set(Stop { reason, diagnosis }).is_ok() {
+            self.advance(Phase::Stopped);
+        }
+    }
+
+    pub(super) fn stopped(&self) -> Option<&Stop> {
+        self.stop.get()
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        *self.phase.borrow()
+    }
+
+    pub(super) fn advance(&self, to: Phase) {
+        self.phase.send_if_modified(|phase| {
+            let moves = to > *phase;
+            if moves {
+                *phase = to;
+            }
+            moves
+        });
+        self.room.close();
+        self.wake.notify_one();
+    }
+
+    /// Returns when the emitter is at `phase`, or beyond.
+    pub(super) async fn reached(&self, phase: Phase) {
+        // The sender lives as long as `self`, so waiting cannot fail.
+        drop(self.phase.subscribe().wait_for(|now| *now >= phase).await);
+    }
+
+    pub(super) fn begin_close(&self) {
+        self.advance(Phase::Closing);
+    }
+
+    pub(super) async fn close(&self, deadline: Option<Duration>) {
+        self.begin_close();
+        let ended = self.reached(Phase::Ended);
+        match deadline {
+            None => ended.await,
+            Some(deadline) => {
+                if tokio::time::timeout(deadline, ended).await.is_err() {
+                    self.advance(Phase::Abandoned);
+                    self.reached(Phase::Ended).await;
+                }
+            }
+        }
+    }
+
+    pub(super) async fn flush(&self) {
+        let _flushing = Flushing::begin(&self.flushes);
+        let mut ended = self.ended_epochs.lock().await;
+        ended.push(std::mem::replace(&mut *self.epoch(), Epoch::begin()).receiver);
+        self.wake.notify_one();
+        // An epoch is taken off the list when it is over, so that a flush given up half-way leaves none unwatched.
+        while let Some(epoch) = ended.last_mut() {
+            let nothing = epoch.recv().await;
+            debug_assert!(nothing.is_none(), "nobody sends");
+            ended.pop();
+        }
+    }
+
+    fn epoch(&self) -> MutexGuard<'_, Epoch> {
+        self.epoch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Somebody waits, so batches leave although they are not full.
+    pub(super) fn is_flushing(&self) -> bool {
+        self.flushes.load(SeqCst) > 0 || self.phase() >= Phase::Closing
+    }
+
+    /// GMS has taken something in this run.
+    pub(super) fn has_delivered(&self) -> bool {
+        self.counters.delivered.load(Relaxed) > 0
+    }
+
+    /// Once all has ended, whatever is neither delivered nor rejected is undelivered, also what nobody settled.
+    pub(super) fn counts(&self) -> Counts {
+        let mut counts = self.counters.read();
+        if self.phase() == Phase::Ended {
+            counts.undelivered = counts.emitted.saturating_sub(counts.delivered + counts.rejected);
+        }
+        counts
+    }
+}
+
+/// Counts a flush for as long as it is waited for.
+struct Flushing<'a>(&'a AtomicUsize);
+
+impl<'a> Flushing<'a> {
+    fn begin(flushes: &'a AtomicUsize) -> Self {
+        flushes.fetch_add(1, SeqCst);
+        Self(flushes)
+    }
+}
+
+impl Drop for Flushing<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State")
+            .field("server", self.client.server())
+            .field("phase", &self.phase())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What GMS would drop in silence, so that it is refused here with the reason.
+fn fault(proposal: &Proposal) -> Option<Rejection> {
+    let (reason, message) = if let Some(fault) = proposal.urn.fault() {
+        ("urn-dropped-by-gms", fault)
+    } else {
+        let content_type = &proposal.aspect.as_ref()?.content_type;
+        if content_type.starts_with("application/json") {
+            return None;
+        }
+        let message = format!(
+            "the aspect's content type is {content_type:?}; GMS takes application/json and drops anything else without a word"
+        );
+        ("content-type-dropped-by-gms", message)
+    };
+    Some(Rejection { reason, status: None, message, attempts: 0 })
+}
+
+/// The time, in milliseconds since 1970.
+fn now_millis() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
