@@ -6,5 +6,9 @@ mod error;
 pub mod gms;
 pub mod metadata;
 pub mod recipe;
+mod registry;
+pub mod sink;
+pub mod source;
 
 pub use error::{Error, ErrorKind};
+pub use registry::{Registry, UnknownType};

@@ -1,0 +1,121 @@
+//! Knows the components of one kind by the recipe's `type`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::recipe::Fields;
+
+/// Reads the keys of a component's `config`; `None` when there is a mistake in them, which the fields then know.
+type Configure<O> = dyn Fn(&mut Fields<'_>, &mut Vec<String>) -> Option<O> + Send + Sync;
+
+/// Knows the components of one kind, sources or sinks, by the recipe's `type`. `O` opens one.
+///
+/// Reading a component's keys and opening it are apart, so that a recipe can be checked without touching anything, and
+/// all mistakes in it are told at once.
+pub struct Registry<O> {
+    /// What messages call a component: `source` or `sink`.
+    kind: &'static str,
+    /// What to do about a type that DataHub's Python client has and this registry has not.
+    elsewhere: fn(&str) -> Option<String>,
+    constructors: BTreeMap<String, Arc<Configure<O>>>,
+}
+
+impl<O> Registry<O> {
+    pub(crate) fn new(kind: &'static str, elsewhere: fn(&str) -> Option<String>) -> Self {
+        Self { kind, elsewhere, constructors: BTreeMap::new() }
+    }
+
+    /// Adds a component, or replaces the one of the same `name`.
+    ///
+    /// `configure` reads the keys of `config` and does nothing else; it adds to the warnings what the user should know,
+    /// and returns `None` after a mistake. It need not look for unknown keys: whoever calls it does.
+    pub fn register(
+        &mut self,
+        name: impl Into<String>,
+        configure: impl Fn(&mut Fields<'_>, &mut Vec<String>) -> Option<O> + Send + Sync + 'static,
+    ) {
+        self.constructors.insert(name.into(), Arc::new(configure));
+    }
+
+    /// The types that it knows, in the order of their names.
+    pub fn types(&self) -> impl Iterator<Item = &str> {
+        self.constructors.keys().map(String::as_str)
+    }
+
+    /// Reads the keys of a component's `config`. `Ok(None)` when there is a mistake in them, which `config` then knows.
+    ///
+    /// # Errors
+    /// When there is no component of this type; the text says what to do, and belongs to the value of `type`.
+    pub fn configure(
+        &self,
+        name: &str,
+        config: &mut Fields<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Option<O>, UnknownType> {
+        match self.constructors.get(name) {
+            Some(configure) => Ok(configure(config, warnings)),
+            None => Err(UnknownType { message: self.unknown(name) }),
+        }
+    }
+
+    fn unknown(&self, name: &str) -> String {
+        if let Some(advice) = (self.elsewhere)(name) {
+            return advice;
+        }
+        let (kind, shown) = (self.kind, name.chars().take(80).collect::<String>());
+        let distance = |known: &str| strsim::damerau_levenshtein(known, &name.to_lowercase());
+        match self.types().map(|known| (distance(known), known)).min() {
+            Some((distance, near)) if distance <= 2 => {
+                format!("unknown {kind} `{shown}`: did you mean `{near}`?")
+            }
+            _ => {
+                let known: Vec<String> = self.types().map(|known| format!("`{known}`")).collect();
+                format!("unknown {kind} `{shown}`: expected one of {}", known.join(", "))
+            }
+        }
+    }
+}
+
+impl<O> Clone for Registry<O> {
+    fn clone(&self) -> Self {
+        Self { kind: self.kind, elsewhere: self.elsewhere, constructors: self.constructors.clone() }
+    }
+}
+
+impl<O> fmt::Debug for Registry<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.types()).finish()
+    }
+}
+
+/// There is no component of the type that a recipe asks for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct UnknownType {
+    message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn registry() -> Registry<()> {
+        let mut registry = Registry::new("sink", |name| (name == "kafka").then(|| "use HTTP".to_owned()));
+        for name in ["console", "file"] {
+            registry.register(name, |_, _| Some(()));
+        }
+        registry
+    }
+
+    #[test]
+    fn what_is_not_there_is_named_with_what_to_do() {
+        let registry = registry();
+        assert_eq!(registry.unknown("consle"), "unknown sink `consle`: did you mean `console`?");
+        assert_eq!(
+            registry.unknown("postgres"),
+            "unknown sink `postgres`: expected one of `console`, `file`"
+        );
+        assert_eq!(registry.unknown("kafka"), "use HTTP");
+    }
+}

@@ -1,0 +1,300 @@
+//! The keys of `sink.config`.
+
+mod destination;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::auth::Token;
+use crate::emitter::{EmitMode, Emitter, EmitterBuilder, MAX_BATCH};
+use crate::gms::{ClientMode, RetryPolicy, TlsSettings};
+use crate::recipe::{Environment, Fields};
+
+pub use destination::{Overrides, Server};
+
+/// A year: whoever waits longer has made a mistake.
+const LONGEST_TIMEOUT: f64 = 366.0 * 86_400.0;
+
+/// The keys of the `datahub-rest` sink, with the defaults of DataHub's own (`datahub_rest.py`, `graph/config.py`).
+#[derive(Clone, Debug)]
+pub struct DatahubRestConfig {
+    /// `server`, or what the environment says.
+    pub server: Server,
+    /// `token`, or what the environment says for the environment's server.
+    pub token: Option<Token>,
+    /// `mode`. Default `ASYNC_BATCH`.
+    pub mode: EmitMode,
+    limits: Limits,
+    timeout: Duration,
+    retry: RetryPolicy,
+    extra_headers: Vec<(String, String)>,
+    tls: TlsSettings,
+    tcp_keepalive: bool,
+    component: Option<String>,
+}
+
+/// How much at a time.
+#[derive(Clone, Debug)]
+struct Limits {
+    max_threads: usize,
+    max_per_batch: usize,
+    max_batch_bytes: usize,
+    max_pending_requests: usize,
+    max_pending_bytes: usize,
+    min_process_interval: Duration,
+}
+
+impl DatahubRestConfig {
+    /// Reads the keys; where they are silent, the environment and then the defaults count. What `overrides` holds comes
+    /// before both. Returns `None` after a mistake, which `fields` then knows.
+    pub fn read(
+        fields: &mut Fields<'_>,
+        overrides: &Overrides,
+        environment: &Environment,
+        warnings: &mut Vec<String>,
+    ) -> Option<Self> {
+        let server = destination::read_server(fields, overrides, environment);
+        let token = destination::read_token(fields, overrides, server.as_ref(), environment, warnings);
+        refuse_what_is_not_there(fields, environment);
+        accept_what_has_no_effect(fields, environment, warnings);
+        let tcp_keepalive = fields.boolean("tcp_keepalive").or_else(|| {
+            let variable = "DATAHUB_REST_SINK_DEFAULT_TCP_KEEPALIVE";
+            from_variable(fields, environment, "tcp_keepalive", variable, boolean)
+        });
+        let component = fields.string("datahub_component");
+        let config = Self {
+            mode: read_mode(fields, environment),
+            limits: Limits::read(fields, environment),
+            retry: read_retry(fields, environment),
+            timeout: read_timeout(fields, warnings),
+            extra_headers: fields.string_map("extra_headers", true).unwrap_or_default(),
+            tls: read_tls(fields, environment),
+            tcp_keepalive: tcp_keepalive.unwrap_or(false),
+            component: component.or_else(|| environment.get("DATAHUB_COMPONENT").map(str::to_owned)),
+            // Last, so that the other keys' mistakes are told together with this one.
+            server: server?,
+            token,
+        };
+        Some(config)
+    }
+
+    /// An emitter with these settings.
+    pub(super) fn emitter(&self, server: &str, token: Option<Token>) -> EmitterBuilder {
+        let mut builder = Emitter::builder(server)
+            .client_mode(ClientMode::Ingestion)
+            .mode(self.mode)
+            .max_threads(self.limits.max_threads)
+            .max_per_batch(self.limits.max_per_batch)
+            .max_batch_bytes(self.limits.max_batch_bytes)
+            .max_pending_requests(self.limits.max_pending_requests)
+            .max_pending_bytes(self.limits.max_pending_bytes)
+            .min_process_interval(self.limits.min_process_interval)
+            .timeout(self.timeout)
+            .retry(self.retry.clone())
+            .tls(self.tls.clone())
+            .tcp_keepalive(self.tcp_keepalive);
+        if let Some(token) = token {
+            builder = builder.token_from(token);
+        }
+        if let Some(component) = &self.component {
+            builder = builder.component(component);
+        }
+        for (name, value) in &self.extra_headers {
+            builder = builder.extra_header(name, value);
+        }
+        builder
+    }
+}
+
+impl Limits {
+    fn read(fields: &mut Fields<'_>, environment: &Environment) -> Self {
+        let max_threads =
+            fields.number("max_threads", 1..=1_000, "a number of requests from 1 to 1000").or_else(|| {
+                from_variable(
+                    fields,
+                    environment,
+                    "max_threads",
+                    "DATAHUB_REST_SINK_DEFAULT_MAX_THREADS",
+                    parsed,
+                )
+            });
+        let max_batch_bytes = fields
+            .number("max_batch_bytes", 1..=256 * 1024 * 1024, "a number of bytes up to 268435456")
+            .or_else(|| {
+                let variable = "DATAHUB_REST_EMITTER_BATCH_MAX_PAYLOAD_BYTES";
+                from_variable(fields, environment, "max_batch_bytes", variable, parsed)
+            });
+        let longest_batch = {
+            let variable = "DATAHUB_REST_EMITTER_BATCH_MAX_PAYLOAD_LENGTH";
+            from_variable(fields, environment, "max_per_batch", variable, parsed).unwrap_or(MAX_BATCH)
+        };
+        let max_per_batch =
+            fields.number("max_per_batch", 1..=MAX_BATCH, "a number from 1 to 200").unwrap_or(100);
+        Self {
+            max_threads: max_threads.unwrap_or(15).max(1),
+            max_per_batch: max_per_batch.min(longest_batch).max(1),
+            max_batch_bytes: max_batch_bytes.unwrap_or(15 * 1024 * 1024),
+            max_pending_requests: fields
+                .number("max_pending_requests", 1..=10_000_000, "a number of proposals, at least 1")
+                .unwrap_or(2_000),
+            max_pending_bytes: fields
+                .number("max_pending_bytes", 1..=u32::MAX, "a number of bytes up to 4294967295")
+                .and_then(|bytes| usize::try_from(bytes).ok())
+                .unwrap_or(16 * 1024 * 1024),
+            min_process_interval: fields
+                .seconds("min_process_interval_seconds")
+                .unwrap_or(Duration::from_secs(30)),
+        }
+    }
+}
+
+/// DataHub's client warns below a second, too; a time of nothing would only ever fail.
+fn read_timeout(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> Duration {
+    const KEY: &str = "timeout_sec";
+    let seconds = fields
+        .number(KEY, 1e-9..=LONGEST_TIMEOUT, "a number of seconds above 0, at most a year")
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    if seconds.is_some_and(|seconds| seconds < Duration::from_secs(1)) {
+        warnings.push(format!(
+            "`{}.{KEY}` is below 1 second: a GMS that is only slow will be taken for one that does not answer",
+            fields.path()
+        ));
+    }
+    seconds.unwrap_or(Duration::from_secs(30))
+}
+
+fn read_mode(fields: &mut Fields<'_>, environment: &Environment) -> EmitMode {
+    fields
+        .choice("mode", &MODES)
+        .or_else(|| from_variable(fields, environment, "mode", "DATAHUB_REST_SINK_DEFAULT_MODE", mode_named))
+        .unwrap_or_default()
+}
+
+fn read_retry(fields: &mut Fields<'_>, environment: &Environment) -> RetryPolicy {
+    const KEY: &str = "retry_max_times";
+    let defaults = RetryPolicy::default();
+    let max_times = fields.number(KEY, 0..=1_000, "a number of tries from 0 to 1000").or_else(|| {
+        from_variable(fields, environment, KEY, "DATAHUB_REST_EMITTER_DEFAULT_RETRY_MAX_TIMES", parsed)
+    });
+    let throttled_per_try =
+        from_variable(fields, environment, KEY, "DATAHUB_REST_EMITTER_429_RETRY_MULTIPLIER", parsed);
+    let statuses = fields.numbers("retry_status_codes", "a list of HTTP statuses");
+    RetryPolicy {
+        statuses: statuses.unwrap_or(defaults.statuses),
+        max_times: max_times.unwrap_or(defaults.max_times),
+        throttled_per_try: throttled_per_try.unwrap_or(defaults.throttled_per_try),
+        ..defaults
+    }
+}
+
+const MODES: [(&str, EmitMode); 3] =
+    [("ASYNC_BATCH", EmitMode::AsyncBatch), ("ASYNC", EmitMode::Async), ("SYNC", EmitMode::Sync)];
+
+fn mode_named(text: &str) -> Option<EmitMode> {
+    named(&MODES, text)
+}
+
+fn named<T: Copy>(choices: &[(&str, T)], text: &str) -> Option<T> {
+    let mut choices = choices.iter();
+    choices.find(|(name, _)| name.eq_ignore_ascii_case(text.trim())).map(|(_, choice)| *choice)
+}
+
+fn parsed<T: std::str::FromStr>(text: &str) -> Option<T> {
+    text.trim().parse().ok()
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" => Some(true),
+        "false" | "0" | "no" => Some(false),
+        _ => None,
+    }
+}
+
+/// The default of `key` that `variable` holds. One that cannot be read is a mistake, and not passed over.
+fn from_variable<T>(
+    fields: &mut Fields<'_>,
+    environment: &Environment,
+    key: &'static str,
+    variable: &str,
+    read: impl Fn(&str) -> Option<T>,
+) -> Option<T> {
+    let text = environment.get(variable).filter(|text| !text.is_empty())?;
+    let value = read(text);
+    if value.is_none() {
+        fields.mistake(
+            key,
+            format!("the environment variable {variable}, which gives its default, holds no value for it"),
+        );
+    }
+    value
+}
+
+fn read_tls(fields: &mut Fields<'_>, environment: &Environment) -> TlsSettings {
+    let variable = |name| environment.get(name).filter(|path| !path.is_empty()).map(str::to_owned);
+    let mut path = |key, name| fields.string(key).or_else(|| variable(name)).map(PathBuf::from);
+    let ca_certificate_path = path("ca_certificate_path", "REQUESTS_CA_BUNDLE");
+    let client_certificate_path = path("client_certificate_path", "DATAHUB_CLIENT_CERT_PATH");
+    let client_key_path = path("client_key_path", "DATAHUB_CLIENT_KEY_PATH");
+    if client_key_path.is_some() && client_certificate_path.is_none() {
+        fields.mistake(
+            "client_key_path",
+            "a key goes with its certificate: set client_certificate_path as well",
+        );
+    }
+    TlsSettings {
+        ca_certificate_path,
+        client_certificate_path,
+        client_key_path,
+        disable_verification: fields.boolean("disable_ssl_verification").unwrap_or(false),
+    }
+}
+
+fn refuse_what_is_not_there(fields: &mut Fields<'_>, environment: &Environment) {
+    const ENDPOINTS: [(&str, bool); 2] = [("RESTLI", false), ("OPENAPI", true)];
+    const ENDPOINT_VARIABLE: &str = "DATAHUB_REST_EMITTER_DEFAULT_ENDPOINT";
+    match fields.choice("endpoint", &ENDPOINTS) {
+        Some(true) => fields.not_yet("endpoint", "only restli is spoken so far"),
+        Some(false) => {}
+        None => {
+            let named = |text: &str| named(&ENDPOINTS, text);
+            if from_variable(fields, environment, "endpoint", ENDPOINT_VARIABLE, named) == Some(true) {
+                fields.mistake(
+                    "endpoint",
+                    format!(
+                        "OPENAPI, which the environment variable {ENDPOINT_VARIABLE} asks for, is not supported yet: \
+                         write `endpoint: restli` here, or unset the variable"
+                    ),
+                );
+            }
+        }
+    }
+    if fields.boolean("respect_mcp_sync_marker") == Some(true) {
+        fields.not_yet("respect_mcp_sync_marker", "leave it out; the marker is passed on to GMS as it is");
+    }
+    fields.not_yet("auth", "use `token`");
+}
+
+fn accept_what_has_no_effect(fields: &mut Fields<'_>, environment: &Environment, warnings: &mut Vec<String>) {
+    const POOL: &str = "connections are kept open as long as they are of use";
+    fields.ignored("pool_connections", POOL, warnings);
+    fields.ignored("pool_maxsize", POOL, warnings);
+    fields.ignored("server_config_refresh_interval", "the server is asked once a run", warnings);
+    fields.ignored("client_mode", "a recipe's run is always an ingestion", warnings);
+    fields.ignored(
+        "openapi_ingestion",
+        "DataHub's REST sink does not use it either; see `endpoint`",
+        warnings,
+    );
+    fields.ignored("default_emit_mode", "DataHub's REST sink does not use it either; see `mode`", warnings);
+    if destination::is_set(environment, "DATAHUB_EMIT_MODE") {
+        warnings.push(
+            "the environment variable DATAHUB_EMIT_MODE has no effect yet: `mode` under sink.config, or \
+             DATAHUB_REST_SINK_DEFAULT_MODE, says how proposals are sent"
+                .into(),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,188 @@
+use super::*;
+use crate::auth::TokenSource;
+use crate::recipe::{Format, Recipe};
+
+/// Reads `sink.config`; what was wrong with it comes second.
+fn read(config: &str, environment: &[(&str, &str)]) -> (Option<DatahubRestConfig>, String, Vec<String>) {
+    read_with(&Overrides::default(), config, environment)
+}
+
+fn read_with(
+    overrides: &Overrides,
+    config: &str,
+    environment: &[(&str, &str)],
+) -> (Option<DatahubRestConfig>, String, Vec<String>) {
+    let environment = Environment::from_pairs(environment.iter().copied());
+    let recipe = Recipe::parse("recipe.yml", Format::Yaml, config, &environment).unwrap();
+    let mistakes = recipe.mistakes();
+    let mut fields = Fields::new(Some(recipe.root()), "sink.config", &mistakes);
+    let mut warnings = Vec::new();
+    let read = DatahubRestConfig::read(&mut fields, overrides, &environment, &mut warnings);
+    fields.finish();
+    let error = mistakes.into_error().err().map(|error| error.to_string()).unwrap_or_default();
+    (read, error, warnings)
+}
+
+#[test]
+fn the_defaults_are_those_of_datahub_s_sink() {
+    let (config, error, warnings) = read("server: http://gms:8080\n", &[]);
+    let config = config.unwrap();
+    assert_eq!((error.as_str(), warnings), ("", Vec::new()));
+    assert_eq!(config.server, Server::At("http://gms:8080".into()));
+    assert!(config.token.is_none());
+    assert_eq!(config.mode, EmitMode::AsyncBatch);
+    assert_eq!((config.limits.max_threads, config.limits.max_per_batch), (15, 100));
+    assert_eq!(
+        (config.limits.max_pending_requests, config.limits.max_batch_bytes),
+        (2_000, 15 * 1024 * 1024)
+    );
+    assert_eq!((config.timeout, config.retry.max_times), (Duration::from_secs(30), 4));
+    assert_eq!(config.retry.statuses, [429, 500, 502, 503, 504]);
+}
+
+#[test]
+fn the_environment_gives_defaults_and_the_recipe_wins() {
+    let environment = [
+        ("DATAHUB_REST_SINK_DEFAULT_MODE", "sync"),
+        ("DATAHUB_REST_SINK_DEFAULT_MAX_THREADS", "3"),
+        ("DATAHUB_REST_EMITTER_DEFAULT_RETRY_MAX_TIMES", "7"),
+        ("DATAHUB_REST_EMITTER_BATCH_MAX_PAYLOAD_LENGTH", "20"),
+    ];
+    let config = read("server: http://gms:8080\nmax_threads: \"5\"\n", &environment).0.unwrap();
+    assert_eq!(config.mode, EmitMode::Sync);
+    assert_eq!((config.limits.max_threads, config.limits.max_per_batch), (5, 20));
+    assert_eq!(config.retry.max_times, 7);
+
+    let (_, error, _) =
+        read("server: http://gms:8080\n", &[("DATAHUB_REST_SINK_DEFAULT_MAX_THREADS", "many")]);
+    assert!(error.contains("DATAHUB_REST_SINK_DEFAULT_MAX_THREADS"), "{error}");
+}
+
+#[test]
+fn a_token_of_the_environment_goes_to_the_environment_s_server_alone() {
+    let environment = [("DATAHUB_GMS_URL", "http://gms:8080/"), ("DATAHUB_GMS_TOKEN", "from-environment\n")];
+    let source = |config: &str, environment: &[(&str, &str)]| {
+        let (config, _, warnings) = read(config, environment);
+        (config.unwrap().token.map(|token| token.source().to_string()), warnings.len())
+    };
+    let sent = (Some("env:DATAHUB_GMS_TOKEN".to_owned()), 0);
+    assert_eq!(source("{}", &environment), sent);
+    assert_eq!(source("server: __from_env__", &environment), sent);
+    assert_eq!(source("server: http://gms:8080/api/gms", &environment), sent);
+    assert_eq!(source("server: http://elsewhere:8080", &environment), (None, 1));
+    assert_eq!(source("server: http://gms:8080", &environment[1..]), (None, 1));
+    assert_eq!(source("{server: 'http://x:1', token: own}", &environment), (Some("recipe".into()), 0));
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let config =
+        "server: http://user:hunter22@gms\nmax_per_batch: 201\nmode: FAST\nendpoint: openapi\ntokn: abc\n";
+    let (read, error, _) = read(config, &[]);
+    assert!(read.is_none());
+    for part in
+        ["neither user nor password", "a number from 1 to 200", "mode", "endpoint", "did you mean `token`?"]
+    {
+        assert!(error.contains(part), "{part} is not in {error}");
+    }
+    assert!(!error.contains("hunter22"), "{error}");
+}
+
+#[test]
+fn what_has_no_effect_is_a_warning_and_what_is_not_there_a_mistake() {
+    let (config, error, warnings) =
+        read("{server: 'http://gms:1', pool_connections: 5, pool_maxsize: 5}", &[]);
+    assert!(config.is_some() && error.is_empty());
+    assert_eq!(warnings.len(), 2);
+    assert!(read("{server: 'http://gms:1', auth: {type: pat}}", &[]).1.contains("auth"));
+    assert!(read("{server: 'http://gms:1', data: x.sqlite}", &[]).1.contains("embedded"));
+}
+
+#[test]
+fn no_server_anywhere_says_what_to_do() {
+    let (read, error, _) = read("{}", &[]);
+    assert!(read.is_none());
+    assert!(error.contains("DATAHUB_GMS_URL"), "{error}");
+}
+
+#[test]
+fn a_server_that_is_given_by_hand_gets_no_token_of_another_one() {
+    let token = ("DATAHUB_GMS_TOKEN", "of-production");
+    let production = [("DATAHUB_GMS_URL", "http://prod:8080"), token];
+    let given = |server: &str| Overrides { server: Some(server.into()), token: None };
+    let source = |overrides: &Overrides, config: &str, environment: &[(&str, &str)]| {
+        let (config, error, warnings) = read_with(overrides, config, environment);
+        assert_eq!(error, "");
+        let token = config.unwrap().token;
+        (token.map(|token| token.source().to_string()), warnings)
+    };
+    for config in ["{}", "server: http://prod:8080", "server: embedded"] {
+        let (token, warnings) = source(&given("http://127.0.0.1:7004"), config, &production);
+        assert_eq!(token, None, "{config}");
+        assert!(warnings[0].contains("http://127.0.0.1:7004"), "{warnings:?}");
+        assert!(warnings[0].contains("--token-file"), "{warnings:?}");
+    }
+    let sent = (Some("env:DATAHUB_GMS_TOKEN".to_owned()), Vec::new());
+    assert_eq!(source(&given("http://prod:8080/api"), "{}", &production), sent);
+    assert_eq!(source(&given("http://127.0.0.1:7004"), "{}", &[token]), sent);
+    assert_eq!(source(&given("embedded"), "{}", &production), (None, Vec::new()));
+    let both = Overrides {
+        token: Some(Token::new("x", TokenSource::File("t".into()))),
+        ..given("http://127.0.0.1:7004")
+    };
+    assert_eq!(source(&both, "{}", &production), (Some("file:t".into()), Vec::new()));
+
+    let (_, error, _) = read_with(&given("localhost"), "server: http://gms:1", &[]);
+    assert!(error.contains("given in its place"), "{error}");
+}
+
+#[test]
+fn ways_to_log_in_that_are_not_there_are_named_where_they_would_count() {
+    const SERVER: (&str, &str) = ("DATAHUB_GMS_URL", "http://gms:1");
+    const AUTH: (&str, &str) = ("DATAHUB_AUTH_TYPE", "k8s_oidc");
+    const ID: (&str, &str) = ("DATAHUB_SYSTEM_CLIENT_ID", "id");
+    const SECRET: (&str, &str) = ("DATAHUB_SYSTEM_CLIENT_SECRET", "s3cr3t-s3cr3t");
+    for (config, environment, refused) in [
+        ("{}", vec![SERVER, AUTH], true),
+        ("server: http://gms:1/api", vec![SERVER, AUTH], true),
+        ("server: http://other:1", vec![SERVER, AUTH], false),
+        ("token: own", vec![SERVER, AUTH], false),
+        ("extra_headers: {authorization: Basic x}", vec![SERVER, AUTH], false),
+        ("server: embedded", vec![SERVER, AUTH, ID, SECRET], false),
+        ("server: http://other:1", vec![ID, SECRET], true),
+        ("server: http://other:1", vec![ID], false),
+        ("{server: 'http://other:1', token: own}", vec![ID, SECRET], false),
+        ("{}", vec![SERVER, ("DATAHUB_GMS_TOKEN", "x"), ID, SECRET], false),
+    ] {
+        let (_, error, _) = read(config, &environment);
+        assert_eq!(
+            error.contains("environment variable DATAHUB_") && error.contains("not supported yet"),
+            refused,
+            "{config} {environment:?} {error}"
+        );
+        assert!(!error.contains(SECRET.1), "{error}");
+    }
+}
+
+#[test]
+fn an_endpoint_or_mode_of_the_environment_that_is_not_there_is_not_passed_over() {
+    let endpoint = [("DATAHUB_REST_EMITTER_DEFAULT_ENDPOINT", "openapi")];
+    let (_, error, _) = read("server: http://gms:1", &endpoint);
+    assert!(error.contains(endpoint[0].0) && error.contains("not supported yet"), "{error}");
+    let (_, error, _) = read("{server: 'http://gms:1', endpoint: restli}", &endpoint);
+    assert_eq!(error, "");
+    let (config, error, warnings) = read("server: http://gms:1", &[("DATAHUB_EMIT_MODE", "SYNC_WAIT")]);
+    assert!(config.is_some() && error.is_empty());
+    assert!(warnings.len() == 1 && warnings[0].contains("DATAHUB_EMIT_MODE"), "{warnings:?}");
+}
+
+#[test]
+fn a_request_gets_some_time() {
+    for timeout in ["0", "0.0", "-1"] {
+        let (_, error, _) = read(&format!("{{server: 'http://gms:1', timeout_sec: {timeout}}}"), &[]);
+        assert!(error.contains("a number of seconds above 0"), "{error}");
+    }
+    let (config, _, warnings) = read("{server: 'http://gms:1', timeout_sec: 0.5}", &[]);
+    assert_eq!(config.unwrap().timeout, Duration::from_millis(500));
+    assert!(warnings.len() == 1 && warnings[0].contains("timeout_sec"), "{warnings:?}");
+}

@@ -1,0 +1,145 @@
+//! The `datahub-rest` sink: delivers to a GMS.
+
+mod config;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::{BoxFuture, RequestCounts, Sink, SinkSummary, TokenSummary};
+use crate::Error;
+use crate::auth::{Token, TokenFacts, TokenSource};
+use crate::emitter::{Delivery, EmitMode, Emitter};
+use crate::gms::ServerConfig;
+
+pub use config::{DatahubRestConfig, Overrides, Server};
+
+/// A GMS inside the process, running for as long as this is kept.
+pub struct EmbeddedServer {
+    /// Its address.
+    pub url: String,
+    /// A token that it takes.
+    pub token: String,
+    /// Stops it, and returns when all is on the disk.
+    pub stop: Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>,
+}
+
+impl fmt::Debug for EmbeddedServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmbeddedServer").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// Starts a GMS inside the process, on the data file that the recipe names. Sinks do not know how; who runs them does.
+pub type StartEmbedded =
+    Arc<dyn Fn(Option<PathBuf>) -> BoxFuture<'static, Result<EmbeddedServer, Error>> + Send + Sync>;
+
+/// Delivers proposals to a GMS through an [`Emitter`].
+pub struct DatahubRestSink {
+    emitter: Emitter,
+    server: ServerConfig,
+    mode: EmitMode,
+    token: TokenSummary,
+    /// Stopped when the last outcome is known.
+    embedded: Mutex<Option<EmbeddedServer>>,
+}
+
+impl DatahubRestSink {
+    /// Connects, and makes sure that a GMS answers before anything is read.
+    ///
+    /// # Errors
+    /// When nothing answers or something that is no GMS; when a certificate or header cannot be used; when the recipe
+    /// wants the embedded GMS and `start_embedded` is absent or fails.
+    pub async fn open(
+        config: DatahubRestConfig,
+        start_embedded: Option<&StartEmbedded>,
+    ) -> Result<Self, Error> {
+        let mode = config.mode;
+        let (builder, embedded) = match &config.server {
+            Server::At(server) => (config.emitter(server, config.token.clone()), None),
+            Server::Embedded { data } => {
+                let start = start_embedded.ok_or_else(|| {
+                    Error::new(
+                        crate::ErrorKind::Input,
+                        "server: embedded is not built into this program: it needs the feature `embedded`",
+                    )
+                })?;
+                let embedded = start(data.clone()).await?;
+                let token = Token::new(embedded.token.clone(), TokenSource::Embedded);
+                (config.emitter(&embedded.url, Some(token)).direct(), Some(embedded))
+            }
+        };
+        let emitter = builder.build()?;
+        let server = emitter.server_config().await?;
+        tracing::info!(
+            server = %emitter.client().server(),
+            version = server.version.as_deref().unwrap_or("unknown"),
+            "connected to GMS"
+        );
+        let token = summary(emitter.client().token());
+        Ok(Self { emitter, server, mode, token, embedded: Mutex::new(embedded) })
+    }
+}
+
+fn summary(token: Option<&TokenFacts>) -> TokenSummary {
+    let Some(token) = token else {
+        return TokenSummary { source: "none".into(), ..TokenSummary::default() };
+    };
+    let claims = token.claims.as_ref();
+    TokenSummary {
+        source: token.source.clone(),
+        actor: claims.and_then(crate::auth::Claims::actor_urn),
+        kind: claims.and_then(|claims| claims.kind.clone()),
+        expires_at: claims.and_then(|claims| claims.expires_at).map(|time| time.to_string()),
+    }
+}
+
+impl Sink for DatahubRestSink {
+    fn write(&self, delivery: Delivery) -> BoxFuture<'_, ()> {
+        Box::pin(self.emitter.deliver(delivery))
+    }
+
+    fn stopped(&self) -> Option<Error> {
+        self.emitter.stopped()
+    }
+
+    fn close(&self, deadline: Option<Duration>) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            self.emitter.close(deadline).await;
+            let embedded = self.embedded.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(embedded) = embedded {
+                (embedded.stop)().await;
+            }
+            match self.stopped() {
+                None => Ok(()),
+                Some(error) => Err(error),
+            }
+        })
+    }
+
+    fn summary(&self) -> SinkSummary {
+        let counts = self.emitter.counts();
+        SinkSummary {
+            server: Some(self.emitter.client().server().to_string()),
+            gms_version: self.server.version.clone(),
+            endpoint: Some("restli"),
+            mode: Some(self.mode.as_str()),
+            delivered_means: self.mode.delivered_means(),
+            requests: RequestCounts {
+                sent: counts.requests,
+                retried: counts.retried,
+                split: counts.split,
+                bytes: counts.bytes,
+            },
+            token: self.token.clone(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Debug for DatahubRestSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatahubRestSink").field("emitter", &self.emitter).finish_non_exhaustive()
+    }
+}

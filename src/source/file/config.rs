@@ -1,0 +1,171 @@
+//! The keys of `source.config` for `type: file`.
+
+use crate::recipe::Fields;
+
+/// A record may be this long unless the recipe says otherwise: larger than anything that GMS takes.
+const MAX_RECORD_BYTES: usize = 64 * 1024 * 1024;
+
+/// Values in a record may be nested this deep unless the recipe says otherwise.
+const MAX_DEPTH: usize = 256;
+
+/// What the `file` source reads, and how.
+///
+/// The keys are those of DataHub's own file source (`FileSourceConfig` in `ingestion/source/file.py`), and
+/// `max_record_bytes` and `max_depth`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FileSourceConfig {
+    /// A file, a directory, or `-` for standard input.
+    pub path: String,
+    /// How the names of a directory's files end; `None` for all of them. `.json` by default, as in DataHub.
+    pub file_extension: Option<String>,
+    /// Only proposals for this aspect are kept; all by default.
+    pub aspect: Option<String>,
+    /// A longer record is invalid; 64 MiB by default.
+    pub max_record_bytes: usize,
+    /// A record that is nested deeper is invalid; 256 levels by default.
+    pub max_depth: usize,
+}
+
+impl FileSourceConfig {
+    /// Reads `path` with the defaults for everything else.
+    pub fn new(path: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            file_extension: Some(".json".into()),
+            aspect: None,
+            max_record_bytes: MAX_RECORD_BYTES,
+            max_depth: MAX_DEPTH,
+        }
+    }
+
+    /// Takes the keys from a recipe; `None` when there is a mistake in them, which `fields` then knows.
+    pub fn read(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> Option<Self> {
+        let path = read_path(fields, warnings);
+        let file_extension = match fields.string("file_extension") {
+            Some(given) => extension(&given),
+            None => Some(".json".into()),
+        };
+        let aspect = fields.string("aspect");
+        let size = fields.number(
+            "max_record_bytes",
+            1024..=1024 * 1024 * 1024_usize,
+            "a number of bytes from 1024 to 1073741824",
+        );
+        let depth = fields.number("max_depth", 8..=4096_usize, "a number of levels from 8 to 4096");
+        read_keys_without_effect(fields, warnings);
+        Some(Self {
+            file_extension,
+            aspect,
+            max_record_bytes: size.unwrap_or(MAX_RECORD_BYTES),
+            max_depth: depth.unwrap_or(MAX_DEPTH),
+            ..Self::new(path?)
+        })
+    }
+}
+
+fn read_path(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> Option<String> {
+    let (has_path, has_filename) = (fields.has("path"), fields.has("filename"));
+    if has_path && has_filename {
+        fields.mistake("filename", "`filename` is the old name of `path`: give one of the two");
+    }
+    let key = if has_filename && !has_path {
+        warnings.push("`source.config.filename` is deprecated: call it `path`".into());
+        "filename"
+    } else {
+        "path"
+    };
+    if !has_path && !has_filename {
+        fields.missing(key, "a file, a directory, or `-` for standard input");
+        return None;
+    }
+    let path = fields.string(key)?;
+    match path_mistake(&path) {
+        Some(mistake) => {
+            fields.mistake(key, mistake);
+            None
+        }
+        None => (!(has_path && has_filename)).then_some(path),
+    }
+}
+
+/// Why `path` can't be read, whatever is on the disk.
+fn path_mistake(path: &str) -> Option<String> {
+    if path.is_empty() {
+        return Some("expected a file, a directory, or `-` for standard input, found an empty string".into());
+    }
+    let (scheme, _) = path.split_once("://")?;
+    let remote = ["http", "https", "s3", "s3a", "s3n", "gs", "abfs", "abfss"];
+    remote
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(scheme))
+        .then(|| {
+            format!(
+                "`{scheme}:` paths are not supported yet: copy the file to this machine, or pipe it in with `path: \"-\"`"
+            )
+        })
+}
+
+/// The end of the names that `given` stands for: a dot is added, `*` means any.
+fn extension(given: &str) -> Option<String> {
+    match given {
+        "*" => None,
+        _ if given.starts_with('.') => Some(given.into()),
+        _ => Some(format!(".{given}")),
+    }
+}
+
+fn read_keys_without_effect(fields: &mut Fields<'_>, warnings: &mut Vec<String>) {
+    // Read for its own sake, so that a wrong word is found.
+    let _: Option<()> = fields.choice("read_mode", &[("AUTO", ()), ("BATCH", ()), ("STREAM", ())]);
+    fields.ignored("read_mode", "every file is streamed", warnings);
+    let _: Option<bool> = fields.boolean("count_all_before_starting");
+    fields.ignored(
+        "count_all_before_starting",
+        "progress is told by the share of bytes that was read",
+        warnings,
+    );
+    let mut stateful = fields.block("stateful_ingestion");
+    if stateful.boolean("enabled") == Some(true) {
+        stateful.not_yet("enabled", "nothing here removes what is no longer in the file");
+    }
+    for key in [
+        "remove_stale_metadata",
+        "fail_safe_threshold",
+        "ignore_old_state",
+        "ignore_new_state",
+        "state_provider",
+        "max_checkpoint_state_size",
+    ] {
+        // It has a meaning only for stateful ingestion, which is off.
+        let _: Option<_> = stateful.node(key);
+    }
+    stateful.finish();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extensions_get_their_dot_and_a_star_means_all() {
+        assert_eq!(extension("json"), Some(".json".into()));
+        assert_eq!(extension(".jsonl"), Some(".jsonl".into()));
+        assert_eq!(extension("json.gz"), Some(".json.gz".into()));
+        assert_eq!(extension("*"), None);
+    }
+
+    #[test]
+    fn remote_paths_are_refused_by_name_and_local_ones_are_not() {
+        for (path, scheme) in
+            [("s3://bucket/key.json", "s3"), ("https://host/x.json", "https"), ("S3://b/k", "S3")]
+        {
+            let mistake = path_mistake(path).expect("it is remote");
+            assert!(mistake.contains(&format!("`{scheme}:` paths are not supported yet")), "{mistake}");
+        }
+        for path in ["-", "a.json", "/tmp/x", "C:\\data", "odd://name", "s3.json", "./s3:/x"] {
+            assert_eq!(path_mistake(path), None, "{path}");
+        }
+        assert!(path_mistake("").is_some());
+    }
+}

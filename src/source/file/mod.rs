@@ -1,0 +1,209 @@
+//! The `file` source: metadata files as DataHub's own file sink writes them, and JSON Lines.
+
+mod config;
+mod detect;
+mod extent;
+mod open;
+mod scan;
+mod split;
+#[cfg(test)]
+mod tests;
+mod window;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use config::FileSourceConfig;
+use open::{InputFile, Opened};
+use split::{Found, Piece, Splitter};
+
+use super::{InvalidRecord, Item, Progress, RawRecord, Source};
+use crate::metadata::Origin;
+use crate::metadata::record::{Ignored, Limits, Read as Understood, Reader};
+use crate::{Error, ErrorKind};
+
+/// Why usage records are passed over.
+const USAGE: &str =
+    "GMS takes no usage records (`bucket`, `metrics`) as metadata, and DataHub's file source drops them too";
+
+/// Reads metadata files: one file, a directory's files in the order of their names, or standard input.
+///
+/// What a file is shows in its content: a JSON array of records, one record, or records with white space between them
+/// (JSON Lines); plain, or compressed with gzip. Memory does not grow with the size of a file, only with that of its
+/// largest record.
+pub struct FileSource {
+    config: FileSourceConfig,
+    reader: Reader,
+    waiting: VecDeque<InputFile>,
+    current: Option<Current>,
+    bytes_done: u64,
+    total_bytes: Option<u64>,
+    warnings: Vec<String>,
+    told_of_ignored: bool,
+}
+
+/// The file that is being read.
+struct Current {
+    name: Arc<str>,
+    splitter: Splitter<Box<dyn Read + Send>>,
+    read: Arc<AtomicU64>,
+}
+
+impl FileSource {
+    /// Finds the files that `config` names; none is opened yet.
+    ///
+    /// # Errors
+    /// Of kind [`Input`](ErrorKind::Input), when there is no such file or directory, or the directory holds no file
+    /// with the wanted extension.
+    pub fn open(config: FileSourceConfig) -> Result<Self, Error> {
+        let mut warnings = Vec::new();
+        let files = open::list(&config.path, config.file_extension.as_deref(), &mut warnings)?;
+        let total_bytes = files.iter().map(|file| file.size).sum();
+        Ok(Self { waiting: files.into(), total_bytes, warnings, ..Self::without_files(config) })
+    }
+
+    /// Reads `stream`, which is called `name` in messages, in place of what `config.path` names.
+    ///
+    /// # Errors
+    /// When its first bytes can't be read.
+    pub fn from_reader(
+        config: FileSourceConfig,
+        name: &str,
+        stream: impl Read + Send + 'static,
+    ) -> Result<Self, Error> {
+        let opened = open::unpack(stream).map_err(|error| {
+            Error::new(ErrorKind::Input, format!("cannot read {name:?}")).with_source(error)
+        })?;
+        let mut source = Self::without_files(config);
+        source.begin(name.into(), opened);
+        Ok(source)
+    }
+
+    fn without_files(config: FileSourceConfig) -> Self {
+        Self {
+            reader: Reader::new(Limits { max_bytes: config.max_record_bytes, max_depth: config.max_depth }),
+            config,
+            waiting: VecDeque::new(),
+            current: None,
+            bytes_done: 0,
+            total_bytes: None,
+            warnings: Vec::new(),
+            told_of_ignored: false,
+        }
+    }
+
+    fn begin(&mut self, name: Arc<str>, opened: Opened) {
+        self.current = Some(Current {
+            name,
+            splitter: Splitter::new(opened.text, self.config.max_record_bytes),
+            read: opened.read,
+        });
+    }
+
+    fn end(&mut self) {
+        let Some(ended) = self.current.take() else { return };
+        self.bytes_done += ended.read.load(Ordering::Relaxed);
+        if ended.splitter.is_blank() {
+            self.warnings.push(format!("{} is empty: it holds no record", ended.name));
+        }
+    }
+}
+
+impl Source for FileSource {
+    fn next(&mut self) -> Result<Option<Item>, Error> {
+        loop {
+            if let Some(current) = &mut self.current {
+                match current.splitter.next() {
+                    Ok(Some(found)) => {
+                        let item = understand(
+                            &found,
+                            &current.name,
+                            &mut self.reader,
+                            self.config.aspect.as_deref(),
+                        );
+                        if let Item::Ignored(origin, why) = &item
+                            && !self.told_of_ignored
+                        {
+                            self.told_of_ignored = true;
+                            self.warnings.push(format!(
+                                "{origin} is ignored, and so are all others of its kind: {why}"
+                            ));
+                        }
+                        return Ok(Some(item));
+                    }
+                    Ok(None) => self.end(),
+                    Err(error) => {
+                        let place = current.splitter.offset();
+                        let name = &current.name;
+                        return Err(Error::new(
+                            ErrorKind::Input,
+                            format!("reading {name:?} failed in the record at byte {place}"),
+                        )
+                        .with_source(error));
+                    }
+                }
+            } else if let Some(file) = self.waiting.pop_front() {
+                let opened = file.open()?;
+                self.begin(file.name, opened);
+            } else {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        let current = self.current.as_ref();
+        Progress {
+            bytes: self.bytes_done + current.map_or(0, |file| file.read.load(Ordering::Relaxed)),
+            total_bytes: self.total_bytes,
+            file: current.map(|file| Arc::clone(&file.name)),
+        }
+    }
+
+    fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
+    }
+}
+
+/// Makes an item of what was found; with `aspect`, only proposals for that one are kept.
+fn understand(found: &Found<'_>, file: &Arc<str>, reader: &mut Reader, aspect: Option<&str>) -> Item {
+    let origin = Origin { file: Arc::clone(file), index: found.index, offset: found.offset };
+    let text = match &found.piece {
+        Piece::Record(text) => *text,
+        Piece::Broken { reason, at, raw } => {
+            return Item::Invalid(InvalidRecord { origin, reason: placed(reason, *at), raw: raw.clone() });
+        }
+    };
+    match reader.read(text, origin.clone()) {
+        Ok(Understood::Proposals(mut proposals)) => {
+            let all = proposals.len();
+            if let Some(aspect) = aspect {
+                proposals.retain(|proposal| proposal.aspect_name == aspect);
+            }
+            Item::Record { filtered: (all - proposals.len()) as u64, proposals }
+        }
+        Ok(Understood::Ignored(Ignored::Usage)) => Item::Ignored(origin, USAGE),
+        Err(error) => Item::Invalid(InvalidRecord {
+            reason: placed(&error.reason, found.offset + error.offset as u64),
+            origin,
+            raw: RawRecord::of(text),
+        }),
+    }
+}
+
+/// A reason with its place, counted in the text of the file after unpacking.
+fn placed(reason: &str, at: u64) -> String {
+    format!("{reason} (byte {at} of the file)")
+}
+
+impl fmt::Debug for FileSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileSource")
+            .field("config", &self.config)
+            .field("progress", &self.progress())
+            .finish_non_exhaustive()
+    }
+}
