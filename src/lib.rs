@@ -1,6 +1,8 @@
 //! Emits metadata change proposals to DataHub's metadata service (GMS), and runs ingestion recipes.
 
 pub mod auth;
+#[cfg(feature = "embedded")]
+pub mod embedded;
 pub mod emitter;
 mod error;
 pub mod gms;

@@ -1,0 +1,61 @@
+//! `/aspects`: proposals, and single aspects.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::Response;
+use serde::Serialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::Caller;
+use crate::embedded::restli::{self, Failure};
+use crate::embedded::snapshot::{self, Tagged};
+use crate::embedded::store::read;
+use crate::embedded::{Server, model, proposal};
+
+const RESOURCE: &str = "com.linkedin.metadata.resources.entity.AspectResource";
+
+/// `POST /aspects?action=…`. Whether a call asks for `async` makes no difference: it is answered when the aspects are
+/// stored.
+pub(super) async fn act(
+    State(server): State<Arc<Server>>,
+    Extension(actor): Caller,
+    uri: Uri,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    let changes = match restli::parameter(&uri, "action").as_deref() {
+        Some("ingestProposal") => proposal::single(&body)?,
+        Some("ingestProposalBatch") => proposal::batch(&body)?,
+        action => return Err(super::unknown_action(action, RESOURCE, &uri)),
+    };
+    server.ingest(changes, actor).await?;
+    Ok(restli::success(&json!({"value": "success"})))
+}
+
+/// `GET /aspects/{urn}?aspect=NAME&version=0`.
+pub(super) async fn show(State(server): State<Arc<Server>>, uri: Uri) -> Result<Response, Failure> {
+    #[derive(Serialize)]
+    struct Versioned {
+        version: i64,
+        aspect: Tagged<Box<RawValue>>,
+    }
+    let urn = super::path_urn(&uri, "/aspects/")?;
+    let name = restli::parameter(&uri, "aspect")
+        .ok_or_else(|| Failure::bad_request("Parameter 'aspect' is required"))?;
+    let version = restli::parameter(&uri, "version").map_or(Ok(0), |text| {
+        text.parse().map_err(|_| Failure::bad_request("Parameter 'version' must be an integer"))
+    })?;
+    let stored = server
+        .store
+        .read(move |connection| read::aspect(connection, urn.as_str(), &name, version))
+        .await?
+        .ok_or_else(Failure::absent)?;
+    Ok(restli::success(&Versioned {
+        version: stored.version,
+        aspect: Tagged::new(model::class_of(&stored.aspect), snapshot::raw(stored.metadata)?),
+    }))
+}

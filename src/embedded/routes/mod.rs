@@ -1,0 +1,194 @@
+//! The paths that the server knows, and what every request goes through before it gets there: it is noted, its caller
+//! recognised, its body read, a fault played, and a caller without a name refused.
+
+mod aspects;
+mod config;
+mod entities;
+mod entities_v2;
+mod health;
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Router};
+use percent_encoding::percent_decode_str;
+
+use super::authentication::{self, Actor};
+use super::faults::{self, Action};
+use super::proposal::{self, Change};
+use super::restli::Failure;
+use super::store::write::{self, Stamp};
+use super::{MAX_BODY, Server, tokens, user};
+use crate::metadata::Urn;
+
+/// How long a client may take between two pieces of its body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How much of a body that is too long is still read, so that its sender comes to read the answer.
+const MAX_DRAINED: u64 = 4 * MAX_BODY;
+
+/// The whole server.
+pub(super) fn router(server: Arc<Server>) -> Router {
+    Router::new()
+        .route("/config", get(config::show))
+        .route("/health", get(health::ready))
+        .route("/health/live", get(health::ready))
+        .route("/aspects", post(aspects::act))
+        .route("/aspects/", post(aspects::act))
+        .route("/aspects/{*urn}", get(aspects::show))
+        .route("/entities", post(entities::act))
+        .route("/entities/", post(entities::act))
+        .route("/entities/{*urn}", get(entities::show))
+        .route("/entitiesV2/{*urn}", get(entities_v2::show))
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(unknown_method)
+        .layer(middleware::from_fn_with_state(Arc::clone(&server), gate))
+        .with_state(server)
+}
+
+async fn gate(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let entry = server.record.arrived(&parts.method, &parts.uri);
+    let actor = server.authentication.actor(&parts.headers).await;
+    entry.authorised(actor.is_some());
+    let open = authentication::is_open(parts.uri.path());
+    // What a stranger sends is read, so that he can read the answer, but not kept.
+    let body = receive(body, actor.is_some() || open).await;
+    entry.received(body.bytes);
+    let path = parts.uri.path().to_owned();
+    let action = server.faults.action(&path, body.content.as_deref().unwrap_or_default());
+    let lost = matches!(action, Some(Action::ResetAfter));
+    let answer = match action {
+        Some(Action::Status { code, headers, body }) => Some(faults::status(code, &headers, body)),
+        Some(Action::Reset) => return faults::reset(),
+        Some(Action::Html) => Some(faults::html()),
+        Some(Action::Delay(duration)) => {
+            tokio::time::sleep(duration).await;
+            None
+        }
+        Some(Action::ResetAfter) | None => None,
+    };
+    let answer = match answer {
+        Some(answer) => answer,
+        None if actor.is_none() && !open => authentication::unauthorized(&path),
+        None => match body.content {
+            Ok(content) => {
+                if let Some(actor) = actor {
+                    parts.extensions.insert(actor);
+                }
+                next.run(Request::from_parts(parts, Body::from(content))).await
+            }
+            Err(failure) => failure.into_response(),
+        },
+    };
+    if lost {
+        return faults::reset();
+    }
+    entry.answered(answer.status().as_u16());
+    answer
+}
+
+/// The body of a request, as far as it came.
+struct Received {
+    bytes: u64,
+    content: Result<Bytes, Failure>,
+}
+
+/// Reads a body. With `keep` false it is counted and thrown away.
+async fn receive(mut body: Body, keep: bool) -> Received {
+    let mut bytes = 0_u64;
+    let mut content = Vec::new();
+    let failed =
+        |bytes, status, message: &str| Received { bytes, content: Err(Failure::new(status, message)) };
+    loop {
+        let frame = poll_fn(|context| Pin::new(&mut body).poll_frame(context));
+        match tokio::time::timeout(BODY_TIMEOUT, frame).await {
+            Err(_) => {
+                return failed(bytes, StatusCode::REQUEST_TIMEOUT, "the request's body does not come");
+            }
+            Ok(Some(Err(_))) => {
+                return failed(bytes, StatusCode::BAD_REQUEST, "the request's body broke off");
+            }
+            Ok(Some(Ok(frame))) => {
+                let Ok(data) = frame.into_data() else { continue };
+                bytes = bytes.saturating_add(data.len() as u64);
+                if bytes > MAX_DRAINED {
+                    break;
+                }
+                if bytes > MAX_BODY {
+                    content = Vec::new();
+                } else if keep {
+                    content.extend_from_slice(&data);
+                }
+            }
+            Ok(None) => break,
+        }
+    }
+    if bytes > MAX_BODY {
+        let message = format!("the request's body is longer than {MAX_BODY} bytes");
+        return failed(bytes, StatusCode::PAYLOAD_TOO_LARGE, &message);
+    }
+    Received { bytes, content: Ok(content.into()) }
+}
+
+async fn unknown_path(uri: Uri) -> Failure {
+    let root = uri.path().trim_start_matches('/').split('/').next().unwrap_or_default();
+    Failure::new(StatusCode::NOT_FOUND, format!("No root resource defined for path '/{root}'"))
+}
+
+async fn unknown_method(method: Method, uri: Uri) -> Failure {
+    Failure::bad_request(format!("{method} operation not supported for URI: '{uri}'"))
+}
+
+/// The answer to an action that the resource does not have.
+fn unknown_action(name: Option<&str>, resource: &str, uri: &Uri) -> Failure {
+    Failure::bad_request(match name {
+        Some(name) => {
+            format!("POST operation named {name} not supported on resource '{resource}' URI: '{uri}'")
+        }
+        None => format!("POST operation not supported on resource '{resource}' URI: '{uri}'"),
+    })
+}
+
+/// The URN that is the rest of a path, percent-encoded or as it is.
+fn path_urn(uri: &Uri, prefix: &str) -> Result<Urn, Failure> {
+    let rest = uri.path().strip_prefix(prefix).unwrap_or_default();
+    let text = percent_decode_str(rest)
+        .decode_utf8()
+        .map_err(|_| Failure::bad_request(format!("Invalid URI: {uri}: the path is not UTF-8")))?;
+    Urn::parse(&text).map_err(|error| Failure::bad_request(format!("Invalid urn: {error}")))
+}
+
+/// What an entity has before anything is written for it: its key aspect.
+fn key_of(urn: &Urn) -> Result<String, Failure> {
+    proposal::checked_key(urn).map_err(|failure| Failure::bad_request(failure.message().to_owned()))
+}
+
+impl Server {
+    /// Applies a batch for `actor`: all of it or nothing.
+    async fn ingest(&self, changes: Vec<Change>, actor: Actor) -> Result<(), Failure> {
+        let touches_access =
+            changes.iter().any(|change| matches!(change.urn.entity_type(), "corpuser" | tokens::ENTITY_TYPE));
+        let stamp = stamp(&actor);
+        let result = self.store.write(move |connection| write::apply(connection, &changes, &stamp)).await;
+        if touches_access {
+            self.authentication.doubt();
+        }
+        result
+    }
+}
+
+fn stamp(actor: &Actor) -> Stamp {
+    Stamp { actor: user::urn(&actor.0), time: tokens::milliseconds(SystemTime::now()) }
+}
+
+/// The caller, as the gate leaves it for routes that need one.
+type Caller = Extension<Actor>;

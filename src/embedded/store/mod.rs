@@ -1,0 +1,241 @@
+//! Where aspects are kept: SQLite, one thread that writes, readers with connections of their own.
+//!
+//! Writes that wait together are committed together: each runs in a savepoint, so that one that is refused leaves the
+//! others alone, and all are answered after the one commit. A database in memory has a single connection, so its reads
+//! take their turn on the writing thread.
+
+pub(super) mod read;
+pub(super) mod write;
+
+mod schema;
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+
+use super::restli::Failure;
+use crate::{Error, ErrorKind};
+
+pub(super) use schema::Secrets;
+
+/// How many writes may wait before a request has to wait for room.
+const WAITING_WRITES: usize = 256;
+
+/// How many writes share a commit at most, so that the first of them is not kept waiting for long.
+const WRITES_PER_COMMIT: usize = 64;
+
+/// Where a database lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Location {
+    Memory,
+    File(PathBuf),
+}
+
+/// The store. It is closed by [`close`](Self::close), after which everything fails.
+#[derive(Debug)]
+pub(super) struct Store {
+    jobs: mpsc::Sender<Job>,
+    readers: Option<Readers>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Debug)]
+struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+    runtime: Handle,
+}
+
+enum Job {
+    Write(Write),
+    Read(Box<dyn FnOnce(&Connection) + Send>),
+    Close,
+}
+
+/// Does its work on the connection, or learns why there is none, and says whether to keep what it did.
+type Write = Box<dyn FnOnce(Result<&Connection, &rusqlite::Error>) -> Step + Send>;
+
+/// Tells the one who asked how the commit went.
+type Answer = Box<dyn FnOnce(Result<(), &rusqlite::Error>)>;
+
+struct Step {
+    keep: bool,
+    finish: Answer,
+}
+
+impl Store {
+    /// Opens the database, makes its tables, and starts the thread that writes. Blocks.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or is not one of ours.
+    pub(super) fn open(location: &Location, runtime: Handle) -> Result<(Self, Secrets), Error> {
+        let (connection, secrets) = schema::open(location)?;
+        let readers = match location {
+            Location::Memory => None,
+            Location::File(path) => Some(Readers { path: path.clone(), idle: Mutex::default(), runtime }),
+        };
+        let (jobs, waiting) = mpsc::channel(WAITING_WRITES);
+        let writer = std::thread::Builder::new()
+            .name("embedded-gms-writer".into())
+            .spawn(move || work(connection, waiting))
+            .map_err(|error| {
+                Error::new(ErrorKind::Internal, "cannot start the embedded GMS's writing thread")
+                    .with_source(error)
+            })?;
+        let store = Self { jobs, readers, writer: Mutex::new(Some(writer)) };
+        Ok((store, secrets))
+    }
+
+    /// Runs `work` in a transaction, and keeps what it did if it is `Ok`.
+    pub(super) async fn write<T, F>(&self, work: F) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let job: Write = Box::new(move |connection| {
+            let result = connection.map_err(Failure::from).and_then(work);
+            Step {
+                keep: result.is_ok(),
+                finish: Box::new(move |committed| {
+                    // The one who asked may be gone: its client closed the connection.
+                    drop(
+                        answer
+                            .send(result.and_then(|value| committed.map(|()| value).map_err(Failure::from))),
+                    );
+                }),
+            }
+        });
+        self.jobs.send(Job::Write(job)).await.map_err(|_| Failure::stopped())?;
+        answered.await.unwrap_or_else(|_| Err(Failure::stopped()))
+    }
+
+    /// Runs `work` on what is committed.
+    pub(super) async fn read<T, F>(&self, work: F) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
+    {
+        let Some(readers) = &self.readers else {
+            let (answer, answered) = oneshot::channel();
+            let job = Box::new(move |connection: &Connection| drop(answer.send(work(connection))));
+            self.jobs.send(Job::Read(job)).await.map_err(|_| Failure::stopped())?;
+            return answered.await.map_err(|_| Failure::stopped())?.map_err(Failure::from);
+        };
+        let connection = match readers.take() {
+            Some(connection) => connection,
+            None => schema::open_reader(&readers.path)?,
+        };
+        let (connection, result) = readers
+            .runtime
+            .spawn_blocking(move || {
+                let result = work(&connection);
+                (connection, result)
+            })
+            .await
+            .map_err(|_| Failure::stopped())?;
+        readers.give_back(connection);
+        Ok(result?)
+    }
+
+    /// Finishes the writes that wait, brings the write-ahead log into the file, and closes it. Blocks.
+    pub(super) fn close(&self) {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(writer) = writer else { return };
+        // The connections that only read go first, so that the last one can tidy up.
+        if let Some(readers) = &self.readers {
+            readers.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+        // Fails only if the thread has ended already.
+        drop(self.jobs.blocking_send(Job::Close));
+        drop(writer.join());
+    }
+}
+
+impl Readers {
+    fn take(&self) -> Option<Connection> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    fn give_back(&self, connection: Connection) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+    }
+}
+
+/// The writing thread.
+fn work(mut connection: Connection, mut jobs: mpsc::Receiver<Job>) {
+    let mut next = jobs.blocking_recv();
+    while let Some(job) = next {
+        next = match job {
+            Job::Write(write) => commit_together(&mut connection, write, &mut jobs),
+            Job::Read(read) => {
+                read(&connection);
+                None
+            }
+            Job::Close => break,
+        };
+        if next.is_none() {
+            next = jobs.blocking_recv();
+        }
+    }
+    schema::checkpoint(&connection);
+}
+
+/// Runs `first` and the writes that wait behind it in one transaction. Returns the job that ended the row, if one did.
+fn commit_together(connection: &mut Connection, first: Write, jobs: &mut mpsc::Receiver<Job>) -> Option<Job> {
+    let mut steps = Vec::new();
+    let mut after = None;
+    let result = transaction(connection, first, jobs, &mut steps, &mut after);
+    for step in steps {
+        (step.finish)(result.as_ref().copied());
+    }
+    after
+}
+
+fn transaction(
+    connection: &mut Connection,
+    first: Write,
+    jobs: &mut mpsc::Receiver<Job>,
+    steps: &mut Vec<Step>,
+    after: &mut Option<Job>,
+) -> Result<(), rusqlite::Error> {
+    // Takes the right to write at the start, so that waiting for another process's turn happens here and nowhere else.
+    let transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
+        Ok(transaction) => transaction,
+        Err(error) => {
+            steps.push(first(Err(&error)));
+            return Err(error);
+        }
+    };
+    let mut write = first;
+    loop {
+        if let Err(error) = transaction.execute_batch("SAVEPOINT change") {
+            steps.push(write(Err(&error)));
+            return Err(error);
+        }
+        let step = write(Ok(&transaction));
+        let keep = step.keep;
+        steps.push(step);
+        transaction.execute_batch(if keep {
+            "RELEASE change"
+        } else {
+            "ROLLBACK TO change; RELEASE change"
+        })?;
+        if steps.len() >= WRITES_PER_COMMIT {
+            break;
+        }
+        match jobs.try_recv() {
+            Ok(Job::Write(another)) => write = another,
+            Ok(job) => {
+                *after = Some(job);
+                break;
+            }
+            Err(_) => break,
+        }
+    }
+    transaction.commit()
+}

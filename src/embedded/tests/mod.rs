@@ -1,0 +1,83 @@
+//! The embedded GMS over real sockets, by a client that knows nothing of this crate.
+
+mod access;
+mod ingest;
+mod reading;
+mod running;
+
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::Gms;
+
+const DATASET: &str = "urn:li:dataset:(urn:li:dataPlatform:hive,db.t1,PROD)";
+
+async fn start() -> Gms {
+    Gms::builder().start().await.unwrap()
+}
+
+fn client() -> Client {
+    Client::builder()
+        .no_proxy()
+        // No TLS here, so no certificates: loading them for every request takes longer than the request.
+        .tls_certs_only([])
+        .retry(reqwest::retry::never())
+        .build()
+        .unwrap()
+}
+
+/// A request with the server's own token.
+fn request(gms: &Gms, method: Method, path: &str) -> RequestBuilder {
+    client().request(method, format!("{}{path}", gms.url())).bearer_auth(gms.token())
+}
+
+async fn get(gms: &Gms, path: &str) -> Response {
+    request(gms, Method::GET, path).send().await.unwrap()
+}
+
+async fn post(gms: &Gms, path: &str, body: impl Into<String>) -> Response {
+    request(gms, Method::POST, path).body(body.into()).send().await.unwrap()
+}
+
+async fn text(response: Response, status: u16) -> String {
+    assert_eq!(response.status(), StatusCode::from_u16(status).unwrap(), "{}", response.url());
+    response.text().await.unwrap()
+}
+
+async fn value(response: Response, status: u16) -> Value {
+    serde_json::from_str(&text(response, status).await).unwrap()
+}
+
+/// An UPSERT as a client puts it on the wire.
+fn upsert(urn: &str, aspect: &str, text: &str) -> Value {
+    json!({
+        "entityType": urn.split(':').nth(2).unwrap(),
+        "entityUrn": urn,
+        "changeType": "UPSERT",
+        "aspectName": aspect,
+        "aspect": {"value": text, "contentType": "application/json"},
+        "systemMetadata": {"lastObserved": 1_700_000_000_000_i64, "runId": "run-1", "lastRunId": "no-run-id-provided"},
+    })
+}
+
+/// An UPSERT with some members replaced.
+fn with(urn: &str, aspect: &str, text: &str, changes: &Value) -> Value {
+    let mut proposal = upsert(urn, aspect, text);
+    for (key, value) in changes.as_object().unwrap() {
+        proposal[key] = value.clone();
+    }
+    proposal
+}
+
+async fn ingest(gms: &Gms, proposals: &[Value]) -> Response {
+    let body = json!({"proposals": proposals, "async": "true"});
+    post(gms, "/aspects?action=ingestProposalBatch", body.to_string()).await
+}
+
+/// The message of a refusal, whose form is checked.
+async fn refusal(response: Response, status: u16) -> String {
+    let body = value(response, status).await;
+    assert_eq!(body["exceptionClass"], "com.linkedin.restli.server.RestLiServiceException");
+    assert_eq!(body["status"], status);
+    body["message"].as_str().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,263 @@
+//! Personal access tokens: JWTs with the claims that GMS gives its own (`StatelessTokenService`, `TokenClaims`).
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jsonwebtoken::errors::ErrorKind as JwtError;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::store::Secrets;
+use crate::{Error, ErrorKind};
+
+const ISSUER: &str = "datahub-metadata-service";
+
+/// The entity type of stored tokens.
+pub(super) const ENTITY_TYPE: &str = "dataHubAccessToken";
+
+/// The aspect that says what a stored token is.
+pub(super) const INFO_ASPECT: &str = "dataHubAccessTokenInfo";
+
+/// Makes and verifies tokens.
+pub(super) struct Tokens {
+    signing: EncodingKey,
+    verifying: DecodingKey,
+    validation: Validation,
+    salt: String,
+}
+
+/// What a token says, in the order in which GMS writes it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Claims {
+    actor_type: ActorType,
+    /// A user's name, not a URN.
+    pub(super) actor_id: String,
+    r#type: TokenType,
+    /// "2": the token is stored, and counts only while it is.
+    version: String,
+    jti: String,
+    sub: String,
+    /// Seconds since 1970; none for a token that does not expire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    exp: Option<i64>,
+    iss: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum TokenType {
+    Personal,
+    ServiceAccount,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum ActorType {
+    User,
+}
+
+/// `DataHubAccessTokenInfo.pdl`; times are milliseconds since 1970. The token's text is stored nowhere.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Info<'a> {
+    name: &'a str,
+    actor_urn: &'a str,
+    owner_urn: &'a str,
+    created_at: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
+}
+
+/// A new token, and what is stored of it.
+pub(super) struct Issued {
+    pub(super) token: String,
+    pub(super) id: String,
+    pub(super) info: String,
+}
+
+/// Why a token is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// Not a token of this server.
+    Invalid,
+    /// One of ours whose time is over.
+    Expired,
+}
+
+impl Tokens {
+    pub(super) fn new(secrets: &Secrets) -> Self {
+        let mut validation = Validation::new(Algorithm::HS256);
+        // A token without `exp` does not expire; one with it is refused from that second on.
+        validation.required_spec_claims.clear();
+        validation.leeway = 0;
+        // GMS writes `iss` and no `aud`, and checks neither.
+        validation.validate_aud = false;
+        Self {
+            signing: EncodingKey::from_secret(secrets.signing_key.as_bytes()),
+            verifying: DecodingKey::from_secret(secrets.signing_key.as_bytes()),
+            validation,
+            salt: secrets.salt.clone(),
+        }
+    }
+
+    /// Makes a personal token for a user, given by name and URN.
+    ///
+    /// # Errors
+    /// When there are no random numbers, or it cannot be signed.
+    pub(super) fn issue(
+        &self,
+        actor_id: &str,
+        actor_urn: &str,
+        expires: Option<SystemTime>,
+    ) -> Result<Issued, Error> {
+        let failed = |error: &dyn std::fmt::Display| {
+            Error::new(ErrorKind::Internal, format!("the embedded GMS cannot make a token: {error}"))
+        };
+        let expires = expires.map(milliseconds);
+        let claims = Claims {
+            actor_type: ActorType::User,
+            actor_id: actor_id.to_owned(),
+            r#type: TokenType::Personal,
+            version: "2".to_owned(),
+            jti: random_uuid().map_err(|error| failed(&error))?,
+            sub: actor_id.to_owned(),
+            exp: expires.map(|time| time.div_euclid(1000)),
+            iss: ISSUER.to_owned(),
+        };
+        let mut header = Header::new(Algorithm::HS256);
+        header.typ = None;
+        let token = jsonwebtoken::encode(&header, &claims, &self.signing).map_err(|error| failed(&error))?;
+        let info = serde_json::to_string(&Info {
+            name: "embedded GMS",
+            actor_urn,
+            owner_urn: actor_urn,
+            created_at: milliseconds(SystemTime::now()),
+            expires_at: expires,
+        })
+        .map_err(|error| failed(&error))?;
+        Ok(Issued { id: self.id(&token), token, info })
+    }
+
+    /// The id under which a token is stored.
+    pub(super) fn id(&self, token: &str) -> String {
+        STANDARD.encode(Sha256::new().chain_update(token).chain_update(&self.salt).finalize())
+    }
+
+    /// Reads a token that this server signed.
+    pub(super) fn verify(&self, token: &str) -> Result<Claims, Refused> {
+        let claims = jsonwebtoken::decode::<Claims>(token, &self.verifying, &self.validation)
+            .map_err(|error| match error.kind() {
+                JwtError::ExpiredSignature => Refused::Expired,
+                _ => Refused::Invalid,
+            })?
+            .claims;
+        if claims.version == "2" && !claims.actor_id.is_empty() { Ok(claims) } else { Err(Refused::Invalid) }
+    }
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tokens").finish_non_exhaustive()
+    }
+}
+
+/// The URN of a stored token.
+pub(super) fn urn(id: &str) -> String {
+    format!("urn:li:{ENTITY_TYPE}:{id}")
+}
+
+/// Milliseconds since 1970, negative before.
+pub(super) fn milliseconds(time: SystemTime) -> i64 {
+    let milliseconds =
+        |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => milliseconds(after),
+        Err(before) => -milliseconds(before.duration()),
+    }
+}
+
+/// A version 4 UUID.
+fn random_uuid() -> Result<String, getrandom::Error> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)?;
+    let value = u128::from_be_bytes(bytes);
+    let value = value & !(0xF << 76) | (0x4 << 76);
+    let value = value & !(0x3 << 62) | (0x2 << 62);
+    let hex = format!("{value:032x}");
+    let mut uuid = String::with_capacity(36);
+    for (index, digit) in hex.chars().enumerate() {
+        if matches!(index, 8 | 12 | 16 | 20) {
+            uuid.push('-');
+        }
+        uuid.push(digit);
+    }
+    Ok(uuid)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    use super::*;
+
+    fn tokens(key: &str) -> Tokens {
+        Tokens::new(&Secrets { signing_key: key.into(), salt: "salt".into() })
+    }
+
+    fn payload(token: &str) -> serde_json::Value {
+        let payload = token.split('.').nth(1).unwrap();
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_token_has_the_claims_of_gms() {
+        let expires = UNIX_EPOCH + Duration::from_millis(4_000_000_000_500);
+        let token = tokens("key").issue("jdoe", "urn:li:corpuser:jdoe", Some(expires)).unwrap().token;
+        let claims = payload(&token);
+        assert_eq!(claims["actorType"], "USER");
+        assert_eq!(claims["actorId"], "jdoe");
+        assert_eq!(claims["type"], "PERSONAL");
+        assert_eq!(claims["version"], "2");
+        assert_eq!(claims["sub"], "jdoe");
+        assert_eq!(claims["iss"], "datahub-metadata-service");
+        assert_eq!(claims["exp"], 4_000_000_000_u64);
+        assert_eq!(claims["jti"].as_str().unwrap().len(), 36);
+        assert_eq!(claims.as_object().unwrap().len(), 8);
+        let endless = tokens("key").issue("jdoe", "urn:li:corpuser:jdoe", None).unwrap().token;
+        assert!(payload(&endless).get("exp").is_none());
+        assert!(tokens("key").verify(&endless).is_ok());
+    }
+
+    #[test]
+    fn only_what_this_server_signed_is_taken() {
+        let token = tokens("key").issue("jdoe", "urn:li:corpuser:jdoe", None).unwrap().token;
+        assert_eq!(tokens("key").verify(&token).unwrap().actor_id, "jdoe");
+        assert_eq!(tokens("other").verify(&token).unwrap_err(), Refused::Invalid);
+        let (head, signature) = token.rsplit_once('.').unwrap();
+        let unsigned =
+            format!("{}.{}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#), head.split_once('.').unwrap().1);
+        for broken in ["", "a.b.c", head, &unsigned, &format!("{head}.{signature}x")] {
+            assert_eq!(tokens("key").verify(broken).unwrap_err(), Refused::Invalid, "{broken}");
+        }
+    }
+
+    #[test]
+    fn an_old_token_is_told_from_a_false_one() {
+        let past = SystemTime::now() - Duration::from_secs(5);
+        let token = tokens("key").issue("jdoe", "urn:li:corpuser:jdoe", Some(past)).unwrap().token;
+        assert_eq!(tokens("key").verify(&token).unwrap_err(), Refused::Expired);
+        assert_eq!(tokens("other").verify(&token).unwrap_err(), Refused::Invalid);
+    }
+
+    #[test]
+    fn the_id_is_the_salted_digest() {
+        // SHA-256 of "abc".
+        let tokens = Tokens::new(&Secrets { signing_key: "key".into(), salt: "c".into() });
+        assert_eq!(tokens.id("ab"), "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=");
+    }
+}
