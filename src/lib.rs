@@ -7,6 +7,7 @@ pub mod emitter;
 mod error;
 pub mod gms;
 pub mod metadata;
+pub mod pipeline;
 pub mod recipe;
 mod registry;
 pub mod sink;

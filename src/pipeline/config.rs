@@ -1,0 +1,332 @@
+//! The top-level keys of a recipe (`PipelineConfig` of DataHub's Python client).
+
+use std::path::PathBuf;
+
+use url::Url;
+
+use super::Options;
+use super::state::{self, PipelineKey};
+use crate::recipe::{Environment, Fields, Node, Recipe, RecipeError, Value};
+use crate::sink::datahub_rest::{DatahubRestConfig, DatahubRestSink, Overrides};
+use crate::sink::{OpenSink, Sink, SinkRegistry};
+use crate::source::OpenSource;
+
+/// The sink that speaks with a GMS, and that of a recipe that names none.
+pub(super) const DATAHUB_REST: &str = "datahub-rest";
+
+/// Which sink DataHub's Python client takes where a recipe names none.
+const DEFAULT_SINK_VARIABLE: &str = "DATAHUB_INGESTION_DEFAULT_SINK";
+
+/// What `sink.config.server` says for the GMS inside this process.
+const EMBEDDED: &str = "embedded";
+
+/// What a recipe asks for.
+pub(super) struct Config {
+    pub(super) source_type: String,
+    pub(super) sink_type: String,
+    pub(super) open_source: Option<OpenSource>,
+    pub(super) open_sink: Option<OpenSink>,
+    /// The embedded GMS, if the sink writes into it.
+    pub(super) embedded: Option<EmbeddedTarget>,
+    pub(super) run_id: Option<String>,
+    pub(super) pipeline_name: Option<String>,
+    pub(super) report_to: Vec<PathBuf>,
+    pub(super) dead_letters: Option<PathBuf>,
+    pub(super) set_system_metadata: bool,
+    pub(super) set_pipeline_name: bool,
+    pub(super) key: PipelineKey,
+    /// Where the state of pipelines is kept, unless someone says otherwise.
+    pub(super) state_root: Option<PathBuf>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// The embedded GMS that a recipe names.
+pub(super) struct EmbeddedTarget {
+    /// Its file; `None` for the default one.
+    pub(super) data: Option<PathBuf>,
+}
+
+impl Config {
+    /// Reads all keys, those of the source and the sink included.
+    ///
+    /// # Errors
+    /// All mistakes at once.
+    pub(super) fn read(recipe: &Recipe, options: &Options) -> Result<Self, RecipeError> {
+        let mistakes = recipe.mistakes();
+        let environment = recipe.environment();
+        let root = recipe.root();
+        let mut warnings = Vec::new();
+        let mut fields = Fields::new(Some(root), "", &mistakes);
+        let (source_type, open_source) = read_source(&mut fields, options, &mut warnings);
+        let sinks = with_datahub_rest(options, environment);
+        let (sink_type, open_sink) = read_sink(&mut fields, &sinks, environment, &mut warnings);
+        let pipeline_name = fields.string("pipeline_name").filter(|name| !name.is_empty());
+        let run_id = fields.string("run_id").filter(|run_id| !run_id.is_empty());
+        let report_to = read_reporting(&mut fields, &mut warnings);
+        let dead_letters = read_failure_log(&mut fields);
+        let (set_system_metadata, set_pipeline_name) = read_flags(&mut fields, &mut warnings);
+        read_what_is_not_built(&mut fields, &mut warnings);
+        fields.finish();
+        mistakes.into_error()?;
+
+        let sink = root.get("sink").and_then(|sink| sink.get("config"));
+        let key = if let Some(name) = &pipeline_name {
+            PipelineKey::of_name(name)
+        } else {
+            let config = root.get("source").and_then(|source| source.get("config"));
+            // JSON objects of serde_json are sorted by their keys.
+            let config = config.map(|config| config.to_json().to_string()).unwrap_or_default();
+            let server = options.server.as_deref().or_else(|| sink.and_then(|config| text(config, "server")));
+            let origin = (sink_type == DATAHUB_REST).then(|| server_origin(server, environment)).flatten();
+            PipelineKey::of_parts(&source_type, &config, &sink_type, origin.as_deref())
+        };
+        let into_embedded = match options.server.as_deref() {
+            _ if sink_type != DATAHUB_REST => false,
+            Some(server) => server == EMBEDDED,
+            None => sink.is_some_and(|config| text(config, "server").map(str::trim) == Some(EMBEDDED)),
+        };
+        let embedded = into_embedded.then(|| EmbeddedTarget {
+            data: sink.and_then(|config| text(config, "data")).map(PathBuf::from),
+        });
+        Ok(Self {
+            source_type,
+            sink_type,
+            open_source,
+            open_sink,
+            embedded,
+            run_id,
+            pipeline_name,
+            report_to,
+            dead_letters,
+            set_system_metadata,
+            set_pipeline_name,
+            key,
+            state_root: state::default_root(environment.get("XDG_STATE_HOME"), std::env::home_dir()),
+            warnings,
+        })
+    }
+}
+
+/// Adds the `datahub-rest` sink to those of the registry, unless someone has put another in its place. It is added here
+/// because it takes defaults from the environment, and because only a run may start the embedded GMS.
+fn with_datahub_rest(options: &Options, environment: &Environment) -> SinkRegistry {
+    let mut sinks = options.sinks.clone();
+    if sinks.types().any(|known| known == DATAHUB_REST) {
+        return sinks;
+    }
+    #[cfg(feature = "embedded")]
+    let start = Some(super::embedded::starter(environment.clone()));
+    #[cfg(not(feature = "embedded"))]
+    let start: Option<crate::sink::datahub_rest::StartEmbedded> = None;
+    let overrides = Overrides { server: options.server.clone(), token: options.token.clone() };
+    let environment = environment.clone();
+    sinks.register(DATAHUB_REST, move |fields, warnings| {
+        let config = DatahubRestConfig::read(fields, &overrides, &environment, warnings)?;
+        let start = start.clone();
+        Some(Box::new(move |_| {
+            Box::pin(async move {
+                let sink = DatahubRestSink::open(config, start.as_ref()).await?;
+                Ok(Box::new(sink) as Box<dyn Sink>)
+            })
+        }))
+    });
+    sinks
+}
+
+fn text<'a>(config: &'a Node, key: &str) -> Option<&'a str> {
+    config.get(key).and_then(Node::as_str)
+}
+
+/// Which server the sink writes to, without user, password, path and query.
+fn server_origin(server: Option<&str>, environment: &Environment) -> Option<String> {
+    let server = server
+        .or_else(|| environment.get("DATAHUB_GMS_URL"))
+        .or_else(|| environment.get("DATAHUB_GMS_HOST"))?;
+    // What is no address (`embedded`, a host alone) stands for itself.
+    Some(Url::parse(server).map_or_else(|_| server.to_owned(), |url| url.origin().ascii_serialization()))
+}
+
+fn read_source(
+    fields: &mut Fields<'_>,
+    options: &Options,
+    warnings: &mut Vec<String>,
+) -> (String, Option<OpenSource>) {
+    fields.missing("source", "a mapping with the keys `type` and `config`");
+    let given = fields.has("source");
+    let mut source = fields.block("source");
+    let mut config = source.block("config");
+    let mut open = None;
+    let kind = source.string("type");
+    if let Some(kind) = &kind {
+        match options.sources.configure(kind, &mut config, warnings) {
+            Ok(configured) => {
+                open = configured;
+                config.finish();
+            }
+            // What belongs into the config of a source that is not there, no one knows.
+            Err(unknown) => source.mistake("type", unknown.to_string()),
+        }
+    } else if given {
+        source.missing("type", "the name of a source, for example `file`");
+    }
+    if source.string("extractor").is_some_and(|extractor| extractor != "generic") {
+        warnings.push("`source.extractor` has no effect here: every source makes proposals itself".into());
+    }
+    source.ignored("extractor_config", "every source makes proposals itself", warnings);
+    source.finish();
+    (kind.unwrap_or_default(), open)
+}
+
+fn read_sink(
+    fields: &mut Fields<'_>,
+    sinks: &SinkRegistry,
+    environment: &Environment,
+    warnings: &mut Vec<String>,
+) -> (String, Option<OpenSink>) {
+    let given = fields.has("sink");
+    if !given && environment.get(DEFAULT_SINK_VARIABLE).map(str::trim) == Some("datahub-kafka") {
+        fields.mistake(
+            "sink",
+            format!(
+                "the sink `datahub-kafka`, which the environment variable {DEFAULT_SINK_VARIABLE} asks for, is not \
+                 supported yet: write `sink: {{type: {DATAHUB_REST}}}`, or unset the variable"
+            ),
+        );
+        return (String::new(), None);
+    }
+    let mut sink = fields.block("sink");
+    let mut config = sink.block("config");
+    let mut open = None;
+    let kind = match sink.string("type") {
+        // Everything comes from the environment then, as in the Python client.
+        None if !given => Some(DATAHUB_REST.to_owned()),
+        kind => kind,
+    };
+    if let Some(kind) = &kind {
+        match sinks.configure(kind, &mut config, warnings) {
+            Ok(configured) => {
+                open = configured;
+                config.finish();
+            }
+            Err(unknown) => sink.mistake("type", unknown.to_string()),
+        }
+    } else {
+        sink.missing("type", "the name of a sink, for example `datahub-rest`");
+    }
+    sink.finish();
+    (kind.unwrap_or_default(), open)
+}
+
+/// `reporting`: the files that the report is written to.
+fn read_reporting(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for (index, mut reporter) in fields.blocks("reporting").into_iter().enumerate() {
+        // Python ends the run if a required report cannot be written; here every report is required.
+        reporter.boolean("required");
+        match reporter.string("type").as_deref() {
+            Some("file") => {
+                let mut config = reporter.block("config");
+                if config.string("format").is_some_and(|format| !format.eq_ignore_ascii_case("json")) {
+                    config.mistake("format", "a report is written as `json` and nothing else");
+                }
+                match config.string("filename") {
+                    Some(filename) => files.push(PathBuf::from(filename)),
+                    None => config.missing("filename", "the file that the report is written to"),
+                }
+                config.finish();
+            }
+            Some("datahub") => {
+                reporter.node("config");
+                warnings.push(format!(
+                    "`reporting[{index}]` has no effect here: reports are not sent to DataHub; --report-to writes one to \
+                     a file"
+                ));
+            }
+            Some(_) => {
+                reporter.node("config");
+                reporter.mistake("type", "unknown reporter: expected `file` or `datahub`");
+            }
+            None => {
+                reporter.node("config");
+                reporter.missing("type", "`file` or `datahub`");
+            }
+        }
+        reporter.finish();
+    }
+    files
+}
+
+/// `failure_log`: where dead letters are kept.
+fn read_failure_log(fields: &mut Fields<'_>) -> Option<PathBuf> {
+    /// The file's name where the recipe gives none (`FailureLoggingConfig`).
+    const DEFAULT_FILE: &str = "failed_events.json";
+    let mut log = fields.block("failure_log");
+    let enabled = log.boolean("enabled").unwrap_or_default();
+    let mut config = log.block("log_config");
+    let filename = config.string("filename");
+    // It picks between two layouts of Python's own file; dead letters have one.
+    config.boolean("legacy_nested_json_string");
+    config.finish();
+    log.finish();
+    enabled.then(|| PathBuf::from(filename.as_deref().unwrap_or(DEFAULT_FILE)))
+}
+
+/// `flags`: whether the run id, and whether the pipeline's name, go into the system metadata.
+fn read_flags(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> (bool, bool) {
+    let mut flags = fields.block("flags");
+    let set_system_metadata = flags.boolean("set_system_metadata").unwrap_or(true);
+    let set_pipeline_name = flags.boolean("set_system_metadata_pipeline_name").unwrap_or(true);
+    for (key, why) in [
+        ("generate_browse_path_v2", "browse paths are sent as the source has them"),
+        ("generate_browse_path_v2_dry_run", "browse paths are sent as the source has them"),
+    ] {
+        if flags.boolean(key) == Some(true) {
+            warnings.push(format!("`flags.{key}` has no effect here: {why}"));
+        }
+    }
+    let mut resolve = flags.block("auto_resolve_lineage_urns");
+    if resolve.boolean("enabled") == Some(true) {
+        warnings
+            .push("`flags.auto_resolve_lineage_urns` has no effect here: lineage is sent as it is".into());
+    }
+    resolve.strings("upstream_platforms");
+    resolve.boolean("resolve_all_platforms");
+    resolve.finish();
+    flags.ignored("generate_memory_profiles", "that is a measure of the Python client", warnings);
+    // How much Python's report shows; the report here lists a fixed number and counts all.
+    for key in [
+        "progress_report_max_failures",
+        "progress_report_max_warnings",
+        "progress_report_max_infos",
+        "report_failure_sample_size",
+        "report_warning_sample_size",
+        "report_info_sample_size",
+    ] {
+        flags.node(key);
+    }
+    flags.finish();
+    (set_system_metadata, set_pipeline_name)
+}
+
+/// Parts of a recipe that this crate has not: they are refused where leaving them out would change what is sent.
+fn read_what_is_not_built(fields: &mut Fields<'_>, warnings: &mut Vec<String>) {
+    match fields.node("transformers").map(|node| &node.value) {
+        None | Some(Value::Null) => {}
+        Some(Value::List(transformers)) if transformers.is_empty() => {}
+        Some(_) => fields
+            .not_yet("transformers", "without them other metadata would be sent than the recipe asks for"),
+    }
+    fields.ignored("datahub_api", "nothing in a run asks DataHub for anything beside its sink", warnings);
+    let recording = fields.node("recording");
+    if recording.is_some_and(|recording| recording.get("enabled").is_some_and(is_true)) {
+        fields.not_yet("recording", "a run cannot be recorded");
+    }
+}
+
+fn is_true(node: &Node) -> bool {
+    match &node.value {
+        Value::Bool(value) => *value,
+        Value::String(text) => text.eq_ignore_ascii_case("true"),
+        _ => false,
+    }
+}

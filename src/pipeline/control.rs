@@ -1,0 +1,108 @@
+//! A hand on a run from outside: to stop it, and to see how far it is.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::source::Progress;
+
+/// Stops a run, and tells how far it is. Clones belong to the same run.
+#[derive(Clone, Debug, Default)]
+pub struct RunControl(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    stopped: AtomicBool,
+    stopping: Notify,
+    records: AtomicU64,
+    proposals: AtomicU64,
+    source: Mutex<FromSource>,
+}
+
+#[derive(Debug, Default)]
+struct FromSource {
+    progress: Progress,
+    warnings: Vec<String>,
+}
+
+/// How far a run is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RunProgress {
+    /// Records that were read and given to the sink.
+    pub records: u64,
+    /// Proposals made of them.
+    pub proposals: u64,
+    /// How far the source is; it may be ahead of the sink.
+    pub source: Progress,
+}
+
+impl RunControl {
+    /// Asks the run to stop: nothing more is read, and what is under way gets 20 seconds to be settled.
+    pub fn stop(&self) {
+        self.0.stopped.store(true, Ordering::Release);
+        self.0.stopping.notify_waiters();
+    }
+
+    /// How far the run is.
+    pub fn progress(&self) -> RunProgress {
+        RunProgress {
+            records: self.0.records.load(Ordering::Relaxed),
+            proposals: self.0.proposals.load(Ordering::Relaxed),
+            source: self.source().progress.clone(),
+        }
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.0.stopped.load(Ordering::Acquire)
+    }
+
+    /// Resolves when the run is to stop; at once if it is already.
+    pub(super) async fn stopped(&self) {
+        let stopping = self.0.stopping.notified();
+        tokio::pin!(stopping);
+        // Registered before the look at the flag, so that a stop in between is not missed.
+        stopping.as_mut().enable();
+        if !self.is_stopped() {
+            stopping.await;
+        }
+    }
+
+    pub(super) fn read_record(&self, proposals: usize) {
+        self.0.records.fetch_add(1, Ordering::Relaxed);
+        self.0.proposals.fetch_add(proposals as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn source_is_at(&self, progress: Progress, mut warnings: Vec<String>) {
+        let mut source = self.source();
+        source.progress = progress;
+        source.warnings.append(&mut warnings);
+    }
+
+    pub(super) fn take_source_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut self.source().warnings)
+    }
+
+    fn source(&self) -> std::sync::MutexGuard<'_, FromSource> {
+        self.0.source.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stop_is_seen_before_and_after() {
+        let control = RunControl::default();
+        let waiting = tokio::spawn({
+            let control = control.clone();
+            async move { control.stopped().await }
+        });
+        tokio::task::yield_now().await;
+        control.stop();
+        waiting.await.unwrap();
+        control.stopped().await;
+    }
+}

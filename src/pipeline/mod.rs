@@ -1,0 +1,372 @@
+//! A run: what a recipe asks for, carried out.
+//!
+//! ```text
+//! recipe ─▶ Pipeline ─ run ─▶ source ─ records ─▶ stamp ─▶ sink ─▶ outcomes ─▶ tally ─▶ report, dead letters
+//! ```
+//!
+//! The source is read on a thread of its own, the sink runs on the caller's tokio runtime. Each proposal that was read
+//! ends as exactly one of delivered, rejected, undelivered and filtered; the four add up to what was read.
+
+mod config;
+mod control;
+mod dead_letter;
+#[cfg(feature = "embedded")]
+mod embedded;
+mod handover;
+mod lock;
+mod options;
+mod report;
+mod run;
+mod run_id;
+mod state;
+mod summary;
+mod tally;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use self::config::Config;
+use self::dead_letter::DeadLetters;
+use self::lock::{Locked, RunLock};
+use self::run::{Course, Destination, PipelineName, Stamp};
+use self::tally::Tally;
+use crate::recipe::{Recipe, RecipeError};
+use crate::sink::{SinkContext, SinkSummary};
+use crate::source::Source;
+use crate::{Error, ErrorKind};
+
+pub use control::{RunControl, RunProgress};
+#[cfg(feature = "embedded")]
+pub use embedded::embedded_data_path;
+pub use lock::IfRunning;
+pub use options::{Options, Preview};
+pub use report::{
+    DeadLetterReport, Failure, FailureKind, ProposalCounts, Report, RequestReport, Resume, RunOutcome,
+    SCHEMA, SinkReport, SourceReport, TokenReport,
+};
+pub use summary::{Finished, Look, Summary, explain};
+
+/// A recipe that was read without a mistake, ready to be run.
+pub struct Pipeline {
+    config: Config,
+    options: Options,
+    control: RunControl,
+    run_id: String,
+    started_at: Timestamp,
+}
+
+impl Pipeline {
+    /// Reads what `recipe` asks for. Nothing is opened, and no connection is made.
+    ///
+    /// # Errors
+    /// All mistakes in the recipe's keys, at once.
+    pub fn from_recipe(recipe: &Recipe, options: Options) -> Result<Self, RecipeError> {
+        let config = Config::read(recipe, &options)?;
+        let started_at = Timestamp::now();
+        let run_id =
+            config.run_id.clone().unwrap_or_else(|| run_id::generate(&config.source_type, started_at));
+        Ok(Self { config, options, control: RunControl::default(), run_id, started_at })
+    }
+
+    /// A hand on the run, to stop it and to see how far it is.
+    pub fn control(&self) -> RunControl {
+        self.control.clone()
+    }
+
+    /// What the user should know of the recipe.
+    pub fn warnings(&self) -> &[String] {
+        &self.config.warnings
+    }
+
+    /// The `source.type` and the `sink.type`.
+    pub fn types(&self) -> (&str, &str) {
+        (&self.config.source_type, &self.config.sink_type)
+    }
+
+    /// Connects to the server that the recipe names, and to nothing else: what it is, and which token would be used.
+    /// `None` where there is no server to ask before a run: another sink, or the embedded GMS.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or is no GMS, or the token cannot be sent.
+    pub async fn look_at_server(mut self) -> Result<Option<SinkSummary>, Error> {
+        if self.config.sink_type != config::DATAHUB_REST || self.config.embedded.is_some() {
+            return Ok(None);
+        }
+        match self.destination().await? {
+            Destination::Sink(sink) => {
+                let summary = sink.summary();
+                sink.close(None).await?;
+                Ok(Some(summary))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Runs it to its end. Whatever happens is in what it returns; the report files are written by then.
+    pub async fn run(mut self) -> Finished {
+        let sends = !self.options.dry_run && self.options.preview.is_none();
+        let mut run = Run::default();
+        let control = self.control.clone();
+        match before_stop(&control, self.prepare(sends)).await {
+            Some(Ok(Some(ready))) => self.carry_out(ready, &mut run).await,
+            Some(Ok(None)) => run.skipped = true,
+            Some(Err(error)) => run.course.failure = Some(error),
+            None => run.course.interrupted = true,
+        }
+        self.finish(run, sends)
+    }
+
+    /// Takes the lock, finds out that our files can be written, and opens the source. `None` if another run is under
+    /// way and that is no failure.
+    async fn prepare(&mut self, sends: bool) -> Result<Option<Ready>, Error> {
+        for path in self.report_paths() {
+            report::check_writable(path)?;
+        }
+        let mut lock = None;
+        let mut letters = None;
+        if sends {
+            let directory = self.state_directory()?;
+            lock = match self.lock(directory.clone()).await? {
+                Locked::Held(lock) => Some(lock),
+                Locked::Taken if self.options.if_running == IfRunning::Skip => return Ok(None),
+                Locked::Taken => {
+                    return Err(Error::new(
+                        ErrorKind::Locked,
+                        format!(
+                            "another run of this pipeline is under way (it holds {}); --if-running wait waits for it",
+                            directory.join("lock").display()
+                        ),
+                    ));
+                }
+            };
+            let path = self
+                .options
+                .dead_letters
+                .take()
+                .or_else(|| self.config.dead_letters.take())
+                .unwrap_or_else(|| directory.join("dead-letters.jsonl"));
+            let kept = DeadLetters::new(path, self.run_id.clone());
+            kept.check_writable()?;
+            letters = Some(kept);
+        }
+        let open = self.config.open_source.take();
+        let source = match open {
+            // Opening looks at files, and may wait for one.
+            Some(open) => tokio::task::spawn_blocking(open).await.map_err(|_| fault_of_ours())??,
+            None => return Err(fault_of_ours()),
+        };
+        Ok(Some(Ready { source, tally: Arc::new(Tally::new(letters)), lock }))
+    }
+
+    async fn carry_out(&mut self, ready: Ready, run: &mut Run) {
+        let Ready { source, tally, lock } = ready;
+        run.tally = Some(Arc::clone(&tally));
+        run.source_bytes = source.progress().total_bytes;
+        let control = self.control.clone();
+        let mut destination = match before_stop(&control, self.destination()).await {
+            Some(Ok(destination)) => destination,
+            Some(Err(error)) => {
+                run.course.failure = Some(error);
+                return;
+            }
+            None => {
+                run.course.interrupted = true;
+                return;
+            }
+        };
+        run.course = run::carry(source, &mut destination, self.stamp().as_ref(), &tally, &self.control).await;
+        if let Destination::Sink(sink) = &destination {
+            run::close(&**sink, &tally, &self.control, &mut run.course).await;
+            run.sink = sink.summary();
+        }
+        // Held until the last outcome is known.
+        drop(lock);
+    }
+
+    async fn destination(&mut self) -> Result<Destination, Error> {
+        if let Some(Preview { records, output }) = self.options.preview.take() {
+            return Ok(Destination::Preview { records, output });
+        }
+        if self.options.dry_run {
+            return Ok(Destination::Nowhere);
+        }
+        let open = self.config.open_sink.take().ok_or_else(fault_of_ours)?;
+        let mut context = SinkContext::new(self.run_id.as_str());
+        context.pipeline_name = self.config.pipeline_name.as_deref().map(Arc::from);
+        open(context).await.map(Destination::Sink)
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        let name = self.config.pipeline_name.as_deref().map(Arc::from);
+        self.config.set_system_metadata.then(|| Stamp {
+            run_id: Arc::from(self.run_id.as_str()),
+            pipeline_name: if self.config.set_pipeline_name {
+                PipelineName::Set(name)
+            } else {
+                PipelineName::Kept
+            },
+        })
+    }
+
+    fn report_paths(&self) -> impl Iterator<Item = &PathBuf> {
+        self.options.report_to.iter().chain(&self.config.report_to)
+    }
+
+    fn state_directory(&self) -> Result<PathBuf, Error> {
+        let root = match &self.options.state_dir {
+            Some(root) => root.clone(),
+            None => self.config.state_root.clone().ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Disk,
+                    "there is no home directory to keep state in; --state-dir names a place",
+                )
+            })?,
+        };
+        Ok(self.config.key.directory(&root))
+    }
+
+    async fn lock(&self, directory: PathBuf) -> Result<Locked, Error> {
+        let at_once = try_lock(directory.clone(), false).await?;
+        if matches!(at_once, Locked::Held(_)) || self.options.if_running != IfRunning::Wait {
+            return Ok(at_once);
+        }
+        tracing::warn!("another run of this pipeline is under way: waiting for its end");
+        try_lock(directory, true).await
+    }
+
+    fn finish(mut self, mut run: Run, sends: bool) -> Finished {
+        let mut warnings = std::mem::take(&mut self.config.warnings);
+        warnings.append(&mut self.control.take_source_warnings());
+        warnings.append(&mut run.sink.warnings);
+        let (mut failures, mut proposals, mut dead_letters) = Default::default();
+        let (mut invalid, mut example) = (0, None);
+        if let Some(tally) = &run.tally {
+            let dropped;
+            (failures, dropped) = tally.take_failures();
+            if dropped {
+                warnings.push(
+                    "a proposal was lost sight of, and counts as undelivered; please report this".into(),
+                );
+            }
+            proposals = tally.counts();
+            invalid = tally.invalid_records();
+            example = tally.example().cloned();
+            dead_letters = tally.letters().map(DeadLetters::report).unwrap_or_default();
+        }
+        if run.skipped {
+            warnings.push("skipped: another run of this pipeline is under way".into());
+        }
+        if let Some(failure) = run.course.failure.as_ref().filter(|failure| failure.diagnosis().is_none()) {
+            failures.insert(0, Failure::of_run(failure));
+        }
+        let progress = self.control.progress();
+        let mut report = Report {
+            schema: SCHEMA,
+            outcome: outcome(&run.course, &proposals, invalid, sends),
+            run_id: Some(std::mem::take(&mut self.run_id)),
+            pipeline_name: self.config.pipeline_name.take(),
+            started_at: self.started_at.to_string(),
+            duration_ms: report::elapsed_ms(self.started_at),
+            source: SourceReport {
+                kind: Some(std::mem::take(&mut self.config.source_type)),
+                records: progress.records,
+                bytes: progress.source.bytes,
+                invalid,
+                ignored: run.course.ignored,
+                complete: run.course.complete,
+            },
+            sink: SinkReport::new(&self.config.sink_type, &run.sink),
+            proposals,
+            requests: run.sink.requests.into(),
+            token: run.sink.token.into(),
+            diagnosis: run.course.failure.as_ref().and_then(Error::diagnosis).cloned(),
+            failures,
+            dead_letters,
+            resume: None,
+            warnings,
+        };
+        for path in self.report_paths() {
+            if let Err(error) = report.write_to(path) {
+                // The first failure is what ended the run; that there is no report comes on top.
+                report.warnings.push(error.full_message());
+                run.course.failure.get_or_insert(error);
+            }
+        }
+        Finished {
+            look: self
+                .config
+                .embedded
+                .take()
+                .map(|embedded| Look { urn: example, data: embedded.data })
+                .filter(|_| sends),
+            source_bytes: run.source_bytes,
+            report,
+            failure: run.course.failure,
+            skipped: run.skipped,
+        }
+    }
+}
+
+/// A run that can begin.
+struct Ready {
+    source: Box<dyn Source>,
+    tally: Arc<Tally>,
+    lock: Option<RunLock>,
+}
+
+/// What a run gathers on its way.
+#[derive(Default)]
+struct Run {
+    course: Course,
+    tally: Option<Arc<Tally>>,
+    sink: SinkSummary,
+    source_bytes: Option<u64>,
+    skipped: bool,
+}
+
+fn outcome(course: &Course, proposals: &ProposalCounts, invalid: u64, sends: bool) -> RunOutcome {
+    let settled = proposals.rejected + proposals.undelivered + invalid == 0;
+    match &course.failure {
+        Some(error) if matches!(error.kind(), ErrorKind::Refused | ErrorKind::Disk) => {
+            RunOutcome::of_failure(error.kind())
+        }
+        _ if course.interrupted && !(course.complete && settled) => RunOutcome::Interrupted,
+        // `invalid` promises that nothing was sent.
+        Some(error) if error.kind() == ErrorKind::Input && proposals.read > 0 => RunOutcome::Partial,
+        Some(error) => RunOutcome::of_failure(error.kind()),
+        None if !sends => RunOutcome::DryRun,
+        None if settled => RunOutcome::Delivered,
+        None => RunOutcome::Partial,
+    }
+}
+
+/// What `work` comes to, or `None` if someone stops the run before that: what it waits for may never come.
+async fn before_stop<T>(control: &RunControl, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        () = control.stopped() => None,
+        done = work => Some(done),
+    }
+}
+
+/// Taking a lock blocks, and waiting for one may do so for ever.
+async fn try_lock(directory: PathBuf, wait: bool) -> Result<Locked, Error> {
+    tokio::task::spawn_blocking(move || lock::acquire(&directory, wait)).await.map_err(|_| fault_of_ours())?
+}
+
+fn fault_of_ours() -> Error {
+    Error::new(ErrorKind::Internal, "the run could not begin; this is a fault of datahub-emitter")
+}
+
+impl fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pipeline")
+            .field("source", &self.config.source_type)
+            .field("sink", &self.config.sink_type)
+            .field("run_id", &self.run_id)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,51 @@
+//! What a run is asked to do beside its recipe.
+
+use std::fmt;
+use std::io::Write;
+use std::path::PathBuf;
+
+use super::lock::IfRunning;
+use crate::auth::Token;
+use crate::sink::SinkRegistry;
+use crate::source::SourceRegistry;
+
+/// What a run is asked to do beside its recipe.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Options {
+    /// The sources that a recipe may name.
+    pub sources: SourceRegistry,
+    /// The sinks that a recipe may name.
+    pub sinks: SinkRegistry,
+    /// The server of a `datahub-rest` sink, in place of the recipe's; `embedded` for the one in this process.
+    pub server: Option<String>,
+    /// The token of a `datahub-rest` sink, in place of the recipe's.
+    pub token: Option<Token>,
+    /// Reads everything and sends nothing; opens no connection, takes no lock and leaves no dead letters.
+    pub dry_run: bool,
+    /// Shows the first records and sends nothing.
+    pub preview: Option<Preview>,
+    /// Writes the report to this file, beside those that the recipe names.
+    pub report_to: Option<PathBuf>,
+    /// Keeps dead letters in this file; else in the recipe's `failure_log`, else in the state directory.
+    pub dead_letters: Option<PathBuf>,
+    /// Keeps the state of pipelines below this directory; else below `$XDG_STATE_HOME/datahub-emit`, else below
+    /// `~/.local/state/datahub-emit`.
+    pub state_dir: Option<PathBuf>,
+    /// What to do when another run of this pipeline is under way.
+    pub if_running: IfRunning,
+}
+
+/// What a preview shows, and where.
+pub struct Preview {
+    /// This many records; reading ends after them.
+    pub records: u64,
+    /// Takes them as JSON Lines, one for each proposal.
+    pub output: Box<dyn Write + Send>,
+}
+
+impl fmt::Debug for Preview {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Preview").field("records", &self.records).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,324 @@
+//! What a run says of itself, for people: a few lines that are read in two seconds.
+
+mod words;
+
+use std::fmt::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use self::words::{bytes, delivery_words, grouped, proposals, records, seconds, shell_word};
+use super::report::{Failure, FailureKind, Report, RunOutcome};
+use crate::Error;
+use crate::metadata::Urn;
+
+/// Failures that a summary shows; the report lists more.
+const SHOWN_FAILURES: usize = 3;
+
+/// Warnings that a summary shows; the report lists all.
+const SHOWN_WARNINGS: usize = 5;
+
+/// The longest message of a failure that is shown, in characters.
+const SHOWN_MESSAGE: usize = 300;
+
+/// A run that came to its end, good or bad.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Finished {
+    /// What it says of itself.
+    pub report: Report,
+    /// What ended it, if that was not the end of the source.
+    pub failure: Option<Error>,
+    /// How to look at what was delivered, where it went into the embedded GMS.
+    pub look: Option<Look>,
+    /// Bytes that the source has, where that is known.
+    pub source_bytes: Option<u64>,
+    /// Nothing was done because another run of the pipeline was under way, and that was to be no failure.
+    pub skipped: bool,
+}
+
+/// How to look at what was delivered into the embedded GMS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// An entity that was delivered.
+    pub urn: Option<Urn>,
+    /// The embedded GMS's file, where it is not the default one.
+    pub data: Option<PathBuf>,
+}
+
+/// The text of a [`Finished`] run; made by [`Finished::summary`].
+#[derive(Debug)]
+pub struct Summary<'a> {
+    finished: &'a Finished,
+    recipe: &'a Path,
+    program: &'a str,
+    color: bool,
+}
+
+impl Finished {
+    /// The lines that a person reads at the end. `recipe` is the recipe's path as it was given; `color` allows terminal
+    /// colours, which never carry a meaning of their own.
+    pub fn summary<'a>(&'a self, recipe: &'a Path, color: bool) -> Summary<'a> {
+        Summary { finished: self, recipe, program: "datahub-emit", color }
+    }
+}
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let report = &self.finished.report;
+        if self.finished.skipped {
+            return headline(
+                f,
+                "skipped",
+                Tone::Good,
+                "another run of this pipeline is under way",
+                self.color,
+            );
+        }
+        if let Some(failure) = &self.finished.failure {
+            write_error(f, failure, self.color)?;
+        }
+        if self.finished.failure.is_none() || report.proposals.read > 0 || report.source.records > 0 {
+            self.write_counts(f)?;
+        }
+        self.write_failures(f)?;
+        if let Some(path) = &report.dead_letters.path {
+            line(
+                f,
+                "letters",
+                &format!("{} kept in {}", records(report.dead_letters.records), path.display()),
+            )?;
+        }
+        self.write_warnings(f)?;
+        if let Some(look) = &self.finished.look {
+            write_look(f, look, &shell_word(self.program))?;
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Summary<'a> {
+    /// How the program is called in the commands that it suggests, by default `datahub-emit`: they work when they are
+    /// typed, also where the program is not on the path.
+    #[must_use]
+    pub fn called(mut self, program: &'a str) -> Self {
+        self.program = program;
+        self
+    }
+
+    fn write_counts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let report = &self.finished.report;
+        let counts = &report.proposals;
+        if self.finished.failure.is_some() || report.outcome == RunOutcome::Interrupted {
+            if self.finished.failure.is_none() {
+                headline(f, "interrupted", Tone::Bad, "stopped before the end of the source", self.color)?;
+            }
+            return line(f, "kept", &self.kept());
+        }
+        let seconds = seconds(report.duration_ms);
+        let from = format!(
+            "{} ({}) in {seconds}{}",
+            records(report.source.records),
+            bytes(report.source.bytes),
+            match report.source.ignored {
+                0 => String::new(),
+                ignored => format!("; {} usage records passed over", grouped(ignored)),
+            }
+        );
+        if report.outcome == RunOutcome::DryRun {
+            let text = format!("{} read, nothing sent", proposals(counts.read));
+            headline(
+                f,
+                "dry run",
+                if report.source.invalid == 0 { Tone::Good } else { Tone::Bad },
+                &text,
+                self.color,
+            )?;
+            return line(f, "from", &from);
+        }
+        let done = delivery_words(report.sink.delivered_means);
+        if report.outcome == RunOutcome::Delivered {
+            headline(f, "done", Tone::Good, &format!("{} {done}", proposals(counts.delivered)), self.color)?;
+        } else {
+            let text = format!("{} of {} {done}", grouped(counts.delivered), proposals(counts.read));
+            headline(f, "partial", Tone::Bad, &text, self.color)?;
+        }
+        line(f, "from", &from)?;
+        if let Some(server) = &report.sink.server {
+            let version = report.sink.gms_version.as_deref().map(|version| format!(" (GMS {version})"));
+            let requests = match report.requests.sent {
+                1 => "1 request".to_owned(),
+                sent => format!("{} requests", grouped(sent)),
+            };
+            match &self.finished.look {
+                // Its address is gone with it.
+                Some(_) => line(
+                    f,
+                    "to",
+                    &format!("the embedded GMS, which is for first runs and tests; {requests}"),
+                )?,
+                None => line(f, "to", &format!("{server}{}; {requests}", version.unwrap_or_default()))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// What the run leaves behind when it could not come to its end.
+    fn kept(&self) -> String {
+        let report = &self.finished.report;
+        let counts = &report.proposals;
+        let mut text = format!("{} delivered", grouped(counts.delivered));
+        if counts.rejected > 0 {
+            write!(text, ", {} rejected", grouped(counts.rejected)).unwrap_or_default();
+        }
+        write!(text, ", {} read and not sent", grouped(counts.undelivered)).unwrap_or_default();
+        if let (Some(total), false) = (self.finished.source_bytes, report.source.complete) {
+            // In whole percent, and never "0% unread" of a file that was not read to its end.
+            let unread = total.saturating_sub(report.source.bytes).saturating_mul(100);
+            if let Some(percent) = unread.checked_div(total) {
+                write!(text, ", {}% of the input unread", percent.clamp(1, 100)).unwrap_or_default();
+            }
+        }
+        let recipe = self.recipe.to_string_lossy();
+        write!(
+            text,
+            "; to send everything again: {} ingest -c {}",
+            shell_word(self.program),
+            shell_word(&recipe)
+        )
+        .unwrap_or_default();
+        text
+    }
+
+    fn write_failures(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let report = &self.finished.report;
+        // A run that was refused as a whole has said why; its proposals would only say it again.
+        let diagnosed = report.diagnosis.is_some();
+        let failures = || {
+            report.failures.iter().filter(move |failure| match failure.kind {
+                // What ended the run as a whole is told first, and not among the failures of records.
+                FailureKind::Run => false,
+                FailureKind::Undelivered => !diagnosed,
+                FailureKind::Invalid | FailureKind::Rejected => true,
+            })
+        };
+        for failure in failures().take(SHOWN_FAILURES) {
+            line(f, failure.kind.label(), &failure.to_string())?;
+        }
+        let all = report.proposals.rejected
+            + report.source.invalid
+            + if diagnosed { 0 } else { report.proposals.undelivered };
+        let shown = failures().take(SHOWN_FAILURES).count() as u64;
+        if shown > 0 && all > shown {
+            line(f, "", &format!("and {} more like these; --report-to lists them", grouped(all - shown)))?;
+        }
+        Ok(())
+    }
+
+    fn write_warnings(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let warnings = &self.finished.report.warnings;
+        for warning in warnings.iter().take(SHOWN_WARNINGS) {
+            line(f, "warning", warning)?;
+        }
+        match warnings.len().saturating_sub(SHOWN_WARNINGS) {
+            0 => Ok(()),
+            more => line(f, "", &format!("and {more} more warnings; --report-to lists them")),
+        }
+    }
+}
+
+impl FailureKind {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Run => "error",
+            Self::Invalid => "invalid",
+            Self::Rejected => "rejected",
+            Self::Undelivered => "left",
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(urn) = &self.urn {
+            write!(f, "{urn} ")?;
+        }
+        if let Some(aspect) = &self.aspect {
+            write!(f, "{aspect} ")?;
+        }
+        if let Some(origin) = &self.origin {
+            write!(f, "({origin}) ")?;
+        }
+        if let Some(status) = self.status {
+            write!(f, "{status} ")?;
+        }
+        let mut characters = self.message.chars();
+        let mut message: String = characters.by_ref().take(SHOWN_MESSAGE).collect();
+        if characters.next().is_some() {
+            message.push('…');
+        }
+        // One line each, whatever the server said.
+        f.write_str(&message.replace(['\n', '\r'], " "))
+    }
+}
+
+/// The text of an error as a terminal shows it: its message and causes, or where the cause is known the diagnosis with
+/// what was observed and what mends it. Ends with a line end.
+pub fn explain(error: &Error, color: bool) -> String {
+    struct Explained<'a>(&'a Error, bool);
+    impl fmt::Display for Explained<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write_error(f, self.0, self.1)
+        }
+    }
+    Explained(error, color).to_string()
+}
+
+fn write_error(f: &mut fmt::Formatter<'_>, error: &Error, color: bool) -> fmt::Result {
+    let Some(diagnosis) = error.diagnosis() else {
+        return headline(f, "error", Tone::Bad, &error.full_message(), color);
+    };
+    headline(f, &format!("error[{}]", diagnosis.code), Tone::Bad, &diagnosis.summary, color)?;
+    for observed in &diagnosis.evidence {
+        line(f, "observed", observed)?;
+    }
+    for fix in &diagnosis.fixes {
+        line(f, "fix", fix)?;
+    }
+    Ok(())
+}
+
+fn write_look(f: &mut fmt::Formatter<'_>, look: &Look, program: &str) -> fmt::Result {
+    match &look.data {
+        None => {
+            if let Some(urn) = &look.urn {
+                line(f, "look", &format!("{program} get {} --server embedded", shell_word(urn.as_str())))?;
+            }
+            line(f, "serve", &format!("{program} gms serve"))
+        }
+        Some(data) => {
+            let data = data.to_string_lossy();
+            line(f, "serve", &format!("{program} gms serve --data {}", shell_word(&data)))
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Tone {
+    Good,
+    Bad,
+}
+
+fn headline(f: &mut fmt::Formatter<'_>, head: &str, tone: Tone, text: &str, color: bool) -> fmt::Result {
+    let (start, end) = match (color, tone) {
+        (false, _) => ("", ""),
+        (true, Tone::Good) => ("\x1b[1;32m", "\x1b[0m"),
+        (true, Tone::Bad) => ("\x1b[1;31m", "\x1b[0m"),
+    };
+    writeln!(f, "{start}{head}{end}: {text}")
+}
+
+fn line(f: &mut fmt::Formatter<'_>, label: &str, text: &str) -> fmt::Result {
+    writeln!(f, "  {label:<8}  {text}")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+use super::*;
+use crate::ErrorKind;
+use crate::auth::{Code, Diagnosis};
+use crate::pipeline::report::{DeadLetterReport, ProposalCounts, SinkReport, SourceReport};
+
+fn report() -> Report {
+    let error = Error::new(ErrorKind::Input, "");
+    let mut report = Report::without_run(&error, jiff::Timestamp::UNIX_EPOCH);
+    report.failures.clear();
+    report.duration_ms = 412;
+    report.source = SourceReport {
+        kind: Some("file".into()),
+        records: 1_998,
+        bytes: 1_258_292,
+        invalid: 0,
+        ignored: 0,
+        complete: true,
+    };
+    report.sink = SinkReport {
+        kind: Some("datahub-rest".into()),
+        server: Some("http://gms:8080".into()),
+        gms_version: Some("v1.3.0".into()),
+        endpoint: Some("restli"),
+        mode: Some("ASYNC_BATCH"),
+        delivered_means: Some("queued"),
+    };
+    report.requests.sent = 20;
+    report
+}
+
+fn finished(report: Report, failure: Option<Error>) -> Finished {
+    Finished { report, failure, look: None, source_bytes: Some(2_000_000), skipped: false }
+}
+
+fn text(finished: &Finished) -> String {
+    finished.summary(Path::new("recipe.yml"), false).to_string()
+}
+
+#[test]
+fn all_delivered() {
+    let mut report = report();
+    report.outcome = RunOutcome::Delivered;
+    report.proposals = ProposalCounts::new(2_000, 2_000, 0, 0);
+    let mut finished = finished(report, None);
+    finished.look = Some(Look {
+        urn: Some(Urn::parse("urn:li:dataset:(urn:li:dataPlatform:hive,a,PROD)").unwrap()),
+        data: None,
+    });
+    insta::assert_snapshot!(text(&finished), @r"
+    done: 2,000 proposals accepted (queued by GMS)
+      from      1,998 records (1.2 MiB) in 0.41 s
+      to        the embedded GMS, which is for first runs and tests; 20 requests
+      look      datahub-emit get 'urn:li:dataset:(urn:li:dataPlatform:hive,a,PROD)' --server embedded
+      serve     datahub-emit gms serve
+    ");
+}
+
+#[test]
+fn some_rejected_and_some_not_understood() {
+    let mut report = report();
+    report.outcome = RunOutcome::Partial;
+    report.proposals = ProposalCounts::new(2_000, 1_990, 10, 0);
+    report.source.invalid = 1;
+    report.failures = vec![
+        Failure {
+            origin: Some("mcps.json#7".into()),
+            urn: None,
+            aspect: None,
+            status: None,
+            message: "not JSON:\nexpected a comma".into(),
+            kind: FailureKind::Invalid,
+        },
+        Failure {
+            origin: Some("mcps.json#12".into()),
+            urn: Some("urn:li:tag:a".into()),
+            aspect: Some("status".into()),
+            status: Some(422),
+            message: "not delivered, as this GMS words it".into(),
+            kind: FailureKind::Rejected,
+        },
+    ];
+    report.dead_letters = DeadLetterReport { path: Some("/state/dead-letters.jsonl".into()), records: 11 };
+    report.warnings = vec!["`datahub_api` has no effect here".into()];
+    insta::assert_snapshot!(text(&finished(report, None)), @r"
+    partial: 1,990 of 2,000 proposals accepted (queued by GMS)
+      from      1,998 records (1.2 MiB) in 0.41 s
+      to        http://gms:8080 (GMS v1.3.0); 20 requests
+      invalid   (mcps.json#7) not JSON: expected a comma
+      rejected  urn:li:tag:a status (mcps.json#12) 422 not delivered, as this GMS words it
+                and 9 more like these; --report-to lists them
+      letters   11 records kept in /state/dead-letters.jsonl
+      warning   `datahub_api` has no effect here
+    ");
+}
+
+#[test]
+fn a_refusal_is_explained() {
+    let diagnosis = Diagnosis {
+        code: Code::TokenExpired,
+        summary: "GMS refused the token: it expired 3 days ago".into(),
+        evidence: vec!["401 from POST http://gms:8080/aspects".into(), "the token is from env:T".into()],
+        fixes: vec!["export T=<token>".into()],
+    };
+    let mut report = report();
+    report.outcome = RunOutcome::Refused;
+    report.source.complete = false;
+    report.source.bytes = 780_000;
+    report.proposals = ProposalCounts::new(2_000, 1_204, 0, 0);
+    report.diagnosis = Some(diagnosis.clone());
+    report.failures = vec![Failure {
+        origin: Some("m#1".into()),
+        urn: Some("urn:li:tag:a".into()),
+        aspect: Some("status".into()),
+        status: None,
+        message: "not delivered (refused): 401".into(),
+        kind: FailureKind::Undelivered,
+    }];
+    insta::assert_snapshot!(text(&finished(report, Some(diagnosis.into()))), @r"
+    error[auth.token-expired]: GMS refused the token: it expired 3 days ago
+      observed  401 from POST http://gms:8080/aspects
+      observed  the token is from env:T
+      fix       export T=<token>
+      kept      1,204 delivered, 796 read and not sent, 61% of the input unread; to send everything again: datahub-emit ingest -c recipe.yml
+    ");
+}
+
+#[test]
+fn a_run_that_did_not_begin_has_nothing_to_count() {
+    let error = Error::new(ErrorKind::Disk, "cannot write the report /no/r.json")
+        .with_source(std::io::Error::from(std::io::ErrorKind::NotFound));
+    let report = Report::without_run(&error, jiff::Timestamp::UNIX_EPOCH);
+    insta::assert_snapshot!(text(&finished(report, Some(error))), @"error: cannot write the report /no/r.json: entity not found");
+}
+
+#[test]
+fn figures_are_read_at_a_glance() {
+    assert_eq!(
+        [grouped(0), grouped(999), grouped(1_000), grouped(1_234_567)],
+        ["0", "999", "1,000", "1,234,567"]
+    );
+    assert_eq!([bytes(1_023), bytes(1_024), bytes(1_610_612_736)], ["1023 bytes", "1.0 KiB", "1.5 GiB"]);
+    assert_eq!([seconds(412), seconds(61_000), seconds(192_000)], ["0.41 s", "61 s", "3 min 12 s"]);
+    assert_eq!([shell_word("a/b.c"), shell_word("it's")], ["a/b.c", r"'it'\''s'"]);
+}
