@@ -1,0 +1,153 @@
+//! `datahub-emit check`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use datahub_emitter::Error;
+use datahub_emitter::pipeline::Pipeline;
+use datahub_emitter::recipe::{Environment, Recipe};
+use datahub_emitter::sink::SinkSummary;
+use serde::Serialize;
+
+use super::exit::Exit;
+use super::progress::Screen;
+use super::{Global, input, output};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Ends with exit code 0 if a run could begin, 2 for mistakes in the recipe (all are told at once), 4 if the server cannot
+be reached or is no GMS.
+
+Examples:
+  datahub-emit check recipe.yml
+  datahub-emit check recipe.yml --offline               opens no connection")]
+pub(crate) struct Check {
+    /// The recipe; `-` reads it from standard input.
+    recipe: PathBuf,
+    /// Looks at the recipe alone.
+    #[arg(long)]
+    offline: bool,
+    /// Prints what was found as JSON on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a check found.
+#[derive(Debug, Serialize)]
+struct Found {
+    schema: &'static str,
+    ok: bool,
+    source: Option<String>,
+    sink: Option<String>,
+    server: Option<String>,
+    gms_version: Option<String>,
+    token: Option<FoundToken>,
+    diagnosis: Option<datahub_emitter::auth::Diagnosis>,
+    error: Option<String>,
+    warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct FoundToken {
+    source: String,
+    actor: Option<String>,
+    kind: Option<String>,
+    expires_at: Option<String>,
+}
+
+impl Check {
+    pub(crate) async fn run(self, global: &Global, screen: &Screen) -> Result<Exit, Error> {
+        let mut found = Found {
+            schema: "datahub-emit/check/1",
+            ok: true,
+            source: None,
+            sink: None,
+            server: None,
+            gms_version: None,
+            token: None,
+            diagnosis: None,
+            error: None,
+            warnings: Vec::new(),
+        };
+        let looked = self.look(global, &mut found).await;
+        if let Err(error) = &looked {
+            found.ok = false;
+            found.diagnosis = error.diagnosis().cloned();
+            found.error = Some(error.full_message());
+        }
+        if self.json {
+            let mut text = serde_json::to_vec_pretty(&found).map_err(|error| {
+                Error::new(datahub_emitter::ErrorKind::Internal, "what was found has no JSON form")
+                    .with_source(error)
+            })?;
+            text.push(b'\n');
+            output::write(&text)?;
+        }
+        looked?;
+        if !screen.quiet() {
+            screen.say(&self.text(&found));
+        }
+        Ok(Exit::Done)
+    }
+
+    async fn look(&self, global: &Global, found: &mut Found) -> Result<(), Error> {
+        let recipe = Recipe::load(&self.recipe, &Environment::from_process())?;
+        let pipeline = Pipeline::from_recipe(&recipe, global.run_options()?)?;
+        input::one_reader(&self.recipe, &recipe)?;
+        found.warnings = pipeline.warnings().to_vec();
+        let (source, sink) = pipeline.types();
+        (found.source, found.sink) = (Some(source.to_owned()), Some(sink.to_owned()));
+        if self.offline {
+            return Ok(());
+        }
+        let Some(SinkSummary { server, gms_version, token, .. }) = pipeline.look_at_server().await? else {
+            return Ok(());
+        };
+        (found.server, found.gms_version) = (server, gms_version);
+        found.token = Some(FoundToken {
+            source: token.source,
+            actor: token.actor,
+            kind: token.kind,
+            expires_at: token.expires_at,
+        });
+        Ok(())
+    }
+
+    fn text(&self, found: &Found) -> String {
+        let head = format!("ok: {}\n", self.recipe.display());
+        let mut lines = Vec::new();
+        let mut line = |label: &str, value: &str| lines.push(format!("  {label:<8}  {value}\n"));
+        line(
+            "recipe",
+            &format!(
+                "from {} to {}",
+                found.source.as_deref().unwrap_or("?"),
+                found.sink.as_deref().unwrap_or("?")
+            ),
+        );
+        match &found.server {
+            Some(server) => {
+                let version = found.gms_version.as_deref().unwrap_or("of a version that it does not tell");
+                line("server", &format!("{server}, GMS {version}"));
+            }
+            None if self.offline => line("server", "not asked"),
+            None => line("server", "none to ask before a run"),
+        }
+        if let Some(token) = &found.token {
+            let mut what = format!("from {}", token.source);
+            for (word, value) in
+                [(", of ", &token.actor), (", ", &token.kind), (", expires ", &token.expires_at)]
+            {
+                if let Some(value) = value {
+                    what.push_str(word);
+                    what.push_str(value);
+                }
+            }
+            line("token", if token.source == "none" { "none" } else { &what });
+        }
+        for warning in &found.warnings {
+            line("warning", warning);
+        }
+        head + &lines.concat()
+    }
+}

@@ -1,0 +1,76 @@
+//! How the process ends.
+
+use std::process::ExitCode;
+
+use datahub_emitter::pipeline::{Finished, RunOutcome};
+use datahub_emitter::{Error, ErrorKind};
+
+/// The exit codes of the command line's contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All went well.
+    Done,
+    /// Something was not delivered, or not found.
+    Failed,
+    /// The command line, the recipe or its input is wrong.
+    Input,
+    /// GMS refused the caller.
+    Refused,
+    /// GMS cannot be reached, or what answers is no GMS.
+    Unreachable,
+    /// Another run holds the lock.
+    Locked,
+    /// A file of ours cannot be written.
+    Disk,
+    /// SIGINT.
+    Interrupted,
+    /// SIGTERM.
+    Terminated,
+}
+
+impl Exit {
+    pub(crate) fn of(error: &Error) -> Self {
+        match error.kind() {
+            ErrorKind::Input => Self::Input,
+            ErrorKind::Refused => Self::Refused,
+            ErrorKind::Unreachable => Self::Unreachable,
+            ErrorKind::Locked => Self::Locked,
+            ErrorKind::Disk => Self::Disk,
+            _ => Self::Failed,
+        }
+    }
+
+    /// `interrupted` is how a run ends that someone stopped.
+    pub(crate) fn of_run(finished: &Finished, interrupted: Self) -> Self {
+        let report = &finished.report;
+        match (report.outcome, &finished.failure) {
+            (RunOutcome::Interrupted, _) => interrupted,
+            (RunOutcome::Delivered, None) => Self::Done,
+            (RunOutcome::DryRun, None) if report.source.invalid == 0 => Self::Done,
+            (_, None) => Self::Failed,
+            // Code 2 promises that nothing was sent; a source that broke half way is none of its cases.
+            (RunOutcome::Partial, Some(error)) if error.kind() == ErrorKind::Input => Self::Failed,
+            (_, Some(error)) => Self::of(error),
+        }
+    }
+
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Input => 2,
+            Self::Refused => 3,
+            Self::Unreachable => 4,
+            Self::Locked => 5,
+            Self::Disk => 6,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}

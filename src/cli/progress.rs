@@ -1,0 +1,123 @@
+//! Standard error: the progress line, and the texts that go past it.
+
+use std::convert::Infallible;
+use std::io::{IsTerminal as _, Stderr, Write as _};
+use std::time::Duration;
+
+use datahub_emitter::pipeline::{RunControl, RunProgress};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::Global;
+
+/// How often the progress line is drawn anew.
+const DRAW_EVERY: Duration = Duration::from_millis(200);
+
+/// How often progress is logged where there is no terminal.
+const LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// Standard error, shared between the progress line and everything else that is written there, so that neither writes
+/// into the other.
+#[derive(Clone, Debug)]
+pub(crate) struct Screen {
+    bar: ProgressBar,
+    color: bool,
+    quiet: bool,
+    terminal: bool,
+}
+
+impl Screen {
+    pub(crate) fn new(global: &Global) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        Self {
+            bar,
+            color: global.color.is_on(),
+            quiet: global.quiet,
+            terminal: std::io::stderr().is_terminal(),
+        }
+    }
+
+    pub(crate) fn color(&self) -> bool {
+        self.color
+    }
+
+    pub(crate) fn quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Writes to standard error with the progress line out of the way.
+    pub(crate) fn aside<T>(&self, write: impl FnOnce(&mut Stderr) -> T) -> T {
+        self.bar.suspend(|| write(&mut std::io::stderr()))
+    }
+
+    /// Writes `text` to standard error. With standard error closed there is no one to tell.
+    pub(crate) fn say(&self, text: &str) {
+        drop(self.aside(|stderr| stderr.write_all(text.as_bytes())));
+    }
+
+    /// Shows how far a run is until the returned future is dropped.
+    pub(crate) async fn follow(&self, control: RunControl) -> Infallible {
+        if self.terminal && !self.quiet {
+            let line = Line::start(&self.bar);
+            let mut ticks = every(DRAW_EVERY);
+            loop {
+                ticks.tick().await;
+                line.draw(&control.progress());
+            }
+        }
+        let started = Instant::now();
+        let mut ticks = every(LOG_EVERY);
+        loop {
+            ticks.tick().await;
+            let progress = control.progress();
+            tracing::info!(
+                records = progress.records,
+                proposals = progress.proposals,
+                bytes = progress.source.bytes,
+                seconds = started.elapsed().as_secs(),
+                "under way"
+            );
+        }
+    }
+}
+
+fn every(period: Duration) -> tokio::time::Interval {
+    let mut ticks = tokio::time::interval_at(Instant::now() + period, period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// The progress line; it goes away when this is dropped.
+struct Line<'a>(&'a ProgressBar);
+
+impl<'a> Line<'a> {
+    fn start(bar: &'a ProgressBar) -> Self {
+        bar.set_draw_target(ProgressDrawTarget::stderr());
+        Self(bar)
+    }
+
+    fn draw(&self, progress: &RunProgress) {
+        let template = match progress.source.total_bytes {
+            Some(total) if total > 0 => {
+                self.0.set_length(total);
+                "{spinner} {msg}  {bytes} of {total_bytes} ({percent}%)  {eta} left"
+            }
+            _ => "{spinner} {msg}  {bytes}  {elapsed}",
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.0.set_style(style);
+        }
+        let seconds = self.0.elapsed().as_secs_f64().max(0.001);
+        #[expect(clippy::cast_precision_loss, reason = "a rate that is shown without its fraction")]
+        let rate = progress.records as f64 / seconds;
+        self.0.set_message(format!("{} records  {rate:.0}/s", progress.records));
+        self.0.set_position(progress.source.bytes);
+    }
+}
+
+impl Drop for Line<'_> {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+        self.0.set_draw_target(ProgressDrawTarget::hidden());
+    }
+}

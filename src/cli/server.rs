@@ -1,0 +1,144 @@
+//! Which GMS `get`, `put` and `check` talk to, and with which token.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use datahub_emitter::auth::{Token, TokenSource};
+use datahub_emitter::gms::{Client, ClientMode, ClientSettings, GmsEnvironment, ServerAddress};
+use datahub_emitter::recipe::Environment;
+use datahub_emitter::{Error, ErrorKind};
+
+use super::Global;
+
+/// What `--server` says for the GMS on this machine's disk.
+const EMBEDDED: &str = "embedded";
+
+/// A token is some hundred bytes; a file of this size is something else.
+const MAX_TOKEN_BYTES: u64 = 64 * 1024;
+
+/// A GMS, and whom we are to it.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) address: ServerAddress,
+    pub(crate) token: Option<Token>,
+    #[cfg(feature = "embedded")]
+    embedded: Option<datahub_emitter::embedded::Gms>,
+}
+
+impl Server {
+    /// `--server` and `--token-file`, else the environment's variables, else `~/.datahubenv`. A token that belongs to
+    /// another server than the one that is named is not sent there.
+    pub(crate) async fn find(global: &Global) -> Result<Self, Error> {
+        let file = global.token_file.as_deref().map(read_token).transpose()?;
+        if global.server.as_deref() == Some(EMBEDDED) {
+            return Self::embedded(file).await;
+        }
+        let found = GmsEnvironment::read(&Environment::from_process())?;
+        let known = found.server.as_deref().and_then(|server| ServerAddress::parse(server).ok());
+        let (address, named) = match (&global.server, &found.server) {
+            (Some(server), _) => (ServerAddress::parse(server), "--server"),
+            (None, Some(server)) => (ServerAddress::parse(server), "the server of the environment"),
+            (None, None) => {
+                return Err(Error::new(
+                    ErrorKind::Input,
+                    "no server is known: give --server URL, or set DATAHUB_GMS_URL, or write ~/.datahubenv; \
+                     --server embedded is the GMS on this machine's disk",
+                ));
+            }
+        };
+        let address = address.map_err(|error| Error::new(ErrorKind::Input, named).with_source(error))?;
+        // A variable for the token alone goes with any server; one that came with an address goes there only.
+        let token = found.token.filter(|_| known.is_none_or(|known| known.origin() == address.origin()));
+        Ok(Self {
+            address,
+            token: file.or(token),
+            #[cfg(feature = "embedded")]
+            embedded: None,
+        })
+    }
+
+    /// Starts the embedded GMS for the time of this command, on the file that runs with `server: embedded` write to.
+    #[cfg(feature = "embedded")]
+    async fn embedded(token: Option<Token>) -> Result<Self, Error> {
+        use datahub_emitter::pipeline::embedded_data_path;
+
+        let data = embedded_data_path(&Environment::from_process())?;
+        if !data.exists() {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                format!(
+                    "there is no embedded GMS yet: {} is made by a run with `server: embedded`",
+                    data.display()
+                ),
+            ));
+        }
+        let gms = datahub_emitter::embedded::Gms::builder().data(data).start().await?;
+        let address = ServerAddress::parse(gms.url()).map_err(|error| {
+            Error::new(ErrorKind::Internal, "the embedded GMS has no address").with_source(error)
+        })?;
+        let token = token.unwrap_or_else(|| Token::new(gms.token(), TokenSource::Embedded));
+        Ok(Self { address, token: Some(token), embedded: Some(gms) })
+    }
+
+    #[cfg(not(feature = "embedded"))]
+    #[expect(clippy::unused_async, reason = "has the form that it has with the feature")]
+    async fn embedded(_: Option<Token>) -> Result<Self, Error> {
+        Err(Error::new(ErrorKind::Input, "--server embedded is not built into this program"))
+    }
+
+    pub(crate) fn client(&self) -> Result<Client, Error> {
+        Client::new(&ClientSettings {
+            token: self.token.clone(),
+            mode: ClientMode::Cli,
+            direct: self.is_embedded(),
+            ..ClientSettings::new(self.address.clone())
+        })
+    }
+
+    /// What messages call it.
+    pub(crate) fn name(&self) -> String {
+        if self.is_embedded() { "the embedded GMS".to_owned() } else { self.address.to_string() }
+    }
+
+    #[cfg(feature = "embedded")]
+    pub(crate) fn is_embedded(&self) -> bool {
+        self.embedded.is_some()
+    }
+
+    #[cfg(not(feature = "embedded"))]
+    #[expect(clippy::unused_self, reason = "has the form that it has with the feature")]
+    pub(crate) fn is_embedded(&self) -> bool {
+        false
+    }
+
+    /// Lets an embedded GMS finish.
+    #[cfg_attr(
+        not(feature = "embedded"),
+        expect(clippy::unused_async, reason = "has the form that it has with the feature")
+    )]
+    pub(crate) async fn stop(self) {
+        #[cfg(feature = "embedded")]
+        if let Some(gms) = self.embedded {
+            gms.stop().await;
+        }
+    }
+}
+
+/// The token in a file, without the white space around it that editors and `echo` leave.
+pub(crate) fn read_token(path: &Path) -> Result<Token, Error> {
+    let problem =
+        |what: &str| Error::new(ErrorKind::Input, format!("the token file {} {what}", path.display()));
+    let unreadable = |error: std::io::Error| problem("cannot be read").with_source(error);
+    // Looked at while it is read and not before: a device or a pipe does not know how long it is.
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_TOKEN_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_TOKEN_BYTES {
+        return Err(problem("is too large to be one"));
+    }
+    // What is not UTF-8 is no token, and the error must not quote it.
+    let text = std::str::from_utf8(&bytes).map_err(|error| problem("is not UTF-8").with_source(error))?;
+    Ok(Token::new(text.trim(), TokenSource::File(PathBuf::from(path))))
+}

@@ -1,0 +1,321 @@
+//! What happens when the network, the disk or the input fails?
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::report::adds_up;
+use crate::sandbox::{Sandbox, tag, tags};
+use crate::scripted_gms::{Answer, Apart, ScriptedGms};
+
+/// Longer than anything here takes, also on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+fn many(records: usize) -> String {
+    (0..records).map(|number| tag(&format!("t{number}")) + "\n").collect()
+}
+
+/// A recipe for `gms` that gives up soon.
+fn into(gms: &Apart) -> String {
+    format!("{{type: datahub-rest, config: {{server: '{}', retry_max_times: 1}}}}", gms.url())
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Reads `file` into nothing, and returns the report.
+#[track_caller]
+fn read(name: &str, file: &[u8], code: i32) -> Value {
+    let sandbox = Sandbox::new();
+    std::fs::write(sandbox.path(name), file).unwrap();
+    sandbox.recipe(name, "{type: blackhole}");
+    let ran = sandbox.ingest(&["--report-to", "report.json"]).ends_with(code);
+    assert!(!ran.stderr.contains("panicked"), "{ran:#?}");
+    let report = sandbox.json("report.json");
+    adds_up(&report);
+    report
+}
+
+#[test]
+fn a_network_that_breaks_in_the_middle_is_told_and_nothing_is_lost() {
+    const GOOD: usize = 3;
+    let answered = Arc::new(AtomicUsize::new(0));
+    let requests = AtomicUsize::new(0);
+    let counted = Arc::clone(&answered);
+    let gms = ScriptedGms::apart(move |request| {
+        if requests.fetch_add(1, SeqCst) < GOOD {
+            counted.fetch_add(request.proposals().len(), SeqCst);
+            Answer::ok()
+        } else {
+            Answer::Reset
+        }
+    });
+    let sandbox = Sandbox::new();
+    sandbox.write("tags.jsonl", &many(3_000));
+    sandbox.recipe("tags.jsonl", &into(&gms));
+    let ran = sandbox.ingest(&["--report-to", "report.json"]).ends_with(4);
+    let report = sandbox.json("report.json");
+    adds_up(&report);
+    assert_eq!(report["outcome"], "unreachable");
+    assert_eq!(report["proposals"]["delivered"], answered.load(SeqCst));
+    assert_eq!(report["proposals"]["rejected"], 0, "no record is at fault");
+    assert!(report["proposals"]["undelivered"].as_u64().unwrap() > 0);
+    assert!(ran.stderr.contains("error[endpoint.unreachable]"), "{ran:#?}");
+    assert!(ran.stderr.contains("datahub-emit ingest -c recipe.yml"), "{ran:#?}");
+    // Each of the requests that may be under way at once is tried twice.
+    assert!(gms.writes().len() <= GOOD + 2 * 15, "{}", gms.writes().len());
+    assert_eq!(report["requests"]["sent"], gms.writes().len());
+}
+
+#[test]
+fn a_server_in_trouble_all_the_time_is_not_asked_for_ever() {
+    for (status, headers) in [(503, "Retry-After: 0\r\n"), (429, ""), (500, "")] {
+        let gms = ScriptedGms::apart(move |_| Answer::With(status, String::new(), headers));
+        let sandbox = Sandbox::new();
+        sandbox.write("tags.jsonl", &tags(["a", "b"]));
+        sandbox.recipe("tags.jsonl", &into(&gms));
+        sandbox.ingest(&["--report-to", "report.json"]).ends_with(4);
+        let report = sandbox.json("report.json");
+        adds_up(&report);
+        assert_eq!(report["proposals"]["undelivered"], 2, "{status}: {report:#}");
+        assert!((2..=4).contains(&gms.writes().len()), "{status}");
+    }
+}
+
+#[test]
+fn dead_letters_that_have_no_place_are_found_out_before_anything_is_sent() {
+    let gms = ScriptedGms::apart(|_| Answer::ok());
+    let sandbox = Sandbox::new();
+    sandbox.write("tags.jsonl", &(tags(["a"]) + "no json\n"));
+    sandbox.recipe("tags.jsonl", &into(&gms));
+    std::fs::create_dir(sandbox.path("directory")).unwrap();
+    for path in ["directory", "no/such/directory/letters.jsonl", "tags.jsonl/letters.jsonl"] {
+        let ran = sandbox.ingest(&["--dead-letters", path, "--json"]).ends_with(6);
+        assert!(ran.stderr.contains(path), "{ran:#?}");
+        let report = ran.json();
+        adds_up(&report);
+        assert_eq!(report["proposals"]["read"], 0, "{path}: {report:#}");
+    }
+    assert_eq!(gms.writes().len(), 0);
+}
+
+#[test]
+fn a_sink_file_that_cannot_be_written_is_an_error_of_our_disk() {
+    let sandbox = Sandbox::new();
+    sandbox.write("tags.jsonl", &tags(["a", "b"]));
+    std::fs::create_dir(sandbox.path("directory.json")).unwrap();
+    let mut names = vec!["directory.json", "no/such/directory/out.json", "tags.jsonl/out.json"];
+    if cfg!(target_os = "linux") {
+        names.push("/dev/full");
+    }
+    for name in names {
+        sandbox.recipe("tags.jsonl", &format!("{{type: file, config: {{filename: {name}}}}}"));
+        let ran = sandbox.ingest(&["--json"]).ends_with(6);
+        assert!(ran.stderr.contains(name), "{ran:#?}");
+        let report = ran.json();
+        adds_up(&report);
+        assert_eq!(report["proposals"]["delivered"], 0, "{name}: {report:#}");
+    }
+}
+
+#[test]
+fn what_cannot_be_a_recipe_is_refused_at_once() {
+    let sandbox = Sandbox::new();
+    let large = std::fs::File::create(sandbox.path("large.yml")).unwrap();
+    large.set_len(100 << 20).unwrap();
+    std::fs::write(sandbox.path("long.yml"), "# ".repeat(1 << 20)).unwrap();
+    std::fs::create_dir(sandbox.path("directory.yml")).unwrap();
+    std::fs::write(sandbox.path("binary.yml"), b"source: \xff\xfe\x00").unwrap();
+    for name in ["large.yml", "long.yml", "directory.yml", "binary.yml", "none.yml"] {
+        let ran = sandbox.run(&["ingest", "-c", name, "--json"]).ends_with(2);
+        assert!(ran.stderr.contains(name), "{ran:#?}");
+        assert!(ran.stderr.len() < 2_000, "{}", ran.stderr.len());
+        assert_eq!(ran.json()["outcome"], "invalid");
+    }
+}
+
+#[test]
+fn a_directory_without_metadata_is_a_mistake_and_one_with_some_is_read() {
+    let sandbox = Sandbox::new();
+    sandbox.write("metadata/notes.txt", "none of it\n");
+    sandbox.recipe("metadata", "{type: blackhole}");
+    let ran = sandbox.ingest(&["--json"]).ends_with(2);
+    assert!(ran.stderr.contains("metadata") && ran.stderr.contains("file_extension"), "{ran:#?}");
+    assert_eq!(ran.json()["outcome"], "invalid");
+    sandbox.write("metadata/tags.json", &tags(["a"]));
+    assert_eq!(sandbox.ingest(&["--json"]).ends_with(0).json()["proposals"]["delivered"], 1);
+}
+
+#[test]
+fn a_corrupt_archive_costs_only_what_comes_after_the_damage() {
+    let whole = gzip(many(5_000).as_bytes());
+    let report = read("tags.json.gz", &whole, 0);
+    assert_eq!(report["proposals"]["delivered"], 5_000);
+
+    let (half, _) = whole.split_at(whole.len() / 2);
+    let mut damaged = whole.clone();
+    let middle = damaged.len() / 2;
+    damaged[middle..middle + 64].fill(0xff);
+    let mut checksum = whole.clone();
+    let end = checksum.len() - 6;
+    checksum[end] ^= 0xff;
+    for (what, file, fewest) in
+        [("half", half, 1), ("damaged", &damaged[..], 1), ("checksum", &checksum[..], 4_900)]
+    {
+        let report = read("tags.json.gz", file, 1);
+        assert_eq!(report["outcome"], "partial", "{what}: {report:#}");
+        let delivered = report["proposals"]["delivered"].as_u64().unwrap();
+        assert!((fewest..=5_000).contains(&delivered), "{what}: {report:#}");
+        assert!(!report["failures"].as_array().unwrap().is_empty(), "{what}: {report:#}");
+    }
+}
+
+#[test]
+fn a_file_that_ends_in_the_middle_keeps_what_came_before() {
+    let records: Vec<String> = ["a", "b", "c", "d"].into_iter().map(tag).collect();
+    let array = format!("[{}]", records.join(",\n"));
+    let lines = records.join("\n");
+    for whole in [array, lines] {
+        let (half, _) = whole.split_at(whole.find("urn:li:tag:c").unwrap());
+        let report = read("tags.json", half.as_bytes(), 1);
+        assert_eq!(report["outcome"], "partial");
+        assert_eq!(report["proposals"]["delivered"], 2, "{report:#}");
+        assert_eq!(report["source"]["invalid"], 1, "{report:#}");
+        assert_eq!(report["dead_letters"]["records"], 1, "{report:#}");
+    }
+}
+
+#[test]
+fn a_million_elements_that_are_no_records_come_to_an_end() {
+    const ELEMENTS: usize = 1_000_000;
+    let sandbox = Sandbox::new();
+    sandbox.write("ones.json", &format!("[{}1]", "1,".repeat(ELEMENTS - 1)));
+    sandbox.recipe("ones.json", "{type: blackhole}");
+    // A dry run keeps no dead letters: a million of them are 200 MB.
+    let ran = sandbox.ingest(&["--dry-run", "--report-to", "report.json"]).ends_with(1);
+    let report = sandbox.json("report.json");
+    adds_up(&report);
+    assert_eq!(report["source"]["invalid"], ELEMENTS);
+    assert!(ran.stderr.len() < 4_000, "{}", ran.stderr.len());
+    let written = std::fs::metadata(sandbox.path("report.json")).unwrap().len();
+    assert!(written < 100_000, "{written}");
+}
+
+/// Lets requests through when it is opened.
+#[derive(Default)]
+struct Gate {
+    /// Requests that have come to the gate, and whether it is open.
+    state: Mutex<(usize, bool)>,
+    changed: Condvar,
+}
+
+impl Gate {
+    /// Waits until the gate is opened.
+    fn pass(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.0 += 1;
+        self.changed.notify_all();
+        drop(self.changed.wait_timeout_while(state, PATIENCE, |(_, open)| !*open).unwrap());
+    }
+
+    /// Waits until a request stands at the gate.
+    fn wait_for_one(&self) {
+        let state = self.state.lock().unwrap();
+        let (state, _) =
+            self.changed.wait_timeout_while(state, PATIENCE, |(waiting, _)| *waiting == 0).unwrap();
+        assert!(state.0 > 0, "no request has come");
+    }
+
+    fn open(&self) {
+        self.state.lock().unwrap().1 = true;
+        self.changed.notify_all();
+    }
+}
+
+/// Ends a process that a failed test leaves behind.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_lets_what_is_under_way_end_and_counts_it() {
+    let gate = Arc::new(Gate::default());
+    let before = AtomicUsize::new(0);
+    let at_gate = Arc::clone(&gate);
+    let gms = ScriptedGms::apart(move |_| {
+        if before.fetch_add(1, SeqCst) > 0 {
+            at_gate.pass();
+        }
+        Answer::ok()
+    });
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "recipe.yml",
+        &format!(
+            "source: {{type: file, config: {{path: '-'}}}}\nsink: {{type: datahub-rest, config: {{server: '{}', \
+             max_threads: 1}}}}\n",
+            gms.url()
+        ),
+    );
+    let mut running = Running(sandbox.start(&["ingest", "-c", "recipe.yml", "--report-to", "report.json"]));
+    let mut stdin = running.0.stdin.take().unwrap();
+    stdin.write_all(many(500).as_bytes()).unwrap();
+    stdin.flush().unwrap();
+    gate.wait_for_one();
+    crate::sandbox::signal(&running.0, "TERM");
+    gate.open();
+    // Standard input stays open: only the signal can end the run.
+    assert_eq!(running.0.wait().unwrap().code(), Some(143));
+    drop(stdin);
+    let report = sandbox.json("report.json");
+    adds_up(&report);
+    assert_eq!(report["outcome"], "interrupted");
+    assert_eq!(report["source"]["complete"], false);
+    let sent: usize = gms.writes().iter().map(|write| write.proposals().len()).sum();
+    assert_eq!(report["proposals"]["delivered"], sent, "{report:#}");
+    let mut said = String::new();
+    running.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(said.contains("interrupted: "), "{said}");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_the_run_quietly() {
+    let sandbox = Sandbox::new();
+    // More than a pipe holds.
+    sandbox.write("tags.jsonl", &many(20_000));
+    sandbox.recipe("tags.jsonl", "{type: console}");
+    let mut running = Running(
+        sandbox
+            .command()
+            .args(["ingest", "-c", "recipe.yml", "--report-to", "report.json"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    let mut line = String::new();
+    BufReader::new(running.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("urn:li:tag:t0"), "{line}");
+    let mut said = String::new();
+    running.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    let code = running.0.wait().unwrap().code();
+    let report = sandbox.json("report.json");
+    adds_up(&report);
+    assert!(report["proposals"]["undelivered"].as_u64().unwrap() > 0, "{report:#}");
+    assert!(matches!(code, Some(1..=6)), "{code:?}: {said}");
+    assert!(!said.contains("panicked") && said.lines().count() < 10, "{said}");
+}

@@ -1,0 +1,24 @@
+//! One test binary; a module for each question that a user asks.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test that panics has failed, and says where"
+)]
+
+mod command_line;
+mod dead_letters;
+mod delivery;
+mod failures;
+mod first_run;
+#[cfg(target_os = "linux")]
+mod memory;
+mod recipe_mistakes;
+mod refusals;
+mod report;
+mod round_trip;
+mod sandbox;
+mod scripted_gms;
+mod secrets;
+mod server;

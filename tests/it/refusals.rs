@@ -1,0 +1,294 @@
+//! What am I told when GMS refuses me, and what becomes of my metadata?
+
+use std::collections::HashSet;
+use std::io::Write as _;
+use std::process::Child;
+use std::time::{Duration, Instant, SystemTime};
+
+use datahub_emitter::embedded::{Action, Fault};
+use serde_json::Value;
+
+use crate::report::adds_up;
+use crate::sandbox::{Ran, Sandbox, tag, tags};
+use crate::scripted_gms::{Answer, ScriptedGms};
+use crate::server::Server;
+
+/// More than fit into all requests that may be under way at once.
+const RECORDS: usize = 3_000;
+
+/// As many requests may be under way at once, so as many may meet a refusal.
+const MAX_THREADS: usize = 15;
+
+const EXPIRED: &str = include_str!("../../fixtures/tokens/expired.jwt");
+const FOREIGN: &str = include_str!("../../fixtures/tokens/foreign.jwt");
+const NOT_YET_VALID: &str = include_str!("../../fixtures/tokens/not-yet-valid.jwt");
+const OPAQUE: &str = include_str!("../../fixtures/tokens/opaque.txt");
+
+/// Ends a process that a failed test leaves behind.
+struct Running(Option<Child>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+}
+
+fn many() -> String {
+    (0..RECORDS).map(|number| tag(&format!("t{number}")) + "\n").collect()
+}
+
+/// Runs a recipe for `server` over many records, with `token` in its place; `None` leaves the key out.
+fn run(server: &str, token: Option<&str>) -> (Ran, Value) {
+    let sandbox = Sandbox::new();
+    sandbox.write("tags.jsonl", &many());
+    let key = if token.is_some() { ", token: '${TOKEN}'" } else { "" };
+    sandbox.recipe("tags.jsonl", &format!("{{type: datahub-rest, config: {{server: '{server}'{key}}}}}"));
+    let ran = Ran::of(sandbox.command().env("TOKEN", token.unwrap_or_default()).args([
+        "ingest",
+        "-c",
+        "recipe.yml",
+        "--report-to",
+        "report.json",
+    ]));
+    let report = sandbox.json("report.json");
+    adds_up(&report);
+    assert_eq!(report["dead_letters"]["records"], 0, "a refusal of the caller is no fault of a record");
+    (ran, report)
+}
+
+/// What every refusal has in common.
+#[track_caller]
+fn assert_refused(ran: &Ran, report: &Value, code: &str) {
+    assert_eq!(ran.code, Some(3), "{ran:#?}");
+    assert_eq!(report["outcome"], "refused", "{report:#}");
+    assert_told(ran, report, code);
+}
+
+#[track_caller]
+fn assert_told(ran: &Ran, report: &Value, code: &str) {
+    assert!(ran.stderr.contains(&format!("error[{code}]: ")), "{ran:#?}");
+    assert_eq!(ran.stdout, "");
+    let diagnosis = &report["diagnosis"];
+    assert_eq!(diagnosis["code"], code);
+    for part in ["evidence", "fixes"] {
+        let lines = diagnosis[part].as_array().unwrap();
+        assert!(!lines.is_empty(), "{report:#}");
+        for line in lines {
+            assert!(ran.stderr.contains(line.as_str().unwrap()), "{line}: {ran:#?}");
+        }
+    }
+}
+
+/// The line that says what is left to do agrees with the report.
+#[track_caller]
+fn assert_kept(ran: &Ran, report: &Value) {
+    let kept = ran.stderr.lines().find(|line| line.starts_with("  kept ")).unwrap();
+    let kept = kept.replace(',', "");
+    let counts = &report["proposals"];
+    assert!(counts["undelivered"].as_u64().unwrap() > 0, "{report:#}");
+    for (count, words) in [("delivered", "delivered"), ("undelivered", "read and not sent")] {
+        assert!(kept.contains(&format!("{} {words}", counts[count])), "{kept}\n{report:#}");
+    }
+    assert!(kept.contains("datahub-emit ingest -c recipe.yml"), "{kept}");
+}
+
+/// A token that the server refuses from the first request on.
+#[track_caller]
+fn is_refused(server: &Server, token: Option<&str>, code: &str) {
+    let before = server.writes().len();
+    let (ran, report) = run(server.url(), token);
+    assert_refused(&ran, &report, code);
+    assert_kept(&ran, &report);
+    assert_eq!(report["proposals"]["delivered"], 0);
+    let writes = server.writes().split_off(before);
+    assert!((1..=MAX_THREADS).contains(&writes.len()), "{writes:?}");
+    assert!(writes.iter().all(|status| *status == Some(401)), "{writes:?}");
+    assert_eq!(report["requests"]["retried"], 0, "{report:#}");
+}
+
+#[test]
+fn each_cause_of_a_401_is_named() {
+    let server = Server::start();
+    let until = |time| server.block_on(server.gms().create_token_until("loader", Some(time))).unwrap();
+    let an_hour = Duration::from_secs(3_600);
+    let just_expired = until(SystemTime::now() - an_hour);
+    let revoked = until(SystemTime::now() + an_hour);
+    assert!(server.block_on(server.gms().revoke(&revoked)).unwrap());
+    for (token, code) in [
+        (None, "auth.token-missing"),
+        (Some(""), "auth.token-empty"),
+        (Some(" \n"), "auth.token-empty"),
+        (Some(EXPIRED), "auth.token-expired"),
+        (Some(&just_expired), "auth.token-expired"),
+        (Some(NOT_YET_VALID), "auth.token-not-yet-valid"),
+        (Some(FOREIGN), "auth.token-unknown"),
+        (Some(&revoked), "auth.token-unknown"),
+        (Some(OPAQUE), "auth.token-opaque-refused"),
+    ] {
+        is_refused(&server, token, code);
+    }
+}
+
+#[test]
+fn a_token_that_no_header_can_hold_is_found_before_anything_is_sent() {
+    let server = Server::start();
+    for token in ["first line\nsecond line", "with a bell \u{7}"] {
+        let (ran, report) = run(server.url(), Some(token));
+        assert_refused(&ran, &report, "auth.token-not-a-header");
+        assert_eq!(report["proposals"]["read"], 0);
+    }
+    assert_eq!(server.requests(), 0);
+}
+
+#[test]
+fn whoever_may_do_nothing_is_told_who_he_is_and_what_he_lacks() {
+    let gms = ScriptedGms::apart(|request| {
+        let urns: Vec<String> =
+            request.proposals().into_iter().map(|(urn, _)| format!("HttpStatus: 403 Urn: {urn}")).collect();
+        let message =
+            format!("User urn:li:corpuser:loader is unauthorized to modify entity: {}", urns.join(", "));
+        Answer::Status(403, serde_json::json!({"status": 403, "message": message}).to_string())
+    });
+    let (ran, report) = run(&gms.url(), Some(FOREIGN));
+    assert_refused(&ran, &report, "auth.forbidden");
+    assert_kept(&ran, &report);
+    assert!(ran.stderr.contains("Edit Entity on tag"), "{ran:#?}");
+    assert!((1..=MAX_THREADS).contains(&gms.writes().len()));
+    assert_eq!(report["requests"]["retried"], 0);
+    assert_eq!(report["proposals"]["rejected"], 0, "no record is at fault");
+}
+
+#[test]
+fn where_nobody_listens_nothing_is_read() {
+    // A port that was free a moment ago, and that no one listens on now.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let (ran, report) = run(&format!("http://{address}"), Some(FOREIGN));
+    assert_eq!(ran.code, Some(4), "{ran:#?}");
+    assert_eq!(report["outcome"], "unreachable");
+    assert_told(&ran, &report, "endpoint.unreachable");
+    assert_eq!(report["proposals"]["read"], 0);
+}
+
+#[test]
+fn what_is_no_gms_is_sent_nothing() {
+    const PAGE: &str = "<!DOCTYPE html><html><head><title>DataHub</title></head></html>";
+    for (status, body, headers, told) in [
+        (200, PAGE, "Content-Type: text/html; charset=utf-8\r\n", "/api/gms"),
+        (200, r#"{"appVersion": "v1.3.0", "name": "datahub-frontend"}"#, "", "/api/gms"),
+        (404, r#"{"status": 404}"#, "", "404 from GET"),
+        (
+            302,
+            "",
+            "Location: https://login.example.org/authorize?state=x9Kq2Lw8Zz0Trq\r\n",
+            "https://login.example.org/authorize",
+        ),
+    ] {
+        let gms = ScriptedGms::of_all(move |_| Answer::With(status, body.to_owned(), headers));
+        let (ran, report) = run(&gms.url(), Some(FOREIGN));
+        assert_eq!(ran.code, Some(4), "{ran:#?}");
+        assert_eq!(report["outcome"], "unreachable");
+        assert_told(&ran, &report, "endpoint.not-gms");
+        assert!(ran.stderr.contains(told), "{told}: {ran:#?}");
+        assert!(!ran.stderr.contains("x9Kq2Lw8"), "the query of a redirect may be secret: {ran:#?}");
+        assert_eq!(report["proposals"]["read"], 0);
+        assert_eq!(gms.writes().len(), 0);
+    }
+}
+
+#[test]
+fn a_refusal_in_the_middle_loses_nothing() {
+    let server = Server::start();
+    server.gms().fault(Fault {
+        path_prefix: "/aspects".into(),
+        after: 4,
+        ..Fault::new(Action::Status { code: 401, headers: Vec::new(), body: String::new() })
+    });
+    let (ran, report) = run(server.url(), Some(server.token()));
+    assert_refused(&ran, &report, "auth.token-unknown");
+    assert_kept(&ran, &report);
+    assert_stored(&server, &report);
+    let refused = server.writes().into_iter().filter(|status| *status == Some(401)).count();
+    assert!((1..=MAX_THREADS).contains(&refused), "{refused}");
+}
+
+#[test]
+fn a_token_whose_time_is_over_in_the_middle_loses_nothing() {
+    let server = Server::start();
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "recipe.yml",
+        &format!(
+            "source: {{type: file, config: {{path: '-'}}}}\n\
+             sink: {{type: datahub-rest, config: {{server: '{}', token: '{}'}}}}\n",
+            server.url(),
+            server.token()
+        ),
+    );
+    let child = sandbox.start(&["ingest", "-c", "recipe.yml", "--report-to", "report.json"]);
+    let mut running = Running(Some(child));
+    let mut stdin = running.0.as_mut().unwrap().stdin.take().unwrap();
+    let all = many();
+    let (first, second) = all.split_at(all.len() / 2);
+    stdin.write_all(first.as_bytes()).unwrap();
+    stdin.flush().unwrap();
+    let patience = Instant::now() + Duration::from_secs(60);
+    while !server.writes().contains(&Some(200)) {
+        assert!(Instant::now() < patience, "nothing is delivered while more is to come");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    server.gms().expire_token(server.token());
+    // The run may have ended before it has read everything.
+    drop(stdin.write_all(second.as_bytes()));
+    drop(stdin);
+    let ran = Ran::from(running.0.take().unwrap().wait_with_output().unwrap());
+    let report = sandbox.json("report.json");
+    adds_up(&report);
+    assert_refused(&ran, &report, "auth.token-unknown");
+    assert_kept(&ran, &report);
+    assert_stored(&server, &report);
+}
+
+/// The server has what the report calls delivered, and nothing else.
+#[track_caller]
+fn assert_stored(server: &Server, report: &Value) {
+    let delivered = report["proposals"]["delivered"].as_u64().unwrap();
+    let stored = (0..RECORDS)
+        .filter(|number| server.aspect(&format!("urn:li:tag:t{number}"), "tagProperties").is_some())
+        .collect::<HashSet<_>>();
+    assert!(delivered > 0, "{report:#}");
+    assert_eq!(stored.len() as u64, delivered, "{report:#}");
+}
+
+#[test]
+fn an_expired_token_reads_like_this() {
+    let server = Server::start();
+    let sandbox = Sandbox::new();
+    sandbox.write("tags.jsonl", &tags(["a", "b"]));
+    server.recipe(&sandbox, "tags.jsonl");
+    let ran = Ran::of(sandbox.command().env("TOKEN", EXPIRED.trim()).args(["ingest", "-c", "recipe.yml"]))
+        .ends_with(3);
+    let filters = vec![
+        (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
+        (r"\d+ days ago", "N days ago"),
+        (r"clock reads \S+", "clock reads TIME"),
+        // The program as it was called.
+        (r"again: .*datahub-emit\S* ingest", "again: datahub-emit ingest"),
+        // How far it has read by then is a matter of chance.
+        (r", \d+% of the input unread", ""),
+    ];
+    insta::with_settings!({filters => filters}, {
+        insta::assert_snapshot!(ran.stderr, @r"
+        error[auth.token-expired]: GMS refused the token: it expired N days ago
+          observed  401 from POST http://127.0.0.1:PORT/aspects?action=ingestProposalBatch (its body does not tell why; GMS's never does)
+          observed  the token is from the recipe's sink.config.token, sha256 21705aed, a personal access token of urn:li:corpuser:loader
+          observed  its exp claim is 2024-01-01T00:00:00Z; the server's clock reads TIME
+          fix       make a new token in DataHub under Settings > Access Tokens, and put it into the recipe's sink.config.token
+          kept      0 delivered, 2 read and not sent; to send everything again: datahub-emit ingest -c recipe.yml
+        ");
+    });
+}

@@ -1,0 +1,58 @@
+//! An embedded GMS in the test's process, on a port of its own.
+
+use datahub_emitter::embedded::Gms;
+
+use crate::sandbox::Sandbox;
+
+pub(crate) struct Server {
+    runtime: tokio::runtime::Runtime,
+    gms: Gms,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let gms = runtime.block_on(Gms::builder().start()).unwrap();
+        Self { runtime, gms }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        self.gms.url()
+    }
+
+    pub(crate) fn token(&self) -> &str {
+        self.gms.token()
+    }
+
+    /// The stored text of an aspect.
+    pub(crate) fn aspect(&self, urn: &str, name: &str) -> Option<String> {
+        self.runtime.block_on(self.gms.aspect(urn, name))
+    }
+
+    pub(crate) fn gms(&self) -> &Gms {
+        &self.gms
+    }
+
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// The statuses of the writes that arrived so far; `None` for one that had no answer.
+    pub(crate) fn writes(&self) -> Vec<Option<u16>> {
+        let requests = self.gms.requests();
+        let writes = requests.iter().filter(|request| request.method == "POST");
+        writes.map(|request| request.status).collect()
+    }
+
+    /// Requests that arrived so far.
+    pub(crate) fn requests(&self) -> usize {
+        self.gms.requests().len()
+    }
+
+    /// Writes a recipe that sends the sandbox's `source` here, with the token in the variable `TOKEN`.
+    pub(crate) fn recipe(&self, sandbox: &Sandbox, source: &str) {
+        let sink =
+            format!("{{type: datahub-rest, config: {{server: '{}', token: '${{TOKEN}}'}}}}", self.url());
+        sandbox.recipe(source, &sink);
+    }
+}
