@@ -1,0 +1,259 @@
+#!/usr/bin/env python3
+"""Compares datahub-emit with DataHub's Python client, side by side on one machine.
+
+    tests/interop/run                 installs the Python client into target/interop-venv
+    benches/compare.py                about ten minutes; prints a table
+    benches/compare.py --ten-times    also reads a file ten times as long, to see that memory stays as it is
+
+Both run the same recipe (`file` source, `datahub-rest` sink, all settings preset) against the same server, which reads
+every request whole, checks the token and stores nothing (examples/drain.rs). They take turns, and each figure is the
+median. Time is that of the whole process, start-up included. A run counts only if the server saw every proposal.
+"""
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+TOKEN = "benchmark-token-of-no-server"
+
+# --- The corpus: an invented warehouse's export, the same for the same seed. ------------------------------------------
+
+NOUNS = ("basket parcel depot courier refund voucher loyalty tariff stock supplier pallet ledger booking visit search "
+         "review rating campaign banner consent device session payment dispute subsidy forecast holiday branch").split()
+KINDS = "id key code name note count total share state since until owner source version hash flag region unit".split()
+NATIVE = {"StringType": "VARCHAR(16777216)", "NumberType": "NUMBER(38,0)", "TimeType": "TIMESTAMP_TZ(9)", "DateType": "DATE",
+          "BooleanType": "BOOLEAN", "RecordType": "VARIANT", "ArrayType": "ARRAY", "BytesType": "BINARY(8388608)"}
+TEXTS = ["Given by the source system and never changed.", "Empty until the night run has filled it.",
+         "Price in minor units: 4990 is 49,90 €.", "As the customer typed it: \"quotes\", tabs\t, line ends\nand all.",
+         "Names as they are: Łódź, Århus, 札幌, Αθήνα.", "See the wiki before joining on this column."]
+
+
+class Corpus:
+    """Records one after another; five aspects to a dataset on average, a fifth of them schemas."""
+
+    ASPECTS = {"schemaMetadata": 20, "datasetProperties": 20, "status": 15, "ownership": 10, "globalTags": 10,
+               "upstreamLineage": 10, "browsePathsV2": 10, "subTypes": 5}
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+
+    def record(self, index):
+        aspect = self.random.choices(list(self.ASPECTS), self.ASPECTS.values())[0]
+        return {
+            "entityType": "dataset",
+            "entityUrn": self.dataset(index // 5),
+            "changeType": "UPSERT",
+            "aspectName": aspect,
+            "aspect": {"json": getattr(self, aspect)(index)},
+            "systemMetadata": {"lastObserved": 1795060812000 + index, "runId": "warehouse-2026_11_19-04_00_12-c0ffee",
+                               "lastRunId": "no-run-id-provided"},
+        }
+
+    def dataset(self, number):
+        return f"urn:li:dataset:(urn:li:dataPlatform:snowflake,bench.{NOUNS[number % len(NOUNS)]}.table_{number},PROD)"
+
+    def stamp(self):
+        return {"time": 1795060812000 - self.random.randrange(10**10), "actor": "urn:li:corpuser:loader"}
+
+    def text(self, most):
+        return " ".join(self.random.choices(TEXTS, k=self.random.randint(1, most)))
+
+    def schemaMetadata(self, index):
+        return {"schemaName": f"bench.table_{index // 5}", "platform": "urn:li:dataPlatform:snowflake", "version": 0,
+                "created": self.stamp(), "lastModified": self.stamp(), "hash": "",
+                "platformSchema": {"com.linkedin.schema.MySqlDDL": {"tableSchema": ""}},
+                "fields": [self.field(place) for place in range(self.random.randint(12, 58))]}
+
+    def field(self, place):
+        kind = self.random.choice(list(NATIVE))
+        tags = [{"tag": f"urn:li:tag:{self.random.choice(NOUNS)}"}] if self.random.random() < 0.1 else []
+        return {"fieldPath": f"[version=2.0].[type=struct].{self.random.choice(NOUNS)}_{self.random.choice(KINDS)}_{place}",
+                "nullable": place > 0 and self.random.random() < 0.6, "description": self.random.choice(TEXTS),
+                "type": {"type": {f"com.linkedin.schema.{kind}": {}}}, "nativeDataType": NATIVE[kind], "recursive": False,
+                "globalTags": {"tags": tags}, "isPartOfKey": place == 0}
+
+    def datasetProperties(self, index):
+        keys = self.random.sample(KINDS, self.random.randint(2, 8))
+        return {"customProperties": {key: str(self.random.randrange(10**7)) for key in keys}, "name": f"table_{index // 5}",
+                "qualifiedName": f"BENCH.TABLE_{index // 5}", "description": self.text(3), "tags": []}
+
+    def status(self, _):
+        return {"removed": self.random.random() < 0.02}
+
+    def ownership(self, _):
+        return {"owners": [{"owner": f"urn:li:corpuser:{name}", "type": "TECHNICAL_OWNER"}
+                           for name in self.random.sample(NOUNS, self.random.randint(1, 3))],
+                "ownerTypes": {}, "lastModified": self.stamp()}
+
+    def globalTags(self, _):
+        return {"tags": [{"tag": f"urn:li:tag:{name}"} for name in self.random.sample(NOUNS, self.random.randint(1, 4))]}
+
+    def upstreamLineage(self, index):
+        return {"upstreams": [{"auditStamp": self.stamp(), "dataset": self.dataset(self.random.randrange(index + 9)),
+                               "type": "TRANSFORMED"} for _ in range(self.random.randint(1, 5))]}
+
+    def browsePathsV2(self, _):
+        container = f"urn:li:container:{self.random.getrandbits(128):032x}"
+        return {"path": [{"id": "bench"}, {"id": self.random.choice(NOUNS)}, {"id": container, "urn": container}]}
+
+    def subTypes(self, _):
+        return {"typeNames": [self.random.choice(["Table", "View", "External Table"])]}
+
+
+def generate(count, path, seed):
+    """Writes `count` records: JSON Lines where the name ends in .jsonl, else an array as DataHub's file sink lays it out."""
+    corpus = Corpus(seed)
+    with open(path, "w", encoding="ascii") as file:
+        if path.endswith(".jsonl"):
+            for index in range(count):
+                file.write(json.dumps(corpus.record(index), separators=(",", ":")) + "\n")
+            return
+        file.write("[\n")
+        for index in range(count):
+            file.write((",\n" if index else "") + json.dumps(corpus.record(index), indent=4))
+        file.write("\n]\n")
+
+
+# --- Running and measuring ---------------------------------------------------------------------------------------------
+
+
+class Drain:
+    """The server that both are measured against. A context manager."""
+
+    def __init__(self, program, delay_ms):
+        self.command = [program, TOKEN, str(delay_ms)]
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)
+        self.url = json.loads(self.process.stdout.readline())["gms"]
+        self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def stats(self):
+        with self.opener.open(self.url + "/stats") as answer:
+            return json.load(answer)
+
+    def reset(self):
+        self.opener.open(urllib.request.Request(self.url + "/reset", method="POST")).close()
+
+
+class Bench:
+    def __init__(self, arguments, drain, directory):
+        self.drain, self.directory = drain, directory
+        self.clients = {
+            "Python client": [arguments.python, "ingest", "run", "--no-default-report", "-c"],
+            "datahub-emit": [arguments.emit, "ingest", "-c"],
+        }
+
+    def corpus(self, count, name):
+        """In a process of its own, so that this one stays small: a child's peak memory is at least what its parent had
+        when it was started."""
+        path = str(self.directory / name)
+        subprocess.run([sys.executable, __file__, "--generate", path, "--records", str(count)], check=True)
+        return path
+
+    def run(self, client, path, count):
+        """One run: seconds of wall time, seconds of CPU time, peak MiB."""
+        self.drain.reset()
+        recipe = self.directory / "recipe.yml"
+        recipe.write_text(json.dumps({
+            "source": {"type": "file", "config": {"path": path}},
+            "sink": {"type": "datahub-rest", "config": {"server": self.drain.url, "token": TOKEN}},
+        }))
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("DATAHUB_", "XDG_"))}
+        environment = kept | {"HOME": str(self.directory), "DATAHUB_TELEMETRY_ENABLED": "false", "NO_PROXY": "127.0.0.1"}
+        with open(self.directory / "log", "w+") as log:
+            start = time.perf_counter()
+            child = subprocess.Popen(self.clients[client] + [str(recipe)], env=environment, cwd=self.directory,
+                                     stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            _, status, usage = os.wait4(child.pid, 0)
+            wall = time.perf_counter() - start
+            child.returncode = os.waitstatus_to_exitcode(status)
+            stats = self.drain.stats()
+            if child.returncode != 0 or stats["proposals"] != count:
+                log.seek(0)
+                sys.exit(f"{client}: exit code {child.returncode}, {stats['proposals']} of {count} proposals arrived\n"
+                         f"{log.read()[-4000:]}")
+        print(f"  {client}: {wall:.3f} s", file=sys.stderr)
+        return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+    def medians(self, path, count, runs, clients=None):
+        """The clients in turn, `runs` times; the median of each figure."""
+        print(f"{count} records, {Path(path).stat().st_size / 1e6:.1f} MB", file=sys.stderr)
+        clients = clients or list(self.clients)
+        found = {client: [] for client in clients}
+        for _ in range(runs):
+            for client in clients:
+                found[client].append(self.run(client, path, count))
+        return {client: [middle(column) for column in zip(*rows)] for client, rows in found.items()}
+
+
+def middle(values):
+    values = sorted(values)
+    half = len(values) // 2
+    return values[half] if len(values) % 2 else (values[half - 1] + values[half]) / 2
+
+
+def row(name, theirs, ours, unit, digits, more_is_better=False):
+    ratio = ours / theirs if more_is_better else theirs / ours
+    what = "×" if more_is_better else "× less"
+    print(f"| {name} | {theirs:,.{digits}f} {unit} | {ours:,.{digits}f} {unit} | {ratio:,.{0 if ratio >= 10 else 1}f} {what} |")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--records", type=int, default=20_000, help="records in the file (20,000)")
+    parser.add_argument("--runs", type=int, default=3, help="runs of each (3); with one record, three times as many")
+    parser.add_argument("--delay-ms", type=int, default=0, help="how long the server takes to answer (0)")
+    parser.add_argument("--ten-times", action="store_true", help="also ten times the records, as JSON Lines, datahub-emit alone")
+    parser.add_argument("--seed", type=int, default=20261123)
+    parser.add_argument("--python", default=str(TARGET / "interop-venv/bin/datahub"), help="the Python client's `datahub`")
+    parser.add_argument("--emit", help="datahub-emit; without it, a release build of this checkout")
+    parser.add_argument("--generate", metavar="FILE", help="only write the corpus")
+    arguments = parser.parse_args()
+    if arguments.generate:
+        generate(arguments.records, arguments.generate, arguments.seed)
+        return
+    if not os.access(arguments.python, os.X_OK):
+        sys.exit(f"no Python client at {arguments.python}: run tests/interop/run first, or say where it is with --python")
+    subprocess.run(["cargo", "build", "--locked", "--release", "--bin", "datahub-emit", "--example", "drain"], cwd=ROOT, check=True)
+    arguments.emit = arguments.emit or str(TARGET / "release/datahub-emit")
+
+    drain = str(TARGET / "release/examples/drain")
+    with tempfile.TemporaryDirectory(prefix="datahub-emit-bench-") as name, Drain(drain, arguments.delay_ms) as server:
+        bench = Bench(arguments, server, Path(name))
+        many = bench.medians(bench.corpus(arguments.records, "many.json"), arguments.records, arguments.runs)
+        one = bench.medians(bench.corpus(1, "one.json"), 1, arguments.runs * 3)
+        longer = None
+        if arguments.ten_times:
+            count = arguments.records * 10
+            longer = bench.medians(bench.corpus(count, "longer.jsonl"), count, 1, ["datahub-emit"])
+
+    (wall, cpu, memory), (our_wall, our_cpu, our_memory) = many["Python client"], many["datahub-emit"]
+    print("| | Python client | datahub-emit | |\n|---|---|---|---|")
+    row(f"{arguments.records:,} records", arguments.records / wall, arguments.records / our_wall, "records/s", 0, True)
+    row("wall time", wall, our_wall, "s", 2)
+    row("CPU time", cpu, our_cpu, "s", 2)
+    row("peak memory", memory, our_memory, "MiB", 0)
+    row("one record, start to finish", one["Python client"][0] * 1000, one["datahub-emit"][0] * 1000, "ms", 0)
+    if longer:
+        long_wall, _, long_memory = longer["datahub-emit"]
+        print(f"| {arguments.records * 10:,} records (JSON Lines) | | {long_wall:.2f} s, {long_memory:.0f} MiB | |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""An embedded GMS for a test: a process of its own, a database file of its own, a token that it issued."""
+
+import json
+import os
+import subprocess
+import tempfile
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from threading import Timer
+from typing import Any
+
+PROGRAM = os.environ["DATAHUB_EMIT"]
+ROOT = Path(__file__).resolve().parents[2]
+WAREHOUSE = ROOT / "fixtures" / "metadata" / "warehouse"
+
+# Nobody waits longer than this for anything here; it is only there so that a hang becomes a failure.
+DEADLINE_SECONDS = 120
+
+
+def environment(home: Path) -> dict[str, str]:
+    """The environment of a child: none of the user's own DataHub settings, and no state outside `home`."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("DATAHUB_", "XDG_"))}
+    return kept | {
+        "HOME": str(home),
+        "NO_PROXY": "127.0.0.1",
+        "no_proxy": "127.0.0.1",
+        "DATAHUB_TELEMETRY_ENABLED": "false",
+    }
+
+
+class Gms:
+    """`datahub-emit gms serve` on a free port, with a token of the user `datahub`. A context manager."""
+
+    def __enter__(self) -> "Gms":
+        self._directory = tempfile.TemporaryDirectory(prefix="datahub-emit-interop-")
+        self.home = Path(self._directory.name)
+        data = self.home / "gms.sqlite"
+        self._errors = (self.home / "gms.log").open("w+")
+        self._process = subprocess.Popen(
+            [PROGRAM, "gms", "serve", "--listen", "127.0.0.1:0", "--data", str(data)],
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            env=environment(self.home),
+            cwd=ROOT,
+        )
+        try:
+            self.url = self._ready()["gms"].rstrip("/")
+            created = self.run(PROGRAM, "gms", "token", "create", "--data", str(data), "--actor", "datahub")
+            self.token = created.stdout.strip()
+            if not self.token:
+                raise AssertionError(f"no token was printed: {created.stderr}")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=DEADLINE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+        self._errors.close()
+        self._directory.cleanup()
+
+    def _ready(self) -> dict[str, Any]:
+        """The line that says where it listens."""
+        guard = Timer(DEADLINE_SECONDS, self._process.kill)
+        guard.start()
+        try:
+            line = self._process.stdout.readline()
+        finally:
+            guard.cancel()
+        if not line:
+            self._errors.seek(0)
+            raise AssertionError(f"`gms serve` ended before it was ready: {self._errors.read()}")
+        return json.loads(line)
+
+    def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Runs a command that must succeed."""
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            env=environment(self.home) | variables,
+            cwd=ROOT,
+            timeout=DEADLINE_SECONDS,
+        )
+        if done.returncode != 0:
+            shown = " ".join(command)
+            raise AssertionError(f"{shown}\nexit code {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
+        return done
+
+    def recipe(self, **sink: Any) -> str:
+        """Writes a recipe that carries the warehouse to this server, and says where it is. JSON, which is YAML too."""
+        path = self.home / f"recipe-{len(list(self.home.glob('recipe-*')))}.yml"
+        recipe = {
+            "source": {"type": "file", "config": {"path": str(WAREHOUSE)}},
+            "sink": {
+                "type": "datahub-rest",
+                "config": {"server": self.url, "token": "${INTEROP_TOKEN}", **sink},
+            },
+        }
+        path.write_text(json.dumps(recipe))
+        return str(path)
+
+    def get(self, path: str, token: str | None = None) -> Any:
+        """GET, with the server's own token unless another is given."""
+        request = urllib.request.Request(
+            self.url + path, headers={"Authorization": f"Bearer {token or self.token}", "Accept": "application/json"}
+        )
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=DEADLINE_SECONDS) as answer:
+            return json.load(answer)
+
+    def aspects(self, urn: str) -> dict[str, Any]:
+        """All latest aspects of an entity: name to value."""
+        entity = self.get(f"/entitiesV2/{urllib.parse.quote(urn, safe='')}")
+        return {name: aspect["value"] for name, aspect in entity["aspects"].items()}
