@@ -15,6 +15,7 @@ mod first_run;
 #[cfg(target_os = "linux")]
 mod memory;
 mod recipe_mistakes;
+mod recipes;
 mod refusals;
 mod report;
 mod round_trip;
