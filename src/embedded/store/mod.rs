@@ -56,6 +56,9 @@ enum Job {
     Close,
 }
 
+/// Connections that are kept for the next readers; in a crowd there are more for a while.
+const IDLE_READERS: usize = 4;
+
 /// Does its work on the connection, or learns why there is none, and says whether to keep what it did.
 type Write = Box<dyn FnOnce(Result<&Connection, &rusqlite::Error>) -> Step + Send>;
 
@@ -126,18 +129,19 @@ impl Store {
             self.jobs.send(Job::Read(job)).await.map_err(|_| Failure::stopped())?;
             return answered.await.map_err(|_| Failure::stopped())?.map_err(Failure::from);
         };
-        let connection = match readers.take() {
-            Some(connection) => connection,
-            None => schema::open_reader(&readers.path)?,
-        };
+        let (idle, path) = (readers.take(), readers.path.clone());
         let (connection, result) = readers
             .runtime
             .spawn_blocking(move || {
+                let connection = match idle {
+                    Some(connection) => connection,
+                    None => schema::open_reader(&path)?,
+                };
                 let result = work(&connection);
-                (connection, result)
+                Ok::<_, Failure>((connection, result))
             })
             .await
-            .map_err(|_| Failure::stopped())?;
+            .map_err(|_| Failure::stopped())??;
         readers.give_back(connection);
         Ok(result?)
     }
@@ -162,7 +166,10 @@ impl Readers {
     }
 
     fn give_back(&self, connection: Connection) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE_READERS {
+            idle.push(connection);
+        }
     }
 }
 
