@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::RecordError;
 use crate::metadata::SystemMetadata;
-use crate::metadata::json::{self, Cursor, Kind, Text};
+use crate::metadata::json::{self, Cursor, Inside, Kind, Text};
 
 /// Names that record after record repeats, such as the run id.
 #[derive(Debug, Default)]
@@ -48,19 +48,10 @@ pub(super) fn system_metadata(
     cursor: &mut Cursor<'_>,
     repeated: &mut Repeated,
 ) -> Result<Option<Box<SystemMetadata>>, RecordError> {
-    match cursor.kind()? {
-        Kind::Object => {}
-        Kind::Null => {
-            cursor.skip()?;
-            return Ok(None);
-        }
-        other => {
-            let reason = format!("systemMetadata: expected an object, found {}", other.name());
-            return Err(RecordError::new(cursor.offset(), reason));
-        }
-    }
+    let Some(mut object) = object_or_null(cursor, "systemMetadata", "an object")? else {
+        return Ok(None);
+    };
     let mut found = SystemMetadata::default();
-    let mut object = cursor.object()?;
     while let Some(key) = cursor.key(&mut object)? {
         if cursor.kind()? == Kind::Null {
             cursor.skip()?;
@@ -99,6 +90,25 @@ pub(super) fn system_metadata(
     Ok(Some(Box::new(found)))
 }
 
+/// Steps into an object; `None` for null. Anything else is an error that names the place.
+fn object_or_null(
+    cursor: &mut Cursor<'_>,
+    place: &str,
+    expected: &str,
+) -> Result<Option<Inside>, RecordError> {
+    match cursor.kind()? {
+        Kind::Object => Ok(Some(cursor.object()?)),
+        Kind::Null => {
+            cursor.skip()?;
+            Ok(None)
+        }
+        other => Err(RecordError::new(
+            cursor.offset(),
+            format!("{place}: expected {expected}, found {}", other.name()),
+        )),
+    }
+}
+
 fn milliseconds(cursor: &mut Cursor<'_>) -> Result<i64, RecordError> {
     let kind = cursor.kind()?;
     let offset = cursor.offset();
@@ -115,19 +125,10 @@ fn milliseconds(cursor: &mut Cursor<'_>) -> Result<i64, RecordError> {
 
 /// Reads an object of strings; null, and members that are null, are as if they were absent.
 pub(super) fn string_map(cursor: &mut Cursor<'_>, place: &str) -> Result<Vec<(String, String)>, RecordError> {
-    match cursor.kind()? {
-        Kind::Object => {}
-        Kind::Null => {
-            cursor.skip()?;
-            return Ok(Vec::new());
-        }
-        other => {
-            let reason = format!("{place}: expected an object of strings, found {}", other.name());
-            return Err(RecordError::new(cursor.offset(), reason));
-        }
-    }
+    let Some(mut object) = object_or_null(cursor, place, "an object of strings")? else {
+        return Ok(Vec::new());
+    };
     let mut found = Vec::new();
-    let mut object = cursor.object()?;
     while let Some(key) = cursor.key(&mut object)? {
         if cursor.kind()? == Kind::Null {
             cursor.skip()?;
