@@ -191,6 +191,7 @@ mod tests {
         Proposal {
             entity_type: "dataset".into(),
             urn: Urn::parse("urn:li:dataset:(urn:li:dataPlatform:hive,café,PROD)").unwrap(),
+            key_aspect: None,
             change_type: ChangeType::Upsert,
             aspect_name: "datasetProperties".into(),
             aspect: Some(Aspect {

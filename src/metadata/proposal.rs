@@ -21,6 +21,9 @@ pub struct Proposal {
     pub entity_type: Name,
     /// The entity.
     pub urn: Urn,
+    /// The key that the entity was named by where a record has `entityKeyAspect` and no URN; [`urn`](Self::urn) was made of
+    /// it.
+    pub key_aspect: Option<Aspect>,
     /// What is to be done.
     pub change_type: ChangeType,
     /// The aspect's name, for example `datasetProperties`.
@@ -157,6 +160,7 @@ impl Proposal {
         Ok(Self {
             entity_type: super::model::intern_entity_type(urn.entity_type()),
             urn,
+            key_aspect: None,
             change_type: ChangeType::Upsert,
             aspect_name: aspect_name.into(),
             aspect: Some(Aspect { value, content_type: Aspect::JSON }),

@@ -203,6 +203,7 @@ mod tests {
         Proposal {
             entity_type: Cow::Borrowed("tag"),
             urn: Urn::parse(&format!("urn:li:tag:t{number}")).unwrap(),
+            key_aspect: None,
             change_type: ChangeType::Delete,
             aspect_name: Cow::Borrowed("tagKey"),
             aspect: None,

@@ -17,6 +17,7 @@ pub(super) fn proposal(number: usize) -> Proposal {
     Proposal {
         entity_type: "dataset".into(),
         urn: Urn::parse(&format!("urn:li:dataset:(urn:li:dataPlatform:hive,db.t{number},PROD)")).unwrap(),
+        key_aspect: None,
         change_type: ChangeType::Upsert,
         aspect_name: "status".into(),
         aspect: Some(Aspect { value: r#"{"removed":false}"#.into(), content_type: Aspect::JSON }),

@@ -222,6 +222,7 @@ impl Reader {
         Ok(Proposal {
             entity_type,
             urn: urn.clone(),
+            key_aspect: None,
             change_type,
             aspect_name: aspect_name.clone(),
             aspect,
@@ -264,6 +265,7 @@ fn from_snapshot(
     let proposals = snapshot.aspects.into_iter().map(|(name, aspect)| Proposal {
         entity_type: entity_type.clone(),
         urn: snapshot.urn.clone(),
+        key_aspect: None,
         change_type: ChangeType::Upsert,
         aspect_name: Cow::Borrowed(name),
         aspect: Some(aspect),

@@ -14,6 +14,7 @@ fn proposal() -> Proposal {
     Proposal {
         entity_type: Cow::Borrowed("dataset"),
         urn: Urn::parse("urn:li:dataset:(urn:li:dataPlatform:hive,dö.t,PROD)").unwrap(),
+        key_aspect: None,
         change_type: ChangeType::Upsert,
         aspect_name: Cow::Borrowed("status"),
         aspect: Some(Aspect {

@@ -17,6 +17,7 @@ fn proposal(number: usize) -> Proposal {
     Proposal {
         entity_type: Cow::Borrowed("tag"),
         urn: Urn::parse(&format!("urn:li:tag:t{number}")).unwrap(),
+        key_aspect: None,
         change_type: ChangeType::Upsert,
         aspect_name: Cow::Borrowed("status"),
         aspect: Some(Aspect { value: "{\"removed\":false}".into(), content_type: Aspect::JSON }),

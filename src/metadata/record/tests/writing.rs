@@ -141,6 +141,7 @@ prop_compose! {
     ) -> Proposal {
         Proposal {
             urn: Urn::parse(&format!("urn:li:{entity_type}:x{key}")).unwrap(),
+            key_aspect: None,
             entity_type: Name::Owned(entity_type),
             change_type,
             aspect_name: aspect_name.into(),
