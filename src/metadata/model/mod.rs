@@ -68,6 +68,13 @@ pub fn key_aspect(entity_type: &str) -> Option<&'static str> {
     entity(entity_type).map(|(_, key_aspect)| *key_aspect)
 }
 
+/// Whether the aspect `name` holds the key of entities of this type. Of a type that the model does not know it is taken from
+/// the name: `recordKey` for `record`.
+pub fn is_key_aspect(entity_type: &str, name: &str) -> bool {
+    key_aspect(entity_type)
+        .map_or_else(|| name.strip_suffix("Key") == Some(entity_type), |key_aspect| key_aspect == name)
+}
+
 /// `name` without a copy of its own where it is an aspect or an entity type that the model knows.
 pub fn intern(name: &str) -> Name {
     let known =
