@@ -12,19 +12,33 @@
 //! - Below a map nothing is rewritten, for its keys are the user's own, unless the model knows a union there.
 //!
 //! All is decided when an object closes, on what is left of it, so rewriting twice is the same as rewriting once.
+//!
+//! Of an aspect that the model does not know ([`Role::Unknown`]) there is nothing but its shape to go by, and the rules
+//! are those of `pre_json_transform` to the letter: an object of one member, null or not, named by a class of Python's
+//! moves to `com.linkedin`; an object with a `fieldDiscriminator` is reduced to the member that it names; all other
+//! members that are null are left out.
+
+mod mark;
+
+use std::ops::Range;
 
 use super::cursor::{Cursor, Kind};
 use super::error::JsonError;
 use super::walk::Visitor;
 use crate::metadata::model::{Node, PYTHON_NAMESPACE, Role};
+use mark::{Mark, decode, same_name};
 
 /// What `com.linkedin.pegasus2avro.` has and `com.linkedin.` has not.
-const LEFT_OUT: std::ops::Range<usize> = "com.linkedin.".len()..PYTHON_NAMESPACE.len();
+const LEFT_OUT: Range<usize> = "com.linkedin.".len()..PYTHON_NAMESPACE.len();
+
+/// The member that names the one that is meant, of a union with aliases as Avro has it.
+const DISCRIMINATOR: &[u8] = b"fieldDiscriminator";
 
 /// Copies values by the rules; keeps its memory for the next one.
 #[derive(Debug, Default)]
 pub(crate) struct Rewriter {
     frames: Vec<Frame>,
+    members: Vec<Member>,
 }
 
 impl Rewriter {
@@ -39,9 +53,16 @@ impl Rewriter {
         out: &mut Vec<u8>,
     ) -> Result<(), JsonError> {
         self.frames.clear();
+        self.members.clear();
         cursor.skip_white_space();
-        let mut pass =
-            Pass { text: cursor.text(), copied: cursor.offset(), out, frames: &mut self.frames, root };
+        let mut pass = Pass {
+            text: cursor.text(),
+            copied: cursor.offset(),
+            out,
+            frames: &mut self.frames,
+            members: &mut self.members,
+            root,
+        };
         let (_, end) = cursor.walk(&mut pass)?;
         pass.copy_to(end);
         Ok(())
@@ -66,46 +87,26 @@ struct Frame {
     name: usize,
     value: usize,
     kind: Kind,
+    /// How many members are noted of the objects around it.
+    members_before: usize,
+    /// What the `fieldDiscriminator` says, where the text has it.
+    discriminator: Option<Range<usize>>,
 }
 
-/// What a name says of the object whose only member it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mark {
-    None,
-    /// A class in Python's namespace.
-    PythonClass,
-    /// An Avro type without a name of its own.
-    Text,
-    Integer,
-    Number,
-    Boolean,
-    Array,
+impl Frame {
+    /// Whether its members are noted: it may be that only one of them is meant.
+    fn notes_members(&self) -> bool {
+        self.object && self.node.role == Role::Unknown
+    }
 }
 
-impl Mark {
-    fn of(name: &[u8]) -> Self {
-        match name {
-            b"string" => Self::Text,
-            b"int" | b"long" => Self::Integer,
-            b"float" | b"double" => Self::Number,
-            b"boolean" => Self::Boolean,
-            b"array" => Self::Array,
-            name if name.starts_with(PYTHON_NAMESPACE.as_bytes()) => Self::PythonClass,
-            _ => Self::None,
-        }
-    }
-
-    /// Whether the name is that of the value's type.
-    fn fits(self, kind: Kind) -> bool {
-        match self {
-            Self::None | Self::PythonClass => false,
-            Self::Text => kind == Kind::String,
-            Self::Integer => kind == Kind::Integer,
-            Self::Number => matches!(kind, Kind::Integer | Kind::Fraction),
-            Self::Boolean => kind == Kind::Boolean,
-            Self::Array => kind == Kind::Array,
-        }
-    }
+/// A member of an open object.
+#[derive(Debug)]
+struct Member {
+    /// Where the text has its name, without the quotes.
+    name: Range<usize>,
+    /// Where it starts in the output, without a comma; `None` if it is null and was left out.
+    start: Option<usize>,
 }
 
 struct Pass<'a> {
@@ -114,6 +115,8 @@ struct Pass<'a> {
     copied: usize,
     out: &'a mut Vec<u8>,
     frames: &'a mut Vec<Frame>,
+    /// Of the open objects that note them, the outer ones' first.
+    members: &'a mut Vec<Member>,
     root: &'static Node,
 }
 
@@ -144,6 +147,45 @@ impl Pass<'_> {
         frame.kept += 1;
         frame.member_node
     }
+
+    /// Closes an object of which only the shape tells what it is.
+    fn close_unknown(&mut self, at: usize, frame: &Frame) {
+        self.copy_to(at);
+        let members = self.members.get(frame.members_before..).unwrap_or_default();
+        if let [only] = members
+            && frame.mark == Mark::PythonClass
+        {
+            if only.start.is_none() {
+                // It is a union's tag, and what is null is the union's value.
+                push_null(self.out, self.text, only);
+            }
+            self.out.drain(frame.name + LEFT_OUT.start..frame.name + LEFT_OUT.end);
+        } else if let Some((meant, behind)) = self.meant(frame, members) {
+            if let Some(from) = meant.start {
+                // Before the member behind it is a comma.
+                let to = behind.map_or(self.out.len(), |start| start - 1);
+                self.out.truncate(to);
+                self.out.drain(frame.open + 1..from);
+            } else {
+                self.out.truncate(frame.open + 1);
+                push_null(self.out, self.text, meant);
+            }
+        }
+        self.members.truncate(frame.members_before);
+    }
+
+    /// The member that the discriminator names, if there is one and it does, and where the next one starts.
+    fn meant<'m>(&self, frame: &Frame, members: &'m [Member]) -> Option<(&'m Member, Option<usize>)> {
+        let named = self.text.get(frame.discriminator.clone()?)?;
+        let mut behind = None;
+        for member in members.iter().rev() {
+            if same_name(self.text.get(member.name.clone())?, named) {
+                return Some((member, behind));
+            }
+            behind = member.start.or(behind);
+        }
+        None
+    }
 }
 
 impl Visitor for Pass<'_> {
@@ -166,6 +208,8 @@ impl Visitor for Pass<'_> {
             name: open,
             value: open,
             kind: Kind::Null,
+            members_before: self.members.len(),
+            discriminator: None,
         });
     }
 
@@ -179,8 +223,12 @@ impl Visitor for Pass<'_> {
         let decoded = if escaped { decode(raw) } else { None };
         let name = decoded.as_deref().unwrap_or(raw);
         frame.member_node = frame.node.member(name);
+        if frame.notes_members() {
+            self.members.push(Member { name: start..end, start: Some(position - 1) });
+        }
         if frame.kept == 0 {
-            frame.mark = if is_root { Mark::None } else { Mark::of(name) };
+            let is_record = is_root && frame.node.role == Role::Plain;
+            frame.mark = if is_record { Mark::None } else { Mark::of(name) };
             if escaped && frame.mark == Mark::PythonClass {
                 // Its letters are not where they would be cut.
                 frame.mark = Mark::None;
@@ -208,14 +256,25 @@ impl Visitor for Pass<'_> {
     }
 
     fn scalar(&mut self, start: usize, end: usize, kind: Kind) {
-        if kind == Kind::Null
-            && let Some(frame) = self.frames.last()
+        if let Some(frame) = self.frames.last_mut()
             && frame.object
         {
-            let member = frame.member;
-            self.copy_to(end);
-            self.out.truncate(member);
-            return;
+            let noted = if frame.notes_members() { self.members.last_mut() } else { None };
+            if kind == Kind::Null {
+                if let Some(member) = noted {
+                    member.start = None;
+                }
+                let member = frame.member;
+                self.copy_to(end);
+                self.out.truncate(member);
+                return;
+            }
+            if kind == Kind::String
+                && let Some(member) = noted
+                && self.text.get(member.name.clone()) == Some(DISCRIMINATOR)
+            {
+                frame.discriminator = Some(start + 1..end - 1);
+            }
         }
         self.begin_value(start, kind);
     }
@@ -224,6 +283,10 @@ impl Visitor for Pass<'_> {
         let Some(frame) = self.frames.pop() else {
             return;
         };
+        if frame.notes_members() {
+            self.close_unknown(at, &frame);
+            return;
+        }
         if !object || frame.kept != 1 {
             return;
         }
@@ -243,12 +306,9 @@ impl Visitor for Pass<'_> {
     }
 }
 
-/// The name that is meant by one with escapes, if a Rust string can hold it.
-fn decode(raw: &[u8]) -> Option<Vec<u8>> {
-    let mut quoted = Vec::with_capacity(raw.len() + 2);
-    quoted.push(b'"');
-    quoted.extend_from_slice(raw);
-    quoted.push(b'"');
-    let name = Cursor::new(&quoted, 0).ok()?.string().ok()?.decode().ok()?;
-    Some(name.into_owned().into_bytes())
+/// Appends a member that was left out because it is null.
+fn push_null(out: &mut Vec<u8>, text: &[u8], member: &Member) {
+    out.push(b'"');
+    out.extend_from_slice(text.get(member.name.clone()).unwrap_or_default());
+    out.extend_from_slice(b"\":null");
 }

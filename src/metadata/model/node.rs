@@ -20,6 +20,8 @@ pub(crate) enum Role {
     Map,
     /// Something below a map: nothing is known of it, and nothing is rewritten.
     Opaque,
+    /// Anything in an aspect that the model does not know: only its shape tells what it is.
+    Unknown,
 }
 
 /// A record without unions and maps.
@@ -30,6 +32,8 @@ pub(super) static UNION: Node = Node::of(Role::Union);
 pub(super) static MAP: Node = Node::of(Role::Map);
 /// A map's value.
 static OPAQUE: Node = Node::of(Role::Opaque);
+/// An aspect that the model does not know, and all that is in it.
+pub(crate) static UNKNOWN: Node = Node::of(Role::Unknown);
 
 impl Node {
     const fn of(role: Role) -> Self {
@@ -61,6 +65,7 @@ impl Node {
             Role::Union => &PLAIN,
             Role::Map => self.values.unwrap_or(&OPAQUE),
             Role::Opaque => &OPAQUE,
+            Role::Unknown => &UNKNOWN,
         }
     }
 
@@ -70,6 +75,7 @@ impl Node {
             Role::Plain => self.items.unwrap_or(&PLAIN),
             Role::Union => &PLAIN,
             Role::Map | Role::Opaque => &OPAQUE,
+            Role::Unknown => &UNKNOWN,
         }
     }
 
