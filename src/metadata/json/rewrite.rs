@@ -7,6 +7,7 @@
 //!   `pre_json_transform` does the same). GMS takes an absent member for null, and refuses null itself.
 //! - Where a union is, an object of one member is its tag and stays; a class there moves from
 //!   `com.linkedin.pegasus2avro` to `com.linkedin`, where GMS has it.
+//! - Where a union with aliases is, a `fieldDiscriminator` is left out, and all but the member that it names.
 //! - Anywhere else in a record, an object of one member named `string`, `int`, `long`, `float`, `double`, `boolean` or
 //!   `array`, with a value of that type, is Avro's mark of a nullable field, and its value takes its place.
 //! - Below a map nothing is rewritten, for its keys are the user's own, unless the model knows a union there.
@@ -96,7 +97,7 @@ struct Frame {
 impl Frame {
     /// Whether its members are noted: it may be that only one of them is meant.
     fn notes_members(&self) -> bool {
-        self.object && self.node.role == Role::Unknown
+        self.object && matches!(self.node.role, Role::AliasedUnion | Role::Unknown)
     }
 }
 
@@ -107,6 +108,8 @@ struct Member {
     name: Range<usize>,
     /// Where it starts in the output, without a comma; `None` if it is null and was left out.
     start: Option<usize>,
+    /// Whether it is the `fieldDiscriminator`.
+    discriminates: bool,
 }
 
 struct Pass<'a> {
@@ -148,11 +151,13 @@ impl Pass<'_> {
         frame.member_node
     }
 
-    /// Closes an object of which only the shape tells what it is.
-    fn close_unknown(&mut self, at: usize, frame: &Frame) {
+    /// Closes an object whose members were noted.
+    fn close_noted(&mut self, at: usize, frame: &Frame) {
         self.copy_to(at);
         let members = self.members.get(frame.members_before..).unwrap_or_default();
+        let by_shape = frame.node.role == Role::Unknown;
         if let [only] = members
+            && by_shape
             && frame.mark == Mark::PythonClass
         {
             if only.start.is_none() {
@@ -160,31 +165,41 @@ impl Pass<'_> {
                 push_null(self.out, self.text, only);
             }
             self.out.drain(frame.name + LEFT_OUT.start..frame.name + LEFT_OUT.end);
-        } else if let Some((meant, behind)) = self.meant(frame, members) {
-            if let Some(from) = meant.start {
-                // Before the member behind it is a comma.
-                let to = behind.map_or(self.out.len(), |start| start - 1);
-                self.out.truncate(to);
-                self.out.drain(frame.open + 1..from);
-            } else {
-                self.out.truncate(frame.open + 1);
-                push_null(self.out, self.text, meant);
+        } else if let Some(named) = &frame.discriminator {
+            let named = self.text.get(named.clone()).unwrap_or_default();
+            let meant = members.iter().rposition(|member| {
+                (by_shape || member.start.is_some())
+                    && self.text.get(member.name.clone()).is_some_and(|name| same_name(name, named))
+            });
+            if let Some(meant) = meant {
+                self.keep(frame, |index, _| index == meant);
+            } else if !by_shape {
+                // What it names is not there, so what is there must be it.
+                self.keep(frame, |_, member| member.start.is_some() && !member.discriminates);
             }
         }
         self.members.truncate(frame.members_before);
     }
 
-    /// The member that the discriminator names, if there is one and it does, and where the next one starts.
-    fn meant<'m>(&self, frame: &Frame, members: &'m [Member]) -> Option<(&'m Member, Option<usize>)> {
-        let named = self.text.get(frame.discriminator.clone()?)?;
-        let mut behind = None;
-        for member in members.iter().rev() {
-            if same_name(self.text.get(member.name.clone())?, named) {
-                return Some((member, behind));
+    /// Leaves only some of an object's members in the output.
+    fn keep(&mut self, frame: &Frame, is_kept: impl Fn(usize, &Member) -> bool) {
+        let members = self.members.get(frame.members_before..).unwrap_or_default();
+        let mut kept = Vec::new();
+        for (index, member) in members.iter().enumerate().filter(|(index, member)| is_kept(*index, member)) {
+            if !kept.is_empty() {
+                kept.push(b',');
             }
-            behind = member.start.or(behind);
+            let Some(start) = member.start else {
+                push_null(&mut kept, self.text, member);
+                continue;
+            };
+            // Before the member behind it is a comma.
+            let behind = members.get(index + 1..).unwrap_or_default().iter().find_map(|member| member.start);
+            let end = behind.map_or(self.out.len(), |behind| behind - 1);
+            kept.extend_from_slice(self.out.get(start..end).unwrap_or_default());
         }
-        None
+        self.out.truncate(frame.open + 1);
+        self.out.append(&mut kept);
     }
 }
 
@@ -224,7 +239,11 @@ impl Visitor for Pass<'_> {
         let name = decoded.as_deref().unwrap_or(raw);
         frame.member_node = frame.node.member(name);
         if frame.notes_members() {
-            self.members.push(Member { name: start..end, start: Some(position - 1) });
+            self.members.push(Member {
+                name: start..end,
+                start: Some(position - 1),
+                discriminates: name == DISCRIMINATOR,
+            });
         }
         if frame.kept == 0 {
             let is_record = is_root && frame.node.role == Role::Plain;
@@ -269,10 +288,7 @@ impl Visitor for Pass<'_> {
                 self.out.truncate(member);
                 return;
             }
-            if kind == Kind::String
-                && let Some(member) = noted
-                && self.text.get(member.name.clone()) == Some(DISCRIMINATOR)
-            {
+            if kind == Kind::String && noted.is_some_and(|member| member.discriminates) {
                 frame.discriminator = Some(start + 1..end - 1);
             }
         }
@@ -284,7 +300,7 @@ impl Visitor for Pass<'_> {
             return;
         };
         if frame.notes_members() {
-            self.close_unknown(at, &frame);
+            self.close_noted(at, &frame);
             return;
         }
         if !object || frame.kept != 1 {
