@@ -14,7 +14,7 @@ mod tests;
 use std::borrow::Cow;
 
 use super::Name;
-pub(crate) use node::{Node, Role};
+pub(crate) use node::{Node, Role, UNKNOWN};
 
 /// Where Python's classes live; GMS knows the same classes without the second part.
 pub(crate) const PYTHON_NAMESPACE: &str = "com.linkedin.pegasus2avro.";
