@@ -50,7 +50,13 @@ impl Request {
     }
 
     pub(crate) fn is_write(&self) -> bool {
-        self.head.starts_with("POST ")
+        ["POST ", "PATCH ", "DELETE "].iter().any(|method| self.head.starts_with(method))
+    }
+
+    /// Method and path.
+    pub(crate) fn target(&self) -> &str {
+        let line = self.head.lines().next().unwrap_or_default();
+        line.strip_suffix(" HTTP/1.1").unwrap_or(line)
     }
 }
 
@@ -112,7 +118,8 @@ impl ScriptedGms {
         Apart::of(Self::scripted(script))
     }
 
-    async fn scripted(script: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
+    /// As [`start`](Self::start), where the script answers every request.
+    pub(crate) async fn scripted(script: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (log, script) = (Arc::new(Log::default()), Arc::new(script));
@@ -129,7 +136,7 @@ impl ScriptedGms {
         format!("http://{}", self.address)
     }
 
-    /// Every POST, in the order in which they came.
+    /// Every write, in the order in which they came.
     pub(crate) fn writes(&self) -> Vec<Request> {
         self.log.writes.lock().unwrap().clone()
     }
