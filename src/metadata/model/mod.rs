@@ -68,6 +68,16 @@ pub fn key_aspect(entity_type: &str) -> Option<&'static str> {
     entity(entity_type).map(|(_, key_aspect)| *key_aspect)
 }
 
+/// The entity type that `name` is but for case, as the model writes it.
+pub(crate) fn entity_type(name: &str) -> Option<&'static str> {
+    entity_types().find(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// The entity types that the model knows.
+pub(crate) fn entity_types() -> impl Iterator<Item = &'static str> {
+    entities::ENTITIES.iter().map(|(entity_type, _)| *entity_type)
+}
+
 /// `name` without a copy of its own where it is an aspect or an entity type that the model knows.
 pub fn intern(name: &str) -> Name {
     let known =

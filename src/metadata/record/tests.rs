@@ -1,3 +1,4 @@
+mod entities;
 mod reading;
 mod snapshots;
 mod writing;
