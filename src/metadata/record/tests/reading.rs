@@ -176,8 +176,8 @@ fn what_is_missing_is_named() {
     check_error(r#"{"entityType":null}"#, "neither a proposal", "{");
     check_error(
         r#"{"entityKeyAspect":{"x":1},"aspectName":"a"}"#,
-        "entityKeyAspect without entityUrn",
-        "{\"x\"",
+        "not a whole proposal: `entityType`, `changeType`, `aspect` are missing",
+        "{",
     );
 }
 
