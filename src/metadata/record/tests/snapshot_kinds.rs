@@ -142,7 +142,7 @@ fn a_slip_in_a_tag_is_told_with_what_was_meant() {
                 let class = class(namespace, name);
                 let slip = format!("{class}s");
                 let meant = class.rsplit('.').next().unwrap();
-                let record = snapshot(namespace, kind, urn, &[slip.clone()]);
+                let record = snapshot(namespace, kind, urn, std::slice::from_ref(&slip));
                 let error = error(&record);
                 assert!(
                     error.reason.starts_with(&format!("unknown aspect `{slip}` in a snapshot")),

@@ -107,10 +107,14 @@ fn change_type() -> impl Strategy<Value = ChangeType> {
     ])
 }
 
+fn string_map() -> impl Strategy<Value = Vec<(String, String)>> {
+    prop::collection::hash_map(any::<String>(), any::<String>(), 0..3)
+        .prop_map(|map| map.into_iter().collect())
+}
+
 fn system_metadata() -> impl Strategy<Value = SystemMetadata> {
     let name = || prop::option::of(any::<String>().prop_map(Into::into));
-    let properties = prop::collection::vec((any::<String>(), any::<String>()), 0..3);
-    (prop::option::of(any::<i64>()), name(), name(), name(), properties, any::<bool>()).prop_map(
+    (prop::option::of(any::<i64>()), name(), name(), name(), string_map(), any::<bool>()).prop_map(
         |(last_observed, run_id, last_run_id, pipeline_name, properties, other)| SystemMetadata {
             last_observed,
             run_id,
@@ -163,7 +167,7 @@ prop_compose! {
         aspect_name in prop::sample::select(vec!["status", "schemaMetadata", "ourOwn", "é\"\\"]),
         aspect in prop::option::weighted(0.9, aspect()),
         system_metadata in prop::option::of(system_metadata()),
-        headers in prop::collection::vec((any::<String>(), any::<String>()), 0..3),
+        headers in string_map(),
         by_key in any::<bool>(),
     ) -> Proposal {
         let urn = Urn::parse(&format!("urn:li:{entity_type}:x{key}")).unwrap();
