@@ -2,15 +2,17 @@
 
 use reqwest::header::{HeaderValue, InvalidHeaderValue};
 
-use super::Token;
+use super::{Token, TokenSource};
 
 /// The Authorization header for `token`, marked so that nothing prints it.
 ///
 /// # Errors
 /// When the token holds a character that no header can, for example a newline.
 pub(crate) fn authorization(token: &Token) -> Result<HeaderValue, InvalidHeaderValue> {
-    let mut text = Vec::with_capacity("Bearer ".len() + token.expose().len());
-    text.extend_from_slice(b"Bearer ");
+    // GMS wants its system client's id and secret as they are, and not in base64 (`DataHubSystemAuthenticator`).
+    let scheme: &[u8] = if *token.source() == TokenSource::SystemClient { b"Basic " } else { b"Bearer " };
+    let mut text = Vec::with_capacity(scheme.len() + token.expose().len());
+    text.extend_from_slice(scheme);
     // As Latin-1, the way the Python client sends a letter beyond ASCII; what Latin-1 has no byte for goes as UTF-8.
     match token.expose().chars().map(|c| u8::try_from(u32::from(c))).collect::<Result<Vec<u8>, _>>() {
         Ok(latin1) => text.extend(latin1),
@@ -31,6 +33,12 @@ mod tests {
         let header = authorization(&Token::new("abc.def", TokenSource::Recipe)).unwrap();
         assert_eq!(header.as_bytes(), b"Bearer abc.def");
         assert_eq!(format!("{header:?}"), "Sensitive");
+    }
+
+    #[test]
+    fn the_system_client_goes_as_it_is() {
+        let header = authorization(&Token::new("id:se:cret", TokenSource::SystemClient)).unwrap();
+        assert_eq!(header.as_bytes(), b"Basic id:se:cret");
     }
 
     #[test]

@@ -26,6 +26,12 @@ pub enum TokenSource {
     File(PathBuf),
     /// `~/.datahubenv`.
     DatahubEnv,
+    /// What a command printed.
+    Command,
+    /// An identity provider.
+    Oidc,
+    /// `DATAHUB_SYSTEM_CLIENT_ID` and `DATAHUB_SYSTEM_CLIENT_SECRET`: the token is `id:secret`, and goes as `Basic`.
+    SystemClient,
     /// The embedded GMS made it for this run.
     Embedded,
     /// `extra_headers` carries an Authorization header of its own.
@@ -75,6 +81,9 @@ impl fmt::Display for TokenSource {
             Self::Environment(name) => write!(f, "env:{name}"),
             Self::File(path) => write!(f, "file:{}", path.display()),
             Self::DatahubEnv => f.write_str("datahubenv"),
+            Self::Command => f.write_str("command"),
+            Self::Oidc => f.write_str("oidc"),
+            Self::SystemClient => f.write_str("system-client"),
             Self::Embedded => f.write_str("embedded"),
             Self::ExtraHeaders => f.write_str("extra-headers"),
         }
