@@ -1,4 +1,5 @@
 mod entities;
+mod fuzz;
 mod reading;
 mod snapshot_kinds;
 mod snapshots;
