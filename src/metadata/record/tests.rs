@@ -1,3 +1,4 @@
+mod avro;
 mod entities;
 mod fuzz;
 mod reading;

@@ -187,6 +187,8 @@ fn damage() -> impl Strategy<Value = Damage> {
         "\"entityUrn\":\"urn:li:tag:\u{1f600}\",",
         "\"changeType\":\"DELETE\",",
         "\"string\":",
+        "{\"com.linkedin.pegasus2avro.mxe.GenericAspect\":",
+        "{\"map\":",
     ];
     prop_oneof![
         any::<u8>().prop_map(Damage::Byte),
