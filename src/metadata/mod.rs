@@ -10,7 +10,6 @@ mod snapshot;
 mod system_metadata;
 mod urn;
 
-#[allow(unused_imports)]
 pub(crate) use openapi_value::push_openapi_value;
 pub use proposal::{
     Aspect, ChangeType, ContentType, InvalidAspect, Name, Origin, Proposal, UnknownChangeType,

@@ -6,10 +6,10 @@ use super::{Aspect, ChangeType, Proposal};
 
 /// Appends the proposal's aspect as OpenAPI's `value` has it: JSON in ASCII, not inside a string. `null` without one.
 ///
-/// Behind Rest.li's text in text GMS reads an aspect as leniently as a file's; here it is read as GMS's own model, so
-/// what a source passed on as it was is now brought into that form, as DataHub's client does it: null members go, old
-/// union tags and Python's namespace too. In an aspect that the model knows that is done by place, in any other by
-/// shape. A patch stays as it is, and so does whatever is no JSON.
+/// On Rest.li what is no UPSERT of a known aspect goes out as the source had it; here, as in DataHub's client, it is
+/// brought into the form of GMS's model on the way: null members go, old union tags and Python's namespace too. In an
+/// aspect that the model knows that is done by place, in any other by shape. A patch stays as it is, and so does
+/// whatever is no JSON.
 pub(crate) fn push_openapi_value(out: &mut Vec<u8>, proposal: &Proposal) {
     let Some(aspect) = &proposal.aspect else {
         out.extend_from_slice(b"null");

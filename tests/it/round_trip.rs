@@ -177,7 +177,7 @@ fn the_way_through_a_file_changes_nothing() {
 
 #[test]
 fn numbers_stay_digit_for_digit_and_what_looks_like_a_tag_stays() {
-    let number = r#"{"urn":1.10,"a":12345678901234567890,"b":1e400,"c":-0.0,"d":1E+2,"e":0.1000000000000000055511151231257827}"#;
+    let number = r#"{"timestampMillis":1,"urn":1.10,"a":12345678901234567890,"b":1e400,"c":-0.0,"d":1E+2,"e":0.1000000000000000055511151231257827}"#;
     let tags = r#"{"customProperties":{"string":"x"},"tags":[]}"#;
     let nested =
         r#"{"customProperties":{"com.linkedin.pegasus2avro.x":"com.linkedin.pegasus2avro.y","long":"1"}}"#;

@@ -108,7 +108,7 @@ fn unit(digits: &str) -> Option<u32> {
 }
 
 /// A place in a JSON text, from which it is read on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Cursor<'a> {
     text: &'a str,
     at: usize,

@@ -1,6 +1,7 @@
 mod errors;
 mod escape;
 mod rewrite;
+mod rewrite_rules;
 mod text;
 
 use super::error::JsonFault;

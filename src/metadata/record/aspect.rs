@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::RecordError;
+use super::avro::{Mark, unmarked};
 use crate::metadata::json::{self, Cursor, JsonError, Kind, Rewriter, Text};
 use crate::metadata::model::{self, Node};
 use crate::metadata::nearest::suggestion;
@@ -52,6 +53,14 @@ impl Meaning {
 impl AspectReader {
     /// Reads a record's `aspect`; `None` where it is null.
     pub(super) fn read(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        meaning: Meaning,
+    ) -> Result<Option<Aspect>, RecordError> {
+        unmarked(cursor, Mark::GENERIC_ASPECT, |cursor| self.read_unmarked(cursor, meaning))
+    }
+
+    fn read_unmarked(
         &mut self,
         cursor: &mut Cursor<'_>,
         meaning: Meaning,

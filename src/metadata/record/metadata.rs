@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::RecordError;
+use super::avro::{Mark, unmarked};
 use crate::metadata::json::{Cursor, Inside, Kind, Rewriter, Text};
 use crate::metadata::{SystemMetadata, model};
 
@@ -29,7 +30,8 @@ impl Repeated {
     }
 
     fn take(&mut self, cursor: &mut Cursor<'_>, place: &str) -> Result<Arc<str>, RecordError> {
-        Ok(self.share(&string(cursor, place)?.decode()?))
+        let text = unmarked(cursor, Mark::STRING, |cursor| string(cursor, place))?;
+        Ok(self.share(&text.decode()?))
     }
 }
 
@@ -49,6 +51,13 @@ pub(super) fn system_metadata(
     cursor: &mut Cursor<'_>,
     repeated: &mut Repeated,
 ) -> Result<Option<Box<SystemMetadata>>, RecordError> {
+    unmarked(cursor, Mark::SYSTEM_METADATA, |cursor| unmarked_system_metadata(cursor, repeated))
+}
+
+fn unmarked_system_metadata(
+    cursor: &mut Cursor<'_>,
+    repeated: &mut Repeated,
+) -> Result<Option<Box<SystemMetadata>>, RecordError> {
     let Some(mut object) = object_or_null(cursor, "systemMetadata", "an object")? else {
         return Ok(None);
     };
@@ -62,7 +71,9 @@ pub(super) fn system_metadata(
         }
         let name = key.decode()?;
         let twice = match &*name {
-            "lastObserved" => found.last_observed.replace(milliseconds(cursor)?).is_some(),
+            "lastObserved" => {
+                found.last_observed.replace(unmarked(cursor, Mark::LONG, milliseconds)?).is_some()
+            }
             "runId" => found.run_id.replace(repeated.take(cursor, "systemMetadata.runId")?).is_some(),
             "lastRunId" => {
                 found.last_run_id.replace(repeated.take(cursor, "systemMetadata.lastRunId")?).is_some()
@@ -72,11 +83,7 @@ pub(super) fn system_metadata(
             }
             "properties" => properties.replace(string_map(cursor, "systemMetadata.properties")?).is_some(),
             _ => {
-                // GMS refuses nulls in it, and the whole batch with them.
-                let mut value = Vec::new();
-                Rewriter::default().rewrite(cursor, &model::UNKNOWN, &mut value)?;
-                let value = String::from_utf8_lossy(&value).into();
-                found.other.push((name.clone().into_owned(), value));
+                found.other.push((name.clone().into_owned(), other(cursor)?));
                 members.note(name.clone(), key.offset());
                 false
             }
@@ -88,6 +95,18 @@ pub(super) fn system_metadata(
     found.properties = properties.unwrap_or_default();
     members.check()?;
     Ok(Some(Box::new(found)))
+}
+
+/// Reads a member that has no meaning here.
+fn other(cursor: &mut Cursor<'_>) -> Result<Box<str>, RecordError> {
+    let mut value = Vec::new();
+    unmarked(cursor, Mark::STRING, |cursor| {
+        unmarked(cursor, Mark::LONG, |cursor| {
+            // GMS refuses nulls in it, and the whole batch with them.
+            Ok(Rewriter::default().rewrite(cursor, &model::UNKNOWN, &mut value)?)
+        })
+    })?;
+    Ok(String::from_utf8_lossy(&value).into())
 }
 
 /// The names of an object's members, none of which GMS takes twice.
@@ -157,6 +176,13 @@ fn milliseconds(cursor: &mut Cursor<'_>) -> Result<i64, RecordError> {
 
 /// Reads an object of strings; null, and members that are null, are as if they were absent.
 pub(super) fn string_map(
+    cursor: &mut Cursor<'_>,
+    place: &'static str,
+) -> Result<Vec<(String, String)>, RecordError> {
+    unmarked(cursor, Mark::MAP, |cursor| unmarked_string_map(cursor, place))
+}
+
+fn unmarked_string_map(
     cursor: &mut Cursor<'_>,
     place: &'static str,
 ) -> Result<Vec<(String, String)>, RecordError> {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::aspect::{AspectReader, Meaning};
+use super::avro::{Mark, unmarked};
 use super::entity::{self, Naming, entity_type};
 use super::metadata::{self, Repeated};
 use super::{Ignored, Limits, Read, RecordError};
@@ -140,8 +141,9 @@ impl Reader {
                     found.change_type = Some(text.parse().map_err(|error| RecordError::new(at, error))?);
                 }
                 "aspectName" => {
-                    let text = metadata::string(cursor, "aspectName")?.decode()?;
-                    found.aspect_name = Some(model::intern(&text));
+                    let text =
+                        unmarked(cursor, Mark::STRING, |cursor| metadata::string(cursor, "aspectName"))?;
+                    found.aspect_name = Some(model::intern(&text.decode()?));
                 }
                 "aspect" => found.aspect = Some(self.read_aspect(cursor, &found)?),
                 "systemMetadata" => {
@@ -169,7 +171,7 @@ impl Reader {
     }
 
     fn read_urn(&mut self, cursor: &mut Cursor<'_>, place: &str) -> Result<Urn, RecordError> {
-        let text = metadata::string(cursor, place)?;
+        let text = unmarked(cursor, Mark::STRING, |cursor| metadata::string(cursor, place))?;
         let decoded = text.decode()?;
         if let Some(last) = &self.urn
             && last.as_str() == decoded

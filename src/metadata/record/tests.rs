@@ -1,4 +1,6 @@
+mod avro;
 mod entities;
+mod fuzz;
 mod reading;
 mod snapshot_kinds;
 mod snapshots;

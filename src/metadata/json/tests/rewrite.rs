@@ -1,11 +1,8 @@
-use proptest::prelude::*;
-use serde_json::Value;
-
 use super::*;
 use crate::metadata::model;
 
 /// As the aspect of this name, which may be one that the model does not know.
-fn rewritten(aspect: &str, text: &str) -> String {
+pub(super) fn rewritten(aspect: &str, text: &str) -> String {
     let mut out = b"before ".to_vec();
     let mut cursor = Cursor::new(text.as_bytes(), DEFAULT_MAX_DEPTH).unwrap();
     let root = model::aspect(aspect).map_or(&model::UNKNOWN, |model| model.root);
@@ -204,32 +201,6 @@ fn duplicates_numbers_and_escapes_stay() {
     check("datasetProperties", same, same);
 }
 
-/// What DataHub's client makes of an aspect by its shape (`pre_json_transform`).
-fn transformed(value: &Value) -> Value {
-    match value {
-        Value::Array(items) => items.iter().map(transformed).collect(),
-        Value::Object(members) => {
-            let class = match members.iter().next() {
-                Some((name, value)) if members.len() == 1 => {
-                    name.strip_prefix("com.linkedin.pegasus2avro.").map(|class| (class, value))
-                }
-                _ => None,
-            };
-            if let Some((class, value)) = class {
-                return serde_json::json!({format!("com.linkedin.{class}"): transformed(value)});
-            }
-            if let Some(name) = members.get("fieldDiscriminator").and_then(Value::as_str)
-                && let Some(meant) = members.get(name)
-            {
-                return serde_json::json!({name: transformed(meant)});
-            }
-            let kept = members.iter().filter(|(_, value)| !value.is_null());
-            kept.map(|(name, value)| (name.clone(), transformed(value))).collect()
-        }
-        scalar => scalar.clone(),
-    }
-}
-
 #[test]
 fn an_unknown_aspect_is_changed_by_its_shape() {
     for (text, expected) in [
@@ -260,61 +231,5 @@ fn an_unknown_aspect_is_changed_by_its_shape() {
         let mut indented = Vec::new();
         indent(&mut indented, text.as_bytes());
         assert_eq!(rewritten("ourOwn", std::str::from_utf8(&indented).unwrap()), expected, "{text}");
-        let as_tree = transformed(&serde_json::from_str(text).unwrap());
-        assert_eq!(as_tree, serde_json::from_str::<Value>(expected).unwrap());
-    }
-}
-
-/// Objects whose names are those that the rules look at.
-fn marked() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        Just(serde_json::json!("x")),
-        Just(serde_json::json!("a")),
-        Just(serde_json::json!(1)),
-        Just(serde_json::json!(true)),
-    ];
-    let names = prop::sample::select(vec![
-        "string",
-        "int",
-        "boolean",
-        "array",
-        "a",
-        "inputs",
-        "customProperties",
-        "com.linkedin.pegasus2avro.a.B",
-        "fieldDiscriminator",
-        "cost",
-    ]);
-    leaf.prop_recursive(6, 40, 3, move |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
-            prop::collection::vec((names.clone(), inner), 0..3).prop_map(|members| {
-                Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
-            }),
-        ]
-    })
-}
-
-proptest! {
-    #[test]
-    fn rewriting_twice_is_rewriting_once(
-        value in marked(),
-        aspect in prop::sample::select(vec!["chartInfo", "cost"]),
-    ) {
-        let once = rewritten(aspect, &value.to_string());
-        prop_assert!(serde_json::from_str::<Value>(&once).is_ok(), "{}", once);
-        prop_assert_eq!(rewritten(aspect, &once), once.clone());
-        let pretty = serde_json::to_string_pretty(&value).unwrap();
-        prop_assert_eq!(rewritten(aspect, &pretty), once);
-    }
-
-    #[test]
-    fn the_shape_decides_as_in_datahubs_client(value in marked()) {
-        let expected = transformed(&value);
-        for text in [value.to_string(), serde_json::to_string_pretty(&value).unwrap()] {
-            let ours = rewritten("ourOwn", &text);
-            prop_assert_eq!(serde_json::from_str::<Value>(&ours).unwrap(), expected.clone(), "{}", ours);
-        }
     }
 }
