@@ -115,7 +115,7 @@ mod tests {
             status: reqwest::StatusCode::from_u16(status).unwrap(),
             headers: reqwest::header::HeaderMap::new(),
             body: body.into(),
-            capped: false,
+            capped: false, generation: 0,
         })
     }
 

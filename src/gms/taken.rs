@@ -59,7 +59,7 @@ mod tests {
             status: reqwest::StatusCode::OK,
             headers: reqwest::header::HeaderMap::new(),
             body: bytes::Bytes::copy_from_slice(body),
-            capped: false,
+            capped: false, generation: 0,
         })
     }
 
