@@ -107,7 +107,7 @@ impl Client {
         let mut headers = own_headers(settings)?;
         let mut token = settings.token.as_ref().map(TokenFacts::of);
         if let Some(token) = settings.token.as_ref().filter(|token| !token.expose().is_empty()) {
-            let header = auth::authorization(token).map_err(|_| not_a_header(token))?;
+            let header = auth::authorization(token).ok_or_else(|| not_a_header(token))?;
             headers.insert(AUTHORIZATION, header);
         }
         for (name, value) in &settings.extra_headers {
@@ -418,7 +418,7 @@ fn extra_authorization(header: &HeaderValue) -> TokenFacts {
 fn not_a_header(token: &Token) -> Diagnosis {
     Diagnosis {
         code: Code::TokenNotAHeader,
-        summary: "the token holds a character that no HTTP header can, such as a newline".into(),
+        summary: "the token holds a character that no token of DataHub's does, such as a newline or a letter beyond ASCII".into(),
         evidence: vec![format!("the token is from {}, {token}", token.source())],
         fixes: vec!["copy the token again: it is one line of letters, digits, dots, `-` and `_`".into()],
     }
