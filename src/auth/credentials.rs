@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::header::HeaderValue;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use super::{Fetched, ProviderError, Scrubber, Token, TokenFacts, TokenProvider, authorization};
+use super::{Fetched, NoToken, Scrubber, Token, TokenFacts, TokenProvider, authorization};
 
 /// How long before its end a token is renewed, at most; half its life is the bound for a short one. As in the Python client
 /// (`CachingTokenProvider`).
@@ -66,7 +66,7 @@ impl Credentials {
     ///
     /// # Errors
     /// When there is no token to be had. While the one that is held is good, it goes on without a word about that.
-    pub(crate) async fn grant(&self) -> Result<Grant, ProviderError> {
+    pub(crate) async fn grant(&self) -> Result<Grant, NoToken> {
         let Some(provider) = &self.inner.provider else {
             return Ok(Grant { generation: 0, header: None });
         };
@@ -84,7 +84,8 @@ impl Credentials {
                 Ok(fetched) => Ok(fetched.grant),
                 Err(error) if held.is_good() => {
                     tracing::warn!(
-                        "the token could not be renewed ({error}); the one that is there is used as long as it lasts"
+                        "the token could not be renewed ({}); the one that is there is used as long as it lasts",
+                        error.diagnosis.evidence.join("; ")
                     );
                     self.put_off_renewal();
                     Ok(held.grant)
@@ -99,7 +100,7 @@ impl Credentials {
     ///
     /// # Errors
     /// When whoever gives tokens fails.
-    pub(crate) async fn renew(&self, refused: u64) -> Result<bool, ProviderError> {
+    pub(crate) async fn renew(&self, refused: u64) -> Result<bool, NoToken> {
         let Some(provider) = &self.inner.provider else { return Ok(false) };
         let _turn = self.inner.fetching.lock().await;
         match self.held() {
@@ -125,8 +126,10 @@ impl Credentials {
         self.inner.scrubber.read().unwrap_or_else(PoisonError::into_inner).scrub(text)
     }
 
-    async fn fetch(&self, provider: &dyn TokenProvider) -> Result<Held, ProviderError> {
-        let Fetched { token, expires_at } = provider.fetch().await?;
+    async fn fetch(&self, provider: &dyn TokenProvider) -> Result<Held, NoToken> {
+        let source = provider.source();
+        let Fetched { token, expires_at } =
+            provider.fetch().await.map_err(|error| NoToken::failed(&source, &error))?;
         let fingerprint = token.fingerprint();
         let mut held = self.lock();
         // The same token again keeps its number: it was refused, or it was not.
@@ -136,12 +139,15 @@ impl Credentials {
             None => 1,
         };
         self.inner.scrubber.write().unwrap_or_else(PoisonError::into_inner).add(token.expose());
+        if let Some(unusable) = NoToken::unusable(&token) {
+            return Err(unusable);
+        }
         let facts = TokenFacts::of(&token);
         let expires_at = expires_at
             .and_then(|time| Timestamp::try_from(time).ok())
             .or_else(|| facts.claims.as_ref()?.expires_at);
         let renewed = Held {
-            grant: Grant { generation, header: header(&token)? },
+            grant: Grant { generation, header: header(&token) },
             renew_at: expires_at.map(|expires_at| renewal(Timestamp::now(), expires_at)),
             facts: Arc::new(facts),
             fingerprint,
@@ -190,19 +196,15 @@ fn renewal(now: Timestamp, expires_at: Timestamp) -> Timestamp {
     now.checked_add(RENEW_BEFORE).unwrap_or(now)
 }
 
-fn header(token: &Token) -> Result<Option<HeaderValue>, ProviderError> {
-    if token.expose().is_empty() {
-        return Ok(None);
-    }
-    authorization(token)
-        .map(Some)
-        .map_err(|_| ProviderError::lasting("the token holds what no HTTP header can"))
+/// None for an empty token: a server that is open needs none.
+fn header(token: &Token) -> Option<HeaderValue> {
+    if token.expose().is_empty() { None } else { authorization(token) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::{Fetching, TokenSource};
+    use crate::auth::{Fetching, ProviderError, TokenSource};
     use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
     use std::time::{Duration, SystemTime};
 

@@ -5,6 +5,8 @@ mod claims;
 mod credentials;
 mod diagnosis;
 mod endpoint;
+mod hygiene;
+mod no_token;
 pub mod provider;
 mod refusal;
 mod scrub;
@@ -13,6 +15,7 @@ mod token;
 pub(crate) use authorization::authorization;
 pub use claims::Claims;
 pub(crate) use credentials::Credentials;
+pub(crate) use no_token::NoToken;
 pub use diagnosis::{Code, Diagnosis};
 pub use endpoint::{NotGms, Unreachable, not_gms, unreachable};
 pub use provider::{

@@ -74,6 +74,23 @@ impl fmt::Display for Token {
     }
 }
 
+impl TokenSource {
+    /// The place, as a sentence names it.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Recipe => "the recipe's sink.config.token".into(),
+            Self::Environment(name) => format!("the environment variable {name}"),
+            Self::File(path) => format!("the file {}", path.display()),
+            Self::DatahubEnv => "gms.token of ~/.datahubenv".into(),
+            Self::Command => "the token command".into(),
+            Self::Oidc => "the identity provider".into(),
+            Self::SystemClient => "DATAHUB_SYSTEM_CLIENT_ID and DATAHUB_SYSTEM_CLIENT_SECRET".into(),
+            Self::Embedded => "the embedded GMS".into(),
+            Self::ExtraHeaders => "the recipe's sink.config.extra_headers.Authorization".into(),
+        }
+    }
+}
+
 impl fmt::Display for TokenSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -10,7 +10,7 @@ use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use serde::Deserialize;
 
-use crate::auth::Diagnosis;
+use crate::auth::{Diagnosis, NoToken};
 
 /// An answer, its body read to the end or to the cap.
 #[derive(Clone, Debug)]
@@ -172,6 +172,16 @@ impl TransportFault {
             _ => deepest,
         };
         Self { kind, problem, diagnosis: None }
+    }
+}
+
+impl From<NoToken> for TransportFault {
+    fn from(no_token: NoToken) -> Self {
+        Self {
+            kind: if no_token.transient { TransportKind::NoTokenYet } else { TransportKind::NoToken },
+            problem: no_token.diagnosis.evidence.join("; "),
+            diagnosis: Some(Box::new(no_token.diagnosis)),
+        }
     }
 }
 
