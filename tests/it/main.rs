@@ -23,3 +23,4 @@ mod sandbox;
 mod scripted_gms;
 mod secrets;
 mod server;
+mod wire;
