@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use datahub_emitter::emitter::{EmitMode, Emitter, Outcome};
+use datahub_emitter::emitter::{Emitter, Outcome, SinkMode};
 use datahub_emitter::gms::ClientMode;
 use datahub_emitter::metadata::{Proposal, Urn};
 use datahub_emitter::{Error, ErrorKind};
@@ -44,7 +44,7 @@ impl Put {
         })?;
         let server = Server::find(global).await?;
         let mut builder =
-            Emitter::builder(server.address.to_string()).client_mode(ClientMode::Cli).mode(EmitMode::Sync);
+            Emitter::builder(server.address.to_string()).client_mode(ClientMode::Cli).mode(SinkMode::Sync);
         if let Some(token) = &server.token {
             builder = builder.token_from(token.clone());
         }

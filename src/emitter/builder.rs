@@ -8,25 +8,40 @@ use super::queue::BatchLimits;
 use super::room::Room;
 use super::state::{Settings, State};
 use crate::auth::{Token, TokenSource};
-use crate::gms::{Client, ClientMode, ClientSettings, RetryPolicy, ServerAddress, TlsSettings, restli};
+use crate::gms::{
+    Client, ClientMode, ClientSettings, EmitMode, Endpoint, RetryPolicy, ServerAddress, TlsSettings, Wire,
+};
 use crate::{Error, ErrorKind};
 
 /// GMS takes at most so many proposals a call from DataHub's own client, so no more are sent.
 pub(crate) const MAX_BATCH: usize = 200;
 
-/// How requests are made, in the words of the sink's `mode`.
+/// Bytes a request, at most, as in the Python client.
+const MAX_BYTES: usize = 15 * 1024 * 1024;
+
+/// How long a queued proposal is asked after, as in the Python client.
+const TRACE_TIMEOUT: Duration = Duration::from_secs(3_600);
+
+/// Why Rest.li cannot do it.
+pub(crate) const ASYNC_WAIT_OVER_RESTLI: &str = "ASYNC_WAIT follows each write by the trace that GMS's answer names, and Rest.li's answers name none: write \
+     `endpoint: openapi` (DataHub 1.0.1 or later), or `emit_mode: SYNC_PRIMARY` to have it written before GMS answers";
+
+/// Behind DataHub's frontend, whose buffer has 10 MB (`play.http.parser.maxMemoryBuffer`), a request has at most so many.
+const FRONTEND_BYTES: usize = 9_500_000;
+
+/// How many proposals go at a time, in the words of the sink's `mode` (`RestSinkMode` of DataHub's Python client).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum EmitMode {
-    /// One proposal a request, one request at a time; GMS answers when it has written it.
+pub enum SinkMode {
+    /// `SYNC`: one proposal a request, one request at a time.
     Sync,
-    /// One proposal a request; GMS answers when it has queued it.
+    /// `ASYNC`: one proposal a request.
     Async,
-    /// Many proposals a request; GMS answers when it has queued them. The default: it is the fastest by far.
+    /// `ASYNC_BATCH`: many proposals a request. The default: it is the fastest by far.
     #[default]
     AsyncBatch,
 }
 
-impl EmitMode {
+impl SinkMode {
     /// The mode's name in recipes and reports.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -36,11 +51,11 @@ impl EmitMode {
         }
     }
 
-    /// What a delivery means: `stored`, or only `queued`.
-    pub fn delivered_means(self) -> &'static str {
+    /// What GMS has done when it answers, unless that is said.
+    pub fn emit_mode(self) -> EmitMode {
         match self {
-            Self::Sync => "stored",
-            Self::Async | Self::AsyncBatch => "queued",
+            Self::Sync => EmitMode::SyncPrimary,
+            Self::Async | Self::AsyncBatch => EmitMode::Async,
         }
     }
 }
@@ -58,10 +73,14 @@ pub struct EmitterBuilder {
     client_mode: ClientMode,
     component: Option<String>,
     direct: bool,
-    mode: EmitMode,
+    mode: SinkMode,
+    endpoint: Endpoint,
+    emit_mode: Option<EmitMode>,
+    trace_timeout: Duration,
+    respect_sync_marker: bool,
     max_threads: usize,
     max_per_batch: usize,
-    max_batch_bytes: usize,
+    max_batch_bytes: Option<usize>,
     max_pending_requests: usize,
     max_pending_bytes: usize,
     min_process_interval: Duration,
@@ -80,10 +99,14 @@ impl EmitterBuilder {
             client_mode: ClientMode::Sdk,
             component: None,
             direct: false,
-            mode: EmitMode::default(),
+            mode: SinkMode::default(),
+            endpoint: Endpoint::default(),
+            emit_mode: None,
+            trace_timeout: TRACE_TIMEOUT,
+            respect_sync_marker: false,
             max_threads: 15,
             max_per_batch: 100,
-            max_batch_bytes: 15 * 1024 * 1024,
+            max_batch_bytes: None,
             max_pending_requests: 2_000,
             max_pending_bytes: 16 * 1024 * 1024,
             min_process_interval: Duration::from_secs(30),
@@ -144,9 +167,36 @@ impl EmitterBuilder {
         self
     }
 
-    /// How requests are made. Default [`EmitMode::AsyncBatch`].
-    pub fn mode(mut self, mode: EmitMode) -> Self {
+    /// How many proposals go at a time. Default [`SinkMode::AsyncBatch`].
+    pub fn mode(mut self, mode: SinkMode) -> Self {
         self.mode = mode;
+        self
+    }
+
+    /// Which of GMS's interfaces is used. Default [`Endpoint::Restli`].
+    pub fn endpoint(mut self, endpoint: Endpoint) -> Self {
+        self.endpoint = endpoint;
+        self
+    }
+
+    /// What GMS has done when a proposal counts as delivered. By default what the [mode](Self::mode) says: with
+    /// [`SinkMode::Sync`] it has written it, else it has queued it.
+    pub fn emit_mode(mut self, mode: EmitMode) -> Self {
+        self.emit_mode = Some(mode);
+        self
+    }
+
+    /// With [`EmitMode::AsyncWait`]: how long GMS is asked after a proposal that it has queued. Default 1 hour, as in the
+    /// Python client.
+    pub fn trace_timeout(mut self, timeout: Duration) -> Self {
+        self.trace_timeout = timeout;
+        self
+    }
+
+    /// Whether a proposal whose system metadata has the property `emitModeMarker: sync` is written before GMS answers,
+    /// with all that travels in the same request. Off by default.
+    pub fn respect_sync_marker(mut self, on: bool) -> Self {
+        self.respect_sync_marker = on;
         self
     }
 
@@ -162,10 +212,10 @@ impl EmitterBuilder {
         self
     }
 
-    /// Bytes a request's body, at most; a larger single proposal travels alone. Default 15 MiB, which keeps an aspect
-    /// below GMS's limit of 16,000,000 characters a text.
+    /// Bytes a request's body, at most; a larger single proposal travels alone. Default 15 MiB, as in the Python client,
+    /// and 9.5 MB through DataHub's frontend (an address that ends with `/api/gms`), whose buffer has 10 MB.
     pub fn max_batch_bytes(mut self, bytes: usize) -> Self {
-        self.max_batch_bytes = bytes;
+        self.max_batch_bytes = Some(bytes);
         self
     }
 
@@ -196,8 +246,8 @@ impl EmitterBuilder {
     /// Starts the emitter in the current tokio runtime. No request is made yet.
     ///
     /// # Errors
-    /// When the address is none, a limit is out of range, a certificate or a header cannot be used, or there is no
-    /// tokio runtime.
+    /// When the address is none, a limit is out of range, a certificate or a header cannot be used, there is no tokio
+    /// runtime, or [`EmitMode::AsyncWait`] is wanted over Rest.li, whose answers name no trace.
     pub fn build(self) -> Result<Emitter, Error> {
         let input = |message: String| Error::new(ErrorKind::Input, message);
         let runtime = tokio::runtime::Handle::try_current()
@@ -207,6 +257,10 @@ impl EmitterBuilder {
         }
         if self.max_threads == 0 {
             return Err(input("max_threads is at least 1".into()));
+        }
+        let emit_mode = self.emit_mode.unwrap_or_else(|| self.mode.emit_mode());
+        if emit_mode == EmitMode::AsyncWait && self.endpoint == Endpoint::Restli {
+            return Err(input(ASYNC_WAIT_OVER_RESTLI.into()));
         }
         let server = ServerAddress::parse(&self.server).map_err(|error| input(format!("server: {error}")))?;
         let client = Client::new(&ClientSettings {
@@ -220,21 +274,27 @@ impl EmitterBuilder {
             component: self.component,
             direct: self.direct,
         })?;
-        let single = self.mode != EmitMode::AsyncBatch;
-        let asynchronous = self.mode != EmitMode::Sync;
+        let wire = Wire {
+            endpoint: self.endpoint,
+            emit_mode,
+            batches: self.mode == SinkMode::AsyncBatch,
+            respect_sync_marker: self.respect_sync_marker,
+        };
+        let bytes = if client.server().is_frontend() { FRONTEND_BYTES } else { MAX_BYTES };
         let settings = Settings {
             batch: BatchLimits {
-                count: if single { 1 } else { self.max_per_batch },
-                bytes: self.max_batch_bytes,
-                envelope: restli::envelope_bytes(asynchronous),
+                count: if wire.batches { self.max_per_batch } else { 1 },
+                bytes: self.max_batch_bytes.unwrap_or(bytes),
+                envelope: wire.envelope_bytes(),
             },
-            single,
-            asynchronous,
-            max_requests: if self.mode == EmitMode::Sync { 1 } else { self.max_threads },
+            wire,
+            max_requests: if self.mode == SinkMode::Sync { 1 } else { self.max_threads },
             max_age: self.min_process_interval,
             retry: self.retry,
+            trace_timeout: self.trace_timeout,
         };
         let room = Room::new(self.max_pending_requests, self.max_pending_bytes);
-        Ok(Emitter::start(Arc::new(State::new(client, settings, room)), &runtime))
+        let (state, opened) = State::new(client, settings, room);
+        Ok(Emitter::start(Arc::new(state), opened, &runtime))
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct Counters {
     pub(super) retried: AtomicU64,
     pub(super) split: AtomicU64,
     pub(super) bytes: AtomicU64,
+    /// Proposals that GMS has taken, those included of which it is not known yet whether it writes them.
+    pub(super) taken: AtomicU64,
 }
 
 impl Counters {

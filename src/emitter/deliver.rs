@@ -5,31 +5,51 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::{debug, warn};
 
+use super::pieces::{self, Piece};
 use super::queue::Queued;
-use super::state::{Item, Phase, State};
+use super::state::{Cause, Item, Phase, State};
+use super::traces::OpenTrace;
 use super::{Outcome, Rejection, UndeliveredReason};
 use crate::auth::Diagnosis;
-use crate::gms::{Attempts, Reply, RetryPolicy, TransportFault, Verdict, restli};
+use crate::gms::{
+    Attempts, Rejected, Reply, RetryPolicy, Route, Taken, Target, TransportFault, Verdict, Write, explain,
+    trace,
+};
 use crate::metadata::ChangeType;
 
 /// Delivers `batch`. One that GMS rejects is taken apart until the proposals at fault stand alone, so that a bad
 /// record costs one record; the batch keeps its URNs meanwhile, so order holds.
 pub(super) async fn deliver(state: Arc<State>, batch: Vec<Item>) {
     let mut course = Course::begin(&state, batch);
-    while let Some(piece) = course.pieces.pop_front() {
+    while let Some(piece) = course.next_piece() {
+        let slot = trace_slot(&state).await;
         if state.phase() >= Phase::Stopped {
             undelivered(&state, piece.items);
             continue;
         }
         tokio::select! {
-            attempts = send(&state, &piece) => course.settle(piece, &attempts),
+            sent = send(&state, &piece) => match sent {
+                Some(sent) => course.settle(piece, &sent, slot),
+                None => undelivered(&state, piece.items),
+            },
             () = state.reached(Phase::Abandoned) => undelivered(&state, piece.items),
         }
     }
     course.judge_suspects();
+}
+
+/// Waits until a trace may be opened, where what GMS queues is followed.
+async fn trace_slot(state: &State) -> Option<OwnedSemaphorePermit> {
+    if !state.settings.traces() {
+        return None;
+    }
+    tokio::select! {
+        slot = Arc::clone(&state.trace_slots).acquire_owned() => slot.ok(),
+        () = state.reached(Phase::Stopped) => None,
+    }
 }
 
 /// A batch on its way, in as many pieces as it takes.
@@ -38,8 +58,8 @@ struct Course<'a> {
     pieces: VecDeque<Piece>,
     /// Proposals in the batch.
     size: usize,
-    /// What the whole emitter had delivered when this began.
-    delivered_before: u64,
+    /// What the whole emitter had taken off its hands when this began.
+    taken_before: u64,
     /// Pieces in a row that a 500 came back for.
     failing: u32,
     /// Single proposals that a 500 came back for. They are at fault only if GMS takes others meanwhile.
@@ -48,13 +68,11 @@ struct Course<'a> {
     trouble: Option<Diagnosis>,
 }
 
-/// Proposals that go in one request.
-struct Piece {
-    items: Vec<Item>,
-    /// An earlier attempt ended without an answer that says what became of it.
-    may_be_written: bool,
-    /// It is part of a batch for which a 500 kept coming back, so it need not be tried as often again.
-    troubled: bool,
+/// A request, and what it came to.
+struct Sent {
+    write: Write,
+    target: Target,
+    attempts: Attempts,
 }
 
 impl<'a> Course<'a> {
@@ -62,45 +80,113 @@ impl<'a> Course<'a> {
         let size = items.len();
         Self {
             state,
-            pieces: VecDeque::from([Piece { items, may_be_written: false, troubled: false }]),
+            pieces: pieces::of(items, &state.settings.wire, state.batches()),
             size,
-            delivered_before: state.counters.delivered.load(Relaxed),
+            taken_before: state.counters.taken.load(Relaxed),
             failing: 0,
             suspects: Vec::new(),
             trouble: None,
         }
     }
 
+    /// What is sent next. A batch for a GMS that turned out not to know batches is taken apart first.
+    fn next_piece(&mut self) -> Option<Piece> {
+        let piece = self.pieces.pop_front()?;
+        if piece.route != Route::Batch || self.state.batches() {
+            return Some(piece);
+        }
+        for single in pieces::of(piece.items, &self.state.settings.wire, false).into_iter().rev() {
+            self.pieces.push_front(Piece {
+                may_be_written: piece.may_be_written,
+                troubled: piece.troubled,
+                ..single
+            });
+        }
+        self.pieces.pop_front()
+    }
+
     /// Settles what the answer settles, and puts what is to be sent again in front, in smaller pieces and in order.
-    fn settle(&mut self, mut piece: Piece, attempts: &Attempts) {
+    fn settle(&mut self, mut piece: Piece, sent: &Sent, slot: Option<OwnedSemaphorePermit>) {
+        let attempts = &sent.attempts;
         piece.may_be_written |= attempts.outcome_unknown;
         match (&attempts.verdict, &attempts.last) {
-            (Verdict::Delivered, _) => {
-                self.failing = 0;
-                for item in piece.items {
-                    self.state.settle(item.delivery, Outcome::Delivered);
-                }
-            }
-            (Verdict::Forbidden, Ok(reply)) => self.forbidden(piece, reply, attempts),
-            (Verdict::Rejected, Ok(reply)) => self.rejected(piece, reply, attempts),
+            (Verdict::Delivered, Ok(reply)) => self.taken(piece, sent, reply, slot),
+            (Verdict::Forbidden, Ok(reply)) => self.forbidden(piece, sent, reply),
+            (Verdict::Rejected, Ok(reply)) => self.rejected(piece, sent, reply),
+            (Verdict::UnknownBatch, Ok(_)) if piece.route == Route::Batch => self.no_batches(piece),
+            (Verdict::UnknownBatch, Ok(reply)) => self.rejected(piece, sent, reply),
             (Verdict::Retry(_), Ok(reply)) if reply.status.as_u16() == 500 => {
-                self.unclear(piece, reply, attempts);
+                self.unclear(piece, sent, reply);
             }
-            _ => self.stop(piece, diagnosis(self.state, attempts)),
+            _ => self.stop(piece, self.diagnosis(sent)),
         }
+    }
+
+    /// GMS has written it, or queued it. Over OpenAPI it also says what it took, and leaves out what it dropped.
+    fn taken(&mut self, piece: Piece, sent: &Sent, reply: &Reply, slot: Option<OwnedSemaphorePermit>) {
+        self.failing = 0;
+        let said = piece.route.is_answered_with_aspects().then(|| Taken::read(reply)).flatten();
+        let mut kept = Vec::with_capacity(piece.items.len());
+        for item in piece.items {
+            let proposal = item.delivery.proposal();
+            if said.as_ref().is_none_or(|taken| taken.holds(proposal.urn.as_str(), &proposal.aspect_name)) {
+                kept.push(item);
+            } else {
+                let outcome = self.dropped(&item, reply);
+                self.state.settle(item.delivery, outcome);
+            }
+        }
+        self.state.counters.taken.fetch_add(kept.len() as u64, Relaxed);
+        if self.state.settings.traces() && sent.write.asynchronous && !kept.is_empty() {
+            kept.iter_mut().for_each(Item::leave_queue);
+            let opened = OpenTrace { id: trace::trace_id(reply), items: kept, slot };
+            // The driver takes them for as long as batches are under way; if it is gone, drop guards speak.
+            drop(self.state.traces.send(opened));
+            return;
+        }
+        for item in kept {
+            self.state.settle(item.delivery, Outcome::Delivered);
+        }
+    }
+
+    fn dropped(&self, item: &Item, reply: &Reply) -> Outcome {
+        let proposal = item.delivery.proposal();
+        let server = self.state.client.known_config().map_or("this GMS", |server| server.version_name());
+        Outcome::Rejected(Rejection {
+            reason: "aspect-dropped-by-gms",
+            status: Some(reply.status.as_u16()),
+            message: format!(
+                "GMS answered {} and left the aspect {} of {} out of its answer: it has not taken it. GMS does so with an \
+                 aspect that it does not know for an entity of this type ({server}; datahub-emitter {})",
+                reply.status.as_u16(),
+                proposal.aspect_name,
+                proposal.urn,
+                env!("CARGO_PKG_VERSION")
+            ),
+            attempts: 1,
+        })
+    }
+
+    /// An old GMS: what it does not take together, it takes one by one.
+    fn no_batches(&mut self, piece: Piece) {
+        if self.state.send_no_batches() {
+            warn!("this GMS does not know ingestProposalBatch; proposals are sent one by one");
+        }
+        self.pieces.push_front(piece);
     }
 
     /// A 403 that names some proposals is about those. One that names none is about the caller, and so is one that
     /// names all, as long as nothing was delivered in this run.
-    fn forbidden(&mut self, mut piece: Piece, reply: &Reply, attempts: &Attempts) {
+    fn forbidden(&mut self, mut piece: Piece, sent: &Sent, reply: &Reply) {
         let words = reply.words();
         let named = |item: &Item| names(&words, item.urn().as_str());
         let count = piece.items.iter().filter(|item| named(item)).count();
-        if count == 0 || (count == piece.items.len() && !self.state.has_delivered()) {
-            return self.stop(piece, diagnosis(self.state, attempts));
+        if count == 0 || (count == piece.items.len() && !self.state.has_taken()) {
+            return self.stop(piece, self.diagnosis(sent));
         }
         for item in piece.items.extract_if(.., |item| named(item)) {
-            self.state.settle(item.delivery, rejection(self.state, "forbidden", reply, attempts));
+            let outcome = self.rejection("forbidden", &item, sent, reply);
+            self.state.settle(item.delivery, outcome);
         }
         if !piece.items.is_empty() {
             self.state.counters.split.fetch_add(1, Relaxed);
@@ -109,7 +195,10 @@ impl<'a> Course<'a> {
     }
 
     /// A single proposal is rejected; a batch is taken apart by halves.
-    fn rejected(&mut self, piece: Piece, reply: &Reply, attempts: &Attempts) {
+    fn rejected(&mut self, piece: Piece, sent: &Sent, reply: &Reply) {
+        if piece.route.is_answered_with_aspects() && reply.status.as_u16() == 404 && !self.state.has_taken() {
+            return self.stop(piece, self.no_openapi(sent));
+        }
         if piece.items.len() > 1 {
             return self.halve(piece, reply);
         }
@@ -121,20 +210,26 @@ impl<'a> Course<'a> {
             let outcome = if taken_before && creates {
                 Outcome::Delivered
             } else {
-                rejection(self.state, "gms-rejected", reply, attempts)
+                self.rejection("gms-rejected", &item, sent, reply)
             };
             self.state.settle(item.delivery, outcome);
         }
     }
 
+    /// Its version did not tell, but its answer does.
+    fn no_openapi(&self, sent: &Sent) -> Cause {
+        let error = self.state.client.lacks_openapi();
+        Cause::Message(error.kind(), format!("404 from {}: {}", sent.target, error.full_message()))
+    }
+
     /// A 500 without clear words that stays may be the fault of one record, or the server's. It is the server's when
     /// nothing went through in this run, or nothing goes through any more.
-    fn unclear(&mut self, mut piece: Piece, reply: &Reply, attempts: &Attempts) {
+    fn unclear(&mut self, mut piece: Piece, sent: &Sent, reply: &Reply) {
         self.failing += 1;
-        let diagnosis = diagnosis(self.state, attempts);
+        let diagnosis = self.state.client.diagnose_attempts(&sent.target, &sent.attempts);
         let patience = self.size.checked_ilog2().unwrap_or(0) + 2;
-        if !self.state.has_delivered() || (self.failing > patience && !self.goes_on()) {
-            return self.stop(piece, diagnosis);
+        if !self.state.has_taken() || (self.failing > patience && !self.goes_on()) {
+            return self.stop(piece, diagnosis.into());
         }
         self.trouble = Some(diagnosis);
         piece.troubled = true;
@@ -142,8 +237,34 @@ impl<'a> Course<'a> {
             return self.halve(piece, reply);
         }
         for item in piece.items {
-            self.suspects.push((item, rejection(self.state, "gms-rejected", reply, attempts)));
+            let outcome = self.rejection("gms-rejected", &item, sent, reply);
+            self.suspects.push((item, outcome));
         }
+    }
+
+    fn rejection(&self, reason: &'static str, item: &Item, sent: &Sent, reply: &Reply) -> Outcome {
+        let state = self.state;
+        let proposal = item.delivery.proposal();
+        let mut message = state.client.scrub(&reply.message());
+        let explanation = explain(&Rejected {
+            status: reply.status.as_u16(),
+            message: &message,
+            endpoint: state.settings.wire.endpoint,
+            body_bytes: sent.write.body.as_ref().map_or(0, bytes::Bytes::len),
+            aspect_bytes: proposal.aspect.as_ref().map_or(0, |aspect| aspect.value.len()),
+            patches: proposal.change_type == ChangeType::Patch,
+            frontend: state.client.server().is_frontend(),
+            server: state.client.known_config(),
+        });
+        if let Some(explanation) = explanation {
+            message = format!("{message} ({explanation})");
+        }
+        Outcome::Rejected(Rejection {
+            reason,
+            status: Some(reply.status.as_u16()),
+            message,
+            attempts: sent.attempts.count,
+        })
     }
 
     fn halve(&mut self, mut piece: Piece, reply: &Reply) {
@@ -151,25 +272,21 @@ impl<'a> Course<'a> {
         debug!(status, proposals = piece.items.len(), "GMS rejected a batch; sending it in halves");
         self.state.counters.split.fetch_add(1, Relaxed);
         let second = piece.items.split_off(piece.items.len() / 2);
-        self.pieces.push_front(Piece {
-            items: second,
-            may_be_written: piece.may_be_written,
-            troubled: piece.troubled,
-        });
+        self.pieces.push_front(Piece { items: second, ..piece });
         self.pieces.push_front(piece);
     }
 
     /// GMS has taken something since this batch first left.
     fn goes_on(&self) -> bool {
-        self.state.counters.delivered.load(Relaxed) > self.delivered_before
+        self.state.counters.taken.load(Relaxed) > self.taken_before
     }
 
-    fn stop(&mut self, piece: Piece, diagnosis: Diagnosis) {
-        let reason = match diagnosis.code.kind() {
-            crate::ErrorKind::Refused => UndeliveredReason::Refused,
-            _ => UndeliveredReason::Unreachable,
-        };
-        self.state.stop(reason, diagnosis);
+    fn diagnosis(&self, sent: &Sent) -> Cause {
+        self.state.client.diagnose_attempts(&sent.target, &sent.attempts).into()
+    }
+
+    fn stop(&mut self, piece: Piece, cause: Cause) {
+        self.state.stop(cause.reason(), cause);
         undelivered(self.state, piece.items);
     }
 
@@ -180,7 +297,7 @@ impl<'a> Course<'a> {
         }
         let at_fault = self.goes_on();
         if let (false, Some(trouble)) = (at_fault, self.trouble.take()) {
-            self.state.stop(UndeliveredReason::Unreachable, trouble);
+            self.state.stop(UndeliveredReason::Unreachable, trouble.into());
         }
         for (item, rejection) in suspects {
             let outcome =
@@ -188,15 +305,6 @@ impl<'a> Course<'a> {
             self.state.settle(item.delivery, outcome);
         }
     }
-}
-
-fn rejection(state: &State, reason: &'static str, reply: &Reply, attempts: &Attempts) -> Outcome {
-    Outcome::Rejected(Rejection {
-        reason,
-        status: Some(reply.status.as_u16()),
-        message: state.client.scrub(&reply.message()),
-        attempts: attempts.count,
-    })
 }
 
 /// Whether GMS's words name `urn`, and not only another that begins with it.
@@ -213,27 +321,22 @@ fn undelivered(state: &State, items: Vec<Item>) {
     }
 }
 
-fn diagnosis(state: &State, attempts: &Attempts) -> Diagnosis {
-    state.client.diagnose_attempts("POST", path(state), attempts)
-}
-
-fn path(state: &State) -> &'static str {
-    if state.settings.single { restli::INGEST_PROPOSAL } else { restli::INGEST_PROPOSAL_BATCH }
-}
-
-async fn send(state: &State, piece: &Piece) -> Attempts {
-    let body = body(state, &piece.items);
-    let path = path(state);
+/// `None` for a piece without proposals, which cannot be.
+async fn send(state: &State, piece: &Piece) -> Option<Sent> {
+    let proposals = piece.items.iter().map(|item| (item.delivery.proposal(), item.observed_at));
+    let capacity = piece.items.iter().map(|item| item.encoded_bytes() + 1).sum();
+    let write = state.settings.wire.write(piece.route, proposals, capacity)?;
+    let target = state.client.target_of(&write);
     let attempt = |number: u32| {
         state.counters.requests.fetch_add(1, Relaxed);
-        state.counters.bytes.fetch_add(body.len() as u64, Relaxed);
+        state.counters.bytes.fetch_add(write.body.as_ref().map_or(0, |body| body.len() as u64), Relaxed);
         if number > 1 {
             state.counters.retried.fetch_add(1, Relaxed);
         }
-        state.client.post(path, body.clone())
+        state.client.write(&target, &write)
     };
     let wait = |last: &Result<Reply, TransportFault>, delay: Duration| {
-        warn!("{}; trying again in {:.1} s", state.client.trouble("POST", path, last), delay.as_secs_f64());
+        warn!("{}; trying again in {:.1} s", state.client.trouble(&target, last), delay.as_secs_f64());
         async move {
             tokio::select! {
                 () = tokio::time::sleep(delay) => true,
@@ -242,20 +345,13 @@ async fn send(state: &State, piece: &Piece) -> Attempts {
         }
     };
     let retry = &state.settings.retry;
-    if piece.troubled {
+    let attempts = if piece.troubled {
         let once = RetryPolicy { max_times: retry.max_times.min(1), ..retry.clone() };
-        return once.run(attempt, wait).await;
-    }
-    retry.run(attempt, wait).await
-}
-
-fn body(state: &State, items: &[Item]) -> Bytes {
-    let proposals = items.iter().map(|item| (item.delivery.proposal(), item.observed_at));
-    let capacity = items.iter().map(|item| item.encoded_bytes() + 1).sum();
-    if state.settings.single {
-        return restli::single_body(proposals, state.settings.asynchronous, capacity);
-    }
-    restli::batch_body(proposals, state.settings.asynchronous, capacity)
+        once.run(attempt, wait).await
+    } else {
+        retry.run(attempt, wait).await
+    };
+    Some(Sent { write, target, attempts })
 }
 
 #[cfg(test)]

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use super::deliver::deliver;
-use super::queue::Queued;
-use super::state::{Item, Phase, State};
+use super::queue::{Forming, Queued};
+use super::state::{Cause, Item, Phase, State};
+use super::traces::{OpenTrace, follow};
 use crate::metadata::Urn;
 
 /// How long the first proposal waits for company when nothing is in flight: a slow source gets low latency, and a
@@ -17,14 +19,25 @@ use crate::metadata::Urn;
 const COMPANY: Duration = Duration::from_millis(5);
 
 /// Forms batches and sends them until the emitter is closed or stopped, and everything is settled.
-pub(super) async fn drive(state: Arc<State>) {
+pub(super) async fn drive(state: Arc<State>, mut opened: UnboundedReceiver<OpenTrace>) {
     let _end = End(Arc::clone(&state));
     let mut requests = Requests::default();
+    let mut traces = JoinSet::new();
+    // The first batch waits for this.
+    let mut ready = !state.settings.asks_first();
     // A request came back since a batch last left.
     let mut returned = false;
     loop {
         if state.phase() >= Phase::Stopped {
             state.settle_queued();
+        }
+        while let Ok(trace) = opened.try_recv() {
+            traces.spawn(follow(Arc::clone(&state), trace));
+        }
+        if !ready && !state.queue().is_empty() {
+            ready = true;
+            make_sure(&state).await;
+            continue;
         }
         let mut look_again = None;
         while requests.running.len() < state.settings.max_requests {
@@ -39,7 +52,8 @@ pub(super) async fn drive(state: Arc<State>) {
                 }
             }
         }
-        if requests.running.is_empty() && state.phase() >= Phase::Closing && state.queue().is_empty() {
+        let idle = requests.running.is_empty() && traces.is_empty();
+        if idle && state.phase() >= Phase::Closing && state.queue().is_empty() {
             break;
         }
         let timer = async {
@@ -55,7 +69,23 @@ pub(super) async fn drive(state: Arc<State>) {
                 requests.release(&state, &done);
                 returned = true;
             }
+            Some(trace) = opened.recv() => {
+                traces.spawn(follow(Arc::clone(&state), trace));
+            }
+            Some(_) = traces.join_next(), if !traces.is_empty() => {}
         }
+    }
+}
+
+/// Asks a server that was not asked before whether it can do what is wanted of it; nothing is sent to one that cannot.
+async fn make_sure(state: &State) {
+    let asked = tokio::select! {
+        asked = state.server_config() => asked,
+        () = state.reached(Phase::Abandoned) => return,
+    };
+    if let Err(error) = asked {
+        let cause = Cause::from(&error);
+        state.stop(cause.reason(), cause);
     }
 }
 
@@ -81,13 +111,16 @@ enum Next {
 fn next_batch(state: &State, in_flight: bool, returned: bool) -> Next {
     let flushing = state.is_flushing();
     let mut queue = state.queue();
-    let Some(arrived) = queue.form().iter().map(|item| item.arrived).min() else {
+    let Some(Forming { items, is_full }) = queue.form() else {
+        return Next::Wait(None);
+    };
+    let Some(arrived) = items.iter().map(|item| item.arrived).min() else {
         return Next::Wait(None);
     };
     let patience = if in_flight && !returned { state.settings.max_age } else { COMPANY };
     // A time beyond the clock's end never comes.
     let leaves_at = arrived.checked_add(patience);
-    if queue.is_full() || flushing || leaves_at.is_some_and(|at| at <= Instant::now()) {
+    if is_full || flushing || leaves_at.is_some_and(|at| at <= Instant::now()) {
         return Next::Batch(queue.take());
     }
     Next::Wait(leaves_at)

@@ -22,20 +22,26 @@ mod builder;
 mod counts;
 mod deliver;
 mod driver;
+mod pieces;
 mod queue;
 mod receipt;
 mod room;
 mod state;
+mod traces;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::Error;
 use crate::gms::{Client, ServerConfig};
 use crate::metadata::Proposal;
-use crate::{Error, emitter::state::State};
+use state::State;
+use traces::OpenTrace;
 
-pub(crate) use builder::MAX_BATCH;
-pub use builder::{EmitMode, EmitterBuilder};
+pub(crate) use builder::{ASYNC_WAIT_OVER_RESTLI, MAX_BATCH};
+pub use builder::{EmitterBuilder, SinkMode};
 pub use counts::Counts;
 pub use receipt::{Delivery, Observer, Outcome, Receipt, Rejection, Undelivered, UndeliveredReason};
 
@@ -66,8 +72,12 @@ impl Emitter {
         EmitterBuilder::new(server.into())
     }
 
-    fn start(state: Arc<State>, runtime: &tokio::runtime::Handle) -> Self {
-        runtime.spawn(driver::drive(Arc::clone(&state)));
+    fn start(
+        state: Arc<State>,
+        opened: UnboundedReceiver<OpenTrace>,
+        runtime: &tokio::runtime::Handle,
+    ) -> Self {
+        runtime.spawn(driver::drive(Arc::clone(&state), opened));
         Self { handle: Arc::new(Handle { state }) }
     }
 
@@ -102,15 +112,23 @@ impl Emitter {
 
     /// Why sending has stopped for good, if it has: a refused token, a server that is gone.
     pub fn stopped(&self) -> Option<Error> {
-        self.handle.state.stopped().map(|stop| Error::from(stop.diagnosis.clone()))
+        self.handle.state.stopped().map(|stop| stop.cause.to_error())
     }
 
-    /// Asks the server what it is. Nothing needs this before emitting, but it finds a wrong address early.
+    /// Asks the server what it is, once, and makes sure that it can do what this emitter was set up for. Nothing needs this
+    /// before emitting, but it finds a wrong address early.
     ///
     /// # Errors
-    /// When nothing answers, or something that is no GMS.
+    /// When nothing answers, or something that is no GMS; of kind [`Input`](crate::ErrorKind::Input) when it is an older
+    /// GMS that lacks [`Endpoint::Openapi`](crate::gms::Endpoint) or the tracing that
+    /// [`EmitMode::AsyncWait`](crate::gms::EmitMode) takes.
     pub async fn server_config(&self) -> Result<ServerConfig, Error> {
-        self.client().server_config(&self.handle.state.settings.retry).await
+        self.handle.state.server_config().await
+    }
+
+    /// GMS turned out not to know batches, so that proposals go one by one.
+    pub(crate) fn is_single_only(&self) -> bool {
+        self.handle.state.is_single_only()
     }
 
     /// The client that requests go through.

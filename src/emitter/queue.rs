@@ -2,12 +2,14 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use crate::metadata::Urn;
+use crate::metadata::{Name, Urn};
 
 /// What the queue must know of what it holds.
 pub(super) trait Queued {
     /// Two items of one URN leave in the order in which they came.
     fn urn(&self) -> &Urn;
+    /// Items of different lanes never share a batch. All items of one URN are in one lane.
+    fn lane(&self) -> Name;
     /// Its bytes in a request's body.
     fn encoded_bytes(&self) -> usize;
 }
@@ -23,84 +25,81 @@ pub(super) struct BatchLimits {
     pub(super) envelope: usize,
 }
 
-/// One queue, no fixed lanes.
+/// One queue. Where a request may hold only some kinds of items together, each kind has a lane in it; the lane that has
+/// waited longest leaves first, and one with a full batch before those without.
 ///
-/// New items go to the back of `ready`. A batch forms by taking from its front; an item whose URN is under way in
+/// New items go to the back of their lane. A batch forms by taking from its front; an item whose URN is under way in
 /// another request is parked instead, and goes back to the front when that request is settled. So no URN is ever in
 /// two requests at once, and a request that waits for a retry holds up its own URNs alone.
 pub(super) struct Queue<T> {
     limits: BatchLimits,
-    ready: VecDeque<T>,
-    parked: HashMap<Urn, VecDeque<T>>,
+    lanes: HashMap<Name, Lane<T>>,
+    parked: HashMap<Urn, VecDeque<Numbered<T>>>,
     under_way: HashSet<Urn>,
+    /// How many items have come.
+    arrived: u64,
+}
+
+/// An item and its place in the order of arrival.
+struct Numbered<T> {
+    number: u64,
+    item: T,
+}
+
+struct Lane<T> {
+    limits: BatchLimits,
+    ready: VecDeque<Numbered<T>>,
+    ready_bytes: usize,
     forming: Vec<T>,
     forming_bytes: usize,
+    /// The number of the first item that is forming.
+    oldest: u64,
     /// The next item did not fit into the forming batch.
     closed: bool,
-    ready_bytes: usize,
+}
+
+/// The batch that leaves next.
+pub(super) struct Forming<'a, T> {
+    pub(super) items: &'a [T],
+    /// It can take no more.
+    pub(super) is_full: bool,
 }
 
 impl<T: Queued> Queue<T> {
     pub(super) fn new(limits: BatchLimits) -> Self {
-        Self {
-            limits,
-            ready: VecDeque::new(),
-            parked: HashMap::new(),
-            under_way: HashSet::new(),
-            forming: Vec::new(),
-            forming_bytes: limits.envelope,
-            closed: false,
-            ready_bytes: 0,
-        }
+        Self { limits, lanes: HashMap::new(), parked: HashMap::new(), under_way: HashSet::new(), arrived: 0 }
     }
 
     /// Adds an item. Says whether it may have completed a batch, or is the first to wait for one: the times at which
     /// somebody should look.
     pub(super) fn push(&mut self, item: T) -> bool {
-        let before = self.ready_bytes / self.limits.bytes.max(1);
-        self.ready_bytes += item.encoded_bytes();
-        self.ready.push_back(item);
-        let unsent = self.ready.len() + self.forming.len();
-        unsent == 1
-            || unsent.is_multiple_of(self.limits.count)
-            || self.ready_bytes / self.limits.bytes.max(1) > before
+        let number = self.arrived;
+        self.arrived += 1;
+        self.lane(item.lane()).push(Numbered { number, item })
     }
 
-    /// Moves items from `ready` into the forming batch, and parks those whose URN is under way. Returns what the batch
-    /// has then.
-    pub(super) fn form(&mut self) -> &[T] {
-        while !self.is_full() {
-            let Some(item) = self.ready.pop_front() else { break };
-            if self.under_way.contains(item.urn()) {
-                self.ready_bytes -= item.encoded_bytes();
-                self.parked.entry(item.urn().clone()).or_default().push_back(item);
-                continue;
-            }
-            let comma = usize::from(!self.forming.is_empty());
-            let bytes = self.forming_bytes + comma + item.encoded_bytes();
-            if bytes > self.limits.bytes && !self.forming.is_empty() {
-                self.closed = true;
-                self.ready.push_front(item);
-                break;
-            }
-            self.ready_bytes -= item.encoded_bytes();
-            self.forming_bytes = bytes;
-            self.forming.push(item);
+    /// Fills the forming batches, parks the items whose URN is under way, and returns the batch that leaves next.
+    pub(super) fn form(&mut self) -> Option<Forming<'_, T>> {
+        for lane in self.lanes.values_mut() {
+            lane.form(&self.under_way, &mut self.parked);
         }
-        &self.forming
+        let lane =
+            self.lanes.values().filter(|lane| !lane.forming.is_empty()).min_by_key(|lane| lane.turn())?;
+        Some(Forming { items: &lane.forming, is_full: lane.is_full() })
     }
 
-    /// Whether the forming batch can take no more.
-    pub(super) fn is_full(&self) -> bool {
-        self.closed || self.forming.len() >= self.limits.count
-    }
-
-    /// Takes the forming batch, as it is. Its URNs are under way until they are [released](Self::release).
+    /// Takes the batch that leaves next, as it is. Its URNs are under way until they are [released](Self::release).
     pub(super) fn take(&mut self) -> Vec<T> {
-        let batch = std::mem::take(&mut self.forming);
+        let forming = self.lanes.iter_mut().filter(|(_, lane)| !lane.forming.is_empty());
+        let Some((name, lane)) = forming.min_by_key(|(_, lane)| lane.turn()) else {
+            return Vec::new();
+        };
+        let batch = lane.take();
         self.under_way.extend(batch.iter().map(|item| item.urn().clone()));
-        self.forming_bytes = self.limits.envelope;
-        self.closed = false;
+        if lane.ready.is_empty() {
+            let name = name.clone();
+            self.lanes.remove(&name);
+        }
         batch
     }
 
@@ -108,27 +107,99 @@ impl<T: Queued> Queue<T> {
     pub(super) fn release<'a>(&mut self, urns: impl DoubleEndedIterator<Item = &'a Urn>) {
         for urn in urns.rev() {
             self.under_way.remove(urn);
-            for item in self.parked.remove(urn).into_iter().flatten().rev() {
-                self.ready_bytes += item.encoded_bytes();
-                self.ready.push_front(item);
+            for numbered in self.parked.remove(urn).into_iter().flatten().rev() {
+                let lane = self.lane(numbered.item.lane());
+                lane.ready_bytes += numbered.item.encoded_bytes();
+                lane.ready.push_front(numbered);
+                // It may fit where the one behind it did not.
+                lane.closed = false;
             }
         }
     }
 
     /// Takes out everything that is not under way.
     pub(super) fn drain(&mut self) -> Vec<T> {
-        let mut items = std::mem::take(&mut self.forming);
-        items.extend(self.ready.drain(..));
-        items.extend(self.parked.drain().flat_map(|(_, items)| items));
-        self.forming_bytes = self.limits.envelope;
-        self.closed = false;
-        self.ready_bytes = 0;
+        let mut items = Vec::new();
+        for (_, lane) in self.lanes.drain() {
+            items.extend(lane.forming);
+            items.extend(lane.ready.into_iter().map(|numbered| numbered.item));
+        }
+        items.extend(self.parked.drain().flat_map(|(_, items)| items).map(|numbered| numbered.item));
         items
     }
 
     /// Nothing waits to be sent.
     pub(super) fn is_empty(&self) -> bool {
-        self.forming.is_empty() && self.ready.is_empty() && self.parked.is_empty()
+        self.parked.is_empty()
+            && self.lanes.values().all(|lane| lane.forming.is_empty() && lane.ready.is_empty())
+    }
+
+    fn lane(&mut self, name: Name) -> &mut Lane<T> {
+        self.lanes.entry(name).or_insert_with(|| Lane::new(self.limits))
+    }
+}
+
+impl<T: Queued> Lane<T> {
+    fn new(limits: BatchLimits) -> Self {
+        Self {
+            limits,
+            ready: VecDeque::new(),
+            ready_bytes: 0,
+            forming: Vec::new(),
+            forming_bytes: limits.envelope,
+            oldest: 0,
+            closed: false,
+        }
+    }
+
+    fn push(&mut self, numbered: Numbered<T>) -> bool {
+        let before = self.ready_bytes / self.limits.bytes.max(1);
+        self.ready_bytes += numbered.item.encoded_bytes();
+        self.ready.push_back(numbered);
+        let unsent = self.ready.len() + self.forming.len();
+        unsent == 1
+            || unsent.is_multiple_of(self.limits.count)
+            || self.ready_bytes / self.limits.bytes.max(1) > before
+    }
+
+    fn form(&mut self, under_way: &HashSet<Urn>, parked: &mut HashMap<Urn, VecDeque<Numbered<T>>>) {
+        while !self.is_full() {
+            let Some(numbered) = self.ready.pop_front() else { break };
+            let item = &numbered.item;
+            if under_way.contains(item.urn()) {
+                self.ready_bytes -= item.encoded_bytes();
+                parked.entry(item.urn().clone()).or_default().push_back(numbered);
+                continue;
+            }
+            let comma = usize::from(!self.forming.is_empty());
+            let bytes = self.forming_bytes + comma + item.encoded_bytes();
+            if bytes > self.limits.bytes && !self.forming.is_empty() {
+                self.closed = true;
+                self.ready.push_front(numbered);
+                break;
+            }
+            self.ready_bytes -= item.encoded_bytes();
+            self.forming_bytes = bytes;
+            if self.forming.is_empty() {
+                self.oldest = numbered.number;
+            }
+            self.forming.push(numbered.item);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.closed || self.forming.len() >= self.limits.count
+    }
+
+    /// Whose turn it is: full batches first, then by age.
+    fn turn(&self) -> (bool, u64) {
+        (!self.is_full(), self.oldest)
+    }
+
+    fn take(&mut self) -> Vec<T> {
+        self.forming_bytes = self.limits.envelope;
+        self.closed = false;
+        std::mem::take(&mut self.forming)
     }
 }
 
@@ -140,11 +211,15 @@ mod tests {
     #[derive(Clone, Debug, PartialEq)]
     struct Sample {
         urn: Urn,
+        lane: Name,
         number: usize,
         bytes: usize,
     }
 
     impl Queued for Sample {
+        fn lane(&self) -> Name {
+            self.lane.clone()
+        }
         fn urn(&self) -> &Urn {
             &self.urn
         }
@@ -154,7 +229,13 @@ mod tests {
     }
 
     fn sample(urn: usize, number: usize, bytes: usize) -> Sample {
-        Sample { urn: Urn::parse(&format!("urn:li:tag:{urn}")).unwrap(), number, bytes }
+        let urn = Urn::parse(&format!("urn:li:tag:{urn}")).unwrap();
+        Sample { urn, lane: Name::default(), number, bytes }
+    }
+
+    /// In one of three lanes, by its URN.
+    fn laned(urn: usize, number: usize, bytes: usize) -> Sample {
+        Sample { lane: (urn % 3).to_string().into(), ..sample(urn, number, bytes) }
     }
 
     fn body_bytes(batch: &[Sample], limits: BatchLimits) -> usize {
@@ -172,8 +253,7 @@ mod tests {
         let first = queue.take();
         assert_eq!(numbers(&first), [0, 1]);
         // Number 2 has the URN of number 0 and is parked.
-        queue.form();
-        assert!(!queue.is_full());
+        assert!(!queue.form().unwrap().is_full);
         queue.push(sample(4, 4, 1));
         queue.form();
         assert_eq!(numbers(&queue.take()), [3, 4]);
@@ -190,10 +270,23 @@ mod tests {
             queue.push(sample(number, number, bytes));
         }
         let mut sizes = Vec::new();
-        while !queue.form().is_empty() {
+        while queue.form().is_some() {
             sizes.push(queue.take().len());
         }
         assert_eq!(sizes, [1, 1, 1]);
+    }
+
+    #[test]
+    fn lanes_do_not_mix_and_a_full_one_goes_first() {
+        let mut queue = Queue::new(BatchLimits { count: 2, bytes: 1000, envelope: 0 });
+        for (number, urn) in [0, 1, 4, 2].into_iter().enumerate() {
+            queue.push(laned(urn, number, 1));
+        }
+        let mut batches = Vec::new();
+        while let Some(Forming { is_full, .. }) = queue.form() {
+            batches.push((is_full, queue.take().iter().map(|item| item.number).collect::<Vec<_>>()));
+        }
+        assert_eq!(batches, [(true, vec![1, 2]), (false, vec![0]), (false, vec![3])]);
     }
 
     /// What happens next in the property test.
@@ -227,14 +320,15 @@ mod tests {
             for step in all {
                 match step {
                     Step::Push { urn, bytes } => {
-                        queue.push(sample(urn, pushed, bytes));
+                        queue.push(laned(urn, pushed, bytes));
                         pushed += 1;
                     }
                     Step::Take => {
-                        if queue.form().is_empty() { continue }
-                        let full = queue.is_full();
-                        let left_behind = queue.ready.front().cloned();
+                        let Some(Forming { is_full: full, items }) = queue.form() else { continue };
+                        let lane = items[0].lane.clone();
+                        let left_behind = queue.lanes[&lane].ready.front().map(|next| next.item.clone());
                         let batch = queue.take();
+                        prop_assert!(batch.iter().all(|item| item.lane == lane));
                         prop_assert!(!batch.is_empty() && batch.len() <= count);
                         prop_assert!(batch.len() == 1 || body_bytes(&batch, limits) <= bytes);
                         if !full {

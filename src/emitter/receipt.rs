@@ -51,6 +51,10 @@ pub enum UndeliveredReason {
     Refused,
     /// GMS could not be reached, or kept failing, until trying ended.
     Unreachable,
+    /// GMS queued it, and had not said by the end whether it was written.
+    TraceUnsettled,
+    /// The server lacks what the sink was set up for.
+    Unsupported,
     /// The sink was closed, or its deadline was over.
     Closed,
     /// A sink of our own could not write.
@@ -65,6 +69,8 @@ impl UndeliveredReason {
         match self {
             Self::Refused => "refused",
             Self::Unreachable => "unreachable",
+            Self::TraceUnsettled => "trace-unsettled",
+            Self::Unsupported => "unsupported",
             Self::Closed => "closed",
             Self::Disk => "disk",
             Self::Dropped => "dropped",

@@ -15,8 +15,15 @@ pub(super) struct Room {
 /// Room for one proposal; given back on drop.
 #[derive(Debug)]
 pub(super) struct Place {
-    _count: OwnedSemaphorePermit,
+    count: Option<OwnedSemaphorePermit>,
     _bytes: OwnedSemaphorePermit,
+}
+
+impl Place {
+    /// Gives back the room by count, and keeps that by bytes.
+    pub(super) fn give_back_count(&mut self) {
+        self.count = None;
+    }
 }
 
 impl Room {
@@ -36,7 +43,7 @@ impl Room {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).clamp(1, self.all_bytes);
         let count = Arc::clone(&self.count).acquire_owned().await.ok()?;
         let bytes = Arc::clone(&self.bytes).acquire_many_owned(bytes).await.ok()?;
-        Some(Place { _count: count, _bytes: bytes })
+        Some(Place { count: Some(count), _bytes: bytes })
     }
 
     /// Nobody gets room any more, and nobody waits for it.

@@ -1,21 +1,23 @@
 //! What the emitter's handles, its driver and its requests share.
 
 use std::fmt;
-use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 use super::counts::{Counters, Counts};
 use super::queue::{BatchLimits, Queue, Queued};
 use super::room::{Place, Room};
+use super::traces::{MAX_OPEN_TRACES, OpenTrace};
 use super::{Delivery, Outcome, Rejection, Undelivered, UndeliveredReason};
 use crate::auth::Diagnosis;
-use crate::gms::{Client, RetryPolicy, restli};
-use crate::metadata::{Proposal, Urn};
+use crate::gms::{Client, EmitMode, Endpoint, RetryPolicy, ServerConfig, Wire};
+use crate::metadata::{Aspect, ChangeType, Name, Proposal, Urn};
+use crate::{Error, ErrorKind};
 
 /// A proposal's bytes beside its aspect, for the bound on memory.
 const OVERHEAD_BYTES: usize = 512;
@@ -23,14 +25,25 @@ const OVERHEAD_BYTES: usize = 512;
 /// How proposals are sent.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
+    pub(super) wire: Wire,
     pub(super) batch: BatchLimits,
-    /// One proposal a request, in the form that has no list.
-    pub(super) single: bool,
-    /// GMS answers when it has queued a proposal, not when it has written it.
-    pub(super) asynchronous: bool,
     pub(super) max_requests: usize,
     pub(super) max_age: Duration,
     pub(super) retry: RetryPolicy,
+    /// How long a queued proposal is asked after.
+    pub(super) trace_timeout: Duration,
+}
+
+impl Settings {
+    /// The server is asked whether it can do what is wanted, before anything is sent.
+    pub(super) fn asks_first(&self) -> bool {
+        self.wire.endpoint == Endpoint::Openapi
+    }
+
+    /// What GMS queues is followed until it is written.
+    pub(super) fn traces(&self) -> bool {
+        self.wire.emit_mode == EmitMode::AsyncWait
+    }
 }
 
 /// Where the emitter stands. It only ever moves down this list.
@@ -52,7 +65,61 @@ pub(super) enum Phase {
 #[derive(Clone, Debug)]
 pub(super) struct Stop {
     pub(super) reason: UndeliveredReason,
-    pub(super) diagnosis: Diagnosis,
+    pub(super) cause: Cause,
+}
+
+/// What an [`Error`] says, in a form that can be given out more than once.
+#[derive(Clone, Debug)]
+pub(super) enum Cause {
+    Diagnosis(Diagnosis),
+    Message(ErrorKind, String),
+}
+
+impl From<Diagnosis> for Cause {
+    fn from(diagnosis: Diagnosis) -> Self {
+        Self::Diagnosis(diagnosis)
+    }
+}
+
+impl From<&Error> for Cause {
+    fn from(error: &Error) -> Self {
+        match error.diagnosis() {
+            Some(diagnosis) => Self::Diagnosis(diagnosis.clone()),
+            None => Self::Message(error.kind(), error.full_message()),
+        }
+    }
+}
+
+impl Cause {
+    pub(super) fn to_error(&self) -> Error {
+        match self {
+            Self::Diagnosis(diagnosis) => diagnosis.clone().into(),
+            Self::Message(kind, message) => Error::new(*kind, message.clone()),
+        }
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Diagnosis(diagnosis) => diagnosis.code.kind(),
+            Self::Message(kind, _) => *kind,
+        }
+    }
+
+    /// Why proposals are undelivered that it keeps from being sent.
+    pub(super) fn reason(&self) -> UndeliveredReason {
+        match self.kind() {
+            ErrorKind::Refused => UndeliveredReason::Refused,
+            ErrorKind::Input => UndeliveredReason::Unsupported,
+            _ => UndeliveredReason::Unreachable,
+        }
+    }
+
+    fn summary(&self) -> &str {
+        match self {
+            Self::Diagnosis(diagnosis) => &diagnosis.summary,
+            Self::Message(_, message) => message,
+        }
+    }
 }
 
 pub(super) struct State {
@@ -69,6 +136,12 @@ pub(super) struct State {
     /// Epochs that ended and may still have items.
     ended_epochs: tokio::sync::Mutex<Vec<mpsc::Receiver<()>>>,
     flushes: AtomicUsize,
+    /// GMS does not know batches.
+    single_only: AtomicBool,
+    /// Traces that may still be opened.
+    pub(super) trace_slots: Arc<Semaphore>,
+    /// To the driver, who has them followed.
+    pub(super) traces: mpsc::UnboundedSender<OpenTrace>,
 }
 
 /// What was emitted between two flushes. Each item holds a clone of the sender, so the receiver knows when the last
@@ -92,8 +165,9 @@ pub(super) struct Item {
     pub(super) observed_at: i64,
     /// When it came.
     pub(super) arrived: Instant,
+    lane: Name,
     encoded_bytes: usize,
-    _place: Place,
+    place: Place,
     _epoch: mpsc::Sender<()>,
 }
 
@@ -102,14 +176,31 @@ impl Queued for Item {
         &self.delivery.proposal().urn
     }
 
+    fn lane(&self) -> Name {
+        self.lane.clone()
+    }
+
     fn encoded_bytes(&self) -> usize {
         self.encoded_bytes
     }
 }
 
+impl Item {
+    /// It is on GMS's side now: it counts no more among what waits here, but for its bytes.
+    pub(super) fn leave_queue(&mut self) {
+        self.place.give_back_count();
+    }
+}
+
 impl State {
-    pub(super) fn new(client: Client, settings: Settings, room: Room) -> Self {
-        Self {
+    /// Also returns where [`traces`](Self::traces) leads.
+    pub(super) fn new(
+        client: Client,
+        settings: Settings,
+        room: Room,
+    ) -> (Self, mpsc::UnboundedReceiver<OpenTrace>) {
+        let (traces, opened) = mpsc::unbounded_channel();
+        let state = Self {
             client,
             queue: Mutex::new(Queue::new(settings.batch)),
             settings,
@@ -121,7 +212,11 @@ impl State {
             epoch: Mutex::new(Epoch::begin()),
             ended_epochs: tokio::sync::Mutex::new(Vec::new()),
             flushes: AtomicUsize::new(0),
-        }
+            single_only: AtomicBool::new(false),
+            trace_slots: Arc::new(Semaphore::new(MAX_OPEN_TRACES)),
+            traces,
+        };
+        (state, opened)
     }
 
     /// The queue. A panic while it was locked leaves it whole: no method of it calls foreign code.
@@ -132,7 +227,7 @@ impl State {
     /// Queues a delivery as soon as there is room for it, or settles it at once if it can't be sent.
     pub(super) async fn admit(&self, delivery: Delivery) {
         self.counters.emitted.fetch_add(1, Relaxed);
-        if let Some(fault) = fault(delivery.proposal()) {
+        if let Some(fault) = fault(delivery.proposal(), self.settings.wire.endpoint) {
             return self.settle(delivery, Outcome::Rejected(fault));
         }
         let aspect_bytes = delivery.proposal().aspect.as_ref().map_or(0, |aspect| aspect.value.len());
@@ -141,11 +236,13 @@ impl State {
             return self.settle(delivery, Outcome::Undelivered(self.why_undelivered()));
         };
         let observed_at = now_millis();
+        let wire = &self.settings.wire;
         let encoded_bytes =
-            restli::encoded_len(delivery.proposal(), observed_at, &mut Vec::with_capacity(OVERHEAD_BYTES));
+            wire.encoded_len(delivery.proposal(), observed_at, &mut Vec::with_capacity(OVERHEAD_BYTES));
+        let lane = wire.lane(delivery.proposal());
         let epoch = self.epoch().sender.clone();
         let arrived = Instant::now();
-        let item = Item { delivery, observed_at, arrived, encoded_bytes, _place: place, _epoch: epoch };
+        let item = Item { delivery, observed_at, arrived, lane, encoded_bytes, place, _epoch: epoch };
         let look = self.queue().push(item);
         // The driver may have ended since the phase was looked at.
         if look || self.phase() != Phase::Open {
@@ -171,7 +268,7 @@ impl State {
 
     pub(super) fn why_undelivered(&self) -> Undelivered {
         match self.stop.get() {
-            Some(stop) => Undelivered { reason: stop.reason, message: stop.diagnosis.summary.clone() },
+            Some(stop) => Undelivered { reason: stop.reason, message: stop.cause.summary().to_owned() },
             None => Undelivered {
                 reason: UndeliveredReason::Closed,
                 message: "the emitter was closed first".into(),
@@ -180,8 +277,8 @@ impl State {
     }
 
     /// Stops sending for good. The first reason counts.
-    pub(super) fn stop(&self, reason: UndeliveredReason, diagnosis: Diagnosis) {
-        if self.stop.set(Stop { reason, diagnosis }).is_ok() {
+    pub(super) fn stop(&self, reason: UndeliveredReason, cause: Cause) {
+        if self.stop.set(Stop { reason, cause }).is_ok() {
             self.advance(Phase::Stopped);
         }
     }
@@ -252,9 +349,34 @@ impl State {
         self.flushes.load(SeqCst) > 0 || self.phase() >= Phase::Closing
     }
 
+    /// Asks the server what it is, unless it has been asked, and makes sure that it can do what is wanted of it.
+    pub(super) async fn server_config(&self) -> Result<ServerConfig, Error> {
+        let config = match self.client.known_config() {
+            Some(known) => known.clone(),
+            None => self.client.server_config(&self.settings.retry).await?,
+        };
+        self.client.check_features(self.settings.wire.endpoint, self.settings.wire.emit_mode)?;
+        Ok(config)
+    }
+
     /// GMS has taken something in this run.
-    pub(super) fn has_delivered(&self) -> bool {
-        self.counters.delivered.load(Relaxed) > 0
+    pub(super) fn has_taken(&self) -> bool {
+        self.counters.taken.load(Relaxed) > 0
+    }
+
+    /// Whether proposals may go in batches.
+    pub(super) fn batches(&self) -> bool {
+        self.settings.wire.batches && !self.is_single_only()
+    }
+
+    /// GMS does not know batches. Returns whether that is news.
+    pub(super) fn send_no_batches(&self) -> bool {
+        !self.single_only.swap(true, Relaxed)
+    }
+
+    /// GMS turned out not to know batches.
+    pub(super) fn is_single_only(&self) -> bool {
+        self.single_only.load(Relaxed)
     }
 
     /// Once all has ended, whatever is neither delivered nor rejected is undelivered, also what nobody settled.
@@ -293,18 +415,32 @@ impl fmt::Debug for State {
 }
 
 /// What GMS would drop in silence, so that it is refused here with the reason.
-fn fault(proposal: &Proposal) -> Option<Rejection> {
+fn fault(proposal: &Proposal, endpoint: Endpoint) -> Option<Rejection> {
     let (reason, message) = if let Some(fault) = proposal.urn.fault() {
         ("urn-dropped-by-gms", fault)
     } else {
-        let content_type = &proposal.aspect.as_ref()?.content_type;
-        if content_type.starts_with("application/json") {
-            return None;
+        match &proposal.aspect {
+            None if endpoint == Endpoint::Openapi && proposal.change_type != ChangeType::Delete => (
+                "no-aspect",
+                format!(
+                    "the {} has no aspect, and OpenAPI has no form for that: give it one, or send it with `endpoint: restli`",
+                    proposal.change_type
+                ),
+            ),
+            // A patch's type GMS does not look at.
+            Some(aspect)
+                if proposal.change_type != ChangeType::Patch && aspect.content_type != Aspect::JSON =>
+            {
+                (
+                    "content-type-dropped-by-gms",
+                    format!(
+                        "the aspect's content type is {:?}; GMS takes application/json and drops anything else without a word",
+                        aspect.content_type
+                    ),
+                )
+            }
+            _ => return None,
         }
-        let message = format!(
-            "the aspect's content type is {content_type:?}; GMS takes application/json and drops anything else without a word"
-        );
-        ("content-type-dropped-by-gms", message)
     };
     Some(Rejection { reason, status: None, message, attempts: 0 })
 }

@@ -6,8 +6,13 @@ use url::Url;
 
 use crate::recipe::holds_jwt;
 
+/// Where the frontend shows GMS.
+const FRONTEND_PATH: &str = "/api/gms";
+
 /// The address of a GMS, or of the path below which a proxy shows one: `http://gms:8080`,
 /// `https://datahub.example.com/api/gms`.
+///
+/// A path that ends with `/api/gms` is that of DataHub's frontend, which passes requests on to GMS.
 ///
 /// It never holds a user, a password, a token or a query, so it can be shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -87,6 +92,17 @@ impl ServerAddress {
         self.url.scheme() == "https"
     }
 
+    /// Whether requests reach GMS through DataHub's frontend, which takes no more than 10 MB a request.
+    pub fn is_frontend(&self) -> bool {
+        self.base.ends_with(FRONTEND_PATH)
+    }
+
+    /// The address of `path_and_query`, which starts with a slash, for a PATCH. The frontend passes that method on below its
+    /// own `/openapi` and not below `/api/gms` (`datahub-frontend/conf/routes`).
+    pub fn patch_at(&self, path_and_query: &str) -> String {
+        format!("{}{path_and_query}", self.base.strip_suffix(FRONTEND_PATH).unwrap_or(&self.base))
+    }
+
     /// The address of `path_and_query`, which starts with a slash.
     pub fn at(&self, path_and_query: &str) -> String {
         format!("{}{path_and_query}", self.base)
@@ -136,6 +152,15 @@ mod tests {
         ] {
             assert_eq!(ServerAddress::parse(text).unwrap().at("/config"), config);
         }
+    }
+
+    #[test]
+    fn behind_the_frontend_a_patch_has_another_way() {
+        let patch = |text: &str| ServerAddress::parse(text).unwrap().patch_at("/openapi/v3/entity/tag");
+        assert_eq!(patch("https://datahub/api/gms/"), "https://datahub/openapi/v3/entity/tag");
+        assert_eq!(patch("https://proxy/data/api/gms"), "https://proxy/data/openapi/v3/entity/tag");
+        assert_eq!(patch("http://gms:8080"), "http://gms:8080/openapi/v3/entity/tag");
+        assert_eq!(patch("https://acme.acryl.io"), "https://acme.acryl.io/gms/openapi/v3/entity/tag");
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub(crate) enum Verdict {
     Forbidden,
     /// The request is at fault; sending the same again would fail again.
     Rejected,
+    /// An old GMS that does not know `ingestProposalBatch`; single proposals it takes.
+    UnknownBatch,
     /// What answered is no GMS: a redirect, a page of HTML.
     NotGms,
     /// No request can be sent at all, and no retry would help.
@@ -71,6 +73,7 @@ pub(crate) fn classify(attempt: Result<&Reply, &TransportFault>, retry_statuses:
         403 => Verdict::Forbidden,
         407 => Verdict::Hopeless,
         429 => Verdict::Retry(Trouble::Throttled { after }),
+        400 | 404 | 500 if does_not_know_batches(&reply.message()) => Verdict::UnknownBatch,
         500 if retry_statuses.contains(&500) && !blames_the_request(&reply.message()) => {
             Verdict::Retry(Trouble::Server { after })
         }
@@ -79,6 +82,11 @@ pub(crate) fn classify(attempt: Result<&Reply, &TransportFault>, retry_statuses:
         }
         _ => Verdict::Rejected,
     }
+}
+
+/// Rest.li's words for an action that a resource does not have.
+fn does_not_know_batches(message: &str) -> bool {
+    message.contains("ingestProposalBatch not supported on resource")
 }
 
 /// Whether the words of a 500 show that the same request will fail again.
@@ -141,6 +149,15 @@ mod tests {
     fn a_500_for_a_bad_aspect_is_the_request_s_fault() {
         let body = r#"{"message":"java.lang.RuntimeException: Could not deserialize x for aspect status","status":500}"#;
         assert_eq!(classify(Ok(&reply(500, body)), &RETRY_STATUSES), Verdict::Rejected);
+    }
+
+    #[test]
+    fn an_old_server_does_not_know_batches() {
+        let body = r#"{"message":"POST operation named ingestProposalBatch not supported on resource 'com.linkedin.metadata.resources.entity.AspectResource' URI: '/aspects?action=ingestProposalBatch'"}"#;
+        for status in [400, 404, 500] {
+            assert_eq!(classify(Ok(&reply(status, body)), &RETRY_STATUSES), Verdict::UnknownBatch);
+        }
+        assert_eq!(classify(Ok(&reply(422, body)), &RETRY_STATUSES), Verdict::Rejected);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A client of one GMS: the headers of every request, and what a refusal means.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,16 +8,17 @@ use jiff::Timestamp;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 
+use super::target::Target;
 use super::transport::{Transport, TransportSettings};
 use super::{
-    Attempts, Reply, RetryPolicy, ServerAddress, ServerConfig, TlsSettings, TransportFault, TransportKind,
-    Verdict,
+    Attempts, EmitMode, Endpoint, Feature, Reply, RetryPolicy, ServerAddress, ServerConfig, TlsSettings,
+    TransportFault, TransportKind, Verdict, Write, trace,
 };
 use crate::auth::{self, Code, Diagnosis, Scrubber, Token, TokenFacts};
 use crate::metadata::Urn;
 use crate::{Error, ErrorKind};
 
-/// Answers to writes are short; of a longer one only the beginning is of use.
+/// Most answers are short; of a longer one only the beginning is of use.
 const MAX_REPLY_BYTES: usize = 1024 * 1024;
 
 /// An entity with all its aspects may be large, but not without bound.
@@ -85,6 +87,8 @@ pub struct Client {
     headers: HeaderMap,
     token: Option<TokenFacts>,
     scrubber: Scrubber,
+    /// What the server said of itself, once it was asked.
+    config: Arc<OnceLock<ServerConfig>>,
 }
 
 impl Client {
@@ -116,7 +120,8 @@ impl Client {
         let headers_of = settings.extra_headers.iter().filter(|(name, value)| may_be_secret(name, value));
         let secrets = settings.token.iter().map(Token::expose);
         let scrubber = Scrubber::new(secrets.chain(headers_of.map(|(_, value)| value.as_str())));
-        Ok(Self { transport, server: settings.server.clone(), headers, token, scrubber })
+        let config = Arc::default();
+        Ok(Self { transport, server: settings.server.clone(), headers, token, scrubber, config })
     }
 
     /// Where the GMS is.
@@ -141,11 +146,11 @@ impl Client {
     /// # Errors
     /// When nothing answers, or something else does; the error carries the diagnosis.
     pub async fn server_config(&self, retry: &RetryPolicy) -> Result<ServerConfig, Error> {
-        const PATH: &str = "/config";
+        let target = self.target(Method::GET, "/config");
         let wait = |last: &Result<Reply, TransportFault>, delay: Duration| {
             let nobody = matches!(last, Err(fault) if fault.kind.nothing_sent());
             if !nobody {
-                let trouble = self.trouble("GET", PATH, last);
+                let trouble = self.trouble(&target, last);
                 tracing::warn!("{trouble}; trying again in {:.1} s", delay.as_secs_f64());
             }
             async move {
@@ -155,14 +160,63 @@ impl Client {
                 !nobody
             }
         };
-        let attempts = retry.run(|_| self.get(PATH, MAX_REPLY_BYTES), wait).await;
-        match attempts.last.as_ref().ok().and_then(ServerConfig::read) {
-            Some(ServerConfig { version, environment }) => Ok(ServerConfig {
-                version: version.map(|version| self.scrub(&version)),
-                environment: environment.map(|environment| self.scrub(&environment)),
-            }),
-            None => Err(self.diagnose_attempts("GET", PATH, &attempts).into()),
+        let attempts = retry.run(|_| self.send(&target, None, MAX_REPLY_BYTES), wait).await;
+        let Some(read) = attempts.last.as_ref().ok().and_then(ServerConfig::read) else {
+            return Err(self.diagnose_attempts(&target, &attempts).into());
+        };
+        let config = ServerConfig {
+            version: read.version.map(|version| self.scrub(&version)),
+            environment: read.environment.map(|environment| self.scrub(&environment)),
+            ..read
+        };
+        Ok(self.config.get_or_init(|| config).clone())
+    }
+
+    /// What the server said of itself, if it was asked.
+    pub(crate) fn known_config(&self) -> Option<&ServerConfig> {
+        self.config.get()
+    }
+
+    /// That this GMS lacks what it would take to write over OpenAPI v3.
+    pub(crate) fn lacks_openapi(&self) -> Error {
+        self.lacks(
+            "OpenAPI v3 (`endpoint: openapi`)",
+            "0.14.0",
+            "write `endpoint: restli`, or leave `endpoint` out",
+        )
+    }
+
+    /// Makes sure, as far as the server's version tells, that it can do what `endpoint` and `emit_mode` want. An unknown
+    /// version is given the benefit of the doubt for writes, and none for tracing, as in the Python client.
+    ///
+    /// # Errors
+    /// When it cannot; the message names both versions.
+    pub(crate) fn check_features(&self, endpoint: Endpoint, emit_mode: EmitMode) -> Result<(), Error> {
+        let Some(config) = self.known_config() else { return Ok(()) };
+        if endpoint == Endpoint::Openapi && config.supports(Feature::OpenapiV3) == Some(false) {
+            return Err(self.lacks_openapi());
         }
+        if emit_mode == EmitMode::AsyncWait && config.supports(Feature::Tracing) != Some(true) {
+            return Err(self.lacks(
+                "tracing of queued writes (`emit_mode: ASYNC_WAIT`)",
+                "1.0.1",
+                "write `emit_mode: SYNC_WAIT` to know what became of each proposal, or `ASYNC` not to",
+            ));
+        }
+        Ok(())
+    }
+
+    fn lacks(&self, feature: &str, since: &str, instead: &str) -> Error {
+        let version = self.known_config().map_or("of an unknown version", ServerConfig::version_name);
+        Error::new(
+            ErrorKind::Input,
+            format!(
+                "the GMS at {} is {version} and has no {feature}, which DataHub has from {since} on and datahub-emitter {} was \
+                 told to use: {instead}",
+                self.server,
+                env!("CARGO_PKG_VERSION")
+            ),
+        )
     }
 
     /// Reads an entity's aspects: the JSON text of GMS's answer, or `None` if it knows no such entity.
@@ -183,48 +237,70 @@ impl Client {
             path.push_str(&names.join(","));
             path.push(')');
         }
-        let reply = match self.get(&path, MAX_ENTITY_BYTES).await {
+        let target = self.target(Method::GET, &path);
+        let reply = match self.send(&target, None, MAX_ENTITY_BYTES).await {
             Ok(reply) => reply,
-            Err(fault) => return Err(self.diagnose_fault("GET", &path, &fault, 1).into()),
+            Err(fault) => return Err(self.diagnose_fault(&target, &fault, 1).into()),
         };
         match reply.status.as_u16() {
             200 if reply.is_json_or_empty() && !reply.body.is_empty() => Ok(Some(reply.body)),
             404 => Ok(None),
-            400 | 422 | 500 => Err(self.rejected("GET", &path, &reply)),
-            _ => Err(self.diagnose("GET", &path, &reply).into()),
+            400 | 422 | 500 => Err(self.rejected(&target, &reply)),
+            _ => Err(self.diagnose(&target, &reply).into()),
         }
     }
 
-    pub(crate) async fn get(&self, path: &str, cap: usize) -> Result<Reply, TransportFault> {
-        self.transport.send(Method::GET, &self.server.at(path), self.headers.clone(), None, cap).await
+    /// Where a write goes.
+    pub(crate) fn target_of(&self, write: &Write) -> Target {
+        if write.method == Method::PATCH {
+            return Target { method: Method::PATCH, url: self.server.patch_at(&write.path) };
+        }
+        self.target(write.method.clone(), &write.path)
     }
 
-    pub(crate) async fn post(&self, path: &str, body: Bytes) -> Result<Reply, TransportFault> {
-        let headers = self.headers.clone();
-        self.transport.send(Method::POST, &self.server.at(path), headers, Some(body), MAX_REPLY_BYTES).await
+    /// Makes one attempt of a write whose [target](Self::target_of) is `target`. The answer may repeat what was sent.
+    pub(crate) async fn write(&self, target: &Target, write: &Write) -> Result<Reply, TransportFault> {
+        let sent = write.body.as_ref().map_or(0, Bytes::len);
+        self.send(target, write.body.clone(), MAX_REPLY_BYTES + 2 * sent).await
+    }
+
+    /// Where the queued write `id` is asked after.
+    pub(crate) fn trace_target(&self, id: &str) -> Target {
+        self.target(Method::POST, &trace::path(id))
+    }
+
+    /// Asks once what became of aspects; `body` says which.
+    pub(crate) async fn trace(&self, target: &Target, body: Bytes) -> Result<Reply, TransportFault> {
+        let asked = body.len();
+        self.send(target, Some(body), MAX_REPLY_BYTES + 16 * asked).await
+    }
+
+    fn target(&self, method: Method, path: &str) -> Target {
+        Target { method, url: self.server.at(path) }
+    }
+
+    async fn send(&self, target: &Target, body: Option<Bytes>, cap: usize) -> Result<Reply, TransportFault> {
+        self.transport.send(target.method.clone(), &target.url, self.headers.clone(), body, cap).await
     }
 
     /// An answer that says no to what was asked, and not to who asked.
-    pub(crate) fn rejected(&self, method: &str, path: &str, reply: &Reply) -> Error {
+    fn rejected(&self, target: &Target, reply: &Reply) -> Error {
         let message = self.scrub(&reply.message());
-        Error::new(
-            ErrorKind::Rejected,
-            format!("{} from {method} {}: {message}", reply.status.as_u16(), self.server.at(path)),
-        )
+        Error::new(ErrorKind::Rejected, format!("{} from {target}: {message}", reply.status.as_u16()))
     }
 
     /// Why a request that was tried, perhaps more than once, came to nothing.
-    pub(crate) fn diagnose_attempts(&self, method: &str, path: &str, attempts: &Attempts) -> Diagnosis {
+    pub(crate) fn diagnose_attempts(&self, target: &Target, attempts: &Attempts) -> Diagnosis {
         match (&attempts.last, &attempts.verdict) {
-            (Err(fault), _) => self.diagnose_fault(method, path, fault, attempts.count),
-            (Ok(reply), Verdict::Retry(_)) => self.diagnose_trouble(method, path, reply, attempts.count),
-            (Ok(reply), _) => self.diagnose(method, path, reply),
+            (Err(fault), _) => self.diagnose_fault(target, fault, attempts.count),
+            (Ok(reply), Verdict::Retry(_)) => self.diagnose_trouble(target, reply, attempts.count),
+            (Ok(reply), _) => self.diagnose(target, reply),
         }
     }
 
     /// Why an answer is a refusal of the caller, a server in trouble, or no answer of a GMS.
-    pub(crate) fn diagnose(&self, method: &str, path: &str, reply: &Reply) -> Diagnosis {
-        let request = self.request(method, path);
+    pub(crate) fn diagnose(&self, target: &Target, reply: &Reply) -> Diagnosis {
+        let request = target.to_string();
         let message = self.scrub(&reply.message());
         match reply.status.as_u16() {
             status @ (401 | 403) => auth::refusal(&auth::Refusal {
@@ -235,7 +311,7 @@ impl Client {
                 now: Timestamp::now(),
                 server_time: reply.date(),
             }),
-            407 | 408 | 429 | 500..=599 => self.diagnose_trouble(method, path, reply, 1),
+            407 | 408 | 429 | 500..=599 => self.diagnose_trouble(target, reply, 1),
             status => auth::not_gms(&auth::NotGms {
                 request: &request,
                 status,
@@ -246,7 +322,7 @@ impl Client {
         }
     }
 
-    fn diagnose_trouble(&self, method: &str, path: &str, reply: &Reply, attempts: u32) -> Diagnosis {
+    fn diagnose_trouble(&self, target: &Target, reply: &Reply, attempts: u32) -> Diagnosis {
         let (code, problem) = match reply.status.as_u16() {
             407 => (Code::ProxyAuthentication, reply.status.to_string()),
             408 => (Code::Timeout, reply.status.to_string()),
@@ -256,37 +332,24 @@ impl Client {
         };
         let message = reply.message();
         let problem = if message.is_empty() { problem } else { format!("{problem}: {message}") };
-        self.diagnose_unreachable(method, path, code, &problem, attempts)
+        self.diagnose_unreachable(target, code, &problem, attempts)
     }
 
     /// Why there is no answer.
-    pub(crate) fn diagnose_fault(
-        &self,
-        method: &str,
-        path: &str,
-        fault: &TransportFault,
-        attempts: u32,
-    ) -> Diagnosis {
+    fn diagnose_fault(&self, target: &Target, fault: &TransportFault, attempts: u32) -> Diagnosis {
         let code = match fault.kind {
             TransportKind::Name => Code::NameUnknown,
             TransportKind::Tls => Code::Tls,
             TransportKind::Timeout | TransportKind::ConnectTimeout => Code::Timeout,
             TransportKind::Connect | TransportKind::Broken | TransportKind::Unsendable => Code::Unreachable,
         };
-        self.diagnose_unreachable(method, path, code, &fault.problem, attempts)
+        self.diagnose_unreachable(target, code, &fault.problem, attempts)
     }
 
-    fn diagnose_unreachable(
-        &self,
-        method: &str,
-        path: &str,
-        code: Code,
-        problem: &str,
-        attempts: u32,
-    ) -> Diagnosis {
+    fn diagnose_unreachable(&self, target: &Target, code: Code, problem: &str, attempts: u32) -> Diagnosis {
         auth::unreachable(&auth::Unreachable {
             code,
-            request: &self.request(method, path),
+            request: &target.to_string(),
             problem: &self.scrub(problem),
             host: self.server.host(),
             server: &self.server.to_string(),
@@ -295,19 +358,14 @@ impl Client {
     }
 
     /// What stands in the way of a request that may be sent again, in one line for the log.
-    pub(crate) fn trouble(&self, method: &str, path: &str, last: &Result<Reply, TransportFault>) -> String {
-        let request = self.request(method, path);
+    pub(crate) fn trouble(&self, target: &Target, last: &Result<Reply, TransportFault>) -> String {
         match last {
             Ok(reply) => {
                 let message: String = self.scrub(&reply.message()).chars().take(200).collect();
-                format!("{} from {request}: {message}", reply.status)
+                format!("{} from {target}: {message}", reply.status)
             }
-            Err(fault) => format!("{request}: {}", self.scrub(&fault.problem)),
+            Err(fault) => format!("{target}: {}", self.scrub(&fault.problem)),
         }
-    }
-
-    fn request(&self, method: &str, path: &str) -> String {
-        format!("{method} {}", self.server.at(path))
     }
 }
 

@@ -5,25 +5,23 @@
 
 use bytes::Bytes;
 
-use crate::metadata::json::{push_ascii_json, push_embedded_json, push_json_string, push_string_map};
-use crate::metadata::{Proposal, SystemMetadata};
+use super::system_metadata::push_system_metadata;
+use crate::metadata::json::{push_embedded_json, push_json_string, push_string_map};
+use crate::metadata::{Aspect, Proposal, Urn};
 
 /// Takes a whole batch in one transaction.
-pub(crate) const INGEST_PROPOSAL_BATCH: &str = "/aspects?action=ingestProposalBatch";
+pub(super) const INGEST_PROPOSAL_BATCH: &str = "/aspects?action=ingestProposalBatch";
+
+/// Deletes an entity.
+pub(super) const DELETE: &str = "/entities?action=delete";
 
 /// Takes one proposal.
-pub(crate) const INGEST_PROPOSAL: &str = "/aspects?action=ingestProposal";
-
-/// The run that GMS notes where none is given (`Constants.DEFAULT_RUN_ID`).
-const NO_RUN_ID: &str = "no-run-id-provided";
-
-/// Who GMS is told has written a proposal.
-const CLIENT_ID: &str = "datahub-emitter";
+pub(super) const INGEST_PROPOSAL: &str = "/aspects?action=ingestProposal";
 
 /// One proposal as an element of `proposals`.
 ///
 /// `now` is the time in milliseconds that a proposal without `lastObserved` gets.
-pub(crate) fn push_proposal(out: &mut Vec<u8>, proposal: &Proposal, now: i64) {
+pub(super) fn push_proposal(out: &mut Vec<u8>, proposal: &Proposal, now: i64) {
     push_head(out, proposal);
     if let Some(aspect) = &proposal.aspect {
         push_embedded_json(out, &aspect.value);
@@ -32,7 +30,7 @@ pub(crate) fn push_proposal(out: &mut Vec<u8>, proposal: &Proposal, now: i64) {
 }
 
 /// How many bytes [`push_proposal`] writes. `scratch` is overwritten.
-pub(crate) fn encoded_len(proposal: &Proposal, now: i64, scratch: &mut Vec<u8>) -> usize {
+pub(super) fn encoded_len(proposal: &Proposal, now: i64, scratch: &mut Vec<u8>) -> usize {
     scratch.clear();
     push_head(scratch, proposal);
     push_tail(scratch, proposal, now);
@@ -63,8 +61,18 @@ fn embedded_len(compact: &[u8]) -> usize {
 fn push_head(out: &mut Vec<u8>, proposal: &Proposal) {
     out.extend_from_slice(br#"{"entityType":"#);
     push_json_string(out, &proposal.entity_type);
-    out.extend_from_slice(br#","entityUrn":"#);
-    push_json_string(out, proposal.urn.as_str());
+    match &proposal.key_aspect {
+        // GMS makes the URN of it.
+        Some(key) => {
+            out.extend_from_slice(br#","entityKeyAspect":{"value":""#);
+            push_embedded_json(out, &key.value);
+            push_content_type(out, key);
+        }
+        None => {
+            out.extend_from_slice(br#","entityUrn":"#);
+            push_json_string(out, proposal.urn.as_str());
+        }
+    }
     out.extend_from_slice(br#","changeType":""#);
     out.extend_from_slice(proposal.change_type.as_str().as_bytes());
     out.extend_from_slice(br#"","aspectName":"#);
@@ -77,9 +85,7 @@ fn push_head(out: &mut Vec<u8>, proposal: &Proposal) {
 /// Everything after the aspect's text.
 fn push_tail(out: &mut Vec<u8>, proposal: &Proposal, now: i64) {
     if let Some(aspect) = &proposal.aspect {
-        out.extend_from_slice(br#"","contentType":"#);
-        push_json_string(out, &aspect.content_type);
-        out.push(b'}');
+        push_content_type(out, aspect);
     }
     out.extend_from_slice(br#","systemMetadata":"#);
     push_system_metadata(out, proposal.system_metadata.as_deref(), now);
@@ -90,47 +96,11 @@ fn push_tail(out: &mut Vec<u8>, proposal: &Proposal, now: i64) {
     out.push(b'}');
 }
 
-/// What a proposal brings, with the gaps filled as the Python client fills them; who the client is always is ours to
-/// say.
-fn push_system_metadata(out: &mut Vec<u8>, metadata: Option<&SystemMetadata>, now: i64) {
-    let last_observed = metadata.and_then(|m| m.last_observed).filter(|time| *time != 0).unwrap_or(now);
-    out.extend_from_slice(br#"{"lastObserved":"#);
-    out.extend_from_slice(last_observed.to_string().as_bytes());
-    out.extend_from_slice(br#","runId":"#);
-    push_json_string(out, metadata.and_then(|m| m.run_id.as_deref()).unwrap_or(NO_RUN_ID));
-    out.extend_from_slice(br#","lastRunId":"#);
-    push_json_string(out, metadata.and_then(|m| m.last_run_id.as_deref()).unwrap_or(NO_RUN_ID));
-    if let Some(pipeline_name) = metadata.and_then(|m| m.pipeline_name.as_deref()) {
-        out.extend_from_slice(br#","pipelineName":"#);
-        push_json_string(out, pipeline_name);
-    }
-    for (name, value) in metadata.map_or(&[][..], |m| &m.other) {
-        out.push(b',');
-        push_json_string(out, name);
-        out.push(b':');
-        push_ascii_json(out, value.as_bytes());
-    }
-    out.extend_from_slice(br#","properties":"#);
-    let ours = [("clientId", CLIENT_ID), ("clientVersion", env!("CARGO_PKG_VERSION"))];
-    out.push(b'{');
-    for (name, value) in metadata.map_or(&[][..], |m| &m.properties) {
-        if ours.iter().all(|(own, _)| own != name) {
-            push_member(out, name, value);
-            out.push(b',');
-        }
-    }
-    let [id, version] = ours;
-    push_member(out, id.0, id.1);
-    out.push(b',');
-    push_member(out, version.0, version.1);
+/// Ends an aspect whose text is written.
+fn push_content_type(out: &mut Vec<u8>, aspect: &Aspect) {
+    out.extend_from_slice(br#"","contentType":"#);
+    push_json_string(out, &aspect.content_type);
     out.push(b'}');
-    out.push(b'}');
-}
-
-fn push_member(out: &mut Vec<u8>, name: &str, value: &str) {
-    push_json_string(out, name);
-    out.push(b':');
-    push_json_string(out, value);
 }
 
 const PREFIX: &[u8] = br#"{"proposals":["#;
@@ -138,7 +108,7 @@ const SUFFIX_ASYNC: &[u8] = br#"],"async":"true"}"#;
 const SUFFIX_SYNC: &[u8] = br#"],"async":"false"}"#;
 
 /// The bytes of a batch's body beside its proposals, commas excluded.
-pub(crate) fn envelope_bytes(asynchronous: bool) -> usize {
+pub(super) fn envelope_bytes(asynchronous: bool) -> usize {
     PREFIX.len() + suffix(asynchronous).len()
 }
 
@@ -148,7 +118,7 @@ fn suffix(asynchronous: bool) -> &'static [u8] {
 
 /// The body of a batch. `asynchronous` says whether GMS answers when it has queued the proposals, or when it has
 /// written them; on the wire it is a text.
-pub(crate) fn batch_body<'a>(
+pub(super) fn batch_body<'a>(
     proposals: impl Iterator<Item = (&'a Proposal, i64)>,
     asynchronous: bool,
     capacity: usize,
@@ -165,25 +135,27 @@ pub(crate) fn batch_body<'a>(
     body.into()
 }
 
-/// The body of a request for one proposal, the only one of `proposals`.
-pub(crate) fn single_body<'a>(
-    proposals: impl Iterator<Item = (&'a Proposal, i64)>,
-    asynchronous: bool,
-    capacity: usize,
-) -> Bytes {
+/// The body of a request for one proposal.
+pub(super) fn single_body(proposal: &Proposal, now: i64, asynchronous: bool, capacity: usize) -> Bytes {
     let mut body = Vec::with_capacity(capacity + envelope_bytes(asynchronous));
     body.extend_from_slice(br#"{"proposal":"#);
-    for (proposal, now) in proposals.take(1) {
-        push_proposal(&mut body, proposal, now);
-    }
+    push_proposal(&mut body, proposal, now);
     body.extend_from_slice(if asynchronous { br#","async":"true"}"# } else { br#","async":"false"}"# });
+    body.into()
+}
+
+/// The body of a request that deletes an entity.
+pub(super) fn delete_body(urn: &Urn) -> Bytes {
+    let mut body = br#"{"urn":"#.to_vec();
+    push_json_string(&mut body, urn.as_str());
+    body.push(b'}');
     body.into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metadata::{Aspect, ChangeType, Urn};
+    use crate::metadata::{ChangeType, SystemMetadata};
     use proptest::prelude::*;
     use serde_json::{Value, json};
 

@@ -6,11 +6,40 @@ use super::Reply;
 
 /// The parts of `GET /config` (`Config.java`) that a client has a use for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ServerConfig {
     /// For example `v1.3.0`.
     pub version: Option<String>,
     /// `core`, or something else for DataHub Cloud.
     pub environment: Option<String>,
+    /// Whether it takes PATCH proposals, if it says so.
+    pub patch_capable: Option<bool>,
+    /// It tells no versions at all, as no GMS has done since 2022.
+    pub is_ancient: bool,
+}
+
+/// What not every GMS can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feature {
+    /// `/openapi/v3/entity/…`.
+    OpenapiV3,
+    /// `/openapi/v1/trace/write/…`: what became of a queued write.
+    Tracing,
+}
+
+type Version = [u32; 4];
+
+impl Feature {
+    /// The first version that has it: DataHub's own, and DataHub Cloud's. The versions for tracing are those of the Python
+    /// client (`rest_emitter.py`); OpenAPI v3 came with 0.14.0.
+    fn since(self, cloud: bool) -> Version {
+        match (self, cloud) {
+            (Self::OpenapiV3, false) => [0, 14, 0, 0],
+            (Self::OpenapiV3, true) => [0, 3, 4, 0],
+            (Self::Tracing, false) => [1, 0, 1, 0],
+            (Self::Tracing, true) => [0, 3, 11, 0],
+        }
+    }
 }
 
 impl ServerConfig {
@@ -24,11 +53,57 @@ impl ServerConfig {
         // Whatever else is odd about the answer, it is a GMS's.
         let text = |pointer| config.pointer(pointer).and_then(Value::as_str);
         let visible = |text: &str| text.chars().filter(|c| !c.is_control()).take(80).collect();
+        // GMS was `linkedin/datahub` before its images moved.
+        let version = text("/versions/acryldata~1datahub/version")
+            .or_else(|| text("/versions/linkedin~1datahub/version"));
         Some(Self {
-            version: text("/versions/acryldata~1datahub/version").map(visible),
+            version: version.filter(|version| *version != "null").map(visible),
             environment: text("/datahub/serverEnv").map(visible),
+            patch_capable: config.get("patchCapable").and_then(Value::as_bool),
+            is_ancient: config.get("versions").is_none(),
         })
     }
+
+    /// Whether it is DataHub Cloud, whose versions count otherwise.
+    pub fn is_cloud(&self) -> bool {
+        self.environment.as_deref().is_some_and(|environment| environment != "core")
+    }
+
+    /// Whether it has `feature`, as far as its version tells; `None` for a version that says nothing, for example that of a
+    /// build of one's own.
+    pub fn supports(&self, feature: Feature) -> Option<bool> {
+        match self.version.as_deref().and_then(parse_version) {
+            Some(version) => Some(version >= feature.since(self.is_cloud())),
+            None if self.is_ancient => Some(false),
+            None => None,
+        }
+    }
+
+    /// The version, as messages name it.
+    pub fn version_name(&self) -> &str {
+        self.version.as_deref().unwrap_or("of an unknown version")
+    }
+}
+
+/// Three or four numbers, perhaps behind a `v`; what comes after them does not count, as in the Python client
+/// (`server_config_util.py`).
+fn parse_version(text: &str) -> Option<Version> {
+    let mut version = [0; 4];
+    let mut found = 0;
+    let text = text.trim();
+    let mut rest = text.strip_prefix('v').unwrap_or(text);
+    for number in &mut version {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let (digits, after) = rest.split_at_checked(digits)?;
+        let Ok(parsed) = digits.parse() else { break };
+        *number = parsed;
+        found += 1;
+        match after.strip_prefix('.') {
+            Some(after) => rest = after,
+            None => break,
+        }
+    }
+    (found >= 3).then_some(version)
 }
 
 #[cfg(test)]
@@ -44,22 +119,55 @@ mod tests {
         })
     }
 
+    fn of_version(version: &str, environment: Option<&str>) -> ServerConfig {
+        ServerConfig {
+            version: Some(version.into()),
+            environment: environment.map(str::to_owned),
+            ..ServerConfig::default()
+        }
+    }
+
     #[test]
     fn only_a_gms_says_no_code() {
-        let gms = r#"{"noCode":"true","versions":{"acryldata/datahub":{"version":"v1.3.0","commit":"0"}},"datahub":{"serverEnv":"core"}}"#;
+        let gms = r#"{"noCode":"true","patchCapable":true,"versions":{"acryldata/datahub":{"version":"v1.3.0","commit":"0"}},"datahub":{"serverEnv":"core"}}"#;
         let config = read(200, gms).unwrap();
-        assert_eq!(
-            (config.version.as_deref(), config.environment.as_deref()),
-            (Some("v1.3.0"), Some("core"))
-        );
-        assert_eq!(read(200, r#"{"noCode":"true"}"#), Some(ServerConfig::default()));
+        assert_eq!(config, ServerConfig { patch_capable: Some(true), ..of_version("v1.3.0", Some("core")) });
+        let ancient = ServerConfig { is_ancient: true, ..ServerConfig::default() };
+        assert_eq!(read(200, r#"{"noCode":"true"}"#), Some(ancient));
         assert_eq!(
             read(200, r#"{"noCode":"true","versions":null,"datahub":7}"#),
             Some(ServerConfig::default())
         );
+        let old = r#"{"noCode":"true","versions":{"linkedin/datahub":{"version":"v0.10.5"}}}"#;
+        assert_eq!(read(200, old), Some(of_version("v0.10.5", None)));
         assert_eq!(read(401, gms), None);
         assert_eq!(read(200, r#"{"noCode":true}"#), None);
         assert_eq!(read(200, r#"{"status":"ok","config":{"application":"datahub-frontend"}}"#), None);
         assert_eq!(read(200, "<html>"), None);
+    }
+
+    #[test]
+    fn the_version_tells_what_a_server_can_do() {
+        use Feature::{OpenapiV3, Tracing};
+        for (version, environment, openapi, tracing) in [
+            ("v1.3.0", Some("core"), Some(true), Some(true)),
+            ("1.0.1rc3", None, Some(true), Some(true)),
+            ("v1.0.0.2", None, Some(true), Some(false)),
+            ("v0.14.0", None, Some(true), Some(false)),
+            ("v0.13.3", Some("core"), Some(false), Some(false)),
+            ("v0.3.12.1", Some("cloud"), Some(true), Some(true)),
+            ("v0.3.10", Some("cloud"), Some(true), Some(false)),
+            ("v1.3", None, None, None),
+            ("head", None, None, None),
+            ("v99999999999.1.1", None, None, None),
+            ("", None, None, None),
+        ] {
+            let config = of_version(version, environment);
+            let found = (config.supports(OpenapiV3), config.supports(Tracing));
+            assert_eq!(found, (openapi, tracing), "{version}");
+        }
+        let ancient = ServerConfig { is_ancient: true, ..ServerConfig::default() };
+        assert_eq!(ancient.supports(OpenapiV3), Some(false));
+        assert_eq!(ServerConfig::default().supports(Tracing), None);
     }
 }

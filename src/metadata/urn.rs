@@ -62,7 +62,12 @@ impl Urn {
 
     /// The URN as one segment of a path: everything but RFC 3986's unreserved characters is percent-encoded.
     pub fn path_segment(&self) -> String {
-        utf8_percent_encode(&self.0, PATH_SEGMENT).to_string()
+        Self::path_segment_of(&self.0)
+    }
+
+    /// As [`path_segment`](Self::path_segment), for any text.
+    pub(crate) fn path_segment_of(text: &str) -> String {
+        utf8_percent_encode(text, PATH_SEGMENT).to_string()
     }
 
     /// Why GMS would not store an entity of this name, if it would not.

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::time::Duration;
 
-use datahub_emitter::emitter::{EmitMode, Emitter, EmitterBuilder, Outcome, Receipt, UndeliveredReason};
+use datahub_emitter::emitter::{Emitter, EmitterBuilder, Outcome, Receipt, SinkMode, UndeliveredReason};
 use datahub_emitter::gms::RetryPolicy;
 use datahub_emitter::metadata::{ChangeType, Proposal, Urn};
 use proptest::prelude::*;
@@ -223,9 +223,9 @@ async fn flush_waits_for_all_and_close_for_no_longer_than_told() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_mode_has_its_request() {
     for (mode, path, asynchronous) in [
-        (EmitMode::Sync, "POST /aspects?action=ingestProposal ", "false"),
-        (EmitMode::Async, "POST /aspects?action=ingestProposal ", "true"),
-        (EmitMode::AsyncBatch, "POST /aspects?action=ingestProposalBatch ", "true"),
+        (SinkMode::Sync, "POST /aspects?action=ingestProposal ", "false"),
+        (SinkMode::Async, "POST /aspects?action=ingestProposal ", "true"),
+        (SinkMode::AsyncBatch, "POST /aspects?action=ingestProposalBatch ", "true"),
     ] {
         let gms = ScriptedGms::start(|_| Answer::ok()).await;
         let emitter = emitter(&gms).mode(mode).build().unwrap();
@@ -315,7 +315,7 @@ async fn what_was_taken_without_an_answer_is_no_rejection_when_it_is_found_there
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_403_in_the_middle_of_a_run_costs_what_it_names_in_every_mode() {
-    for mode in [EmitMode::Sync, EmitMode::AsyncBatch] {
+    for mode in [SinkMode::Sync, SinkMode::AsyncBatch] {
         let gms = ScriptedGms::start(|request: &Request| {
             let named = request.proposals().into_iter().find(|(urn, _)| urn == "urn:li:tag:t150");
             named.map_or_else(Answer::ok, |(urn, _)| {

@@ -7,24 +7,39 @@
 //!   `pre_json_transform` does the same). GMS takes an absent member for null, and refuses null itself.
 //! - Where a union is, an object of one member is its tag and stays; a class there moves from
 //!   `com.linkedin.pegasus2avro` to `com.linkedin`, where GMS has it.
+//! - Where a union with aliases is, a `fieldDiscriminator` is left out, and all but the member that it names.
 //! - Anywhere else in a record, an object of one member named `string`, `int`, `long`, `float`, `double`, `boolean` or
 //!   `array`, with a value of that type, is Avro's mark of a nullable field, and its value takes its place.
 //! - Below a map nothing is rewritten, for its keys are the user's own, unless the model knows a union there.
 //!
 //! All is decided when an object closes, on what is left of it, so rewriting twice is the same as rewriting once.
+//!
+//! Of an aspect that the model does not know ([`Role::Unknown`]) there is nothing but its shape to go by, and the rules
+//! are those of `pre_json_transform` to the letter: an object of one member, null or not, named by a class of Python's
+//! moves to `com.linkedin`; an object with a `fieldDiscriminator` is reduced to the member that it names; all other
+//! members that are null are left out.
+
+mod mark;
+
+use std::ops::Range;
 
 use super::cursor::{Cursor, Kind};
 use super::error::JsonError;
 use super::walk::Visitor;
 use crate::metadata::model::{Node, PYTHON_NAMESPACE, Role};
+use mark::{Mark, decode, same_name};
 
 /// What `com.linkedin.pegasus2avro.` has and `com.linkedin.` has not.
-const LEFT_OUT: std::ops::Range<usize> = "com.linkedin.".len()..PYTHON_NAMESPACE.len();
+const LEFT_OUT: Range<usize> = "com.linkedin.".len()..PYTHON_NAMESPACE.len();
+
+/// The member that names the one that is meant, of a union with aliases as Avro has it.
+const DISCRIMINATOR: &[u8] = b"fieldDiscriminator";
 
 /// Copies values by the rules; keeps its memory for the next one.
 #[derive(Debug, Default)]
 pub(crate) struct Rewriter {
     frames: Vec<Frame>,
+    members: Vec<Member>,
 }
 
 impl Rewriter {
@@ -39,9 +54,16 @@ impl Rewriter {
         out: &mut Vec<u8>,
     ) -> Result<(), JsonError> {
         self.frames.clear();
+        self.members.clear();
         cursor.skip_white_space();
-        let mut pass =
-            Pass { text: cursor.text(), copied: cursor.offset(), out, frames: &mut self.frames, root };
+        let mut pass = Pass {
+            text: cursor.text(),
+            copied: cursor.offset(),
+            out,
+            frames: &mut self.frames,
+            members: &mut self.members,
+            root,
+        };
         let (_, end) = cursor.walk(&mut pass)?;
         pass.copy_to(end);
         Ok(())
@@ -66,46 +88,28 @@ struct Frame {
     name: usize,
     value: usize,
     kind: Kind,
+    /// How many members are noted of the objects around it.
+    members_before: usize,
+    /// What the `fieldDiscriminator` says, where the text has it.
+    discriminator: Option<Range<usize>>,
 }
 
-/// What a name says of the object whose only member it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mark {
-    None,
-    /// A class in Python's namespace.
-    PythonClass,
-    /// An Avro type without a name of its own.
-    Text,
-    Integer,
-    Number,
-    Boolean,
-    Array,
+impl Frame {
+    /// Whether its members are noted: it may be that only one of them is meant.
+    fn notes_members(&self) -> bool {
+        self.object && matches!(self.node.role, Role::AliasedUnion | Role::Unknown)
+    }
 }
 
-impl Mark {
-    fn of(name: &[u8]) -> Self {
-        match name {
-            b"string" => Self::Text,
-            b"int" | b"long" => Self::Integer,
-            b"float" | b"double" => Self::Number,
-            b"boolean" => Self::Boolean,
-            b"array" => Self::Array,
-            name if name.starts_with(PYTHON_NAMESPACE.as_bytes()) => Self::PythonClass,
-            _ => Self::None,
-        }
-    }
-
-    /// Whether the name is that of the value's type.
-    fn fits(self, kind: Kind) -> bool {
-        match self {
-            Self::None | Self::PythonClass => false,
-            Self::Text => kind == Kind::String,
-            Self::Integer => kind == Kind::Integer,
-            Self::Number => matches!(kind, Kind::Integer | Kind::Fraction),
-            Self::Boolean => kind == Kind::Boolean,
-            Self::Array => kind == Kind::Array,
-        }
-    }
+/// A member of an open object.
+#[derive(Debug)]
+struct Member {
+    /// Where the text has its name, without the quotes.
+    name: Range<usize>,
+    /// Where it starts in the output, without a comma; `None` if it is null and was left out.
+    start: Option<usize>,
+    /// Whether it is the `fieldDiscriminator`.
+    discriminates: bool,
 }
 
 struct Pass<'a> {
@@ -114,6 +118,8 @@ struct Pass<'a> {
     copied: usize,
     out: &'a mut Vec<u8>,
     frames: &'a mut Vec<Frame>,
+    /// Of the open objects that note them, the outer ones' first.
+    members: &'a mut Vec<Member>,
     root: &'static Node,
 }
 
@@ -144,6 +150,57 @@ impl Pass<'_> {
         frame.kept += 1;
         frame.member_node
     }
+
+    /// Closes an object whose members were noted.
+    fn close_noted(&mut self, at: usize, frame: &Frame) {
+        self.copy_to(at);
+        let members = self.members.get(frame.members_before..).unwrap_or_default();
+        let by_shape = frame.node.role == Role::Unknown;
+        if let [only] = members
+            && by_shape
+            && frame.mark == Mark::PythonClass
+        {
+            if only.start.is_none() {
+                // It is a union's tag, and what is null is the union's value.
+                push_null(self.out, self.text, only);
+            }
+            self.out.drain(frame.name + LEFT_OUT.start..frame.name + LEFT_OUT.end);
+        } else if let Some(named) = &frame.discriminator {
+            let named = self.text.get(named.clone()).unwrap_or_default();
+            let meant = members.iter().rposition(|member| {
+                (by_shape || member.start.is_some())
+                    && self.text.get(member.name.clone()).is_some_and(|name| same_name(name, named))
+            });
+            if let Some(meant) = meant {
+                self.keep(frame, |index, _| index == meant);
+            } else if !by_shape {
+                // What it names is not there, so what is there must be it.
+                self.keep(frame, |_, member| member.start.is_some() && !member.discriminates);
+            }
+        }
+        self.members.truncate(frame.members_before);
+    }
+
+    /// Leaves only some of an object's members in the output.
+    fn keep(&mut self, frame: &Frame, is_kept: impl Fn(usize, &Member) -> bool) {
+        let members = self.members.get(frame.members_before..).unwrap_or_default();
+        let mut kept = Vec::new();
+        for (index, member) in members.iter().enumerate().filter(|(index, member)| is_kept(*index, member)) {
+            if !kept.is_empty() {
+                kept.push(b',');
+            }
+            let Some(start) = member.start else {
+                push_null(&mut kept, self.text, member);
+                continue;
+            };
+            // Before the member behind it is a comma.
+            let behind = members.get(index + 1..).unwrap_or_default().iter().find_map(|member| member.start);
+            let end = behind.map_or(self.out.len(), |behind| behind - 1);
+            kept.extend_from_slice(self.out.get(start..end).unwrap_or_default());
+        }
+        self.out.truncate(frame.open + 1);
+        self.out.append(&mut kept);
+    }
 }
 
 impl Visitor for Pass<'_> {
@@ -166,6 +223,8 @@ impl Visitor for Pass<'_> {
             name: open,
             value: open,
             kind: Kind::Null,
+            members_before: self.members.len(),
+            discriminator: None,
         });
     }
 
@@ -179,8 +238,16 @@ impl Visitor for Pass<'_> {
         let decoded = if escaped { decode(raw) } else { None };
         let name = decoded.as_deref().unwrap_or(raw);
         frame.member_node = frame.node.member(name);
+        if frame.notes_members() {
+            self.members.push(Member {
+                name: start..end,
+                start: Some(position - 1),
+                discriminates: name == DISCRIMINATOR,
+            });
+        }
         if frame.kept == 0 {
-            frame.mark = if is_root { Mark::None } else { Mark::of(name) };
+            let is_record = is_root && frame.node.role == Role::Plain;
+            frame.mark = if is_record { Mark::None } else { Mark::of(name) };
             if escaped && frame.mark == Mark::PythonClass {
                 // Its letters are not where they would be cut.
                 frame.mark = Mark::None;
@@ -208,14 +275,22 @@ impl Visitor for Pass<'_> {
     }
 
     fn scalar(&mut self, start: usize, end: usize, kind: Kind) {
-        if kind == Kind::Null
-            && let Some(frame) = self.frames.last()
+        if let Some(frame) = self.frames.last_mut()
             && frame.object
         {
-            let member = frame.member;
-            self.copy_to(end);
-            self.out.truncate(member);
-            return;
+            let noted = if frame.notes_members() { self.members.last_mut() } else { None };
+            if kind == Kind::Null {
+                if let Some(member) = noted {
+                    member.start = None;
+                }
+                let member = frame.member;
+                self.copy_to(end);
+                self.out.truncate(member);
+                return;
+            }
+            if kind == Kind::String && noted.is_some_and(|member| member.discriminates) {
+                frame.discriminator = Some(start + 1..end - 1);
+            }
         }
         self.begin_value(start, kind);
     }
@@ -224,6 +299,10 @@ impl Visitor for Pass<'_> {
         let Some(frame) = self.frames.pop() else {
             return;
         };
+        if frame.notes_members() {
+            self.close_noted(at, &frame);
+            return;
+        }
         if !object || frame.kept != 1 {
             return;
         }
@@ -243,12 +322,9 @@ impl Visitor for Pass<'_> {
     }
 }
 
-/// The name that is meant by one with escapes, if a Rust string can hold it.
-fn decode(raw: &[u8]) -> Option<Vec<u8>> {
-    let mut quoted = Vec::with_capacity(raw.len() + 2);
-    quoted.push(b'"');
-    quoted.extend_from_slice(raw);
-    quoted.push(b'"');
-    let name = Cursor::new(&quoted, 0).ok()?.string().ok()?.decode().ok()?;
-    Some(name.into_owned().into_bytes())
+/// Appends a member that was left out because it is null.
+fn push_null(out: &mut Vec<u8>, text: &[u8], member: &Member) {
+    out.push(b'"');
+    out.extend_from_slice(text.get(member.name.clone()).unwrap_or_default());
+    out.extend_from_slice(b"\":null");
 }

@@ -76,7 +76,7 @@ pub(super) static ASPECTS: [AspectModel; 271] = [
     AspectModel::versioned("corpUserKey", "com.linkedin.metadata.key.CorpUserKey", &PLAIN),
     AspectModel::versioned("corpUserSettings", "com.linkedin.identity.CorpUserSettings", &PLAIN),
     AspectModel::versioned("corpUserStatus", "com.linkedin.identity.CorpUserStatus", &PLAIN),
-    AspectModel::versioned("cost", "com.linkedin.common.Cost", &PLAIN),
+    AspectModel::versioned("cost", "com.linkedin.common.Cost", &paths::COST),
     AspectModel::versioned("dashboardInfo", "com.linkedin.dashboard.DashboardInfo", &paths::DASHBOARD_INFO),
     AspectModel::versioned("dashboardKey", "com.linkedin.metadata.key.DashboardKey", &PLAIN),
     AspectModel::timeseries(

@@ -14,7 +14,7 @@ mod tests;
 use std::borrow::Cow;
 
 use super::Name;
-pub(crate) use node::{Node, Role};
+pub(crate) use node::{Node, Role, UNKNOWN};
 
 /// Where Python's classes live; GMS knows the same classes without the second part.
 pub(crate) const PYTHON_NAMESPACE: &str = "com.linkedin.pegasus2avro.";
@@ -66,6 +66,13 @@ pub fn is_timeseries(name: &str) -> bool {
 /// The aspect that holds the key of entities of this type.
 pub fn key_aspect(entity_type: &str) -> Option<&'static str> {
     entity(entity_type).map(|(_, key_aspect)| *key_aspect)
+}
+
+/// Whether the aspect `name` holds the key of entities of this type. Of a type that the model does not know it is taken from
+/// the name: `recordKey` for `record`.
+pub fn is_key_aspect(entity_type: &str, name: &str) -> bool {
+    key_aspect(entity_type)
+        .map_or_else(|| name.strip_suffix("Key") == Some(entity_type), |key_aspect| key_aspect == name)
 }
 
 /// `name` without a copy of its own where it is an aspect or an entity type that the model knows.

@@ -16,20 +16,29 @@ pub(crate) enum Role {
     Plain,
     /// A union: an object of one member is its tag.
     Union,
+    /// A union with aliases for its members: Avro has it as a record of all of them and a `fieldDiscriminator` that names
+    /// the one that is meant, GMS as an object of that one.
+    AliasedUnion,
     /// A map: its keys are the user's own words.
     Map,
     /// Something below a map: nothing is known of it, and nothing is rewritten.
     Opaque,
+    /// Anything in an aspect that the model does not know: only its shape tells what it is.
+    Unknown,
 }
 
 /// A record without unions and maps.
 pub(super) static PLAIN: Node = Node::of(Role::Plain);
 /// A union.
 pub(super) static UNION: Node = Node::of(Role::Union);
+/// A union with aliases for its members.
+pub(super) static ALIASED_UNION: Node = Node::of(Role::AliasedUnion);
 /// A map whose values hold no union.
 pub(super) static MAP: Node = Node::of(Role::Map);
 /// A map's value.
 static OPAQUE: Node = Node::of(Role::Opaque);
+/// An aspect that the model does not know, and all that is in it.
+pub(crate) static UNKNOWN: Node = Node::of(Role::Unknown);
 
 impl Node {
     const fn of(role: Role) -> Self {
@@ -58,9 +67,10 @@ impl Node {
             Role::Plain => {
                 self.members.iter().find(|(name, _)| name.as_bytes() == key).map_or(&PLAIN, |(_, node)| *node)
             }
-            Role::Union => &PLAIN,
+            Role::Union | Role::AliasedUnion => &PLAIN,
             Role::Map => self.values.unwrap_or(&OPAQUE),
             Role::Opaque => &OPAQUE,
+            Role::Unknown => &UNKNOWN,
         }
     }
 
@@ -68,8 +78,9 @@ impl Node {
     pub(crate) fn item(&self) -> &'static Self {
         match self.role {
             Role::Plain => self.items.unwrap_or(&PLAIN),
-            Role::Union => &PLAIN,
+            Role::Union | Role::AliasedUnion => &PLAIN,
             Role::Map | Role::Opaque => &OPAQUE,
+            Role::Unknown => &UNKNOWN,
         }
     }
 

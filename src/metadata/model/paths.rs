@@ -1,8 +1,8 @@
 //! Where unions and maps are in the aspects that have any.
 //!
-//! Taken from the models of acryl-datahub 1.7.0.17. Aspects and fields that lead to the same places share a node.
+//! Taken from the models of acryl-datahub 1.7.0.17, and the union with aliases from DataHub's `CostValue.pdl`. Aspects and fields that lead to the same places share a node.
 
-use super::node::{MAP, Node, UNION};
+use super::node::{ALIASED_UNION, MAP, Node, UNION};
 
 pub(super) static EDGE: Node = Node::record(&[("properties", &MAP)]);
 static EDGES: Node = Node::array(&EDGE);
@@ -51,6 +51,7 @@ pub(super) static BUSINESS_ATTRIBUTE_INFO: Node = Node::record(&[
 static UNIONS: Node = Node::array(&UNION);
 pub(super) static CHART_INFO: Node =
     Node::record(&[("customProperties", &MAP), ("inputEdges", &EDGES), ("inputs", &UNIONS)]);
+pub(super) static COST: Node = Node::record(&[("cost", &ALIASED_UNION)]);
 pub(super) static DASHBOARD_INFO: Node = Node::record(&[
     ("chartEdges", &EDGES),
     ("customProperties", &MAP),

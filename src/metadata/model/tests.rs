@@ -76,6 +76,11 @@ fn paths_lead_to_unions_and_maps() {
     assert_eq!(specs.role, Role::Map);
     assert_eq!(specs.member(b"anything").member(b"foreignKey").role, Role::Union);
 
+    let cost = aspect("cost").unwrap().root;
+    assert_eq!(cost.member(b"cost").role, Role::AliasedUnion);
+    assert_eq!(cost.member(b"cost").member(b"cost").role, Role::Plain);
+    assert_eq!(cost.member(b"costType").role, Role::Plain);
+
     let custom = aspect("datasetProperties").unwrap().root.member(b"customProperties");
     assert_eq!(custom.role, Role::Map);
     assert_eq!(custom.member(b"string").role, Role::Opaque);

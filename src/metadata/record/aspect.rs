@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::RecordError;
-use crate::metadata::json::{self, Cursor, Kind, Rewriter, Text};
+use crate::metadata::json::{self, Cursor, JsonError, Kind, Rewriter, Text};
 use crate::metadata::model::{self, Node};
 use crate::metadata::nearest::suggestion;
 use crate::metadata::{Aspect, ChangeType, ContentType};
@@ -33,15 +33,6 @@ impl Meaning {
         let known = model::aspect(aspect_name).filter(|_| change_type == ChangeType::Upsert);
         Self { change_type, root: known.map(|model| model.root), max_depth }
     }
-
-    fn content_type(&self) -> ContentType {
-        if self.change_type == ChangeType::Patch {
-            // DataHub's file sink drops a patch's content type; its patch builders know only this one.
-            Aspect::JSON_PATCH
-        } else {
-            Aspect::JSON
-        }
-    }
 }
 
 impl AspectReader {
@@ -54,6 +45,12 @@ impl AspectReader {
         let kind = cursor.kind()?;
         let start = cursor.offset();
         match kind {
+            Kind::Null if meaning.change_type == ChangeType::Patch => {
+                return Err(RecordError::new(
+                    start,
+                    "aspect is null: expected a patch, or another changeType",
+                ));
+            }
             Kind::Null => {
                 cursor.skip()?;
                 return Ok(None);
@@ -118,13 +115,17 @@ impl AspectReader {
                 }
                 ((kind, at), given)
             }
-            (Some(json), None, None) => (json, meaning.content_type()),
+            // A patch is no exception: DataHub's file source says the same of it, and GMS does not look at it.
+            (Some(json), None, None) => (json, Aspect::JSON),
             (None, Some(text), Some(given)) => {
                 let root = meaning.root.filter(|_| given == Aspect::JSON);
                 let kind = self.copy_value(text, root, meaning.max_depth)?;
                 ((kind, text.offset()), given)
             }
         };
+        if meaning.change_type == ChangeType::Patch {
+            self.check_patch(kind).map_err(|reason| RecordError::new(at, reason))?;
+        }
         if kind == Kind::Null {
             if meaning.change_type == ChangeType::Delete {
                 return Ok(None);
@@ -132,7 +133,7 @@ impl AspectReader {
             let reason = "the aspect is null: expected an object, or `\"aspect\": null` where none is meant";
             return Err(RecordError::new(start, reason));
         }
-        // A patch is a list of steps, and a DELETE needs no aspect; every other one is a record of the model.
+        // A DELETE needs no aspect, so it may be anything; every other one but a patch is a record of the model.
         if kind != Kind::Object && !matches!(meaning.change_type, ChangeType::Patch | ChangeType::Delete) {
             let reason = format!("the aspect: expected an object, found {}", kind.name());
             return Err(RecordError::new(at, reason));
@@ -150,6 +151,39 @@ impl AspectReader {
         self.compact.clear();
         self.copy(cursor, model::aspect(name).map(|model| model.root))?;
         Ok(Aspect { value: Bytes::copy_from_slice(&self.compact), content_type: Aspect::JSON })
+    }
+
+    /// Whether the text is a patch: a list of operations (RFC 6902), or an object that has one (`GenericJsonPatch`).
+    fn check_patch(&self, kind: Kind) -> Result<(), String> {
+        let expected = "the patch: expected a list of operations or an object with `patch`, found";
+        match kind {
+            Kind::Array => return Ok(()),
+            Kind::Object => {}
+            other => return Err(format!("{expected} {}", other.name())),
+        }
+        let operations = self.member("patch");
+        match operations.map_err(|error| error.to_string())? {
+            Some(Kind::Array) => Ok(()),
+            Some(other) => {
+                Err(format!("`patch` of the patch: expected a list of operations, found {}", other.name()))
+            }
+            None => Err(format!("{expected} an object without it")),
+        }
+    }
+
+    /// What the member of this name is, in the text that was copied last.
+    fn member(&self, name: &str) -> Result<Option<Kind>, JsonError> {
+        let mut cursor = Cursor::new(&self.compact, usize::MAX)?;
+        let mut object = cursor.object()?;
+        let mut found = None;
+        while let Some(key) = cursor.key(&mut object)? {
+            let kind = cursor.kind()?;
+            if key.decode().is_ok_and(|key| key == name) {
+                found = Some(kind);
+            }
+            cursor.skip()?;
+        }
+        Ok(found)
     }
 
     fn copy(&mut self, cursor: &mut Cursor<'_>, root: Option<&'static Node>) -> Result<(), RecordError> {

@@ -1,13 +1,12 @@
 //! From a proposal to a record's text.
 
 use crate::metadata::json;
-use crate::metadata::{Aspect, ChangeType, Proposal};
+use crate::metadata::{Aspect, Proposal};
 
 /// Appends the proposal as one line (without its end) with the aspect as `{"json": …}`, in ASCII.
 ///
-/// A patch, and any aspect of another content type than `application/json`, is written with `value` and `contentType`
-/// instead, since `{"json": …}` cannot say what it is: DataHub's own file sink loses a patch's type that way. A proposal
-/// without an aspect has `"aspect":null`, without which DataHub's file source would not know it for a proposal.
+/// An aspect of another content type than `application/json`, as most patches are, is written with `value` and
+/// `contentType` instead, since `{"json": …}` cannot say what it is: DataHub's own file sink loses it. A proposal without an aspect has `"aspect":null`, without which DataHub's file source would not know it for a proposal.
 pub fn write_json_form(proposal: &Proposal, out: &mut Vec<u8>) {
     write(proposal, out, Form::Json, None);
 }
@@ -48,7 +47,7 @@ fn write(proposal: &Proposal, out: &mut Vec<u8>, form: Form, extra: Option<(&str
     out.extend_from_slice(b",\"aspect\":");
     match &proposal.aspect {
         None => out.extend_from_slice(b"null"),
-        Some(aspect) if form == Form::Json && keeps_its_type(proposal.change_type, aspect) => {
+        Some(aspect) if form == Form::Json && aspect.content_type == Aspect::JSON => {
             out.extend_from_slice(b"{\"json\":");
             json::push_ascii_json(out, &aspect.value);
             out.push(b'}');
@@ -76,9 +75,4 @@ fn write(proposal: &Proposal, out: &mut Vec<u8>, form: Form, extra: Option<(&str
         out.extend_from_slice(value);
     }
     out.push(b'}');
-}
-
-/// Whether `{"json": …}` is read back with the same content type.
-fn keeps_its_type(change_type: ChangeType, aspect: &Aspect) -> bool {
-    change_type != ChangeType::Patch && aspect.content_type == Aspect::JSON
 }

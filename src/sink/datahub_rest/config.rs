@@ -1,15 +1,17 @@
 //! The keys of `sink.config`.
 
+mod delivery;
 mod destination;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::auth::Token;
-use crate::emitter::{EmitMode, Emitter, EmitterBuilder, MAX_BATCH};
-use crate::gms::{ClientMode, RetryPolicy, TlsSettings};
+use crate::emitter::{Emitter, EmitterBuilder, MAX_BATCH, SinkMode};
+use crate::gms::{ClientMode, EmitMode, Endpoint, RetryPolicy, TlsSettings};
 use crate::recipe::{Environment, Fields};
 
+use delivery::Delivery;
 pub use destination::{Overrides, Server};
 
 /// A year: whoever waits longer has made a mistake.
@@ -22,8 +24,7 @@ pub struct DatahubRestConfig {
     pub server: Server,
     /// `token`, or what the environment says for the environment's server.
     pub token: Option<Token>,
-    /// `mode`. Default `ASYNC_BATCH`.
-    pub mode: EmitMode,
+    delivery: Delivery,
     limits: Limits,
     timeout: Duration,
     retry: RetryPolicy,
@@ -38,7 +39,7 @@ pub struct DatahubRestConfig {
 struct Limits {
     max_threads: usize,
     max_per_batch: usize,
-    max_batch_bytes: usize,
+    max_batch_bytes: Option<usize>,
     max_pending_requests: usize,
     max_pending_bytes: usize,
     min_process_interval: Duration,
@@ -55,15 +56,15 @@ impl DatahubRestConfig {
     ) -> Option<Self> {
         let server = destination::read_server(fields, overrides, environment);
         let token = destination::read_token(fields, overrides, server.as_ref(), environment, warnings);
-        refuse_what_is_not_there(fields, environment);
-        accept_what_has_no_effect(fields, environment, warnings);
+        fields.not_yet("auth", "use `token`");
+        accept_what_has_no_effect(fields, warnings);
         let tcp_keepalive = fields.boolean("tcp_keepalive").or_else(|| {
             let variable = "DATAHUB_REST_SINK_DEFAULT_TCP_KEEPALIVE";
             from_variable(fields, environment, "tcp_keepalive", variable, boolean)
         });
         let component = fields.string("datahub_component");
         let config = Self {
-            mode: read_mode(fields, environment),
+            delivery: Delivery::read(fields, environment, warnings),
             limits: Limits::read(fields, environment),
             retry: read_retry(fields, environment),
             timeout: read_timeout(fields, warnings),
@@ -78,14 +79,31 @@ impl DatahubRestConfig {
         Some(config)
     }
 
+    /// `mode`. Default `ASYNC_BATCH`.
+    pub fn mode(&self) -> SinkMode {
+        self.delivery.mode
+    }
+
+    /// `endpoint`. Default `RESTLI`.
+    pub fn endpoint(&self) -> Endpoint {
+        self.delivery.endpoint
+    }
+
+    /// `emit_mode`. By default what the mode says.
+    pub fn emit_mode(&self) -> EmitMode {
+        self.delivery.emit_mode
+    }
+
     /// An emitter with these settings.
     pub(super) fn emitter(&self, server: &str, token: Option<Token>) -> EmitterBuilder {
         let mut builder = Emitter::builder(server)
             .client_mode(ClientMode::Ingestion)
-            .mode(self.mode)
+            .mode(self.delivery.mode)
+            .endpoint(self.delivery.endpoint)
+            .emit_mode(self.delivery.emit_mode)
+            .respect_sync_marker(self.delivery.respect_sync_marker)
             .max_threads(self.limits.max_threads)
             .max_per_batch(self.limits.max_per_batch)
-            .max_batch_bytes(self.limits.max_batch_bytes)
             .max_pending_requests(self.limits.max_pending_requests)
             .max_pending_bytes(self.limits.max_pending_bytes)
             .min_process_interval(self.limits.min_process_interval)
@@ -93,6 +111,12 @@ impl DatahubRestConfig {
             .retry(self.retry.clone())
             .tls(self.tls.clone())
             .tcp_keepalive(self.tcp_keepalive);
+        if let Some(bytes) = self.limits.max_batch_bytes {
+            builder = builder.max_batch_bytes(bytes);
+        }
+        if let Some(timeout) = self.delivery.trace_timeout {
+            builder = builder.trace_timeout(timeout);
+        }
         if let Some(token) = token {
             builder = builder.token_from(token);
         }
@@ -133,7 +157,7 @@ impl Limits {
         Self {
             max_threads: max_threads.unwrap_or(15).max(1),
             max_per_batch: max_per_batch.min(longest_batch).max(1),
-            max_batch_bytes: max_batch_bytes.unwrap_or(15 * 1024 * 1024),
+            max_batch_bytes,
             max_pending_requests: fields
                 .number("max_pending_requests", 1..=10_000_000, "a number of proposals, at least 1")
                 .unwrap_or(2_000),
@@ -163,13 +187,6 @@ fn read_timeout(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> Duration
     seconds.unwrap_or(Duration::from_secs(30))
 }
 
-fn read_mode(fields: &mut Fields<'_>, environment: &Environment) -> EmitMode {
-    fields
-        .choice("mode", &MODES)
-        .or_else(|| from_variable(fields, environment, "mode", "DATAHUB_REST_SINK_DEFAULT_MODE", mode_named))
-        .unwrap_or_default()
-}
-
 fn read_retry(fields: &mut Fields<'_>, environment: &Environment) -> RetryPolicy {
     const KEY: &str = "retry_max_times";
     let defaults = RetryPolicy::default();
@@ -185,13 +202,6 @@ fn read_retry(fields: &mut Fields<'_>, environment: &Environment) -> RetryPolicy
         throttled_per_try: throttled_per_try.unwrap_or(defaults.throttled_per_try),
         ..defaults
     }
-}
-
-const MODES: [(&str, EmitMode); 3] =
-    [("ASYNC_BATCH", EmitMode::AsyncBatch), ("ASYNC", EmitMode::Async), ("SYNC", EmitMode::Sync)];
-
-fn mode_named(text: &str) -> Option<EmitMode> {
-    named(&MODES, text)
 }
 
 fn named<T: Copy>(choices: &[(&str, T)], text: &str) -> Option<T> {
@@ -250,32 +260,7 @@ fn read_tls(fields: &mut Fields<'_>, environment: &Environment) -> TlsSettings {
     }
 }
 
-fn refuse_what_is_not_there(fields: &mut Fields<'_>, environment: &Environment) {
-    const ENDPOINTS: [(&str, bool); 2] = [("RESTLI", false), ("OPENAPI", true)];
-    const ENDPOINT_VARIABLE: &str = "DATAHUB_REST_EMITTER_DEFAULT_ENDPOINT";
-    match fields.choice("endpoint", &ENDPOINTS) {
-        Some(true) => fields.not_yet("endpoint", "only restli is spoken so far"),
-        Some(false) => {}
-        None => {
-            let named = |text: &str| named(&ENDPOINTS, text);
-            if from_variable(fields, environment, "endpoint", ENDPOINT_VARIABLE, named) == Some(true) {
-                fields.mistake(
-                    "endpoint",
-                    format!(
-                        "OPENAPI, which the environment variable {ENDPOINT_VARIABLE} asks for, is not supported yet: \
-                         write `endpoint: restli` here, or unset the variable"
-                    ),
-                );
-            }
-        }
-    }
-    if fields.boolean("respect_mcp_sync_marker") == Some(true) {
-        fields.not_yet("respect_mcp_sync_marker", "leave it out; the marker is passed on to GMS as it is");
-    }
-    fields.not_yet("auth", "use `token`");
-}
-
-fn accept_what_has_no_effect(fields: &mut Fields<'_>, environment: &Environment, warnings: &mut Vec<String>) {
+fn accept_what_has_no_effect(fields: &mut Fields<'_>, warnings: &mut Vec<String>) {
     const POOL: &str = "connections are kept open as long as they are of use";
     fields.ignored("pool_connections", POOL, warnings);
     fields.ignored("pool_maxsize", POOL, warnings);
@@ -286,14 +271,11 @@ fn accept_what_has_no_effect(fields: &mut Fields<'_>, environment: &Environment,
         "DataHub's REST sink does not use it either; see `endpoint`",
         warnings,
     );
-    fields.ignored("default_emit_mode", "DataHub's REST sink does not use it either; see `mode`", warnings);
-    if destination::is_set(environment, "DATAHUB_EMIT_MODE") {
-        warnings.push(
-            "the environment variable DATAHUB_EMIT_MODE has no effect yet: `mode` under sink.config, or \
-             DATAHUB_REST_SINK_DEFAULT_MODE, says how proposals are sent"
-                .into(),
-        );
-    }
+    fields.ignored(
+        "default_emit_mode",
+        "DataHub's REST sink does not use it either; see `emit_mode`",
+        warnings,
+    );
 }
 
 #[cfg(test)]

@@ -10,10 +10,14 @@ use std::time::Duration;
 use super::{BoxFuture, RequestCounts, Sink, SinkSummary, TokenSummary};
 use crate::Error;
 use crate::auth::{Token, TokenFacts, TokenSource};
-use crate::emitter::{Delivery, EmitMode, Emitter};
-use crate::gms::ServerConfig;
+use crate::emitter::{Delivery, Emitter, SinkMode};
+use crate::gms::{EmitMode, Endpoint, ServerConfig};
 
 pub use config::{DatahubRestConfig, Overrides, Server};
+
+/// What a run says of an old GMS.
+const SINGLE_ONLY: &str =
+    "this GMS does not know ingestProposalBatch: proposals were sent one by one, which takes longer";
 
 /// A GMS inside the process, running for as long as this is kept.
 pub struct EmbeddedServer {
@@ -39,7 +43,9 @@ pub type StartEmbedded =
 pub struct DatahubRestSink {
     emitter: Emitter,
     server: ServerConfig,
-    mode: EmitMode,
+    mode: SinkMode,
+    endpoint: Endpoint,
+    emit_mode: EmitMode,
     token: TokenSummary,
     /// Stopped when the last outcome is known.
     embedded: Mutex<Option<EmbeddedServer>>,
@@ -55,7 +61,7 @@ impl DatahubRestSink {
         config: DatahubRestConfig,
         start_embedded: Option<&StartEmbedded>,
     ) -> Result<Self, Error> {
-        let mode = config.mode;
+        let (mode, endpoint, emit_mode) = (config.mode(), config.endpoint(), config.emit_mode());
         let (builder, embedded) = match &config.server {
             Server::At(server) => (config.emitter(server, config.token.clone()), None),
             Server::Embedded { data } => {
@@ -78,7 +84,7 @@ impl DatahubRestSink {
             "connected to GMS"
         );
         let token = summary(emitter.client().token());
-        Ok(Self { emitter, server, mode, token, embedded: Mutex::new(embedded) })
+        Ok(Self { emitter, server, mode, endpoint, emit_mode, token, embedded: Mutex::new(embedded) })
     }
 }
 
@@ -123,9 +129,9 @@ impl Sink for DatahubRestSink {
         SinkSummary {
             server: Some(self.emitter.client().server().to_string()),
             gms_version: self.server.version.clone(),
-            endpoint: Some("restli"),
+            endpoint: Some(self.endpoint.as_str()),
             mode: Some(self.mode.as_str()),
-            delivered_means: self.mode.delivered_means(),
+            delivered_means: self.emit_mode.delivered_means(self.endpoint),
             requests: RequestCounts {
                 sent: counts.requests,
                 retried: counts.retried,
@@ -133,7 +139,7 @@ impl Sink for DatahubRestSink {
                 bytes: counts.bytes,
             },
             token: self.token.clone(),
-            warnings: Vec::new(),
+            warnings: if self.emitter.is_single_only() { vec![SINGLE_ONLY.to_owned()] } else { Vec::new() },
         }
     }
 }

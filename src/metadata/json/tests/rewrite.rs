@@ -1,12 +1,14 @@
 use proptest::prelude::*;
+use serde_json::Value;
 
 use super::*;
 use crate::metadata::model;
 
+/// As the aspect of this name, which may be one that the model does not know.
 fn rewritten(aspect: &str, text: &str) -> String {
     let mut out = b"before ".to_vec();
     let mut cursor = Cursor::new(text.as_bytes(), DEFAULT_MAX_DEPTH).unwrap();
-    let root = model::aspect(aspect).unwrap().root;
+    let root = model::aspect(aspect).map_or(&model::UNKNOWN, |model| model.root);
     Rewriter::default().rewrite(&mut cursor, root, &mut out).unwrap();
     cursor.end().unwrap();
     let out = String::from_utf8(out).unwrap();
@@ -163,16 +165,112 @@ fn below_a_map_all_is_the_users() {
 }
 
 #[test]
+fn only_the_member_of_a_union_with_aliases_that_is_meant_stays() {
+    let cost = |cost: &str| format!(r#"{{"costType":"ORG_COST_TYPE","cost":{cost}}}"#);
+    for (text, expected) in [
+        (r#"{"fieldDiscriminator":"costCode","costCode":"x"}"#, r#"{"costCode":"x"}"#),
+        (r#"{"fieldDiscriminator":"costCode","costId":null,"costCode":"x"}"#, r#"{"costCode":"x"}"#),
+        (r#"{"costId":1.50,"costCode":"x","fieldDiscriminator":"costId"}"#, r#"{"costId":1.50}"#),
+        (r#"{"costCode":{"string":"x"},"fieldDiscriminator":"costCode"}"#, r#"{"costCode":"x"}"#),
+        (r#"{"fieldDiscriminator":"cost\u0049d","costId":{"double":1},"z":[{}]}"#, r#"{"costId":1}"#),
+        (r#"{"\u0066ieldDiscriminator":"costId","costId":1,"costCode":"x"}"#, r#"{"costId":1}"#),
+        // As GMS has it, and as a client with other fields may.
+        (r#"{"costId":1}"#, r#"{"costId":1}"#),
+        (r#"{"costId":1,"costCode":"x"}"#, r#"{"costId":1,"costCode":"x"}"#),
+        // It names what is not there.
+        (r#"{"fieldDiscriminator":"costCode","costCode":null,"costId":1}"#, r#"{"costId":1}"#),
+        (
+            r#"{"a":1,"fieldDiscriminator":"c","b":{"d":2},"fieldDiscriminator":"c"}"#,
+            r#"{"a":1,"b":{"d":2}}"#,
+        ),
+        (r#"{"fieldDiscriminator":"costCode"}"#, "{}"),
+        (r#"{"fieldDiscriminator":1,"costId":1}"#, r#"{"fieldDiscriminator":1,"costId":1}"#),
+    ] {
+        check("cost", &cost(text), &cost(expected));
+    }
+    // Only there.
+    for same in [
+        r#"{"fieldDiscriminator":"a","a":1,"b":2}"#,
+        r#"{"cost":{"a":{"fieldDiscriminator":"a","a":1,"b":2}}}"#,
+        r#"{"other":{"fieldDiscriminator":"a","a":1,"b":2}}"#,
+    ] {
+        check("cost", same, same);
+    }
+}
+
+#[test]
 fn duplicates_numbers_and_escapes_stay() {
     let same = r#"{"a":1.0,"a":1e400,"b":"\ud800\u00E9\/","fieldDiscriminator":"a"}"#;
     check("datasetProperties", same, same);
 }
 
+/// What DataHub's client makes of an aspect by its shape (`pre_json_transform`).
+fn transformed(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(transformed).collect(),
+        Value::Object(members) => {
+            let class = match members.iter().next() {
+                Some((name, value)) if members.len() == 1 => {
+                    name.strip_prefix("com.linkedin.pegasus2avro.").map(|class| (class, value))
+                }
+                _ => None,
+            };
+            if let Some((class, value)) = class {
+                return serde_json::json!({format!("com.linkedin.{class}"): transformed(value)});
+            }
+            if let Some(name) = members.get("fieldDiscriminator").and_then(Value::as_str)
+                && let Some(meant) = members.get(name)
+            {
+                return serde_json::json!({name: transformed(meant)});
+            }
+            let kept = members.iter().filter(|(_, value)| !value.is_null());
+            kept.map(|(name, value)| (name.clone(), transformed(value))).collect()
+        }
+        scalar => scalar.clone(),
+    }
+}
+
+#[test]
+fn an_unknown_aspect_is_changed_by_its_shape() {
+    for (text, expected) in [
+        ("{}", "{}"),
+        (r#"{"a":null}"#, "{}"),
+        (r#"{"a":null,"b":[null,{"c":null}],"d":null}"#, r#"{"b":[null,{}]}"#),
+        (r#"{"com.linkedin.pegasus2avro.a.B":{"c":null}}"#, r#"{"com.linkedin.a.B":{}}"#),
+        (r#"{"x":{"com.linkedin.pegasus2avro.a.B":null}}"#, r#"{"x":{"com.linkedin.a.B":null}}"#),
+        (r#"[{"com.linkedin.pegasus2avro.a.B":[null]}]"#, r#"[{"com.linkedin.a.B":[null]}]"#),
+        // A second member, even one that is null, makes it a record.
+        (r#"{"com.linkedin.pegasus2avro.a.B":1,"c":null}"#, r#"{"com.linkedin.pegasus2avro.a.B":1}"#),
+        (r#"{"c":null,"com.linkedin.pegasus2avro.a.B":null}"#, "{}"),
+        (r#"{"string":"x","y":{"string":"x"}}"#, r#"{"string":"x","y":{"string":"x"}}"#),
+        (r#"{"customProperties":{"a":null}}"#, r#"{"customProperties":{}}"#),
+        (r#"{"w":[{"fieldDiscriminator":"b","a":1,"b":2}]}"#, r#"{"w":[{"b":2}]}"#),
+        (r#"{"b":2,"a":[1],"c":null,"fieldDiscriminator":"a","d":{}}"#, r#"{"a":[1]}"#),
+        (r#"{"a":{"x":null},"fieldDiscriminator":"a"}"#, r#"{"a":{}}"#),
+        (r#"{"x":null,"fieldDiscriminator":"c","c":null,"a":1}"#, r#"{"c":null}"#),
+        (r#"{"fieldDiscriminator":"a","a":1,"b":2}"#, r#"{"a":1}"#),
+        (r#"{"fieldDiscriminator":"a","b":2}"#, r#"{"fieldDiscriminator":"a","b":2}"#),
+        (r#"{"fieldDiscriminator":1,"1":2}"#, r#"{"fieldDiscriminator":1,"1":2}"#),
+        (
+            r#"{"fieldDiscriminator":"u","u":{"fieldDiscriminator":"com.linkedin.pegasus2avro.a.B","com.linkedin.pegasus2avro.a.B":null,"c":1},"v":1}"#,
+            r#"{"u":{"com.linkedin.pegasus2avro.a.B":null}}"#,
+        ),
+    ] {
+        assert_eq!(rewritten("ourOwn", text), expected, "{text}");
+        let mut indented = Vec::new();
+        indent(&mut indented, text.as_bytes());
+        assert_eq!(rewritten("ourOwn", std::str::from_utf8(&indented).unwrap()), expected, "{text}");
+        let as_tree = transformed(&serde_json::from_str(text).unwrap());
+        assert_eq!(as_tree, serde_json::from_str::<Value>(expected).unwrap());
+    }
+}
+
 /// Objects whose names are those that the rules look at.
-fn marked() -> impl Strategy<Value = serde_json::Value> {
+fn marked() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
-        Just(serde_json::Value::Null),
+        Just(Value::Null),
         Just(serde_json::json!("x")),
+        Just(serde_json::json!("a")),
         Just(serde_json::json!(1)),
         Just(serde_json::json!(true)),
     ];
@@ -185,14 +283,14 @@ fn marked() -> impl Strategy<Value = serde_json::Value> {
         "inputs",
         "customProperties",
         "com.linkedin.pegasus2avro.a.B",
+        "fieldDiscriminator",
+        "cost",
     ]);
     leaf.prop_recursive(6, 40, 3, move |inner| {
         prop_oneof![
-            prop::collection::vec(inner.clone(), 0..3).prop_map(serde_json::Value::from),
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
             prop::collection::vec((names.clone(), inner), 0..3).prop_map(|members| {
-                serde_json::Value::Object(
-                    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-                )
+                Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
             }),
         ]
     })
@@ -200,11 +298,23 @@ fn marked() -> impl Strategy<Value = serde_json::Value> {
 
 proptest! {
     #[test]
-    fn rewriting_twice_is_rewriting_once(value in marked()) {
-        let once = rewritten("chartInfo", &value.to_string());
-        prop_assert!(serde_json::from_str::<serde_json::Value>(&once).is_ok(), "{}", once);
-        prop_assert_eq!(rewritten("chartInfo", &once), once.clone());
+    fn rewriting_twice_is_rewriting_once(
+        value in marked(),
+        aspect in prop::sample::select(vec!["chartInfo", "cost"]),
+    ) {
+        let once = rewritten(aspect, &value.to_string());
+        prop_assert!(serde_json::from_str::<Value>(&once).is_ok(), "{}", once);
+        prop_assert_eq!(rewritten(aspect, &once), once.clone());
         let pretty = serde_json::to_string_pretty(&value).unwrap();
-        prop_assert_eq!(rewritten("chartInfo", &pretty), once);
+        prop_assert_eq!(rewritten(aspect, &pretty), once);
+    }
+
+    #[test]
+    fn the_shape_decides_as_in_datahubs_client(value in marked()) {
+        let expected = transformed(&value);
+        for text in [value.to_string(), serde_json::to_string_pretty(&value).unwrap()] {
+            let ours = rewritten("ourOwn", &text);
+            prop_assert_eq!(serde_json::from_str::<Value>(&ours).unwrap(), expected.clone(), "{}", ours);
+        }
     }
 }

@@ -71,16 +71,62 @@ fn only_upserts_of_known_aspects_are_rewritten() {
 }
 
 #[test]
-fn a_patch_has_its_content_type() {
-    for (aspect, expected) in [
-        (r#"{"json":[{"op":"remove","path":"/x","value":null}]}"#, Aspect::JSON_PATCH),
-        (r#"{"json":{"patch":[],"forceGenericPatch":true}}"#, Aspect::JSON_PATCH),
-        (r#"{"value":"[]","contentType":"application/json-patch+json"}"#, Aspect::JSON_PATCH),
-        (r#"{"value":"[]","contentType":"application/json"}"#, Aspect::JSON),
-    ] {
-        let found = proposal(&record("PATCH", "globalTags", &format!(r#","aspect":{aspect}"#)));
-        assert_eq!(found.aspect.unwrap().content_type, expected, "{aspect}");
+fn a_patch_is_read_in_every_form() {
+    let list = r#"[{"op":"remove","path":"/x","value":null}]"#;
+    let generic = r#"{"patch":[{"op":"add","path":"/a~1b","value":{"string":"é"}}],"arrayPrimaryKeys":{"x":["y"]},"forceGenericPatch":true}"#;
+    for patch in [list, "[]", generic, r#"{"\u0070atch":[]}"#] {
+        let text = serde_json::Value::from(patch);
+        for (aspect, content_type) in [
+            // DataHub's file sink writes a patch so, and its file source says that it is this.
+            (format!(r#"{{"json":{patch}}}"#), Aspect::JSON),
+            (format!(r#"{{"value":{text},"contentType":"application/json"}}"#), Aspect::JSON),
+            (
+                format!(r#"{{"value":{text},"contentType":"application/json-patch+json"}}"#),
+                Aspect::JSON_PATCH,
+            ),
+            (
+                format!(r#"{{"contentType":"application/json-patch+json","json":{patch}}}"#),
+                Aspect::JSON_PATCH,
+            ),
+        ] {
+            for name in ["globalTags", "ourOwn"] {
+                let found = proposal(&record("PATCH", name, &format!(r#","aspect":{aspect}"#)));
+                let expected = Aspect { value: patch.to_owned().into(), content_type: content_type.clone() };
+                assert_eq!(found.aspect, Some(expected), "{aspect}");
+            }
+        }
     }
+}
+
+#[test]
+fn what_is_no_patch_is_an_error_with_its_place() {
+    let expected = "the patch: expected a list of operations or an object with `patch`, found";
+    for (patch, reason) in [
+        ("{}", format!("{expected} an object without it")),
+        (r#"{"op":"remove","path":"/x"}"#, format!("{expected} an object without it")),
+        (r#""[]""#, format!("{expected} a string")),
+        ("null", format!("{expected} null")),
+        ("5", format!("{expected} a number")),
+        (
+            r#"{"patch":{"op":"remove"}}"#,
+            "`patch` of the patch: expected a list of operations, found an object".to_owned(),
+        ),
+        (r#"{"patch":[],"patch":null}"#, "expected a list of operations, found null".to_owned()),
+    ] {
+        check_error(
+            &record("PATCH", "globalTags", &format!(r#","aspect":{{"json":{patch}}}"#)),
+            &reason,
+            patch,
+        );
+        let text = serde_json::Value::from(patch).to_string();
+        let value = format!(r#","aspect":{{"value":{text},"contentType":"application/json-patch+json"}}"#);
+        check_error(&record("PATCH", "ourOwn", &value), &reason, &text);
+    }
+    check_error(
+        &record("PATCH", "globalTags", r#","aspect":null"#),
+        "aspect is null: expected a patch",
+        "null",
+    );
 }
 
 #[test]
@@ -107,7 +153,6 @@ fn an_aspect_is_an_object() {
                 check_error(&record(change_type, name, &in_string), &reason, &text.to_string());
             }
         }
-        assert!(proposal(&record("PATCH", "status", &json)).aspect.is_some());
         assert!(proposal(&record("DELETE", "status", &json)).aspect.is_some());
     }
 }

@@ -30,12 +30,9 @@ fn the_defaults_are_those_of_datahub_s_sink() {
     assert_eq!((error.as_str(), warnings), ("", Vec::new()));
     assert_eq!(config.server, Server::At("http://gms:8080".into()));
     assert!(config.token.is_none());
-    assert_eq!(config.mode, EmitMode::AsyncBatch);
+    assert_eq!(config.mode(), SinkMode::AsyncBatch);
     assert_eq!((config.limits.max_threads, config.limits.max_per_batch), (15, 100));
-    assert_eq!(
-        (config.limits.max_pending_requests, config.limits.max_batch_bytes),
-        (2_000, 15 * 1024 * 1024)
-    );
+    assert_eq!((config.limits.max_pending_requests, config.limits.max_batch_bytes), (2_000, None));
     assert_eq!((config.timeout, config.retry.max_times), (Duration::from_secs(30), 4));
     assert_eq!(config.retry.statuses, [429, 500, 502, 503, 504]);
 }
@@ -49,7 +46,7 @@ fn the_environment_gives_defaults_and_the_recipe_wins() {
         ("DATAHUB_REST_EMITTER_BATCH_MAX_PAYLOAD_LENGTH", "20"),
     ];
     let config = read("server: http://gms:8080\nmax_threads: \"5\"\n", &environment).0.unwrap();
-    assert_eq!(config.mode, EmitMode::Sync);
+    assert_eq!(config.mode(), SinkMode::Sync);
     assert_eq!((config.limits.max_threads, config.limits.max_per_batch), (5, 20));
     assert_eq!(config.retry.max_times, 7);
 
@@ -77,7 +74,7 @@ fn a_token_of_the_environment_goes_to_the_environment_s_server_alone() {
 #[test]
 fn all_mistakes_are_told_at_once() {
     let config =
-        "server: http://user:hunter22@gms\nmax_per_batch: 201\nmode: FAST\nendpoint: openapi\ntokn: abc\n";
+        "server: http://user:hunter22@gms\nmax_per_batch: 201\nmode: FAST\nendpoint: grpc\ntokn: abc\n";
     let (read, error, _) = read(config, &[]);
     assert!(read.is_none());
     for part in
@@ -164,16 +161,60 @@ fn ways_to_log_in_that_are_not_there_are_named_where_they_would_count() {
     }
 }
 
+fn delivery(
+    config: &str,
+    environment: &[(&str, &str)],
+) -> Result<((SinkMode, Endpoint, EmitMode), Vec<String>), String> {
+    let (config, error, warnings) = read(&format!("{{server: 'http://gms:1', {config}}}"), environment);
+    let config = config.filter(|_| error.is_empty()).ok_or(error)?;
+    Ok(((config.mode(), config.endpoint(), config.emit_mode()), warnings))
+}
+
 #[test]
-fn an_endpoint_or_mode_of_the_environment_that_is_not_there_is_not_passed_over() {
-    let endpoint = [("DATAHUB_REST_EMITTER_DEFAULT_ENDPOINT", "openapi")];
-    let (_, error, _) = read("server: http://gms:1", &endpoint);
-    assert!(error.contains(endpoint[0].0) && error.contains("not supported yet"), "{error}");
-    let (_, error, _) = read("{server: 'http://gms:1', endpoint: restli}", &endpoint);
-    assert_eq!(error, "");
-    let (config, error, warnings) = read("server: http://gms:1", &[("DATAHUB_EMIT_MODE", "SYNC_WAIT")]);
-    assert!(config.is_some() && error.is_empty());
+fn how_proposals_are_delivered_is_said_by_three_keys() {
+    use EmitMode::{Async as Queued, AsyncWait, SyncPrimary, SyncWait};
+    use Endpoint::{Openapi, Restli};
+    use SinkMode::{Async, AsyncBatch, Sync};
+    for (config, expected) in [
+        ("", (AsyncBatch, Restli, Queued)),
+        ("mode: sync", (Sync, Restli, SyncPrimary)),
+        ("mode: ASYNC, endpoint: openapi", (Async, Openapi, Queued)),
+        ("mode: SYNC, endpoint: OPENAPI, emit_mode: SYNC_WAIT", (Sync, Openapi, SyncWait)),
+        ("emit_mode: SYNC_PRIMARY", (AsyncBatch, Restli, SyncPrimary)),
+        ("endpoint: openapi, emit_mode: async_wait, trace_timeout_sec: 5", (AsyncBatch, Openapi, AsyncWait)),
+    ] {
+        assert_eq!(delivery(config, &[]), Ok((expected, Vec::new())), "{config}");
+    }
+}
+
+#[test]
+fn waiting_that_the_endpoint_does_not_have_is_told_with_the_one_that_has_it() {
+    let error = delivery("emit_mode: ASYNC_WAIT", &[]).unwrap_err();
+    assert!(error.contains("endpoint: openapi"), "{error}");
+    let error = delivery("", &[("DATAHUB_EMIT_MODE", "ASYNC_WAIT")]).unwrap_err();
+    assert!(error.contains("endpoint: openapi"), "{error}");
+    let (_, warnings) = delivery("mode: SYNC, emit_mode: SYNC_WAIT", &[]).unwrap();
+    assert!(warnings.len() == 1 && warnings[0].contains("endpoint: openapi"), "{warnings:?}");
+    let error = delivery("mode: SYNC, emit_mode: ASYNC", &[]).unwrap_err();
+    assert!(error.contains("contradicts"), "{error}");
+}
+
+#[test]
+fn the_environment_picks_an_endpoint_and_a_variant_of_the_mode() {
+    let openapi = ("DATAHUB_REST_EMITTER_DEFAULT_ENDPOINT", "openapi");
+    let mode = |config, environment: &[(&str, &str)]| delivery(config, environment).unwrap();
+    assert_eq!(mode("", &[openapi]).0.1, Endpoint::Openapi);
+    assert_eq!(mode("endpoint: restli", &[openapi]).0.1, Endpoint::Restli);
+    let wait = ("DATAHUB_EMIT_MODE", "ASYNC_WAIT");
+    assert_eq!(
+        mode("", &[openapi, wait]),
+        ((SinkMode::AsyncBatch, Endpoint::Openapi, EmitMode::AsyncWait), vec![])
+    );
+    assert_eq!(mode("emit_mode: ASYNC", &[openapi, wait]).0.2, EmitMode::Async);
+    let (found, warnings) = mode("mode: SYNC", &[openapi, wait]);
+    assert_eq!(found.2, EmitMode::SyncPrimary);
     assert!(warnings.len() == 1 && warnings[0].contains("DATAHUB_EMIT_MODE"), "{warnings:?}");
+    assert!(delivery("", &[("DATAHUB_EMIT_MODE", "NEVER")]).unwrap_err().contains("DATAHUB_EMIT_MODE"));
 }
 
 #[test]

@@ -1,0 +1,130 @@
+//! What GMS's words for a rejection leave unsaid: limits, and what an older server does not know.
+
+use super::{Endpoint, ServerConfig};
+
+/// The longest text that GMS reads, in characters (`INGESTION_MAX_SERIALIZED_STRING_LENGTH`). Over Rest.li an aspect is one
+/// text.
+const MAX_ASPECT_CHARS: usize = 16_000_000;
+
+/// The version of DataHub whose model this crate knows.
+const MODEL_VERSION: &str = "1.7";
+
+/// What is known of a request that was rejected.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rejected<'a> {
+    pub(crate) status: u16,
+    /// GMS's words.
+    pub(crate) message: &'a str,
+    pub(crate) endpoint: Endpoint,
+    /// The bytes of the request's body.
+    pub(crate) body_bytes: usize,
+    /// The bytes of the longest aspect in it, as it was read.
+    pub(crate) aspect_bytes: usize,
+    /// It holds a PATCH.
+    pub(crate) patches: bool,
+    /// It went through DataHub's frontend.
+    pub(crate) frontend: bool,
+    /// What the server said of itself, if it was asked.
+    pub(crate) server: Option<&'a ServerConfig>,
+}
+
+/// A sentence that helps, where there is one.
+pub(crate) fn explain(rejected: &Rejected<'_>) -> Option<String> {
+    let Rejected { status, message, body_bytes, aspect_bytes, .. } = *rejected;
+    let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    match status {
+        413 if rejected.frontend => Some(format!(
+            "DataHub's frontend takes at most 10 MB a request (DATAHUB_PLAY_MEM_BUFFER_SIZE), and this one has {body_bytes} \
+             bytes: set sink.config.server to GMS itself, usually port 8080"
+        )),
+        413 => Some(format!(
+            "what stands in front of GMS does not take a request of {body_bytes} bytes (an nginx takes 1 MB unless it is \
+             told otherwise: client_max_body_size)"
+        )),
+        400 if aspect_bytes > MAX_ASPECT_CHARS || says(&["String value length", "maximum string length"]) => {
+            Some(format!(
+                "GMS takes at most {MAX_ASPECT_CHARS} characters an aspect (INGESTION_MAX_SERIALIZED_STRING_LENGTH), and this \
+                 one has {aspect_bytes} bytes"
+            ))
+        }
+        403 if rejected.endpoint == Endpoint::Openapi => Some(OTHER_PRIVILEGE.to_owned()),
+        _ if rejected.patches
+            && rejected.server.is_some_and(|server| server.patch_capable == Some(false)) =>
+        {
+            rejected.server.map(|server| {
+                format!(
+                    "this GMS ({}) says that it takes no PATCH (patchCapable in its /config)",
+                    server.version_name()
+                )
+            })
+        }
+        400 | 404 | 422 | 500
+            if says(&["Unknown aspect", "Unknown entity", "nrecognized field found", "No enum constant"]) =>
+        {
+            let server = rejected.server.map_or_else(
+                || "this GMS does not know it".to_owned(),
+                |server| format!("GMS {} does not know it", server.version_name()),
+            );
+            Some(format!(
+                "{server}; datahub-emitter {} speaks the model of DataHub {MODEL_VERSION}, and an older server knows less",
+                env!("CARGO_PKG_VERSION")
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// How the two endpoints differ in what they ask of the caller (`PoliciesConfig`, `EntityController`).
+const OTHER_PRIVILEGE: &str = "OpenAPI v3 asks for Create Entity or Edit Entity on the whole entity type, where Rest.li asks \
+                               for Edit Entity on the URN alone: `endpoint: restli` may pass";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rejected(status: u16, message: &str) -> Rejected<'_> {
+        Rejected {
+            status,
+            message,
+            endpoint: Endpoint::Restli,
+            body_bytes: 11_000_000,
+            aspect_bytes: 10,
+            patches: false,
+            frontend: false,
+            server: None,
+        }
+    }
+
+    #[test]
+    fn a_request_that_is_too_large_learns_whose_limit_it_met() {
+        let frontend = explain(&Rejected { frontend: true, ..rejected(413, "") }).unwrap();
+        assert!(frontend.contains("10 MB") && frontend.contains("11000000 bytes"), "{frontend}");
+        assert!(explain(&rejected(413, "")).unwrap().contains("in front of GMS"));
+        let words = "String value length (20000001) exceeds the maximum allowed (16000000)";
+        assert!(explain(&rejected(400, words)).unwrap().contains("16000000 characters"));
+        let long = Rejected { aspect_bytes: 20_000_000, ..rejected(400, "") };
+        assert!(explain(&long).unwrap().contains("20000000 bytes"));
+        assert_eq!(explain(&rejected(400, "no")), None);
+    }
+
+    #[test]
+    fn what_an_older_server_lacks_names_both_versions() {
+        let server = ServerConfig { version: Some("v0.13.1".into()), ..ServerConfig::default() };
+        for (status, words) in
+            [(500, "Unknown aspect forms for entity dataset"), (422, "unrecognized field found")]
+        {
+            let text = explain(&Rejected { server: Some(&server), ..rejected(status, words) }).unwrap();
+            assert!(text.contains("v0.13.1") && text.contains(env!("CARGO_PKG_VERSION")), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_takes_no_patch_and_an_endpoint_that_asks_for_more_are_told() {
+        let server = ServerConfig { patch_capable: Some(false), ..ServerConfig::default() };
+        let patch = Rejected { patches: true, server: Some(&server), ..rejected(400, "no") };
+        assert!(explain(&patch).unwrap().contains("patchCapable"));
+        let other = Rejected { endpoint: Endpoint::Openapi, ..rejected(403, "no") };
+        assert!(explain(&other).unwrap().contains("endpoint: restli"));
+        assert_eq!(explain(&rejected(403, "no")), None);
+    }
+}

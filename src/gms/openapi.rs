@@ -1,0 +1,119 @@
+//! OpenAPI v3's form of proposals (`EntityController.java`, `GenericEntitiesController.java`).
+//!
+//! An aspect travels as JSON inside JSON, in a body that is ASCII as the Python client's is. What is done to it is said by
+//! method and path: `POST` upserts, `PATCH` patches, `POST` to the aspect's own path creates, `DELETE` deletes.
+
+use bytes::Bytes;
+
+use super::system_metadata::push_system_metadata;
+use crate::metadata::json::{push_ascii_json, push_json_string};
+use crate::metadata::{ChangeType, Proposal, Urn, model};
+
+/// Makes GMS answer only when its search index is up to date (`Constants.SYNC_INDEX_UPDATE_HEADER_NAME`). It is a header of
+/// the aspect, not of the request.
+const SYNC_INDEX_UPDATE: &str = "X-DataHub-Sync-Index-Update";
+
+/// The bytes of a list of items beside them, commas excluded.
+pub(super) const ENVELOPE_BYTES: usize = "[]".len();
+
+/// One proposal as an element of a list: `{"urn": …, "<aspect>": {"value": …, "systemMetadata": …, "headers": {}}}`.
+pub(super) fn push_item(out: &mut Vec<u8>, proposal: &Proposal, now: i64, wait_for_index: bool) {
+    out.extend_from_slice(br#"{"urn":"#);
+    push_json_string(out, proposal.urn.as_str());
+    out.push(b',');
+    push_json_string(out, &proposal.aspect_name);
+    out.push(b':');
+    push_aspect(out, proposal, now, wait_for_index);
+    out.push(b'}');
+}
+
+/// The body of a request for a list of proposals.
+pub(super) fn list_body<'a>(
+    proposals: impl Iterator<Item = (&'a Proposal, i64)>,
+    wait_for_index: bool,
+    capacity: usize,
+) -> Bytes {
+    let mut body = Vec::with_capacity(capacity + ENVELOPE_BYTES);
+    body.push(b'[');
+    for (index, (proposal, now)) in proposals.enumerate() {
+        if index > 0 {
+            body.push(b',');
+        }
+        push_item(&mut body, proposal, now, wait_for_index);
+    }
+    body.push(b']');
+    body.into()
+}
+
+/// The body of a request to an aspect's own path.
+pub(super) fn aspect_body(proposal: &Proposal, now: i64, wait_for_index: bool) -> Bytes {
+    let mut body = Vec::new();
+    push_aspect(&mut body, proposal, now, wait_for_index);
+    body.into()
+}
+
+fn push_aspect(out: &mut Vec<u8>, proposal: &Proposal, now: i64, wait_for_index: bool) {
+    out.extend_from_slice(br#"{"value":"#);
+    push_value(out, proposal);
+    out.extend_from_slice(br#","systemMetadata":"#);
+    push_system_metadata(out, proposal.system_metadata.as_deref(), now);
+    out.extend_from_slice(br#","headers":{"#);
+    let own = proposal.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    for (index, (name, value)) in own.chain(wait_for_index.then_some((SYNC_INDEX_UPDATE, "true"))).enumerate()
+    {
+        if index > 0 {
+            out.push(b',');
+        }
+        push_json_string(out, name);
+        out.push(b':');
+        push_json_string(out, value);
+    }
+    out.extend_from_slice(b"}}");
+}
+
+fn push_value(out: &mut Vec<u8>, proposal: &Proposal) {
+    let Some(aspect) = &proposal.aspect else {
+        out.extend_from_slice(b"null");
+        return;
+    };
+    // A list of RFC 6902 operations; a generic patch is an object that has it already.
+    if proposal.change_type == ChangeType::Patch && aspect.value.starts_with(b"[") {
+        out.extend_from_slice(br#"{"patch":"#);
+        push_ascii_json(out, &aspect.value);
+        out.push(b'}');
+    } else {
+        push_ascii_json(out, &aspect.value);
+    }
+}
+
+/// Where a list of proposals about entities of one type goes.
+pub(super) fn entities_path(entity_type: &str, asynchronous: bool) -> String {
+    format!("/openapi/v3/entity/{}?async={asynchronous}", segment(entity_type))
+}
+
+/// Where an aspect is created that must not be there yet; with `entity` its entity must not be there either.
+pub(super) fn create_path(proposal: &Proposal, asynchronous: bool, entity: bool) -> String {
+    format!(
+        "{}/{}?async={asynchronous}&createIfNotExists={}&createIfEntityNotExists={entity}",
+        entity_path(proposal),
+        segment(&proposal.aspect_name),
+        !entity
+    )
+}
+
+/// Where an aspect is deleted, or with the key aspect the entity.
+pub(super) fn delete_path(proposal: &Proposal) -> String {
+    let entity = entity_path(proposal);
+    if model::is_key_aspect(&proposal.entity_type, &proposal.aspect_name) {
+        return entity;
+    }
+    format!("{entity}/{}", segment(&proposal.aspect_name))
+}
+
+fn entity_path(proposal: &Proposal) -> String {
+    format!("/openapi/v3/entity/{}/{}", segment(&proposal.entity_type), proposal.urn.path_segment())
+}
+
+fn segment(name: &str) -> String {
+    Urn::path_segment_of(name)
+}

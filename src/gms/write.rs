@@ -1,0 +1,171 @@
+//! How proposals become requests: which may share one, and what it looks like.
+
+use bytes::Bytes;
+use reqwest::Method;
+
+use super::{EmitMode, Endpoint, openapi, restli};
+use crate::metadata::{ChangeType, Name, Proposal, model};
+
+/// How proposals are written to one GMS.
+#[derive(Clone, Debug)]
+pub(crate) struct Wire {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) emit_mode: EmitMode,
+    /// Many proposals a request.
+    pub(crate) batches: bool,
+    /// A proposal whose `emitModeMarker` is `sync` is written before GMS answers, and so is what travels with it
+    /// (`respect_mcp_sync_marker` of DataHub's sink).
+    pub(crate) respect_sync_marker: bool,
+}
+
+/// The kind of request that a proposal goes in. Proposals share a request only if they have the same route, and over
+/// OpenAPI also the same entity type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// Rest.li, a list of proposals.
+    Batch,
+    /// Rest.li, one proposal.
+    Single,
+    /// Rest.li, one entity.
+    DeleteEntity,
+    /// OpenAPI, a list.
+    Upsert,
+    /// OpenAPI, a list.
+    Patch,
+    /// OpenAPI, one aspect.
+    Create,
+    /// OpenAPI, one aspect of a new entity.
+    CreateEntity,
+    /// OpenAPI, one aspect or entity.
+    Delete,
+}
+
+/// A request that carries proposals.
+#[derive(Clone, Debug)]
+pub(crate) struct Write {
+    pub(crate) method: Method,
+    /// With its query, below the server's address.
+    pub(crate) path: String,
+    pub(crate) body: Option<Bytes>,
+    /// GMS answers when it has queued what is in it.
+    pub(crate) asynchronous: bool,
+}
+
+impl Route {
+    /// Whether several proposals may go together.
+    pub(crate) fn takes_many(self) -> bool {
+        matches!(self, Self::Batch | Self::Upsert | Self::Patch)
+    }
+
+    /// Whether the answer holds what GMS took. An asynchronous PATCH is answered with nothing.
+    pub(crate) fn is_answered_with_aspects(self) -> bool {
+        matches!(self, Self::Upsert | Self::Patch)
+    }
+}
+
+impl Wire {
+    /// What divides proposals that may share a batch: over OpenAPI the entity type.
+    pub(crate) fn lane(&self, proposal: &Proposal) -> Name {
+        match self.endpoint {
+            Endpoint::Restli => Name::default(),
+            Endpoint::Openapi => proposal.entity_type.clone(),
+        }
+    }
+
+    /// The kind of request that `proposal` goes in. `batches` is false where they are not wanted, or not known to GMS.
+    pub(crate) fn route(&self, proposal: &Proposal, batches: bool) -> Route {
+        let deletes_entity = proposal.change_type == ChangeType::Delete
+            && model::is_key_aspect(&proposal.entity_type, &proposal.aspect_name);
+        match (self.endpoint, proposal.change_type) {
+            // DataHub's client sends these as proposals like any other.
+            (Endpoint::Restli, _) if batches => Route::Batch,
+            (Endpoint::Restli, _) if deletes_entity => Route::DeleteEntity,
+            (Endpoint::Restli, _) => Route::Single,
+            (Endpoint::Openapi, ChangeType::Patch) => Route::Patch,
+            (Endpoint::Openapi, ChangeType::Create) => Route::Create,
+            (Endpoint::Openapi, ChangeType::CreateEntity) => Route::CreateEntity,
+            (Endpoint::Openapi, ChangeType::Delete) => Route::Delete,
+            // GMS itself does for UPDATE and RESTATE what it does for UPSERT (`ChangeItemImpl.java`).
+            (Endpoint::Openapi, ChangeType::Upsert | ChangeType::Update | ChangeType::Restate) => {
+                Route::Upsert
+            }
+        }
+    }
+
+    /// The bytes that `proposal` has in a list. `now` is the time in milliseconds that one without `lastObserved` gets.
+    pub(crate) fn encoded_len(&self, proposal: &Proposal, now: i64, scratch: &mut Vec<u8>) -> usize {
+        match self.endpoint {
+            Endpoint::Restli => restli::encoded_len(proposal, now, scratch),
+            Endpoint::Openapi => {
+                scratch.clear();
+                openapi::push_item(scratch, proposal, now, self.waits_for_index());
+                scratch.len()
+            }
+        }
+    }
+
+    /// The bytes of a list beside its proposals, commas excluded.
+    pub(crate) fn envelope_bytes(&self) -> usize {
+        match self.endpoint {
+            Endpoint::Restli => restli::envelope_bytes(self.emit_mode.is_asynchronous()),
+            Endpoint::Openapi => openapi::ENVELOPE_BYTES,
+        }
+    }
+
+    /// The request for `proposals`, each with the time that it gets, which all have this route and lane; `None` without any.
+    pub(crate) fn write<'a>(
+        &self,
+        route: Route,
+        proposals: impl Iterator<Item = (&'a Proposal, i64)> + Clone,
+        capacity: usize,
+    ) -> Option<Write> {
+        let (first, now) = proposals.clone().next()?;
+        let marked =
+            self.respect_sync_marker && proposals.clone().any(|(proposal, _)| is_marked_sync(proposal));
+        let asynchronous = self.emit_mode.is_asynchronous() && !marked;
+        let wait = self.waits_for_index();
+        let list = |proposals| Some(openapi::list_body(proposals, wait, capacity));
+        let one = || Some(openapi::aspect_body(first, now, wait));
+        let (method, path, body) = match route {
+            Route::Batch => (
+                Method::POST,
+                restli::INGEST_PROPOSAL_BATCH.to_owned(),
+                Some(restli::batch_body(proposals, asynchronous, capacity)),
+            ),
+            Route::Single => (
+                Method::POST,
+                restli::INGEST_PROPOSAL.to_owned(),
+                Some(restli::single_body(first, now, asynchronous, capacity)),
+            ),
+            Route::DeleteEntity => {
+                (Method::POST, restli::DELETE.to_owned(), Some(restli::delete_body(&first.urn)))
+            }
+            Route::Upsert => {
+                (Method::POST, openapi::entities_path(&first.entity_type, asynchronous), list(proposals))
+            }
+            Route::Patch => {
+                (Method::PATCH, openapi::entities_path(&first.entity_type, asynchronous), list(proposals))
+            }
+            Route::Create => (Method::POST, openapi::create_path(first, asynchronous, false), one()),
+            Route::CreateEntity => (Method::POST, openapi::create_path(first, asynchronous, true), one()),
+            Route::Delete => (Method::DELETE, openapi::delete_path(first), None),
+        };
+        let asynchronous = asynchronous && !matches!(route, Route::DeleteEntity | Route::Delete);
+        Some(Write { method, path, body, asynchronous })
+    }
+
+    fn waits_for_index(&self) -> bool {
+        self.emit_mode == EmitMode::SyncWait
+    }
+}
+
+/// The marker is DataHub's own (`emitter/mcp.py`), and so are its loose letters.
+fn is_marked_sync(proposal: &Proposal) -> bool {
+    let properties = proposal.system_metadata.as_deref().map_or(&[][..], |metadata| &metadata.properties);
+    properties
+        .iter()
+        .any(|(name, value)| name == "emitModeMarker" && value.trim().eq_ignore_ascii_case("sync"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+use super::*;
+use crate::metadata::{Aspect, SystemMetadata, Urn};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+const DATASET: &str = "urn:li:dataset:(urn:li:dataPlatform:s3,a?b#c/d%2C é,PROD)";
+
+fn wire(endpoint: Endpoint, emit_mode: EmitMode) -> Wire {
+    Wire { endpoint, emit_mode, batches: true, respect_sync_marker: false }
+}
+
+fn proposal(change_type: ChangeType, aspect_name: &'static str, value: &str) -> Proposal {
+    let mut proposal = Proposal::upsert(Urn::parse(DATASET).unwrap(), aspect_name, value).unwrap();
+    proposal.change_type = change_type;
+    if change_type == ChangeType::Delete {
+        proposal.aspect = None;
+    }
+    proposal
+}
+
+fn request(wire: &Wire, batches: bool, proposals: &[&Proposal]) -> (String, Value) {
+    let route = wire.route(proposals[0], batches);
+    let write = wire.write(route, proposals.iter().map(|proposal| (*proposal, 7)), 0).unwrap();
+    let body = write.body.as_ref().map_or(Value::Null, |body| {
+        assert!(body.is_ascii());
+        serde_json::from_slice(body).unwrap()
+    });
+    (format!("{} {}", write.method, write.path), body)
+}
+
+#[test]
+fn openapi_says_by_method_and_path_what_is_to_be_done() {
+    let sync = wire(Endpoint::Openapi, EmitMode::SyncPrimary);
+    let urn = "urn%3Ali%3Adataset%3A%28urn%3Ali%3AdataPlatform%3As3%2Ca%3Fb%23c%2Fd%252C%20%C3%A9%2CPROD%29";
+    for (change_type, aspect, expected) in [
+        (ChangeType::Upsert, "status", "POST /openapi/v3/entity/dataset?async=false".to_owned()),
+        (ChangeType::Restate, "status", "POST /openapi/v3/entity/dataset?async=false".to_owned()),
+        (ChangeType::Update, "status", "POST /openapi/v3/entity/dataset?async=false".to_owned()),
+        (ChangeType::Patch, "globalTags", "PATCH /openapi/v3/entity/dataset?async=false".to_owned()),
+        (
+            ChangeType::Create,
+            "status",
+            format!(
+                "POST /openapi/v3/entity/dataset/{urn}/status?async=false&createIfNotExists=true&createIfEntityNotExists=false"
+            ),
+        ),
+        (
+            ChangeType::CreateEntity,
+            "status",
+            format!(
+                "POST /openapi/v3/entity/dataset/{urn}/status?async=false&createIfNotExists=false&createIfEntityNotExists=true"
+            ),
+        ),
+        (ChangeType::Delete, "status", format!("DELETE /openapi/v3/entity/dataset/{urn}/status")),
+        (ChangeType::Delete, "datasetKey", format!("DELETE /openapi/v3/entity/dataset/{urn}")),
+    ] {
+        let (request, _) = request(&sync, true, &[&proposal(change_type, aspect, "{}")]);
+        assert_eq!(request, expected);
+    }
+}
+
+#[test]
+fn openapi_lists_carry_one_item_a_proposal() {
+    let upsert = proposal(ChangeType::Upsert, "status", r#"{"removed":false}"#);
+    let tags = proposal(ChangeType::Upsert, "globalTags", r#"{"tags":[]}"#);
+    let asynchronous = wire(Endpoint::Openapi, EmitMode::Async);
+    let (request, body) = request(&asynchronous, true, &[&upsert, &tags]);
+    assert_eq!(request, "POST /openapi/v3/entity/dataset?async=true");
+    let metadata = json!({
+        "lastObserved": 7, "runId": "no-run-id-provided", "lastRunId": "no-run-id-provided",
+        "properties": {"clientId": "datahub-emitter", "clientVersion": env!("CARGO_PKG_VERSION")},
+    });
+    assert_eq!(
+        body,
+        json!([
+            {"urn": DATASET, "status": {"value": {"removed": false}, "systemMetadata": metadata, "headers": {}}},
+            {"urn": DATASET, "globalTags": {"value": {"tags": []}, "systemMetadata": metadata, "headers": {}}},
+        ])
+    );
+}
+
+#[test]
+fn a_patch_is_wrapped_where_it_is_a_list() {
+    let openapi = wire(Endpoint::Openapi, EmitMode::SyncPrimary);
+    let list = proposal(ChangeType::Patch, "globalTags", r#"[{"op":"remove","path":"/tags/x"}]"#);
+    let (_, body) = request(&openapi, true, &[&list]);
+    assert_eq!(body[0]["globalTags"]["value"], json!({"patch": [{"op": "remove", "path": "/tags/x"}]}));
+    let generic = proposal(ChangeType::Patch, "globalTags", r#"{"patch":[],"forceGenericPatch":true}"#);
+    let (_, body) = request(&openapi, true, &[&generic]);
+    assert_eq!(body[0]["globalTags"]["value"], json!({"patch": [], "forceGenericPatch": true}));
+}
+
+#[test]
+fn waiting_for_the_index_is_asked_for_in_the_aspect_s_headers() {
+    let mut upsert = proposal(ChangeType::Upsert, "status", "{}");
+    upsert.headers = vec![("If-Version-Match".into(), "3".into())];
+    let (_, body) = request(&wire(Endpoint::Openapi, EmitMode::SyncWait), true, &[&upsert]);
+    assert_eq!(
+        body[0]["status"]["headers"],
+        json!({"If-Version-Match": "3", "X-DataHub-Sync-Index-Update": "true"})
+    );
+    let (_, body) = request(&wire(Endpoint::Restli, EmitMode::SyncWait), true, &[&upsert]);
+    assert_eq!(body["proposals"][0]["headers"], json!({"If-Version-Match": "3"}));
+}
+
+#[test]
+fn restli_deletes_entities_by_an_action_unless_it_sends_batches() {
+    let restli = wire(Endpoint::Restli, EmitMode::SyncPrimary);
+    let entity = proposal(ChangeType::Delete, "datasetKey", "{}");
+    assert_eq!(
+        request(&restli, false, &[&entity]),
+        ("POST /entities?action=delete".to_owned(), json!({"urn": DATASET}))
+    );
+    let aspect = proposal(ChangeType::Delete, "status", "{}");
+    let (request_line, body) = request(&restli, false, &[&aspect]);
+    assert_eq!(request_line, "POST /aspects?action=ingestProposal");
+    assert_eq!((&body["proposal"]["changeType"], &body["async"]), (&json!("DELETE"), &json!("false")));
+    let (request_line, body) = request(&restli, true, &[&entity]);
+    assert_eq!(request_line, "POST /aspects?action=ingestProposalBatch");
+    assert_eq!(body["proposals"][0].get("aspect"), None);
+}
+
+#[test]
+fn a_key_stands_for_the_urn_that_was_made_of_it() {
+    let mut status = proposal(ChangeType::Upsert, "status", "{}");
+    status.key_aspect = Some(Aspect { value: r#"{"name":"é"}"#.into(), content_type: Aspect::JSON });
+    let (_, body) = request(&wire(Endpoint::Restli, EmitMode::Async), true, &[&status]);
+    let sent = &body["proposals"][0];
+    assert_eq!(sent.get("entityUrn"), None);
+    assert_eq!(
+        sent["entityKeyAspect"],
+        json!({"value": "{\"name\":\"\\u00e9\"}", "contentType": "application/json"})
+    );
+    let (_, body) = request(&wire(Endpoint::Openapi, EmitMode::Async), true, &[&status]);
+    assert_eq!(body[0]["urn"], json!(DATASET));
+}
+
+#[test]
+fn one_marked_proposal_makes_its_request_synchronous() {
+    let plain = proposal(ChangeType::Upsert, "status", "{}");
+    let mut marked = plain.clone();
+    marked.system_metadata = Some(Box::new(SystemMetadata {
+        properties: vec![("emitModeMarker".into(), " Sync ".into())],
+        ..SystemMetadata::default()
+    }));
+    for endpoint in [Endpoint::Restli, Endpoint::Openapi] {
+        let mut wire = wire(endpoint, EmitMode::AsyncWait);
+        let asynchronous = |wire: &Wire, proposals: &[&Proposal]| {
+            let route = wire.route(proposals[0], true);
+            let write = wire.write(route, proposals.iter().map(|p| (*p, 7)), 0).unwrap();
+            let body = String::from_utf8(write.body.unwrap().to_vec()).unwrap();
+            let said = body.contains(r#""async":"true""#) || write.path.contains("async=true");
+            assert_eq!(write.asynchronous, said);
+            said
+        };
+        assert!(asynchronous(&wire, &[&plain, &marked]));
+        wire.respect_sync_marker = true;
+        assert!(!asynchronous(&wire, &[&plain, &marked]));
+        assert!(asynchronous(&wire, &[&plain]));
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_length_is_known_before(
+        text in "[\\x00-\\x7fé日😀]*",
+        name in any::<String>(),
+        openapi in any::<bool>(),
+        emit_mode in prop_oneof![Just(EmitMode::SyncWait), Just(EmitMode::Async)],
+    ) {
+        let endpoint = if openapi { Endpoint::Openapi } else { Endpoint::Restli };
+        let wire = wire(endpoint, emit_mode);
+        let value = serde_json::to_string(&json!({"a": text})).unwrap();
+        let mut one = proposal(ChangeType::Upsert, "status", &value);
+        one.headers = vec![(name, "x".into())];
+        let len = wire.encoded_len(&one, 7, &mut Vec::new());
+        for count in 1..4 {
+            let route = wire.route(&one, true);
+            let write = wire.write(route, std::iter::repeat_n((&one, 7), count), 0).unwrap();
+            let body = write.body.unwrap();
+            prop_assert!(body.is_ascii());
+            prop_assert_eq!(body.len(), wire.envelope_bytes() + count * len + count - 1);
+            serde_json::from_slice::<serde::de::IgnoredAny>(&body).unwrap();
+        }
+    }
+}

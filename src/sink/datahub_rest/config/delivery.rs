@@ -1,0 +1,99 @@
+//! How proposals are delivered: `endpoint`, `mode`, `emit_mode` and what goes with them.
+
+use std::time::Duration;
+
+use super::{from_variable, named};
+use crate::emitter::{ASYNC_WAIT_OVER_RESTLI, SinkMode};
+use crate::gms::{EmitMode, Endpoint};
+use crate::recipe::{Environment, Fields};
+
+const ENDPOINTS: [(&str, Endpoint); 2] = [("RESTLI", Endpoint::Restli), ("OPENAPI", Endpoint::Openapi)];
+
+const MODES: [(&str, SinkMode); 3] =
+    [("ASYNC_BATCH", SinkMode::AsyncBatch), ("ASYNC", SinkMode::Async), ("SYNC", SinkMode::Sync)];
+
+const EMIT_MODES: [(&str, EmitMode); 4] = [
+    ("SYNC_PRIMARY", EmitMode::SyncPrimary),
+    ("SYNC_WAIT", EmitMode::SyncWait),
+    ("ASYNC", EmitMode::Async),
+    ("ASYNC_WAIT", EmitMode::AsyncWait),
+];
+
+/// How proposals are delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Delivery {
+    pub(super) mode: SinkMode,
+    pub(super) endpoint: Endpoint,
+    pub(super) emit_mode: EmitMode,
+    pub(super) trace_timeout: Option<Duration>,
+    pub(super) respect_sync_marker: bool,
+}
+
+impl Delivery {
+    pub(super) fn read(
+        fields: &mut Fields<'_>,
+        environment: &Environment,
+        warnings: &mut Vec<String>,
+    ) -> Self {
+        let mode = fields.choice("mode", &MODES).or_else(|| {
+            let variable = "DATAHUB_REST_SINK_DEFAULT_MODE";
+            from_variable(fields, environment, "mode", variable, |text| named(&MODES, text))
+        });
+        let endpoint = fields.choice("endpoint", &ENDPOINTS).or_else(|| {
+            let variable = "DATAHUB_REST_EMITTER_DEFAULT_ENDPOINT";
+            from_variable(fields, environment, "endpoint", variable, |text| named(&ENDPOINTS, text))
+        });
+        let (mode, endpoint) = (mode.unwrap_or_default(), endpoint.unwrap_or_default());
+        let written = fields.choice("emit_mode", &EMIT_MODES);
+        let emit_mode = written
+            .or_else(|| from_environment(fields, environment, mode, warnings))
+            .unwrap_or_else(|| mode.emit_mode());
+        if written.is_some() && mode == SinkMode::Sync && emit_mode.is_asynchronous() {
+            fields.mistake(
+                "emit_mode",
+                format!(
+                    "{} contradicts `mode: SYNC`: write `mode: ASYNC`, or leave one of them out",
+                    emit_mode.as_str()
+                ),
+            );
+        }
+        match (emit_mode, endpoint) {
+            (EmitMode::AsyncWait, Endpoint::Restli) => fields.mistake("emit_mode", ASYNC_WAIT_OVER_RESTLI),
+            (EmitMode::SyncWait, Endpoint::Restli) => warnings.push(
+                "SYNC_WAIT is no more than SYNC_PRIMARY over Rest.li: write `endpoint: openapi` to wait for the search index \
+                 as well"
+                    .into(),
+            ),
+            _ => {}
+        }
+        Self {
+            mode,
+            endpoint,
+            emit_mode,
+            trace_timeout: fields.seconds("trace_timeout_sec"),
+            respect_sync_marker: fields.boolean("respect_mcp_sync_marker").unwrap_or(false),
+        }
+    }
+}
+
+/// `DATAHUB_EMIT_MODE` picks a variant of what the mode says; one that contradicts it is passed over with a warning, as in
+/// the Python client.
+fn from_environment(
+    fields: &mut Fields<'_>,
+    environment: &Environment,
+    mode: SinkMode,
+    warnings: &mut Vec<String>,
+) -> Option<EmitMode> {
+    const VARIABLE: &str = "DATAHUB_EMIT_MODE";
+    let found = from_variable(fields, environment, "emit_mode", VARIABLE, |text| named(&EMIT_MODES, text))?;
+    if found.is_asynchronous() == mode.emit_mode().is_asynchronous() {
+        return Some(found);
+    }
+    warnings.push(format!(
+        "the environment variable {VARIABLE} says {}, which contradicts the mode {} and is passed over: `emit_mode` under \
+         sink.config would count",
+        found.as_str(),
+        mode.as_str()
+    ));
+    None
+}
