@@ -111,12 +111,17 @@ fn without(all: &[Request], others: &[Request]) -> Vec<Request> {
     left
 }
 
+/// Whether a request is about that entity. (Aspects name others, too.)
 fn names((request, body): &Request, urn: &str) -> bool {
-    fn holds(value: &Value, urn: &str) -> bool {
+    fn is_about(value: &Value, urn: &str) -> bool {
         match value {
-            Value::String(text) => text == urn,
-            Value::Array(items) => items.iter().any(|item| holds(item, urn)),
-            Value::Object(members) => members.iter().any(|(name, member)| name == urn || holds(member, urn)),
+            Value::Array(items) => items.iter().any(|item| is_about(item, urn)),
+            Value::Object(members) => members.iter().any(|(name, member)| match name.as_str() {
+                "urn" | "entityUrn" => member == urn,
+                "proposal" | "proposals" => is_about(member, urn),
+                // A question after a trace.
+                name => name == urn,
+            }),
             _ => false,
         }
     }
@@ -127,7 +132,7 @@ fn names((request, body): &Request, urn: &str) -> bool {
             _ => format!("%{byte:02X}"),
         })
         .collect();
-    request.contains(&in_path) || body.as_ref().is_some_and(|body| holds(body, urn))
+    request.contains(&in_path) || body.as_ref().is_some_and(|body| is_about(body, urn))
 }
 
 fn shown((request, body): &Request) -> String {

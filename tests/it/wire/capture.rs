@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::ops::RangeInclusive;
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -14,11 +15,13 @@ use super::case::Case;
 use super::exact::{exact, fault_of_form};
 use super::gms;
 use crate::sandbox::{Ran, Sandbox};
-use crate::scripted_gms::{Answer, Request, ScriptedGms};
+use crate::scripted_gms::{Answer, Apart, Request, ScriptedGms};
 
-/// The one record that goes ahead where batches are sent. As long as its request is open, a batch leaves when it is full or
-/// the source is at its end, and for no other reason: so it does not depend on the machine what goes together.
-const AHEAD: &str = "urn:li:tag:goes-ahead";
+/// Two records around those of a case where batches are sent, so that it does not depend on the machine what goes together.
+/// As long as the request with the first is open and no other was answered, a batch leaves when it is full or the source is
+/// at its end, and for no other reason. The last tells that the source is at its end; then everything is answered.
+const AHEAD: &str = "urn:li:dataPlatform:goes-ahead";
+const LAST: &str = "urn:li:dataPlatform:goes-last";
 
 /// Headers of the connection, and not of what is said over it.
 const OF_THE_CONNECTION: [&str; 4] = ["accept-encoding", "connection", "content-length", "host"];
@@ -33,6 +36,8 @@ pub(super) struct Captured {
     pub(super) request: String,
     pub(super) headers: BTreeMap<String, String>,
     pub(super) body: Option<Value>,
+    /// Of the body as it was sent.
+    pub(super) bytes: usize,
     /// What is wrong with it beside what is compared.
     pub(super) faults: Vec<String>,
 }
@@ -41,80 +46,91 @@ pub(super) struct Captured {
 #[derive(Default)]
 struct Seen {
     requests: Vec<Request>,
-    /// Where the answer to the record that goes ahead is awaited.
-    held: Option<oneshot::Sender<Answer>>,
+    ahead: bool,
+    last: bool,
+    /// Where answers are awaited, and those answers; `None` when everything is answered at once.
+    held: Option<Vec<(oneshot::Sender<Answer>, Answer)>>,
+}
+
+impl Seen {
+    fn answer_all(&mut self) {
+        for (awaited, answer) in self.held.take().into_iter().flatten() {
+            // Whoever has gone needs no answer.
+            awaited.send(answer).ok();
+        }
+    }
 }
 
 /// Runs the case, and returns how the command ended and every request in the order in which they came.
 pub(super) fn run(case: &Case) -> (Ran, Vec<Captured>) {
     let sandbox = Sandbox::new();
-    let seen = Arc::new(Mutex::new(Seen::default()));
+    let guided = case.sends_batches() && case.writes() > 0;
+    let seen = Arc::new(Mutex::new(Seen { held: guided.then(Vec::new), ..Seen::default() }));
     let (tell, told) = channel();
     let gms = server(case, Arc::clone(&seen), tell);
-    let ahead = case.sends_batches() && case.writes() > 0;
-    let source = if ahead { "-" } else { "records.jsonl" };
-    sandbox.write("recipe.yml", &case.recipe(source, &gms.url()));
+    sandbox.write("recipe.yml", &case.recipe(if guided { "-" } else { "records.jsonl" }, &gms.url()));
     sandbox.write("records.jsonl", &case.records());
     let mut command = sandbox.command();
     command.args(["ingest", "-c", "recipe.yml"]).args(&case.arguments).envs(case.environment(&gms.url()));
     let began = SystemTime::now();
-    let ran = if ahead {
+    let ran = if guided {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = command.spawn().unwrap();
-        feed(child, case, &seen, &told)
+        feed(command.spawn().unwrap(), case, &seen, &told)
     } else {
         Ran::of(command.stdin(Stdio::null()))
     };
     let times = milliseconds(began)..=milliseconds(SystemTime::now());
     let requests = seen.lock().unwrap().requests.clone();
-    let captured = requests.iter().filter(|request| !is_ahead(request)).map(|request| Captured::of(request, &times));
-    (ran, captured.collect())
+    (ran, requests.iter().filter_map(|request| Captured::of(request, &times)).collect())
 }
 
-fn server(case: &Case, seen: Arc<Mutex<Seen>>, tell: Sender<()>) -> crate::scripted_gms::Apart {
+fn server(case: &Case, seen: Arc<Mutex<Seen>>, tell: Sender<()>) -> Apart {
     let config = case.config();
     ScriptedGms::of_all(move |request: &Request| {
         let answer = gms::answer(request, &config);
+        let (ahead, last) = (names(request, AHEAD), names(request, LAST));
         let mut seen = seen.lock().unwrap();
+        seen.ahead |= ahead;
+        seen.last |= last;
         seen.requests.push(request.clone());
         // Nobody listens any more when the command has ended.
-        drop(tell.send(()));
-        if is_ahead(request) && seen.held.is_none() && !request.path().contains("/trace/") {
-            let (held, later) = oneshot::channel();
-            seen.held = Some(held);
+        tell.send(()).ok();
+        if let (true, Some(held)) = (request.is_write(), &mut seen.held) {
+            let (awaited, later) = oneshot::channel();
+            held.push((awaited, answer));
             return Answer::Later(later);
         }
         answer
     })
 }
 
-fn is_ahead(request: &Request) -> bool {
-    request.body.windows(AHEAD.len()).any(|window| window == AHEAD.as_bytes())
+fn names(request: &Request, urn: &str) -> bool {
+    memchr::memmem::find(&request.body, urn.as_bytes()).is_some()
 }
 
-/// Lets one record go ahead, then gives the others, and answers the first when those are all under way.
+/// Lets the first record go ahead, then gives the others.
 fn feed(mut child: Child, case: &Case, seen: &Mutex<Seen>, told: &Receiver<()>) -> Ran {
     let mut input = child.stdin.take().unwrap();
-    let ahead = serde_json::json!({
-        "entityType": "tag",
-        "entityUrn": AHEAD,
+    // A command that has ended reads no more, which is no fault here.
+    input.write_all(platform(AHEAD).as_bytes()).ok();
+    wait(&mut child, told, || seen.lock().unwrap().ahead);
+    input.write_all(case.records().as_bytes()).ok();
+    input.write_all(platform(LAST).as_bytes()).ok();
+    drop(input);
+    wait(&mut child, told, || seen.lock().unwrap().last);
+    seen.lock().unwrap().answer_all();
+    child.wait_with_output().unwrap().into()
+}
+
+fn platform(urn: &str) -> String {
+    let record = serde_json::json!({
+        "entityType": "dataPlatform",
+        "entityUrn": urn,
         "changeType": "UPSERT",
         "aspectName": "status",
         "aspect": {"json": {"removed": false}},
     });
-    // A command that has ended reads no more.
-    drop(writeln!(input, "{ahead}"));
-    wait(&mut child, told, || seen.lock().unwrap().held.is_some());
-    drop(input.write_all(case.records().as_bytes()));
-    drop(input);
-    wait(&mut child, told, || {
-        let seen = seen.lock().unwrap();
-        seen.requests.iter().filter(|request| request.is_write() && !is_ahead(request)).count() >= case.writes()
-    });
-    if let Some(held) = seen.lock().unwrap().held.take() {
-        drop(held.send(Answer::Status(200, String::new())));
-    }
-    child.wait_with_output().unwrap().into()
+    format!("{record}\n")
 }
 
 /// Waits until it is so, or the command has ended, or it takes so long that something must be wrong.
@@ -122,7 +138,7 @@ fn wait(child: &mut Child, told: &Receiver<()>, is_so: impl Fn() -> bool) {
     let give_up = Instant::now() + PATIENCE;
     while !is_so() && Instant::now() < give_up && child.try_wait().unwrap().is_none() {
         // Looks after the command now and then.
-        drop(told.recv_timeout(Duration::from_millis(50)));
+        told.recv_timeout(Duration::from_millis(50)).ok();
     }
 }
 
@@ -131,15 +147,21 @@ fn milliseconds(time: SystemTime) -> u128 {
 }
 
 impl Captured {
-    fn of(request: &Request, times: &std::ops::RangeInclusive<u128>) -> Self {
+    /// `None` for a request that holds nothing of the case.
+    fn of(request: &Request, times: &RangeInclusive<u128>) -> Option<Self> {
         let text = String::from_utf8_lossy(&request.body);
         let mut faults = Vec::new();
-        let body = (!text.is_empty()).then(|| {
+        let body = if text.is_empty() {
+            None
+        } else {
             faults.extend(fault_of_form(&text));
             let mut body = exact(&text).unwrap_or_else(|error| {
                 faults.push(error);
                 Value::Null
             });
+            if take_out_guides(&mut body) {
+                return None;
+            }
             for proposal in proposals(&mut body) {
                 open(proposal, &mut faults);
             }
@@ -148,11 +170,40 @@ impl Captured {
                 // Which aspect is named first is no matter.
                 body.as_object_mut().into_iter().flatten().for_each(|(_, names)| sort(names));
             }
-            body
-        });
+            Some(body)
+        };
         let mut headers = request.headers();
         headers.retain(|name, _| !OF_THE_CONNECTION.contains(&name.as_str()));
-        Self { request: format!("{} {}", request.method(), request.path()), headers, body, faults }
+        Some(Self {
+            request: format!("{} {}", request.method(), request.path()),
+            headers,
+            body,
+            bytes: request.body.len(),
+            faults,
+        })
+    }
+}
+
+/// Takes out the records around those of a case. True if nothing is left then.
+fn take_out_guides(body: &mut Value) -> bool {
+    let guides = |urn: &Value| urn == AHEAD || urn == LAST;
+    match body {
+        Value::Array(items) => {
+            let before = items.len();
+            items.retain(|item| !guides(&item["urn"]));
+            items.is_empty() && before > 0
+        }
+        Value::Object(members) => {
+            let before = members.len();
+            members.retain(|name, _| name != AHEAD && name != LAST);
+            if let Some(Value::Array(proposals)) = members.get_mut("proposals") {
+                let before = proposals.len();
+                proposals.retain(|proposal| !guides(&proposal["entityUrn"]));
+                return proposals.is_empty() && before > 0;
+            }
+            members.is_empty() && before > 0
+        }
+        _ => false,
     }
 }
 
@@ -192,7 +243,7 @@ fn open(proposal: &mut Value, faults: &mut Vec<String>) {
 }
 
 /// A time of the run, and the id that a run makes up, give way to their names.
-fn normalise(value: &mut Value, times: &std::ops::RangeInclusive<u128>) {
+fn normalise(value: &mut Value, times: &RangeInclusive<u128>) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| normalise(item, times)),
         Value::Object(members) => {
@@ -209,7 +260,7 @@ fn normalise(value: &mut Value, times: &std::ops::RangeInclusive<u128>) {
 }
 
 /// A clock that is set while a test runs does not jump by more than an hour.
-fn is_of(time: &str, times: &std::ops::RangeInclusive<u128>) -> bool {
+fn is_of(time: &str, times: &RangeInclusive<u128>) -> bool {
     const HOUR: u128 = 3_600_000;
     let time = time.strip_prefix("number ").and_then(|time| time.parse::<u128>().ok());
     time.is_some_and(|time| time + HOUR >= *times.start() && time <= times.end() + HOUR)

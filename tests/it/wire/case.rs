@@ -10,8 +10,12 @@ use serde_json::{Map, Value, json};
 use super::exact::exact;
 use super::gms::trace_id;
 
-/// Stands in a case for the address of the capturing server.
-const SERVER: &str = "{gms}";
+/// Puts the capturing server's address in the place of `{gms}`, and its parts in those of `{host}` and `{port}`.
+fn located(text: &str, server: &str) -> String {
+    let host = server.trim_start_matches("http://");
+    let port = host.rsplit(':').next().unwrap();
+    text.replace("{gms}", server).replace("{host}", host).replace("{port}", port)
+}
 
 /// See the README beside the files.
 #[derive(Debug, Deserialize)]
@@ -57,11 +61,13 @@ fn current() -> String {
 
 impl Case {
     pub(super) fn read(file: &Path) -> Self {
-        let text = std::fs::read_to_string(file).unwrap();
-        let mut case: Self =
-            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        case.name = file.file_stem().unwrap().to_str().unwrap().to_owned();
-        case
+        let name = file.file_stem().unwrap().to_str().unwrap();
+        Self::parse(name, &std::fs::read_to_string(file).unwrap())
+    }
+
+    pub(super) fn parse(name: &str, text: &str) -> Self {
+        let case: Self = serde_json::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        Self { name: name.to_owned(), ..case }
     }
 
     /// What the server answers to `GET /config`.
@@ -75,9 +81,9 @@ impl Case {
         let mut recipe = json!({"run_id": "wire", "source": {"type": "file", "config": {"path": source}}});
         if let Some(sink) = &self.sink {
             let mut config = sink.clone();
-            config.entry("server").or_insert_with(|| SERVER.into());
+            config.entry("server").or_insert_with(|| "{gms}".into());
             if self.sends_batches() {
-                // No batch leaves because it has grown old, however slow the machine.
+                // No batch leaves because it has grown old, and none is given up, however slow the machine.
                 config.insert("min_process_interval_seconds".into(), 3600.into());
                 config.insert("timeout_sec".into(), 3600.into());
             }
@@ -86,11 +92,11 @@ impl Case {
         for (key, value) in &self.recipe {
             recipe[key] = value.clone();
         }
-        recipe.to_string().replace(SERVER, server)
+        located(&recipe.to_string(), server)
     }
 
     pub(super) fn environment(&self, server: &str) -> Vec<(&str, String)> {
-        self.environment.iter().map(|(name, value)| (name.as_str(), value.replace(SERVER, server))).collect()
+        self.environment.iter().map(|(name, value)| (name.as_str(), located(value, server))).collect()
     }
 
     /// The records, one a line.
