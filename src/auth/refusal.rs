@@ -203,17 +203,29 @@ fn forbidden(observed: &Refusal<'_>) -> Diagnosis {
     }
     let types = entity_types(observed.message);
     let on = if types.is_empty() { "the entity types of this file".into() } else { types.join(", ") };
+    let mut fixes = vec![
+        format!(
+            "in DataHub under Settings > Permissions, give {who} a metadata policy with the privilege Edit Entity on {on} \
+             (Edit Tags and the like do not count for ingestion)"
+        ),
+        "or use the token of a user who has that privilege".into(),
+    ];
+    if observed.request.contains("/openapi/v3/") {
+        // `EntityController` asks for CREATE on the type, `AspectResource` for UPDATE on the URN.
+        evidence.push(
+            "OpenAPI v3 wants Create Entity or Edit Entity on the whole entity type; Rest.li wants Edit Entity on each URN \
+             alone"
+                .into(),
+        );
+        fixes.push(
+            "if a policy gives that privilege on some entities only, write `endpoint: restli` under sink.config".into(),
+        );
+    }
     Diagnosis {
         code: Code::Forbidden,
         summary: format!("GMS knows {who}, who may not write what was sent"),
         evidence,
-        fixes: vec![
-            format!(
-                "in DataHub under Settings > Permissions, give {who} a metadata policy with the privilege Edit Entity on \
-                 {on} (Edit Tags and the like do not count for ingestion)"
-            ),
-            "or use the token of a user who has that privilege".into(),
-        ],
+        fixes,
     }
 }
 
@@ -347,6 +359,16 @@ mod tests {
         its exp claim is 1970-01-09T13:47:40Z; the server's clock reads 1970-01-12T13:47:40Z
         ");
         insta::assert_snapshot!(diagnosis.fixes.join("\n"), @"make a new token in DataHub under Settings > Access Tokens, and put it into the file /run/token");
+    }
+
+    #[test]
+    fn a_403_over_openapi_may_pass_over_restli() {
+        let message = "urn:li:corpuser:loader is unauthorized to CREATE entities.";
+        let request = "POST http://gms:8080/openapi/v3/entity/dataset?async=true";
+        let diagnosis = refusal(&Refusal { request, ..refused(403, None, message) });
+        assert!(diagnosis.fixes.iter().any(|fix| fix.contains("endpoint: restli")), "{diagnosis:?}");
+        let restli = refusal(&refused(403, None, message));
+        assert!(!restli.fixes.iter().any(|fix| fix.contains("endpoint: restli")), "{restli:?}");
     }
 
     #[test]

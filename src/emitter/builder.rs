@@ -298,3 +298,22 @@ impl EmitterBuilder {
         Ok(Emitter::start(Arc::new(state), opened, &runtime))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_fits_through_the_frontend() {
+        let bytes = |server: &str, chosen: Option<usize>| {
+            let mut builder = Emitter::builder(server);
+            if let Some(chosen) = chosen {
+                builder = builder.max_batch_bytes(chosen);
+            }
+            builder.build().unwrap().handle.state.settings.batch.bytes
+        };
+        assert_eq!(bytes("http://gms:8080", None), 15 * 1024 * 1024);
+        assert_eq!(bytes("http://datahub:9002/api/gms/", None), 9_500_000);
+        assert_eq!(bytes("http://datahub:9002/api/gms", Some(20_000_000)), 20_000_000);
+    }
+}

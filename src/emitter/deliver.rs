@@ -112,9 +112,8 @@ impl<'a> Course<'a> {
         match (&attempts.verdict, &attempts.last) {
             (Verdict::Delivered, Ok(reply)) => self.taken(piece, sent, reply, slot),
             (Verdict::Forbidden, Ok(reply)) => self.forbidden(piece, sent, reply),
-            (Verdict::Rejected, Ok(reply)) => self.rejected(piece, sent, reply),
             (Verdict::UnknownBatch, Ok(_)) if piece.route == Route::Batch => self.no_batches(piece),
-            (Verdict::UnknownBatch, Ok(reply)) => self.rejected(piece, sent, reply),
+            (Verdict::Rejected | Verdict::UnknownBatch, Ok(reply)) => self.rejected(piece, sent, reply),
             (Verdict::Retry(_), Ok(reply)) if reply.status.as_u16() == 500 => {
                 self.unclear(piece, sent, reply);
             }

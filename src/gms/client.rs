@@ -244,7 +244,7 @@ impl Client {
         };
         match reply.status.as_u16() {
             200 if reply.is_json_or_empty() && !reply.body.is_empty() => Ok(Some(reply.body)),
-            404 => Ok(None),
+            404 if reply.is_json_or_empty() => Ok(None),
             400 | 422 | 500 => Err(self.rejected(&target, &reply)),
             _ => Err(self.diagnose(&target, &reply).into()),
         }

@@ -61,14 +61,14 @@ pub(crate) fn explain(rejected: &Rejected<'_>) -> Option<String> {
         400 | 404 | 422 | 500
             if says(&["Unknown aspect", "Unknown entity", "nrecognized field found", "No enum constant"]) =>
         {
-            let server = rejected.server.map_or_else(
-                || "this GMS does not know it".to_owned(),
-                |server| format!("GMS {} does not know it", server.version_name()),
-            );
-            Some(format!(
-                "{server}; datahub-emitter {} speaks the model of DataHub {MODEL_VERSION}, and an older server knows less",
-                env!("CARGO_PKG_VERSION")
-            ))
+            rejected.server.map(|server| {
+                format!(
+                    "GMS {} does not know it; datahub-emitter {} speaks the model of DataHub {MODEL_VERSION}, and an older \
+                     server knows less",
+                    server.version_name(),
+                    env!("CARGO_PKG_VERSION")
+                )
+            })
         }
         _ => None,
     }

@@ -6,8 +6,8 @@
 use bytes::Bytes;
 
 use super::system_metadata::push_system_metadata;
-use crate::metadata::json::{push_ascii_json, push_json_string};
-use crate::metadata::{ChangeType, Proposal, Urn, model};
+use crate::metadata::json::push_json_string;
+use crate::metadata::{ChangeType, Proposal, Urn, model, push_openapi_value};
 
 /// Makes GMS answer only when its search index is up to date (`Constants.SYNC_INDEX_UPDATE_HEADER_NAME`). It is a header of
 /// the aspect, not of the request.
@@ -71,18 +71,15 @@ fn push_aspect(out: &mut Vec<u8>, proposal: &Proposal, now: i64, wait_for_index:
     out.extend_from_slice(b"}}");
 }
 
+/// A patch is an object here; in a proposal it may be the list of RFC 6902 operations alone.
 fn push_value(out: &mut Vec<u8>, proposal: &Proposal) {
-    let Some(aspect) = &proposal.aspect else {
-        out.extend_from_slice(b"null");
-        return;
-    };
-    // A list of RFC 6902 operations; a generic patch is an object that has it already.
-    if proposal.change_type == ChangeType::Patch && aspect.value.starts_with(b"[") {
+    let is_list = proposal.aspect.as_ref().is_some_and(|aspect| aspect.value.starts_with(b"["));
+    if proposal.change_type == ChangeType::Patch && is_list {
         out.extend_from_slice(br#"{"patch":"#);
-        push_ascii_json(out, &aspect.value);
+        push_openapi_value(out, proposal);
         out.push(b'}');
     } else {
-        push_ascii_json(out, &aspect.value);
+        push_openapi_value(out, proposal);
     }
 }
 

@@ -61,17 +61,14 @@ fn embedded_len(compact: &[u8]) -> usize {
 fn push_head(out: &mut Vec<u8>, proposal: &Proposal) {
     out.extend_from_slice(br#"{"entityType":"#);
     push_json_string(out, &proposal.entity_type);
-    match &proposal.key_aspect {
+    if let Some(key) = &proposal.key_aspect {
         // GMS makes the URN of it.
-        Some(key) => {
-            out.extend_from_slice(br#","entityKeyAspect":{"value":""#);
-            push_embedded_json(out, &key.value);
-            push_content_type(out, key);
-        }
-        None => {
-            out.extend_from_slice(br#","entityUrn":"#);
-            push_json_string(out, proposal.urn.as_str());
-        }
+        out.extend_from_slice(br#","entityKeyAspect":{"value":""#);
+        push_embedded_json(out, &key.value);
+        push_content_type(out, key);
+    } else {
+        out.extend_from_slice(br#","entityUrn":"#);
+        push_json_string(out, proposal.urn.as_str());
     }
     out.extend_from_slice(br#","changeType":""#);
     out.extend_from_slice(proposal.change_type.as_str().as_bytes());

@@ -31,11 +31,13 @@ struct Aspect {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Storage {
-    write_status: Option<String>,
-    write_message: Option<String>,
-    write_exceptions: Option<Vec<serde_json::Value>>,
+    #[serde(rename = "writeStatus")]
+    status: Option<String>,
+    #[serde(rename = "writeMessage")]
+    message: Option<String>,
+    #[serde(rename = "writeExceptions")]
+    exceptions: Option<Vec<serde_json::Value>>,
 }
 
 /// The id by which a write is followed: the second part of its answer's `traceparent`. Rest.li's answers have none.
@@ -110,17 +112,17 @@ impl Aspect {
 
 impl Storage {
     fn is(&self, status: &str) -> bool {
-        self.write_status.as_deref() == Some(status)
+        self.status.as_deref() == Some(status)
     }
 
     /// Why it was not written.
     fn words(&self) -> Option<String> {
-        let exceptions = self.write_exceptions.iter().flatten().map(|exception| {
+        let exceptions = self.exceptions.iter().flatten().map(|exception| {
             let member = |name| exception.get(name).and_then(serde_json::Value::as_str);
             let text = exception.as_str().or_else(|| member("message")).or_else(|| member("exceptionClass"));
             text.map_or_else(|| exception.to_string(), str::to_owned)
         });
-        let words: Vec<String> = self.write_message.iter().cloned().chain(exceptions).collect();
+        let words: Vec<String> = self.message.iter().cloned().chain(exceptions).collect();
         (self.is("ERROR") && !words.is_empty()).then(|| words.join("; "))
     }
 }

@@ -10,7 +10,6 @@ use super::{Aspect, ChangeType, Proposal};
 /// what a source passed on as it was is now brought into that form, as DataHub's client does it: null members go, old
 /// union tags and Python's namespace too. In an aspect that the model knows that is done by place, in any other by
 /// shape. A patch stays as it is, and so does whatever is no JSON.
-#[cfg_attr(not(test), allow(dead_code, reason = "the OpenAPI encoder is the first to call it"))]
 pub(crate) fn push_openapi_value(out: &mut Vec<u8>, proposal: &Proposal) {
     let Some(aspect) = &proposal.aspect else {
         out.extend_from_slice(b"null");

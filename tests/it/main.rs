@@ -10,6 +10,7 @@
 mod command_line;
 mod dead_letters;
 mod delivery;
+mod endpoints;
 mod failures;
 mod first_run;
 #[cfg(target_os = "linux")]

@@ -59,6 +59,12 @@ impl Request {
         self.method() != "GET"
     }
 
+    /// Method and path.
+    pub(crate) fn target(&self) -> &str {
+        let line = self.head.lines().next().unwrap_or_default();
+        line.strip_suffix(" HTTP/1.1").unwrap_or(line)
+    }
+
     pub(crate) fn method(&self) -> &str {
         self.head.split(' ').next().unwrap_or_default()
     }
@@ -139,7 +145,8 @@ impl ScriptedGms {
         Apart::of(Self::scripted(script))
     }
 
-    async fn scripted(script: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
+    /// As [`start`](Self::start), where the script answers every request.
+    pub(crate) async fn scripted(script: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (log, script) = (Arc::new(Log::default()), Arc::new(script));

@@ -36,8 +36,6 @@ pub(super) struct Captured {
     pub(super) request: String,
     pub(super) headers: BTreeMap<String, String>,
     pub(super) body: Option<Value>,
-    /// Of the body as it was sent.
-    pub(super) bytes: usize,
     /// What is wrong with it beside what is compared.
     pub(super) faults: Vec<String>,
 }
@@ -61,8 +59,16 @@ impl Seen {
     }
 }
 
-/// Runs the case, and returns how the command ended and every request in the order in which they came.
+/// Runs the case, and returns how the command ended and what it sent, in the order in which it came.
 pub(super) fn run(case: &Case) -> (Ran, Vec<Captured>) {
+    let began = SystemTime::now();
+    let (ran, requests) = requests(case);
+    let times = milliseconds(began)..=milliseconds(SystemTime::now());
+    (ran, requests.iter().filter_map(|request| Captured::of(request, &times)).collect())
+}
+
+/// As [`run`], but with every request as it came.
+pub(super) fn requests(case: &Case) -> (Ran, Vec<Request>) {
     let sandbox = Sandbox::new();
     let guided = case.sends_batches() && case.writes() > 0;
     let seen = Arc::new(Mutex::new(Seen { held: guided.then(Vec::new), ..Seen::default() }));
@@ -72,16 +78,14 @@ pub(super) fn run(case: &Case) -> (Ran, Vec<Captured>) {
     sandbox.write("records.jsonl", &case.records());
     let mut command = sandbox.command();
     command.args(["ingest", "-c", "recipe.yml"]).args(&case.arguments).envs(case.environment(&gms.url()));
-    let began = SystemTime::now();
     let ran = if guided {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         feed(command.spawn().unwrap(), case, &seen, &told)
     } else {
         Ran::of(command.stdin(Stdio::null()))
     };
-    let times = milliseconds(began)..=milliseconds(SystemTime::now());
-    let requests = seen.lock().unwrap().requests.clone();
-    (ran, requests.iter().filter_map(|request| Captured::of(request, &times)).collect())
+    let requests = std::mem::take(&mut seen.lock().unwrap().requests);
+    (ran, requests)
 }
 
 fn server(case: &Case, seen: Arc<Mutex<Seen>>, tell: Sender<()>) -> Apart {
@@ -174,13 +178,7 @@ impl Captured {
         };
         let mut headers = request.headers();
         headers.retain(|name, _| !OF_THE_CONNECTION.contains(&name.as_str()));
-        Some(Self {
-            request: format!("{} {}", request.method(), request.path()),
-            headers,
-            body,
-            bytes: request.body.len(),
-            faults,
-        })
+        Some(Self { request: request.target().to_owned(), headers, body, faults })
     }
 }
 

@@ -1,14 +1,16 @@
 //! The presets for how much goes in a request. Such records are too large for a file of cases.
 
+use memchr::memmem;
 use serde_json::{Value, json};
 
-use super::capture::{self, Captured};
+use super::capture;
 use super::case::Case;
+use crate::scripted_gms::Request;
 
 /// Bytes of a body, at most.
 const MAX_BYTES: usize = 15 * 1024 * 1024;
 
-/// Runs records whose descriptions are these, and returns how many items each request has, and how many bytes.
+/// Runs records whose descriptions are these, and returns how many proposals each request has, the largest first.
 fn sizes(sink: &Value, descriptions: &[String]) -> Vec<usize> {
     let records: Vec<Value> = descriptions
         .iter()
@@ -23,23 +25,21 @@ fn sizes(sink: &Value, descriptions: &[String]) -> Vec<usize> {
             })
         })
         .collect();
-    // That there are writes is all that is to be known of them beforehand.
+    // That there are writes is all that is said of them beforehand.
     let case = json!({"shows": "", "sink": sink, "records": records, "requests": [{"request": "POST"}]});
-    let (ran, captured) = capture::run(&Case::parse("large", &case.to_string()));
+    let (ran, requests) = capture::requests(&Case::parse("large", &case.to_string()));
     ran.ends_with(0);
-    let writes: Vec<Captured> = captured.into_iter().filter(|captured| captured.body.is_some()).collect();
-    assert!(writes.iter().all(|write| write.faults.is_empty()));
-    for write in &writes {
-        assert!(write.bytes <= MAX_BYTES || items(write) == 1, "{} bytes", write.bytes);
+    for request in requests.iter().filter(|request| proposals(request) > 1) {
+        assert!(request.body.len() <= MAX_BYTES, "{} bytes", request.body.len());
     }
-    let mut sizes: Vec<usize> = writes.iter().map(items).collect();
+    let mut sizes: Vec<usize> = requests.iter().map(proposals).filter(|proposals| *proposals > 0).collect();
     sizes.sort_unstable_by(|one, other| other.cmp(one));
     sizes
 }
 
-fn items(captured: &Captured) -> usize {
-    let body = captured.body.as_ref().unwrap();
-    body.as_array().or_else(|| body["proposals"].as_array()).unwrap().len()
+/// Those of the case.
+fn proposals(request: &Request) -> usize {
+    memmem::find_iter(&request.body, "urn:li:tag:t").count()
 }
 
 fn both_endpoints() -> [Value; 2] {

@@ -161,10 +161,9 @@ fn ways_to_log_in_that_are_not_there_are_named_where_they_would_count() {
     }
 }
 
-fn delivery(
-    config: &str,
-    environment: &[(&str, &str)],
-) -> Result<((SinkMode, Endpoint, EmitMode), Vec<String>), String> {
+type Modes = (SinkMode, Endpoint, EmitMode);
+
+fn delivery(config: &str, environment: &[(&str, &str)]) -> Result<(Modes, Vec<String>), String> {
     let (config, error, warnings) = read(&format!("{{server: 'http://gms:1', {config}}}"), environment);
     let config = config.filter(|_| error.is_empty()).ok_or(error)?;
     Ok(((config.mode(), config.endpoint(), config.emit_mode()), warnings))

@@ -1,0 +1,383 @@
+//! Does it speak each of GMS's interfaces so that nothing gets lost there, and does it know what a server lacks?
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use datahub_emitter::emitter::{Emitter, EmitterBuilder, Outcome, Receipt, SinkMode, UndeliveredReason};
+use datahub_emitter::gms::{EmitMode, Endpoint};
+use datahub_emitter::metadata::{ChangeType, Proposal, Urn};
+use serde_json::{Value, json};
+
+use crate::sandbox::{Sandbox, tags};
+use crate::scripted_gms::{Answer, Request, ScriptedGms};
+
+/// What the scripted GMS calls its writes.
+const TRACEPARENT: &str = "traceparent: 00-0123456789abcdef0123456789abcdef-0123456789abcdef-01\r\n";
+
+fn emitter(gms: &ScriptedGms) -> EmitterBuilder {
+    Emitter::builder(gms.url()).endpoint(Endpoint::Openapi).direct()
+}
+
+fn proposal(urn: &str, change_type: ChangeType, aspect_name: &'static str, value: &str) -> Proposal {
+    let mut proposal = Proposal::upsert(Urn::parse(urn).unwrap(), aspect_name, value).unwrap();
+    proposal.change_type = change_type;
+    proposal
+}
+
+fn status(number: usize) -> Proposal {
+    proposal(&format!("urn:li:tag:t{number}"), ChangeType::Upsert, "status", r#"{"removed":false}"#)
+}
+
+/// The items of a write over OpenAPI.
+fn items(request: &Request) -> Vec<Value> {
+    serde_json::from_slice(&request.body).unwrap()
+}
+
+/// Answers a write as GMS does: with what it was sent.
+fn echo(request: &Request) -> Answer {
+    Answer::With(200, String::from_utf8(request.body.clone()).unwrap(), TRACEPARENT)
+}
+
+async fn outcomes(receipts: Vec<Receipt>) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    for receipt in receipts {
+        outcomes.push(receipt.await);
+    }
+    outcomes
+}
+
+fn reason(outcome: &Outcome) -> UndeliveredReason {
+    match outcome {
+        Outcome::Undelivered(undelivered) => undelivered.reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_gms_leaves_out_of_its_answer_was_not_taken() {
+    let gms = ScriptedGms::start(|request| {
+        // Grouped by URN, in another order, and without one of the aspects.
+        let mut entities: HashMap<String, Value> = HashMap::new();
+        for item in items(request) {
+            let entity = entities
+                .entry(item["urn"].as_str().unwrap().to_owned())
+                .or_insert_with(|| json!({"urn": item["urn"]}));
+            for (name, aspect) in item.as_object().unwrap().iter().filter(|(name, _)| *name != "unheardOf") {
+                entity[name] = aspect.clone();
+            }
+        }
+        Answer::Status(200, json!(entities.into_values().collect::<Vec<_>>()).to_string())
+    })
+    .await;
+    let emitter = emitter(&gms).build().unwrap();
+    let mut receipts = Vec::new();
+    for number in 0..30 {
+        receipts.push(emitter.emit(status(number)).await);
+    }
+    let unheard = proposal("urn:li:tag:t7", ChangeType::Upsert, "unheardOf", "{}");
+    let dropped = emitter.emit(unheard).await;
+    let counts = emitter.close(None).await;
+    assert_eq!((counts.delivered, counts.rejected, counts.undelivered), (30, 1, 0));
+    assert!(outcomes(receipts).await.iter().all(|outcome| *outcome == Outcome::Delivered));
+    let Outcome::Rejected(rejection) = dropped.await else { panic!("it was delivered") };
+    assert_eq!((rejection.reason, rejection.status), ("aspect-dropped-by-gms", Some(200)));
+    assert!(rejection.message.contains("unheardOf of urn:li:tag:t7"), "{}", rejection.message);
+    assert!(rejection.message.contains("v1.3.0"), "{}", rejection.message);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_kind_of_change_has_its_request_and_a_urn_keeps_its_order() {
+    let gms = ScriptedGms::start(|request| match request.target() {
+        target if target.starts_with("POST /openapi/v3/entity/tag?") => echo(request),
+        _ => Answer::Status(200, String::new()),
+    })
+    .await;
+    let emitter = emitter(&gms).mode(SinkMode::AsyncBatch).build().unwrap();
+    let urn = "urn:li:tag:t0";
+    for (change_type, name, value) in [
+        (ChangeType::Upsert, "status", "{}"),
+        (ChangeType::Patch, "tagProperties", "[]"),
+        (ChangeType::Upsert, "tagProperties", "{}"),
+        (ChangeType::Create, "ownership", "{}"),
+    ] {
+        drop(emitter.emit(proposal(urn, change_type, name, value)).await);
+    }
+    let mut delete = proposal(urn, ChangeType::Delete, "tagKey", "{}");
+    delete.aspect = None;
+    drop(emitter.emit(delete).await);
+    assert_eq!(emitter.close(None).await.delivered, 5);
+    let targets: Vec<String> = gms.writes().iter().map(|write| write.target().to_owned()).collect();
+    assert_eq!(
+        targets,
+        [
+            "POST /openapi/v3/entity/tag?async=true",
+            "PATCH /openapi/v3/entity/tag?async=true",
+            "POST /openapi/v3/entity/tag?async=true",
+            "POST /openapi/v3/entity/tag/urn%3Ali%3Atag%3At0/ownership?async=true&createIfNotExists=true&createIfEntityNotExists=false",
+            "DELETE /openapi/v3/entity/tag/urn%3Ali%3Atag%3At0",
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn entity_types_do_not_share_a_request_and_share_as_few_as_they_can() {
+    let gms = ScriptedGms::start(echo).await;
+    let emitter = emitter(&gms).max_threads(1).build().unwrap();
+    for number in 0..100 {
+        drop(emitter.emit(status(number)).await);
+        let user = format!("urn:li:corpuser:u{number}");
+        drop(emitter.emit(proposal(&user, ChangeType::Upsert, "status", "{}")).await);
+    }
+    assert_eq!(emitter.close(None).await.delivered, 200);
+    for write in gms.writes() {
+        let kind = if write.target().contains("/tag?") { "urn:li:tag:" } else { "urn:li:corpuser:" };
+        assert!(items(&write).iter().all(|item| item["urn"].as_str().unwrap().starts_with(kind)));
+    }
+    // A batch that leaves after 5 ms may be small; the others are full.
+    assert!(gms.writes().len() <= 4, "{} requests for two batches", gms.writes().len());
+}
+
+/// Answers about traces: pending at first, then as `fate` says of each URN.
+fn trace(request: &Request, asked: &AtomicUsize, pending: usize, fate: impl Fn(&str) -> Value) -> Answer {
+    let wanted: HashMap<String, Vec<String>> = serde_json::from_slice(&request.body).unwrap();
+    let waits = asked.fetch_add(1, SeqCst) < pending;
+    let states = wanted.into_iter().map(|(urn, aspects)| {
+        let state = if waits {
+            json!({"success": true, "primaryStorage": {"writeStatus": "PENDING"}})
+        } else {
+            fate(&urn)
+        };
+        (urn, aspects.into_iter().map(|aspect| (aspect, state.clone())).collect::<HashMap<_, _>>())
+    });
+    Answer::Status(200, json!(states.collect::<HashMap<_, _>>()).to_string())
+}
+
+fn written() -> Value {
+    json!({"success": true, "primaryStorage": {"writeStatus": "ACTIVE_STATE"}, "searchStorage": {"writeStatus": "ACTIVE_STATE"}})
+}
+
+fn failed() -> Value {
+    json!({
+        "success": false,
+        "primaryStorage": {"writeStatus": "ERROR", "writeExceptions": [{"message": "Invalid format"}]},
+        "searchStorage": {"writeStatus": "ERROR", "writeMessage": "Primary storage write failed."},
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_gms_queued_is_followed_until_it_is_written_or_not() {
+    let asked = AtomicUsize::new(0);
+    let gms = ScriptedGms::start(move |request| {
+        if !request.target().starts_with("POST /openapi/v1/trace/write/0123456789abcdef0123456789abcdef?") {
+            return echo(request);
+        }
+        trace(request, &asked, 1, |urn| if urn == "urn:li:tag:t3" { failed() } else { written() })
+    })
+    .await;
+    let emitter = emitter(&gms).emit_mode(EmitMode::AsyncWait).max_threads(1).build().unwrap();
+    let mut receipts = Vec::new();
+    for number in 0..10 {
+        receipts.push(emitter.emit(status(number)).await);
+    }
+    emitter.flush().await;
+    let counts = emitter.close(None).await;
+    assert_eq!((counts.delivered, counts.rejected, counts.undelivered), (9, 1, 0));
+    for (number, outcome) in outcomes(receipts).await.into_iter().enumerate() {
+        match outcome {
+            Outcome::Delivered => assert_ne!(number, 3),
+            Outcome::Rejected(rejection) => {
+                assert_eq!((number, rejection.reason), (3, "rejected-after-queueing"));
+                assert!(rejection.message.contains("Invalid format"), "{}", rejection.message);
+            }
+            other @ Outcome::Undelivered(_) => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_is_never_settled_is_undelivered_when_its_time_is_over() {
+    let asked = AtomicUsize::new(0);
+    let gms = ScriptedGms::start(move |request| match request.target() {
+        target if target.contains("/trace/") => trace(request, &asked, usize::MAX, |_| written()),
+        _ => echo(request),
+    })
+    .await;
+    let emitter = emitter(&gms)
+        .emit_mode(EmitMode::AsyncWait)
+        .trace_timeout(Duration::from_millis(50))
+        .build()
+        .unwrap();
+    let receipt = emitter.emit(status(1)).await;
+    let counts = emitter.close(None).await;
+    assert_eq!((counts.delivered, counts.undelivered), (0, 1));
+    assert_eq!(reason(&receipt.await), UndeliveredReason::TraceUnsettled);
+    assert!(emitter.stopped().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trace_that_cannot_be_followed_is_not_taken_for_a_delivery() {
+    for (write, trace) in [
+        // The answer names none.
+        (Answer::Status(202, String::new()), Answer::ok()),
+        (Answer::With(202, String::new(), TRACEPARENT), Answer::Status(403, r#"{"error":"no READ"}"#.into())),
+    ] {
+        let answers = Mutex::new((write, trace));
+        let gms = ScriptedGms::start(move |request| {
+            let mut answers = answers.lock().unwrap();
+            let answer = if request.target().contains("/trace/") { &mut answers.1 } else { &mut answers.0 };
+            std::mem::replace(answer, Answer::Reset)
+        })
+        .await;
+        let emitter = emitter(&gms).emit_mode(EmitMode::AsyncWait).build().unwrap();
+        let patch = proposal("urn:li:tag:t1", ChangeType::Patch, "tagProperties", "[]");
+        let receipt = emitter.emit(patch).await;
+        emitter.close(None).await;
+        assert_eq!(reason(&receipt.await), UndeliveredReason::TraceUnsettled);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn few_traces_are_open_at_a_time_and_sending_goes_on_meanwhile() {
+    let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let gms = ScriptedGms::start({
+        let (open, most) = (Arc::clone(&open), Arc::clone(&most));
+        move |request| {
+            if request.target().contains("/trace/") {
+                open.fetch_sub(1, SeqCst);
+                return trace(request, &AtomicUsize::new(0), 0, |_| written());
+            }
+            most.fetch_max(open.fetch_add(1, SeqCst) + 1, SeqCst);
+            echo(request)
+        }
+    })
+    .await;
+    let emitter =
+        emitter(&gms).mode(SinkMode::Async).emit_mode(EmitMode::AsyncWait).max_threads(2).build().unwrap();
+    for number in 0..150 {
+        drop(emitter.emit(status(number)).await);
+    }
+    assert_eq!(emitter.close(None).await.delivered, 150);
+    let most = most.load(SeqCst);
+    assert!((3..=64).contains(&most), "{most} traces were open at a time, with two requests");
+}
+
+/// An old GMS, in its own words.
+const NO_BATCHES: &str = r#"{"exceptionClass":"com.linkedin.restli.server.RestLiServiceException","message":"POST operation named ingestProposalBatch not supported on resource 'com.linkedin.metadata.resources.entity.AspectResource' URI: '/aspects?action=ingestProposalBatch'","status":400}"#;
+
+fn without_batches(request: &Request) -> Answer {
+    if request.target().contains("ingestProposalBatch") {
+        return Answer::Status(400, NO_BATCHES.into());
+    }
+    Answer::ok()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_old_gms_that_knows_no_batches_gets_one_proposal_at_a_time() {
+    let gms = ScriptedGms::start(without_batches).await;
+    let emitter = Emitter::builder(gms.url()).direct().max_threads(1).build().unwrap();
+    for number in 0..300 {
+        drop(emitter.emit(status(number % 40)).await);
+    }
+    let counts = emitter.close(None).await;
+    assert_eq!((counts.delivered, counts.rejected), (300, 0));
+    let (batches, singles): (Vec<_>, Vec<_>) =
+        gms.writes().into_iter().partition(|write| write.target().contains("ingestProposalBatch"));
+    assert_eq!((batches.len(), singles.len()), (1, 300));
+    assert!(gms.collisions().is_empty());
+}
+
+#[test]
+fn that_it_knows_no_batches_is_said_once() {
+    let gms = ScriptedGms::apart(without_batches);
+    let sandbox = Sandbox::new();
+    sandbox.write("tags.jsonl", &tags(["a", "b", "c"]));
+    sandbox.recipe("tags.jsonl", &format!("{{type: datahub-rest, config: {{server: '{}'}}}}", gms.url()));
+    let ran = sandbox.ingest(&["--json"]).ends_with(0);
+    let warnings = ran.json()["warnings"].to_string();
+    assert_eq!(warnings.matches("one by one").count(), 1, "{warnings}");
+}
+
+/// A GMS that says it has this version, and answers writes with `answer`.
+fn of_version(version: &'static str, answer: fn(&Request) -> Answer) -> crate::scripted_gms::Apart {
+    ScriptedGms::of_all(move |request| {
+        if request.is_write() {
+            return answer(request);
+        }
+        let config = json!({"noCode": "true", "versions": {"acryldata/datahub": {"version": version}}});
+        Answer::Status(200, config.to_string())
+    })
+}
+
+#[test]
+fn what_a_server_lacks_is_told_before_anything_is_sent() {
+    for (version, config, instead) in [
+        ("v0.10.5", "endpoint: openapi", "endpoint: restli"),
+        ("v1.0.0", "endpoint: openapi, emit_mode: ASYNC_WAIT", "emit_mode: SYNC_WAIT"),
+        ("head", "endpoint: openapi, emit_mode: ASYNC_WAIT", "emit_mode: SYNC_WAIT"),
+    ] {
+        let gms = of_version(version, echo);
+        let sandbox = Sandbox::new();
+        sandbox.write("tags.jsonl", &tags(["a"]));
+        let sink = format!("{{type: datahub-rest, config: {{server: '{}', {config}}}}}", gms.url());
+        sandbox.recipe("tags.jsonl", &sink);
+        let ran = sandbox.ingest(&[]).ends_with(2);
+        for word in [version, env!("CARGO_PKG_VERSION"), instead] {
+            assert!(ran.stderr.contains(word), "{word}: {ran:#?}");
+        }
+        assert!(gms.writes().is_empty());
+    }
+}
+
+#[test]
+fn a_server_whose_version_says_nothing_is_believed_when_it_has_no_such_endpoint() {
+    let gms = of_version("head", |_| {
+        Answer::Status(404, r#"{"error":"No endpoint POST /openapi/v3/entity/tag."}"#.into())
+    });
+    let sandbox = Sandbox::new();
+    sandbox.write("tags.jsonl", &tags(["a", "b"]));
+    let sink = format!("{{type: datahub-rest, config: {{server: '{}', endpoint: openapi}}}}", gms.url());
+    sandbox.recipe("tags.jsonl", &sink);
+    let ran = sandbox.ingest(&["--json"]).ends_with(1);
+    assert!(ran.stderr.contains("endpoint: restli") && ran.stderr.contains("404"), "{ran:#?}");
+    assert_eq!(ran.json()["proposals"]["undelivered"], 2);
+    assert_eq!(gms.writes().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_emitter_that_asks_for_what_is_not_there_sends_nothing() {
+    let gms = ScriptedGms::scripted(|request| match request.is_write() {
+        true => echo(request),
+        false => Answer::Status(200, r#"{"noCode":"true"}"#.into()),
+    })
+    .await;
+    let emitter = emitter(&gms).build().unwrap();
+    let receipt = emitter.emit(status(1)).await;
+    assert_eq!(reason(&receipt.await), UndeliveredReason::Unsupported);
+    emitter.close(None).await;
+    assert_eq!(emitter.stopped().unwrap().kind(), datahub_emitter::ErrorKind::Input);
+    assert!(gms.writes().is_empty());
+
+    let restli = Emitter::builder(gms.url()).emit_mode(EmitMode::AsyncWait).build().unwrap_err();
+    assert!(restli.to_string().contains("endpoint: openapi"), "{restli}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_the_frontend_patches_go_another_way() {
+    let gms = ScriptedGms::start(|request| match request.target() {
+        target if target.starts_with("PATCH ") => Answer::Status(202, String::new()),
+        _ => echo(request),
+    })
+    .await;
+    let emitter = Emitter::builder(gms.url() + "/api/gms/").endpoint(Endpoint::Openapi).direct();
+    let emitter = emitter.mode(SinkMode::Sync).build().unwrap();
+    drop(emitter.emit(status(1)).await);
+    drop(emitter.emit(proposal("urn:li:tag:t1", ChangeType::Patch, "tagProperties", "[]")).await);
+    assert_eq!(emitter.close(None).await.delivered, 2);
+    let targets: Vec<String> = gms.writes().iter().map(|write| write.target().to_owned()).collect();
+    assert_eq!(
+        targets,
+        ["POST /api/gms/openapi/v3/entity/tag?async=false", "PATCH /openapi/v3/entity/tag?async=false"]
+    );
+}
