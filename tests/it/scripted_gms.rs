@@ -22,7 +22,7 @@ pub(crate) enum Answer {
     /// Says that a longer body follows than does.
     Cut,
     /// What is sent here, when it is. Until then the request stays open.
-    Later(tokio::sync::oneshot::Receiver<Answer>),
+    Later(tokio::sync::oneshot::Receiver<Self>),
 }
 
 impl Answer {
@@ -183,9 +183,10 @@ impl Apart {
 }
 
 impl Log {
-    fn begin(&self, request: &Request) {
+    /// Returns what the request is about.
+    fn begin(&self, request: &Request) -> Vec<String> {
         if self.forgetful.load(std::sync::atomic::Ordering::SeqCst) {
-            return;
+            return Vec::new();
         }
         self.writes.lock().unwrap().push(request.clone());
         let mut open = self.open.lock().unwrap();
@@ -193,24 +194,20 @@ impl Log {
         urns.dedup();
         let twice = urns.iter().filter(|urn| open.contains(urn)).cloned();
         self.collisions.lock().unwrap().extend(twice);
-        open.extend(urns);
+        open.extend(urns.iter().cloned());
+        urns
     }
 
-    fn end(&self, request: &Request) {
-        let mut open = self.open.lock().unwrap();
-        if open.is_empty() {
-            return;
-        }
-        for (urn, _) in request.proposals() {
-            open.retain(|other| *other != urn);
-        }
+    fn end(&self, urns: &[String]) {
+        self.open.lock().unwrap().retain(|open| !urns.contains(open));
     }
 }
 
 async fn serve(mut stream: TcpStream, log: Arc<Log>, script: Arc<Script>) {
     while let Some(request) = read(&mut stream).await {
+        let mut urns = Vec::new();
         if request.is_write() {
-            log.begin(&request);
+            urns = log.begin(&request);
             // Other requests get a chance to arrive while this one is open.
             tokio::task::yield_now().await;
         }
@@ -218,9 +215,7 @@ async fn serve(mut stream: TcpStream, log: Arc<Log>, script: Arc<Script>) {
             Answer::Later(answer) => answer.await.unwrap_or(Answer::Reset),
             at_once => at_once,
         };
-        if request.is_write() {
-            log.end(&request);
-        }
+        log.end(&urns);
         let (status, body, headers, length) = match answer {
             Answer::Status(status, body) => (status, body.clone(), "", body.len()),
             Answer::With(status, body, headers) => (status, body.clone(), headers, body.len()),

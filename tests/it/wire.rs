@@ -77,18 +77,20 @@ fn compare(case: &Case, captured: Vec<Captured>) -> Vec<String> {
     }
     // Requests of several threads may overtake each other, but not those of one URN.
     if case.in_order() && found != expected {
-        faults.push(format!("not in this order, but: {}", all_shown(&found)));
+        faults.push(format!("not in this order, but:\n{}", all_shown(&found)));
     }
     for urn in case.urns() {
         let of_urn = |requests: &[Request]| -> Vec<Request> {
             requests.iter().filter(|request| names(request, &urn)).cloned().collect()
         };
         if of_urn(&found) != of_urn(&expected) {
-            faults.push(format!("for {urn} not in this order, but: {}", all_shown(&of_urn(&found))));
+            faults.push(format!("for {urn} not in this order, but:\n{}", all_shown(&of_urn(&found))));
         }
     }
     // Nothing is written before it is known who is there.
-    if expected.first().is_some_and(|(request, _)| request.starts_with("GET ")) && found.first() != expected.first() {
+    if expected.first().is_some_and(|(request, _)| request.starts_with("GET "))
+        && found.first() != expected.first()
+    {
         faults.push(format!("not first: {}", expected[0].0));
     }
     faults
@@ -128,7 +130,9 @@ fn names((request, body): &Request, urn: &str) -> bool {
     let in_path: String = urn
         .bytes()
         .map(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
             _ => format!("%{byte:02X}"),
         })
         .collect();
@@ -140,7 +144,7 @@ fn shown((request, body): &Request) -> String {
 }
 
 fn all_shown(requests: &[Request]) -> String {
-    requests.iter().map(|request| format!("\n{}", shown(request))).collect()
+    requests.iter().map(shown).collect::<Vec<_>>().join("\n")
 }
 
 #[test]

@@ -102,7 +102,7 @@ impl Case {
     /// The records, one a line.
     pub(super) fn records(&self) -> String {
         // A newline in JSON stands between its tokens.
-        self.records.iter().map(|record| record.get().replace(['\n', '\r'], " ") + "\n").collect()
+        self.records.iter().map(|record| record.get().lines().collect::<String>() + "\n").collect()
     }
 
     fn mode(&self) -> String {
@@ -132,7 +132,8 @@ impl Case {
             .iter()
             .filter_map(|record| {
                 let record = exact(record.get()).ok()?;
-                let snapshot = record["proposedSnapshot"].as_object().and_then(|snapshot| snapshot.values().next());
+                let snapshot =
+                    record["proposedSnapshot"].as_object().and_then(|snapshot| snapshot.values().next());
                 let urn = snapshot.map_or(&record["entityUrn"], |snapshot| &snapshot["urn"]);
                 urn.as_str().map(str::to_owned)
             })
@@ -157,7 +158,9 @@ impl Case {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
         headers.extend(self.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())));
-        headers.values_mut().for_each(|value| *value = expanded(value));
+        for value in headers.values_mut() {
+            *value = expanded(value);
+        }
         headers
     }
 

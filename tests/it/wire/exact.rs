@@ -9,9 +9,9 @@ pub(super) fn exact(text: &str) -> Result<Value, String> {
     while let Some(first) = rest.chars().next() {
         let length = match first {
             '"' => string_length(rest),
-            '-' | '0'..='9' => {
-                rest.find(|c: char| !matches!(c, '0'..='9' | '+' | '-' | '.' | 'e' | 'E')).unwrap_or(rest.len())
-            }
+            '-' | '0'..='9' => rest
+                .find(|c: char| !matches!(c, '0'..='9' | '+' | '-' | '.' | 'e' | 'E'))
+                .unwrap_or(rest.len()),
             _ => first.len_utf8(),
         };
         let (token, after) = rest.split_at(length);
@@ -63,7 +63,10 @@ fn numbers_are_told_apart_by_their_digits() {
     assert_ne!(read("[1.10]"), read("[1.1]"));
     assert_ne!(read("[-0.0]"), read("[0.0]"));
     assert_ne!(read("[1]"), read(r#"["1"]"#));
-    assert_eq!(read("[ 1e400 ,{\"a\":12345678901234567890123}]"), read("[1e400,{\"a\":12345678901234567890123}]"));
+    assert_eq!(
+        read("[ 1e400 ,{\"a\":12345678901234567890123}]"),
+        read("[1e400,{\"a\":12345678901234567890123}]")
+    );
     assert_eq!(read(r#"["1 \" 2", "\\"]"#), serde_json::json!(["1 \" 2", "\\"]));
     assert!(exact("[1").is_err());
 }

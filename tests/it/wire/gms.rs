@@ -41,13 +41,11 @@ fn traced(status: u16, body: String, request: &Request) -> Answer {
 }
 
 fn urns(request: &Request) -> Vec<String> {
-    match body(request) {
-        Value::Array(items) => items.iter().filter_map(|item| item["urn"].as_str().map(str::to_owned)).collect(),
-        _ => {
-            let entity = request.path().split_once("/openapi/v3/entity/").map(|(_, entity)| entity);
-            entity.and_then(|entity| entity.split('/').nth(1)).map(decoded).into_iter().collect()
-        }
+    if let Value::Array(items) = body(request) {
+        return items.iter().filter_map(|item| item["urn"].as_str().map(str::to_owned)).collect();
     }
+    let entity = request.path().split_once("/openapi/v3/entity/").map(|(_, entity)| entity);
+    entity.and_then(|entity| entity.split('/').nth(1)).map(decoded).into_iter().collect()
 }
 
 fn body(request: &Request) -> Value {
@@ -96,20 +94,5 @@ fn settled(request: &Request) -> Answer {
 }
 
 fn decoded(segment: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = segment.as_bytes();
-    while let [first, after @ ..] = rest {
-        match (first, after) {
-            (b'%', [high, low, after @ ..]) => {
-                let digits = [*high, *low];
-                bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap());
-                rest = after;
-            }
-            _ => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8(bytes).unwrap()
+    percent_encoding::percent_decode_str(segment).decode_utf8().unwrap().into_owned()
 }

@@ -12,22 +12,16 @@ const MAX_BYTES: usize = 15 * 1024 * 1024;
 
 /// Runs records whose descriptions are these, and returns how many proposals each request has, the largest first.
 fn sizes(sink: &Value, descriptions: &[String]) -> Vec<usize> {
-    let records: Vec<Value> = descriptions
-        .iter()
-        .enumerate()
-        .map(|(number, description)| {
-            json!({
-                "entityType": "tag",
-                "entityUrn": format!("urn:li:tag:t{number}"),
-                "changeType": "UPSERT",
-                "aspectName": "tagProperties",
-                "aspect": {"json": {"description": description}},
-            })
-        })
-        .collect();
+    let records = descriptions.iter().enumerate().map(|(number, description)| {
+        format!(
+            r#"{{"entityType":"tag","entityUrn":"urn:li:tag:t{number}","changeType":"UPSERT","aspectName":"tagProperties","aspect":{{"json":{{"description":"{description}"}}}}}}"#
+        )
+    });
+    let records = records.collect::<Vec<_>>().join(",");
     // That there are writes is all that is said of them beforehand.
-    let case = json!({"shows": "", "sink": sink, "records": records, "requests": [{"request": "POST"}]});
-    let (ran, requests) = capture::requests(&Case::parse("large", &case.to_string()));
+    let case =
+        format!(r#"{{"shows":"","sink":{sink},"records":[{records}],"requests":[{{"request":"POST"}}]}}"#);
+    let (ran, requests) = capture::requests(&Case::parse("large", &case));
     ran.ends_with(0);
     for request in requests.iter().filter(|request| proposals(request) > 1) {
         assert!(request.body.len() <= MAX_BYTES, "{} bytes", request.body.len());
@@ -66,9 +60,9 @@ fn no_batch_is_longer_than_the_server_takes() {
 
 #[test]
 fn fifteen_mebibytes_are_a_batch() {
-    let large = vec!["x".repeat(4_000_000); 6];
+    let large = vec!["x".repeat(5_500_000); 3];
     for sink in both_endpoints() {
-        assert_eq!(sizes(&sink, &large), [3, 3], "{sink}");
+        assert_eq!(sizes(&sink, &large), [2, 1], "{sink}");
     }
 }
 
