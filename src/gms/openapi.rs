@@ -6,7 +6,7 @@
 use bytes::Bytes;
 
 use super::system_metadata::push_system_metadata;
-use crate::metadata::json::push_json_string;
+use crate::metadata::json::{push_json_string, push_strings};
 use crate::metadata::{ChangeType, Proposal, Urn, model, push_openapi_value};
 
 /// Makes GMS answer only when its search index is up to date (`Constants.SYNC_INDEX_UPDATE_HEADER_NAME`). It is a header of
@@ -57,18 +57,10 @@ fn push_aspect(out: &mut Vec<u8>, proposal: &Proposal, now: i64, wait_for_index:
     push_value(out, proposal);
     out.extend_from_slice(br#","systemMetadata":"#);
     push_system_metadata(out, proposal.system_metadata.as_deref(), now);
-    out.extend_from_slice(br#","headers":{"#);
+    out.extend_from_slice(br#","headers":"#);
     let own = proposal.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    for (index, (name, value)) in own.chain(wait_for_index.then_some((SYNC_INDEX_UPDATE, "true"))).enumerate()
-    {
-        if index > 0 {
-            out.push(b',');
-        }
-        push_json_string(out, name);
-        out.push(b':');
-        push_json_string(out, value);
-    }
-    out.extend_from_slice(b"}}");
+    push_strings(out, own.chain(wait_for_index.then_some((SYNC_INDEX_UPDATE, "true"))));
+    out.push(b'}');
 }
 
 /// A patch is an object here; in a proposal it may be the list of RFC 6902 operations alone.

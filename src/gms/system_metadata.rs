@@ -1,7 +1,7 @@
 //! System metadata as every proposal carries it to GMS.
 
 use crate::metadata::SystemMetadata;
-use crate::metadata::json::{push_ascii_json, push_json_string};
+use crate::metadata::json::{push_ascii_json, push_json_string, push_strings};
 
 /// The run that GMS notes where none is given (`Constants.DEFAULT_RUN_ID`).
 const NO_RUN_ID: &str = "no-run-id-provided";
@@ -31,23 +31,9 @@ pub(super) fn push_system_metadata(out: &mut Vec<u8>, metadata: Option<&SystemMe
     }
     out.extend_from_slice(br#","properties":"#);
     let ours = [("clientId", CLIENT_ID), ("clientVersion", env!("CARGO_PKG_VERSION"))];
-    out.push(b'{');
-    for (name, value) in metadata.map_or(&[][..], |m| &m.properties) {
-        if ours.iter().all(|(own, _)| own != name) {
-            push_member(out, name, value);
-            out.push(b',');
-        }
-    }
-    let [id, version] = ours;
-    push_member(out, id.0, id.1);
-    out.push(b',');
-    push_member(out, version.0, version.1);
+    let brought = metadata.map_or(&[][..], |m| &m.properties);
+    let brought = brought.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let others = brought.filter(|(name, _)| ours.iter().all(|(own, _)| own != name));
+    push_strings(out, others.chain(ours));
     out.push(b'}');
-    out.push(b'}');
-}
-
-fn push_member(out: &mut Vec<u8>, name: &str, value: &str) {
-    push_json_string(out, name);
-    out.push(b':');
-    push_json_string(out, value);
 }

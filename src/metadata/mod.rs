@@ -16,4 +16,4 @@ pub use proposal::{
     Aspect, ChangeType, ContentType, InvalidAspect, Name, Origin, Proposal, UnknownChangeType,
 };
 pub use system_metadata::SystemMetadata;
-pub use urn::{Urn, UrnError};
+pub use urn::{KeyAspectError, Urn, UrnError};

@@ -1,12 +1,14 @@
 //! The name of an entity.
 
 mod key;
+mod key_aspect;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 use std::sync::Arc;
 
+pub use key_aspect::KeyAspectError;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// Everything but the unreserved characters of RFC 3986, so that a URN is one path segment whatever it holds.

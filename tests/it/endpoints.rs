@@ -347,9 +347,8 @@ fn a_server_whose_version_says_nothing_is_believed_when_it_has_no_such_endpoint(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_emitter_that_asks_for_what_is_not_there_sends_nothing() {
-    let gms = ScriptedGms::scripted(|request| match request.is_write() {
-        true => echo(request),
-        false => Answer::Status(200, r#"{"noCode":"true"}"#.into()),
+    let gms = ScriptedGms::scripted(|request| {
+        if request.is_write() { echo(request) } else { Answer::Status(200, r#"{"noCode":"true"}"#.into()) }
     })
     .await;
     let emitter = emitter(&gms).build().unwrap();

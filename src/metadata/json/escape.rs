@@ -35,8 +35,13 @@ pub(crate) fn push_json_string(out: &mut Vec<u8>, text: &str) {
 
 /// Appends an object of strings, in ASCII.
 pub(crate) fn push_string_map(out: &mut Vec<u8>, map: &[(String, String)]) {
+    push_strings(out, map.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+}
+
+/// Appends an object of these members, in ASCII.
+pub(crate) fn push_strings<'a>(out: &mut Vec<u8>, members: impl Iterator<Item = (&'a str, &'a str)>) {
     out.push(b'{');
-    for (index, (name, value)) in map.iter().enumerate() {
+    for (index, (name, value)) in members.enumerate() {
         if index > 0 {
             out.push(b',');
         }

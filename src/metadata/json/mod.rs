@@ -18,7 +18,9 @@ mod walk;
 pub(crate) use compact::compact;
 pub(crate) use cursor::{Cursor, Inside, Kind, Text};
 pub(crate) use error::JsonError;
-pub(crate) use escape::{push_ascii_json, push_embedded_json, push_json_string, push_string_map};
+pub(crate) use escape::{
+    push_ascii_json, push_embedded_json, push_json_string, push_string_map, push_strings,
+};
 pub(crate) use indent::indent;
 pub(crate) use rewrite::Rewriter;
 

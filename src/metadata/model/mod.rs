@@ -75,6 +75,16 @@ pub fn is_key_aspect(entity_type: &str, name: &str) -> bool {
         .map_or_else(|| name.strip_suffix("Key") == Some(entity_type), |key_aspect| key_aspect == name)
 }
 
+/// The entity type that `name` is but for case, as the model writes it.
+pub(crate) fn entity_type(name: &str) -> Option<&'static str> {
+    entity_types().find(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// The entity types that the model knows.
+pub(crate) fn entity_types() -> impl Iterator<Item = &'static str> {
+    entities::ENTITIES.iter().map(|(entity_type, _)| *entity_type)
+}
+
 /// `name` without a copy of its own where it is an aspect or an entity type that the model knows.
 pub fn intern(name: &str) -> Name {
     let known =

@@ -1,4 +1,4 @@
-//! The aspect of a record, in each of its forms.
+//! An aspect of a record, in each of its forms.
 
 use bytes::Bytes;
 
@@ -21,6 +21,8 @@ pub(super) struct AspectReader {
 /// What is to be known of a proposal before its aspect can be read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Meaning {
+    /// The member that it is, for messages.
+    place: &'static str,
     change_type: ChangeType,
     /// The aspect's place in the model, where it is one that is rewritten.
     root: Option<&'static Node>,
@@ -31,7 +33,19 @@ impl Meaning {
     /// Only what the model knows is rewritten, and only in an UPSERT: as DataHub's file source does.
     pub(super) fn new(aspect_name: &str, change_type: ChangeType, max_depth: usize) -> Self {
         let known = model::aspect(aspect_name).filter(|_| change_type == ChangeType::Upsert);
-        Self { change_type, root: known.map(|model| model.root), max_depth }
+        Self { place: "aspect", change_type, root: known.map(|model| model.root), max_depth }
+    }
+
+    /// The key aspect of an entity, by its name.
+    pub(super) fn of_key(aspect_name: &str, max_depth: usize) -> Self {
+        Self { place: "entityKeyAspect", ..Self::new(aspect_name, ChangeType::Upsert, max_depth) }
+    }
+
+    fn expected_form(&self, found: &str) -> String {
+        format!(
+            "{}: expected an object with `json`, or with `value` and `contentType`, found {found}",
+            self.place
+        )
     }
 }
 
@@ -42,6 +56,7 @@ impl AspectReader {
         cursor: &mut Cursor<'_>,
         meaning: Meaning,
     ) -> Result<Option<Aspect>, RecordError> {
+        let place = meaning.place;
         let kind = cursor.kind()?;
         let start = cursor.offset();
         match kind {
@@ -56,7 +71,7 @@ impl AspectReader {
                 return Ok(None);
             }
             Kind::Object => {}
-            other => return Err(RecordError::new(start, expected_form(other.name()))),
+            other => return Err(RecordError::new(start, meaning.expected_form(other.name()))),
         }
 
         let mut json = None;
@@ -84,7 +99,7 @@ impl AspectReader {
                 other => {
                     if cursor.kind()? != Kind::Null {
                         let hint = suggestion(other, MEMBERS);
-                        let reason = format!("unknown member `{other}` in aspect{hint}");
+                        let reason = format!("unknown member `{other}` in {place}{hint}");
                         return Err(RecordError::new(key.offset(), reason));
                     }
                     cursor.skip()?;
@@ -92,19 +107,21 @@ impl AspectReader {
                 }
             };
             if twice {
-                let reason = format!("aspect has the member `{name}` twice");
+                let reason = format!("{place} has the member `{name}` twice");
                 return Err(RecordError::new(key.offset(), reason));
             }
         }
 
         let ((kind, at), content_type) = match (json, value, content_type) {
             (Some(_), Some(_), _) => {
-                let reason = "aspect has both `json` and `value`: expected one of them";
+                let reason = format!("{place} has both `json` and `value`: expected one of them");
                 return Err(RecordError::new(start, reason));
             }
-            (None, None, _) => return Err(RecordError::new(start, expected_form("neither"))),
+            (None, None, _) => return Err(RecordError::new(start, meaning.expected_form("neither"))),
             (None, Some(_), None) => {
-                let reason = "aspect has `value` without `contentType`: expected `\"contentType\": \"application/json\"`";
+                let reason = format!(
+                    "{place} has `value` without `contentType`: expected `\"contentType\": \"application/json\"`"
+                );
                 return Err(RecordError::new(start, reason));
             }
             (Some((kind, at)), None, Some(given)) => {
@@ -119,7 +136,7 @@ impl AspectReader {
             (Some(json), None, None) => (json, Aspect::JSON),
             (None, Some(text), Some(given)) => {
                 let root = meaning.root.filter(|_| given == Aspect::JSON);
-                let kind = self.copy_value(text, root, meaning.max_depth)?;
+                let kind = self.copy_value(text, root, meaning)?;
                 ((kind, text.offset()), given)
             }
         };
@@ -130,12 +147,14 @@ impl AspectReader {
             if meaning.change_type == ChangeType::Delete {
                 return Ok(None);
             }
-            let reason = "the aspect is null: expected an object, or `\"aspect\": null` where none is meant";
+            let reason = format!(
+                "the {place} is null: expected an object, or `\"{place}\": null` where none is meant"
+            );
             return Err(RecordError::new(start, reason));
         }
         // A DELETE needs no aspect, so it may be anything; every other one but a patch is a record of the model.
         if kind != Kind::Object && !matches!(meaning.change_type, ChangeType::Patch | ChangeType::Delete) {
-            let reason = format!("the aspect: expected an object, found {}", kind.name());
+            let reason = format!("the {place}: expected an object, found {}", kind.name());
             return Err(RecordError::new(at, reason));
         }
         Ok(Some(Aspect { value: Bytes::copy_from_slice(&self.compact), content_type }))
@@ -199,33 +218,30 @@ impl AspectReader {
         &mut self,
         text: Text<'_>,
         root: Option<&'static Node>,
-        max_depth: usize,
+        meaning: Meaning,
     ) -> Result<Kind, RecordError> {
         // Taken out for the time in which it is read.
         let mut decoded = std::mem::take(&mut self.text);
         decoded.clear();
         text.decode_into(&mut decoded)?;
         self.compact.clear();
-        let copied =
-            Cursor::new(decoded.as_bytes(), max_depth).map_err(RecordError::from).and_then(|mut inner| {
+        let copied = Cursor::new(decoded.as_bytes(), meaning.max_depth).map_err(RecordError::from).and_then(
+            |mut inner| {
                 let kind = inner.kind()?;
                 self.copy(&mut inner, root)?;
                 inner.end()?;
                 Ok(kind)
-            });
+            },
+        );
         self.text = decoded;
         copied.map_err(|inner| {
             let reason = format!(
-                "the text in aspect.value is not JSON: {} (at byte {} of that text)",
-                inner.reason, inner.offset
+                "the text in {}.value is not JSON: {} (at byte {} of that text)",
+                meaning.place, inner.reason, inner.offset
             );
             RecordError::new(text.offset(), reason)
         })
     }
-}
-
-fn expected_form(found: &str) -> String {
-    format!("aspect: expected an object with `json`, or with `value` and `contentType`, found {found}")
 }
 
 fn intern_content_type(text: &str) -> ContentType {

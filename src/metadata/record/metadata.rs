@@ -1,10 +1,11 @@
 //! The system metadata and the headers of a record.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::RecordError;
-use crate::metadata::SystemMetadata;
-use crate::metadata::json::{self, Cursor, Inside, Kind, Text};
+use crate::metadata::json::{Cursor, Inside, Kind, Rewriter, Text};
+use crate::metadata::{SystemMetadata, model};
 
 /// Names that record after record repeats, such as the run id.
 #[derive(Debug, Default)]
@@ -52,6 +53,8 @@ pub(super) fn system_metadata(
         return Ok(None);
     };
     let mut found = SystemMetadata::default();
+    let mut properties = None;
+    let mut members = Members::of("systemMetadata");
     while let Some(key) = cursor.key(&mut object)? {
         if cursor.kind()? == Kind::Null {
             cursor.skip()?;
@@ -67,27 +70,56 @@ pub(super) fn system_metadata(
             "pipelineName" => {
                 found.pipeline_name.replace(repeated.take(cursor, "systemMetadata.pipelineName")?).is_some()
             }
-            "properties" => {
-                let before = std::mem::replace(
-                    &mut found.properties,
-                    string_map(cursor, "systemMetadata.properties")?,
-                );
-                !before.is_empty()
-            }
+            "properties" => properties.replace(string_map(cursor, "systemMetadata.properties")?).is_some(),
             _ => {
+                // GMS refuses nulls in it, and the whole batch with them.
                 let mut value = Vec::new();
-                json::compact(cursor, &mut value)?;
+                Rewriter::default().rewrite(cursor, &model::UNKNOWN, &mut value)?;
                 let value = String::from_utf8_lossy(&value).into();
                 found.other.push((name.clone().into_owned(), value));
+                members.note(name.clone(), key.offset());
                 false
             }
         };
         if twice {
-            let reason = format!("systemMetadata has the member `{name}` twice");
-            return Err(RecordError::new(key.offset(), reason));
+            return Err(twice_in("systemMetadata", &name, key.offset()));
         }
     }
+    found.properties = properties.unwrap_or_default();
+    members.check()?;
     Ok(Some(Box::new(found)))
+}
+
+/// The names of an object's members, none of which GMS takes twice.
+struct Members<'a> {
+    place: &'static str,
+    names: Vec<(Cow<'a, str>, usize)>,
+}
+
+impl<'a> Members<'a> {
+    fn of(place: &'static str) -> Self {
+        Self { place, names: Vec::new() }
+    }
+
+    fn note(&mut self, name: Cow<'a, str>, offset: usize) {
+        self.names.push((name, offset));
+    }
+
+    fn check(mut self) -> Result<(), RecordError> {
+        self.names.sort_unstable();
+        for pair in self.names.windows(2) {
+            if let [(one, _), (other, offset)] = pair
+                && one == other
+            {
+                return Err(twice_in(self.place, other, *offset));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn twice_in(place: &str, name: &str, offset: usize) -> RecordError {
+    RecordError::new(offset, format_args!("{place} has the member `{name}` twice"))
 }
 
 /// Steps into an object; `None` for null. Anything else is an error that names the place.
@@ -124,11 +156,15 @@ fn milliseconds(cursor: &mut Cursor<'_>) -> Result<i64, RecordError> {
 }
 
 /// Reads an object of strings; null, and members that are null, are as if they were absent.
-pub(super) fn string_map(cursor: &mut Cursor<'_>, place: &str) -> Result<Vec<(String, String)>, RecordError> {
+pub(super) fn string_map(
+    cursor: &mut Cursor<'_>,
+    place: &'static str,
+) -> Result<Vec<(String, String)>, RecordError> {
     let Some(mut object) = object_or_null(cursor, place, "an object of strings")? else {
         return Ok(Vec::new());
     };
     let mut found = Vec::new();
+    let mut members = Members::of(place);
     while let Some(key) = cursor.key(&mut object)? {
         if cursor.kind()? == Kind::Null {
             cursor.skip()?;
@@ -136,7 +172,9 @@ pub(super) fn string_map(cursor: &mut Cursor<'_>, place: &str) -> Result<Vec<(St
         }
         let name = key.decode()?;
         let value = string(cursor, place)?.decode()?;
-        found.push((name.into_owned(), value.into_owned()));
+        found.push((name.clone().into_owned(), value.into_owned()));
+        members.note(name, key.offset());
     }
+    members.check()?;
     Ok(found)
 }

@@ -5,6 +5,7 @@
 //! DataHub's file source and sink (`metadata-ingestion/src/datahub/ingestion/source/file.py`).
 
 mod aspect;
+mod entity;
 mod metadata;
 mod read;
 #[cfg(test)]

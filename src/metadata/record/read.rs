@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::aspect::{AspectReader, Meaning};
+use super::entity::{self, Naming, entity_type};
 use super::metadata::{self, Repeated};
 use super::{Ignored, Limits, Read, RecordError};
 use crate::metadata::json::{Cursor, Kind};
@@ -40,7 +41,7 @@ pub struct Reader {
 #[derive(Default)]
 struct Found<'a> {
     entity_type: Option<(Cow<'a, str>, usize)>,
-    urn: Option<(Urn, usize)>,
+    urn: Option<Urn>,
     key_aspect: Option<usize>,
     change_type: Option<ChangeType>,
     aspect_name: Option<Name>,
@@ -53,6 +54,17 @@ struct Found<'a> {
     dead_letter: Option<usize>,
     /// The first member that is neither known nor null.
     unknown: Option<(String, usize)>,
+}
+
+impl Found<'_> {
+    fn naming(&self) -> Option<Naming<'_>> {
+        match (&self.urn, self.key_aspect) {
+            (None, None) => None,
+            (Some(urn), None) => Some(Naming::Urn(urn)),
+            (None, Some(at)) => Some(Naming::Key(at)),
+            (Some(urn), Some(at)) => Some(Naming::Both(urn, at)),
+        }
+    }
 }
 
 enum FoundAspect {
@@ -122,7 +134,7 @@ impl Reader {
                 "entityType" => {
                     found.entity_type = Some((metadata::string(cursor, "entityType")?.decode()?, at));
                 }
-                "entityUrn" => found.urn = Some((self.read_urn(cursor, "entityUrn")?, at)),
+                "entityUrn" => found.urn = Some(self.read_urn(cursor, "entityUrn")?),
                 "changeType" => {
                     let text = metadata::string(cursor, "changeType")?.decode()?;
                     found.change_type = Some(text.parse().map_err(|error| RecordError::new(at, error))?);
@@ -195,14 +207,10 @@ impl Reader {
             let reason = "proposedDelta is not supported: expected a snapshot or a proposal";
             return Err(RecordError::new(at, reason));
         }
-        if let (None, Some(at)) = (&found.urn, found.key_aspect) {
-            let reason = "entityKeyAspect without entityUrn is not supported: add entityUrn";
-            return Err(RecordError::new(at, reason));
-        }
         let deletes = found.change_type == Some(ChangeType::Delete);
-        let (Some((stated, stated_at)), Some((urn, _)), Some(change_type), Some(aspect_name), true) = (
+        let (Some(stated), Some(naming), Some(change_type), Some(aspect_name), true) = (
             &found.entity_type,
-            &found.urn,
+            found.naming(),
             found.change_type,
             &found.aspect_name,
             found.aspect.is_some() || deletes,
@@ -210,7 +218,10 @@ impl Reader {
             return Err(incomplete(&found, start));
         };
         refuse_unknown(found.unknown.as_ref())?;
-        let entity_type = entity_type(stated, urn).map_err(|reason| RecordError::new(*stated_at, reason))?;
+        let entity = entity::read(stated, naming, |name, at| {
+            let meaning = Meaning::of_key(name, self.limits.max_depth);
+            self.aspects.read(&mut cursor.inside_at(at), meaning)
+        })?;
         let aspect = match found.aspect {
             None => None,
             Some(FoundAspect::Read(aspect)) => aspect,
@@ -220,9 +231,9 @@ impl Reader {
             }
         };
         Ok(Proposal {
-            entity_type,
-            urn: urn.clone(),
-            key_aspect: None,
+            entity_type: entity.entity_type,
+            urn: entity.urn,
+            key_aspect: entity.key_aspect,
             change_type,
             aspect_name: aspect_name.clone(),
             aspect,
@@ -250,7 +261,7 @@ fn from_snapshot(
     origin: &Origin,
     start: usize,
 ) -> Result<Vec<Proposal>, RecordError> {
-    if found.aspect.is_some() || found.urn.is_some() || found.aspect_name.is_some() {
+    if found.aspect.is_some() || found.naming().is_some() || found.aspect_name.is_some() {
         let reason =
             "the record is a snapshot and a proposal at once: expected either proposedSnapshot or aspect";
         return Err(RecordError::new(start, reason));
@@ -260,8 +271,7 @@ fn from_snapshot(
         return Err(RecordError::new(at, reason));
     }
     refuse_unknown(found.unknown.as_ref())?;
-    let entity_type = entity_type(snapshot.entity_type, &snapshot.urn)
-        .map_err(|reason| RecordError::new(snapshot.offset, reason))?;
+    let entity_type = entity_type(snapshot.entity_type, &snapshot.urn, snapshot.offset)?;
     let proposals = snapshot.aspects.into_iter().map(|(name, aspect)| Proposal {
         entity_type: entity_type.clone(),
         urn: snapshot.urn.clone(),
@@ -276,15 +286,6 @@ fn from_snapshot(
     Ok(proposals.collect())
 }
 
-/// The type as the URN has it, which may differ from the stated one in case.
-fn entity_type(stated: &str, urn: &Urn) -> Result<Name, String> {
-    let named = urn.entity_type();
-    if named.eq_ignore_ascii_case(stated) {
-        return Ok(model::intern_entity_type(named));
-    }
-    Err(format!("the entity type is {stated:?}, but the URN {urn} is one of {named:?}"))
-}
-
 fn refuse_unknown(unknown: Option<&(String, usize)>) -> Result<(), RecordError> {
     let Some((name, at)) = unknown else {
         return Ok(());
@@ -297,7 +298,7 @@ fn refuse_unknown(unknown: Option<&(String, usize)>) -> Result<(), RecordError> 
 fn incomplete(found: &Found<'_>, start: usize) -> RecordError {
     let members = [
         ("entityType", found.entity_type.is_some()),
-        ("entityUrn", found.urn.is_some()),
+        ("entityUrn", found.naming().is_some()),
         ("changeType", found.change_type.is_some()),
         ("aspectName", found.aspect_name.is_some()),
         ("aspect", found.aspect.is_some()),

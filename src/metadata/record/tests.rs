@@ -1,4 +1,6 @@
+mod entities;
 mod reading;
+mod snapshot_kinds;
 mod snapshots;
 mod writing;
 

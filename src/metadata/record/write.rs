@@ -6,7 +6,9 @@ use crate::metadata::{Aspect, Proposal};
 /// Appends the proposal as one line (without its end) with the aspect as `{"json": …}`, in ASCII.
 ///
 /// An aspect of another content type than `application/json`, as most patches are, is written with `value` and
-/// `contentType` instead, since `{"json": …}` cannot say what it is: DataHub's own file sink loses it. A proposal without an aspect has `"aspect":null`, without which DataHub's file source would not know it for a proposal.
+/// `contentType` instead, since `{"json": …}` cannot say what it is: DataHub's own file sink loses it. A proposal
+/// without an aspect has `"aspect":null`, without which DataHub's file source would not know it for a proposal. One that
+/// names its entity by a key has `entityKeyAspect` instead of `entityUrn`.
 pub fn write_json_form(proposal: &Proposal, out: &mut Vec<u8>) {
     write(proposal, out, Form::Json, None);
 }
@@ -38,8 +40,17 @@ fn write(proposal: &Proposal, out: &mut Vec<u8>, form: Form, extra: Option<(&str
     out.reserve(aspect_length + aspect_length / 4 + 512);
     out.extend_from_slice(b"{\"entityType\":");
     json::push_json_string(out, &proposal.entity_type);
-    out.extend_from_slice(b",\"entityUrn\":");
-    json::push_json_string(out, proposal.urn.as_str());
+    match &proposal.key_aspect {
+        None => {
+            out.extend_from_slice(b",\"entityUrn\":");
+            json::push_json_string(out, proposal.urn.as_str());
+        }
+        // DataHub's file source knows no `{"json": …}` here.
+        Some(key_aspect) => {
+            out.extend_from_slice(b",\"entityKeyAspect\":");
+            push_value_form(out, key_aspect);
+        }
+    }
     out.extend_from_slice(b",\"changeType\":");
     json::push_json_string(out, proposal.change_type.as_str());
     out.extend_from_slice(b",\"aspectName\":");
@@ -52,13 +63,7 @@ fn write(proposal: &Proposal, out: &mut Vec<u8>, form: Form, extra: Option<(&str
             json::push_ascii_json(out, &aspect.value);
             out.push(b'}');
         }
-        Some(aspect) => {
-            out.extend_from_slice(b"{\"value\":\"");
-            json::push_embedded_json(out, &aspect.value);
-            out.extend_from_slice(b"\",\"contentType\":");
-            json::push_json_string(out, &aspect.content_type);
-            out.push(b'}');
-        }
+        Some(aspect) => push_value_form(out, aspect),
     }
     if let Some(system_metadata) = &proposal.system_metadata {
         out.extend_from_slice(b",\"systemMetadata\":");
@@ -74,5 +79,13 @@ fn write(proposal: &Proposal, out: &mut Vec<u8>, form: Form, extra: Option<(&str
         out.push(b':');
         out.extend_from_slice(value);
     }
+    out.push(b'}');
+}
+
+fn push_value_form(out: &mut Vec<u8>, aspect: &Aspect) {
+    out.extend_from_slice(b"{\"value\":\"");
+    json::push_embedded_json(out, &aspect.value);
+    out.extend_from_slice(b"\",\"contentType\":");
+    json::push_json_string(out, &aspect.content_type);
     out.push(b'}');
 }

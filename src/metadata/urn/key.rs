@@ -1,67 +1,109 @@
-//! What GMS knows of the keys of some entity types.
+//! What GMS knows of the keys of entities.
+//!
+//! Taken from the models of acryl-datahub 1.7.0.17.
 
-/// A part of a key.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
-    /// Any text, called so.
-    Any(&'static str),
+use crate::metadata::model;
+
+/// A part of a key: a field of the key's record.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Part {
+    /// Any text.
+    Text(&'static str),
     /// A URN that starts so.
-    Urn(&'static str),
+    Urn(&'static str, &'static str),
 }
 
-const PLATFORM: Part = Part::Urn("urn:li:dataPlatform:");
+use Part::Text;
 
-/// The entity types with keys of several parts, from the records in `com.linkedin.metadata.key`. A type that is not
-/// here has a key of one part, or is unknown, and is not checked; nor is the fabric, of which GMS's list grows.
-const KEYS: [(&str, &[Part]); 15] = [
-    ("chart", &[Part::Any("tool"), Part::Any("id")]),
-    ("dashboard", &[Part::Any("tool"), Part::Any("id")]),
-    ("dataFlow", &[Part::Any("orchestrator"), Part::Any("id"), Part::Any("cluster")]),
-    ("dataJob", &[Part::Urn("urn:li:dataFlow:"), Part::Any("id")]),
-    ("dataPlatformInstance", &[PLATFORM, Part::Any("instance")]),
-    ("dataProcess", &[Part::Any("name"), Part::Any("orchestrator"), Part::Any("fabric")]),
-    ("dataset", &[PLATFORM, Part::Any("name"), Part::Any("fabric")]),
-    ("mlFeature", &[Part::Any("namespace"), Part::Any("name")]),
-    ("mlFeatureTable", &[PLATFORM, Part::Any("name")]),
-    ("mlModel", &[PLATFORM, Part::Any("name"), Part::Any("fabric")]),
-    ("mlModelDeployment", &[PLATFORM, Part::Any("name"), Part::Any("fabric")]),
-    ("mlModelGroup", &[PLATFORM, Part::Any("name"), Part::Any("fabric")]),
-    ("mlPrimaryKey", &[Part::Any("namespace"), Part::Any("name")]),
-    ("notebook", &[Part::Any("tool"), Part::Any("id")]),
-    ("schemaField", &[Part::Urn("urn:li:"), Part::Any("field path")]),
+const PLATFORM: Part = Part::Urn("platform", "urn:li:dataPlatform:");
+const NAME: Part = Text("name");
+const ID: Part = Text("id");
+/// The fabric, of which GMS's list grows.
+const ORIGIN: Part = Text("origin");
+
+/// The entity types whose key is not just an [`ID`], in byte order, with the fields of their records in
+/// `com.linkedin.metadata.key`; a key has them in this order.
+const KEYS: [(&str, &[Part]); 28] = [
+    ("assertion", &[Text("assertionId")]),
+    ("chart", &[Text("dashboardTool"), Text("chartId")]),
+    ("container", &[Text("guid")]),
+    ("corpGroup", &[NAME]),
+    ("corpuser", &[Text("username")]),
+    ("dashboard", &[Text("dashboardTool"), Text("dashboardId")]),
+    ("dataFlow", &[Text("orchestrator"), Text("flowId"), Text("cluster")]),
+    ("dataHubRetention", &[Text("entityName"), Text("aspectName")]),
+    ("dataJob", &[Part::Urn("flow", "urn:li:dataFlow:"), Text("jobId")]),
+    ("dataPlatform", &[Text("platformName")]),
+    ("dataPlatformInstance", &[PLATFORM, Text("instance")]),
+    ("dataProcess", &[NAME, Text("orchestrator"), ORIGIN]),
+    ("dataset", &[PLATFORM, NAME, ORIGIN]),
+    ("glossaryNode", &[NAME]),
+    ("glossaryTerm", &[NAME]),
+    ("metric", &[PLATFORM, Text("path"), ID]),
+    ("mlFeature", &[Text("featureNamespace"), NAME]),
+    ("mlFeatureTable", &[PLATFORM, NAME]),
+    ("mlModel", &[PLATFORM, NAME, ORIGIN]),
+    ("mlModelDeployment", &[PLATFORM, NAME, ORIGIN]),
+    ("mlModelGroup", &[PLATFORM, NAME, ORIGIN]),
+    ("mlPrimaryKey", &[Text("featureNamespace"), NAME]),
+    ("notebook", &[Text("notebookTool"), Text("notebookId")]),
+    ("schemaField", &[Part::Urn("parent", "urn:li:"), Text("fieldPath")]),
+    ("semanticModel", &[PLATFORM, Text("path"), ID]),
+    ("tag", &[NAME]),
+    ("telemetry", &[NAME]),
+    ("versionSet", &[ID, Text("entityType")]),
 ];
 
 impl Part {
-    fn accepts(self, text: &str) -> bool {
+    /// The field's name.
+    pub(super) fn field(self) -> &'static str {
         match self {
-            Self::Any(_) => true,
-            Self::Urn(start) => text.strip_prefix(start).is_some_and(|rest| !rest.is_empty()),
+            Self::Text(field) | Self::Urn(field, _) => field,
         }
     }
 
-    fn name(self) -> String {
+    /// Whether `text` may be this part of a key.
+    pub(super) fn accepts(self, text: &str) -> bool {
         match self {
-            Self::Any(name) => name.to_owned(),
-            Self::Urn(start) => format!("{start}…"),
+            Self::Text(_) => !text.is_empty(),
+            Self::Urn(_, start) => text.strip_prefix(start).is_some_and(|rest| !rest.is_empty()),
         }
     }
 
-    fn expected(self) -> String {
+    /// How it looks in a key, for messages.
+    fn form(self) -> String {
         match self {
-            Self::Any(name) => name.to_owned(),
-            Self::Urn(start) => format!("a URN that starts with {start}"),
+            Self::Text(field) => field.to_owned(),
+            Self::Urn(_, start) => format!("{start}…"),
         }
+    }
+
+    /// What it accepts, for messages.
+    pub(super) fn expected(self) -> String {
+        match self {
+            Self::Text(_) => "a text that is not empty".to_owned(),
+            Self::Urn(_, start) => format!("a URN that starts with {start}"),
+        }
+    }
+}
+
+/// The parts of the key of an entity of this type; `None` where the type is not known.
+pub(super) fn key(entity_type: &str) -> Option<&'static [Part]> {
+    let found = KEYS.binary_search_by(|(known, _)| (*known).cmp(entity_type));
+    match found.ok().and_then(|index| KEYS.get(index)) {
+        Some((_, parts)) => Some(parts),
+        None => model::key_aspect(entity_type).map(|_| &[ID][..]),
     }
 }
 
 /// What is wrong with the key of an entity of this type, if it is one that is checked and something is.
-pub(super) fn fault(entity_type: &str, key: &str) -> Option<String> {
-    let (_, expected) = KEYS.iter().find(|(known, _)| *known == entity_type)?;
+pub(super) fn fault(entity_type: &str, text: &str) -> Option<String> {
+    let expected = key_of_several_parts(entity_type)?;
     let form = || {
-        let names: Vec<_> = expected.iter().map(|part| part.name()).collect();
-        format!("({})", names.join(","))
+        let forms: Vec<_> = expected.iter().map(|part| part.form()).collect();
+        format!("({})", forms.join(","))
     };
-    let parts = match parts(key) {
+    let parts = match parts(text) {
         Ok(parts) => parts,
         Err(what) => return Some(format!("its key {what}: expected {}", form())),
     };
@@ -73,9 +115,14 @@ pub(super) fn fault(entity_type: &str, key: &str) -> Option<String> {
             form()
         ));
     }
-    let (wrong, expected) = parts.iter().zip(*expected).find(|(part, expected)| !expected.accepts(part))?;
+    let (wrong, expected) = parts.iter().zip(expected).find(|(part, expected)| !expected.accepts(part))?;
     let shown: String = wrong.chars().take(80).collect();
     Some(format!("its key holds {shown:?} instead of {}", expected.expected()))
+}
+
+/// A key of one part may be any text.
+fn key_of_several_parts(entity_type: &str) -> Option<&'static [Part]> {
+    key(entity_type).filter(|parts| parts.len() > 1)
 }
 
 fn count(parts: usize) -> String {

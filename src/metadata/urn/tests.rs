@@ -79,7 +79,10 @@ fn bad_key_parts_are_faults() {
         ("urn:li:dataset:(urn:li:dataPlatform:hive,a(b,PROD)", "its key has parentheses that do not match"),
         ("urn:li:dataset:(urn:li:dataPlatform:hive,a)b,PROD)", "its key has parentheses that do not match"),
         ("urn:li:dataset:(urn:li:dataPlatform:hive,a,PROD", "its key has parentheses that do not match"),
-        ("urn:li:chart:(looker,a,b)", "its key has 3 parts where a chart has 2: expected (tool,id)"),
+        (
+            "urn:li:chart:(looker,a,b)",
+            "its key has 3 parts where a chart has 2: expected (dashboardTool,chartId)",
+        ),
         ("urn:li:dataJob:((airflow,dag,PROD),task)", "instead of a URN that starts with urn:li:dataFlow:"),
         ("urn:li:schemaField:(db.t,a)", "instead of a URN that starts with urn:li:"),
     ] {

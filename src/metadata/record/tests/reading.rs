@@ -32,6 +32,77 @@ fn the_json_form_is_read() {
 }
 
 #[test]
+fn system_metadata_is_kept_but_for_nulls() {
+    for (given, expected) in [
+        ("null", None),
+        ("{}", Some(SystemMetadata::default())),
+        (r#"{"lastObserved":0}"#, Some(SystemMetadata { last_observed: Some(0), ..Default::default() })),
+        (
+            r#"{"lastObserved":-1,"aspectCreated":{"time":1,"actor":"urn:li:corpuser:é","impersonator":null},"x":[null,1e400]}"#,
+            Some(SystemMetadata {
+                last_observed: Some(-1),
+                other: vec![
+                    ("aspectCreated".into(), r#"{"time":1,"actor":"urn:li:corpuser:é"}"#.into()),
+                    ("x".into(), "[null,1e400]".into()),
+                ],
+                ..Default::default()
+            }),
+        ),
+        (
+            r#"{"properties":{"clientId":"x","é":"ü","n":null},"version":"7"}"#,
+            Some(SystemMetadata {
+                properties: vec![("clientId".into(), "x".into()), ("é".into(), "ü".into())],
+                other: vec![("version".into(), r#""7""#.into())],
+                ..Default::default()
+            }),
+        ),
+    ] {
+        let found =
+            proposal(&record("UPSERT", "status", &format!(r#","aspect":null,"systemMetadata":{given}"#)));
+        assert_eq!(found.system_metadata.as_deref(), expected.as_ref(), "{given}");
+    }
+}
+
+#[test]
+fn a_name_that_gms_takes_once_is_there_once() {
+    for (member, reason, at) in [
+        (
+            r#""systemMetadata":{"runId":"r","runId":"r"}"#,
+            "systemMetadata has the member `runId` twice",
+            "\"runId\":\"r\"}",
+        ),
+        (
+            r#""systemMetadata":{"x":1,"y":2,"\u0078":3}"#,
+            "systemMetadata has the member `x` twice",
+            "\"\\u0078\"",
+        ),
+        (
+            r#""systemMetadata":{"properties":{},"properties":{}}"#,
+            "systemMetadata has the member `properties` twice",
+            "\"properties\":{}}",
+        ),
+        (
+            r#""systemMetadata":{"properties":{"a":"1","b":"2","a":"3"}}"#,
+            "systemMetadata.properties has the member `a` twice",
+            "\"a\":\"3\"",
+        ),
+        (r#""headers":{"a":"1","a":"1"}"#, "headers has the member `a` twice", "\"a\":\"1\"}"),
+    ] {
+        check_error(&record("UPSERT", "status", &format!(r#","aspect":null,{member}"#)), reason, at);
+    }
+}
+
+#[test]
+fn names_are_any_text() {
+    let text = r#"{"entityType":"tag","entityUrn":"urn:li:tag:caf\u00e9 日本 \ud83d\ude00","changeType":"UPSERT","aspectName":"tagProperties",
+        "aspect":{"json":{"name":"\u00e9"}},"headers":{"b":"1","é":"\ud83d\ude00","a":""}}"#;
+    let found = proposal(text);
+    assert_eq!(found.urn.as_str(), "urn:li:tag:café 日本 😀");
+    let headers = [("b", "1"), ("é", "😀"), ("a", "")];
+    assert_eq!(found.headers, headers.map(|(name, value)| (name.to_owned(), value.to_owned())));
+}
+
+#[test]
 fn the_value_form_is_read() {
     for rest in [
         r#","aspect":{"value":"{ \"removed\" : false , \"x\":null }","contentType":"application/json"}"#,
@@ -176,8 +247,8 @@ fn what_is_missing_is_named() {
     check_error(r#"{"entityType":null}"#, "neither a proposal", "{");
     check_error(
         r#"{"entityKeyAspect":{"x":1},"aspectName":"a"}"#,
-        "entityKeyAspect without entityUrn",
-        "{\"x\"",
+        "not a whole proposal: `entityType`, `changeType`, `aspect` are missing",
+        "{",
     );
 }
 

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::metadata::Name;
+use crate::metadata::{Name, json};
 
 fn written(write: impl Fn(&mut Vec<u8>)) -> String {
     let mut out = Vec::new();
@@ -107,10 +107,14 @@ fn change_type() -> impl Strategy<Value = ChangeType> {
     ])
 }
 
+fn string_map() -> impl Strategy<Value = Vec<(String, String)>> {
+    prop::collection::hash_map(any::<String>(), any::<String>(), 0..3)
+        .prop_map(|map| map.into_iter().collect())
+}
+
 fn system_metadata() -> impl Strategy<Value = SystemMetadata> {
     let name = || prop::option::of(any::<String>().prop_map(Into::into));
-    let properties = prop::collection::vec((any::<String>(), any::<String>()), 0..3);
-    (prop::option::of(any::<i64>()), name(), name(), name(), properties, any::<bool>()).prop_map(
+    (prop::option::of(any::<i64>()), name(), name(), name(), string_map(), any::<bool>()).prop_map(
         |(last_observed, run_id, last_run_id, pipeline_name, properties, other)| SystemMetadata {
             last_observed,
             run_id,
@@ -146,6 +150,15 @@ fn patch(aspect: Option<Aspect>) -> Aspect {
     Aspect { value: value.into(), content_type }
 }
 
+/// A tag that is named by its key.
+fn tag(name: &str) -> (Urn, Option<Aspect>) {
+    let mut value = br#"{"name":"#.to_vec();
+    json::push_json_string(&mut value, name);
+    value.push(b'}');
+    let urn = Urn::parse(&format!("urn:li:tag:{name}")).unwrap();
+    (urn, Some(Aspect { value: value.into(), content_type: Aspect::JSON }))
+}
+
 prop_compose! {
     fn any_proposal()(
         entity_type in "[a-zA-Z]{1,12}",
@@ -154,12 +167,15 @@ prop_compose! {
         aspect_name in prop::sample::select(vec!["status", "schemaMetadata", "ourOwn", "é\"\\"]),
         aspect in prop::option::weighted(0.9, aspect()),
         system_metadata in prop::option::of(system_metadata()),
-        headers in prop::collection::vec((any::<String>(), any::<String>()), 0..3),
+        headers in string_map(),
+        by_key in any::<bool>(),
     ) -> Proposal {
+        let urn = Urn::parse(&format!("urn:li:{entity_type}:x{key}")).unwrap();
+        let (urn, key_aspect) = if by_key { tag(urn.key()) } else { (urn, None) };
         Proposal {
-            urn: Urn::parse(&format!("urn:li:{entity_type}:x{key}")).unwrap(),
-            key_aspect: None,
-            entity_type: Name::Owned(entity_type),
+            entity_type: Name::Owned(urn.entity_type().to_owned()),
+            urn,
+            key_aspect,
             change_type,
             aspect_name: aspect_name.into(),
             aspect: if change_type == ChangeType::Patch { Some(patch(aspect)) } else { aspect },
