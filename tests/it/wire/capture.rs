@@ -27,7 +27,7 @@ const LAST: &str = "urn:li:dataPlatform:goes-last";
 const OF_THE_CONNECTION: [&str; 4] = ["accept-encoding", "connection", "content-length", "host"];
 
 /// A test that goes well never waits as long.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A request, in the form in which it is compared.
 #[derive(Clone, Debug, PartialEq)]
