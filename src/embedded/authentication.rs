@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::restli::Failure;
+use super::failure::Failure;
 use super::store::write::{self, Stamp};
 use super::store::{Store, read};
 use super::tokens::{self, Refused, Tokens};
@@ -130,7 +130,7 @@ impl Authentication {
                 format!("cannot make a token for user {actor_id:?}: {}", failure.message()),
             )
         };
-        super::proposal::checked_urn(&user_urn).map_err(|failure| refused(&failure))?;
+        super::change::checked_urn(&user_urn).map_err(|failure| refused(&failure))?;
         let issued = self.tokens.issue(actor_id, &user_urn, expires)?;
         let (token_urn, info, actor_id) = (tokens::urn(&issued.id), issued.info, actor_id.to_owned());
         self.store
@@ -173,7 +173,7 @@ impl Authentication {
         let urn = tokens::urn(id);
         let deleted = self.store.write(move |connection| write::delete_entity(connection, &urn)).await;
         self.doubt();
-        deleted.map(|rows| rows > 0)
+        deleted.map(|deleted| deleted.rows > 0)
     }
 }
 

@@ -1,4 +1,4 @@
-//! JSON text without insignificant white space.
+//! JSON text in another spelling: without insignificant white space, or in ASCII.
 
 /// Drops the white space between the tokens of `text`, which must be valid JSON. Strings and numbers stay as they are.
 ///
@@ -20,9 +20,35 @@ pub(super) fn compact(text: &str) -> String {
         .collect()
 }
 
+/// Writes what is not ASCII in `text`, which must be valid JSON, as `\u` escapes.
+pub(super) fn ascii(text: &str) -> String {
+    let mut written = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_ascii() {
+            written.push(c);
+        } else {
+            // Only in strings can it stand.
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                written.push_str("\\u");
+                written.extend(
+                    (0..4)
+                        .rev()
+                        .filter_map(|digit| char::from_digit(u32::from(*unit >> (4 * digit)) & 0xF, 16)),
+                );
+            }
+        }
+    }
+    written
+}
+
 #[cfg(test)]
 mod tests {
-    use super::compact;
+    use super::{ascii, compact};
+
+    #[test]
+    fn what_is_not_ascii_is_escaped() {
+        assert_eq!(ascii("{\"é\":\"😀\"}"), r#"{"\u00e9":"\ud83d\ude00"}"#);
+    }
 
     #[test]
     fn only_the_space_between_tokens_goes() {

@@ -27,7 +27,8 @@ use percent_encoding::percent_decode_str;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The start of the paths that it acts on; the empty text, which is the default, for all.
+    /// The start of the paths that it acts on, with their query: `/aspects?action=ingestProposalBatch` is one call, and
+    /// `/aspects` all of them. The empty text, which is the default, is for all.
     pub path_prefix: String,
     /// A text that must stand in the path (percent-decoded) or in the body as it was sent; `None`, which is the
     /// default, for any. The body of a caller that was not recognised is not looked at.
@@ -61,12 +62,73 @@ pub enum Action {
     Delay(Duration),
     /// Answers 200 with a web page, as a login page in front of GMS does.
     Html,
+    /// Answers as a Rest.li resource that does not have the action that is asked for, as an old GMS does to
+    /// `ingestProposalBatch`. Only for `POST` to `/aspects` and `/entities`.
+    UnknownAction,
+    /// Accepts a write as if nothing were wrong, and leaves changes out of it without a word, as GMS does with what it
+    /// cannot build a proposal of. They are missing from the answer as well, where it lists what was accepted.
+    Drop {
+        /// The aspect that is left out; with `None` every one. Of the entities those whose URN holds
+        /// [`urn_contains`](Fault::urn_contains), if that is set.
+        aspect: Option<String>,
+    },
+    /// Accepts an asynchronous write, and rejects changes afterwards: nothing of them is stored, and the trace API says
+    /// why. A synchronous write is done as it should be.
+    RejectLater {
+        /// Which aspect, as in [`Drop`](Self::Drop).
+        aspect: Option<String>,
+        /// The reason that the trace API gives.
+        message: String,
+    },
+    /// Does what was asked, but the trace API says of an asynchronous write through OpenAPI that it is pending.
+    StayPending {
+        /// Which aspect, as in [`Drop`](Self::Drop).
+        aspect: Option<String>,
+        /// How many times the trace API says so; for ever with `None`.
+        polls: Option<u64>,
+    },
+}
+
+/// A fault that acts on the changes of a request.
+#[derive(Clone, Debug)]
+pub(super) struct Interference {
+    urn_contains: Option<String>,
+    action: Action,
+}
+
+/// What a fault does to a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meddling<'a> {
+    Drop,
+    Reject(&'a str),
+    Pending(Option<u64>),
+}
+
+impl Interference {
+    /// What happens to a change of this aspect.
+    pub(super) fn meddling(&self, urn: &str, changed: &str, asynchronous: bool) -> Option<Meddling<'_>> {
+        if self.urn_contains.as_deref().is_some_and(|part| !urn.contains(part)) {
+            return None;
+        }
+        let (aspect, meddling) = match &self.action {
+            Action::Drop { aspect } => (aspect, Meddling::Drop),
+            Action::RejectLater { aspect, message } if asynchronous => (aspect, Meddling::Reject(message)),
+            Action::StayPending { aspect, polls } if asynchronous => (aspect, Meddling::Pending(*polls)),
+            _ => return None,
+        };
+        aspect.as_deref().is_none_or(|aspect| aspect == changed).then_some(meddling)
+    }
 }
 
 impl Fault {
     /// `action` for every request.
     pub fn new(action: Action) -> Self {
         Self { path_prefix: String::new(), urn_contains: None, after: 0, times: None, action }
+    }
+
+    /// What is left of it for the one who looks at the changes of a request.
+    pub(super) fn interference(self) -> Interference {
+        Interference { urn_contains: self.urn_contains, action: self.action }
     }
 
     fn matches(&self, path: &str, body: &[u8]) -> bool {
@@ -93,13 +155,13 @@ impl Faults {
     }
 
     /// What is to happen to a request, if anything is.
-    pub(super) fn action(&self, path: &str, body: &[u8]) -> Option<Action> {
+    pub(super) fn find(&self, path: &str, body: &[u8]) -> Option<Fault> {
         let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
         active.iter_mut().filter(|(fault, _)| fault.matches(path, body)).find_map(|(fault, matched)| {
             let number = *matched;
             *matched += 1;
             let acts = number.checked_sub(fault.after)?;
-            fault.times.is_none_or(|times| acts < times).then(|| fault.action.clone())
+            fault.times.is_none_or(|times| acts < times).then(|| fault.clone())
         })
     }
 }
@@ -164,11 +226,12 @@ mod tests {
             times: Some(2),
             action: delay(1),
         });
-        let hit = || faults.action("/aspects/urn%3Ali%3Atag%3Aa", b"");
-        assert_eq!(faults.action("/entities/urn:li:tag:a", b""), None);
-        assert_eq!(faults.action("/aspects", br#"{"urn":"urn:li:tag:b"}"#), None);
+        let action = |path: &str, body: &[u8]| faults.find(path, body).map(|fault| fault.action);
+        let hit = || action("/aspects/urn%3Ali%3Atag%3Aa", b"");
+        assert_eq!(action("/entities/urn:li:tag:a", b""), None);
+        assert_eq!(action("/aspects", br#"{"urn":"urn:li:tag:b"}"#), None);
         assert_eq!(hit(), None);
-        assert_eq!(faults.action("/aspects", br#"{"urn":"urn:li:tag:a"}"#), Some(delay(1)));
+        assert_eq!(action("/aspects", br#"{"urn":"urn:li:tag:a"}"#), Some(delay(1)));
         assert_eq!(hit(), Some(delay(1)));
         assert_eq!(hit(), None);
     }
@@ -178,10 +241,25 @@ mod tests {
         let faults = Faults::default();
         faults.add(Fault { times: Some(1), ..Fault::new(delay(1)) });
         faults.add(Fault { times: Some(1), ..Fault::new(delay(2)) });
-        assert_eq!([(); 3].map(|()| faults.action("/", b"")), [Some(delay(1)), Some(delay(2)), None]);
+        let action = || faults.find("/", b"").map(|fault| fault.action);
+        assert_eq!([(); 3].map(|()| action()), [Some(delay(1)), Some(delay(2)), None]);
         faults.add(Fault::new(Action::Reset));
         faults.clear();
-        assert_eq!(faults.action("/", b""), None);
+        assert_eq!(action(), None);
+    }
+
+    #[test]
+    fn a_fault_meddles_with_the_changes_that_it_names() {
+        let fault =
+            |action| Fault { urn_contains: Some("tag:a".into()), ..Fault::new(action) }.interference();
+        let drop = fault(Action::Drop { aspect: Some("status".into()) });
+        assert_eq!(drop.meddling("urn:li:tag:a", "status", false), Some(Meddling::Drop));
+        assert_eq!(drop.meddling("urn:li:tag:a", "tagKey", false), None);
+        assert_eq!(drop.meddling("urn:li:tag:b", "status", false), None);
+        let later = fault(Action::RejectLater { aspect: None, message: "no".into() });
+        assert_eq!(later.meddling("urn:li:tag:a", "status", true), Some(Meddling::Reject("no")));
+        assert_eq!(later.meddling("urn:li:tag:a", "status", false), None);
+        assert_eq!(fault(Action::Html).meddling("urn:li:tag:a", "status", true), None);
     }
 
     #[test]

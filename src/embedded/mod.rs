@@ -1,8 +1,9 @@
 //! A GMS in the process: DataHub's metadata service for first runs and for tests, on a real socket.
 //!
-//! It takes proposals and snapshots over Rest.li, keeps aspects with their versions in SQLite (a file, or memory), and
-//! wants a token of its own making, as GMS does with metadata service authentication on. A client cannot tell the way
-//! to it from the way to a real GMS. It is no replacement for one: there is no search, no lineage, no page.
+//! It takes proposals, patches and snapshots over Rest.li and OpenAPI, keeps aspects with their versions in SQLite (a
+//! file, or memory), and wants a token of its own making, as GMS does with metadata service authentication on. A client
+//! cannot tell the way to it from the way to a real GMS. It is no replacement for one: there is no search, no lineage,
+//! no page.
 //!
 //! ```
 //! # async fn example() -> Result<(), datahub_emitter::Error> {
@@ -26,10 +27,15 @@
 //! thread, and nothing that blocks there holds it up.
 
 mod authentication;
+mod change;
 mod compact;
+mod failure;
 mod faults;
+mod ingest;
 mod keys;
 mod model;
+mod openapi;
+mod patch;
 mod proposal;
 mod record;
 mod restli;
@@ -39,6 +45,7 @@ mod snapshot;
 mod socket;
 mod store;
 mod tokens;
+mod trace;
 mod user;
 
 #[cfg(test)]
@@ -59,6 +66,7 @@ use faults::Faults;
 use record::Record;
 use server::{Order, Settings};
 use store::{Location, Store, read};
+use trace::Traces;
 
 pub use faults::{Action, Fault};
 pub use record::ReceivedRequest;
@@ -82,6 +90,9 @@ struct Server {
     authentication: Authentication,
     record: Arc<Record>,
     faults: Faults,
+    traces: Traces,
+    /// What `/config` says.
+    version: String,
 }
 
 /// A running embedded GMS. Dropping it stops it at once; [`stop`](Self::stop) lets it finish first.
@@ -102,6 +113,7 @@ pub struct Builder {
     data: Option<PathBuf>,
     listen: SocketAddr,
     authentication: bool,
+    version: String,
 }
 
 impl Builder {
@@ -132,6 +144,14 @@ impl Builder {
         self
     }
 
+    /// The version that `/config` says, by which clients decide what a server can do: for example `v0.13.1`. What this
+    /// one can do stays the same.
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = version.into();
+        self
+    }
+
     /// Starts the server, and returns when it answers.
     ///
     /// # Errors
@@ -142,6 +162,7 @@ impl Builder {
             location: self.data.clone().map_or(Location::Memory, Location::File),
             listen: self.listen,
             authentication: self.authentication,
+            version: self.version,
         };
         let (orders, given) = watch::channel(Order::Run);
         let (ending, done) = watch::channel(());
@@ -174,7 +195,12 @@ impl Gms {
     /// A server in memory, on a free port of this machine, with authentication on, unless the builder is told
     /// otherwise.
     pub fn builder() -> Builder {
-        Builder { data: None, listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), authentication: true }
+        Builder {
+            data: None,
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            authentication: true,
+            version: VERSION.to_owned(),
+        }
     }
 
     /// Where clients reach it, for example `http://127.0.0.1:41373`; without a slash at the end.

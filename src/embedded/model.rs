@@ -66,7 +66,7 @@ static PACKAGE_OF: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
 });
 
 /// Time-series aspects.
-const TIMESERIES: &[&str] = &[
+pub(super) const TIMESERIES: &[&str] = &[
     "assertionRunEvent",
     "chartUsageStatistics",
     "dashboardUsageStatistics",

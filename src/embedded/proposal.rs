@@ -9,54 +9,26 @@ use serde::Deserialize;
 use serde::de::Error as _;
 use serde_json::value::RawValue;
 
-use super::restli::Failure;
+use super::change::{self, Change, Content, Operation};
+use super::failure::Failure;
+use super::patch::Patch;
 use super::{compact, keys};
 use crate::metadata::Urn;
-
-/// The longest URN that is stored, in bytes of its URL-encoded form (GMS: `ValidationApiUtils.URN_NUM_BYTES_LIMIT`).
-const MAX_ENCODED_URN: usize = 512;
-
-/// What GMS separates the parts of a key with in its search index.
-const RESERVED: char = '␟';
-
-/// One change, checked as far as it can be without looking at what is stored.
-#[derive(Debug)]
-pub(super) struct Change {
-    pub(super) urn: Urn,
-    pub(super) aspect: String,
-    pub(super) operation: Operation,
-    /// The key aspect of the entity, as text.
-    pub(super) key: String,
-    /// Compact JSON text; `None` for a delete.
-    pub(super) text: Option<String>,
-    pub(super) content_type: String,
-    /// Compact JSON text of an object.
-    pub(super) system_metadata: Option<String>,
-}
-
-/// The change types (`ChangeType.pdl`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub(super) enum Operation {
-    Upsert,
-    Create,
-    CreateEntity,
-    Update,
-    Restate,
-    Patch,
-    Delete,
-}
 
 #[derive(Deserialize)]
 struct One<'a> {
     #[serde(borrow)]
     proposal: Proposal<'a>,
+    #[serde(borrow, default)]
+    r#async: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
-struct Batch<'a> {
+struct Several<'a> {
     #[serde(borrow)]
     proposals: Vec<Proposal<'a>>,
+    #[serde(borrow, default)]
+    r#async: Option<Cow<'a, str>>,
 }
 
 /// `MetadataChangeProposal.pdl`
@@ -76,6 +48,16 @@ struct Proposal<'a> {
     aspect: Option<Generic<'a>>,
     #[serde(borrow, default)]
     system_metadata: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    headers: Option<&'a RawValue>,
+}
+
+/// What a request asks for.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) changes: Vec<Change>,
+    /// Whether the caller does not wait for them.
+    pub(super) asynchronous: bool,
 }
 
 /// `GenericAspect.pdl`
@@ -92,18 +74,24 @@ struct Generic<'a> {
 ///
 /// # Errors
 /// With the answer that GMS gives: see [`change`].
-pub(super) fn single(body: &[u8]) -> Result<Vec<Change>, Failure> {
-    let One { proposal } = parse(body)?;
-    Ok(vec![change(&proposal)?])
+pub(super) fn single(body: &[u8]) -> Result<Batch, Failure> {
+    let One { proposal, r#async } = parse(body)?;
+    Ok(Batch { changes: vec![change(&proposal)?], asynchronous: is_true(r#async.as_deref()) })
 }
 
 /// Reads the body of `ingestProposalBatch`.
 ///
 /// # Errors
 /// As [`single`]; one bad proposal refuses them all.
-pub(super) fn batch(body: &[u8]) -> Result<Vec<Change>, Failure> {
-    let Batch { proposals } = parse(body)?;
-    proposals.iter().map(change).collect()
+pub(super) fn batch(body: &[u8]) -> Result<Batch, Failure> {
+    let Several { proposals, r#async } = parse(body)?;
+    let changes = proposals.iter().map(change).collect::<Result<_, _>>()?;
+    Ok(Batch { changes, asynchronous: is_true(r#async.as_deref()) })
+}
+
+/// The parameter is a string; GMS reads it as Java's `parseBoolean` does.
+fn is_true(text: Option<&str>) -> bool {
+    text.is_some_and(|text| text.eq_ignore_ascii_case("true"))
 }
 
 /// Reads a body as JSON.
@@ -132,7 +120,7 @@ fn change(proposal: &Proposal<'_>) -> Result<Change, Failure> {
             proposal,
         ));
     }
-    let key = checked_key(&urn)?;
+    change::checked_key(&urn)?;
     let aspect = match proposal.aspect_name.as_deref() {
         Some(name) if !name.is_empty() => name.to_owned(),
         // GMS answers 500 here, although the caller is at fault.
@@ -142,26 +130,14 @@ fn change(proposal: &Proposal<'_>) -> Result<Change, Failure> {
             ));
         }
     };
-    let mut content_type = String::new();
-    let text = match (&proposal.aspect, proposal.change_type) {
-        (_, Operation::Delete) => None,
+    let content = match (&proposal.aspect, proposal.change_type) {
+        (_, Operation::Delete) => Content::Nothing,
         (None, _) => {
             return Err(refused("Aspect is required, and the proposal has none.", proposal));
         }
-        (Some(generic), operation) => {
-            content_type.push_str(&generic.content_type);
-            Some(aspect_text(generic, operation, &aspect, proposal)?)
-        }
+        (Some(generic), operation) => content(generic, operation, &aspect, proposal)?,
     };
-    Ok(Change {
-        urn,
-        aspect,
-        operation: proposal.change_type,
-        key,
-        text,
-        content_type,
-        system_metadata: system_metadata(proposal.system_metadata)?,
-    })
+    Change::new(urn, aspect, proposal.change_type, content, (proposal.system_metadata, proposal.headers))
 }
 
 /// In the model `aspect.value` has the type `bytes`, and Rest.li reads each character of the string as one byte. So
@@ -189,60 +165,25 @@ fn urn_of(proposal: &Proposal<'_>) -> Result<Urn, Failure> {
         ),
         (None, None) => return Err(refused("Cannot validate null URN.", proposal)),
     };
-    checked_urn(&text)
+    change::checked_urn(&text)
 }
 
-/// Takes a URN that GMS would store.
-///
-/// # Errors
-/// 422 for what GMS drops without a word (`AspectsBatchImpl`: "Invalid proposal, skipping and proceeding with batch"):
-/// a server for tests serves better by saying so.
-pub(super) fn checked_urn(text: &str) -> Result<Urn, Failure> {
-    let invalid = |reason: &str| {
-        let shown: String = text.chars().take(600).collect();
-        Failure::unprocessable(format!("Invalid urn: {shown}: {reason}"))
-    };
-    if text.trim() != text {
-        return Err(invalid("Error: cannot provide an URN with leading or trailing whitespace"));
-    }
-    let urn = Urn::parse(text).map_err(|_| invalid("expected urn:li:<entity type>:<key>"))?;
-    if text.contains(RESERVED) {
-        return Err(invalid("Error: URN cannot contain ␟ character"));
-    }
-    let encoded: usize = url::form_urlencoded::byte_serialize(text.as_bytes()).map(str::len).sum();
-    if encoded > MAX_ENCODED_URN && urn.entity_type() != "schemaField" {
-        return Err(invalid(&format!(
-            "Error: cannot provide an URN longer than {MAX_ENCODED_URN} bytes (when URL encoded), it has {encoded}"
-        )));
-    }
-    Ok(urn)
-}
-
-/// The key aspect of an entity.
-///
-/// # Errors
-/// 422 when the URN's key is not one that the entity type has.
-pub(super) fn checked_key(urn: &Urn) -> Result<String, Failure> {
-    keys::from_urn_key(urn.entity_type(), urn.key())
-        .map_err(|reason| Failure::unprocessable(format!("Invalid urn: {urn}: {reason}")))
-}
-
-fn aspect_text(
+fn content(
     generic: &Generic<'_>,
     operation: Operation,
     aspect: &str,
     proposal: &Proposal<'_>,
-) -> Result<String, Failure> {
+) -> Result<Content, Failure> {
     let supported = match generic.content_type.as_ref() {
         "application/json" => true,
         "application/json-patch+json" => operation == Operation::Patch,
         _ => false,
     };
     if !supported {
-        return Err(refused(
+        return Err(Failure::bad_proposal(about(
             &format!("{} is not supported: an aspect is application/json", generic.content_type),
             proposal,
-        ));
+        )));
     }
     let text = serde_json::from_str::<&RawValue>(&generic.value)
         .and_then(|raw| {
@@ -254,36 +195,27 @@ fn aspect_text(
             }
         })
         .map_err(|error| {
-            Failure::internal(format!(
+            Failure::json(format!(
                 "java.lang.RuntimeException: Could not deserialize {} for aspect {aspect}: {error}",
                 generic.value.chars().take(200).collect::<String>()
             ))
         })?;
-    Ok(compact::compact(text))
-}
-
-/// The system metadata as an object's text. `datahub put --run-id` sends it as a string that holds the JSON.
-///
-/// # Errors
-/// 400 when it is anything else.
-pub(super) fn system_metadata(raw: Option<&RawValue>) -> Result<Option<String>, Failure> {
-    let wrong = || Failure::bad_request("ERROR :: /systemMetadata :: expected a record");
-    let Some(raw) = raw.map(RawValue::get).filter(|text| *text != "null") else {
-        return Ok(None);
-    };
-    let text = if raw.starts_with('"') {
-        Cow::Owned(serde_json::from_str::<String>(raw).map_err(|_| wrong())?)
+    let text = compact::compact(text);
+    Ok(if operation == Operation::Patch {
+        Content::Patch(Patch::read(&text)?)
     } else {
-        Cow::Borrowed(raw)
-    };
-    let object = serde_json::from_str::<&RawValue>(&text).map_err(|_| wrong())?.get();
-    if object.starts_with('{') { Ok(Some(compact::compact(object))) } else { Err(wrong()) }
+        Content::Aspect(text)
+    })
 }
 
 fn refused(reason: &str, proposal: &Proposal<'_>) -> Failure {
-    Failure::unprocessable(format!(
+    Failure::unprocessable(about(reason, proposal))
+}
+
+fn about(reason: &str, proposal: &Proposal<'_>) -> String {
+    format!(
         "{reason} EntityAspect:({},{})",
         proposal.entity_urn.as_deref().unwrap_or("null"),
         proposal.aspect_name.as_deref().unwrap_or("null"),
-    ))
+    )
 }

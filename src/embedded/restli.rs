@@ -5,16 +5,11 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use super::failure::{Cause, Failure};
+
 const EXCEPTION: &str = "com.linkedin.restli.server.RestLiServiceException";
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("x-restli-protocol-version");
 const ERROR_RESPONSE: HeaderName = HeaderName::from_static("x-restli-error-response");
-
-/// A request that is answered with an error, in the form that GMS gives its errors.
-#[derive(Debug)]
-pub(super) struct Failure {
-    status: StatusCode,
-    message: Option<String>,
-}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -25,70 +20,24 @@ struct ErrorBody<'a> {
     status: u16,
 }
 
-impl Failure {
-    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: Some(message.into()) }
-    }
-
-    /// 400: the request is not what the call wants.
-    pub(super) fn bad_request(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, message)
-    }
-
-    /// 422: understood, and refused by a rule of the model.
-    pub(super) fn unprocessable(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, message)
-    }
-
-    /// 500, which GMS answers also to some faults of the caller.
-    pub(super) fn internal(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
-    }
-
-    /// 404 for an aspect that is not there: GMS gives no message.
-    pub(super) fn absent() -> Self {
-        Self { status: StatusCode::NOT_FOUND, message: None }
-    }
-
-    /// The server is stopping, so the store is closed.
-    pub(super) fn stopped() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the embedded GMS is stopping")
-    }
-
-    /// What went wrong, for callers within the process.
-    pub(super) fn message(&self) -> &str {
-        self.message.as_deref().unwrap_or("not found")
+/// The status that Rest.li answers.
+fn status_of(cause: Cause) -> StatusCode {
+    match cause {
+        Cause::Request => StatusCode::BAD_REQUEST,
+        Cause::Proposal | Cause::Validation | Cause::Precondition => StatusCode::UNPROCESSABLE_ENTITY,
+        Cause::Json | Cause::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Cause::Absent => StatusCode::NOT_FOUND,
+        Cause::Other(status) => status,
     }
 }
 
-impl From<&rusqlite::Error> for Failure {
-    fn from(error: &rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
-        match error.sqlite_error_code() {
-            // The words of GMS for a conflict of two transactions, by which clients know that trying again helps.
-            Some(DatabaseBusy | DatabaseLocked) => Self::internal(format!(
-                "jakarta.persistence.PersistenceException: Error when batch flush on sql: {error}"
-            )),
-            _ => Self::internal(format!("java.lang.RuntimeException: the data file failed: {error}")),
-        }
-    }
-}
-
-impl From<rusqlite::Error> for Failure {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::from(&error)
-    }
-}
-
+/// By itself a failure is answered in the form of Rest.li.
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
+        let status = status_of(self.cause());
         let body = json(
-            self.status,
-            &ErrorBody {
-                exception_class: EXCEPTION,
-                message: self.message.as_deref(),
-                status: self.status.as_u16(),
-            },
+            status,
+            &ErrorBody { exception_class: EXCEPTION, message: self.text(), status: status.as_u16() },
         );
         ([(ERROR_RESPONSE, HeaderValue::from_static("true"))], body).into_response()
     }

@@ -24,6 +24,7 @@ use super::socket::{Resetter, Socket};
 use super::store::write::Stamp;
 use super::store::{Location, Store};
 use super::tokens::{self, Tokens};
+use super::trace::Traces;
 use super::{SYSTEM_ACTOR, Server, routes, user};
 use crate::{Error, ErrorKind};
 
@@ -45,6 +46,7 @@ pub(super) struct Settings {
     pub(super) location: Location,
     pub(super) listen: SocketAddr,
     pub(super) authentication: bool,
+    pub(super) version: String,
 }
 
 /// What the thread is told.
@@ -147,6 +149,8 @@ async fn start(
         store,
         record: Arc::new(Record::default()),
         faults: Faults::default(),
+        traces: Traces::default(),
+        version: settings.version.clone(),
     });
     Ok((listener, address, server))
 }

@@ -7,8 +7,9 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::proposal::{self, Change, Operation};
-use super::restli::Failure;
+use super::change::{self, Change, Content, Operation};
+use super::failure::Failure;
+use super::proposal;
 use super::store::read::Stored;
 use super::{compact, model};
 use crate::metadata::Urn;
@@ -83,15 +84,14 @@ pub(super) fn batch(body: &[u8]) -> Result<Vec<Change>, Failure> {
 
 fn changes(entity: Entity<'_>, system_metadata: Option<&RawValue>) -> Result<Vec<Change>, Failure> {
     let Tagged { class, value: snapshot } = entity.value;
-    let urn = proposal::checked_urn(&snapshot.urn)?;
-    let key = proposal::checked_key(&urn)?;
+    let urn = change::checked_urn(&snapshot.urn)?;
+    change::checked_key(&urn)?;
     let expected = model::snapshot_of(urn.entity_type());
     if class.rsplit('.').next() != expected.rsplit('.').next() {
         return Err(Failure::unprocessable(format!(
             "URN entity type does not match the snapshot. {urn} != {class}"
         )));
     }
-    let system_metadata = proposal::system_metadata(system_metadata)?;
     snapshot
         .aspects
         .into_iter()
@@ -102,15 +102,8 @@ fn changes(entity: Entity<'_>, system_metadata: Option<&RawValue>) -> Result<Vec
                     "Invalid format for aspect: {aspect} of {urn}: expected a record"
                 )));
             }
-            Ok(Change {
-                urn: urn.clone(),
-                aspect,
-                operation: Operation::Upsert,
-                key: key.clone(),
-                text: Some(compact::compact(value.get())),
-                content_type: "application/json".to_owned(),
-                system_metadata: system_metadata.clone(),
-            })
+            let content = Content::Aspect(compact::compact(value.get()));
+            Change::new(urn.clone(), aspect, Operation::Upsert, content, (system_metadata, None))
         })
         .collect()
 }

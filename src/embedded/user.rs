@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::restli::Failure;
+use super::failure::Failure;
 use super::store::{read, write};
 
 /// Who may do everything, and is there from the start.

@@ -11,28 +11,32 @@ use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::Caller;
-use crate::embedded::restli::{self, Failure};
+use super::timeseries;
+use crate::embedded::failure::Failure;
+use crate::embedded::ingest::Write;
+use crate::embedded::restli;
 use crate::embedded::snapshot::{self, Tagged};
 use crate::embedded::store::read;
 use crate::embedded::{Server, model, proposal};
 
-const RESOURCE: &str = "com.linkedin.metadata.resources.entity.AspectResource";
+pub(super) const RESOURCE: &str = "com.linkedin.metadata.resources.entity.AspectResource";
 
 /// `POST /aspects?action=…`. Whether a call asks for `async` makes no difference: it is answered when the aspects are
 /// stored.
 pub(super) async fn act(
     State(server): State<Arc<Server>>,
-    Extension(actor): Caller,
+    Extension(mut write): Extension<Write>,
     uri: Uri,
     body: Bytes,
 ) -> Result<Response, Failure> {
-    let changes = match restli::parameter(&uri, "action").as_deref() {
+    let batch = match restli::parameter(&uri, "action").as_deref() {
         Some("ingestProposal") => proposal::single(&body)?,
         Some("ingestProposalBatch") => proposal::batch(&body)?,
+        Some("getTimeseriesAspectValues") => return timeseries::values(&server, &body).await,
         action => return Err(super::unknown_action(action, RESOURCE, &uri)),
     };
-    server.ingest(changes, actor).await?;
+    write.asynchronous = batch.asynchronous;
+    server.ingest(batch.changes, write).await?;
     Ok(restli::success(&json!({"value": "success"})))
 }
 

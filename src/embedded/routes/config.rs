@@ -1,27 +1,34 @@
 //! `GET /config`: what kind of server this is. It needs no token.
 
+use std::sync::Arc;
+
 use axum::Extension;
+use axum::extract::State;
 use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::embedded::authentication::Actor;
-use crate::embedded::{VERSION, restli};
+use crate::embedded::{Server, restli};
 
 /// The keys that clients look at, in GMS's form: `noCode` is a text.
 ///
 /// With `?verbose=true` it tells whether the caller was recognised, which is the cheapest way to try a token.
-pub(super) async fn show(uri: Uri, caller: Option<Extension<Actor>>) -> Response {
+pub(super) async fn show(
+    State(server): State<Arc<Server>>,
+    uri: Uri,
+    caller: Option<Extension<Actor>>,
+) -> Response {
     let mut config = json!({
         "noCode": "true",
         "retention": "true",
         "statefulIngestionCapable": true,
         "supportsImpactAnalysis": false,
-        "patchCapable": false,
+        "patchCapable": true,
         "timeZone": "GMT",
         "datasetUrnNameCasing": false,
         "models": {},
-        "versions": {"acryldata/datahub": {"version": VERSION, "commit": env!("CARGO_PKG_VERSION")}},
+        "versions": {"acryldata/datahub": {"version": server.version, "commit": env!("CARGO_PKG_VERSION")}},
         "telemetry": {"enabledCli": false, "enabledIngestion": false},
         "managedIngestion": {"enabled": false},
         "datahub": {"serverType": "embedded", "serverEnv": "core"},

@@ -10,13 +10,13 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Caller;
-use crate::embedded::restli::{self, Failure};
-use crate::embedded::store::read::{self, Stored};
-use crate::embedded::store::write;
-use crate::embedded::{Server, keys, model, proposal, snapshot};
+use crate::embedded::failure::Failure;
+use crate::embedded::ingest::Write;
+use crate::embedded::restli;
+use crate::embedded::store::{read, timeseries, write};
+use crate::embedded::{Server, change, keys, model, proposal, snapshot};
 
-const RESOURCE: &str = "com.linkedin.metadata.resources.entity.EntityResource";
+pub(super) const RESOURCE: &str = "com.linkedin.metadata.resources.entity.EntityResource";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -37,17 +37,17 @@ struct Exists {
 /// `POST /entities?action=…`.
 pub(super) async fn act(
     State(server): State<Arc<Server>>,
-    Extension(actor): Caller,
+    Extension(write): Extension<Write>,
     uri: Uri,
     body: Bytes,
 ) -> Result<Response, Failure> {
     let answer = match restli::parameter(&uri, "action").as_deref() {
         Some("ingest") => {
-            server.ingest(snapshot::single(&body)?, actor).await?;
+            server.ingest(snapshot::single(&body)?, write).await?;
             json!({})
         }
         Some("batchIngest") => {
-            server.ingest(snapshot::batch(&body)?, actor).await?;
+            server.ingest(snapshot::batch(&body)?, write).await?;
             json!({})
         }
         Some("delete") => delete(&server, proposal::parse(&body)?).await?,
@@ -58,27 +58,25 @@ pub(super) async fn act(
 }
 
 async fn delete(server: &Server, request: Delete) -> Result<Value, Failure> {
-    let urn = proposal::checked_urn(&request.urn)?;
+    let urn = change::checked_urn(&request.urn)?;
     let text = urn.to_string();
     let answer = match request.aspect_name {
         None => {
-            let rows = server.store.write(move |connection| write::delete_entity(connection, &text)).await?;
-            json!({"urn": urn.as_str(), "rows": rows, "timeseriesRows": 0})
+            let deleted =
+                server.store.write(move |connection| write::delete_entity(connection, &text)).await?;
+            json!({"urn": urn.as_str(), "rows": deleted.rows, "timeseriesRows": deleted.timeseries_rows})
         }
         Some(aspect) if !model::is_timeseries(&aspect) => {
             return Err(Failure::internal(format!(
                 "java.lang.UnsupportedOperationException: Not supported for non-timeseries aspect {aspect}."
             )));
         }
-        Some(_) if request.start_time_millis.is_some() || request.end_time_millis.is_some() => {
-            return Err(Failure::bad_request(
-                "the embedded GMS deletes a time-series aspect as a whole: leave startTimeMillis and endTimeMillis out",
-            ));
-        }
         Some(aspect) => {
+            let times =
+                request.start_time_millis.unwrap_or(i64::MIN)..=request.end_time_millis.unwrap_or(i64::MAX);
             let rows = server
                 .store
-                .write(move |connection| write::delete_aspect(connection, &text, &aspect))
+                .write(move |connection| Ok(timeseries::delete(connection, &text, &aspect, times)?))
                 .await?;
             json!({"urn": urn.as_str(), "timeseriesRows": rows})
         }
@@ -88,24 +86,17 @@ async fn delete(server: &Server, request: Delete) -> Result<Value, Failure> {
 }
 
 async fn exists(server: &Server, request: Exists) -> Result<Value, Failure> {
-    let urn = proposal::checked_urn(&request.urn)?;
+    let urn = change::checked_urn(&request.urn)?;
     let soft_deleted_too = request.include_soft_delete.unwrap_or(true);
     let exists = server
         .store
         .read(move |connection| {
             let key = keys::aspect_name(urn.entity_type());
             Ok(read::has(connection, urn.as_str(), &key)?
-                && (soft_deleted_too || !is_removed(read::aspect(connection, urn.as_str(), "status", 0)?)))
+                && (soft_deleted_too || !read::is_removed(connection, urn.as_str())?))
         })
         .await?;
     Ok(json!({"value": exists}))
-}
-
-fn is_removed(status: Option<Stored>) -> bool {
-    status
-        .and_then(|status| serde_json::from_str::<Value>(&status.metadata).ok())
-        .and_then(|status| status.get("removed").and_then(Value::as_bool))
-        .unwrap_or(false)
 }
 
 /// `GET /entities/{urn}`, with `aspects=List(a,b)` those alone. An entity that was never written has its key.

@@ -10,7 +10,8 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::embedded::restli::{self, Failure};
+use crate::embedded::failure::Failure;
+use crate::embedded::restli;
 use crate::embedded::store::read::{self, Stored};
 use crate::embedded::store::write;
 use crate::embedded::{SYSTEM_ACTOR, Server, keys, model, snapshot, tokens, user};

@@ -6,27 +6,30 @@ mod config;
 mod entities;
 mod entities_v2;
 mod health;
+mod openapi_v3;
+mod timeseries;
+mod trace;
 
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
+use axum::http::uri::PathAndQuery;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Extension, Router};
 use percent_encoding::percent_decode_str;
 
-use super::authentication::{self, Actor};
-use super::faults::{self, Action};
-use super::proposal::{self, Change};
-use super::restli::Failure;
-use super::store::write::{self, Stamp};
-use super::{MAX_BODY, Server, tokens, user};
+use super::failure::Failure;
+use super::faults::{self, Action, Fault};
+use super::ingest::Write;
+use super::openapi::{self, Refused};
+use super::{MAX_BODY, Server, authentication, change, restli};
 use crate::metadata::Urn;
 
 /// How long a client may take between two pieces of its body.
@@ -48,6 +51,7 @@ pub(super) fn router(server: Arc<Server>) -> Router {
         .route("/entities/", post(entities::act))
         .route("/entities/{*urn}", get(entities::show))
         .route("/entitiesV2/{*urn}", get(entities_v2::show))
+        .merge(openapi_v3::router())
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(middleware::from_fn_with_state(Arc::clone(&server), gate))
@@ -64,7 +68,10 @@ async fn gate(State(server): State<Arc<Server>>, request: Request, next: Next) -
     let body = receive(body, actor.is_some() || open).await;
     entry.received(body.bytes);
     let path = parts.uri.path().to_owned();
-    let action = server.faults.action(&path, body.content.as_deref().unwrap_or_default());
+    let query = parts.uri.path_and_query().map_or(path.as_str(), PathAndQuery::as_str);
+    let fault = server.faults.find(query, body.content.as_deref().unwrap_or_default());
+    let interference = fault.clone().map(Fault::interference);
+    let action = fault.map(|fault| fault.action);
     let lost = matches!(action, Some(Action::ResetAfter));
     let answer = match action {
         Some(Action::Status { code, headers, body }) => Some(faults::status(code, &headers, body)),
@@ -74,7 +81,18 @@ async fn gate(State(server): State<Arc<Server>>, request: Request, next: Next) -
             tokio::time::sleep(duration).await;
             None
         }
-        Some(Action::ResetAfter) | None => None,
+        Some(Action::UnknownAction) => {
+            let name = restli::parameter(&parts.uri, "action");
+            let resource = if path.starts_with("/entities") { entities::RESOURCE } else { aspects::RESOURCE };
+            Some(unknown_action(name.as_deref(), resource, &parts.uri).into_response())
+        }
+        Some(
+            Action::ResetAfter
+            | Action::Drop { .. }
+            | Action::RejectLater { .. }
+            | Action::StayPending { .. },
+        )
+        | None => None,
     };
     let answer = match answer {
         Some(answer) => answer,
@@ -82,10 +100,17 @@ async fn gate(State(server): State<Arc<Server>>, request: Request, next: Next) -
         None => match body.content {
             Ok(content) => {
                 if let Some(actor) = actor {
+                    parts.extensions.insert(Write {
+                        actor: actor.clone(),
+                        asynchronous: false,
+                        interference,
+                        trace: None,
+                    });
                     parts.extensions.insert(actor);
                 }
                 next.run(Request::from_parts(parts, Body::from(content))).await
             }
+            Err(failure) if is_openapi(&path) => Refused::from(failure).into_response(),
             Err(failure) => failure.into_response(),
         },
     };
@@ -139,13 +164,29 @@ async fn receive(mut body: Body, keep: bool) -> Received {
     Received { bytes, content: Ok(content.into()) }
 }
 
-async fn unknown_path(uri: Uri) -> Failure {
+async fn unknown_path(method: Method, uri: Uri) -> Response {
+    if is_openapi(uri.path()) {
+        return openapi::no_endpoint(&method, &uri);
+    }
     let root = uri.path().trim_start_matches('/').split('/').next().unwrap_or_default();
-    Failure::new(StatusCode::NOT_FOUND, format!("No root resource defined for path '/{root}'"))
+    let message = format!("No root resource defined for path '/{root}'");
+    Failure::new(StatusCode::NOT_FOUND, message).into_response()
 }
 
-async fn unknown_method(method: Method, uri: Uri) -> Failure {
-    Failure::bad_request(format!("{method} operation not supported for URI: '{uri}'"))
+async fn unknown_method(method: Method, uri: Uri) -> Response {
+    if is_openapi(uri.path()) {
+        return openapi::no_endpoint(&method, &uri);
+    }
+    Failure::bad_request(format!("{method} operation not supported for URI: '{uri}'")).into_response()
+}
+
+fn is_openapi(path: &str) -> bool {
+    path.starts_with("/openapi/")
+}
+
+/// A route that is not open, and has no caller: the gate lets nobody through to it.
+fn nobody() -> Failure {
+    Failure::internal("java.lang.IllegalStateException: nobody calls")
 }
 
 /// The answer to an action that the resource does not have.
@@ -169,26 +210,5 @@ fn path_urn(uri: &Uri, prefix: &str) -> Result<Urn, Failure> {
 
 /// What an entity has before anything is written for it: its key aspect.
 fn key_of(urn: &Urn) -> Result<String, Failure> {
-    proposal::checked_key(urn).map_err(|failure| Failure::bad_request(failure.message().to_owned()))
+    change::checked_key(urn).map_err(|failure| Failure::bad_request(failure.message().to_owned()))
 }
-
-impl Server {
-    /// Applies a batch for `actor`: all of it or nothing.
-    async fn ingest(&self, changes: Vec<Change>, actor: Actor) -> Result<(), Failure> {
-        let touches_access =
-            changes.iter().any(|change| matches!(change.urn.entity_type(), "corpuser" | tokens::ENTITY_TYPE));
-        let stamp = stamp(&actor);
-        let result = self.store.write(move |connection| write::apply(connection, &changes, &stamp)).await;
-        if touches_access {
-            self.authentication.doubt();
-        }
-        result
-    }
-}
-
-fn stamp(actor: &Actor) -> Stamp {
-    Stamp { actor: user::urn(&actor.0), time: tokens::milliseconds(SystemTime::now()) }
-}
-
-/// The caller, as the gate leaves it for routes that need one.
-type Caller = Extension<Actor>;

@@ -5,6 +5,7 @@
 //! take their turn on the writing thread.
 
 pub(super) mod read;
+pub(super) mod timeseries;
 pub(super) mod write;
 
 mod schema;
@@ -17,7 +18,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
-use super::restli::Failure;
+use super::failure::Failure;
 use crate::{Error, ErrorKind};
 
 pub(super) use schema::Secrets;

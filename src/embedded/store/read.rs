@@ -1,6 +1,10 @@
 //! Questions to the store.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::Value;
+
+use super::timeseries;
+use crate::embedded::model;
 
 /// One version of one aspect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +20,7 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    fn from_row(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
+    pub(super) fn from_row(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
         Ok(Self {
             aspect: row.get("aspect")?,
             version: row.get("version")?,
@@ -28,13 +32,16 @@ impl Stored {
     }
 }
 
-/// One version of one aspect; 0 is the latest.
+/// One version of one aspect; 0 is the latest. A time series has no other version.
 pub(crate) fn aspect(
     connection: &Connection,
     urn: &str,
     aspect: &str,
     version: i64,
 ) -> Result<Option<Stored>, rusqlite::Error> {
+    if model::is_timeseries(aspect) {
+        return if version == 0 { timeseries::latest(connection, urn, aspect) } else { Ok(None) };
+    }
     connection
         .prepare_cached("SELECT * FROM aspect WHERE urn = ?1 AND aspect = ?2 AND version = ?3")?
         .query_row(params![urn, aspect, version], Stored::from_row)
@@ -43,10 +50,25 @@ pub(crate) fn aspect(
 
 /// The latest version of every aspect of an entity, in the order of their names.
 pub(crate) fn entity(connection: &Connection, urn: &str) -> Result<Vec<Stored>, rusqlite::Error> {
-    connection
-        .prepare_cached("SELECT * FROM aspect WHERE urn = ?1 AND version = 0 ORDER BY aspect")?
+    let mut aspects = connection
+        .prepare_cached("SELECT * FROM aspect WHERE urn = ?1 AND version = 0")?
         .query_map([urn], Stored::from_row)?
-        .collect()
+        .collect::<Result<Vec<_>, _>>()?;
+    aspects.extend(timeseries::of_entity(connection, urn)?);
+    aspects.sort_by(|one, other| one.aspect.cmp(&other.aspect));
+    Ok(aspects)
+}
+
+/// The number of an aspect's latest version, counted from 1, as system metadata give it (`SystemMetadata.version`);
+/// `None` where the aspect is not there, or is a time series.
+pub(crate) fn number(
+    connection: &Connection,
+    urn: &str,
+    aspect: &str,
+) -> Result<Option<i64>, rusqlite::Error> {
+    connection
+        .prepare_cached("SELECT max(version) + 1 FROM aspect WHERE urn = ?1 AND aspect = ?2")?
+        .query_row([urn, aspect], |row| row.get(0))
 }
 
 /// Whether the aspect is there.
@@ -54,4 +76,13 @@ pub(crate) fn has(connection: &Connection, urn: &str, aspect: &str) -> Result<bo
     connection
         .prepare_cached("SELECT 1 FROM aspect WHERE urn = ?1 AND aspect = ?2 AND version = 0")?
         .exists([urn, aspect])
+}
+
+/// Whether an entity is soft-deleted.
+pub(crate) fn is_removed(connection: &Connection, urn: &str) -> Result<bool, rusqlite::Error> {
+    let status = aspect(connection, urn, "status", 0)?;
+    Ok(status
+        .and_then(|status| serde_json::from_str::<Value>(&status.metadata).ok())
+        .and_then(|status| status.get("removed").and_then(Value::as_bool))
+        .unwrap_or(false))
 }

@@ -9,13 +9,14 @@ use base64::engine::general_purpose::STANDARD;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
 
 use super::Location;
+use crate::embedded::model;
 use crate::{Error, ErrorKind};
 
 /// Marks the file as one of ours (`PRAGMA application_id`): "dhEM" in ASCII.
 const APPLICATION_ID: i32 = 0x6468_454D;
 
 /// The form of the tables (`PRAGMA user_version`).
-const SCHEMA_VERSION: i32 = 1;
+const SCHEMA_VERSION: i32 = 2;
 
 /// How long a connection waits for its turn when another process writes to the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -36,21 +37,37 @@ const TABLES: &str = "
         created_by      TEXT NOT NULL,
         PRIMARY KEY (urn, aspect, version)
     );
-    CREATE TABLE patch (
-        id              INTEGER PRIMARY KEY,
-        urn             TEXT NOT NULL,
-        aspect          TEXT NOT NULL,
-        content_type    TEXT NOT NULL,
-        body            TEXT NOT NULL,
-        system_metadata TEXT NOT NULL,
-        created_on      INTEGER NOT NULL,
-        created_by      TEXT NOT NULL
-    );
-    CREATE INDEX patch_by_aspect ON patch (urn, aspect);
     CREATE TABLE meta (
         name  TEXT PRIMARY KEY,
         value TEXT NOT NULL
     );
+";
+
+/// A row of a time series is named by its time and by `place`, what else tells it from others of that time.
+const TIMESERIES: &str = "
+    CREATE TABLE timeseries (
+        urn             TEXT NOT NULL,
+        aspect          TEXT NOT NULL,
+        timestamp       INTEGER NOT NULL,
+        place           TEXT NOT NULL,
+        metadata        TEXT NOT NULL,
+        system_metadata TEXT NOT NULL,
+        created_on      INTEGER NOT NULL,
+        created_by      TEXT NOT NULL,
+        PRIMARY KEY (urn, aspect, timestamp, place)
+    );
+";
+
+/// Form 1 kept time series like other aspects, and patches without applying them. What it kept of a time series becomes
+/// rows; the patches cannot be applied any more, because what they were meant for has changed since.
+const FROM_FORM_1: &str = "
+    INSERT OR REPLACE INTO timeseries
+        (urn, aspect, timestamp, place, metadata, system_metadata, created_on, created_by)
+    SELECT urn, aspect, coalesce(metadata ->> '$.timestampMillis', created_on), version, metadata, system_metadata,
+           created_on, created_by
+    FROM aspect WHERE is_timeseries(aspect);
+    DELETE FROM aspect WHERE is_timeseries(aspect);
+    DROP TABLE patch;
 ";
 
 /// What tokens are signed with and named by. They live in the data file, so that tokens outlive the process.
@@ -149,7 +166,13 @@ fn prepare(connection: &mut Connection) -> Result<Secrets, Box<dyn std::error::E
     match (application, version) {
         (0, 0) if tables == 0 => {
             transaction.execute_batch(TABLES)?;
+            transaction.execute_batch(TIMESERIES)?;
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+            transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+        }
+        (APPLICATION_ID, 1) => {
+            transaction.execute_batch(TIMESERIES)?;
+            transaction.execute_batch(&FROM_FORM_1.replace("is_timeseries(aspect)", &timeseries_names()))?;
             transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         }
         (APPLICATION_ID, SCHEMA_VERSION) => {}
@@ -165,6 +188,12 @@ fn prepare(connection: &mut Connection) -> Result<Secrets, Box<dyn std::error::E
         Secrets { signing_key: secret(&transaction, "signing_key")?, salt: secret(&transaction, "salt")? };
     transaction.commit()?;
     Ok(secrets)
+}
+
+/// A condition on the names of time-series aspects.
+fn timeseries_names() -> String {
+    let names: Vec<_> = model::TIMESERIES.iter().map(|name| format!("'{name}'")).collect();
+    format!("aspect IN ({})", names.join(","))
 }
 
 fn secret(

@@ -5,10 +5,14 @@ use std::collections::HashSet;
 use rusqlite::{Connection, params};
 use serde_json::{Map, Value};
 
-use super::read;
-use crate::embedded::keys;
-use crate::embedded::proposal::{Change, Operation};
-use crate::embedded::restli::Failure;
+use super::{read, timeseries};
+use crate::embedded::change::{Change, Content, Operation};
+use crate::embedded::failure::Failure;
+use crate::embedded::patch::Target;
+use crate::embedded::{keys, model};
+
+/// The version of an aspect that is not there (`UNVERSIONED_ASPECT_VERSION`).
+const NO_VERSION: &str = "-1";
 
 /// Who writes, and when.
 #[derive(Clone, Debug)]
@@ -19,56 +23,117 @@ pub(crate) struct Stamp {
     pub(crate) time: i64,
 }
 
+/// What became of a change.
+#[derive(Clone, Debug)]
+pub(crate) struct Applied {
+    pub(crate) effect: Effect,
+    /// The aspect as it is now; `None` after a delete, and for a patch that was never applied.
+    pub(crate) text: Option<String>,
+    pub(crate) system_metadata: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// The aspect has a new value, of this version.
+    Written(i64),
+    /// It has the value that it had.
+    Unchanged,
+    /// A row of a time series.
+    Row,
+    Deleted,
+}
+
 /// Applies a batch, in order. The caller takes all of it back if one change is refused.
 ///
 /// # Errors
-/// 422 for a change that what is stored forbids, in the words of GMS (`CreateIfNotExistsValidator`).
-pub(crate) fn apply(connection: &Connection, changes: &[Change], stamp: &Stamp) -> Result<(), Failure> {
+/// For a change that what is stored forbids, in the words of GMS (`CreateIfNotExistsValidator`,
+/// `ConditionalWriteValidator`), and for a patch that cannot be applied.
+pub(crate) fn apply(
+    connection: &Connection,
+    changes: &[&Change],
+    stamp: &Stamp,
+) -> Result<Vec<Applied>, Failure> {
     let mut created = HashSet::new();
-    for change in changes {
-        let urn = change.urn.as_str();
-        let key_name = keys::aspect_name(change.urn.entity_type());
-        if change.operation == Operation::Delete {
+    changes.iter().copied().map(|change| apply_one(connection, change, stamp, &mut created)).collect()
+}
+
+fn apply_one<'a>(
+    connection: &Connection,
+    change: &'a Change,
+    stamp: &Stamp,
+    created: &mut HashSet<&'a str>,
+) -> Result<Applied, Failure> {
+    let urn = change.urn.as_str();
+    let key_name = keys::aspect_name(change.urn.entity_type());
+    let system_metadata =
+        change.system_metadata.clone().unwrap_or_else(|| default_system_metadata(stamp.time));
+    if change.operation == Operation::CreateEntity
+        && !created.contains(urn)
+        && read::has(connection, urn, &key_name)?
+    {
+        return Err(Failure::unprocessable(about(
+            "Cannot perform CREATE_ENTITY if not exists since the entity key already exists.",
+            change,
+        )));
+    }
+    if change.operation == Operation::Create && read::has(connection, urn, &change.aspect)? {
+        return Err(Failure::unprocessable(about(
+            "Cannot perform CREATE since the aspect already exists.",
+            change,
+        )));
+    }
+    check_version(connection, change)?;
+    let text = match &change.content {
+        Content::Nothing => {
             if change.aspect == key_name {
                 delete_entity(connection, urn)?;
                 created.remove(urn);
             } else {
                 delete_aspect(connection, urn, &change.aspect)?;
             }
-            continue;
+            return Ok(Applied { effect: Effect::Deleted, text: None, system_metadata });
         }
-        if change.operation == Operation::CreateEntity
-            && !created.contains(urn)
-            && read::has(connection, urn, &key_name)?
-        {
-            return Err(refused(
-                "Cannot perform CREATE_ENTITY if not exists since the entity key already exists.",
-                change,
-            ));
+        Content::Aspect(text) => text.clone(),
+        Content::Patch(patch) => {
+            let latest = read::aspect(connection, urn, &change.aspect, 0)?;
+            let current = latest.as_ref().map(|latest| latest.metadata.as_str());
+            patch.apply(Target { urn, aspect: &change.aspect, current, time: stamp.time })?
         }
-        if change.operation == Operation::Create && read::has(connection, urn, &change.aspect)? {
-            return Err(refused("Cannot perform CREATE since the aspect already exists.", change));
-        }
-        let system_metadata = match &change.system_metadata {
-            Some(text) => text.clone(),
-            None => default_system_metadata(stamp.time),
-        };
-        let Some(text) = &change.text else { continue };
-        if change.operation == Operation::Patch {
-            keep_patch(connection, change, text, &system_metadata, stamp)?;
-        } else if put(connection, urn, &change.aspect, text, &system_metadata, stamp)?
-            && change.aspect == key_name
-        {
-            created.insert(urn);
-        }
-        if ensure_key(connection, urn, &key_name, &change.key, &system_metadata, stamp)? {
-            created.insert(urn);
-        }
+    };
+    let effect = if model::is_timeseries(&change.aspect) {
+        timeseries::add(connection, urn, &change.aspect, &text, &system_metadata, stamp)?;
+        Effect::Row
+    } else {
+        put(connection, urn, &change.aspect, &text, &system_metadata, stamp)?
+    };
+    if effect == Effect::Written(1) && change.aspect == key_name {
+        created.insert(urn);
     }
-    Ok(())
+    if ensure_key(connection, urn, &key_name, &change.key, &system_metadata, stamp)? {
+        created.insert(urn);
+    }
+    Ok(Applied { effect, text: Some(text), system_metadata })
 }
 
-/// Writes an aspect's latest version. Returns whether the aspect is new.
+/// GMS compares the header as text, with the number that the system metadata give the latest version.
+fn check_version(connection: &Connection, change: &Change) -> Result<(), Failure> {
+    let Some(expected) = &change.expected_version else { return Ok(()) };
+    let actual = match change.operation {
+        Operation::Restate => return Ok(()),
+        Operation::Create | Operation::CreateEntity => None,
+        _ => read::number(connection, change.urn.as_str(), &change.aspect)?,
+    };
+    let actual = actual.map_or_else(|| NO_VERSION.to_owned(), |number| number.to_string());
+    if *expected == actual {
+        return Ok(());
+    }
+    Err(Failure::precondition(about(
+        &format!("Expected version {expected}, actual version {actual}"),
+        change,
+    )))
+}
+
+/// Writes an aspect's latest version.
 ///
 /// The same value again makes no new version: only who saw it last is noted, as GMS does.
 pub(crate) fn put(
@@ -78,10 +143,10 @@ pub(crate) fn put(
     text: &str,
     system_metadata: &str,
     stamp: &Stamp,
-) -> Result<bool, Failure> {
+) -> Result<Effect, Failure> {
     let Some(latest) = read::aspect(connection, urn, aspect, 0)? else {
         insert(connection, urn, aspect, text, system_metadata, stamp)?;
-        return Ok(true);
+        return Ok(Effect::Written(1));
     };
     if latest.metadata == text {
         connection
@@ -89,7 +154,7 @@ pub(crate) fn put(
                 "UPDATE aspect SET system_metadata = ?3 WHERE urn = ?1 AND aspect = ?2 AND version = 0",
             )?
             .execute(params![urn, aspect, seen_again(&latest.system_metadata, system_metadata)])?;
-        return Ok(false);
+        return Ok(Effect::Unchanged);
     }
     connection
         .prepare_cached(
@@ -106,7 +171,7 @@ pub(crate) fn put(
              WHERE urn = ?1 AND aspect = ?2 AND version = 0",
         )?
         .execute(params![urn, aspect, text, system_metadata, stamp.time, stamp.actor])?;
-    Ok(false)
+    Ok(Effect::Written(read::number(connection, urn, aspect)?.unwrap_or(1)))
 }
 
 /// Makes the entity's key aspect where there is none, by which the entity exists. Returns whether it made one.
@@ -122,15 +187,24 @@ pub(crate) fn ensure_key(
     Ok(made > 0)
 }
 
-/// Deletes an entity with all its aspects. Returns how many rows of the latest versions that were.
-pub(crate) fn delete_entity(connection: &Connection, urn: &str) -> Result<usize, Failure> {
-    connection.prepare_cached("DELETE FROM patch WHERE urn = ?1")?.execute([urn])?;
-    Ok(connection.prepare_cached("DELETE FROM aspect WHERE urn = ?1")?.execute([urn])?)
+/// How much was deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Deleted {
+    pub(crate) rows: usize,
+    pub(crate) timeseries_rows: usize,
 }
 
-/// Deletes an aspect in all its versions. Returns how many rows that were.
+/// Deletes an entity with all its aspects, in all their versions.
+pub(crate) fn delete_entity(connection: &Connection, urn: &str) -> Result<Deleted, Failure> {
+    let rows = connection.prepare_cached("DELETE FROM aspect WHERE urn = ?1")?.execute([urn])?;
+    Ok(Deleted { rows, timeseries_rows: timeseries::delete_all(connection, urn)? })
+}
+
+/// Deletes an aspect in all its versions, or a whole time series. Returns how many rows that were.
 pub(crate) fn delete_aspect(connection: &Connection, urn: &str, aspect: &str) -> Result<usize, Failure> {
-    connection.prepare_cached("DELETE FROM patch WHERE urn = ?1 AND aspect = ?2")?.execute([urn, aspect])?;
+    if model::is_timeseries(aspect) {
+        return Ok(timeseries::delete(connection, urn, aspect, i64::MIN..=i64::MAX)?);
+    }
     Ok(connection
         .prepare_cached("DELETE FROM aspect WHERE urn = ?1 AND aspect = ?2")?
         .execute([urn, aspect])?)
@@ -157,31 +231,6 @@ fn insert(
         .execute(params![urn, aspect, text, system_metadata, stamp.time, stamp.actor])
 }
 
-/// A patch is kept as it came, in the order of arrival; it does not change the aspect.
-fn keep_patch(
-    connection: &Connection,
-    change: &Change,
-    text: &str,
-    system_metadata: &str,
-    stamp: &Stamp,
-) -> Result<(), rusqlite::Error> {
-    connection
-        .prepare_cached(
-            "INSERT INTO patch (urn, aspect, content_type, body, system_metadata, created_on, created_by)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?
-        .execute(params![
-            change.urn.as_str(),
-            change.aspect,
-            change.content_type,
-            text,
-            system_metadata,
-            stamp.time,
-            stamp.actor
-        ])
-        .map(drop)
-}
-
 /// The stored system metadata with the new observation: its time, and its run as the last one.
 fn seen_again(stored: &str, new: &str) -> String {
     let record = |text| serde_json::from_str::<Map<String, Value>>(text).unwrap_or_default();
@@ -195,6 +244,6 @@ fn seen_again(stored: &str, new: &str) -> String {
     Value::from(stored).to_string()
 }
 
-fn refused(reason: &str, change: &Change) -> Failure {
-    Failure::unprocessable(format!("{reason} EntityAspect:({},{})", change.urn, change.aspect))
+fn about(reason: &str, change: &Change) -> String {
+    format!("{reason} EntityAspect:({},{})", change.urn, change.aspect)
 }

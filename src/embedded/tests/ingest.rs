@@ -187,15 +187,49 @@ async fn a_delete_takes_an_aspect_or_with_the_key_all() {
 }
 
 #[tokio::test]
-async fn a_patch_is_taken_and_changes_nothing() {
+async fn a_patch_changes_the_aspect() {
     let gms = start().await;
-    for (kind, body) in [("application/json-patch+json", "[]"), ("application/json", "{\"patch\":[]}")] {
-        let aspect = json!({"value": body, "contentType": kind});
-        let patch = with(DATASET, "globalTags", "", &json!({"changeType": "PATCH", "aspect": aspect}));
-        assert_eq!(ingest(&gms, &[patch]).await.status(), 200);
+    let patch = |content_type: &str, body: &str| {
+        let aspect = json!({"value": body, "contentType": content_type});
+        with(DATASET, "globalTags", "", &json!({"changeType": "PATCH", "aspect": aspect}))
+    };
+    let add = r#"{"op":"add","path":"/tags/urn:li:tag:a","value":{"tag":"urn:li:tag:a"}}"#;
+    for (kind, body) in [
+        ("application/json-patch+json", format!("[{add}]")),
+        ("application/json", format!("[{add}]")),
+        ("application/json", format!("{{\"patch\":[{add}]}}")),
+        (
+            "application/json-patch+json",
+            format!("{{\"patch\":[{add}],\"arrayPrimaryKeys\":{{\"tags\":[\"tag\"]}}}}"),
+        ),
+    ] {
+        let gms = start().await;
+        assert_eq!(ingest(&gms, &[patch(kind, &body)]).await.status(), 200);
+        assert_eq!(gms.aspect(DATASET, "globalTags").await.unwrap(), r#"{"tags":[{"tag":"urn:li:tag:a"}]}"#);
+        assert!(gms.aspect(DATASET, "datasetKey").await.is_some());
     }
-    assert_eq!(gms.aspect(DATASET, "globalTags").await, None);
-    assert!(gms.aspect(DATASET, "datasetKey").await.is_some());
+    let missing = patch("application/json", r#"[{"op":"replace","path":"/tags/urn:li:tag:b","value":{}}]"#);
+    let good = upsert(DATASET, "status", "{}");
+    let message = refusal(ingest(&gms, &[good.clone(), missing]).await, 500).await;
+    assert!(message.contains("Error performing JSON PATCH on aspect globalTags"), "{message}");
+    let invalid = patch("application/json", "{}");
+    let message = refusal(ingest(&gms, &[good, invalid]).await, 422).await;
+    assert!(message.contains("Invalid JSON Patch"), "{message}");
+    assert_eq!(gms.aspect(DATASET, "status").await, None);
+}
+
+#[tokio::test]
+async fn a_change_may_count_on_a_version() {
+    let gms = start().await;
+    let expecting = |version: &str, text: &str| {
+        with(DATASET, "status", text, &json!({"headers": {"If-Version-Match": version}}))
+    };
+    refusal(ingest(&gms, &[expecting("1", "{}")]).await, 422).await;
+    assert_eq!(ingest(&gms, &[expecting("-1", "{}")]).await.status(), 200);
+    assert_eq!(ingest(&gms, &[expecting("1", "{\"removed\":true}")]).await.status(), 200);
+    let message = refusal(ingest(&gms, &[expecting("1", "{}")]).await, 422).await;
+    assert!(message.contains("Expected version 1, actual version 2"), "{message}");
+    assert_eq!(ingest(&gms, &[expecting("2", "{}")]).await.status(), 200);
 }
 
 #[tokio::test]

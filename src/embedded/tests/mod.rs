@@ -2,8 +2,11 @@
 
 mod access;
 mod ingest;
+mod meddling;
+mod openapi;
 mod reading;
 mod running;
+mod timeseries;
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
@@ -37,6 +40,16 @@ async fn get(gms: &Gms, path: &str) -> Response {
 
 async fn post(gms: &Gms, path: &str, body: impl Into<String>) -> Response {
     request(gms, Method::POST, path).body(body.into()).send().await.unwrap()
+}
+
+/// A request on the aspects of entities, with the body that it has.
+async fn send(gms: &Gms, method: Method, path: &str, body: &Value) -> Response {
+    request(gms, method, path)
+        .header("Content-Type", "application/json")
+        .body(body.to_string())
+        .send()
+        .await
+        .unwrap()
 }
 
 async fn text(response: Response, status: u16) -> String {

@@ -1,0 +1,91 @@
+//! One entity: what it has, whether it exists, and its end.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use super::Call;
+use crate::embedded::failure::Failure;
+use crate::embedded::openapi::{self, Aspect, Entity};
+use crate::embedded::store::{read, write};
+use crate::embedded::{Server, keys};
+use crate::metadata::Urn;
+
+/// `GET …/{urn}?aspects=a,b&systemMetadata=false`: all aspects, or those. Without any that is stored there is no entity.
+pub(super) async fn show(server: &Arc<Server>, call: &Call, urn: Urn) -> Result<Response, Failure> {
+    let with_system_metadata = call.flag("systemMetadata", false)?;
+    let only = openapi::names(&call.uri, &["aspects", "aspectNames"]);
+    let text = urn.to_string();
+    let stored = server
+        .store
+        .read(move |connection| {
+            let mut found = Vec::new();
+            for stored in read::entity(connection, &text)? {
+                if only.is_empty() || only.contains(&stored.aspect) {
+                    let number = read::number(connection, &text, &stored.aspect)?.unwrap_or(1);
+                    found.push((stored, number));
+                }
+            }
+            Ok(found)
+        })
+        .await?;
+    if stored.is_empty() {
+        return Ok(openapi::absent());
+    }
+    let aspects = stored
+        .into_iter()
+        .map(|(stored, number)| {
+            let name = stored.aspect.clone();
+            Ok((name, Aspect::stored(stored, with_system_metadata.then_some(number))?))
+        })
+        .collect::<Result<_, Failure>>()?;
+    Ok(openapi::answer(StatusCode::OK, &Entity { urn: urn.to_string(), aspects }))
+}
+
+/// `HEAD …/{urn}`: 204 or 404; one that is soft-deleted does not exist.
+pub(super) async fn exists(server: &Arc<Server>, urn: &Urn) -> Result<Response, Failure> {
+    let key = keys::aspect_name(urn.entity_type());
+    has(server, urn, &key).await
+}
+
+/// 204 if the aspect is there, and the entity is not soft-deleted; else 404.
+pub(super) async fn has(server: &Arc<Server>, urn: &Urn, aspect: &str) -> Result<Response, Failure> {
+    let (urn, aspect) = (urn.to_string(), aspect.to_owned());
+    let found = server
+        .store
+        .read(move |connection| {
+            Ok(read::aspect(connection, &urn, &aspect, 0)?.is_some() && !read::is_removed(connection, &urn)?)
+        })
+        .await?;
+    Ok(if found { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }.into_response())
+}
+
+/// `DELETE …/{urn}?aspects=a,b&clear=false`: all of it, or those aspects, or with `clear` all but the key.
+pub(super) async fn delete(server: &Arc<Server>, call: &Call, urn: &Urn) -> Result<Response, Failure> {
+    let key = keys::aspect_name(urn.entity_type());
+    let clear = call.flag("clear", false)?;
+    let only = openapi::names(&call.uri, &["aspects"]);
+    let text = urn.to_string();
+    server
+        .store
+        .write(move |connection| {
+            if clear {
+                for stored in read::entity(connection, &text)? {
+                    if stored.aspect != key {
+                        write::delete_aspect(connection, &text, &stored.aspect)?;
+                    }
+                }
+            } else if only.is_empty() || only.iter().any(|name| *name == key) {
+                write::delete_entity(connection, &text)?;
+            } else {
+                for name in &only {
+                    write::delete_aspect(connection, &text, name)?;
+                }
+            }
+            Ok(())
+        })
+        .await?;
+    server.authentication.doubt();
+    Ok(StatusCode::OK.into_response())
+}
