@@ -24,3 +24,4 @@ mod sandbox;
 mod scripted_gms;
 mod secrets;
 mod server;
+mod wire;
