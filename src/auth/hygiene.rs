@@ -17,7 +17,11 @@ pub(crate) fn inspect(token: &Token) -> Option<Diagnosis> {
         code,
         summary,
         evidence: vec![
-            format!("the token is from {}, {token}, {} characters long", token.source().place(), text.chars().count()),
+            format!(
+                "the token is from {}, {token}, {} characters long",
+                token.source().place(),
+                text.chars().count()
+            ),
             "nothing was sent".into(),
         ],
         fixes,
@@ -36,7 +40,8 @@ fn unexpanded(token: &Token) -> Verdict {
         TokenSource::Environment(name) => format!(
             "set it in double quotes or none, so that the shell puts the value in:  export {name}=\"$OTHER_VARIABLE\""
         ),
-        _ => "take away the backslash or the second `$` before `{`, so that the variable is expanded".to_owned(),
+        _ => "take away the backslash or the second `$` before `{`, so that the variable is expanded"
+            .to_owned(),
     };
     (
         Code::TokenUnexpanded,
@@ -121,7 +126,12 @@ mod tests {
 
     #[test]
     fn a_diagnosis_says_where_and_never_what() {
-        for text in ["${s3cr3t-0123456789", "Bearer s3cr3t-0123456789", "s3cr3t-0123456789\u{1}", "'s3cr3t-0123456789"] {
+        for text in [
+            "${s3cr3t-0123456789",
+            "Bearer s3cr3t-0123456789",
+            "s3cr3t-0123456789\u{1}",
+            "'s3cr3t-0123456789",
+        ] {
             let diagnosis = inspect(&Token::new(text, TokenSource::File("/run/token".into()))).unwrap();
             let all = format!("{diagnosis:?}");
             assert!(!all.contains("s3cr3t"), "{all}");

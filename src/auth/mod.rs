@@ -15,9 +15,9 @@ mod token;
 pub(crate) use authorization::authorization;
 pub use claims::Claims;
 pub(crate) use credentials::Credentials;
-pub(crate) use no_token::NoToken;
 pub use diagnosis::{Code, Diagnosis};
 pub use endpoint::{NotGms, Unreachable, not_gms, unreachable};
+pub(crate) use no_token::NoToken;
 pub use provider::{
     CommandProvider, Fetched, Fetching, FileProvider, FixedToken, OidcClientCredentials, ProviderError,
     TokenProvider,

@@ -85,7 +85,10 @@ impl Server {
 
     pub(crate) fn client(&self) -> Result<Client, Error> {
         Client::new(&ClientSettings {
-            tokens: self.token.clone().map(|token| Arc::new(FixedToken::new(token)) as Arc<dyn TokenProvider>),
+            tokens: self
+                .token
+                .clone()
+                .map(|token| Arc::new(FixedToken::new(token)) as Arc<dyn TokenProvider>),
             mode: ClientMode::Cli,
             direct: self.is_embedded(),
             ..ClientSettings::new(self.address.clone())

@@ -116,7 +116,8 @@ mod tests {
             status: StatusCode::from_u16(status).unwrap(),
             headers: HeaderMap::new(),
             body: Bytes::from_static(body.as_bytes()),
-            capped: false, generation: 0,
+            capped: false,
+            generation: 0,
         }
     }
 

@@ -235,7 +235,8 @@ mod tests {
                 .map(|(name, value)| (name.clone(), HeaderValue::from_static(value)))
                 .collect(),
             body: Bytes::from_static(body.as_bytes()),
-            capped: false, generation: 0,
+            capped: false,
+            generation: 0,
         }
     }
 

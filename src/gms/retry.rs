@@ -127,7 +127,13 @@ mod tests {
         if let Some(value) = retry_after {
             headers.insert("retry-after", value.parse().unwrap());
         }
-        Reply { status: StatusCode::from_u16(status).unwrap(), headers, body: Bytes::new(), capped: false, generation: 0 }
+        Reply {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers,
+            body: Bytes::new(),
+            capped: false,
+            generation: 0,
+        }
     }
 
     fn broken() -> Result<Reply, TransportFault> {

@@ -115,7 +115,8 @@ mod tests {
             status: reqwest::StatusCode::from_u16(status).unwrap(),
             headers: reqwest::header::HeaderMap::new(),
             body: body.into(),
-            capped: false, generation: 0,
+            capped: false,
+            generation: 0,
         })
     }
 

@@ -137,7 +137,8 @@ mod tests {
             status: reqwest::StatusCode::OK,
             headers: reqwest::header::HeaderMap::new(),
             body: bytes::Bytes::copy_from_slice(body),
-            capped: false, generation: 0,
+            capped: false,
+            generation: 0,
         }
     }
 

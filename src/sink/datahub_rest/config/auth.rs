@@ -39,8 +39,7 @@ const KINDS: [(&str, Kind); 8] = [
 ];
 
 /// What to do about a provider of the Python client that is not here.
-const BY_COMMAND: &str =
-    "let its own tool print the token: `auth: {type: command, config: {command: [az, account, get-access-token, …]}}`";
+const BY_COMMAND: &str = "let its own tool print the token: `auth: {type: command, config: {command: [az, account, get-access-token, …]}}`";
 
 /// Reads the block `auth`, if there is one.
 pub(super) fn read(
@@ -169,10 +168,8 @@ fn client_credentials(config: &mut Fields<'_>) -> Option<Provider> {
 pub(super) fn fixed(token: &str, source: TokenSource, warnings: &mut Vec<String>) -> Provider {
     let trimmed = token.trim();
     if trimmed.len() != token.len() {
-        warnings.push(format!(
-            "the token from {} has white space around it, which is left out",
-            source.place()
-        ));
+        warnings
+            .push(format!("the token from {} has white space around it, which is left out", source.place()));
     }
     Arc::new(FixedToken::new(Token::new(trimmed, source)))
 }
@@ -196,7 +193,9 @@ pub(super) fn from_variables(
     let provider: Provider = match kind {
         "pat" => match (file, token) {
             (Some(file), _) => Arc::new(FileProvider::new(file)),
-            (None, Some(token)) => fixed(token, TokenSource::Environment("DATAHUB_GMS_TOKEN".into()), warnings),
+            (None, Some(token)) => {
+                fixed(token, TokenSource::Environment("DATAHUB_GMS_TOKEN".into()), warnings)
+            }
             (None, None) => return Some(wants("DATAHUB_AUTH_TOKEN_FILE or DATAHUB_GMS_TOKEN")),
         },
         "k8s_oidc" => Arc::new(FileProvider::new(file.unwrap_or(K8S_TOKEN_FILE))),
@@ -218,7 +217,9 @@ pub(super) fn from_variables(
                 Err(error) => return Some(Err(format!("DATAHUB_AUTH_TOKEN_ENDPOINT: {error}"))),
             }
         }
-        "azure_entra" => return Some(Err(format!("{TYPE_VARIABLE}={kind} is not supported here: {BY_COMMAND}"))),
+        "azure_entra" => {
+            return Some(Err(format!("{TYPE_VARIABLE}={kind} is not supported here: {BY_COMMAND}")));
+        }
         _ => {
             return Some(Err(format!(
                 "{TYPE_VARIABLE} is none of pat, k8s_oidc, oidc_client_credentials; unset it, or write `auth` under \
