@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use datahub_emitter::auth::{FileProvider, FixedToken, Token, TokenProvider, TokenSource};
+use datahub_emitter::auth::{FileProvider, FixedToken, Token, TokenProvider};
 use datahub_emitter::gms::{Client, ClientMode, ClientSettings, GmsEnvironment, ServerAddress};
 use datahub_emitter::recipe::Environment;
 use datahub_emitter::{Error, ErrorKind};
@@ -73,7 +73,8 @@ impl Server {
         let address = ServerAddress::parse(gms.url()).map_err(|error| {
             Error::new(ErrorKind::Internal, "the embedded GMS has no address").with_source(error)
         })?;
-        let token = token.unwrap_or_else(|| Token::new(gms.token(), TokenSource::Embedded));
+        let token =
+            token.unwrap_or_else(|| Token::new(gms.token(), datahub_emitter::auth::TokenSource::Embedded));
         Ok(Self { address, token: Some(token), embedded: Some(gms) })
     }
 

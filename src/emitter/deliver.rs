@@ -340,7 +340,7 @@ async fn send_as_someone(state: &State, piece: &Piece) -> Option<Sent> {
         };
         match state.gate.refused(state, generation, sent.begun, send(state, piece)).await {
             Ruling::Again => {}
-            Ruling::Answered(sent) => return Some(sent),
+            Ruling::Answered(sent) => return Some(*sent),
             Ruling::Stop(refusal) => {
                 sent.refusal = refusal;
                 return Some(sent);

@@ -43,7 +43,7 @@ pub(super) enum Ruling {
     /// Go again: there is another token, or the same is good after all.
     Again,
     /// It was sent again, and this came of it.
-    Answered(Sent),
+    Answered(Box<Sent>),
     /// Give up; perhaps with a word on why there is no other token.
     Stop(Option<String>),
 }
@@ -103,7 +103,7 @@ impl Gate {
                 && sent.attempts.verdict != Verdict::Unauthorized
             {
                 judge.cleared_at = Some(Instant::now());
-                return Ruling::Answered(sent);
+                return Ruling::Answered(Box::new(sent));
             }
             if credentials.generation() > generation {
                 // That was the new one.
