@@ -5,6 +5,7 @@ mod claims;
 mod credentials;
 mod diagnosis;
 mod endpoint;
+mod forecast;
 mod hygiene;
 mod no_token;
 pub mod provider;
@@ -17,6 +18,7 @@ pub use claims::Claims;
 pub(crate) use credentials::Credentials;
 pub use diagnosis::{Code, Diagnosis};
 pub use endpoint::{NotGms, Unreachable, not_gms, unreachable};
+pub use forecast::forecast;
 pub(crate) use no_token::NoToken;
 pub use provider::{
     CommandProvider, Fetched, Fetching, FileProvider, FixedToken, OidcClientCredentials, ProviderError,

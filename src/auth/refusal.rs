@@ -204,7 +204,11 @@ fn forbidden(observed: &Refusal<'_>) -> Diagnosis {
     if let Some(token) = observed.token {
         evidence.push(token.line());
     }
-    let types = entity_types(observed.message);
+    let mut types = entity_types(observed.message);
+    if let (true, Some((_, path))) = (types.is_empty(), observed.request.split_once("/openapi/v3/entity/")) {
+        // OpenAPI's words name no entity, but its path names their type.
+        types.extend(path.split(['/', '?']).next().map(str::to_owned));
+    }
     let on = if types.is_empty() { "the entity types of this file".into() } else { types.join(", ") };
     let mut fixes = vec![
         format!(
@@ -260,12 +264,12 @@ fn clock(observed: &Refusal<'_>) -> String {
     }
 }
 
-fn seconds(time: Timestamp) -> String {
+pub(super) fn seconds(time: Timestamp) -> String {
     Timestamp::from_second(time.as_second()).map_or_else(|_| time.to_string(), |time| time.to_string())
 }
 
 /// A span of time in its largest unit: "3 days".
-fn rough(span: SignedDuration) -> String {
+pub(super) fn rough(span: SignedDuration) -> String {
     let seconds = span.as_secs().unsigned_abs();
     let (count, unit) = match seconds {
         0..=119 => (seconds, "second"),

@@ -1,21 +1,27 @@
 //! `datahub-emit check`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use datahub_emitter::Error;
 use datahub_emitter::pipeline::Pipeline;
-use datahub_emitter::recipe::{Environment, Recipe};
+use datahub_emitter::recipe::{Environment, Recipe, parse_duration};
 use datahub_emitter::sink::SinkSummary;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::exit::Exit;
 use super::progress::Screen;
 use super::{Global, input, output};
 
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "expected a span of time, for example 7d or 12h".to_owned())
+}
+
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Ends with exit code 0 if a run could begin, 2 for mistakes in the recipe (all are told at once), 4 if the server cannot
+Ends with exit code 0 if a run could begin, 1 if the token expires too soon (--expires-within), 2 for mistakes in the recipe (all are told at once), 4 if the server cannot
 be reached or is no GMS.
 
 Examples:
@@ -27,6 +33,10 @@ pub(crate) struct Check {
     /// Looks at the recipe alone.
     #[arg(long)]
     offline: bool,
+    /// Ends with exit code 1 if the token expires within this time, for example `7d`; for a cron job that tells before it
+    /// breaks.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    expires_within: Option<Duration>,
     /// Prints what was found as JSON on standard output.
     #[arg(long)]
     json: bool,
@@ -70,6 +80,11 @@ impl Check {
             warnings: Vec::new(),
         };
         let looked = self.look(global, &mut found).await;
+        let too_soon = looked.is_ok().then(|| self.too_soon(&found)).flatten();
+        if let Some(too_soon) = &too_soon {
+            found.ok = false;
+            found.error = Some(too_soon.clone());
+        }
         if let Err(error) = &looked {
             found.ok = false;
             found.diagnosis = error.diagnosis().cloned();
@@ -84,10 +99,24 @@ impl Check {
             output::write(&text)?;
         }
         looked?;
+        if let Some(too_soon) = too_soon {
+            screen.say(&format!("error: {too_soon}\n"));
+            return Ok(Exit::Failed);
+        }
         if !screen.quiet() {
             screen.say(&self.text(&found));
         }
         Ok(Exit::Done)
+    }
+
+    /// That the token expires within the time that was given.
+    fn too_soon(&self, found: &Found) -> Option<String> {
+        let within = SignedDuration::try_from(self.expires_within?).unwrap_or(SignedDuration::MAX);
+        let token = found.token.as_ref()?;
+        let expires_at = token.expires_at.as_ref()?;
+        let end: Timestamp = expires_at.parse().ok()?;
+        let soon = end.duration_since(Timestamp::now()) <= within;
+        soon.then(|| format!("the token from {} expires at {expires_at}", token.source))
     }
 
     async fn look(&self, global: &Global, found: &mut Found) -> Result<(), Error> {

@@ -27,7 +27,7 @@ use crate::metadata::ChangeType;
 pub(super) async fn deliver(state: Arc<State>, batch: Vec<Item>) {
     let mut course = Course::begin(&state, batch);
     while let Some(piece) = course.next_piece() {
-        let slot = trace_slot(&state).await;
+        let slot = if piece.route.may_be_queued() { trace_slot(&state).await } else { None };
         if state.phase() >= Phase::Stopped {
             undelivered(&state, piece.items);
             continue;
@@ -138,7 +138,7 @@ impl<'a> Course<'a> {
             if said.as_ref().is_none_or(|taken| taken.holds(proposal.urn.as_str(), &proposal.aspect_name)) {
                 kept.push(item);
             } else {
-                let outcome = self.dropped(&item, reply);
+                let outcome = self.dropped(&item, reply, sent.attempts.count);
                 self.state.settle(item.delivery, outcome);
             }
         }
@@ -155,7 +155,7 @@ impl<'a> Course<'a> {
         }
     }
 
-    fn dropped(&self, item: &Item, reply: &Reply) -> Outcome {
+    fn dropped(&self, item: &Item, reply: &Reply, attempts: u32) -> Outcome {
         let proposal = item.delivery.proposal();
         let server = self.state.client.known_config().map_or("this GMS", |server| server.version_name());
         Outcome::Rejected(Rejection {
@@ -169,7 +169,7 @@ impl<'a> Course<'a> {
                 proposal.urn,
                 env!("CARGO_PKG_VERSION")
             ),
-            attempts: 1,
+            attempts,
         })
     }
 
@@ -185,7 +185,9 @@ impl<'a> Course<'a> {
     /// names all, as long as nothing was delivered in this run.
     fn forbidden(&mut self, mut piece: Piece, sent: &Sent, reply: &Reply) {
         let words = reply.words();
-        let named = |item: &Item| names(&words, item.urn().as_str());
+        // The caller's own URN comes before.
+        let words = words.split_once(" is unauthorized").map_or(words.as_str(), |(_, refused)| refused);
+        let named = |item: &Item| names(words, item.urn().as_str());
         let count = piece.items.iter().filter(|item| named(item)).count();
         if count == 0 || (count == piece.items.len() && !self.state.has_taken()) {
             return self.stop(piece, self.diagnosis(sent));

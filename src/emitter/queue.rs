@@ -180,9 +180,9 @@ impl<T: Queued> Lane<T> {
             }
             self.ready_bytes -= item.encoded_bytes();
             self.forming_bytes = bytes;
-            if self.forming.is_empty() {
-                self.oldest = numbered.number;
-            }
+            // What was parked comes late, and may be older than what is here.
+            self.oldest =
+                if self.forming.is_empty() { numbered.number } else { self.oldest.min(numbered.number) };
             self.forming.push(numbered.item);
         }
     }

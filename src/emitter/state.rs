@@ -17,7 +17,7 @@ use super::traces::{MAX_OPEN_TRACES, OpenTrace};
 use super::{Delivery, Outcome, Rejection, Undelivered, UndeliveredReason};
 use crate::auth::Diagnosis;
 use crate::gms::{Client, EmitMode, Endpoint, RetryPolicy, ServerConfig, Wire};
-use crate::metadata::{Aspect, ChangeType, Name, Proposal, Urn};
+use crate::metadata::{Aspect, ChangeType, Name, Proposal, Urn, model};
 use crate::{Error, ErrorKind};
 
 /// A proposal's bytes beside its aspect, for the bound on memory.
@@ -141,6 +141,8 @@ pub(super) struct State {
     single_only: AtomicBool,
     /// Traces that may still be opened.
     pub(super) trace_slots: Arc<Semaphore>,
+    /// That something GMS queued stayed open was said.
+    pub(super) unsettled_told: AtomicBool,
     /// What requests pass through while the token is not in doubt.
     pub(super) gate: Gate,
     /// To the driver, who has them followed.
@@ -217,6 +219,7 @@ impl State {
             flushes: AtomicUsize::new(0),
             single_only: AtomicBool::new(false),
             trace_slots: Arc::new(Semaphore::new(MAX_OPEN_TRACES)),
+            unsettled_told: AtomicBool::new(false),
             gate: Gate::new(),
             traces,
         };
@@ -423,7 +426,27 @@ fn fault(proposal: &Proposal, endpoint: Endpoint) -> Option<Rejection> {
     let (reason, message) = if let Some(fault) = proposal.urn.fault() {
         ("urn-dropped-by-gms", fault)
     } else {
+        let change_type = proposal.change_type;
         match &proposal.aspect {
+            _ if !is_name(&proposal.aspect_name) || !is_name(&proposal.entity_type) => (
+                "not-a-name",
+                format!(
+                    "the aspect's name is {:?} and the entity's type {:?}: each is letters, digits and `_`",
+                    proposal.aspect_name, proposal.entity_type
+                ),
+            ),
+            // `MCPItem.isValidChangeType`
+            _ if model::is_timeseries(&proposal.aspect_name)
+                && !matches!(change_type, ChangeType::Upsert | ChangeType::Delete) =>
+            {
+                (
+                    "change-type-not-supported",
+                    format!(
+                        "{} is a time series, of which GMS takes UPSERT and not {change_type}",
+                        proposal.aspect_name
+                    ),
+                )
+            }
             None if endpoint == Endpoint::Openapi && proposal.change_type != ChangeType::Delete => (
                 "no-aspect",
                 format!(
@@ -433,7 +456,8 @@ fn fault(proposal: &Proposal, endpoint: Endpoint) -> Option<Rejection> {
             ),
             // A patch's type GMS does not look at.
             Some(aspect)
-                if proposal.change_type != ChangeType::Patch && aspect.content_type != Aspect::JSON =>
+                if !matches!(change_type, ChangeType::Patch | ChangeType::Delete)
+                    && aspect.content_type != Aspect::JSON =>
             {
                 (
                     "content-type-dropped-by-gms",
@@ -447,6 +471,11 @@ fn fault(proposal: &Proposal, endpoint: Endpoint) -> Option<Rejection> {
         }
     };
     Some(Rejection { reason, status: None, message, attempts: 0 })
+}
+
+/// What stands in a path or in a body as a name; anything else could make a request mean another resource.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// The time, in milliseconds since 1970.

@@ -1,6 +1,7 @@
 //! Follows what GMS has queued until it is written, or is not.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -50,6 +51,10 @@ pub(super) async fn follow(state: Arc<State>, trace: OpenTrace) {
             // Nothing more is sent, so there is no reason to wait for long.
             () = state.reached(Phase::Stopped), if state.phase() < Phase::Stopped => last_question = true,
             () = state.reached(Phase::Abandoned) => break,
+        }
+        if state.stopped().is_some_and(|stop| stop.reason == UndeliveredReason::Refused) {
+            // Whoever is refused learns nothing more.
+            break;
         }
         delay = (delay * 2).min(LONGEST_DELAY);
         last_question |= state.phase() >= Phase::Stopped || ends_at.is_some_and(|end| Instant::now() >= end);
@@ -105,14 +110,17 @@ async fn has_another_token(state: &State, reply: &Reply) -> bool {
 /// Whether asking again would be answered the same way.
 fn is_final(reply: &Reply) -> bool {
     matches!(reply.status.as_u16(), 300..=399 | 400 | 401 | 403 | 404 | 405 | 407)
+        || (reply.status.is_success() && reply.content_type().starts_with("text/html"))
 }
 
 fn refused(state: &State, items: Vec<Item>, target: &Target, reply: &Reply) {
     if reply.status.as_u16() == 401 {
         state.stop(UndeliveredReason::Refused, state.client.diagnose(target, reply).into());
     }
+    let hint =
+        if reply.status.as_u16() == 403 { " (asking takes the privilege to view the entity)" } else { "" };
     let message = format!(
-        "GMS queued it, and does not tell what became of it: {} (asking takes the privilege to view the entity)",
+        "GMS queued it, and does not tell what became of it: {}{hint}",
         state.client.trouble(target, &Ok(reply.clone()))
     );
     give_up(state, items, &message);
@@ -123,7 +131,8 @@ fn trouble(state: &State, target: &Target, last: &Result<Reply, TransportFault>)
 }
 
 fn give_up(state: &State, items: Vec<Item>, message: &str) {
-    if !items.is_empty() {
+    // There may be as many traces as requests, and one line tells enough.
+    if !items.is_empty() && !state.unsettled_told.swap(true, Relaxed) {
         warn!(proposals = items.len(), "{message}");
     }
     for item in items {

@@ -87,6 +87,16 @@ impl ServerAddress {
         self.url.host_str().unwrap_or_default()
     }
 
+    /// Whether requests stay on this machine.
+    pub fn is_loopback(&self) -> bool {
+        match self.url.host() {
+            Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        }
+    }
+
     /// Whether requests travel encrypted.
     pub fn is_https(&self) -> bool {
         self.url.scheme() == "https"
@@ -151,6 +161,21 @@ mod tests {
             ("http://notacryl.io", "http://notacryl.io/config"),
         ] {
             assert_eq!(ServerAddress::parse(text).unwrap().at("/config"), config);
+        }
+    }
+
+    #[test]
+    fn this_machine_is_known_by_its_names() {
+        for (text, expected) in [
+            ("http://localhost:8080", true),
+            ("http://gms.localhost", true),
+            ("http://127.8.9.1", true),
+            ("http://[::1]:8080", true),
+            ("http://gms:8080", false),
+            ("http://10.0.0.1", false),
+            ("http://localhost.example.com", false),
+        ] {
+            assert_eq!(ServerAddress::parse(text).unwrap().is_loopback(), expected, "{text}");
         }
     }
 

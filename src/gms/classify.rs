@@ -66,7 +66,8 @@ pub(crate) fn classify(attempt: Result<&Reply, &TransportFault>, retry_statuses:
     let after = reply.retry_after();
     match status {
         200..=299 if reply.content_type().starts_with("text/html") => Verdict::NotGms,
-        200..=299 if reply.is_json_or_empty() => Verdict::Delivered,
+        // A PATCH is answered with the whole aspect that it led to, which may be longer than anything that is read here.
+        200..=299 if reply.capped || reply.is_json_or_empty() => Verdict::Delivered,
         200..=299 => Verdict::Retry(Trouble::OutcomeUnknown),
         300..=399 => Verdict::NotGms,
         401 => Verdict::Unauthorized,

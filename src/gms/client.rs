@@ -183,8 +183,8 @@ impl Client {
     /// That this GMS lacks what it would take to write over OpenAPI v3.
     pub(crate) fn lacks_openapi(&self) -> Error {
         self.lacks(
+            Feature::OpenapiV3,
             "OpenAPI v3 (`endpoint: openapi`)",
-            "0.14.0",
             "write `endpoint: restli`, or leave `endpoint` out",
         )
     }
@@ -201,21 +201,23 @@ impl Client {
         }
         if emit_mode == EmitMode::AsyncWait && config.supports(Feature::Tracing) != Some(true) {
             return Err(self.lacks(
+                Feature::Tracing,
                 "tracing of queued writes (`emit_mode: ASYNC_WAIT`)",
-                "1.0.1",
                 "write `emit_mode: SYNC_WAIT` to know what became of each proposal, or `ASYNC` not to",
             ));
         }
         Ok(())
     }
 
-    fn lacks(&self, feature: &str, since: &str, instead: &str) -> Error {
-        let version = self.known_config().map_or("of an unknown version", ServerConfig::version_name);
+    fn lacks(&self, feature: Feature, name: &str, instead: &str) -> Error {
+        let config = self.known_config();
+        let version = config.map_or("of an unknown version", ServerConfig::version_name);
+        let since = feature.first_version(config.is_some_and(ServerConfig::is_cloud));
         Error::new(
             ErrorKind::Input,
             format!(
-                "the GMS at {} is {version} and has no {feature}, which DataHub has from {since} on and datahub-emitter {} was \
-                 told to use: {instead}",
+                "the GMS at {} is {version}, and {name}, which datahub-emitter {} was told to use, is there from {since} on: \
+                 {instead}",
                 self.server,
                 env!("CARGO_PKG_VERSION")
             ),
@@ -274,8 +276,8 @@ impl Client {
 
     /// Asks once what became of aspects; `body` says which.
     pub(crate) async fn trace(&self, target: &Target, body: Bytes) -> Result<Reply, TransportFault> {
-        let asked = body.len();
-        self.send(target, Some(body), MAX_REPLY_BYTES + 16 * asked).await
+        // An answer may hold a stack trace for each aspect.
+        self.send(target, Some(body), MAX_ENTITY_BYTES).await
     }
 
     fn target(&self, method: Method, path: &str) -> Target {
@@ -339,7 +341,7 @@ impl Client {
             200..=299 => (Code::ServerError, format!("{}, but its body is cut short", reply.status)),
             _ => (Code::ServerError, reply.status.to_string()),
         };
-        let message = reply.message();
+        let message = if reply.status.is_success() { String::new() } else { reply.message() };
         let problem = if message.is_empty() { problem } else { format!("{problem}: {message}") };
         self.diagnose_unreachable(target, code, &problem, attempts)
     }
@@ -373,6 +375,10 @@ impl Client {
     /// What stands in the way of a request that may be sent again, in one line for the log.
     pub(crate) fn trouble(&self, target: &Target, last: &Result<Reply, TransportFault>) -> String {
         match last {
+            // What GMS has taken is nobody's business in a log.
+            Ok(reply) if reply.status.is_success() => {
+                format!("{} from {target}, with half an answer", reply.status)
+            }
             Ok(reply) => {
                 let message: String = self.scrub(&reply.message()).chars().take(200).collect();
                 format!("{} from {target}: {message}", reply.status)

@@ -41,7 +41,11 @@ impl GmsEnvironment {
         let server = match (get("DATAHUB_GMS_URL"), host, get("DATAHUB_GMS_PORT")) {
             (url, host, Some(port)) if host.is_some() || url.is_none() => {
                 let protocol = get("DATAHUB_GMS_PROTOCOL").unwrap_or("http");
-                Some(format!("{protocol}://{}:{port}", host.unwrap_or("localhost")))
+                let host = host.unwrap_or("localhost");
+                // An IPv6 address has its brackets in an address only.
+                let bare_v6 = host.contains(':') && !host.starts_with('[');
+                let host = if bare_v6 { format!("[{host}]") } else { host.to_owned() };
+                Some(format!("{protocol}://{host}:{port}"))
             }
             (Some(url), _, _) => Some(url.to_owned()),
             // An address in the variable that is meant for a host is taken for what it is.
@@ -108,6 +112,10 @@ mod tests {
         assert_eq!(
             server(&[("DATAHUB_GMS_HOST", "h"), ("DATAHUB_GMS_PORT", "2")]).as_deref(),
             Some("http://h:2")
+        );
+        assert_eq!(
+            server(&[("DATAHUB_GMS_HOST", "::1"), ("DATAHUB_GMS_PORT", "2")]).as_deref(),
+            Some("http://[::1]:2")
         );
         assert_eq!(
             server(&[

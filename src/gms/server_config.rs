@@ -30,6 +30,12 @@ pub enum Feature {
 type Version = [u32; 4];
 
 impl Feature {
+    /// The first version that has it, as messages name it.
+    pub(crate) fn first_version(self, cloud: bool) -> String {
+        let [major, minor, patch, _] = self.since(cloud);
+        format!("{}{major}.{minor}.{patch}", if cloud { "DataHub Cloud " } else { "DataHub " })
+    }
+
     /// The first version that has it: DataHub's own, and DataHub Cloud's. The versions for tracing are those of the Python
     /// client (`rest_emitter.py`); OpenAPI v3 came with 0.14.0.
     fn since(self, cloud: bool) -> Version {

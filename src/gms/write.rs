@@ -57,6 +57,11 @@ impl Route {
         matches!(self, Self::Batch | Self::Upsert | Self::Patch)
     }
 
+    /// Whether GMS may answer when it has queued a proposal. It deletes at once.
+    pub(crate) fn may_be_queued(self) -> bool {
+        !matches!(self, Self::DeleteEntity | Self::Delete)
+    }
+
     /// Whether the answer holds what GMS took. An asynchronous PATCH is answered with nothing.
     pub(crate) fn is_answered_with_aspects(self) -> bool {
         matches!(self, Self::Upsert | Self::Patch)
@@ -150,7 +155,7 @@ impl Wire {
             Route::CreateEntity => (Method::POST, openapi::create_path(first, asynchronous, true), one()),
             Route::Delete => (Method::DELETE, openapi::delete_path(first), None),
         };
-        let asynchronous = asynchronous && !matches!(route, Route::DeleteEntity | Route::Delete);
+        let asynchronous = asynchronous && route.may_be_queued();
         Some(Write { method, path, body, asynchronous })
     }
 

@@ -124,6 +124,19 @@ impl<'a> Fields<'a> {
         Duration::try_from_secs_f64(seconds).ok()
     }
 
+    /// A span of time, as [`parse_duration`](super::parse_duration) reads it: `7d`, or a number of seconds.
+    pub fn duration(&mut self, key: &'static str) -> Option<Duration> {
+        let node = self.node(key)?;
+        let duration = match &node.value {
+            Value::String(text) | Value::Number(text) => super::parse_duration(text),
+            _ => None,
+        };
+        if duration.is_none() {
+            self.wrong(&self.path_of(key), node, "a span of time, for example 7d or 12h");
+        }
+        duration
+    }
+
     /// One of some words, in any case.
     pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&'static str, T)]) -> Option<T> {
         let node = self.node(key)?;

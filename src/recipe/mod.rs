@@ -22,6 +22,7 @@
 //! assert!(!error.contains("swordfish"));
 //! ```
 
+mod duration;
 mod environment;
 mod expand;
 mod fields;
@@ -42,6 +43,7 @@ mod yaml;
 use std::fmt;
 use std::sync::Arc;
 
+pub use duration::parse_duration;
 pub use environment::Environment;
 pub use fields::Fields;
 pub use load::Format;

@@ -380,3 +380,53 @@ async fn behind_the_frontend_patches_go_another_way() {
         ["POST /api/gms/openapi/v3/entity/tag?async=false", "PATCH /openapi/v3/entity/tag?async=false"]
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_would_make_a_request_mean_another_resource_is_not_sent() {
+    let gms = ScriptedGms::start(echo).await;
+    for name in ["", ".", "..", "a/b", "status?x=1"] {
+        let emitter = emitter(&gms).emit_mode(EmitMode::SyncPrimary).build().unwrap();
+        let mut delete = status(1);
+        (delete.change_type, delete.aspect, delete.aspect_name) =
+            (ChangeType::Delete, None, name.to_owned().into());
+        let receipt = emitter.emit(delete).await;
+        emitter.close(None).await;
+        let Outcome::Rejected(rejection) = receipt.await else { panic!("{name:?} was sent") };
+        assert_eq!(rejection.reason, "not-a-name");
+    }
+    assert!(gms.writes().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_patch_of_a_large_aspect_is_sent_once() {
+    let gms = ScriptedGms::start(|_| {
+        let tags = json!([{"urn": "urn:li:tag:t1", "tagProperties": {"value": {"description": "x".repeat(3 << 20)}}}]);
+        Answer::Status(200, tags.to_string())
+    })
+    .await;
+    let emitter = emitter(&gms).emit_mode(EmitMode::SyncPrimary).build().unwrap();
+    drop(emitter.emit(proposal("urn:li:tag:t1", ChangeType::Patch, "tagProperties", "[]")).await);
+    assert_eq!(emitter.close(None).await.delivered, 1);
+    assert_eq!(gms.writes().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_refused_is_not_taken_for_what_was_refused() {
+    let gms = ScriptedGms::start(|request| {
+        if request.proposals().iter().any(|(urn, _)| urn == "urn:li:tag:t2") {
+            let words = "User urn:li:corpuser:loader is unauthorized to modify entity: HttpStatus: 403 Urn: urn:li:tag:t2";
+            return Answer::Status(403, json!({"message": words, "status": 403}).to_string());
+        }
+        Answer::ok()
+    })
+    .await;
+    let emitter = Emitter::builder(gms.url()).direct().max_threads(1).build().unwrap();
+    drop(emitter.emit(status(1)).await);
+    emitter.flush().await;
+    let loader = emitter.emit(proposal("urn:li:corpuser:loader", ChangeType::Upsert, "status", "{}")).await;
+    let refused = emitter.emit(status(2)).await;
+    let counts = emitter.close(None).await;
+    assert_eq!((counts.delivered, counts.rejected, counts.undelivered), (2, 1, 0));
+    assert_eq!(loader.await, Outcome::Delivered);
+    assert!(matches!(refused.await, Outcome::Rejected(rejection) if rejection.reason == "forbidden"));
+}

@@ -121,6 +121,21 @@ fn what_is_no_token_is_told_before_anything_is_sent() {
 }
 
 #[test]
+fn a_token_that_is_about_to_expire_is_told_before_it_breaks() {
+    let sandbox = Sandbox::new();
+    let (gms, _) = taking("none");
+    let sink = |token: &str| {
+        format!("{{type: datahub-rest, config: {{server: '{}', token: '{token}'}}}}", gms.url())
+    };
+    sandbox.recipe("tags.jsonl", &sink(include_str!("../../fixtures/tokens/expired.jwt").trim()));
+    let check = |within: &str| sandbox.run(&["check", "recipe.yml", "--expires-within", within]);
+    assert!(check("7d").ends_with(1).stderr.contains("expires at"));
+    check("soon").ends_with(2);
+    sandbox.recipe("tags.jsonl", &sink("opaque"));
+    check("7d").ends_with(0);
+}
+
+#[test]
 fn a_source_of_tokens_that_fails_is_named() {
     let (gms, seen) = taking("none");
     for (keys, word) in [

@@ -16,6 +16,9 @@ use crate::recipe::{Environment, Fields};
 use delivery::Delivery;
 pub use destination::{Overrides, Server};
 
+/// A week: enough for a cron job to tell before it breaks.
+const WARN_BEFORE_EXPIRY: Duration = Duration::from_secs(7 * 86_400);
+
 /// A year: whoever waits longer has made a mistake.
 const LONGEST_TIMEOUT: f64 = 366.0 * 86_400.0;
 
@@ -34,6 +37,8 @@ pub struct DatahubRestConfig {
     tls: TlsSettings,
     tcp_keepalive: bool,
     component: Option<String>,
+    /// `warn_before_expiry`. Default 7 days.
+    pub(super) warn_before_expiry: Duration,
 }
 
 /// How much at a time.
@@ -64,6 +69,8 @@ impl DatahubRestConfig {
             from_variable(fields, environment, "tcp_keepalive", variable, boolean)
         });
         let component = fields.string("datahub_component");
+        let warn_before_expiry = fields.duration("warn_before_expiry").unwrap_or(WARN_BEFORE_EXPIRY);
+        destination::guard_transport(fields, server.as_ref(), tokens.is_some(), warnings);
         let config = Self {
             delivery: Delivery::read(fields, environment, warnings),
             limits: Limits::read(fields, environment),
@@ -73,6 +80,7 @@ impl DatahubRestConfig {
             tls: read_tls(fields, environment),
             tcp_keepalive: tcp_keepalive.unwrap_or(false),
             component: component.or_else(|| environment.get("DATAHUB_COMPONENT").map(str::to_owned)),
+            warn_before_expiry,
             // Last, so that the other keys' mistakes are told together with this one.
             server: server?,
             tokens,

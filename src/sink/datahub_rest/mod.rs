@@ -7,9 +7,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::{BoxFuture, RequestCounts, Sink, SinkSummary, TokenSummary};
 use crate::Error;
-use crate::auth::{FixedToken, Token, TokenFacts, TokenSource};
+use crate::auth::{FixedToken, Token, TokenFacts, TokenSource, forecast};
 use crate::emitter::{Delivery, Emitter, SinkMode};
 use crate::gms::{EmitMode, Endpoint, ServerConfig};
 
@@ -46,6 +48,7 @@ pub struct DatahubRestSink {
     mode: SinkMode,
     endpoint: Endpoint,
     emit_mode: EmitMode,
+    warn_before_expiry: SignedDuration,
     /// Stopped when the last outcome is known.
     embedded: Mutex<Option<EmbeddedServer>>,
 }
@@ -83,7 +86,18 @@ impl DatahubRestSink {
             version = server.version.as_deref().unwrap_or("unknown"),
             "connected to GMS"
         );
-        Ok(Self { emitter, server, mode, endpoint, emit_mode, embedded: Mutex::new(embedded) })
+        let warn_before_expiry =
+            SignedDuration::try_from(config.warn_before_expiry).unwrap_or(SignedDuration::MAX);
+        let embedded = Mutex::new(embedded);
+        Ok(Self { emitter, server, mode, endpoint, emit_mode, warn_before_expiry, embedded })
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let single_only = self.emitter.is_single_only().then(|| SINGLE_ONLY.to_owned());
+        // A token that was refused has a diagnosis, which says more.
+        let token = self.emitter.client().token().filter(|_| self.stopped().is_none());
+        let forecast = token.and_then(|token| forecast(&token, Timestamp::now(), self.warn_before_expiry));
+        single_only.into_iter().chain(forecast).collect()
     }
 }
 
@@ -138,7 +152,7 @@ impl Sink for DatahubRestSink {
                 bytes: counts.bytes,
             },
             token: summary(self.emitter.client().token().as_deref()),
-            warnings: if self.emitter.is_single_only() { vec![SINGLE_ONLY.to_owned()] } else { Vec::new() },
+            warnings: self.warnings(),
         }
     }
 }

@@ -143,6 +143,31 @@ pub(super) fn read_tokens(
     auth::system_client(environment)
 }
 
+/// A token over a network without TLS is there for everyone on the way to read: a warning, or with `require_https` an
+/// error.
+pub(super) fn guard_transport(
+    fields: &mut Fields<'_>,
+    server: Option<&Server>,
+    has_token: bool,
+    warnings: &mut Vec<String>,
+) {
+    let required = fields.boolean("require_https") == Some(true);
+    let has_token = has_token || carries_authorization(fields);
+    let Some(Server::At(server)) = server else { return };
+    let Ok(address) = ServerAddress::parse(server) else { return };
+    if !has_token || address.is_https() || address.is_loopback() {
+        return;
+    }
+    let what = format!("the token would go to {} unencrypted (auth.insecure-transport)", address.host());
+    if required {
+        fields.mistake("server", format!("{what}, and `require_https` is true: write https://…"));
+    } else {
+        warnings.push(format!(
+            "{what}: write https://… where the server speaks it; `require_https: true` insists on it"
+        ));
+    }
+}
+
 /// Whether the recipe sends an Authorization header of its own, beside which no other counts.
 fn carries_authorization(fields: &mut Fields<'_>) -> bool {
     let headers = fields.node("extra_headers").and_then(|node| node.entries());

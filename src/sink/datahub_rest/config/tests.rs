@@ -59,7 +59,8 @@ fn the_environment_gives_defaults_and_the_recipe_wins() {
 fn a_token_of_the_environment_goes_to_the_environment_s_server_alone() {
     let environment = [("DATAHUB_GMS_URL", "http://gms:8080/"), ("DATAHUB_GMS_TOKEN", "from-environment\n")];
     let source = |config: &str, environment: &[(&str, &str)]| {
-        let (config, _, warnings) = read(config, environment);
+        let (config, _, mut warnings) = read(config, environment);
+        warnings.retain(|warning| !warning.contains("auth.insecure-transport"));
         (config.unwrap().tokens.map(|tokens| tokens.source().to_string()), warnings.len())
     };
     let sent = (Some("env:DATAHUB_GMS_TOKEN".to_owned()), 0);
@@ -107,7 +108,8 @@ fn a_server_that_is_given_by_hand_gets_no_token_of_another_one() {
     let production = [("DATAHUB_GMS_URL", "http://prod:8080"), token];
     let given = |server: &str| Overrides { server: Some(server.into()), tokens: None };
     let source = |overrides: &Overrides, config: &str, environment: &[(&str, &str)]| {
-        let (config, error, warnings) = read_with(overrides, config, environment);
+        let (config, error, mut warnings) = read_with(overrides, config, environment);
+        warnings.retain(|warning| !warning.contains("auth.insecure-transport"));
         assert_eq!(error, "");
         let tokens = config.unwrap().tokens;
         (tokens.map(|tokens| tokens.source().to_string()), warnings)
@@ -213,6 +215,25 @@ fn what_is_wrong_with_a_provider_is_told_where_it_is() {
     }
     let both = source("{server: 'http://gms:1', token: a, auth: {type: k8s_oidc}}", &[]).unwrap_err();
     assert!(both.contains("leave one of them out"), "{both}");
+}
+
+#[test]
+fn a_token_over_an_open_network_is_a_warning_or_an_error() {
+    let warned = |config: &str| {
+        let (_, error, warnings) = read(config, &[]);
+        (warnings.iter().any(|warning| warning.contains("auth.insecure-transport")), error)
+    };
+    assert!(warned("{server: 'http://gms:8080', token: abc}").0);
+    assert!(warned("{server: 'http://gms:8080', extra_headers: {Authorization: abc}}").0);
+    for config in [
+        "{server: 'https://gms', token: abc, require_https: true}",
+        "{server: 'http://127.0.0.1:8080', token: abc, require_https: true}",
+        "{server: 'http://gms:8080', require_https: true}",
+    ] {
+        assert_eq!(warned(config), (false, String::new()), "{config}");
+    }
+    let (warned, error) = warned("{server: 'http://gms:8080', token: abc, require_https: true}");
+    assert!(!warned && error.contains("unencrypted") && error.contains("require_https"), "{error}");
 }
 
 type Modes = (SinkMode, Endpoint, EmitMode);
