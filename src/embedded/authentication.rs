@@ -18,7 +18,7 @@ use super::failure::Failure;
 use super::store::write::{self, Stamp};
 use super::store::{Store, read};
 use super::tokens::{self, Refused, Tokens};
-use super::{SYSTEM_ACTOR, user};
+use super::{SYSTEM_ACTOR, system_metadata, user};
 use crate::{Error, ErrorKind};
 
 /// Paths that need no token; one that ends in `/*` stands for everything that starts like it
@@ -137,7 +137,7 @@ impl Authentication {
             .write(move |connection| {
                 let stamp = Stamp { actor: user_urn, time: tokens::milliseconds(SystemTime::now()) };
                 user::ensure(connection, &actor_id, &stamp)?;
-                let system_metadata = write::default_system_metadata(stamp.time);
+                let system_metadata = system_metadata::default(stamp.time);
                 let key = json!({"id": token_urn.rsplit(':').next()}).to_string();
                 write::ensure_key(
                     connection,

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::failure::Failure;
 use super::patch::Patch;
-use super::{compact, keys, model};
+use super::{compact, keys, model, system_metadata};
 use crate::metadata::Urn;
 
 /// The longest URN that is stored, in bytes of its URL-encoded form (GMS: `ValidationApiUtils.URN_NUM_BYTES_LIMIT`).
@@ -95,6 +95,16 @@ impl Change {
             system_metadata: object(system_metadata)?,
             expected_version: version(headers)?,
         })
+    }
+}
+
+impl Change {
+    /// The system metadata that are stored with it.
+    pub(super) fn system_metadata(&self, time: i64) -> String {
+        match &self.system_metadata {
+            Some(text) => system_metadata::completed(text, time),
+            None => system_metadata::default(time),
+        }
     }
 }
 

@@ -102,8 +102,7 @@ fn place(change: &Change) -> Place {
 
 /// A change that is answered like the others and then rejected.
 fn never_applied(change: Change, stamp: &Stamp) -> Accepted {
-    let system_metadata =
-        change.system_metadata.clone().unwrap_or_else(|| write::default_system_metadata(stamp.time));
+    let system_metadata = change.system_metadata(stamp.time);
     let applied = Applied {
         effect: Effect::Unchanged,
         text: change.content.text().map(str::to_owned),

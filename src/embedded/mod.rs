@@ -44,8 +44,10 @@ mod server;
 mod snapshot;
 mod socket;
 mod store;
+mod system_metadata;
 mod tokens;
 mod trace;
+mod tree;
 mod user;
 
 #[cfg(test)]

@@ -3,9 +3,8 @@
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use serde::de::IgnoredAny;
 use serde::ser::SerializeMap;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use serde_json::json;
 use serde_json::value::RawValue;
 
@@ -13,7 +12,7 @@ use super::failure::{Cause, Failure};
 use super::ingest::Accepted;
 use super::store::read::Stored;
 use super::store::write::Effect;
-use super::{restli, snapshot};
+use super::{restli, snapshot, system_metadata};
 
 const NOT_FOUND_REASON: HeaderName = HeaderName::from_static("not-found-reason");
 
@@ -127,8 +126,9 @@ impl Aspect {
     /// # Errors
     /// When what is stored is not JSON, which only a damaged file can be.
     pub(super) fn stored(stored: Stored, number: Option<i64>) -> Result<Self, Failure> {
-        let system_metadata =
-            number.map(|number| with_version(stored.system_metadata, number)).transpose()?;
+        let system_metadata = number
+            .map(|number| snapshot::raw(system_metadata::with_version(&stored.system_metadata, number)))
+            .transpose()?;
         Ok(Self {
             value: snapshot::raw(stored.metadata)?,
             audit_stamp: system_metadata
@@ -148,7 +148,9 @@ impl Aspect {
         let mut system_metadata = None;
         if with_system_metadata {
             system_metadata = Some(match applied.effect {
-                Effect::Written(number) => with_version(applied.system_metadata, number)?,
+                Effect::Written(number) => {
+                    snapshot::raw(system_metadata::with_version(&applied.system_metadata, number))?
+                }
                 _ => snapshot::raw(applied.system_metadata)?,
             });
         }
@@ -190,18 +192,4 @@ impl Serialize for Entity {
         }
         map.end()
     }
-}
-
-/// System metadata with the number of the version, by which `If-Version-Match` goes.
-fn with_version(text: String, number: i64) -> Result<Box<RawValue>, Failure> {
-    #[derive(Deserialize)]
-    struct Probe {
-        version: Option<IgnoredAny>,
-    }
-    let has = serde_json::from_str::<Probe>(&text).is_ok_and(|probe| probe.version.is_some());
-    snapshot::raw(match text.strip_suffix('}') {
-        Some("{") => format!(r#"{{"version":"{number}"}}"#),
-        Some(members) if !has => format!(r#"{members},"version":"{number}"}}"#),
-        _ => text,
-    })
 }

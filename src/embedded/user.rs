@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::failure::Failure;
 use super::store::{read, write};
+use super::system_metadata;
 
 /// Who may do everything, and is there from the start.
 pub(super) const ADMINISTRATOR: &str = "datahub";
@@ -23,7 +24,7 @@ pub(super) fn ensure(connection: &Connection, name: &str, stamp: &write::Stamp) 
     if read::has(connection, &urn, KEY_ASPECT)? {
         return Ok(());
     }
-    let system_metadata = write::default_system_metadata(stamp.time);
+    let system_metadata = system_metadata::default(stamp.time);
     let key = json!({"username": name}).to_string();
     write::ensure_key(connection, &urn, KEY_ASPECT, &key, &system_metadata, stamp)?;
     if !read::has(connection, &urn, "corpUserInfo")? {

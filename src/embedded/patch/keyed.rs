@@ -1,7 +1,7 @@
 //! Arrays as maps by the keys of their elements, and back (`ArrayMergingTemplate`).
 
 use super::Problem;
-use super::tree::{Node, Object};
+use crate::embedded::tree::{Node, Object};
 
 /// Separates the steps to a key that lies deeper in an element.
 const NESTED: char = '␟';

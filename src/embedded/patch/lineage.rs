@@ -2,7 +2,7 @@
 //! upstream field, whose values are confidence and types.
 
 use super::Problem;
-use super::tree::{Node, Object};
+use crate::embedded::tree::{Node, Object};
 use crate::metadata::Urn;
 
 const FIELD: &str = "fineGrainedLineages";

@@ -6,13 +6,11 @@
 
 mod keyed;
 mod lineage;
-mod number;
 mod operation;
 mod pointer;
 mod template;
 #[cfg(test)]
 mod tests;
-mod tree;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,9 +18,9 @@ use std::fmt;
 use serde::Deserialize;
 
 use super::failure::Failure;
+use super::tree::{self, Node, NotText};
 use operation::{Kind, Operation, Written};
 use pointer::Pointer;
-use tree::{Node, NotText};
 
 /// How much the operations of one patch may copy, in bytes.
 const MAX_COPIED: usize = 64 * 1024 * 1024;
@@ -104,7 +102,8 @@ impl Patch {
             )
         } else {
             let template = template::of(target.aspect).ok_or_else(|| no_template(target))?;
-            self.on(start, |object| template.transform(object), |object| template.rebase(object))
+            let time = target.time;
+            self.on(start, |object| template.transform(object, time), |object| template.rebase(object, time))
         };
         result.map_err(|problem| {
             let message = |class: &str| {

@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 
 use super::Problem;
 use super::pointer::{self, Pointer};
-use super::tree::Node;
 use crate::embedded::compact;
+use crate::embedded::tree::Node;
 
 /// One operation.
 #[derive(Clone, Debug)]

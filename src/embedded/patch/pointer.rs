@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Problem;
-use super::tree::Node;
+use crate::embedded::tree::Node;
 
 /// How many steps a path may have. Nothing in DataHub's model needs more than a few.
 const MAX_STEPS: usize = 128;

@@ -1,8 +1,8 @@
 //! Which arrays of which aspects a patch addresses by key, and what a patch on an absent aspect starts from: DataHub's
 //! patch templates (`SnapshotEntityRegistry.populateTemplateEngine`).
 
-use super::tree::{Node, Object};
 use super::{Problem, keyed, lineage};
+use crate::embedded::tree::{Node, Object};
 
 /// Who stands in the audit stamps of a default.
 const ACTOR: &str = "urn:li:corpuser:__datahub_system";
@@ -24,6 +24,8 @@ struct Array {
     field: &'static str,
     keys: &'static [&'static str],
     elements: &'static [(&'static str, &'static [Self])],
+    /// Whether the record that it is in must have an `auditStamp`, and gets one.
+    stamped: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +38,7 @@ enum Special {
 }
 
 const fn by(field: &'static str, keys: &'static [&'static str]) -> Array {
-    Array { field, keys, elements: &[] }
+    Array { field, keys, elements: &[], stamped: false }
 }
 
 const fn strings(field: &'static str) -> Array {
@@ -48,7 +50,7 @@ const fn aspect(aspect: &'static str, arrays: &'static [Array]) -> Template {
 }
 
 const TAGS: &[Array] = &[by("tags", &["tag"])];
-const TERMS: &[Array] = &[by("terms", &["urn"])];
+const TERMS: &[Array] = &[Array { stamped: true, ..by("terms", &["urn"]) }];
 
 const TEMPLATES: &[Template] = &[
     aspect("chartInfo", &[by("inputEdges", &["destinationUrn"]), strings("inputs")]),
@@ -87,9 +89,8 @@ const TEMPLATES: &[Template] = &[
     aspect(
         "editableSchemaMetadata",
         &[Array {
-            field: "editableSchemaFieldInfo",
-            keys: &["fieldPath"],
             elements: &[("globalTags", TAGS), ("glossaryTerms", TERMS)],
+            ..by("editableSchemaFieldInfo", &["fieldPath"])
         }],
     ),
     Template {
@@ -114,7 +115,7 @@ pub(super) fn of(aspect: &str) -> Option<&'static Template> {
 
 /// What a patch on an aspect starts from where there is none, as JSON text; `None` where DataHub has nothing sensible.
 pub(super) fn default_of(aspect: &str, time: i64) -> Option<String> {
-    let stamp = format!(r#"{{"actor":"{ACTOR}","time":{time}}}"#);
+    let stamp = stamp(time);
     let modified = format!(r#""lastModified":{{"created":{stamp},"lastModified":{stamp}}}"#);
     Some(match aspect {
         "chartInfo" => {
@@ -150,12 +151,16 @@ pub(super) fn default_of(aspect: &str, time: i64) -> Option<String> {
     })
 }
 
+fn stamp(time: i64) -> String {
+    format!(r#"{{"actor":"{ACTOR}","time":{time}}}"#)
+}
+
 impl Template {
     /// Turns the arrays into maps.
-    pub(super) fn transform(&self, object: &mut Object) -> Result<(), Problem> {
-        to_maps(object, self.arrays)?;
+    pub(super) fn transform(&self, object: &mut Object, time: i64) -> Result<(), Problem> {
+        to_maps(object, self.arrays, time)?;
         for (field, arrays) in self.records {
-            to_maps(object.entry(field).members()?.ok_or(Problem::NoObject)?, arrays)?;
+            to_maps(object.entry(field).members()?.ok_or(Problem::NoObject)?, arrays, time)?;
         }
         match self.special {
             Special::None => Ok(()),
@@ -165,10 +170,10 @@ impl Template {
     }
 
     /// Turns the maps into arrays again.
-    pub(super) fn rebase(&self, object: &mut Object) -> Result<(), Problem> {
-        to_arrays(object, self.arrays)?;
+    pub(super) fn rebase(&self, object: &mut Object, time: i64) -> Result<(), Problem> {
+        to_arrays(object, self.arrays, time)?;
         for (field, arrays) in self.records {
-            to_arrays(object.entry(field).members()?.ok_or(Problem::NoObject)?, arrays)?;
+            to_arrays(object.entry(field).members()?.ok_or(Problem::NoObject)?, arrays, time)?;
         }
         match self.special {
             Special::None => Ok(()),
@@ -185,27 +190,37 @@ impl Template {
     }
 }
 
-fn to_maps(object: &mut Object, arrays: &[Array]) -> Result<(), Problem> {
+impl Array {
+    fn ensure_stamp(&self, object: &mut Object, time: i64) {
+        if self.stamped && object.get("auditStamp").is_none() {
+            object.set("auditStamp", Node::new(stamp(time)));
+        }
+    }
+}
+
+fn to_maps(object: &mut Object, arrays: &[Array], time: i64) -> Result<(), Problem> {
     for array in arrays {
+        array.ensure_stamp(object, time);
         keyed::to_map(object, array.field, array.keys)?;
         let Some(map) = object.get_mut(array.field).map(Node::members).transpose()?.flatten() else {
             continue;
         };
         for element in map.values_mut() {
-            inside(element, array, to_maps)?;
+            inside(element, array, to_maps, time)?;
         }
     }
     Ok(())
 }
 
-fn to_arrays(object: &mut Object, arrays: &[Array]) -> Result<(), Problem> {
+fn to_arrays(object: &mut Object, arrays: &[Array], time: i64) -> Result<(), Problem> {
     for array in arrays {
+        array.ensure_stamp(object, time);
         keyed::to_array(object, array.field, array.keys)?;
         let Some(elements) = object.get_mut(array.field).map(Node::elements).transpose()?.flatten() else {
             continue;
         };
         for element in elements {
-            inside(element, array, to_arrays)?;
+            inside(element, array, to_arrays, time)?;
         }
     }
     Ok(())
@@ -214,7 +229,8 @@ fn to_arrays(object: &mut Object, arrays: &[Array]) -> Result<(), Problem> {
 fn inside(
     element: &mut Node,
     array: &Array,
-    turn: fn(&mut Object, &[Array]) -> Result<(), Problem>,
+    turn: fn(&mut Object, &[Array], i64) -> Result<(), Problem>,
+    time: i64,
 ) -> Result<(), Problem> {
     if array.elements.is_empty() {
         return Ok(());
@@ -222,7 +238,7 @@ fn inside(
     for (field, arrays) in array.elements {
         let record = element.members()?.and_then(|element| element.get_mut(field));
         if let Some(record) = record {
-            turn(record.members()?.ok_or(Problem::NoObject)?, arrays)?;
+            turn(record.members()?.ok_or(Problem::NoObject)?, arrays, time)?;
         }
     }
     Ok(())

@@ -78,13 +78,15 @@ fn the_patch_may_name_the_keys_itself() {
 #[test]
 fn arrays_lie_in_arrays() {
     let tag = r#"[{"op":"add","path":"/editableSchemaFieldInfo/id/globalTags/tags/t","value":{"tag":"t"}},
+        {"op":"add","path":"/editableSchemaFieldInfo/id/glossaryTerms/terms/g","value":{"urn":"g"}},
         {"op":"add","path":"/editableSchemaFieldInfo/id/description","value":"d"}]"#;
     let tag = crate::embedded::compact::compact(tag);
     let made: serde_json::Value =
         serde_json::from_str(&apply("editableSchemaMetadata", None, &tag).unwrap()).unwrap();
     assert_eq!(
         made["editableSchemaFieldInfo"],
-        json!([{"fieldPath": "id", "description": "d", "globalTags": {"tags": [{"tag": "t"}]}}])
+        json!([{"fieldPath": "id", "description": "d", "globalTags": {"tags": [{"tag": "t"}]}, "glossaryTerms":
+            {"terms": [{"urn": "g"}], "auditStamp": {"actor": "urn:li:corpuser:__datahub_system", "time": 7}}}])
     );
     let form = r#"{"name":"f","actors":{"owners":true,"users":["u1"]}}"#;
     let patch =

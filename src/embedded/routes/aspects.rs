@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 
@@ -32,12 +32,27 @@ pub(super) async fn act(
     let batch = match restli::parameter(&uri, "action").as_deref() {
         Some("ingestProposal") => proposal::single(&body)?,
         Some("ingestProposalBatch") => proposal::batch(&body)?,
+        Some("getCount") => return count(&server, proposal::parse(&body)?).await,
         Some("getTimeseriesAspectValues") => return timeseries::values(&server, &body).await,
         action => return Err(super::unknown_action(action, RESOURCE, &uri)),
     };
     write.asynchronous = batch.asynchronous;
     server.ingest(batch.changes, write).await?;
     Ok(restli::success(&json!({"value": "success"})))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Count {
+    aspect: String,
+    urn_like: Option<String>,
+}
+
+async fn count(server: &Server, request: Count) -> Result<Response, Failure> {
+    let Count { aspect, urn_like } = request;
+    let count =
+        server.store.read(move |connection| read::count(connection, &aspect, urn_like.as_deref())).await?;
+    Ok(restli::success(&json!({"value": count})))
 }
 
 /// `GET /aspects/{urn}?aspect=NAME&version=0`.

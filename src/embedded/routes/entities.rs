@@ -34,6 +34,18 @@ struct Exists {
     include_soft_delete: Option<bool>,
 }
 
+#[derive(Deserialize)]
+struct DeleteReferences {
+    urn: String,
+}
+
+#[derive(Deserialize)]
+struct List {
+    entity: String,
+    start: u32,
+    count: Option<u32>,
+}
+
 /// `POST /entities?action=…`.
 pub(super) async fn act(
     State(server): State<Arc<Server>>,
@@ -52,6 +64,8 @@ pub(super) async fn act(
         }
         Some("delete") => delete(&server, proposal::parse(&body)?).await?,
         Some("exists") => exists(&server, proposal::parse(&body)?).await?,
+        Some("deleteReferences") => delete_references(&proposal::parse(&body)?)?,
+        Some("listUrns") => list(&server, proposal::parse(&body)?).await?,
         action => return Err(super::unknown_action(action, RESOURCE, &uri)),
     };
     Ok(restli::success(&answer))
@@ -83,6 +97,27 @@ async fn delete(server: &Server, request: Delete) -> Result<Value, Failure> {
     };
     server.authentication.doubt();
     Ok(json!({"value": answer}))
+}
+
+/// Here nothing knows who refers to whom, so no reference is ever found.
+fn delete_references(request: &DeleteReferences) -> Result<Value, Failure> {
+    change::checked_urn(&request.urn)?;
+    Ok(json!({"value": {"total": 0, "relatedAspects": []}}))
+}
+
+/// GMS gives all where no `count` says otherwise; here there are at most so many at a time.
+const MAX_LISTED: u32 = 10_000;
+
+async fn list(server: &Server, request: List) -> Result<Value, Failure> {
+    let List { entity, start, count } = request;
+    let count = count.unwrap_or(MAX_LISTED).min(MAX_LISTED);
+    let (urns, total) = server
+        .store
+        .read(move |connection| {
+            read::urns(connection, &keys::aspect_name(&entity), start.into(), count.into())
+        })
+        .await?;
+    Ok(json!({"value": {"start": start, "count": urns.len(), "total": total, "entities": urns}}))
 }
 
 async fn exists(server: &Server, request: Exists) -> Result<Value, Failure> {

@@ -13,8 +13,7 @@ use serde_json::value::RawValue;
 use crate::embedded::failure::Failure;
 use crate::embedded::restli;
 use crate::embedded::store::read::{self, Stored};
-use crate::embedded::store::write;
-use crate::embedded::{SYSTEM_ACTOR, Server, keys, model, snapshot, tokens, user};
+use crate::embedded::{SYSTEM_ACTOR, Server, keys, model, snapshot, system_metadata, tokens, user};
 use crate::metadata::Urn;
 
 /// `EntityResponse.pdl`
@@ -79,7 +78,7 @@ impl Server {
                 aspect: key_name.clone().into_owned(),
                 version: 0,
                 metadata: key,
-                system_metadata: write::default_system_metadata(now),
+                system_metadata: system_metadata::default(now),
                 created_on: now,
                 created_by: user::urn(SYSTEM_ACTOR),
             });

@@ -7,6 +7,7 @@ mod entities;
 mod entities_v2;
 mod health;
 mod openapi_v3;
+mod runs;
 mod timeseries;
 mod trace;
 
@@ -44,6 +45,7 @@ pub(super) fn router(server: Arc<Server>) -> Router {
         .route("/config", get(config::show))
         .route("/health", get(health::ready))
         .route("/health/live", get(health::ready))
+        .route("/health/detailed", get(health::detailed))
         .route("/aspects", post(aspects::act))
         .route("/aspects/", post(aspects::act))
         .route("/aspects/{*urn}", get(aspects::show))
@@ -51,6 +53,8 @@ pub(super) fn router(server: Arc<Server>) -> Router {
         .route("/entities/", post(entities::act))
         .route("/entities/{*urn}", get(entities::show))
         .route("/entitiesV2/{*urn}", get(entities_v2::show))
+        .route("/runs", post(runs::act))
+        .route("/runs/", post(runs::act))
         .merge(openapi_v3::router())
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)

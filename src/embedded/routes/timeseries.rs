@@ -28,11 +28,14 @@ struct Question {
     sort: Option<Value>,
 }
 
-/// `Filter.pdl`: one of these must hold.
+/// `Filter.pdl`: one of `or` must hold; `criteria` are the older form of a single one.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Filter {
     #[serde(default)]
     or: Vec<Conjunction>,
+    #[serde(default)]
+    criteria: Vec<Criterion>,
 }
 
 /// All of these must hold.
@@ -159,8 +162,8 @@ impl Filter {
     fn takes(&self, stored: &Stored) -> bool {
         let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
         let (value, system_metadata) = (read(&stored.metadata), read(&stored.system_metadata));
-        self.or.is_empty()
-            || self.or.iter().any(|all| all.and.iter().all(|one| one.holds(&value, &system_metadata)))
+        let all = |criteria: &[Criterion]| criteria.iter().all(|one| one.holds(&value, &system_metadata));
+        if self.or.is_empty() { all(&self.criteria) } else { self.or.iter().any(|one| all(&one.and)) }
     }
 }
 

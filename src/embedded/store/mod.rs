@@ -5,6 +5,7 @@
 //! take their turn on the writing thread.
 
 pub(super) mod read;
+pub(super) mod runs;
 pub(super) mod timeseries;
 pub(super) mod write;
 

@@ -71,6 +71,35 @@ pub(crate) fn number(
         .query_row([urn, aspect], |row| row.get(0))
 }
 
+/// The URNs of a type's entities, in their order, and how many there are.
+pub(crate) fn urns(
+    connection: &Connection,
+    key: &str,
+    start: i64,
+    count: i64,
+) -> Result<(Vec<String>, i64), rusqlite::Error> {
+    let urns = connection
+        .prepare_cached(
+            "SELECT urn FROM aspect WHERE aspect = ?1 AND version = 0 ORDER BY urn LIMIT ?3 OFFSET ?2",
+        )?
+        .query_map(params![key, start, count], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    Ok((urns, self::count(connection, key, None)?))
+}
+
+/// How many entities have an aspect; with `like` those whose URN is like it, as SQL has it.
+pub(crate) fn count(
+    connection: &Connection,
+    aspect: &str,
+    like: Option<&str>,
+) -> Result<i64, rusqlite::Error> {
+    connection
+        .prepare_cached(
+            "SELECT count(*) FROM aspect WHERE aspect = ?1 AND version = 0 AND (?2 IS NULL OR urn LIKE ?2)",
+        )?
+        .query_row(params![aspect, like], |row| row.get(0))
+}
+
 /// Whether the aspect is there.
 pub(crate) fn has(connection: &Connection, urn: &str, aspect: &str) -> Result<bool, rusqlite::Error> {
     connection

@@ -133,6 +133,13 @@ pub(crate) fn delete_latest(
         .execute([urn, aspect])
 }
 
+/// Deletes what a run wrote. Returns how many values that were.
+pub(super) fn delete_run(connection: &Connection, run: &str) -> Result<usize, rusqlite::Error> {
+    connection
+        .prepare_cached("DELETE FROM timeseries WHERE system_metadata ->> '$.runId' = ?1")?
+        .execute([run])
+}
+
 pub(super) fn delete_all(connection: &Connection, urn: &str) -> Result<usize, rusqlite::Error> {
     connection.prepare_cached("DELETE FROM timeseries WHERE urn = ?1")?.execute([urn])
 }

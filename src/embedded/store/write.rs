@@ -3,13 +3,12 @@
 use std::collections::HashSet;
 
 use rusqlite::{Connection, params};
-use serde_json::{Map, Value};
 
 use super::{read, timeseries};
 use crate::embedded::change::{Change, Content, Operation};
 use crate::embedded::failure::Failure;
 use crate::embedded::patch::Target;
-use crate::embedded::{keys, model};
+use crate::embedded::{keys, model, system_metadata};
 
 /// The version of an aspect that is not there (`UNVERSIONED_ASPECT_VERSION`).
 const NO_VERSION: &str = "-1";
@@ -65,8 +64,7 @@ fn apply_one<'a>(
 ) -> Result<Applied, Failure> {
     let urn = change.urn.as_str();
     let key_name = keys::aspect_name(change.urn.entity_type());
-    let system_metadata =
-        change.system_metadata.clone().unwrap_or_else(|| default_system_metadata(stamp.time));
+    let system_metadata = change.system_metadata(stamp.time);
     if change.operation == Operation::CreateEntity
         && !created.contains(urn)
         && read::has(connection, urn, &key_name)?
@@ -153,7 +151,11 @@ pub(crate) fn put(
             .prepare_cached(
                 "UPDATE aspect SET system_metadata = ?3 WHERE urn = ?1 AND aspect = ?2 AND version = 0",
             )?
-            .execute(params![urn, aspect, seen_again(&latest.system_metadata, system_metadata)])?;
+            .execute(params![
+                urn,
+                aspect,
+                system_metadata::seen_again(&latest.system_metadata, system_metadata)
+            ])?;
         return Ok(Effect::Unchanged);
     }
     connection
@@ -210,11 +212,6 @@ pub(crate) fn delete_aspect(connection: &Connection, urn: &str, aspect: &str) ->
         .execute([urn, aspect])?)
 }
 
-/// What GMS notes for a write that brings no system metadata.
-pub(crate) fn default_system_metadata(time: i64) -> String {
-    format!(r#"{{"lastObserved":{time},"runId":"no-run-id-provided","lastRunId":"no-run-id-provided"}}"#)
-}
-
 fn insert(
     connection: &Connection,
     urn: &str,
@@ -229,19 +226,6 @@ fn insert(
              VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6)",
         )?
         .execute(params![urn, aspect, text, system_metadata, stamp.time, stamp.actor])
-}
-
-/// The stored system metadata with the new observation: its time, and its run as the last one.
-fn seen_again(stored: &str, new: &str) -> String {
-    let record = |text| serde_json::from_str::<Map<String, Value>>(text).unwrap_or_default();
-    let (mut stored, mut new) = (record(stored), record(new));
-    if let Some(time) = new.remove("lastObserved") {
-        stored.insert("lastObserved".into(), time);
-    }
-    if let Some(run) = new.remove("runId") {
-        stored.insert("lastRunId".into(), run);
-    }
-    Value::from(stored).to_string()
 }
 
 fn about(reason: &str, change: &Change) -> String {

@@ -6,6 +6,7 @@ mod meddling;
 mod openapi;
 mod reading;
 mod running;
+mod runs;
 mod timeseries;
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};

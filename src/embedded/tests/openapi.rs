@@ -58,16 +58,16 @@ async fn no_character_of_an_aspect_changes() {
 #[tokio::test]
 async fn system_metadata_are_given_where_they_are_asked_for() {
     let gms = start().await;
-    let body = json!([{"urn": DATASET, "status": {"value": {}, "systemMetadata": {"runId": "r"}}}]);
+    let body = json!([{"urn": DATASET, "status": {"value": {}, "systemMetadata": {"runId": "r", "lastObserved": 5}}}]);
     let answer =
         send(&gms, Method::POST, &format!("{DATASETS}?async=false&systemMetadata=true"), &body).await;
     assert_eq!(
         value(answer, 200).await[0]["status"]["systemMetadata"],
-        json!({"runId": "r", "version": "1"})
+        json!({"runId": "r", "lastObserved": 5, "version": "1"})
     );
     let answer = get(&gms, &format!("{DATASETS}/{}?systemMetadata=true", encoded(DATASET))).await;
     let answer = value(answer, 200).await;
-    assert_eq!(answer["status"]["systemMetadata"], json!({"runId": "r", "version": "1"}));
+    assert_eq!(answer["status"]["systemMetadata"], json!({"runId": "r", "lastObserved": 5, "version": "1"}));
     assert_eq!(answer["status"]["auditStamp"]["actor"], "urn:li:corpuser:datahub");
     assert_eq!(answer["datasetKey"]["value"]["name"], "db.t1");
 }

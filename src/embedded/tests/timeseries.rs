@@ -68,6 +68,8 @@ async fn values_are_found_by_what_they_hold() {
         {"and": [{"field": "rowCount", "value": "3", "condition": "GREATER_THAN"}]},
     ]}});
     assert_eq!(rows(&gms, either).await, [4, 2]);
+    let old = json!({"filter": {"criteria": [{"field": "rowCount", "value": "2"}]}});
+    assert_eq!(rows(&gms, old).await, [2]);
     let not = json!([{"field": "rowCount", "values": ["1", "4"], "condition": "IN", "negated": true}]);
     assert_eq!(rows(&gms, filter(not)).await, [3, 2]);
     assert_eq!(rows(&gms, filter(json!([{"field": "none", "condition": "IS_NULL"}]))).await.len(), 4);
@@ -110,6 +112,7 @@ async fn a_time_series_is_only_written_to() {
     for (change, status) in [
         (json!({"aspect": "status"}), 400),
         (json!({"limit": null}), 500),
+        (json!({"filter": {"rowCount": "1"}}), 400),
         (json!({"sort": {"field": "x", "order": "ASCENDING"}}), 400),
         (
             json!({"filter": {"or": [{"and": [{"field": "x", "value": "y", "condition": "LOOKS_LIKE"}]}]}}),

@@ -1,7 +1,9 @@
-//! JSON as a tree that is opened only where a patch reaches into it.
+//! JSON as a tree that is opened only where a change reaches into it.
 //!
 //! What is not opened stays the text that it was, so no number turns into another one, and what is opened keeps the
 //! order of its members and the spelling of their names.
+
+mod number;
 
 use std::fmt;
 
@@ -152,7 +154,7 @@ fn equal(mut one: Node, mut other: Node, depth: usize) -> Result<bool, NotText> 
             if one.is_string() && other.is_string() {
                 one.as_text() == other.as_text()
             } else {
-                match (super::number::canonical(&text), super::number::canonical(&other_text)) {
+                match (number::canonical(&text), number::canonical(&other_text)) {
                     (Some(one), Some(other)) => one == other,
                     _ => text == other_text,
                 }
