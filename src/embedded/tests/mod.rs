@@ -4,6 +4,7 @@ mod access;
 mod ingest;
 mod meddling;
 mod openapi;
+mod privileges;
 mod reading;
 mod running;
 mod runs;
@@ -12,7 +13,7 @@ mod timeseries;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::Gms;
+use super::{Gms, Policy, User};
 
 const DATASET: &str = "urn:li:dataset:(urn:li:dataPlatform:hive,db.t1,PROD)";
 
