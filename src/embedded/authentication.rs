@@ -39,7 +39,7 @@ const TRUSTED_FOR: Duration = Duration::from_secs(1);
 const REMEMBERED: usize = 10_000;
 
 /// How long someone stays logged in (`authentication.sessionTokenDurationMs`).
-const SESSION: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const SESSION: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How many passwords are looked at at a time; each takes 19 MiB and a thread.
 const LOGINS: usize = 2;
@@ -138,6 +138,11 @@ impl Authentication {
             own: Mutex::default(),
             logins: Semaphore::new(LOGINS),
         }
+    }
+
+    /// Signs what says who is logged in.
+    pub(super) fn tokens(&self) -> &Tokens {
+        &self.tokens
     }
 
     /// Whether callers need a token.

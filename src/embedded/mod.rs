@@ -35,6 +35,8 @@ mod compact;
 mod duration;
 mod failure;
 mod faults;
+mod frontend;
+mod graphql;
 mod ingest;
 mod keys;
 mod model;

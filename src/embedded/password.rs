@@ -26,7 +26,7 @@ pub(super) fn hash(password: &str) -> Result<String, Error> {
         return Err(Error::new(ErrorKind::Input, format!("a password has 1 to {LONGEST} bytes")));
     }
     let mut salt = [0; 16];
-    getrandom::fill(&mut salt).map_err(|error| no_random_numbers(&error))?;
+    getrandom::fill(&mut salt).map_err(no_random_numbers)?;
     let hash: PasswordHash =
         Argon2::default().hash_password_with_salt(password.as_bytes(), &salt).map_err(|error| {
             Error::new(ErrorKind::Internal, format!("the embedded GMS cannot hash a password: {error}"))
@@ -48,7 +48,7 @@ pub(super) fn matches(password: &str, hash: Option<&str>) -> bool {
 /// [`ErrorKind::Internal`] when there are no random numbers.
 pub(super) fn make() -> Result<String, Error> {
     let mut bytes = [0; 20];
-    getrandom::fill(&mut bytes).map_err(|error| no_random_numbers(&error))?;
+    getrandom::fill(&mut bytes).map_err(no_random_numbers)?;
     // 256 is a multiple of 32, so every letter is as likely as the next.
     Ok(bytes
         .iter()
@@ -57,7 +57,7 @@ pub(super) fn make() -> Result<String, Error> {
         .collect())
 }
 
-fn no_random_numbers(error: &getrandom::Error) -> Error {
+fn no_random_numbers(error: getrandom::Error) -> Error {
     Error::new(ErrorKind::Internal, format!("there are no random numbers: {error}"))
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
+use serde::de::{Deserializer, Error as _, IgnoredAny};
 
 use super::authentication::{Authentication, Draft};
 use super::authorization::{self, Policy};
@@ -160,9 +160,12 @@ impl Seed {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        // A file that only has comments is a seed without anything.
-        let file: Option<File> = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
-        Ok(file.map(Self::from).unwrap_or_default())
+        match serde_yaml::from_str::<File>(text) {
+            Ok(file) => Ok(file.into()),
+            // A file that only has comments is a seed without anything.
+            Err(_) if matches!(serde_yaml::from_str(text), Ok(None::<IgnoredAny>)) => Ok(Self::default()),
+            Err(error) => Err(located(text, &error)),
+        }
     }
 
     pub(super) fn extend(&mut self, more: Self) {
@@ -253,6 +256,18 @@ impl Token {
             Error::new(ErrorKind::Disk, message).with_source(error)
         })
     }
+}
+
+/// What is wrong, and where. The YAML reader leaves the place out where it would be the first one, as it is for a key of
+/// the whole file that is not known.
+fn located(text: &str, error: &serde_yaml::Error) -> String {
+    let said = error.to_string();
+    if error.location().is_some() {
+        return said;
+    }
+    let key = said.split('`').nth(1).unwrap_or_default();
+    let line = text.lines().position(|line| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':')));
+    format!("{said} at line {}", line.unwrap_or(0) + 1)
 }
 
 fn read_short(path: &Path) -> std::io::Result<String> {

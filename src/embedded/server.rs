@@ -28,7 +28,7 @@ use super::store::{Location, Store};
 use super::token_info;
 use super::tokens::{self, Tokens};
 use super::trace::Traces;
-use super::{SYSTEM_ACTOR, Server, routes, user};
+use super::{SYSTEM_ACTOR, Server, frontend, routes, user};
 use crate::{Error, ErrorKind};
 
 /// The longest head of a request, in bytes.
@@ -205,7 +205,10 @@ impl Doors {
         server: &Arc<Server>,
     ) -> Self {
         let router = routes::router(Arc::clone(server));
-        Self { gms: (listener, router), frontend: None, header_timeout: settings.header_timeout }
+        let authentication = settings.frontend.as_ref().is_none_or(|frontend| frontend.authentication);
+        let frontend = frontend
+            .map(|listener| (listener, frontend::router(Arc::clone(server), router.clone(), authentication)));
+        Self { gms: (listener, router), frontend, header_timeout: settings.header_timeout }
     }
 
     /// The next connection, with who answers it.

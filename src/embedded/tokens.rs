@@ -23,6 +23,29 @@ pub(super) struct Tokens {
     verifying: DecodingKey,
     validation: Validation,
     salt: String,
+    sessions: Sessions,
+}
+
+/// Makes and verifies the frontend's session cookies. Their key is another, so that neither is taken for the other.
+struct Sessions {
+    signing: EncodingKey,
+    verifying: DecodingKey,
+}
+
+/// What a session cookie says, as Play has it.
+#[derive(Debug, Serialize, Deserialize)]
+struct SessionClaims {
+    data: Session,
+    exp: i64,
+}
+
+/// Who is logged in.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Session {
+    /// What GMS knows him by.
+    pub(super) token: String,
+    /// His URN.
+    pub(super) actor: String,
 }
 
 /// What a token says, in the order in which GMS writes it.
@@ -99,7 +122,30 @@ impl Tokens {
             verifying: DecodingKey::from_secret(secrets.signing_key.as_bytes()),
             validation,
             salt: secrets.salt.clone(),
+            sessions: Sessions::new(secrets),
         }
+    }
+
+    /// Signs a session cookie that is good until then.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    pub(super) fn sign_session(&self, session: Session, expires: SystemTime) -> Result<String, Error> {
+        let exp = milliseconds(expires).div_euclid(1000);
+        let claims = SessionClaims { data: session, exp };
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.sessions.signing).map_err(
+            |error| {
+                Error::new(ErrorKind::Internal, format!("the embedded GMS cannot sign a session: {error}"))
+            },
+        )
+    }
+
+    /// Reads a session cookie that this server signed.
+    pub(super) fn session(&self, cookie: &str) -> Option<Session> {
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.leeway = 0;
+        let read = jsonwebtoken::decode::<SessionClaims>(cookie, &self.sessions.verifying, &validation);
+        read.ok().map(|read| read.claims.data)
     }
 
     /// Makes a token for the user of that name.
@@ -150,6 +196,13 @@ impl Tokens {
             Some(version) if !claims.actor_id.is_empty() => Ok((claims, version)),
             _ => Err(Refused::Invalid),
         }
+    }
+}
+
+impl Sessions {
+    fn new(secrets: &Secrets) -> Self {
+        let key = Sha256::new().chain_update("PLAY_SESSION ").chain_update(&secrets.signing_key).finalize();
+        Self { signing: EncodingKey::from_secret(&key), verifying: DecodingKey::from_secret(&key) }
     }
 }
 
@@ -297,6 +350,19 @@ mod tests {
             let refused = tokens("key").verify(&signed(member, value.clone())).unwrap_err();
             assert_eq!(refused, Refused::Invalid, "{member} {value}");
         }
+    }
+
+    #[test]
+    fn a_session_is_no_token_and_a_token_no_session() {
+        let tokens = tokens("key");
+        let session = || Session { token: "t".into(), actor: "urn:li:corpuser:jdoe".into() };
+        let cookie = tokens.sign_session(session(), SystemTime::now() + Duration::from_secs(60)).unwrap();
+        assert_eq!(tokens.session(&cookie).unwrap().actor, "urn:li:corpuser:jdoe");
+        assert_eq!(tokens.verify(&cookie).unwrap_err(), Refused::Invalid);
+        assert!(tokens.session(&personal("key", None)).is_none());
+        assert!(super::tests::tokens("other").session(&cookie).is_none());
+        let over = tokens.sign_session(session(), SystemTime::now() - Duration::from_secs(5)).unwrap();
+        assert!(tokens.session(&over).is_none());
     }
 
     #[test]

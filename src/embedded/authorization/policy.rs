@@ -224,12 +224,12 @@ struct Actors {
 struct Resources {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     filter: Option<Filter>,
-    #[serde(default)]
-    all_resources: bool,
+    #[serde(default, rename = "allResources")]
+    all: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     r#type: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    resources: Option<Vec<String>>,
+    #[serde(default, rename = "resources", skip_serializing_if = "Option::is_none")]
+    urns: Option<Vec<String>>,
 }
 
 /// `PolicyMatchFilter.pdl`: all must hold.
@@ -330,8 +330,8 @@ impl Resources {
             return filter.criteria.iter().all(|criterion| criterion.holds(entity_type, urn));
         }
         self.r#type.as_ref().is_none_or(|wanted| wanted == entity_type || wanted == "all")
-            && (self.all_resources
-                || match self.resources.as_deref() {
+            && (self.all
+                || match self.urns.as_deref() {
                     None | Some([]) => true,
                     Some(urns) => urns.iter().any(|one| one == urn),
                 })

@@ -5,6 +5,7 @@ mod aspects;
 mod config;
 mod entities;
 mod entities_v2;
+mod graphql;
 mod health;
 mod openapi_v3;
 mod requests;
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::request::Parts;
 use axum::http::uri::PathAndQuery;
 use axum::http::{Method, StatusCode, Uri};
@@ -62,15 +63,18 @@ pub(super) fn router(server: Arc<Server>) -> Router {
         .route("/runs", post(runs::act))
         .route("/runs/", post(runs::act))
         .route(requests::PATH, get(requests::show))
+        .route(graphql::PATH, post(graphql::act).layer(middleware::from_fn(openapi_v3::traced)))
         .merge(openapi_v3::router())
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
+        // The gate has its own limit; that of the extractors is smaller than a batch.
+        .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(Arc::clone(&server), gate))
         .with_state(server)
 }
 
 async fn gate(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
-    let (mut parts, body) = request.into_parts();
+    let (parts, body) = request.into_parts();
     let entry = match parts.extensions.get::<Entry>() {
         // The frontend has noted it, as it was sent there.
         Some(entry) => Some(entry.clone()),
@@ -112,18 +116,13 @@ async fn gate(State(server): State<Arc<Server>>, request: Request, next: Next) -
         )
         | None => None,
     };
-    let answer = match answer {
-        Some(answer) => answer,
-        None => {
-            let asked = Asked { parts, content: body.content, caller, open, interference };
-            admitted(&server, asked, next).await.unwrap_or_else(|failure| {
-                if is_openapi(&path) {
-                    Refused::from(failure).into_response()
-                } else {
-                    failure.into_response()
-                }
-            })
-        }
+    let answer = if let Some(answer) = answer {
+        answer
+    } else {
+        let asked = Asked { parts, content: body.content, caller, open, interference };
+        admitted(&server, asked, next).await.unwrap_or_else(|failure| {
+            if is_openapi(&path) { Refused::from(failure).into_response() } else { failure.into_response() }
+        })
     };
     if lost {
         return faults::reset();

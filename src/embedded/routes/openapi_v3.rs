@@ -36,7 +36,8 @@ pub(super) fn router() -> Router<Arc<Server>> {
         .route_layer(middleware::from_fn(traced))
 }
 
-async fn traced(mut request: Request, next: Next) -> Response {
+/// Gives a request a trace id, and its answer the header that tells it.
+pub(super) async fn traced(mut request: Request, next: Next) -> Response {
     let traced = TraceId::new().and_then(|id| Ok((id.header()?, id)));
     let (header, id) = match traced {
         Ok(traced) => traced,

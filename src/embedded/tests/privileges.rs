@@ -157,8 +157,8 @@ async fn openapi_asks_for_other_rights_than_rest_li() {
     let (gms, token) = with_policy(create).await;
     assert_eq!(post(&gms, &token).await.0, 200);
     assert_eq!(ingest_as(&gms, &token, &[upsert(DATASET, "status", "{}")]).await.status(), 403);
-    let patch = as_user(&gms, &token, Method::PATCH, path).body("[]").send().await.unwrap();
-    let refused = value(patch, 403).await;
+    let patched = as_user(&gms, &token, Method::PATCH, path).body("[]").send().await.unwrap();
+    let refused = value(patched, 403).await;
     assert_eq!(refused, json!({"error": "urn:li:corpuser:loader is unauthorized to UPDATE entities."}));
     // A policy for certain URNs passes Rest.li, and not the type.
     let (gms, token) = with_policy(edit().urn("urn:li:dataset:*")).await;
