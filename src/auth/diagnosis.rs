@@ -35,8 +35,14 @@ pub enum Code {
     TokenUnknown,
     /// A token that is no JWT, so nothing more can be said.
     TokenOpaqueRefused,
-    /// The token holds what no HTTP header can: a newline, a control character.
+    /// The token is a reference to a variable that nobody has expanded.
+    TokenUnexpanded,
+    /// The token begins with `Bearer`, which is put before it anyway.
+    TokenDoubledBearer,
+    /// The token holds what no HTTP header can: a newline, quotes, a control character.
     TokenNotAHeader,
+    /// Whoever gives tokens gave none.
+    ProviderFailed,
     /// 403: who may not do what.
     Forbidden,
     /// No connection to the server.
@@ -67,7 +73,10 @@ impl Code {
             Self::TokenNotYetValid => "auth.token-not-yet-valid",
             Self::TokenUnknown => "auth.token-unknown",
             Self::TokenOpaqueRefused => "auth.token-opaque-refused",
+            Self::TokenUnexpanded => "auth.token-unexpanded",
+            Self::TokenDoubledBearer => "auth.token-doubled-bearer",
             Self::TokenNotAHeader => "auth.token-not-a-header",
+            Self::ProviderFailed => "auth.provider-failed",
             Self::Forbidden => "auth.forbidden",
             Self::Unreachable => "endpoint.unreachable",
             Self::NameUnknown => "endpoint.name-unknown",
@@ -97,7 +106,10 @@ impl Code {
             | Self::TokenNotYetValid
             | Self::TokenUnknown
             | Self::TokenOpaqueRefused
+            | Self::TokenUnexpanded
+            | Self::TokenDoubledBearer
             | Self::TokenNotAHeader
+            | Self::ProviderFailed
             | Self::Forbidden => ErrorKind::Refused,
         }
     }

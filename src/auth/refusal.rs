@@ -9,6 +9,8 @@ use super::{Claims, Code, Diagnosis, Token};
 pub struct TokenFacts {
     /// Where it came from, as reports name it.
     pub source: String,
+    /// The same, as a sentence names it.
+    pub place: String,
     /// The first 8 hexadecimal digits of its SHA-256.
     pub fingerprint: String,
     /// Its claims, if it is a JWT.
@@ -22,6 +24,7 @@ impl TokenFacts {
     pub fn of(token: &Token) -> Self {
         Self {
             source: token.source().to_string(),
+            place: token.source().place(),
             fingerprint: token.fingerprint(),
             claims: Claims::read(token.expose()),
             empty: token.expose().is_empty(),
@@ -247,16 +250,7 @@ fn new_token(token: &TokenFacts) -> String {
 }
 
 fn place(token: &TokenFacts) -> String {
-    match token.source.split_once(':') {
-        Some(("env", variable)) => format!("the environment variable {variable}"),
-        Some(("file", path)) => format!("the file {path}"),
-        _ => match token.source.as_str() {
-            "datahubenv" => "gms.token of ~/.datahubenv".into(),
-            "extra-headers" => "the recipe's sink.config.extra_headers.Authorization".into(),
-            "embedded" => "the embedded GMS".into(),
-            _ => "the recipe's sink.config.token".into(),
-        },
-    }
+    token.place.clone()
 }
 
 fn clock(observed: &Refusal<'_>) -> String {
@@ -291,7 +285,13 @@ mod tests {
     }
 
     fn facts(claims: Option<Claims>) -> TokenFacts {
-        TokenFacts { source: "file:/run/token".into(), fingerprint: "3f9a01c2".into(), claims, empty: false }
+        TokenFacts {
+            source: "file:/run/token".into(),
+            place: "the file /run/token".into(),
+            fingerprint: "3f9a01c2".into(),
+            claims,
+            empty: false,
+        }
     }
 
     fn facts_of(claims: Claims) -> TokenFacts {

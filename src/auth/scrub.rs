@@ -19,17 +19,22 @@ impl Scrubber {
     pub(crate) fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
         let mut scrubber = Self::default();
         for secret in secrets {
-            let secret: Vec<char> = secret.trim().chars().collect();
-            let length = secret.len().min(PIECE_CHARS);
-            if length < 4 {
-                continue;
-            }
-            scrubber.pieces.extend(secret.windows(length).map(<[char]>::to_vec));
-            if !scrubber.lengths.contains(&length) {
-                scrubber.lengths.push(length);
-            }
+            scrubber.add(secret);
         }
         scrubber
+    }
+
+    /// Learns one more secret.
+    pub(crate) fn add(&mut self, secret: &str) {
+        let secret: Vec<char> = secret.trim().chars().collect();
+        let length = secret.len().min(PIECE_CHARS);
+        if length < 4 {
+            return;
+        }
+        self.pieces.extend(secret.windows(length).map(<[char]>::to_vec));
+        if !self.lengths.contains(&length) {
+            self.lengths.push(length);
+        }
     }
 
     /// `text` with `********` wherever a piece of a secret stood.

@@ -26,6 +26,12 @@ pub enum TokenSource {
     File(PathBuf),
     /// `~/.datahubenv`.
     DatahubEnv,
+    /// What a command printed.
+    Command,
+    /// An identity provider.
+    Oidc,
+    /// `DATAHUB_SYSTEM_CLIENT_ID` and `DATAHUB_SYSTEM_CLIENT_SECRET`: the token is `id:secret`, and goes as `Basic`.
+    SystemClient,
     /// The embedded GMS made it for this run.
     Embedded,
     /// `extra_headers` carries an Authorization header of its own.
@@ -68,6 +74,23 @@ impl fmt::Display for Token {
     }
 }
 
+impl TokenSource {
+    /// The place, as a sentence names it.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Recipe => "the recipe's sink.config.token".into(),
+            Self::Environment(name) => format!("the environment variable {name}"),
+            Self::File(path) => format!("the file {}", path.display()),
+            Self::DatahubEnv => "gms.token of ~/.datahubenv".into(),
+            Self::Command => "the token command".into(),
+            Self::Oidc => "the identity provider".into(),
+            Self::SystemClient => "DATAHUB_SYSTEM_CLIENT_ID and DATAHUB_SYSTEM_CLIENT_SECRET".into(),
+            Self::Embedded => "the embedded GMS".into(),
+            Self::ExtraHeaders => "the recipe's sink.config.extra_headers.Authorization".into(),
+        }
+    }
+}
+
 impl fmt::Display for TokenSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -75,6 +98,9 @@ impl fmt::Display for TokenSource {
             Self::Environment(name) => write!(f, "env:{name}"),
             Self::File(path) => write!(f, "file:{}", path.display()),
             Self::DatahubEnv => f.write_str("datahubenv"),
+            Self::Command => f.write_str("command"),
+            Self::Oidc => f.write_str("oidc"),
+            Self::SystemClient => f.write_str("system-client"),
             Self::Embedded => f.write_str("embedded"),
             Self::ExtraHeaders => f.write_str("extra-headers"),
         }

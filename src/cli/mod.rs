@@ -17,9 +17,11 @@ mod signals;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use datahub_emitter::Error;
+use datahub_emitter::auth::FileProvider;
 use datahub_emitter::pipeline::{self, Options};
 
 use self::exit::Exit;
@@ -77,7 +79,11 @@ impl Global {
     fn run_options(&self) -> Result<Options, Error> {
         let mut options = Options::default();
         options.server.clone_from(&self.server);
-        options.token = self.token_file.as_deref().map(server::read_token).transpose()?;
+        if let Some(path) = &self.token_file {
+            // Read once here, so that a wrong name is told at once.
+            server::read_token(path)?;
+            options.tokens = Some(Arc::new(FileProvider::new(path)));
+        }
         Ok(options)
     }
 }

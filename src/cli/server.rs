@@ -1,10 +1,9 @@
 //! Which GMS `get`, `put` and `check` talk to, and with which token.
 
-use std::fs::File;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
-use datahub_emitter::auth::{Token, TokenSource};
+use datahub_emitter::auth::{FileProvider, FixedToken, Token, TokenProvider};
 use datahub_emitter::gms::{Client, ClientMode, ClientSettings, GmsEnvironment, ServerAddress};
 use datahub_emitter::recipe::Environment;
 use datahub_emitter::{Error, ErrorKind};
@@ -13,9 +12,6 @@ use super::Global;
 
 /// What `--server` says for the GMS on this machine's disk.
 const EMBEDDED: &str = "embedded";
-
-/// A token is some hundred bytes; a file of this size is something else.
-const MAX_TOKEN_BYTES: u64 = 64 * 1024;
 
 /// A GMS, and whom we are to it.
 #[derive(Debug)]
@@ -77,7 +73,8 @@ impl Server {
         let address = ServerAddress::parse(gms.url()).map_err(|error| {
             Error::new(ErrorKind::Internal, "the embedded GMS has no address").with_source(error)
         })?;
-        let token = token.unwrap_or_else(|| Token::new(gms.token(), TokenSource::Embedded));
+        let token =
+            token.unwrap_or_else(|| Token::new(gms.token(), datahub_emitter::auth::TokenSource::Embedded));
         Ok(Self { address, token: Some(token), embedded: Some(gms) })
     }
 
@@ -89,7 +86,10 @@ impl Server {
 
     pub(crate) fn client(&self) -> Result<Client, Error> {
         Client::new(&ClientSettings {
-            token: self.token.clone(),
+            tokens: self
+                .token
+                .clone()
+                .map(|token| Arc::new(FixedToken::new(token)) as Arc<dyn TokenProvider>),
             mode: ClientMode::Cli,
             direct: self.is_embedded(),
             ..ClientSettings::new(self.address.clone())
@@ -125,20 +125,7 @@ impl Server {
     }
 }
 
-/// The token in a file, without the white space around it that editors and `echo` leave.
+/// The token in a file.
 pub(crate) fn read_token(path: &Path) -> Result<Token, Error> {
-    let problem =
-        |what: &str| Error::new(ErrorKind::Input, format!("the token file {} {what}", path.display()));
-    let unreadable = |error: std::io::Error| problem("cannot be read").with_source(error);
-    // Looked at while it is read and not before: a device or a pipe does not know how long it is.
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_TOKEN_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_TOKEN_BYTES {
-        return Err(problem("is too large to be one"));
-    }
-    // What is not UTF-8 is no token, and the error must not quote it.
-    let text = std::str::from_utf8(&bytes).map_err(|error| problem("is not UTF-8").with_source(error))?;
-    Ok(Token::new(text.trim(), TokenSource::File(PathBuf::from(path))))
+    FileProvider::read(path).map_err(|error| Error::new(ErrorKind::Input, error.message))
 }

@@ -7,7 +7,7 @@ use super::Emitter;
 use super::queue::BatchLimits;
 use super::room::Room;
 use super::state::{Settings, State};
-use crate::auth::{Token, TokenSource};
+use crate::auth::{FixedToken, Token, TokenProvider, TokenSource};
 use crate::gms::{
     Client, ClientMode, ClientSettings, EmitMode, Endpoint, RetryPolicy, ServerAddress, TlsSettings, Wire,
 };
@@ -65,7 +65,7 @@ impl SinkMode {
 #[must_use]
 pub struct EmitterBuilder {
     server: String,
-    token: Option<Token>,
+    tokens: Option<Arc<dyn TokenProvider>>,
     extra_headers: Vec<(String, String)>,
     timeout: Duration,
     tls: TlsSettings,
@@ -91,7 +91,7 @@ impl EmitterBuilder {
     pub(super) fn new(server: String) -> Self {
         Self {
             server,
-            token: None,
+            tokens: None,
             extra_headers: Vec::new(),
             timeout: Duration::from_secs(30),
             tls: TlsSettings::default(),
@@ -121,7 +121,14 @@ impl EmitterBuilder {
 
     /// A token that knows where it came from, for reports and diagnoses.
     pub fn token_from(mut self, token: Token) -> Self {
-        self.token = Some(token);
+        self.tokens = Some(Arc::new(FixedToken::new(token)));
+        self
+    }
+
+    /// Where tokens come from while the emitter runs: one that is about to expire is renewed, and so is one that was
+    /// refused.
+    pub fn token_provider(mut self, tokens: Arc<dyn TokenProvider>) -> Self {
+        self.tokens = Some(tokens);
         self
     }
 
@@ -265,7 +272,7 @@ impl EmitterBuilder {
         let server = ServerAddress::parse(&self.server).map_err(|error| input(format!("server: {error}")))?;
         let client = Client::new(&ClientSettings {
             server,
-            token: self.token,
+            tokens: self.tokens,
             extra_headers: self.extra_headers,
             timeout: self.timeout,
             tls: self.tls,

@@ -6,8 +6,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
+use super::gate::Ruling;
 use super::pieces::{self, Piece};
 use super::queue::Queued;
 use super::state::{Cause, Item, Phase, State};
@@ -31,7 +33,7 @@ pub(super) async fn deliver(state: Arc<State>, batch: Vec<Item>) {
             continue;
         }
         tokio::select! {
-            sent = send(&state, &piece) => match sent {
+            sent = send_as_someone(&state, &piece) => match sent {
                 Some(sent) => course.settle(piece, &sent, slot),
                 None => undelivered(&state, piece.items),
             },
@@ -69,10 +71,14 @@ struct Course<'a> {
 }
 
 /// A request, and what it came to.
-struct Sent {
+pub(super) struct Sent {
     write: Write,
     target: Target,
-    attempts: Attempts,
+    pub(super) attempts: Attempts,
+    /// When it was first sent.
+    begun: Instant,
+    /// Why there was no other token, where one was refused.
+    refusal: Option<String>,
 }
 
 impl<'a> Course<'a> {
@@ -124,6 +130,7 @@ impl<'a> Course<'a> {
     /// GMS has written it, or queued it. Over OpenAPI it also says what it took, and leaves out what it dropped.
     fn taken(&mut self, piece: Piece, sent: &Sent, reply: &Reply, slot: Option<OwnedSemaphorePermit>) {
         self.failing = 0;
+        self.state.gate.taken(reply.generation);
         let said = piece.route.is_answered_with_aspects().then(|| Taken::read(reply)).flatten();
         let mut kept = Vec::with_capacity(piece.items.len());
         for item in piece.items {
@@ -281,7 +288,9 @@ impl<'a> Course<'a> {
     }
 
     fn diagnosis(&self, sent: &Sent) -> Cause {
-        self.state.client.diagnose_attempts(&sent.target, &sent.attempts).into()
+        let mut diagnosis = self.state.client.diagnose_attempts(&sent.target, &sent.attempts);
+        diagnosis.evidence.extend(sent.refusal.clone());
+        diagnosis.into()
     }
 
     fn stop(&mut self, piece: Piece, cause: Cause) {
@@ -320,12 +329,33 @@ fn undelivered(state: &State, items: Vec<Item>) {
     }
 }
 
+/// Sends a piece, and again with another token if there is one where the first was refused.
+async fn send_as_someone(state: &State, piece: &Piece) -> Option<Sent> {
+    loop {
+        state.gate.pass(state).await;
+        let mut sent = send(state, piece).await?;
+        let generation = match (&sent.attempts.verdict, &sent.attempts.last) {
+            (Verdict::Unauthorized, Ok(reply)) => reply.generation,
+            _ => return Some(sent),
+        };
+        match state.gate.refused(state, generation, sent.begun, send(state, piece)).await {
+            Ruling::Again => {}
+            Ruling::Answered(sent) => return Some(*sent),
+            Ruling::Stop(refusal) => {
+                sent.refusal = refusal;
+                return Some(sent);
+            }
+        }
+    }
+}
+
 /// `None` for a piece without proposals, which cannot be.
 async fn send(state: &State, piece: &Piece) -> Option<Sent> {
     let proposals = piece.items.iter().map(|item| (item.delivery.proposal(), item.observed_at));
     let capacity = piece.items.iter().map(|item| item.encoded_bytes() + 1).sum();
     let write = state.settings.wire.write(piece.route, proposals, capacity)?;
     let target = state.client.target_of(&write);
+    let begun = Instant::now();
     let attempt = |number: u32| {
         state.counters.requests.fetch_add(1, Relaxed);
         state.counters.bytes.fetch_add(write.body.as_ref().map_or(0, |body| body.len() as u64), Relaxed);
@@ -350,7 +380,7 @@ async fn send(state: &State, piece: &Piece) -> Option<Sent> {
     } else {
         retry.run(attempt, wait).await
     };
-    Some(Sent { write, target, attempts })
+    Some(Sent { write, target, attempts, begun, refusal: None })
 }
 
 #[cfg(test)]

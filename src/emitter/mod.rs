@@ -22,6 +22,7 @@ mod builder;
 mod counts;
 mod deliver;
 mod driver;
+mod gate;
 mod pieces;
 mod queue;
 mod receipt;

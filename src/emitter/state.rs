@@ -10,6 +10,7 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 use super::counts::{Counters, Counts};
+use super::gate::Gate;
 use super::queue::{BatchLimits, Queue, Queued};
 use super::room::{Place, Room};
 use super::traces::{MAX_OPEN_TRACES, OpenTrace};
@@ -140,6 +141,8 @@ pub(super) struct State {
     single_only: AtomicBool,
     /// Traces that may still be opened.
     pub(super) trace_slots: Arc<Semaphore>,
+    /// What requests pass through while the token is not in doubt.
+    pub(super) gate: Gate,
     /// To the driver, who has them followed.
     pub(super) traces: mpsc::UnboundedSender<OpenTrace>,
 }
@@ -214,6 +217,7 @@ impl State {
             flushes: AtomicUsize::new(0),
             single_only: AtomicBool::new(false),
             trace_slots: Arc::new(Semaphore::new(MAX_OPEN_TRACES)),
+            gate: Gate::new(),
             traces,
         };
         (state, opened)

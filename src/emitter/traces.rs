@@ -63,6 +63,7 @@ pub(super) async fn follow(state: Arc<State>, trace: OpenTrace) {
         match asked {
             Ok(reply) => match Trace::read(&reply) {
                 Some(trace) => items = settle(&state, items, &trace),
+                None if reply.status.as_u16() == 401 && has_another_token(&state, &reply).await => {}
                 None if is_final(&reply) => return refused(&state, items, &target, &reply),
                 None => trouble(&state, &target, &Ok(reply)),
             },
@@ -94,6 +95,11 @@ fn settle(state: &State, items: Vec<Item>, trace: &Trace) -> Vec<Item> {
         }
     }
     pending
+}
+
+/// Whether the token was changed, or can be, since this was asked.
+async fn has_another_token(state: &State, reply: &Reply) -> bool {
+    state.client.credentials().renew(reply.generation).await.is_ok_and(|renewed| renewed)
 }
 
 /// Whether asking again would be answered the same way.

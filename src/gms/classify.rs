@@ -56,7 +56,7 @@ pub(crate) fn classify(attempt: Result<&Reply, &TransportFault>, retry_statuses:
         Ok(reply) => reply,
         Err(fault) => {
             return match fault.kind {
-                TransportKind::Unsendable | TransportKind::Tls => Verdict::Hopeless,
+                TransportKind::Unsendable | TransportKind::Tls | TransportKind::NoToken => Verdict::Hopeless,
                 kind if kind.nothing_sent() => Verdict::Retry(Trouble::NoConnection),
                 _ => Verdict::Retry(Trouble::OutcomeUnknown),
             };
@@ -117,6 +117,7 @@ mod tests {
             headers: HeaderMap::new(),
             body: Bytes::from_static(body.as_bytes()),
             capped: false,
+            generation: 0,
         }
     }
 
@@ -173,11 +174,13 @@ mod tests {
 
     #[test]
     fn transport_faults_are_told_apart() {
-        let of = |kind| classify(Err(&TransportFault { kind, problem: String::new() }), &[]);
+        let of = |kind| classify(Err(&TransportFault { kind, problem: String::new(), diagnosis: None }), &[]);
         assert_eq!(of(TransportKind::Connect), Verdict::Retry(Trouble::NoConnection));
         assert_eq!(of(TransportKind::Name), Verdict::Retry(Trouble::NoConnection));
         assert_eq!(of(TransportKind::Timeout), Verdict::Retry(Trouble::OutcomeUnknown));
         assert_eq!(of(TransportKind::Broken), Verdict::Retry(Trouble::OutcomeUnknown));
         assert_eq!(of(TransportKind::Tls), Verdict::Hopeless);
+        assert_eq!(of(TransportKind::NoToken), Verdict::Hopeless);
+        assert_eq!(of(TransportKind::NoTokenYet), Verdict::Retry(Trouble::NoConnection));
     }
 }

@@ -14,7 +14,7 @@ use super::{
     Attempts, EmitMode, Endpoint, Feature, Reply, RetryPolicy, ServerAddress, ServerConfig, TlsSettings,
     TransportFault, TransportKind, Verdict, Write, trace,
 };
-use crate::auth::{self, Code, Diagnosis, Scrubber, Token, TokenFacts};
+use crate::auth::{self, Code, Credentials, Diagnosis, Scrubber, Token, TokenFacts, TokenProvider};
 use crate::metadata::Urn;
 use crate::{Error, ErrorKind};
 
@@ -44,8 +44,8 @@ pub enum ClientMode {
 pub struct ClientSettings {
     /// Where it is.
     pub server: ServerAddress,
-    /// The token; without one no Authorization header is sent.
-    pub token: Option<Token>,
+    /// Where tokens come from; without it no Authorization header is sent.
+    pub tokens: Option<Arc<dyn TokenProvider>>,
     /// Headers that replace our own of the same name, Authorization included.
     pub extra_headers: Vec<(String, String)>,
     /// `timeout_sec`: for a connection, and for each silence of the server after that. Default 30 s.
@@ -67,7 +67,7 @@ impl ClientSettings {
     pub fn new(server: ServerAddress) -> Self {
         Self {
             server,
-            token: None,
+            tokens: None,
             extra_headers: Vec::new(),
             timeout: Duration::from_secs(30),
             tls: TlsSettings::default(),
@@ -85,8 +85,9 @@ pub struct Client {
     transport: Transport,
     server: ServerAddress,
     headers: HeaderMap,
-    token: Option<TokenFacts>,
-    scrubber: Scrubber,
+    credentials: Credentials,
+    /// What is known of an Authorization header among the extra ones, beside which no token counts.
+    extra_token: Option<Arc<TokenFacts>>,
     /// What the server said of itself, once it was asked.
     config: Arc<OnceLock<ServerConfig>>,
 }
@@ -95,7 +96,7 @@ impl Client {
     /// Prepares connections; none is made yet.
     ///
     /// # Errors
-    /// When a certificate file cannot be used, or a header or the token holds what no header can.
+    /// When a certificate file cannot be used, or a header holds what no header can.
     pub fn new(settings: &ClientSettings) -> Result<Self, Error> {
         let transport = Transport::new(&TransportSettings {
             timeout: settings.timeout,
@@ -105,23 +106,20 @@ impl Client {
             direct: settings.direct,
         })?;
         let mut headers = own_headers(settings)?;
-        let mut token = settings.token.as_ref().map(TokenFacts::of);
-        if let Some(token) = settings.token.as_ref().filter(|token| !token.expose().is_empty()) {
-            let header = auth::authorization(token).map_err(|_| not_a_header(token))?;
-            headers.insert(AUTHORIZATION, header);
-        }
+        let mut extra_token = None;
         for (name, value) in &settings.extra_headers {
             let (name, value) = extra_header(name, value)?;
             if name == AUTHORIZATION {
-                token = Some(extra_authorization(&value));
+                extra_token = Some(Arc::new(extra_authorization(&value)));
             }
             headers.insert(name, value);
         }
         let headers_of = settings.extra_headers.iter().filter(|(name, value)| may_be_secret(name, value));
-        let secrets = settings.token.iter().map(Token::expose);
-        let scrubber = Scrubber::new(secrets.chain(headers_of.map(|(_, value)| value.as_str())));
-        let config = Arc::default();
-        Ok(Self { transport, server: settings.server.clone(), headers, token, scrubber, config })
+        let scrubber = Scrubber::new(headers_of.map(|(_, value)| value.as_str()));
+        let provider = settings.tokens.clone().filter(|_| extra_token.is_none());
+        let credentials = Credentials::new(provider, scrubber);
+        let (server, config) = (settings.server.clone(), Arc::default());
+        Ok(Self { transport, server, headers, credentials, extra_token, config })
     }
 
     /// Where the GMS is.
@@ -129,14 +127,19 @@ impl Client {
         &self.server
     }
 
-    /// What is known of the token that requests go with.
-    pub fn token(&self) -> Option<&TokenFacts> {
-        self.token.as_ref()
+    /// What is known of the token that requests go with, once one was fetched.
+    pub fn token(&self) -> Option<Arc<TokenFacts>> {
+        self.extra_token.clone().or_else(|| self.credentials.facts())
     }
 
-    /// `text` without the token and the values of extra headers.
+    /// The tokens that requests go with.
+    pub(crate) fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// `text` without any token that was used and the values of extra headers.
     pub fn scrub(&self, text: &str) -> String {
-        self.scrubber.scrub(text)
+        self.credentials.scrub(text)
     }
 
     /// Asks who is there, and takes nothing but a GMS for an answer. A server in trouble is asked again as `retry`
@@ -280,7 +283,13 @@ impl Client {
     }
 
     async fn send(&self, target: &Target, body: Option<Bytes>, cap: usize) -> Result<Reply, TransportFault> {
-        self.transport.send(target.method.clone(), &target.url, self.headers.clone(), body, cap).await
+        let grant = self.credentials.grant().await.map_err(TransportFault::from)?;
+        let mut headers = self.headers.clone();
+        if let Some(header) = grant.header {
+            headers.insert(AUTHORIZATION, header);
+        }
+        let reply = self.transport.send(target.method.clone(), &target.url, headers, body, cap).await?;
+        Ok(Reply { generation: grant.generation, ..reply })
     }
 
     /// An answer that says no to what was asked, and not to who asked.
@@ -307,7 +316,7 @@ impl Client {
                 request: &request,
                 status,
                 message: &message,
-                token: self.token.as_ref(),
+                token: self.token().as_deref(),
                 now: Timestamp::now(),
                 server_time: reply.date(),
             }),
@@ -337,7 +346,11 @@ impl Client {
 
     /// Why there is no answer.
     fn diagnose_fault(&self, target: &Target, fault: &TransportFault, attempts: u32) -> Diagnosis {
+        if let Some(diagnosis) = &fault.diagnosis {
+            return (**diagnosis).clone();
+        }
         let code = match fault.kind {
+            TransportKind::NoToken | TransportKind::NoTokenYet => Code::ProviderFailed,
             TransportKind::Name => Code::NameUnknown,
             TransportKind::Tls => Code::Tls,
             TransportKind::Timeout | TransportKind::ConnectTimeout => Code::Timeout,
@@ -413,13 +426,4 @@ fn extra_authorization(header: &HeaderValue) -> TokenFacts {
     let text = String::from_utf8_lossy(header.as_bytes());
     let token = text.strip_prefix("Bearer ").unwrap_or(&text).to_owned();
     TokenFacts::of(&Token::new(token, auth::TokenSource::ExtraHeaders))
-}
-
-fn not_a_header(token: &Token) -> Diagnosis {
-    Diagnosis {
-        code: Code::TokenNotAHeader,
-        summary: "the token holds a character that no HTTP header can, such as a newline".into(),
-        evidence: vec![format!("the token is from {}, {token}", token.source())],
-        fixes: vec!["copy the token again: it is one line of letters, digits, dots, `-` and `_`".into()],
-    }
 }

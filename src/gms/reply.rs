@@ -10,6 +10,8 @@ use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use serde::Deserialize;
 
+use crate::auth::{Diagnosis, NoToken};
+
 /// An answer, its body read to the end or to the cap.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
@@ -21,6 +23,8 @@ pub(crate) struct Reply {
     pub(crate) body: Bytes,
     /// The body was longer than the cap.
     pub(crate) capped: bool,
+    /// The number of the token that the request went with; 0 without one.
+    pub(crate) generation: u64,
 }
 
 /// Why there is no answer.
@@ -30,6 +34,8 @@ pub(crate) struct TransportFault {
     pub(crate) kind: TransportKind,
     /// What happened, in words that hold no address and no secret.
     pub(crate) problem: String,
+    /// What it was, where that is known already: a token that cannot be used.
+    pub(crate) diagnosis: Option<Box<Diagnosis>>,
 }
 
 /// How far a request got before it failed: this decides what may be sent again.
@@ -50,6 +56,10 @@ pub(crate) enum TransportKind {
     Broken,
     /// The request cannot be made at all.
     Unsendable,
+    /// There is no token to send it with, and asking for one again may help.
+    NoTokenYet,
+    /// There is no token to send it with.
+    NoToken,
 }
 
 impl Reply {
@@ -161,14 +171,24 @@ impl TransportFault {
             TransportKind::Name => "the name of the host is unknown".to_owned(),
             _ => deepest,
         };
-        Self { kind, problem }
+        Self { kind, problem, diagnosis: None }
+    }
+}
+
+impl From<NoToken> for TransportFault {
+    fn from(no_token: NoToken) -> Self {
+        Self {
+            kind: if no_token.transient { TransportKind::NoTokenYet } else { TransportKind::NoToken },
+            problem: no_token.diagnosis.evidence.join("; "),
+            diagnosis: Some(Box::new(no_token.diagnosis)),
+        }
     }
 }
 
 impl TransportKind {
     /// Nothing has reached the server.
     pub(crate) fn nothing_sent(self) -> bool {
-        matches!(self, Self::Connect | Self::Name | Self::Tls | Self::ConnectTimeout | Self::Unsendable)
+        !matches!(self, Self::Timeout | Self::Broken)
     }
 }
 
@@ -216,6 +236,7 @@ mod tests {
                 .collect(),
             body: Bytes::from_static(body.as_bytes()),
             capped: false,
+            generation: 0,
         }
     }
 

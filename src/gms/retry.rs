@@ -127,11 +127,17 @@ mod tests {
         if let Some(value) = retry_after {
             headers.insert("retry-after", value.parse().unwrap());
         }
-        Reply { status: StatusCode::from_u16(status).unwrap(), headers, body: Bytes::new(), capped: false }
+        Reply {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers,
+            body: Bytes::new(),
+            capped: false,
+            generation: 0,
+        }
     }
 
     fn broken() -> Result<Reply, TransportFault> {
-        Err(TransportFault { kind: TransportKind::Broken, problem: "reset".into() })
+        Err(TransportFault { kind: TransportKind::Broken, problem: "reset".into(), diagnosis: None })
     }
 
     /// Runs against scripted answers; the last one repeats.

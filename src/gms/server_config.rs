@@ -116,6 +116,7 @@ mod tests {
             headers: reqwest::header::HeaderMap::new(),
             body: body.into(),
             capped: false,
+            generation: 0,
         })
     }
 

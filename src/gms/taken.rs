@@ -60,6 +60,7 @@ mod tests {
             headers: reqwest::header::HeaderMap::new(),
             body: bytes::Bytes::copy_from_slice(body),
             capped: false,
+            generation: 0,
         })
     }
 

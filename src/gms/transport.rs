@@ -86,6 +86,6 @@ impl Transport {
                 break;
             }
         }
-        Ok(Reply { status, headers, body: body.freeze(), capped })
+        Ok(Reply { status, headers, body: body.freeze(), capped, generation: 0 })
     }
 }

@@ -118,7 +118,7 @@ fn with_datahub_rest(options: &Options, environment: &Environment) -> SinkRegist
     let start = Some(super::embedded::starter(environment.clone()));
     #[cfg(not(feature = "embedded"))]
     let start: Option<crate::sink::datahub_rest::StartEmbedded> = None;
-    let overrides = Overrides { server: options.server.clone(), token: options.token.clone() };
+    let overrides = Overrides { server: options.server.clone(), tokens: options.tokens.clone() };
     let environment = environment.clone();
     sinks.register(DATAHUB_REST, move |fields, warnings| {
         let config = DatahubRestConfig::read(fields, &overrides, &environment, warnings)?;

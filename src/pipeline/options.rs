@@ -3,9 +3,10 @@
 use std::fmt;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::lock::IfRunning;
-use crate::auth::Token;
+use crate::auth::TokenProvider;
 use crate::sink::SinkRegistry;
 use crate::source::SourceRegistry;
 
@@ -19,8 +20,8 @@ pub struct Options {
     pub sinks: SinkRegistry,
     /// The server of a `datahub-rest` sink, in place of the recipe's; `embedded` for the one in this process.
     pub server: Option<String>,
-    /// The token of a `datahub-rest` sink, in place of the recipe's.
-    pub token: Option<Token>,
+    /// Where the tokens of a `datahub-rest` sink come from, in place of the recipe's.
+    pub tokens: Option<Arc<dyn TokenProvider>>,
     /// Reads everything and sends nothing; opens no connection, takes no lock and leaves no dead letters.
     pub dry_run: bool,
     /// Shows the first records and sends nothing.

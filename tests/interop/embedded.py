@@ -1,9 +1,12 @@
 """An embedded GMS for a test: a process of its own, a database file of its own, a token that it issued."""
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import tempfile
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -13,7 +16,9 @@ from typing import Any
 
 PROGRAM = os.environ["DATAHUB_EMIT"]
 ROOT = Path(__file__).resolve().parents[2]
-WAREHOUSE = ROOT / "fixtures" / "metadata" / "warehouse"
+
+# An hour before this was read: a clock that is set meanwhile does not jump by more.
+STARTED = (time.time() - 3600) * 1000
 
 # Nobody waits longer than this for anything here; it is only there so that a hang becomes a failure.
 DEADLINE_SECONDS = 120
@@ -30,16 +35,26 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
+def comparable(system_metadata: dict[str, Any]) -> dict[str, Any]:
+    """System metadata without the client's name, and without the time where it is that of the run."""
+    kept = dict(system_metadata)
+    if kept.get("lastObserved", 0) > STARTED:
+        del kept["lastObserved"]
+    properties = kept.get("properties") or {}
+    kept["properties"] = {name: value for name, value in properties.items() if not name.startswith("client")}
+    return kept
+
+
 class Gms:
     """`datahub-emit gms serve` on a free port, with a token of the user `datahub`. A context manager."""
 
     def __enter__(self) -> "Gms":
         self._directory = tempfile.TemporaryDirectory(prefix="datahub-emit-interop-")
         self.home = Path(self._directory.name)
-        data = self.home / "gms.sqlite"
+        self.data = self.home / "gms.sqlite"
         self._errors = (self.home / "gms.log").open("w+")
         self._process = subprocess.Popen(
-            [PROGRAM, "gms", "serve", "--listen", "127.0.0.1:0", "--data", str(data)],
+            [PROGRAM, "gms", "serve", "--listen", "127.0.0.1:0", "--data", str(self.data)],
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
@@ -48,10 +63,13 @@ class Gms:
         )
         try:
             self.url = self._ready()["gms"].rstrip("/")
-            created = self.run(PROGRAM, "gms", "token", "create", "--data", str(data), "--actor", "datahub")
+            created = self.run(PROGRAM, "gms", "token", "create", "--data", str(self.data), "--actor", "datahub")
             self.token = created.stdout.strip()
             if not self.token:
                 raise AssertionError(f"no token was printed: {created.stderr}")
+            # Its user and its token.
+            self._own = frozenset[str]()
+            self._own = frozenset(urn for urn, *_ in self.rows())
         except BaseException:
             self.__exit__()
             raise
@@ -96,18 +114,22 @@ class Gms:
             raise AssertionError(f"{shown}\nexit code {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
         return done
 
-    def recipe(self, **sink: Any) -> str:
-        """Writes a recipe that carries the warehouse to this server, and says where it is. JSON, which is YAML too."""
-        path = self.home / f"recipe-{len(list(self.home.glob('recipe-*')))}.yml"
-        recipe = {
-            "source": {"type": "file", "config": {"path": str(WAREHOUSE)}},
-            "sink": {
-                "type": "datahub-rest",
-                "config": {"server": self.url, "token": "${INTEROP_TOKEN}", **sink},
-            },
-        }
-        path.write_text(json.dumps(recipe))
-        return str(path)
+    def aspects(self, urn: str) -> dict[str, Any]:
+        """All latest aspects of an entity: name to value."""
+        entity = self.get(f"/entitiesV2/{urllib.parse.quote(urn, safe='')}")
+        return {name: aspect["value"] for name, aspect in entity["aspects"].items()}
+
+    def rows(self) -> dict[tuple[Any, ...], Any]:
+        """What the server has stored since it was ready, out of its data file: every version of every aspect, and every
+        row of every time series. What tells the clients apart, or the moment, is left out."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.data}?mode=ro", uri=True)) as database:
+            aspects = database.execute("SELECT urn, aspect, version, metadata, system_metadata FROM aspect")
+            series = database.execute("SELECT urn, aspect, timestamp, metadata, system_metadata FROM timeseries")
+            return {
+                (urn, aspect, which): (json.loads(value), comparable(json.loads(system)))
+                for urn, aspect, which, value, system in [*aspects, *series]
+                if urn not in self._own
+            }
 
     def get(self, path: str, token: str | None = None) -> Any:
         """GET, with the server's own token unless another is given."""
@@ -117,8 +139,3 @@ class Gms:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=DEADLINE_SECONDS) as answer:
             return json.load(answer)
-
-    def aspects(self, urn: str) -> dict[str, Any]:
-        """All latest aspects of an entity: name to value."""
-        entity = self.get(f"/entitiesV2/{urllib.parse.quote(urn, safe='')}")
-        return {name: aspect["value"] for name, aspect in entity["aspects"].items()}

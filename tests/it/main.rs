@@ -24,3 +24,5 @@ mod sandbox;
 mod scripted_gms;
 mod secrets;
 mod server;
+mod tokens;
+mod wire;

@@ -79,9 +79,12 @@ fn what_the_environment_asks_for_and_is_not_built_yet_is_named_too() {
             "recipe.yml",
         ]))
     };
-    for (name, value) in [("DATAHUB_INGESTION_DEFAULT_SINK", "datahub-kafka"), ("DATAHUB_AUTH_TYPE", "pat")] {
+    for (name, value, words) in [
+        ("DATAHUB_INGESTION_DEFAULT_SINK", "datahub-kafka", "not supported yet"),
+        ("DATAHUB_AUTH_TYPE", "azure_entra", "not supported here"),
+    ] {
         let ran = with(name, value).ends_with(2);
-        assert!(ran.stderr.contains(name) && ran.stderr.contains("not supported yet"), "{ran:#?}");
+        assert!(ran.stderr.contains(name) && ran.stderr.contains(words), "{ran:#?}");
     }
     with("DATAHUB_INGESTION_DEFAULT_SINK", "datahub-rest").ends_with(4);
     sandbox.recipe("tags.jsonl", "{type: blackhole}");

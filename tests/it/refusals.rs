@@ -213,7 +213,8 @@ fn a_refusal_in_the_middle_loses_nothing() {
     assert_kept(&ran, &report);
     assert_stored(&server, &report);
     let refused = server.writes().into_iter().filter(|status| *status == Some(401)).count();
-    assert!((1..=MAX_THREADS).contains(&refused), "{refused}");
+    // What was under way, and one try more of a token that had been good.
+    assert!((1..=MAX_THREADS + 1).contains(&refused), "{refused}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A server that answers as a test says, request by request: for the faults that no real server makes on demand.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -20,6 +21,8 @@ pub(crate) enum Answer {
     Reset,
     /// Says that a longer body follows than does.
     Cut,
+    /// What is sent here, when it is. Until then the request stays open.
+    Later(tokio::sync::oneshot::Receiver<Self>),
 }
 
 impl Answer {
@@ -40,6 +43,9 @@ impl Request {
     pub(crate) fn proposals(&self) -> Vec<(String, String)> {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
+        if let Value::Array(items) = &body {
+            return items.iter().flat_map(|item| openapi_aspects(item, &text(item, "urn"))).collect();
+        }
         match (&body["proposals"], &body["proposal"]) {
             (Value::Array(proposals), _) => {
                 proposals.iter().map(|p| (text(p, "entityUrn"), text(p, "aspectName"))).collect()
@@ -50,7 +56,7 @@ impl Request {
     }
 
     pub(crate) fn is_write(&self) -> bool {
-        ["POST ", "PATCH ", "DELETE "].iter().any(|method| self.head.starts_with(method))
+        self.method() != "GET"
     }
 
     /// Method and path.
@@ -58,6 +64,27 @@ impl Request {
         let line = self.head.lines().next().unwrap_or_default();
         line.strip_suffix(" HTTP/1.1").unwrap_or(line)
     }
+
+    pub(crate) fn method(&self) -> &str {
+        self.head.split(' ').next().unwrap_or_default()
+    }
+
+    /// The path with its query.
+    pub(crate) fn path(&self) -> &str {
+        self.head.split(' ').nth(1).unwrap_or_default()
+    }
+
+    /// The headers, their names in small letters.
+    pub(crate) fn headers(&self) -> BTreeMap<String, String> {
+        let lines = self.head.lines().skip(1).filter_map(|line| line.split_once(':'));
+        lines.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect()
+    }
+}
+
+/// The aspects of one item of an OpenAPI request.
+fn openapi_aspects(item: &Value, urn: &str) -> Vec<(String, String)> {
+    let names = item.as_object().into_iter().flat_map(|item| item.keys());
+    names.filter(|name| *name != "urn").map(|name| (urn.to_owned(), name.clone())).collect()
 }
 
 type Script = dyn Fn(&Request) -> Answer + Send + Sync;
@@ -136,7 +163,7 @@ impl ScriptedGms {
         format!("http://{}", self.address)
     }
 
-    /// Every write, in the order in which they came.
+    /// Every request but GETs, in the order in which they came.
     pub(crate) fn writes(&self) -> Vec<Request> {
         self.log.writes.lock().unwrap().clone()
     }
@@ -156,9 +183,10 @@ impl Apart {
 }
 
 impl Log {
-    fn begin(&self, request: &Request) {
+    /// Returns what the request is about.
+    fn begin(&self, request: &Request) -> Vec<String> {
         if self.forgetful.load(std::sync::atomic::Ordering::SeqCst) {
-            return;
+            return Vec::new();
         }
         self.writes.lock().unwrap().push(request.clone());
         let mut open = self.open.lock().unwrap();
@@ -166,37 +194,33 @@ impl Log {
         urns.dedup();
         let twice = urns.iter().filter(|urn| open.contains(urn)).cloned();
         self.collisions.lock().unwrap().extend(twice);
-        open.extend(urns);
+        open.extend(urns.iter().cloned());
+        urns
     }
 
-    fn end(&self, request: &Request) {
-        let mut open = self.open.lock().unwrap();
-        if open.is_empty() {
-            return;
-        }
-        for (urn, _) in request.proposals() {
-            open.retain(|other| *other != urn);
-        }
+    fn end(&self, urns: &[String]) {
+        self.open.lock().unwrap().retain(|open| !urns.contains(open));
     }
 }
 
 async fn serve(mut stream: TcpStream, log: Arc<Log>, script: Arc<Script>) {
     while let Some(request) = read(&mut stream).await {
-        let answer = if request.is_write() {
-            log.begin(&request);
+        let mut urns = Vec::new();
+        if request.is_write() {
+            urns = log.begin(&request);
             // Other requests get a chance to arrive while this one is open.
             tokio::task::yield_now().await;
-            let answer = script(&request);
-            log.end(&request);
-            answer
-        } else {
-            script(&request)
+        }
+        let answer = match script(&request) {
+            Answer::Later(answer) => answer.await.unwrap_or(Answer::Reset),
+            at_once => at_once,
         };
+        log.end(&urns);
         let (status, body, headers, length) = match answer {
             Answer::Status(status, body) => (status, body.clone(), "", body.len()),
             Answer::With(status, body, headers) => (status, body.clone(), headers, body.len()),
             Answer::Cut => (200, "{\"value\":".into(), "", 1_000),
-            Answer::Reset => return,
+            Answer::Reset | Answer::Later(_) => return,
         };
         let json = if headers.contains("Content-Type:") { "" } else { "Content-Type: application/json\r\n" };
         let text =
@@ -218,7 +242,8 @@ async fn read(stream: &mut TcpStream) -> Option<Request> {
             return None;
         }
     };
-    let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+    // A header's bytes are Latin-1, one each character.
+    let head: String = bytes[..end].iter().map(|byte| char::from(*byte)).collect();
     let length: usize = head
         .lines()
         .find_map(|line| {

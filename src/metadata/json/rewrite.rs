@@ -7,6 +7,8 @@
 //!   `pre_json_transform` does the same). GMS takes an absent member for null, and refuses null itself.
 //! - Where a union is, an object of one member is its tag and stays; a class there moves from
 //!   `com.linkedin.pegasus2avro` to `com.linkedin`, where GMS has it.
+//! - A text, a number or a boolean that stands in a union's place without a tag gets one, as Python's classes give it one:
+//!   GMS takes no union without.
 //! - Where a union with aliases is, a `fieldDiscriminator` is left out, and all but the member that it names.
 //! - Anywhere else in a record, an object of one member named `string`, `int`, `long`, `float`, `double`, `boolean` or
 //!   `array`, with a value of that type, is Avro's mark of a nullable field, and its value takes its place.
@@ -67,6 +69,16 @@ impl Rewriter {
         let (_, end) = cursor.walk(&mut pass)?;
         pass.copy_to(end);
         Ok(())
+    }
+}
+
+/// The tag, opened, of a value in a union. Every union of the model that has a number has `double`.
+fn union_tag(kind: Kind) -> Option<&'static [u8]> {
+    match kind {
+        Kind::String => Some(br#"{"string":"#),
+        Kind::Integer | Kind::Fraction => Some(br#"{"double":"#),
+        Kind::Boolean => Some(br#"{"boolean":"#),
+        Kind::Null | Kind::Object | Kind::Array => None,
     }
 }
 
@@ -292,7 +304,15 @@ impl Visitor for Pass<'_> {
                 frame.discriminator = Some(start + 1..end - 1);
             }
         }
-        self.begin_value(start, kind);
+        let node = self.begin_value(start, kind);
+        if node.role == Role::Union
+            && let Some(tag) = union_tag(kind)
+        {
+            self.copy_to(start);
+            self.out.extend_from_slice(tag);
+            self.copy_to(end);
+            self.out.push(b'}');
+        }
     }
 
     fn close(&mut self, at: usize, object: bool) {

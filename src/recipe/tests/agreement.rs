@@ -174,10 +174,12 @@ fn json_tree() -> impl Strategy<Value = Json> {
         (-1e9..1e9).prop_map(Json::from),
         text.clone().prop_map(Json::from),
     ];
+    // serde_yaml does not quote the name of a merge, which another test is about.
+    let name = "[a-z]{1,6}|[ -#%-\\[\\]-~]{1,8}".prop_filter("a merge", |name| name != "<<");
     let tree = leaf.prop_recursive(4, 40, 6, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(Json::from),
-            prop::collection::btree_map("[a-z]{1,6}|[ -#%-\\[\\]-~]{1,8}", inner, 0..6)
+            prop::collection::btree_map(name.clone(), inner, 0..6)
                 .prop_map(|map| Json::Object(map.into_iter().collect())),
         ]
     });

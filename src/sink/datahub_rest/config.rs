@@ -1,12 +1,14 @@
 //! The keys of `sink.config`.
 
+mod auth;
 mod delivery;
 mod destination;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::auth::Token;
+use crate::auth::TokenProvider;
 use crate::emitter::{Emitter, EmitterBuilder, MAX_BATCH, SinkMode};
 use crate::gms::{ClientMode, EmitMode, Endpoint, RetryPolicy, TlsSettings};
 use crate::recipe::{Environment, Fields};
@@ -22,8 +24,8 @@ const LONGEST_TIMEOUT: f64 = 366.0 * 86_400.0;
 pub struct DatahubRestConfig {
     /// `server`, or what the environment says.
     pub server: Server,
-    /// `token`, or what the environment says for the environment's server.
-    pub token: Option<Token>,
+    /// `token` or `auth`, or what the environment says for the environment's server.
+    pub tokens: Option<Arc<dyn TokenProvider>>,
     delivery: Delivery,
     limits: Limits,
     timeout: Duration,
@@ -55,8 +57,7 @@ impl DatahubRestConfig {
         warnings: &mut Vec<String>,
     ) -> Option<Self> {
         let server = destination::read_server(fields, overrides, environment);
-        let token = destination::read_token(fields, overrides, server.as_ref(), environment, warnings);
-        fields.not_yet("auth", "use `token`");
+        let tokens = destination::read_tokens(fields, overrides, server.as_ref(), environment, warnings);
         accept_what_has_no_effect(fields, warnings);
         let tcp_keepalive = fields.boolean("tcp_keepalive").or_else(|| {
             let variable = "DATAHUB_REST_SINK_DEFAULT_TCP_KEEPALIVE";
@@ -74,7 +75,7 @@ impl DatahubRestConfig {
             component: component.or_else(|| environment.get("DATAHUB_COMPONENT").map(str::to_owned)),
             // Last, so that the other keys' mistakes are told together with this one.
             server: server?,
-            token,
+            tokens,
         };
         Some(config)
     }
@@ -95,7 +96,7 @@ impl DatahubRestConfig {
     }
 
     /// An emitter with these settings.
-    pub(super) fn emitter(&self, server: &str, token: Option<Token>) -> EmitterBuilder {
+    pub(super) fn emitter(&self, server: &str, tokens: Option<Arc<dyn TokenProvider>>) -> EmitterBuilder {
         let mut builder = Emitter::builder(server)
             .client_mode(ClientMode::Ingestion)
             .mode(self.delivery.mode)
@@ -117,8 +118,8 @@ impl DatahubRestConfig {
         if let Some(timeout) = self.delivery.trace_timeout {
             builder = builder.trace_timeout(timeout);
         }
-        if let Some(token) = token {
-            builder = builder.token_from(token);
+        if let Some(tokens) = tokens {
+            builder = builder.token_provider(tokens);
         }
         if let Some(component) = &self.component {
             builder = builder.component(component);

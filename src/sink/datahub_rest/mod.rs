@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::{BoxFuture, RequestCounts, Sink, SinkSummary, TokenSummary};
 use crate::Error;
-use crate::auth::{Token, TokenFacts, TokenSource};
+use crate::auth::{FixedToken, Token, TokenFacts, TokenSource};
 use crate::emitter::{Delivery, Emitter, SinkMode};
 use crate::gms::{EmitMode, Endpoint, ServerConfig};
 
@@ -46,7 +46,6 @@ pub struct DatahubRestSink {
     mode: SinkMode,
     endpoint: Endpoint,
     emit_mode: EmitMode,
-    token: TokenSummary,
     /// Stopped when the last outcome is known.
     embedded: Mutex<Option<EmbeddedServer>>,
 }
@@ -63,7 +62,7 @@ impl DatahubRestSink {
     ) -> Result<Self, Error> {
         let (mode, endpoint, emit_mode) = (config.mode(), config.endpoint(), config.emit_mode());
         let (builder, embedded) = match &config.server {
-            Server::At(server) => (config.emitter(server, config.token.clone()), None),
+            Server::At(server) => (config.emitter(server, config.tokens.clone()), None),
             Server::Embedded { data } => {
                 let start = start_embedded.ok_or_else(|| {
                     Error::new(
@@ -73,7 +72,8 @@ impl DatahubRestSink {
                 })?;
                 let embedded = start(data.clone()).await?;
                 let token = Token::new(embedded.token.clone(), TokenSource::Embedded);
-                (config.emitter(&embedded.url, Some(token)).direct(), Some(embedded))
+                let tokens = Arc::new(FixedToken::new(token));
+                (config.emitter(&embedded.url, Some(tokens)).direct(), Some(embedded))
             }
         };
         let emitter = builder.build()?;
@@ -83,8 +83,7 @@ impl DatahubRestSink {
             version = server.version.as_deref().unwrap_or("unknown"),
             "connected to GMS"
         );
-        let token = summary(emitter.client().token());
-        Ok(Self { emitter, server, mode, endpoint, emit_mode, token, embedded: Mutex::new(embedded) })
+        Ok(Self { emitter, server, mode, endpoint, emit_mode, embedded: Mutex::new(embedded) })
     }
 }
 
@@ -138,7 +137,7 @@ impl Sink for DatahubRestSink {
                 split: counts.split,
                 bytes: counts.bytes,
             },
-            token: self.token.clone(),
+            token: summary(self.emitter.client().token().as_deref()),
             warnings: if self.emitter.is_single_only() { vec![SINGLE_ONLY.to_owned()] } else { Vec::new() },
         }
     }

@@ -14,6 +14,14 @@ fn by_place(value: &Value, node: &'static Node, is_root: bool) -> Value {
     let members = match value {
         Value::Array(items) => return items.iter().map(|item| by_place(item, node.item(), false)).collect(),
         Value::Object(members) => members.iter().filter(|(_, value)| !value.is_null()),
+        scalar if node.role == Role::Union => {
+            return match scalar {
+                Value::String(_) => serde_json::json!({"string": scalar}),
+                Value::Number(_) => serde_json::json!({"double": scalar}),
+                Value::Bool(_) => serde_json::json!({"boolean": scalar}),
+                _ => scalar.clone(),
+            };
+        }
         scalar => return scalar.clone(),
     };
     let is_record = node.role == Role::Plain;

@@ -1,8 +1,10 @@
 //! Which server the sink sends to, and with which token.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use crate::auth::{Token, TokenSource};
+use super::auth;
+use crate::auth::{FixedToken, TokenProvider, TokenSource};
 use crate::gms::{GmsEnvironment, ServerAddress};
 use crate::recipe::{Environment, Fields};
 
@@ -29,8 +31,8 @@ pub enum Server {
 pub struct Overrides {
     /// The server's address, or `embedded`.
     pub server: Option<String>,
-    /// The token.
-    pub token: Option<Token>,
+    /// Where tokens come from.
+    pub tokens: Option<Arc<dyn TokenProvider>>,
 }
 
 /// `Server::At` holds an address that was checked.
@@ -87,60 +89,58 @@ fn address(fields: &mut Fields<'_>, text: &str, whose: &str) -> Option<Server> {
     }
 }
 
-/// A token from the environment goes only to the server that the environment names: neither a recipe nor a server given
-/// in its place may take it elsewhere. A variable that holds a token alone, without any server beside it, goes to the
-/// server that is given by hand.
-pub(super) fn read_token(
+/// Whose token goes to the server. The first that there is counts: one that was given in the recipe's place, `token` or
+/// `auth`, and then, for the server that the environment names and no other, `DATAHUB_AUTH_TYPE`, `DATAHUB_GMS_TOKEN`,
+/// `~/.datahubenv`; last, for any server as in the Python client, the system client's variables.
+///
+/// A token from the environment goes only to the environment's server, so that neither a recipe nor a server given in its
+/// place may take it elsewhere. A variable that holds a token alone, without any server beside it, goes to the server
+/// that is given by hand.
+pub(super) fn read_tokens(
     fields: &mut Fields<'_>,
     overrides: &Overrides,
     server: Option<&Server>,
     environment: &Environment,
     warnings: &mut Vec<String>,
-) -> Option<Token> {
+) -> Option<Arc<dyn TokenProvider>> {
     let written = fields.secret("token");
-    if let Some(token) = &overrides.token {
-        return Some(token.clone());
+    let provided = auth::read(fields, environment, warnings);
+    if let Some(tokens) = &overrides.tokens {
+        return Some(Arc::clone(tokens));
     }
     if let Some(text) = written {
-        let trimmed = text.trim();
-        if trimmed.len() != text.len() {
-            warnings.push("sink.config.token has white space around it, which is left out".into());
-        }
-        return Some(Token::new(trimmed, TokenSource::Recipe));
+        return Some(auth::fixed(&text, TokenSource::Recipe, warnings));
+    }
+    if provided.is_some() || fields.has("auth") {
+        return provided;
     }
     let Some(Server::At(server)) = server else {
         return None;
     };
-    let carries_its_own = carries_authorization(fields);
+    if carries_authorization(fields) {
+        return None;
+    }
     let found = GmsEnvironment::read(environment).ok()?;
     let origin = |text: &str| ServerAddress::parse(text).ok().map(|address| address.origin());
     let named = found.server.as_deref().and_then(origin) == origin(server);
-    if named && !carries_its_own && is_set(environment, "DATAHUB_AUTH_TYPE") {
-        refuse_variable(fields, "DATAHUB_AUTH_TYPE");
-        return None;
+    if named && let Some(said) = auth::from_variables(environment, warnings) {
+        return said.map_err(|problem| fields.mistake("auth", problem)).ok();
     }
     if let Some(token) = found.token {
         if named || (overrides.server.is_some() && found.server.is_none()) {
-            return Some(token);
+            return Some(Arc::new(FixedToken::new(token)));
         }
-        if !fields.has("extra_headers") {
-            let advice = match (&overrides.server, token.source()) {
-                (Some(_), _) => "to send one, name its file by --token-file",
-                (None, TokenSource::DatahubEnv) => "to send one, write `token` under sink.config",
-                (None, _) => "to send it, write `token: ${DATAHUB_GMS_TOKEN}` under sink.config",
-            };
-            warnings.push(format!(
-                "the token from {} is not sent to {server}, because the environment does not name that server; {advice}",
-                token.source()
-            ));
-        }
+        let advice = match (&overrides.server, token.source()) {
+            (Some(_), _) => "to send one, name its file by --token-file",
+            (None, TokenSource::DatahubEnv) => "to send one, write `token` under sink.config",
+            (None, _) => "to send it, write `token: ${DATAHUB_GMS_TOKEN}` under sink.config",
+        };
+        warnings.push(format!(
+            "the token from {} is not sent to {server}, because the environment does not name that server; {advice}",
+            token.source()
+        ));
     }
-    // DataHub's client falls back on these whenever it has no token, whatever the server (`rest_emitter.py`).
-    let system_client = ["DATAHUB_SYSTEM_CLIENT_ID", "DATAHUB_SYSTEM_CLIENT_SECRET"];
-    if !carries_its_own && system_client.iter().all(|name| is_set(environment, name)) {
-        refuse_variable(fields, "DATAHUB_SYSTEM_CLIENT_ID (with DATAHUB_SYSTEM_CLIENT_SECRET)");
-    }
-    None
+    auth::system_client(environment)
 }
 
 /// Whether the recipe sends an Authorization header of its own, beside which no other counts.
@@ -148,18 +148,4 @@ fn carries_authorization(fields: &mut Fields<'_>) -> bool {
     let headers = fields.node("extra_headers").and_then(|node| node.entries());
     headers
         .is_some_and(|headers| headers.iter().any(|header| header.key.eq_ignore_ascii_case("authorization")))
-}
-
-fn refuse_variable(fields: &mut Fields<'_>, variable: &str) {
-    fields.mistake(
-        "token",
-        format!(
-            "the environment variable {variable}, which says how to log in, is not supported yet: set `token`, or unset \
-             the variable"
-        ),
-    );
-}
-
-pub(super) fn is_set(environment: &Environment, variable: &str) -> bool {
-    environment.get(variable).is_some_and(|text| !text.trim().is_empty())
 }

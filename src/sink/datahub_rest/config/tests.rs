@@ -1,5 +1,5 @@
 use super::*;
-use crate::auth::TokenSource;
+use crate::auth::FileProvider;
 use crate::recipe::{Format, Recipe};
 
 /// Reads `sink.config`; what was wrong with it comes second.
@@ -29,7 +29,7 @@ fn the_defaults_are_those_of_datahub_s_sink() {
     let config = config.unwrap();
     assert_eq!((error.as_str(), warnings), ("", Vec::new()));
     assert_eq!(config.server, Server::At("http://gms:8080".into()));
-    assert!(config.token.is_none());
+    assert!(config.tokens.is_none());
     assert_eq!(config.mode(), SinkMode::AsyncBatch);
     assert_eq!((config.limits.max_threads, config.limits.max_per_batch), (15, 100));
     assert_eq!((config.limits.max_pending_requests, config.limits.max_batch_bytes), (2_000, None));
@@ -60,7 +60,7 @@ fn a_token_of_the_environment_goes_to_the_environment_s_server_alone() {
     let environment = [("DATAHUB_GMS_URL", "http://gms:8080/"), ("DATAHUB_GMS_TOKEN", "from-environment\n")];
     let source = |config: &str, environment: &[(&str, &str)]| {
         let (config, _, warnings) = read(config, environment);
-        (config.unwrap().token.map(|token| token.source().to_string()), warnings.len())
+        (config.unwrap().tokens.map(|tokens| tokens.source().to_string()), warnings.len())
     };
     let sent = (Some("env:DATAHUB_GMS_TOKEN".to_owned()), 0);
     assert_eq!(source("{}", &environment), sent);
@@ -91,7 +91,6 @@ fn what_has_no_effect_is_a_warning_and_what_is_not_there_a_mistake() {
         read("{server: 'http://gms:1', pool_connections: 5, pool_maxsize: 5}", &[]);
     assert!(config.is_some() && error.is_empty());
     assert_eq!(warnings.len(), 2);
-    assert!(read("{server: 'http://gms:1', auth: {type: pat}}", &[]).1.contains("auth"));
     assert!(read("{server: 'http://gms:1', data: x.sqlite}", &[]).1.contains("embedded"));
 }
 
@@ -106,12 +105,12 @@ fn no_server_anywhere_says_what_to_do() {
 fn a_server_that_is_given_by_hand_gets_no_token_of_another_one() {
     let token = ("DATAHUB_GMS_TOKEN", "of-production");
     let production = [("DATAHUB_GMS_URL", "http://prod:8080"), token];
-    let given = |server: &str| Overrides { server: Some(server.into()), token: None };
+    let given = |server: &str| Overrides { server: Some(server.into()), tokens: None };
     let source = |overrides: &Overrides, config: &str, environment: &[(&str, &str)]| {
         let (config, error, warnings) = read_with(overrides, config, environment);
         assert_eq!(error, "");
-        let token = config.unwrap().token;
-        (token.map(|token| token.source().to_string()), warnings)
+        let tokens = config.unwrap().tokens;
+        (tokens.map(|tokens| tokens.source().to_string()), warnings)
     };
     for config in ["{}", "server: http://prod:8080", "server: embedded"] {
         let (token, warnings) = source(&given("http://127.0.0.1:7004"), config, &production);
@@ -123,42 +122,97 @@ fn a_server_that_is_given_by_hand_gets_no_token_of_another_one() {
     assert_eq!(source(&given("http://prod:8080/api"), "{}", &production), sent);
     assert_eq!(source(&given("http://127.0.0.1:7004"), "{}", &[token]), sent);
     assert_eq!(source(&given("embedded"), "{}", &production), (None, Vec::new()));
-    let both = Overrides {
-        token: Some(Token::new("x", TokenSource::File("t".into()))),
-        ..given("http://127.0.0.1:7004")
-    };
+    let both = Overrides { tokens: Some(Arc::new(FileProvider::new("t"))), ..given("http://127.0.0.1:7004") };
     assert_eq!(source(&both, "{}", &production), (Some("file:t".into()), Vec::new()));
 
     let (_, error, _) = read_with(&given("localhost"), "server: http://gms:1", &[]);
     assert!(error.contains("given in its place"), "{error}");
 }
 
+/// Where the token comes from, with these keys and variables.
+fn source(config: &str, environment: &[(&str, &str)]) -> Result<Option<String>, String> {
+    let (config, error, _) = read(config, environment);
+    let config = config.filter(|_| error.is_empty()).ok_or(error)?;
+    Ok(config.tokens.map(|tokens| tokens.source().to_string()))
+}
+
 #[test]
-fn ways_to_log_in_that_are_not_there_are_named_where_they_would_count() {
+fn one_order_says_which_token_counts() {
     const SERVER: (&str, &str) = ("DATAHUB_GMS_URL", "http://gms:1");
     const AUTH: (&str, &str) = ("DATAHUB_AUTH_TYPE", "k8s_oidc");
+    const FILE: (&str, &str) = ("DATAHUB_AUTH_TOKEN_FILE", "/run/token");
+    const TOKEN: (&str, &str) = ("DATAHUB_GMS_TOKEN", "x");
     const ID: (&str, &str) = ("DATAHUB_SYSTEM_CLIENT_ID", "id");
     const SECRET: (&str, &str) = ("DATAHUB_SYSTEM_CLIENT_SECRET", "s3cr3t-s3cr3t");
-    for (config, environment, refused) in [
-        ("{}", vec![SERVER, AUTH], true),
-        ("server: http://gms:1/api", vec![SERVER, AUTH], true),
-        ("server: http://other:1", vec![SERVER, AUTH], false),
-        ("token: own", vec![SERVER, AUTH], false),
-        ("extra_headers: {authorization: Basic x}", vec![SERVER, AUTH], false),
-        ("server: embedded", vec![SERVER, AUTH, ID, SECRET], false),
-        ("server: http://other:1", vec![ID, SECRET], true),
-        ("server: http://other:1", vec![ID], false),
-        ("{server: 'http://other:1', token: own}", vec![ID, SECRET], false),
-        ("{}", vec![SERVER, ("DATAHUB_GMS_TOKEN", "x"), ID, SECRET], false),
+    for (config, environment, expected) in [
+        ("{}", vec![SERVER, AUTH, FILE, TOKEN], Some("file:/run/token")),
+        ("server: http://gms:1/api", vec![SERVER, AUTH, FILE], Some("file:/run/token")),
+        ("server: http://other:1", vec![SERVER, AUTH, FILE], None),
+        ("token: own", vec![SERVER, AUTH], Some("recipe")),
+        ("extra_headers: {authorization: Basic x}", vec![SERVER, AUTH], None),
+        ("server: embedded", vec![SERVER, AUTH, ID, SECRET], None),
+        ("server: http://other:1", vec![ID, SECRET], Some("system-client")),
+        ("server: http://other:1", vec![ID], None),
+        ("{server: 'http://other:1', token: own}", vec![ID, SECRET], Some("recipe")),
+        ("{}", vec![SERVER, TOKEN, ID, SECRET], Some("env:DATAHUB_GMS_TOKEN")),
+        ("{}", vec![SERVER, ("DATAHUB_AUTH_TYPE", "pat"), TOKEN], Some("env:DATAHUB_GMS_TOKEN")),
     ] {
-        let (_, error, _) = read(config, &environment);
-        assert_eq!(
-            error.contains("environment variable DATAHUB_") && error.contains("not supported yet"),
-            refused,
-            "{config} {environment:?} {error}"
-        );
-        assert!(!error.contains(SECRET.1), "{error}");
+        assert_eq!(source(config, &environment), Ok(expected.map(str::to_owned)), "{config} {environment:?}");
     }
+    for (environment, word) in [
+        (vec![SERVER, ("DATAHUB_AUTH_TYPE", "pat")], "DATAHUB_AUTH_TOKEN_FILE or DATAHUB_GMS_TOKEN"),
+        (vec![SERVER, ("DATAHUB_AUTH_TYPE", "azure_entra")], "command"),
+        (vec![SERVER, ("DATAHUB_AUTH_TYPE", "magic")], "pat, k8s_oidc"),
+        (vec![SERVER, ("DATAHUB_AUTH_TYPE", "oidc_client_credentials")], "DATAHUB_AUTH_TOKEN_ENDPOINT"),
+    ] {
+        let error = source("{}", &environment).unwrap_err();
+        assert!(error.contains(word), "{error}");
+    }
+}
+
+#[test]
+fn each_provider_has_its_keys() {
+    for (auth, expected) in [
+        ("{type: static, config: {token: abc}}", "recipe"),
+        ("{type: pat, config: {token: abc}}", "recipe"),
+        ("{type: PAT, config: {token_file: /run/t}}", "file:/run/t"),
+        ("{type: k8s_oidc}", "file:/var/run/secrets/eks.amazonaws.com/serviceaccount/token"),
+        ("{type: k8s_oidc, config: {token_file: /run/t, audience: gms}}", "file:/run/t"),
+        (
+            "{type: oidc_client_credentials, config: {token_endpoint: 'https://idp/token', client_id: a, client_secret: b, scope: s}}",
+            "oidc",
+        ),
+        ("{type: command, config: {command: [pass, show, datahub], timeout_sec: 5}}", "command"),
+        ("{type: env, config: {name: MY_TOKEN}}", "env:MY_TOKEN"),
+    ] {
+        let found = source(&format!("{{server: 'http://gms:1', auth: {auth}}}"), &[("MY_TOKEN", "x")]);
+        assert_eq!(found, Ok(Some(expected.to_owned())), "{auth}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_provider_is_told_where_it_is() {
+    for (auth, word) in [
+        ("{config: {}}", "auth.type"),
+        ("{type: azure_entra, config: {tenant_id: t}}", "command"),
+        ("{type: oauth_session}", "command"),
+        ("{type: acme_sso, config: {a: 1}}", "plug-ins"),
+        ("{type: static}", "auth.config.token"),
+        ("{type: pat, config: {token: a, token_file: b}}", "leave one of them out"),
+        ("{type: pat}", "token_file"),
+        ("{type: command, config: {command: []}}", "the program and its arguments"),
+        ("{type: command, config: {command: [a], tmeout_sec: 1}}", "did you mean `timeout_sec`?"),
+        ("{type: env, config: {name: NOT_SET}}", "NOT_SET is not set"),
+        (
+            "{type: oidc_client_credentials, config: {token_endpoint: idp, client_id: a, client_secret: s3cr3t-s3cr3t}}",
+            "token_endpoint",
+        ),
+    ] {
+        let error = source(&format!("{{server: 'http://gms:1', auth: {auth}}}"), &[]).unwrap_err();
+        assert!(error.contains(word) && !error.contains("s3cr3t"), "{word}: {error}");
+    }
+    let both = source("{server: 'http://gms:1', token: a, auth: {type: k8s_oidc}}", &[]).unwrap_err();
+    assert!(both.contains("leave one of them out"), "{both}");
 }
 
 type Modes = (SinkMode, Endpoint, EmitMode);

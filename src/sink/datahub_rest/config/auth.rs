@@ -1,0 +1,238 @@
+//! `auth`: where tokens come from, in the words of DataHub's Python client (`datahub.ingestion.auth`), and two of ours.
+
+use std::sync::Arc;
+
+use crate::auth::{
+    CommandProvider, FileProvider, FixedToken, OidcClientCredentials, Token, TokenProvider, TokenSource,
+};
+use crate::recipe::{Environment, Fields};
+
+/// Where EKS projects a service account's token (`k8s_projected.py`).
+const K8S_TOKEN_FILE: &str = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token";
+
+/// Says in the environment which provider is meant.
+const TYPE_VARIABLE: &str = "DATAHUB_AUTH_TYPE";
+
+type Provider = Arc<dyn TokenProvider>;
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Static,
+    Pat,
+    K8sOidc,
+    OidcClientCredentials,
+    Command,
+    Env,
+    AzureEntra,
+    OauthSession,
+}
+
+const KINDS: [(&str, Kind); 8] = [
+    ("static", Kind::Static),
+    ("pat", Kind::Pat),
+    ("k8s_oidc", Kind::K8sOidc),
+    ("oidc_client_credentials", Kind::OidcClientCredentials),
+    ("command", Kind::Command),
+    ("env", Kind::Env),
+    ("azure_entra", Kind::AzureEntra),
+    ("oauth_session", Kind::OauthSession),
+];
+
+/// What to do about a provider of the Python client that is not here.
+const BY_COMMAND: &str = "let its own tool print the token: `auth: {type: command, config: {command: [az, account, get-access-token, …]}}`";
+
+/// Reads the block `auth`, if there is one.
+pub(super) fn read(
+    fields: &mut Fields<'_>,
+    environment: &Environment,
+    warnings: &mut Vec<String>,
+) -> Option<Provider> {
+    if !fields.has("auth") {
+        return None;
+    }
+    if fields.has("token") {
+        fields.mistake("auth", "goes without `token`: leave one of them out");
+    }
+    let mut auth = fields.block("auth");
+    let mut config = auth.block("config");
+    // A type that is not in the list may be a plug-in of the Python client.
+    let named = auth.string("type");
+    let kind = named.as_deref().and_then(|name| {
+        KINDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name.trim())).map(|(_, kind)| *kind)
+    });
+    let provider = match (kind, &named) {
+        (Some(kind), _) => of_kind(kind, &mut auth, &mut config, environment, warnings),
+        (None, Some(_)) => {
+            auth.mistake(
+                "type",
+                format!(
+                    "expected one of static, pat, k8s_oidc, oidc_client_credentials, command, env; providers that are \
+                     plug-ins of the Python client cannot be loaded here: {BY_COMMAND}"
+                ),
+            );
+            None
+        }
+        (None, None) => {
+            auth.missing("type", "static, pat, k8s_oidc, oidc_client_credentials, command or env");
+            None
+        }
+    };
+    if kind.is_none_or(|kind| matches!(kind, Kind::AzureEntra | Kind::OauthSession)) {
+        // What belongs into it, no one here knows.
+        auth.node("config");
+    } else {
+        config.finish();
+    }
+    auth.finish();
+    provider
+}
+
+fn of_kind(
+    kind: Kind,
+    auth: &mut Fields<'_>,
+    config: &mut Fields<'_>,
+    environment: &Environment,
+    warnings: &mut Vec<String>,
+) -> Option<Provider> {
+    match kind {
+        Kind::Static => {
+            config.missing("token", "the token");
+            config.secret("token").map(|token| fixed(&token, TokenSource::Recipe, warnings))
+        }
+        Kind::Pat => match (config.secret("token"), config.string("token_file")) {
+            (Some(token), None) => Some(fixed(&token, TokenSource::Recipe, warnings)),
+            (None, Some(file)) => Some(Arc::new(FileProvider::new(file))),
+            (Some(_), Some(_)) => {
+                config.mistake("token_file", "goes without `token`: leave one of them out");
+                None
+            }
+            (None, None) => {
+                config.missing("token_file", "the file that holds the token, or `token`");
+                None
+            }
+        },
+        Kind::K8sOidc => {
+            // For people alone: whoever projects the token decides whom it is for.
+            config.string("audience");
+            let file = config.string("token_file").unwrap_or_else(|| K8S_TOKEN_FILE.to_owned());
+            Some(Arc::new(FileProvider::new(file)))
+        }
+        Kind::OidcClientCredentials => client_credentials(config),
+        Kind::Command => {
+            config.missing("command", "a list: the program and its arguments");
+            let seconds = config.seconds("timeout_sec").unwrap_or(CommandProvider::TIMEOUT);
+            let mut words = config.strings("command")?.into_iter();
+            let Some(program) = words.next().filter(|program| !program.is_empty()) else {
+                config.mistake("command", "expected a list: the program and its arguments");
+                return None;
+            };
+            Some(Arc::new(CommandProvider::new(program, words.collect(), seconds)))
+        }
+        Kind::Env => {
+            config.missing("name", "the name of the environment variable that holds the token");
+            let name = config.string("name")?;
+            let Some(token) = environment.get(&name) else {
+                config.mistake("name", format!("the environment variable {name} is not set"));
+                return None;
+            };
+            Some(fixed(token, TokenSource::Environment(name), warnings))
+        }
+        Kind::AzureEntra | Kind::OauthSession => {
+            auth.mistake("type", format!("is not supported here: {BY_COMMAND}"));
+            None
+        }
+    }
+}
+
+fn client_credentials(config: &mut Fields<'_>) -> Option<Provider> {
+    for (key, expected) in [
+        ("token_endpoint", "the identity provider's address for tokens, https://…"),
+        ("client_id", "the client's name at the identity provider"),
+        ("client_secret", "the client's secret"),
+    ] {
+        config.missing(key, expected);
+    }
+    let (endpoint, id) = (config.string("token_endpoint"), config.string("client_id"));
+    let secret = config.secret("client_secret");
+    let (scope, audience) = (config.string("scope"), config.string("audience"));
+    match OidcClientCredentials::new(&endpoint?, id?, secret?) {
+        Ok(provider) => Some(Arc::new(provider.scope(scope).audience(audience))),
+        Err(error) => {
+            config.mistake("token_endpoint", error.message);
+            None
+        }
+    }
+}
+
+/// A token without the white space around it.
+pub(super) fn fixed(token: &str, source: TokenSource, warnings: &mut Vec<String>) -> Provider {
+    let trimmed = token.trim();
+    if trimmed.len() != token.len() {
+        warnings
+            .push(format!("the token from {} has white space around it, which is left out", source.place()));
+    }
+    Arc::new(FixedToken::new(Token::new(trimmed, source)))
+}
+
+/// What `DATAHUB_AUTH_TYPE` and the variables beside it say (`datahub.ingestion.auth.env`); `None` where it is not set.
+///
+/// # Errors
+/// What is wrong with them.
+pub(super) fn from_variables(
+    environment: &Environment,
+    warnings: &mut Vec<String>,
+) -> Option<Result<Provider, String>> {
+    let get = |name: &str| environment.get(name).map(str::trim).filter(|value| !value.is_empty());
+    let kind = get(TYPE_VARIABLE)?;
+    let wants = |names: &str| Err(format!("{TYPE_VARIABLE}={kind} wants {names} to be set"));
+    let token = get("DATAHUB_GMS_TOKEN");
+    let file = get("DATAHUB_AUTH_TOKEN_FILE");
+    if token.is_some() && (kind != "pat" || file.is_some()) {
+        warnings.push(format!("{TYPE_VARIABLE} is set, so the token in DATAHUB_GMS_TOKEN is not used"));
+    }
+    let provider: Provider = match kind {
+        "pat" => match (file, token) {
+            (Some(file), _) => Arc::new(FileProvider::new(file)),
+            (None, Some(token)) => {
+                fixed(token, TokenSource::Environment("DATAHUB_GMS_TOKEN".into()), warnings)
+            }
+            (None, None) => return Some(wants("DATAHUB_AUTH_TOKEN_FILE or DATAHUB_GMS_TOKEN")),
+        },
+        "k8s_oidc" => Arc::new(FileProvider::new(file.unwrap_or(K8S_TOKEN_FILE))),
+        "oidc_client_credentials" => {
+            let (Some(endpoint), Some(id), Some(secret)) = (
+                get("DATAHUB_AUTH_TOKEN_ENDPOINT"),
+                get("DATAHUB_AUTH_CLIENT_ID"),
+                get("DATAHUB_AUTH_CLIENT_SECRET"),
+            ) else {
+                return Some(wants(
+                    "DATAHUB_AUTH_TOKEN_ENDPOINT, DATAHUB_AUTH_CLIENT_ID and DATAHUB_AUTH_CLIENT_SECRET",
+                ));
+            };
+            let owned = |name| get(name).map(str::to_owned);
+            match OidcClientCredentials::new(endpoint, id, secret) {
+                Ok(provider) => Arc::new(
+                    provider.scope(owned("DATAHUB_AUTH_SCOPE")).audience(owned("DATAHUB_AUTH_AUDIENCE")),
+                ),
+                Err(error) => return Some(Err(format!("DATAHUB_AUTH_TOKEN_ENDPOINT: {error}"))),
+            }
+        }
+        "azure_entra" => {
+            return Some(Err(format!("{TYPE_VARIABLE}={kind} is not supported here: {BY_COMMAND}")));
+        }
+        _ => {
+            return Some(Err(format!(
+                "{TYPE_VARIABLE} is none of pat, k8s_oidc, oidc_client_credentials; unset it, or write `auth` under \
+                 sink.config"
+            )));
+        }
+    };
+    Some(Ok(provider))
+}
+
+/// The system client's id and secret, which the Python client takes where there is no token (`rest_emitter.py`).
+pub(super) fn system_client(environment: &Environment) -> Option<Provider> {
+    let get = |name| environment.get(name).map(str::trim).filter(|value| !value.is_empty());
+    let (id, secret) = (get("DATAHUB_SYSTEM_CLIENT_ID")?, get("DATAHUB_SYSTEM_CLIENT_SECRET")?);
+    Some(Arc::new(FixedToken::new(Token::new(format!("{id}:{secret}"), TokenSource::SystemClient))))
+}
