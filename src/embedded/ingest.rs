@@ -60,9 +60,9 @@ impl Server {
                 }
             }
         }
-        let touches_access = kept
-            .iter()
-            .any(|(_, change)| matches!(change.urn.entity_type(), "corpuser" | tokens::ENTITY_TYPE));
+        let touches_access = kept.iter().any(|(_, change)| {
+            matches!(change.urn.entity_type(), "corpuser" | "dataHubPolicy" | tokens::ENTITY_TYPE)
+        });
         let result = self
             .store
             .write(move |connection| {
@@ -73,7 +73,7 @@ impl Server {
             })
             .await;
         if touches_access {
-            self.authentication.doubt();
+            self.access_may_have_changed();
         }
         let mut accepted: Vec<_> = result?;
         if let Some(id) = write.trace {

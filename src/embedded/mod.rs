@@ -26,25 +26,35 @@
 //! It runs on a thread and a runtime of its own, so it can be used from any runtime, also from one with a single
 //! thread, and nothing that blocks there holds it up.
 
+mod administration;
 mod authentication;
+mod authorization;
+mod builder;
 mod change;
 mod compact;
+mod duration;
 mod failure;
 mod faults;
+mod frontend;
+mod graphql;
 mod ingest;
 mod keys;
 mod model;
 mod openapi;
+mod password;
 mod patch;
 mod proposal;
 mod record;
+mod refusal;
 mod restli;
 mod routes;
+mod seed;
 mod server;
 mod snapshot;
 mod socket;
 mod store;
 mod system_metadata;
+mod token_info;
 mod tokens;
 mod trace;
 mod tree;
@@ -54,24 +64,34 @@ mod user;
 mod tests;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
-use crate::{Error, ErrorKind};
 use authentication::Authentication;
+use authorization::Authorization;
 use faults::Faults;
 use record::Record;
-use server::{Order, Settings};
-use store::{Location, Store, read};
+use server::Order;
+use store::{Store, read};
 use trace::Traces;
 
+pub use authentication::Filter;
+pub use authorization::Policy;
+pub use builder::Builder;
+pub use duration::TokenDuration;
 pub use faults::{Action, Fault};
 pub use record::ReceivedRequest;
+pub use refusal::RefusalForm;
+pub use token_info::TokenInfo;
+pub use user::User;
+
+/// A free port of this machine alone.
+const LOOPBACK: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
 
 /// The version that it says it has: the GMS that it behaves like, and a mark of its own.
 const VERSION: &str = "v1.3.0-embedded";
@@ -90,6 +110,7 @@ const TOKEN_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 struct Server {
     store: Arc<Store>,
     authentication: Authentication,
+    authorization: Authorization,
     record: Arc<Record>,
     faults: Faults,
     traces: Traces,
@@ -97,11 +118,20 @@ struct Server {
     version: String,
 }
 
+impl Server {
+    /// Looks up again who may come in and do what: users, tokens or policies may have changed.
+    fn access_may_have_changed(&self) {
+        self.authentication.doubt();
+        self.authorization.doubt();
+    }
+}
+
 /// A running embedded GMS. Dropping it stops it at once; [`stop`](Self::stop) lets it finish first.
 pub struct Gms {
     server: Arc<Server>,
     address: SocketAddr,
     url: String,
+    frontend_url: Option<String>,
     token: String,
     data: Option<PathBuf>,
     orders: watch::Sender<Order>,
@@ -109,105 +139,21 @@ pub struct Gms {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Says how an embedded GMS is to run. Made by [`Gms::builder`].
-#[derive(Clone, Debug)]
-pub struct Builder {
-    data: Option<PathBuf>,
-    listen: SocketAddr,
-    authentication: bool,
-    version: String,
-}
-
-impl Builder {
-    /// Keeps everything in the SQLite file at `path`, which is made where it is not there, with its directories.
-    ///
-    /// The file also holds what tokens are signed with, so they outlive the process, and only its owner can read it.
-    /// Several processes may have it open. By default, and for `:memory:`, everything is kept in memory, and is gone
-    /// when the server stops.
-    #[must_use]
-    pub fn data(mut self, path: impl Into<PathBuf>) -> Self {
-        let path = path.into();
-        self.data = (path != Path::new(":memory:")).then_some(path);
-        self
-    }
-
-    /// Listens on `address`. The default is `127.0.0.1:0`: this machine alone, on a port that is free.
-    #[must_use]
-    pub fn listen(mut self, address: SocketAddr) -> Self {
-        self.listen = address;
-        self
-    }
-
-    /// Whether requests need a token; they do by default. Without, everyone may do everything, as in a GMS whose
-    /// metadata service authentication is off.
-    #[must_use]
-    pub fn authentication(mut self, on: bool) -> Self {
-        self.authentication = on;
-        self
-    }
-
-    /// The version that `/config` says, by which clients decide what a server can do: for example `v0.13.1`. What this
-    /// one can do stays the same.
-    #[must_use]
-    pub fn version(mut self, version: impl Into<String>) -> Self {
-        self.version = version.into();
-        self
-    }
-
-    /// Starts the server, and returns when it answers.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Input`] when the address cannot be listened on, [`ErrorKind::Disk`] when the data file cannot be
-    /// used, [`ErrorKind::Internal`] when there are no threads to be had.
-    pub async fn start(self) -> Result<Gms, Error> {
-        let settings = Settings {
-            location: self.data.clone().map_or(Location::Memory, Location::File),
-            listen: self.listen,
-            authentication: self.authentication,
-            version: self.version,
-        };
-        let (orders, given) = watch::channel(Order::Run);
-        let (ending, done) = watch::channel(());
-        let (ready, started) = oneshot::channel();
-        let thread = std::thread::Builder::new()
-            .name("embedded-gms".into())
-            .spawn(move || server::run(&settings, ready, given, ending))
-            .map_err(|error| {
-                Error::new(ErrorKind::Internal, "cannot start the embedded GMS's thread").with_source(error)
-            })?;
-        let ready = started.await.unwrap_or_else(|_| {
-            Err(Error::new(ErrorKind::Internal, "the embedded GMS ended while it started"))
-        })?;
-        let mut gms = Gms {
-            url: url_of(ready.address),
-            address: ready.address,
-            server: ready.server,
-            token: String::new(),
-            data: self.data,
-            orders,
-            done,
-            thread: Some(thread),
-        };
-        gms.token = gms.create_token(user::ADMINISTRATOR).await?;
-        Ok(gms)
-    }
-}
-
 impl Gms {
     /// A server in memory, on a free port of this machine, with authentication on, unless the builder is told
     /// otherwise.
     pub fn builder() -> Builder {
-        Builder {
-            data: None,
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            authentication: true,
-            version: VERSION.to_owned(),
-        }
+        Builder::new()
     }
 
     /// Where clients reach it, for example `http://127.0.0.1:41373`; without a slash at the end.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where browsers and programs reach the frontend that it plays; `None` where there is none.
+    pub fn frontend_url(&self) -> Option<&str> {
+        self.frontend_url.as_deref()
     }
 
     /// The address that it listens on.
@@ -220,46 +166,10 @@ impl Gms {
         self.data.as_deref()
     }
 
-    /// A personal token of the user `datahub`, made at the start, good for 30 days. It is a secret.
+    /// A personal token of the user `datahub`, made at the start, good for 30 days and while the server runs. It is a
+    /// secret.
     pub fn token(&self) -> &str {
         &self.token
-    }
-
-    /// Makes a personal token for the user of that name (`jdoe`, not a URN), good for 30 days. A user who is not there
-    /// yet is made, with `corpUserKey` and `corpUserInfo`.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Input`] for a name that no user can have, [`ErrorKind::Disk`] when the token cannot be stored.
-    pub async fn create_token(&self, actor_id: &str) -> Result<String, Error> {
-        self.create_token_until(actor_id, Some(SystemTime::now() + TOKEN_LIFETIME)).await
-    }
-
-    /// Makes a personal token as [`create_token`](Self::create_token) does, which is good until `expires`, to the
-    /// second; with `None` for ever. A time that has passed makes a token that is refused.
-    ///
-    /// # Errors
-    /// As [`create_token`](Self::create_token).
-    pub async fn create_token_until(
-        &self,
-        actor_id: &str,
-        expires: Option<SystemTime>,
-    ) -> Result<String, Error> {
-        self.server.authentication.issue(actor_id, expires).await
-    }
-
-    /// Revokes a token: it is refused from now on. Returns whether there was such a token.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Disk`] when that cannot be stored.
-    pub async fn revoke(&self, token: &str) -> Result<bool, Error> {
-        let revoked = self.server.authentication.revoke(token).await;
-        revoked.map_err(|failure| Error::new(ErrorKind::Disk, failure.message().to_owned()))
-    }
-
-    /// Treats a token as if its time were over, from now on until the server stops; what the token itself says does
-    /// not change. For a token whose own time is over, see [`create_token_until`](Self::create_token_until).
-    pub fn expire_token(&self, token: &str) {
-        self.server.authentication.expire(token);
     }
 
     /// The stored JSON text of an aspect's latest version, without white space between its tokens and otherwise

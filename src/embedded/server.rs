@@ -18,18 +18,18 @@ use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use super::authentication::{self, Authentication};
+use super::authorization::Authorization;
 use super::faults::{Faults, Reset};
 use super::record::Record;
+use super::seed::Seed;
 use super::socket::{Resetter, Socket};
 use super::store::write::Stamp;
 use super::store::{Location, Store};
+use super::token_info;
 use super::tokens::{self, Tokens};
 use super::trace::Traces;
-use super::{SYSTEM_ACTOR, Server, routes, user};
+use super::{SYSTEM_ACTOR, Server, frontend, routes, user};
 use crate::{Error, ErrorKind};
-
-/// How long a client may take for the head of a request; a connection without a request is closed after it, too.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The longest head of a request, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
@@ -41,12 +41,26 @@ const MAX_CONNECTIONS: usize = 1024;
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 
 /// How a server is to run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) location: Location,
     pub(super) listen: SocketAddr,
-    pub(super) authentication: bool,
+    pub(super) frontend: Option<FrontendSettings>,
+    pub(super) authentication: authentication::Policy,
+    pub(super) rest_authorization: bool,
+    /// How long a client may take for the head of a request; a connection without a request is closed after it, too.
+    pub(super) header_timeout: Duration,
     pub(super) version: String,
+    pub(super) seed: Seed,
+}
+
+/// How the frontend is to run.
+#[derive(Clone, Debug)]
+pub(super) struct FrontendSettings {
+    pub(super) listen: SocketAddr,
+    /// Whether there is no going without.
+    pub(super) required: bool,
+    pub(super) authentication: bool,
 }
 
 /// What the thread is told.
@@ -63,7 +77,15 @@ pub(super) enum Order {
 #[derive(Debug)]
 pub(super) struct Ready {
     pub(super) address: SocketAddr,
+    pub(super) frontend: Option<SocketAddr>,
     pub(super) server: Arc<Server>,
+}
+
+/// A server that listens, and does not answer yet.
+struct Started {
+    listener: TcpListener,
+    frontend: Option<TcpListener>,
+    ready: Ready,
 }
 
 /// The thread: starts a server, says so on `ready`, and runs it until `orders` say otherwise. `done` is closed when
@@ -82,22 +104,21 @@ pub(super) fn run(
         }
     };
     let started = runtime.block_on(start(settings, &runtime));
-    let (listener, server) = match started {
-        Ok((listener, address, server)) => {
-            let announced = Ready { address, server: Arc::clone(&server) };
-            if ready.send(Ok(announced)).is_err() {
-                // Nobody waits for it any more.
-                server.store.close();
-                return;
-            }
-            (listener, server)
-        }
+    let Started { listener, frontend, ready: announced } = match started {
+        Ok(started) => started,
         Err(error) => {
             drop(ready.send(Err(error)));
             return;
         }
     };
-    runtime.block_on(serve(listener, &server, orders));
+    let server = Arc::clone(&announced.server);
+    if ready.send(Ok(announced)).is_err() {
+        // Nobody waits for it any more.
+        server.store.close();
+        return;
+    }
+    let doors = Doors::new(settings, listener, frontend, &server);
+    runtime.block_on(serve(doors, orders));
     // Ends what is left: connections that did not drain, reads.
     runtime.shutdown_timeout(Duration::from_secs(1));
     server.store.close();
@@ -116,49 +137,105 @@ fn runtime() -> Result<Runtime, Error> {
         })
 }
 
-async fn start(
-    settings: &Settings,
-    runtime: &Runtime,
-) -> Result<(TcpListener, SocketAddr, Arc<Server>), Error> {
-    let cannot_listen = |error: std::io::Error| {
-        Error::new(
-            ErrorKind::Input,
-            format!("the embedded GMS cannot listen on {}: {error}", settings.listen),
-        )
-        .with_source(error)
+async fn start(settings: &Settings, runtime: &Runtime) -> Result<Started, Error> {
+    let (listener, address) = listen(settings.listen).await?;
+    let frontend = match &settings.frontend {
+        None => None,
+        Some(frontend) => match listen(frontend.listen).await {
+            Ok(listening) => Some(listening),
+            Err(error) if frontend.required => return Err(error),
+            Err(_) => None,
+        },
     };
-    let listener = TcpListener::bind(settings.listen).await.map_err(cannot_listen)?;
-    let address = listener.local_addr().map_err(cannot_listen)?;
     let (store, secrets) = Store::open(&settings.location, runtime.handle().clone())?;
     let store = Arc::new(store);
     store
         .write(|connection| {
             let stamp =
                 Stamp { actor: user::urn(SYSTEM_ACTOR), time: tokens::milliseconds(SystemTime::now()) };
-            authentication::delete_expired(connection, stamp.time)?;
-            user::ensure(connection, user::ADMINISTRATOR, &stamp)
+            token_info::delete_expired(connection, stamp.time)?;
+            user::found(connection, &stamp)
         })
         .await
         .map_err(|failure| Error::new(ErrorKind::Disk, failure.message().to_owned()))?;
+    let system_client = settings.authentication.system_client.as_ref().map(|client| client.id.clone());
+    let authentication =
+        Authentication::new(settings.authentication.clone(), Tokens::new(&secrets), Arc::clone(&store));
+    if let Err(error) = settings.seed.clone().plant(&store, &authentication).await {
+        let closed = Arc::clone(&store);
+        // Brings the file up to date; what was set up before the mistake stays.
+        drop(tokio::task::spawn_blocking(move || closed.close()).await);
+        return Err(error);
+    }
     let server = Arc::new(Server {
-        authentication: Authentication::new(
-            settings.authentication,
-            Tokens::new(&secrets),
-            Arc::clone(&store),
-        ),
+        authentication,
+        authorization: Authorization::new(settings.rest_authorization, system_client, Arc::clone(&store)),
         store,
         record: Arc::new(Record::default()),
         faults: Faults::default(),
         traces: Traces::default(),
         version: settings.version.clone(),
     });
-    Ok((listener, address, server))
+    let (frontend, frontend_address) = frontend.unzip();
+    Ok(Started { listener, frontend, ready: Ready { address, frontend: frontend_address, server } })
 }
 
-async fn serve(listener: TcpListener, server: &Arc<Server>, mut orders: watch::Receiver<Order>) {
-    let router = routes::router(Arc::clone(server));
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+    let cannot_listen = |error: std::io::Error| {
+        Error::new(ErrorKind::Input, format!("the embedded GMS cannot listen on {address}: {error}"))
+            .with_source(error)
+    };
+    let listener = TcpListener::bind(address).await.map_err(cannot_listen)?;
+    let address = listener.local_addr().map_err(cannot_listen)?;
+    Ok((listener, address))
+}
+
+/// Where connections come in, and who answers them.
+struct Doors {
+    gms: (TcpListener, Router),
+    frontend: Option<(TcpListener, Router)>,
+    header_timeout: Duration,
+}
+
+impl Doors {
+    fn new(
+        settings: &Settings,
+        listener: TcpListener,
+        frontend: Option<TcpListener>,
+        server: &Arc<Server>,
+    ) -> Self {
+        let router = routes::router(Arc::clone(server));
+        let authentication = settings.frontend.as_ref().is_none_or(|frontend| frontend.authentication);
+        let frontend = frontend
+            .map(|listener| (listener, frontend::router(Arc::clone(server), router.clone(), authentication)));
+        Self { gms: (listener, router), frontend, header_timeout: settings.header_timeout }
+    }
+
+    /// The next connection, with who answers it.
+    async fn accept(
+        &self,
+        room: &Arc<Semaphore>,
+    ) -> std::io::Result<(TcpStream, Router, OwnedSemaphorePermit)> {
+        let permit = Arc::clone(room).acquire_owned().await.map_err(std::io::Error::other)?;
+        let (gms, router) = &self.gms;
+        let frontend = async {
+            match &self.frontend {
+                Some((listener, router)) => listener.accept().await.map(|accepted| (accepted, router)),
+                None => std::future::pending().await,
+            }
+        };
+        let ((stream, _), router) = tokio::select! {
+            accepted = gms.accept() => (accepted?, router),
+            accepted = frontend => accepted?,
+        };
+        Ok((stream, router.clone(), permit))
+    }
+}
+
+async fn serve(doors: Doors, mut orders: watch::Receiver<Order>) {
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let graceful = GracefulShutdown::new();
+    let header_timeout = doors.header_timeout;
     loop {
         tokio::select! {
             // An error means that the one who gives orders is gone.
@@ -167,10 +244,9 @@ async fn serve(listener: TcpListener, server: &Arc<Server>, mut orders: watch::R
                     break;
                 }
             }
-            accepted = accept(&listener, &room) => match accepted {
-                Ok((stream, permit)) => {
-                    let connection = connection(stream, router.clone(), graceful.watcher(), permit);
-                    tokio::spawn(connection);
+            accepted = doors.accept(&room) => match accepted {
+                Ok((stream, router, permit)) => {
+                    tokio::spawn(connection(stream, router, graceful.watcher(), header_timeout, permit));
                 }
                 Err(error) => {
                     // Too many open files, or a client that left in the queue: others can be served later.
@@ -180,7 +256,7 @@ async fn serve(listener: TcpListener, server: &Arc<Server>, mut orders: watch::R
             },
         }
     }
-    drop(listener);
+    drop(doors);
     if *orders.borrow() == Order::Stop {
         tokio::select! {
             () = graceful.shutdown() => {}
@@ -190,17 +266,14 @@ async fn serve(listener: TcpListener, server: &Arc<Server>, mut orders: watch::R
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    room: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    let permit = Arc::clone(room).acquire_owned().await.map_err(std::io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, permit))
-}
-
 /// Serves one connection to its end.
-async fn connection(stream: TcpStream, router: Router, watcher: Watcher, permit: OwnedSemaphorePermit) {
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    watcher: Watcher,
+    header_timeout: Duration,
+    permit: OwnedSemaphorePermit,
+) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "answers may be delayed");
     }
@@ -210,7 +283,7 @@ async fn connection(stream: TcpStream, router: Router, watcher: Watcher, permit:
     let service = service_fn(move |request| answer(handlers.clone(), request, resetter.clone()));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
+        .header_read_timeout(header_timeout)
         .max_buf_size(MAX_HEAD)
         .serve_connection(socket, service);
     if let Err(error) = watcher.watch(connection).await {

@@ -17,15 +17,35 @@ const ISSUER: &str = "datahub-metadata-service";
 /// The entity type of stored tokens.
 pub(super) const ENTITY_TYPE: &str = "dataHubAccessToken";
 
-/// The aspect that says what a stored token is.
-pub(super) const INFO_ASPECT: &str = "dataHubAccessTokenInfo";
-
 /// Makes and verifies tokens.
 pub(super) struct Tokens {
     signing: EncodingKey,
     verifying: DecodingKey,
     validation: Validation,
     salt: String,
+    sessions: Sessions,
+}
+
+/// Makes and verifies the frontend's session cookies. Their key is another, so that neither is taken for the other.
+struct Sessions {
+    signing: EncodingKey,
+    verifying: DecodingKey,
+}
+
+/// What a session cookie says, as Play has it.
+#[derive(Debug, Serialize, Deserialize)]
+struct SessionClaims {
+    data: Session,
+    exp: i64,
+}
+
+/// Who is logged in.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Session {
+    /// What GMS knows him by.
+    pub(super) token: String,
+    /// His URN.
+    pub(super) actor: String,
 }
 
 /// What a token says, in the order in which GMS writes it.
@@ -36,7 +56,7 @@ pub(super) struct Claims {
     /// A user's name, not a URN.
     pub(super) actor_id: String,
     r#type: TokenType,
-    /// "2": the token is stored, and counts only while it is.
+    /// "1" or "2": see [`Version`].
     version: String,
     jti: String,
     sub: String,
@@ -46,11 +66,14 @@ pub(super) struct Claims {
     iss: String,
 }
 
+/// What a token is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-enum TokenType {
+pub(super) enum TokenType {
     Personal,
     ServiceAccount,
+    /// For the time that someone is logged in.
+    Session,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,23 +82,22 @@ enum ActorType {
     User,
 }
 
-/// `DataHubAccessTokenInfo.pdl`; times are milliseconds since 1970. The token's text is stored nowhere.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Info<'a> {
-    name: &'a str,
-    actor_urn: &'a str,
-    owner_urn: &'a str,
-    created_at: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expires_at: Option<i64>,
+/// How long a token is known to be good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    /// By itself: it is stored nowhere, and cannot be revoked.
+    Stateless,
+    /// While it is stored.
+    Stateful,
 }
 
-/// A new token, and what is stored of it.
-pub(super) struct Issued {
-    pub(super) token: String,
-    pub(super) id: String,
-    pub(super) info: String,
+impl Version {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Stateless => "1",
+            Self::Stateful => "2",
+        }
+    }
 }
 
 /// Why a token is not taken.
@@ -100,45 +122,59 @@ impl Tokens {
             verifying: DecodingKey::from_secret(secrets.signing_key.as_bytes()),
             validation,
             salt: secrets.salt.clone(),
+            sessions: Sessions::new(secrets),
         }
     }
 
-    /// Makes a personal token for a user, given by name and URN.
+    /// Signs a session cookie that is good until then.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    pub(super) fn sign_session(&self, session: Session, expires: SystemTime) -> Result<String, Error> {
+        let exp = milliseconds(expires).div_euclid(1000);
+        let claims = SessionClaims { data: session, exp };
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.sessions.signing).map_err(
+            |error| {
+                Error::new(ErrorKind::Internal, format!("the embedded GMS cannot sign a session: {error}"))
+            },
+        )
+    }
+
+    /// Reads a session cookie that this server signed.
+    pub(super) fn session(&self, cookie: &str) -> Option<Session> {
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.leeway = 0;
+        let read = jsonwebtoken::decode::<SessionClaims>(cookie, &self.sessions.verifying, &validation);
+        read.ok().map(|read| read.claims.data)
+    }
+
+    /// Makes a token for the user of that name.
     ///
     /// # Errors
     /// When there are no random numbers, or it cannot be signed.
-    pub(super) fn issue(
+    pub(super) fn sign(
         &self,
         actor_id: &str,
-        actor_urn: &str,
+        r#type: TokenType,
+        version: Version,
         expires: Option<SystemTime>,
-    ) -> Result<Issued, Error> {
+    ) -> Result<String, Error> {
         let failed = |error: &dyn std::fmt::Display| {
             Error::new(ErrorKind::Internal, format!("the embedded GMS cannot make a token: {error}"))
         };
-        let expires = expires.map(milliseconds);
         let claims = Claims {
             actor_type: ActorType::User,
             actor_id: actor_id.to_owned(),
-            r#type: TokenType::Personal,
-            version: "2".to_owned(),
+            r#type,
+            version: version.text().to_owned(),
             jti: random_uuid().map_err(|error| failed(&error))?,
             sub: actor_id.to_owned(),
-            exp: expires.map(|time| time.div_euclid(1000)),
+            exp: expires.map(|time| milliseconds(time).div_euclid(1000)),
             iss: ISSUER.to_owned(),
         };
         let mut header = Header::new(Algorithm::HS256);
         header.typ = None;
-        let token = jsonwebtoken::encode(&header, &claims, &self.signing).map_err(|error| failed(&error))?;
-        let info = serde_json::to_string(&Info {
-            name: "embedded GMS",
-            actor_urn,
-            owner_urn: actor_urn,
-            created_at: milliseconds(SystemTime::now()),
-            expires_at: expires,
-        })
-        .map_err(|error| failed(&error))?;
-        Ok(Issued { id: self.id(&token), token, info })
+        jsonwebtoken::encode(&header, &claims, &self.signing).map_err(|error| failed(&error))
     }
 
     /// The id under which a token is stored.
@@ -147,14 +183,26 @@ impl Tokens {
     }
 
     /// Reads a token that this server signed.
-    pub(super) fn verify(&self, token: &str) -> Result<Claims, Refused> {
+    pub(super) fn verify(&self, token: &str) -> Result<(Claims, Version), Refused> {
         let claims = jsonwebtoken::decode::<Claims>(token, &self.verifying, &self.validation)
             .map_err(|error| match error.kind() {
                 JwtError::ExpiredSignature => Refused::Expired,
                 _ => Refused::Invalid,
             })?
             .claims;
-        if claims.version == "2" && !claims.actor_id.is_empty() { Ok(claims) } else { Err(Refused::Invalid) }
+        let version =
+            [Version::Stateless, Version::Stateful].into_iter().find(|known| claims.version == known.text());
+        match version {
+            Some(version) if !claims.actor_id.is_empty() => Ok((claims, version)),
+            _ => Err(Refused::Invalid),
+        }
+    }
+}
+
+impl Sessions {
+    fn new(secrets: &Secrets) -> Self {
+        let key = Sha256::new().chain_update("PLAY_SESSION ").chain_update(&secrets.signing_key).finalize();
+        Self { signing: EncodingKey::from_secret(&key), verifying: DecodingKey::from_secret(&key) }
     }
 }
 
@@ -214,11 +262,14 @@ mod tests {
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
     }
 
+    fn personal(key: &str, expires: Option<SystemTime>) -> String {
+        tokens(key).sign("jdoe", TokenType::Personal, Version::Stateful, expires).unwrap()
+    }
+
     #[test]
     fn a_token_has_the_claims_of_gms() {
         let expires = UNIX_EPOCH + Duration::from_millis(4_000_000_000_500);
-        let token = tokens("key").issue("jdoe", "urn:li:corpuser:jdoe", Some(expires)).unwrap().token;
-        let claims = payload(&token);
+        let claims = payload(&personal("key", Some(expires)));
         assert_eq!(claims["actorType"], "USER");
         assert_eq!(claims["actorId"], "jdoe");
         assert_eq!(claims["type"], "PERSONAL");
@@ -228,28 +279,95 @@ mod tests {
         assert_eq!(claims["exp"], 4_000_000_000_u64);
         assert_eq!(claims["jti"].as_str().unwrap().len(), 36);
         assert_eq!(claims.as_object().unwrap().len(), 8);
-        let endless = tokens("key").issue("jdoe", "urn:li:corpuser:jdoe", None).unwrap().token;
+        let endless = personal("key", None);
         assert!(payload(&endless).get("exp").is_none());
         assert!(tokens("key").verify(&endless).is_ok());
+        let session = tokens("key").sign("jdoe", TokenType::Session, Version::Stateless, None).unwrap();
+        assert_eq!(
+            (&payload(&session)["type"], &payload(&session)["version"]),
+            (&"SESSION".into(), &"1".into())
+        );
+        assert_eq!(tokens("key").verify(&session).unwrap().1, Version::Stateless);
     }
 
     #[test]
     fn only_what_this_server_signed_is_taken() {
-        let token = tokens("key").issue("jdoe", "urn:li:corpuser:jdoe", None).unwrap().token;
-        assert_eq!(tokens("key").verify(&token).unwrap().actor_id, "jdoe");
+        let token = personal("key", None);
+        assert_eq!(tokens("key").verify(&token).unwrap().0.actor_id, "jdoe");
         assert_eq!(tokens("other").verify(&token).unwrap_err(), Refused::Invalid);
         let (head, signature) = token.rsplit_once('.').unwrap();
-        let unsigned =
-            format!("{}.{}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#), head.split_once('.').unwrap().1);
-        for broken in ["", "a.b.c", head, &unsigned, &format!("{head}.{signature}x")] {
+        for broken in ["", "a.b.c", head, &format!("{head}."), &format!("{head}.{signature}x")] {
             assert_eq!(tokens("key").verify(broken).unwrap_err(), Refused::Invalid, "{broken}");
         }
     }
 
     #[test]
+    fn no_other_algorithm_is_taken_even_with_the_right_key() {
+        let token = personal("key", None);
+        let claims = token.split('.').nth(1).unwrap();
+        for header in [r#"{"alg":"none"}"#, r#"{"alg":"None"}"#, r#"{"alg":"NONE","typ":"JWT"}"#, "{}"] {
+            for signature in ["", token.rsplit('.').next().unwrap()] {
+                let forged = format!("{}.{claims}.{signature}", URL_SAFE_NO_PAD.encode(header));
+                assert_eq!(tokens("key").verify(&forged).unwrap_err(), Refused::Invalid, "{header}");
+            }
+        }
+        let claims = payload(&token);
+        for algorithm in [Algorithm::HS384, Algorithm::HS512] {
+            let key = EncodingKey::from_secret(b"key");
+            let forged = jsonwebtoken::encode(&Header::new(algorithm), &claims, &key).unwrap();
+            assert_eq!(tokens("key").verify(&forged).unwrap_err(), Refused::Invalid, "{algorithm:?}");
+        }
+        // An HMAC that goes by the name of a signature.
+        let hmac =
+            jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(b"key"));
+        let hmac = hmac.unwrap();
+        assert!(tokens("key").verify(&hmac).is_ok());
+        let rest = hmac.split_once('.').unwrap().1;
+        for algorithm in ["RS256", "ES256", "PS256", "EdDSA"] {
+            let forged = format!("{}.{rest}", URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{algorithm}"}}"#)));
+            assert_eq!(tokens("key").verify(&forged).unwrap_err(), Refused::Invalid, "{algorithm}");
+        }
+    }
+
+    #[test]
+    fn claims_that_gms_does_not_write_are_refused() {
+        let claims = payload(&personal("key", None));
+        let signed = |member: &str, value: serde_json::Value| {
+            let mut claims = claims.clone();
+            claims[member] = value;
+            jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(b"key"))
+                .unwrap()
+        };
+        assert!(tokens("key").verify(&signed("jti", "other".into())).is_ok());
+        for (member, value) in [
+            ("version", "3".into()),
+            ("version", 2.into()),
+            ("type", "ADMIN".into()),
+            ("actorType", "SYSTEM".into()),
+            ("actorId", "".into()),
+            ("actorId", serde_json::Value::Null),
+        ] {
+            let refused = tokens("key").verify(&signed(member, value.clone())).unwrap_err();
+            assert_eq!(refused, Refused::Invalid, "{member} {value}");
+        }
+    }
+
+    #[test]
+    fn a_session_is_no_token_and_a_token_no_session() {
+        let tokens = tokens("key");
+        let session = || Session { token: "t".into(), actor: "urn:li:corpuser:jdoe".into() };
+        let cookie = tokens.sign_session(session(), SystemTime::now() + Duration::from_secs(60)).unwrap();
+        assert_eq!(tokens.session(&cookie).unwrap().actor, "urn:li:corpuser:jdoe");
+        assert_eq!(tokens.verify(&cookie).unwrap_err(), Refused::Invalid);
+        assert!(tokens.session(&personal("key", None)).is_none());
+        assert!(super::tests::tokens("other").session(&cookie).is_none());
+        let over = tokens.sign_session(session(), SystemTime::now() - Duration::from_secs(5)).unwrap();
+        assert!(tokens.session(&over).is_none());
+    }
+
+    #[test]
     fn an_old_token_is_told_from_a_false_one() {
-        let past = SystemTime::now() - Duration::from_secs(5);
-        let token = tokens("key").issue("jdoe", "urn:li:corpuser:jdoe", Some(past)).unwrap().token;
+        let token = personal("key", Some(SystemTime::now() - Duration::from_secs(5)));
         assert_eq!(tokens("key").verify(&token).unwrap_err(), Refused::Expired);
         assert_eq!(tokens("other").verify(&token).unwrap_err(), Refused::Invalid);
     }

@@ -3,8 +3,9 @@
 use rusqlite::Connection;
 use serde_json::json;
 
+use super::authorization::Policy;
 use super::failure::Failure;
-use super::store::{read, write};
+use super::store::{access, read, write};
 use super::system_metadata;
 
 /// Who may do everything, and is there from the start.
@@ -13,9 +14,60 @@ pub(super) const ADMINISTRATOR: &str = "datahub";
 /// A user exists if this aspect does.
 pub(super) const KEY_ASPECT: &str = "corpUserKey";
 
+const PREFIX: &str = "urn:li:corpuser:";
+
+/// A user who is to be set up: a name, and what he may do beside looking at everything.
+///
+/// ```
+/// use datahub_emitter::embedded::User;
+///
+/// let user = User::new("jdoe").password("jdoe's").privilege("GENERATE_PERSONAL_ACCESS_TOKENS");
+/// # drop(user);
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct User {
+    pub(super) name: String,
+    pub(super) password: Option<String>,
+    pub(super) privileges: Vec<String>,
+}
+
+impl User {
+    /// A user of that name (`jdoe`, not a URN), who cannot log in.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), password: None, privileges: Vec::new() }
+    }
+
+    /// Lets him log in with this password, of 1 to 1,024 bytes. Only a hash of it is kept.
+    #[must_use]
+    pub fn password(mut self, password: impl Into<String>) -> Self {
+        self.password = Some(password.into());
+        self
+    }
+
+    /// Gives him a privilege, on everything, by the name that DataHub has for it: `EDIT_ENTITY`,
+    /// `GENERATE_PERSONAL_ACCESS_TOKENS`. For less than everything there is [`Policy`].
+    #[must_use]
+    pub fn privilege(mut self, name: impl Into<String>) -> Self {
+        self.privileges.push(name.into());
+        self
+    }
+}
+
+impl std::fmt::Debug for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut user = f.debug_struct("User");
+        user.field("name", &self.name).field("privileges", &self.privileges).finish_non_exhaustive()
+    }
+}
+
 /// The URN of the user of that name.
 pub(super) fn urn(name: &str) -> String {
-    format!("urn:li:corpuser:{name}")
+    format!("{PREFIX}{name}")
+}
+
+/// The name of the user of that URN; of another entity its key.
+pub(super) fn name_of(urn: &str) -> &str {
+    urn.splitn(4, ':').nth(3).unwrap_or(urn)
 }
 
 /// Makes the user where there is none. What is known of one that is there stays as it is.
@@ -33,4 +85,25 @@ pub(super) fn ensure(connection: &Connection, name: &str, stamp: &write::Stamp) 
         write::put(connection, &urn, "corpUserInfo", &info, &system_metadata, stamp)?;
     }
     Ok(())
+}
+
+/// Makes what every server has: the administrator, and once the policy by which everyone may look at everything.
+pub(super) fn found(connection: &Connection, stamp: &write::Stamp) -> Result<(), Failure> {
+    ensure(connection, ADMINISTRATOR, stamp)?;
+    if access::first_time(connection, "view-for-all")? {
+        Policy::view_for_all().store(connection, stamp)?;
+    }
+    Ok(())
+}
+
+/// Removes a user and his own privileges. Returns whether he was there.
+pub(super) fn remove(connection: &Connection, name: &str) -> Result<bool, Failure> {
+    Policy::delete(connection, &Policy::of_user(name, &[]).name)?;
+    Ok(write::delete_entity(connection, &urn(name))?.rows > 0)
+}
+
+/// The names of all users, in their order.
+pub(super) fn all(connection: &Connection) -> Result<Vec<String>, rusqlite::Error> {
+    let found = access::of_type(connection, "corpuser", KEY_ASPECT)?;
+    Ok(found.into_iter().filter_map(|(urn, _)| urn.strip_prefix(PREFIX).map(str::to_owned)).collect())
 }

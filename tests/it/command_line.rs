@@ -86,7 +86,10 @@ fn what_cannot_be_meant_is_exit_code_2() {
             "--server",
             "http://localhost:1",
         ],
-        &["gms", "serve", "--frontend-listen", "127.0.0.1:9002", "--data", ":memory:"],
+        &["gms", "serve", "--frontend-listen", "9002", "--data", ":memory:"],
+        &["gms", "serve", "--listen", "127.0.0.1:0", "--seed", "not-there.yml", "--data", ":memory:"],
+        &["gms", "user", "add", "x", "--privilege", "EDIT_ENTITIES", "--data", "gms.sqlite"],
+        &["gms", "token", "create", "--duration", "month", "--data", "gms.sqlite"],
     ] {
         let ran = sandbox.run(arguments).ends_with(2);
         assert_eq!(ran.stdout, "", "{ran:#?}");

@@ -13,6 +13,7 @@ mod delivery;
 mod endpoints;
 mod failures;
 mod first_run;
+mod gms_commands;
 #[cfg(target_os = "linux")]
 mod memory;
 mod recipe_mistakes;

@@ -12,6 +12,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::timeseries;
+use crate::embedded::authorization::{Operation, Rights, forbidden};
 use crate::embedded::failure::Failure;
 use crate::embedded::ingest::Write;
 use crate::embedded::restli;
@@ -26,16 +27,18 @@ pub(super) const RESOURCE: &str = "com.linkedin.metadata.resources.entity.Aspect
 pub(super) async fn act(
     State(server): State<Arc<Server>>,
     Extension(mut write): Extension<Write>,
+    Extension(rights): Extension<Rights>,
     uri: Uri,
     body: Bytes,
 ) -> Result<Response, Failure> {
     let batch = match restli::parameter(&uri, "action").as_deref() {
         Some("ingestProposal") => proposal::single(&body)?,
         Some("ingestProposalBatch") => proposal::batch(&body)?,
-        Some("getCount") => return count(&server, proposal::parse(&body)?).await,
-        Some("getTimeseriesAspectValues") => return timeseries::values(&server, &body).await,
+        Some("getCount") => return count(&server, &rights, proposal::parse(&body)?).await,
+        Some("getTimeseriesAspectValues") => return timeseries::values(&server, &rights, &body).await,
         action => return Err(super::unknown_action(action, RESOURCE, &uri)),
     };
+    rights.check_proposals(&batch.changes)?;
     write.asynchronous = batch.asynchronous;
     server.ingest(batch.changes, write).await?;
     Ok(restli::success(&json!({"value": "success"})))
@@ -48,7 +51,10 @@ struct Count {
     urn_like: Option<String>,
 }
 
-async fn count(server: &Server, request: Count) -> Result<Response, Failure> {
+async fn count(server: &Server, rights: &Rights, request: Count) -> Result<Response, Failure> {
+    if !rights.may(Operation::Count, "", "") {
+        return Err(forbidden("User is unauthorized to get aspect counts."));
+    }
     let Count { aspect, urn_like } = request;
     let count =
         server.store.read(move |connection| read::count(connection, &aspect, urn_like.as_deref())).await?;
@@ -56,13 +62,18 @@ async fn count(server: &Server, request: Count) -> Result<Response, Failure> {
 }
 
 /// `GET /aspects/{urn}?aspect=NAME&version=0`.
-pub(super) async fn show(State(server): State<Arc<Server>>, uri: Uri) -> Result<Response, Failure> {
+pub(super) async fn show(
+    State(server): State<Arc<Server>>,
+    Extension(rights): Extension<Rights>,
+    uri: Uri,
+) -> Result<Response, Failure> {
     #[derive(Serialize)]
     struct Versioned {
         version: i64,
         aspect: Tagged<Box<RawValue>>,
     }
     let urn = super::path_urn(&uri, "/aspects/")?;
+    rights.check(Operation::Read, &urn, |_| format!("User is unauthorized to get aspect for {urn}"))?;
     let name = restli::parameter(&uri, "aspect")
         .ok_or_else(|| Failure::bad_request("Parameter 'aspect' is required"))?;
     let version = restli::parameter(&uri, "version").map_or(Ok(0), |text| {

@@ -10,6 +10,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::embedded::authorization::{Operation, Rights, forbidden};
 use crate::embedded::failure::Failure;
 use crate::embedded::ingest::Write;
 use crate::embedded::restli;
@@ -50,29 +51,35 @@ struct List {
 pub(super) async fn act(
     State(server): State<Arc<Server>>,
     Extension(write): Extension<Write>,
+    Extension(rights): Extension<Rights>,
     uri: Uri,
     body: Bytes,
 ) -> Result<Response, Failure> {
     let answer = match restli::parameter(&uri, "action").as_deref() {
         Some("ingest") => {
-            server.ingest(snapshot::single(&body)?, write).await?;
+            let changes = snapshot::single(&body)?;
+            rights.check_snapshots(&changes, true)?;
+            server.ingest(changes, write).await?;
             json!({})
         }
         Some("batchIngest") => {
-            server.ingest(snapshot::batch(&body)?, write).await?;
+            let changes = snapshot::batch(&body)?;
+            rights.check_snapshots(&changes, false)?;
+            server.ingest(changes, write).await?;
             json!({})
         }
-        Some("delete") => delete(&server, proposal::parse(&body)?).await?,
-        Some("exists") => exists(&server, proposal::parse(&body)?).await?,
-        Some("deleteReferences") => delete_references(&proposal::parse(&body)?)?,
-        Some("listUrns") => list(&server, proposal::parse(&body)?).await?,
+        Some("delete") => delete(&server, &rights, proposal::parse(&body)?).await?,
+        Some("exists") => exists(&server, &rights, proposal::parse(&body)?).await?,
+        Some("deleteReferences") => delete_references(&rights, &proposal::parse(&body)?)?,
+        Some("listUrns") => list(&server, &rights, proposal::parse(&body)?).await?,
         action => return Err(super::unknown_action(action, RESOURCE, &uri)),
     };
     Ok(restli::success(&answer))
 }
 
-async fn delete(server: &Server, request: Delete) -> Result<Value, Failure> {
+async fn delete(server: &Server, rights: &Rights, request: Delete) -> Result<Value, Failure> {
     let urn = change::checked_urn(&request.urn)?;
+    rights.check(Operation::Delete, &urn, |_| format!("User is unauthorized to delete entity: {urn}"))?;
     let text = urn.to_string();
     let answer = match request.aspect_name {
         None => {
@@ -95,21 +102,25 @@ async fn delete(server: &Server, request: Delete) -> Result<Value, Failure> {
             json!({"urn": urn.as_str(), "timeseriesRows": rows})
         }
     };
-    server.authentication.doubt();
+    server.access_may_have_changed();
     Ok(json!({"value": answer}))
 }
 
 /// Here nothing knows who refers to whom, so no reference is ever found.
-fn delete_references(request: &DeleteReferences) -> Result<Value, Failure> {
-    change::checked_urn(&request.urn)?;
+fn delete_references(rights: &Rights, request: &DeleteReferences) -> Result<Value, Failure> {
+    let urn = change::checked_urn(&request.urn)?;
+    rights.check(Operation::Delete, &urn, |_| format!("User is unauthorized to delete entity {urn}"))?;
     Ok(json!({"value": {"total": 0, "relatedAspects": []}}))
 }
 
 /// GMS gives all where no `count` says otherwise; here there are at most so many at a time.
 const MAX_LISTED: u32 = 10_000;
 
-async fn list(server: &Server, request: List) -> Result<Value, Failure> {
+async fn list(server: &Server, rights: &Rights, request: List) -> Result<Value, Failure> {
     let List { entity, start, count } = request;
+    if !rights.may(Operation::Read, &entity, "") {
+        return Err(forbidden("User is unauthorized to search."));
+    }
     let count = count.unwrap_or(MAX_LISTED).min(MAX_LISTED);
     let (urns, total) = server
         .store
@@ -120,8 +131,10 @@ async fn list(server: &Server, request: List) -> Result<Value, Failure> {
     Ok(json!({"value": {"start": start, "count": urns.len(), "total": total, "entities": urns}}))
 }
 
-async fn exists(server: &Server, request: Exists) -> Result<Value, Failure> {
+async fn exists(server: &Server, rights: &Rights, request: Exists) -> Result<Value, Failure> {
     let urn = change::checked_urn(&request.urn)?;
+    rights
+        .check(Operation::Exists, &urn, |_| format!("User is unauthorized check entity existence: {urn}"))?;
     let soft_deleted_too = request.include_soft_delete.unwrap_or(true);
     let exists = server
         .store
@@ -135,8 +148,13 @@ async fn exists(server: &Server, request: Exists) -> Result<Value, Failure> {
 }
 
 /// `GET /entities/{urn}`, with `aspects=List(a,b)` those alone. An entity that was never written has its key.
-pub(super) async fn show(State(server): State<Arc<Server>>, uri: Uri) -> Result<Response, Failure> {
+pub(super) async fn show(
+    State(server): State<Arc<Server>>,
+    Extension(rights): Extension<Rights>,
+    uri: Uri,
+) -> Result<Response, Failure> {
     let urn = super::path_urn(&uri, "/entities/")?;
+    rights.check(Operation::Read, &urn, |_| format!("User is unauthorized to get entity {urn}"))?;
     let aspects = server.entity(&urn, restli::list(&uri, "aspects")).await?;
     Ok(restli::success(&snapshot::of(&urn, aspects)?))
 }

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::embedded::authorization::{Operation, Rights};
 use crate::embedded::failure::Failure;
 use crate::embedded::restli;
 use crate::embedded::store::read::{self, Stored};
@@ -44,8 +46,13 @@ struct AuditStamp {
 }
 
 /// `GET /entitiesV2/{urn}`, with `aspects=List(a,b)` those and the key. An entity that was never written has its key.
-pub(super) async fn show(State(server): State<Arc<Server>>, uri: Uri) -> Result<Response, Failure> {
+pub(super) async fn show(
+    State(server): State<Arc<Server>>,
+    Extension(rights): Extension<Rights>,
+    uri: Uri,
+) -> Result<Response, Failure> {
     let urn = super::path_urn(&uri, "/entitiesV2/")?;
+    rights.check(Operation::Read, &urn, |_| format!("User is unauthorized to get entity {urn}"))?;
     let stored = server.entity(&urn, restli::list(&uri, "aspects")).await?;
     let mut aspects = BTreeMap::new();
     for stored in stored {

@@ -5,8 +5,11 @@ mod aspects;
 mod config;
 mod entities;
 mod entities_v2;
+mod graphql;
 mod health;
 mod openapi_v3;
+mod requests;
+mod root;
 mod runs;
 mod timeseries;
 mod trace;
@@ -18,7 +21,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::request::Parts;
 use axum::http::uri::PathAndQuery;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
@@ -26,10 +30,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use percent_encoding::percent_decode_str;
 
+use super::authentication::{Actor, Stranger};
 use super::failure::Failure;
-use super::faults::{self, Action, Fault};
+use super::faults::{self, Action, Fault, Interference};
 use super::ingest::Write;
 use super::openapi::{self, Refused};
+use super::record::Entry;
 use super::{MAX_BODY, Server, authentication, change, restli};
 use crate::metadata::Urn;
 
@@ -42,6 +48,7 @@ const MAX_DRAINED: u64 = 4 * MAX_BODY;
 /// The whole server.
 pub(super) fn router(server: Arc<Server>) -> Router {
     Router::new()
+        .route("/", get(root::show))
         .route("/config", get(config::show))
         .route("/health", get(health::ready))
         .route("/health/live", get(health::ready))
@@ -55,22 +62,33 @@ pub(super) fn router(server: Arc<Server>) -> Router {
         .route("/entitiesV2/{*urn}", get(entities_v2::show))
         .route("/runs", post(runs::act))
         .route("/runs/", post(runs::act))
+        .route(requests::PATH, get(requests::show))
+        .route(graphql::PATH, post(graphql::act).layer(middleware::from_fn(openapi_v3::traced)))
         .merge(openapi_v3::router())
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
+        // The gate has its own limit; that of the extractors is smaller than a batch.
+        .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(Arc::clone(&server), gate))
         .with_state(server)
 }
 
 async fn gate(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
-    let (mut parts, body) = request.into_parts();
-    let entry = server.record.arrived(&parts.method, &parts.uri);
-    let actor = server.authentication.actor(&parts.headers).await;
-    entry.authorised(actor.is_some());
+    let (parts, body) = request.into_parts();
+    let entry = match parts.extensions.get::<Entry>() {
+        // The frontend has noted it, as it was sent there.
+        Some(entry) => Some(entry.clone()),
+        None if parts.uri.path() == requests::PATH => None,
+        None => Some(server.record.arrived(&parts.method, &parts.uri, &parts.headers, false)),
+    };
+    let caller = server.authentication.caller(&parts.headers).await;
     let open = authentication::is_open(parts.uri.path());
     // What a stranger sends is read, so that he can read the answer, but not kept.
-    let body = receive(body, actor.is_some() || open).await;
-    entry.received(body.bytes);
+    let body = receive(body, caller.is_ok() || open, MAX_BODY).await;
+    if let Some(entry) = &entry {
+        entry.authorised(caller.is_ok());
+        entry.received(body.bytes);
+    }
     let path = parts.uri.path().to_owned();
     let query = parts.uri.path_and_query().map_or(path.as_str(), PathAndQuery::as_str);
     let fault = server.faults.find(query, body.content.as_deref().unwrap_or_default());
@@ -98,41 +116,60 @@ async fn gate(State(server): State<Arc<Server>>, request: Request, next: Next) -
         )
         | None => None,
     };
-    let answer = match answer {
-        Some(answer) => answer,
-        None if actor.is_none() && !open => authentication::unauthorized(&path),
-        None => match body.content {
-            Ok(content) => {
-                if let Some(actor) = actor {
-                    parts.extensions.insert(Write {
-                        actor: actor.clone(),
-                        asynchronous: false,
-                        interference,
-                        trace: None,
-                    });
-                    parts.extensions.insert(actor);
-                }
-                next.run(Request::from_parts(parts, Body::from(content))).await
-            }
-            Err(failure) if is_openapi(&path) => Refused::from(failure).into_response(),
-            Err(failure) => failure.into_response(),
-        },
+    let answer = if let Some(answer) = answer {
+        answer
+    } else {
+        let asked = Asked { parts, content: body.content, caller, open, interference };
+        admitted(&server, asked, next).await.unwrap_or_else(|failure| {
+            if is_openapi(&path) { Refused::from(failure).into_response() } else { failure.into_response() }
+        })
     };
     if lost {
         return faults::reset();
     }
-    entry.answered(answer.status().as_u16());
+    if let Some(entry) = entry {
+        entry.answered(answer.status().as_u16());
+    }
     answer
 }
 
-/// The body of a request, as far as it came.
-struct Received {
-    bytes: u64,
+/// A request that no fault has answered.
+struct Asked {
+    parts: Parts,
     content: Result<Bytes, Failure>,
+    caller: Result<Actor, Stranger>,
+    open: bool,
+    interference: Option<Interference>,
 }
 
-/// Reads a body. With `keep` false it is counted and thrown away.
-async fn receive(mut body: Body, keep: bool) -> Received {
+/// Lets a request through to its handler with what its caller may do, unless he is a stranger and the path is not open.
+async fn admitted(server: &Server, asked: Asked, next: Next) -> Result<Response, Failure> {
+    let Asked { mut parts, content, caller, open, interference } = asked;
+    match caller {
+        Err(stranger) if !open => return Ok(server.authentication.refuse(stranger, parts.uri.path())),
+        Err(_) => {}
+        Ok(actor) => {
+            parts.extensions.insert(server.authorization.rights(&actor).await?);
+            parts.extensions.insert(Write {
+                actor: actor.clone(),
+                asynchronous: false,
+                interference,
+                trace: None,
+            });
+            parts.extensions.insert(actor);
+        }
+    }
+    Ok(next.run(Request::from_parts(parts, Body::from(content?))).await)
+}
+
+/// The body of a request, as far as it came.
+pub(super) struct Received {
+    pub(super) bytes: u64,
+    pub(super) content: Result<Bytes, Failure>,
+}
+
+/// Reads a body of at most `longest` bytes. With `keep` false it is counted and thrown away.
+pub(super) async fn receive(mut body: Body, keep: bool, longest: u64) -> Received {
     let mut bytes = 0_u64;
     let mut content = Vec::new();
     let failed =
@@ -152,7 +189,7 @@ async fn receive(mut body: Body, keep: bool) -> Received {
                 if bytes > MAX_DRAINED {
                     break;
                 }
-                if bytes > MAX_BODY {
+                if bytes > longest {
                     content = Vec::new();
                 } else if keep {
                     content.extend_from_slice(&data);
@@ -161,8 +198,8 @@ async fn receive(mut body: Body, keep: bool) -> Received {
             Ok(None) => break,
         }
     }
-    if bytes > MAX_BODY {
-        let message = format!("the request's body is longer than {MAX_BODY} bytes");
+    if bytes > longest {
+        let message = format!("the request's body is longer than {longest} bytes");
         return failed(bytes, StatusCode::PAYLOAD_TOO_LARGE, &message);
     }
     Received { bytes, content: Ok(content.into()) }

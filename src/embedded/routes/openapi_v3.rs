@@ -18,6 +18,7 @@ use serde_json::value::RawValue;
 
 use super::trace;
 use crate::embedded::Server;
+use crate::embedded::authorization::{Operation, Rights};
 use crate::embedded::failure::Failure;
 use crate::embedded::ingest::Write;
 use crate::embedded::openapi::{self, Refused};
@@ -35,7 +36,8 @@ pub(super) fn router() -> Router<Arc<Server>> {
         .route_layer(middleware::from_fn(traced))
 }
 
-async fn traced(mut request: Request, next: Next) -> Response {
+/// Gives a request a trace id, and its answer the header that tells it.
+pub(super) async fn traced(mut request: Request, next: Next) -> Response {
     let traced = TraceId::new().and_then(|id| Ok((id.header()?, id)));
     let (header, id) = match traced {
         Ok(traced) => traced,
@@ -56,6 +58,26 @@ enum Place {
     Type,
     Entity(Urn),
     Aspect(Urn, String),
+}
+
+impl Place {
+    /// Refuses a call that its caller may not make. What concerns all entities of a type is asked of the type that the
+    /// path names.
+    fn check(&self, method: &Method, uri: &Uri, rights: &Rights) -> Result<(), Failure> {
+        let creates = matches!(self, Self::Type | Self::Aspect(..));
+        let operation = match *method {
+            Method::POST if creates => Operation::Create,
+            Method::PATCH => Operation::Update,
+            Method::GET => Operation::Read,
+            Method::HEAD => Operation::Exists,
+            Method::DELETE => Operation::Delete,
+            _ => return Ok(()),
+        };
+        match self {
+            Self::Type => rights.check_type(operation, uri.path().strip_prefix(PREFIX).unwrap_or_default()),
+            Self::Entity(urn) | Self::Aspect(urn, _) => rights.check_entity(operation, urn),
+        }
+    }
 }
 
 /// A URN may hold anything, also what separates the segments of a path, so the path is taken apart before it is decoded.
@@ -133,6 +155,8 @@ fn malformed() -> Failure {
 async fn entity_calls(State(server): State<Arc<Server>>, request: Request) -> Result<Response, Refused> {
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let Some(place) = place(&uri)? else { return Ok(openapi::no_endpoint(&method, &uri)) };
+    let rights = request.extensions().get::<Rights>().cloned().ok_or_else(super::nobody)?;
+    place.check(&method, &uri, &rights)?;
     let call = Call::of(request).await?;
     let answer = match (place, method) {
         (Place::Type, Method::POST) => batch::upsert(&server, call).await?,

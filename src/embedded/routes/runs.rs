@@ -13,12 +13,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use crate::embedded::authorization::{Operation, Rights, forbidden};
 use crate::embedded::failure::Failure;
 use crate::embedded::ingest::Write;
 use crate::embedded::store::runs::{self, Written};
 use crate::embedded::store::write::Stamp;
 use crate::embedded::system_metadata::NO_RUN;
 use crate::embedded::{Server, proposal, restli, snapshot, tokens, user};
+use crate::metadata::Urn;
 
 const RESOURCE: &str = "com.linkedin.metadata.resources.entity.BatchIngestionRunResource";
 
@@ -77,12 +79,16 @@ struct Answer<T> {
 pub(super) async fn act(
     State(server): State<Arc<Server>>,
     Extension(write): Extension<Write>,
+    Extension(rights): Extension<Rights>,
     uri: Uri,
     body: Bytes,
 ) -> Result<Response, Failure> {
     match restli::parameter(&uri, "action").as_deref() {
         Some("list") => list(&server, proposal::parse(&body)?).await,
-        Some("describe") => describe(&server, proposal::parse(&body)?).await,
+        Some("describe") => describe(&server, &rights, proposal::parse(&body)?).await,
+        Some("rollback") if !rights.may_manage("dataHubIngestionSource") => {
+            Err(forbidden("User is unauthorized to update entity"))
+        }
         Some("rollback") => rollback(&server, proposal::parse(&body)?, &write).await,
         action => Err(super::unknown_action(action, RESOURCE, &uri)),
     }
@@ -101,7 +107,7 @@ async fn list(server: &Server, request: List) -> Result<Response, Failure> {
     Ok(restli::success(&json!({"value": runs})))
 }
 
-async fn describe(server: &Server, request: Describe) -> Result<Response, Failure> {
+async fn describe(server: &Server, rights: &Rights, request: Describe) -> Result<Response, Failure> {
     let Describe { run_id, start, count, include_soft, include_aspect } = request;
     let written = server
         .store
@@ -110,6 +116,9 @@ async fn describe(server: &Server, request: Describe) -> Result<Response, Failur
             runs::describe(connection, &run_id, start.into(), count.into(), soft_deleted_too)
         })
         .await?;
+    for urn in written.iter().filter_map(|written| Urn::parse(&written.urn).ok()) {
+        rights.check(Operation::Read, &urn, |_| format!("User is unauthorized to get entity {urn}"))?;
+    }
     let with_aspect = include_aspect.unwrap_or(false);
     let value = written
         .into_iter()
@@ -149,7 +158,7 @@ async fn rollback(server: &Server, request: Rollback, write: &Write) -> Result<R
         })
         .await?;
     if done.is_some() {
-        server.authentication.doubt();
+        server.access_may_have_changed();
     }
     let deleted = written.iter().filter(|written| written.is_key()).count();
     let unsafe_urns: BTreeSet<_> = others.iter().map(|other| other.urn.as_str()).collect();

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::embedded::authorization::{Operation, Rights};
 use crate::embedded::failure::Failure;
 use crate::embedded::store::read::Stored;
 use crate::embedded::store::timeseries;
@@ -111,7 +112,7 @@ struct Generic {
 
 /// # Errors
 /// 400 for an aspect that is no time series, and for what cannot be filtered or sorted by.
-pub(super) async fn values(server: &Server, body: &[u8]) -> Result<Response, Failure> {
+pub(super) async fn values(server: &Server, rights: &Rights, body: &[u8]) -> Result<Response, Failure> {
     let question: Question = proposal::parse(body)?;
     if question.sort.is_some() {
         return Err(Failure::bad_request("the embedded GMS gives the newest value first: leave `sort` out"));
@@ -127,6 +128,9 @@ pub(super) async fn values(server: &Server, body: &[u8]) -> Result<Response, Fai
         )
     })?;
     let urn = change::checked_urn(&question.urn)?;
+    rights.check(Operation::ReadTimeseries, &urn, |_| {
+        format!("User is unauthorized to get timeseries aspect for {urn}")
+    })?;
     let times = start_time_millis.unwrap_or(i64::MIN)..=end_time_millis.unwrap_or(i64::MAX);
     let (name, filter) = (aspect.clone(), question.filter);
     let stored = server

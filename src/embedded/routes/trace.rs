@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
@@ -11,12 +12,14 @@ use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
 use crate::embedded::Server;
+use crate::embedded::authorization::{Operation, Rights, forbidden};
 use crate::embedded::failure::Failure;
 use crate::embedded::model;
 use crate::embedded::openapi::{self, Refused};
 use crate::embedded::store::read;
 use crate::embedded::store::write::Effect;
 use crate::embedded::trace::{Fate, TraceId};
+use crate::metadata::Urn;
 
 /// What became of an aspect (`TraceStatus`).
 #[derive(Debug, Serialize)]
@@ -46,6 +49,7 @@ struct Exception {
 /// `POST /openapi/v1/trace/write/{trace id, or traceparent}?onlyIncludeErrors=true&detailed=false`.
 pub(super) async fn show(
     State(server): State<Arc<Server>>,
+    Extension(rights): Extension<Rights>,
     uri: Uri,
     body: Bytes,
 ) -> Result<Response, Refused> {
@@ -53,6 +57,15 @@ pub(super) async fn show(
     let detailed = openapi::flag(&uri, "detailed", false)?;
     let questions: BTreeMap<String, Vec<String>> =
         serde_json::from_slice(&body).map_err(|_| Failure::bad_request("Malformed request body"))?;
+    let may_read = |urn: &String| match Urn::parse(urn) {
+        Ok(urn) => rights.may(Operation::Read, urn.entity_type(), urn.as_str()),
+        Err(_) => rights.is_root(),
+    };
+    if !questions.keys().all(may_read) {
+        let message =
+            format!("{} is unauthorized to READ as least one of the requested URNs.", rights.user());
+        return Err(forbidden(message).into());
+    }
     let id = uri.path().rsplit('/').next().unwrap_or_default();
     let id = TraceId::parse(&percent_decode_str(id).decode_utf8_lossy())
         .ok_or_else(|| Failure::internal("java.lang.NullPointerException: this is no trace id"))?;

@@ -4,6 +4,7 @@
 //! others alone, and all are answered after the one commit. A database in memory has a single connection, so its reads
 //! take their turn on the writing thread.
 
+pub(super) mod access;
 pub(super) mod read;
 pub(super) mod runs;
 pub(super) mod timeseries;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use rusqlite::{Connection, params};
 
-use super::{read, timeseries};
+use super::{access, read, timeseries};
 use crate::embedded::change::{Change, Content, Operation};
 use crate::embedded::failure::Failure;
 use crate::embedded::patch::Target;
@@ -199,6 +199,7 @@ pub(crate) struct Deleted {
 /// Deletes an entity with all its aspects, in all their versions.
 pub(crate) fn delete_entity(connection: &Connection, urn: &str) -> Result<Deleted, Failure> {
     let rows = connection.prepare_cached("DELETE FROM aspect WHERE urn = ?1")?.execute([urn])?;
+    access::forget_password(connection, urn)?;
     Ok(Deleted { rows, timeseries_rows: timeseries::delete_all(connection, urn)? })
 }
 

@@ -1,18 +1,26 @@
 //! The embedded GMS over real sockets, by a client that knows nothing of this crate.
 
 mod access;
+mod documentation;
+mod frontend;
+mod graphql;
+mod hostile;
 mod ingest;
 mod meddling;
 mod openapi;
+mod privileges;
 mod reading;
+mod recorded;
 mod running;
 mod runs;
+mod seeding;
+mod strangers;
 mod timeseries;
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::Gms;
+use super::{Gms, Policy, User};
 
 const DATASET: &str = "urn:li:dataset:(urn:li:dataPlatform:hive,db.t1,PROD)";
 
@@ -94,4 +102,43 @@ async fn refusal(response: Response, status: u16) -> String {
     assert_eq!(body["exceptionClass"], "com.linkedin.restli.server.RestLiServiceException");
     assert_eq!(body["status"], status);
     body["message"].as_str().unwrap_or_default().to_owned()
+}
+
+/// A request of GraphQL with this token, which has to be answered with 200.
+async fn ask(gms: &Gms, token: &str, query: &str) -> Value {
+    let body = json!({"query": query}).to_string();
+    let sent = client().post(format!("{}/api/graphql", gms.url())).bearer_auth(token).body(body);
+    value(sent.send().await.unwrap(), 200).await
+}
+
+/// The mutation of the documentation, for the user of that name.
+fn create(user: &str, name: &str) -> String {
+    format!(
+        r#"mutation {{ createAccessToken(input: {{type: PERSONAL, actorUrn: "urn:li:corpuser:{user}", duration: ONE_HOUR, name: "{name}"}}) {{ accessToken metadata {{ id name description }} }} }}"#
+    )
+}
+
+/// What GMS's GraphQL says to who lacks a privilege.
+#[track_caller]
+fn assert_unauthorized(answer: &Value, field: &str) {
+    let error = &answer["errors"][0];
+    assert_eq!(
+        error["message"], "Unauthorized to perform this action. Please contact your DataHub administrator.",
+        "{answer}"
+    );
+    assert_eq!(error["path"], json!([field]));
+    let extensions = json!({"code": 403, "type": "UNAUTHORIZED", "classification": "DataFetchingException"});
+    assert_eq!(error["extensions"], extensions);
+}
+
+/// Sends bytes as they are, and returns all that comes until the server closes.
+async fn raw(address: std::net::SocketAddr, bytes: impl Into<Vec<u8>>) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    // The server may answer and close before it has read all.
+    drop(stream.write_all(&bytes.into()).await);
+    let mut answer = Vec::new();
+    drop(stream.read_to_end(&mut answer).await);
+    String::from_utf8_lossy(&answer).into_owned()
 }

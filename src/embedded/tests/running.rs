@@ -58,7 +58,8 @@ async fn two_servers_share_a_file() {
         assert!(one.aspect(&format!("urn:li:tag:two{number}"), "status").await.is_some());
         assert!(two.aspect(&format!("urn:li:tag:one{number}"), "status").await.is_some());
     }
-    let crossing = client().get(format!("{}/entities/urn:li:tag:one1", one.url())).bearer_auth(two.token());
+    let crossing = client().get(format!("{}/entities/urn:li:tag:one1", one.url()));
+    let crossing = crossing.bearer_auth(two.create_token("datahub").await.unwrap());
     assert_eq!(crossing.send().await.unwrap().status(), 200);
     one.stop().await;
     assert_eq!(ingest(&two, &[upsert(DATASET, "status", "{}")]).await.status(), 200);

@@ -54,7 +54,7 @@ pub(super) async fn delete(server: &Arc<Server>, urn: Urn, name: String) -> Resu
             Ok(())
         })
         .await?;
-    server.authentication.doubt();
+    server.access_may_have_changed();
     Ok(StatusCode::OK.into_response())
 }
 

@@ -86,6 +86,6 @@ pub(super) async fn delete(server: &Arc<Server>, call: &Call, urn: &Urn) -> Resu
             Ok(())
         })
         .await?;
-    server.authentication.doubt();
+    server.access_may_have_changed();
     Ok(StatusCode::OK.into_response())
 }

@@ -1,0 +1,376 @@
+//! Policies: who may do what to which entities. They are entities themselves (`dataHubPolicy`), kept in the form of
+//! DataHub (`DataHubPolicyInfo.pdl`), so one that is ingested counts like one that is set up here.
+
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+
+use super::privilege;
+use crate::embedded::failure::Failure;
+use crate::embedded::store::{access, read, write};
+use crate::embedded::{system_metadata, user};
+use crate::{Error, ErrorKind};
+
+pub(crate) const ENTITY_TYPE: &str = "dataHubPolicy";
+const INFO_ASPECT: &str = "dataHubPolicyInfo";
+
+/// What everyone may see, as in a fresh DataHub.
+const VIEW_FOR_ALL: &str = "view-entity-page-all";
+
+/// Allows users something. What no policy allows is refused; only the user `datahub` needs none.
+///
+/// ```
+/// use datahub_emitter::embedded::Policy;
+///
+/// let policy = Policy::new("Loaders write Hive").user("loader").privilege("EDIT_ENTITY").entity_type("dataset").urn(
+///     "urn:li:dataset:(urn:li:dataPlatform:hive,*",
+/// );
+/// # drop(policy);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    pub(crate) name: String,
+    pub(crate) users: Vec<String>,
+    pub(crate) all_users: bool,
+    pub(crate) privileges: Vec<String>,
+    pub(crate) types: Vec<String>,
+    pub(crate) urns: Vec<String>,
+}
+
+impl Policy {
+    /// A policy that allows nobody anything yet. A policy of the same name is replaced by it.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+
+    /// Holds for the user of that name too, for example `jdoe`; also before he is there.
+    #[must_use]
+    pub fn user(mut self, name: impl Into<String>) -> Self {
+        self.users.push(name.into());
+        self
+    }
+
+    /// Holds for every user.
+    #[must_use]
+    pub fn all_users(mut self) -> Self {
+        self.all_users = true;
+        self
+    }
+
+    /// Gives a privilege, by the name that DataHub has for it: `EDIT_ENTITY`, `MANAGE_ACCESS_TOKENS`.
+    #[must_use]
+    pub fn privilege(mut self, name: impl Into<String>) -> Self {
+        self.privileges.push(name.into());
+        self
+    }
+
+    /// Holds only for entities of this type, for example `dataset`, and of others that are named so.
+    #[must_use]
+    pub fn entity_type(mut self, name: impl Into<String>) -> Self {
+        self.types.push(name.into());
+        self
+    }
+
+    /// Holds only for the entity of this URN, and of others that are named so; with `*` at its end it stands for all
+    /// that start like it.
+    #[must_use]
+    pub fn urn(mut self, urn: impl Into<String>) -> Self {
+        self.urns.push(urn.into());
+        self
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The names of the users for whom it holds.
+    pub fn users(&self) -> &[String] {
+        &self.users
+    }
+
+    /// Whether it holds for every user.
+    pub fn is_for_all_users(&self) -> bool {
+        self.all_users
+    }
+
+    /// The privileges that it gives.
+    pub fn privileges(&self) -> &[String] {
+        &self.privileges
+    }
+
+    /// The types of entities for which it holds; none means all.
+    pub fn entity_types(&self) -> &[String] {
+        &self.types
+    }
+
+    /// The URNs of the entities for which it holds; none means all.
+    pub fn urns(&self) -> &[String] {
+        &self.urns
+    }
+
+    /// The policy for which a user's own privileges stand.
+    pub(crate) fn of_user(name: &str, privileges: &[String]) -> Self {
+        Self {
+            name: format!("Privileges of {name}"),
+            users: vec![name.to_owned()],
+            privileges: privileges.to_vec(),
+            ..Self::default()
+        }
+    }
+
+    /// Everyone may look at everything. It is there from the start, and can be removed.
+    pub(crate) fn view_for_all() -> Self {
+        let policy = Self::new(VIEW_FOR_ALL).all_users().privilege(privilege::VIEW_ENTITY_PAGE);
+        let policy = policy.privilege(privilege::SEARCH).privilege(privilege::GET_COUNTS);
+        policy.privilege(privilege::GET_TIMESERIES_ASPECT).privilege(privilege::GET_ENTITY)
+    }
+
+    /// # Errors
+    /// When it has no name, or a privilege that DataHub does not know.
+    pub(crate) fn checked(mut self) -> Result<Self, Error> {
+        let refused = |message: String| Error::new(ErrorKind::Input, message);
+        if self.name.trim().is_empty() || self.name.len() > 200 {
+            return Err(refused(format!("policy {:?}: its name must have 1 to 200 bytes", self.name)));
+        }
+        for privilege in &mut self.privileges {
+            *privilege =
+                known(privilege).map_err(|message| refused(format!("policy {}: {message}", self.name)))?;
+        }
+        Ok(self)
+    }
+
+    fn urn_of(name: &str) -> String {
+        // A name may hold anything, and a key may not.
+        format!(
+            "urn:li:{ENTITY_TYPE}:{}",
+            percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC)
+        )
+        .replace("%2D", "-")
+        .replace("%5F", "_")
+    }
+
+    /// Writes it, in place of one of the same name.
+    pub(in crate::embedded) fn store(
+        &self,
+        connection: &Connection,
+        stamp: &write::Stamp,
+    ) -> Result<(), Failure> {
+        let urn = Self::urn_of(&self.name);
+        let system_metadata = system_metadata::default(stamp.time);
+        let key = serde_json::json!({"id": urn.rsplit(':').next()}).to_string();
+        write::ensure_key(connection, &urn, "dataHubPolicyKey", &key, &system_metadata, stamp)?;
+        let info = serde_json::to_string(&Info::of(self))
+            .map_err(|error| Failure::internal(format!("java.lang.RuntimeException: {error}")))?;
+        write::put(connection, &urn, INFO_ASPECT, &info, &system_metadata, stamp)?;
+        Ok(())
+    }
+
+    /// Removes the policy of that name. Returns whether there was one.
+    pub(in crate::embedded) fn delete(connection: &Connection, name: &str) -> Result<bool, Failure> {
+        Ok(write::delete_entity(connection, &Self::urn_of(name))?.rows > 0)
+    }
+}
+
+/// The name of a privilege as DataHub writes it.
+///
+/// # Errors
+/// A text that says what is wrong, and what may have been meant.
+pub(crate) fn known(name: &str) -> Result<String, String> {
+    privilege::known(name).map(str::to_owned).ok_or_else(|| match privilege::like(name) {
+        Some(like) => format!("unknown privilege {name:?}: did you mean {like}?"),
+        None => format!("unknown privilege {name:?}: give DataHub's name for it, such as EDIT_ENTITY"),
+    })
+}
+
+/// `DataHubPolicyInfo.pdl`, as far as it is understood here. What is not understood never allows anything.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Info {
+    #[serde(default)]
+    display_name: String,
+    #[serde(default)]
+    description: String,
+    #[serde(default)]
+    r#type: String,
+    #[serde(default)]
+    state: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    resources: Option<Resources>,
+    #[serde(default)]
+    privileges: Vec<String>,
+    #[serde(default)]
+    actors: Actors,
+    #[serde(default)]
+    editable: bool,
+}
+
+/// `DataHubActorFilter.pdl`. Groups, roles and owners are not known here.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Actors {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    users: Option<Vec<String>>,
+    #[serde(default)]
+    resource_owners: bool,
+    #[serde(default)]
+    all_users: bool,
+    #[serde(default)]
+    all_groups: bool,
+}
+
+/// `DataHubResourceFilter.pdl`: the form with a filter, and the older one with a type and URNs.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Resources {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    filter: Option<Filter>,
+    #[serde(default, rename = "allResources")]
+    all: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    r#type: Option<String>,
+    #[serde(default, rename = "resources", skip_serializing_if = "Option::is_none")]
+    urns: Option<Vec<String>>,
+}
+
+/// `PolicyMatchFilter.pdl`: all must hold.
+#[derive(Debug, Serialize, Deserialize)]
+struct Filter {
+    #[serde(default)]
+    criteria: Vec<Criterion>,
+}
+
+/// `PolicyMatchCriterion.pdl`
+#[derive(Debug, Serialize, Deserialize)]
+struct Criterion {
+    field: String,
+    #[serde(default)]
+    values: Vec<String>,
+    #[serde(default = "equals")]
+    condition: String,
+}
+
+fn equals() -> String {
+    "EQUALS".to_owned()
+}
+
+impl Info {
+    fn of(policy: &Policy) -> Self {
+        let criterion = |field: &str, values: &Vec<String>| {
+            (!values.is_empty()).then(|| Criterion {
+                field: field.into(),
+                values: values.clone(),
+                condition: equals(),
+            })
+        };
+        let criteria: Vec<_> = [criterion("TYPE", &policy.types), criterion("URN", &policy.urns)]
+            .into_iter()
+            .flatten()
+            .collect();
+        let platform = policy.privileges.iter().all(|name| privilege::is_platform(name));
+        Self {
+            display_name: policy.name.clone(),
+            description: String::new(),
+            r#type: if platform { "PLATFORM" } else { "METADATA" }.into(),
+            state: "ACTIVE".into(),
+            resources: (!criteria.is_empty())
+                .then(|| Resources { filter: Some(Filter { criteria }), ..Resources::default() }),
+            privileges: policy.privileges.clone(),
+            actors: Actors {
+                users: Some(policy.users.iter().map(|name| user::urn(name)).collect()),
+                all_users: policy.all_users,
+                ..Actors::default()
+            },
+            editable: true,
+        }
+    }
+}
+
+/// A policy as it is stored, read once.
+#[derive(Debug)]
+pub(super) struct Stored(Info);
+
+impl Stored {
+    /// Whether it allows the user something.
+    pub(super) fn is_for(&self, user_urn: &str) -> bool {
+        let Info { state, actors, .. } = &self.0;
+        state == "ACTIVE" && (actors.all_users || actors.users.iter().flatten().any(|user| user == user_urn))
+    }
+
+    /// Whether it gives a privilege on an entity; one that is no entity's has neither type nor URN.
+    pub(super) fn gives(&self, privilege: &str, entity_type: &str, urn: &str) -> bool {
+        self.0.privileges.iter().any(|given| given == privilege)
+            && self.0.resources.as_ref().is_none_or(|resources| resources.hold(entity_type, urn))
+    }
+
+    fn policy(&self) -> Policy {
+        let Info { display_name, privileges, actors, resources, .. } = &self.0;
+        let values = |fields: &[&str]| {
+            let criteria =
+                resources.iter().flat_map(|resources| &resources.filter).flat_map(|filter| &filter.criteria);
+            criteria
+                .filter(|criterion| fields.contains(&criterion.field.as_str()))
+                .flat_map(|criterion| criterion.values.clone())
+                .collect()
+        };
+        let name = |urn: &String| urn.strip_prefix("urn:li:corpuser:").unwrap_or(urn).to_owned();
+        Policy {
+            name: display_name.clone(),
+            users: actors.users.iter().flatten().map(name).collect(),
+            all_users: actors.all_users,
+            privileges: privileges.clone(),
+            types: values(&["TYPE", "RESOURCE_TYPE"]),
+            urns: values(&["URN", "RESOURCE_URN"]),
+        }
+    }
+}
+
+impl Resources {
+    fn hold(&self, entity_type: &str, urn: &str) -> bool {
+        if let Some(filter) = &self.filter {
+            return filter.criteria.iter().all(|criterion| criterion.holds(entity_type, urn));
+        }
+        self.r#type.as_ref().is_none_or(|wanted| wanted == entity_type || wanted == "all")
+            && (self.all
+                || match self.urns.as_deref() {
+                    None | Some([]) => true,
+                    Some(urns) => urns.iter().any(|one| one == urn),
+                })
+    }
+}
+
+impl Criterion {
+    fn holds(&self, entity_type: &str, urn: &str) -> bool {
+        let found = match self.field.as_str() {
+            "TYPE" | "RESOURCE_TYPE" => entity_type,
+            "URN" | "RESOURCE_URN" => urn,
+            // Domains, tags and the like are not known here.
+            _ => return false,
+        };
+        self.values.iter().any(|value| match (self.condition.as_str(), value.strip_suffix('*')) {
+            ("EQUALS", None) => value == found,
+            ("EQUALS", Some(start)) => found.starts_with(start),
+            ("STARTS_WITH", _) => found.starts_with(value.as_str()),
+            _ => false,
+        })
+    }
+}
+
+/// All that are stored. One that cannot be read allows nothing.
+pub(super) fn all(connection: &Connection) -> Result<Vec<Stored>, rusqlite::Error> {
+    let mut policies = Vec::new();
+    for (urn, text) in access::of_type(connection, ENTITY_TYPE, INFO_ASPECT)? {
+        if let Ok(info) = serde_json::from_str(&text)
+            && !read::is_removed(connection, &urn)?
+        {
+            policies.push(Stored(info));
+        }
+    }
+    Ok(policies)
+}
+
+/// All that are stored, as they can be set up, by name.
+pub(crate) fn list(connection: &Connection) -> Result<Vec<Policy>, rusqlite::Error> {
+    let mut policies: Vec<_> = all(connection)?.iter().map(Stored::policy).collect();
+    policies.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(policies)
+}

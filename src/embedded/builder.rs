@@ -1,0 +1,262 @@
+//! How an embedded GMS is to run.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+
+use super::authentication::{self, Filter, SystemClient};
+use super::authorization::Policy;
+use super::refusal::RefusalForm;
+use super::seed::Seed;
+use super::server::{self, FrontendSettings, Order, Settings};
+use super::store::Location;
+use super::user::{self, User};
+use super::{Gms, VERSION, url_of};
+use crate::{Error, ErrorKind};
+
+/// How long a client may take for the head of a request, unless the builder is told otherwise.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Says how an embedded GMS is to run. Made by [`Gms::builder`].
+#[derive(Clone, Debug)]
+pub struct Builder {
+    data: Option<PathBuf>,
+    settings: Settings,
+    seed_file: Option<PathBuf>,
+    seed: Seed,
+}
+
+impl Builder {
+    pub(super) fn new() -> Self {
+        Self {
+            data: None,
+            settings: Settings {
+                location: Location::Memory,
+                listen: super::LOOPBACK,
+                frontend: None,
+                authentication: authentication::Policy {
+                    enabled: true,
+                    filter: Filter::default(),
+                    form: RefusalForm::default(),
+                    system_client: None,
+                },
+                rest_authorization: true,
+                header_timeout: HEADER_TIMEOUT,
+                version: VERSION.to_owned(),
+                seed: Seed::default(),
+            },
+            seed_file: None,
+            seed: Seed::default(),
+        }
+    }
+
+    /// Keeps everything in the SQLite file at `path`, which is made where it is not there, with its directories.
+    ///
+    /// The file also holds what tokens are signed with, so they outlive the process, and only its owner can read it.
+    /// Several processes may have it open. By default, and for `:memory:`, everything is kept in memory, and is gone
+    /// when the server stops.
+    #[must_use]
+    pub fn data(mut self, path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        self.data = (path != Path::new(":memory:")).then_some(path);
+        self
+    }
+
+    /// Listens on `address`. The default is `127.0.0.1:0`: this machine alone, on a port that is free.
+    #[must_use]
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.settings.listen = address;
+        self
+    }
+
+    /// Plays DataHub's frontend on `address` as well: its log-in, and its way to GMS below `/api/gms`. Port 0 takes a
+    /// free one, which [`Gms::frontend_url`] tells. By default there is no frontend.
+    ///
+    /// ```
+    /// # async fn example() -> Result<(), datahub_emitter::Error> {
+    /// use datahub_emitter::embedded::{Gms, User};
+    ///
+    /// let free_port = ([127, 0, 0, 1], 0).into();
+    /// let user = User::new("jdoe").password("jdoe's").privilege("GENERATE_PERSONAL_ACCESS_TOKENS");
+    /// let gms = Gms::builder().frontend(free_port).user(user).start().await?;
+    /// assert!(gms.frontend_url().is_some_and(|url| url.starts_with("http://127.0.0.1:")));
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(example()).unwrap();
+    /// ```
+    #[must_use]
+    pub fn frontend(mut self, address: SocketAddr) -> Self {
+        self.frontend_at(address, true);
+        self
+    }
+
+    /// As [`frontend`](Self::frontend), but goes without one where the address is taken.
+    #[must_use]
+    pub fn frontend_if_free(mut self, address: SocketAddr) -> Self {
+        self.frontend_at(address, false);
+        self
+    }
+
+    fn frontend_at(&mut self, listen: SocketAddr, required: bool) {
+        let authentication = self.settings.frontend.as_ref().is_none_or(|frontend| frontend.authentication);
+        self.settings.frontend = Some(FrontendSettings { listen, required, authentication });
+    }
+
+    /// The frontend's own switch for metadata service authentication, on by default. With it off the frontend lets only
+    /// those through who are logged in, whatever token they bring. Counts where there is a
+    /// [`frontend`](Self::frontend), which has to be set first.
+    #[must_use]
+    pub fn frontend_authentication(mut self, on: bool) -> Self {
+        if let Some(frontend) = &mut self.settings.frontend {
+            frontend.authentication = on;
+        }
+        self
+    }
+
+    /// Whether requests need a token (`METADATA_SERVICE_AUTH_ENABLED`); they do by default. Without, GMS believes the
+    /// header `X-DataHub-Actor`, and takes everyone else for itself, who may do everything.
+    #[must_use]
+    pub fn authentication(mut self, on: bool) -> Self {
+        self.settings.authentication.enabled = on;
+        self
+    }
+
+    /// Which of GMS's filters refuses strangers; the new ones by default.
+    #[must_use]
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.settings.authentication.filter = filter;
+        self
+    }
+
+    /// The form of the body that comes with a 401; Spring Boot's JSON by default.
+    #[must_use]
+    pub fn refusals(mut self, form: RefusalForm) -> Self {
+        self.settings.authentication.form = form;
+        self
+    }
+
+    /// Takes a caller with `Authorization: Basic id:secret` for GMS itself, who may do everything
+    /// (`DATAHUB_SYSTEM_CLIENT_ID`, `DATAHUB_SYSTEM_CLIENT_SECRET`). As in GMS, id and secret are not put into base64.
+    /// By default there is no such caller.
+    #[must_use]
+    pub fn system_client(mut self, id: impl Into<String>, secret: impl Into<String>) -> Self {
+        self.settings.authentication.system_client =
+            Some(SystemClient { id: id.into(), secret: secret.into() });
+        self
+    }
+
+    /// Whether Rest.li and OpenAPI let a user do only what policies allow (`REST_API_AUTHORIZATION_ENABLED`); they do by
+    /// default, as in GMS since 2024. GraphQL always asks.
+    #[must_use]
+    pub fn rest_authorization(mut self, on: bool) -> Self {
+        self.settings.rest_authorization = on;
+        self
+    }
+
+    /// Sets a user up. One who is there gets this password and these privileges in place of his own.
+    #[must_use]
+    pub fn user(mut self, user: User) -> Self {
+        self.seed.users.push(user);
+        self
+    }
+
+    /// Sets a policy up, in place of one of the same name.
+    ///
+    /// ```
+    /// # async fn example() -> Result<(), datahub_emitter::Error> {
+    /// use datahub_emitter::embedded::{Gms, Policy, User};
+    ///
+    /// let hive = Policy::new("hive").user("loader").privilege("EDIT_ENTITY");
+    /// let hive = hive.urn("urn:li:dataset:(urn:li:dataPlatform:hive,*");
+    /// let gms = Gms::builder().user(User::new("loader")).policy(hive).start().await?;
+    /// let token = gms.create_token("loader").await?;
+    /// # drop(token);
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(example()).unwrap();
+    /// ```
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.seed.policies.push(policy);
+        self
+    }
+
+    /// Sets up the users, policies and tokens of a YAML file, at the start and before those that the builder names:
+    ///
+    /// ```yaml
+    /// users:
+    ///   - {name: loader, password: "loader's", privileges: [EDIT_ENTITY]}
+    /// policies:
+    ///   - name: admins of tokens
+    ///     actors: {users: [loader]}          # or {allUsers: true}
+    ///     privileges: [MANAGE_ACCESS_TOKENS]
+    ///     resources: {types: [dataset], urns: ["urn:li:dataset:*"]}   # without: everything
+    /// tokens:
+    ///   - {name: nightly, actor: loader, duration: ONE_MONTH, out: loader.token}
+    /// ```
+    ///
+    /// A token is written to its file (`out`, relative to the current directory), which only its owner can read; while
+    /// the one that is there is good, it stays. `duration` is one of GraphQL's or of ISO 8601 (`P30D`), by default
+    /// `ONE_MONTH`.
+    #[must_use]
+    pub fn seed(mut self, path: impl Into<PathBuf>) -> Self {
+        self.seed_file = Some(path.into());
+        self
+    }
+
+    /// How long a client may take for the head of a request, 30 seconds by default. A connection without a request is
+    /// closed after it, too.
+    #[must_use]
+    pub fn header_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.header_timeout = timeout;
+        self
+    }
+
+    /// The version that `/config` says, by which clients decide what a server can do: for example `v0.13.1`. What this
+    /// one can do stays the same.
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.settings.version = version.into();
+        self
+    }
+
+    /// Starts the server, and returns when it answers.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Input`] when an address cannot be listened on, or a user, a policy or the seed file is not what it
+    /// has to be, [`ErrorKind::Disk`] when the data file or a token's file cannot be used, [`ErrorKind::Internal`] when
+    /// there are no threads to be had.
+    pub async fn start(self) -> Result<Gms, Error> {
+        let Self { data, mut settings, seed_file, seed } = self;
+        if let Some(path) = &seed_file {
+            settings.seed = Seed::read(path)?;
+        }
+        settings.seed.extend(seed);
+        settings.location = data.clone().map_or(Location::Memory, Location::File);
+        let (orders, given) = watch::channel(Order::Run);
+        let (ending, done) = watch::channel(());
+        let (ready, started) = oneshot::channel();
+        let thread = std::thread::Builder::new()
+            .name("embedded-gms".into())
+            .spawn(move || server::run(&settings, ready, given, ending))
+            .map_err(|error| {
+                Error::new(ErrorKind::Internal, "cannot start the embedded GMS's thread").with_source(error)
+            })?;
+        let ready = started.await.unwrap_or_else(|_| {
+            Err(Error::new(ErrorKind::Internal, "the embedded GMS ended while it started"))
+        })?;
+        Ok(Gms {
+            url: url_of(ready.address),
+            address: ready.address,
+            frontend_url: ready.frontend.map(url_of),
+            token: ready.server.authentication.issue_own(&user::urn(user::ADMINISTRATOR))?,
+            server: ready.server,
+            data,
+            orders,
+            done,
+            thread: Some(thread),
+        })
+    }
+}

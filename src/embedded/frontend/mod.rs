@@ -1,0 +1,176 @@
+//! Plays DataHub's frontend, as far as a program meets it: the log-in, and the way through to GMS
+//! (`datahub-frontend/conf/routes`, `Application`, `Authenticator`).
+
+mod log_in;
+mod pages;
+mod session;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
+
+use super::{Server, routes};
+use session::LoggedIn;
+
+/// The longest body of a request, in bytes (`play.http.parser.maxMemoryBuffer`, 10MB).
+const MAX_BODY: u64 = 10_000_000;
+
+/// What the frontend is asked with.
+#[derive(Clone)]
+struct Frontend {
+    server: Arc<Server>,
+    /// GMS, behind it.
+    gms: TowerToHyperService<Router>,
+    /// Its own switch (`METADATA_SERVICE_AUTH_ENABLED` of the frontend). With it off, only a session counts.
+    authentication: bool,
+}
+
+/// The frontend in front of `gms`.
+pub(super) fn router(server: Arc<Server>, gms: Router, authentication: bool) -> Router {
+    let frontend = Frontend { server, gms: TowerToHyperService::new(gms), authentication };
+    Router::new().fallback(answer).with_state(frontend)
+}
+
+async fn answer(State(frontend): State<Frontend>, request: Request) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let record = &frontend.server.record;
+    let entry = record.arrived(&parts.method, &parts.uri, &parts.headers, true);
+    let session = session::of(&frontend.server, &parts.headers);
+    let wanted = way(&parts.method, &parts.uri);
+    let admitted = match wanted {
+        Way::Gms(_) => {
+            session.is_some() || frontend.authentication && parts.headers.contains_key(header::AUTHORIZATION)
+        }
+        _ => true,
+    };
+    let received = routes::receive(body, admitted, MAX_BODY).await;
+    entry.received(received.bytes);
+    let answer = match (wanted, received.content) {
+        (Way::Gms(_), _) if !admitted => StatusCode::UNAUTHORIZED.into_response(),
+        (_, Err(_)) if received.bytes > MAX_BODY => pages::too_large(),
+        (_, Err(_)) => StatusCode::BAD_REQUEST.into_response(),
+        (Way::Gms(_), Ok(_)) if session.is_some() && session::is_foreign(&parts) => pages::forbidden(),
+        (Way::Gms(uri), Ok(content)) => {
+            parts.extensions.insert(entry);
+            return frontend.forward(parts, uri, content, session).await;
+        }
+        (Way::LogIn, Ok(content)) => {
+            let answer = log_in::act(&frontend.server, &parts, &content).await;
+            entry.authorised(answer.status().is_success());
+            answer
+        }
+        (Way::Page(page), Ok(_)) => page,
+    };
+    entry.answered(answer.status().as_u16());
+    answer
+}
+
+/// Where a request is to go.
+enum Way {
+    /// To GMS, at this place.
+    Gms(Uri),
+    LogIn,
+    /// Nowhere: the answer is known.
+    Page(Response),
+}
+
+fn way(method: &Method, uri: &Uri) -> Way {
+    let path = uri.path();
+    let usual = [Method::GET, Method::POST, Method::PUT, Method::DELETE].contains(method);
+    let proxied = path.starts_with("/openapi/") && (usual || [Method::HEAD, Method::PATCH].contains(method))
+        || path.starts_with("/api/") && usual;
+    if proxied {
+        return gms_uri(uri).map_or_else(|| Way::Page(StatusCode::BAD_REQUEST.into_response()), Way::Gms);
+    }
+    if path.starts_with("/api/") || path.starts_with("/openapi/") {
+        return Way::Page(pages::not_found());
+    }
+    match (method.as_str(), path) {
+        ("POST", "/logIn") => Way::LogIn,
+        ("GET" | "HEAD", "/config") => Way::Page(pages::config()),
+        ("GET" | "HEAD", "/health" | "/admin") => Way::Page("GOOD".into_response()),
+        ("GET" | "HEAD", _) => Way::Page(pages::index()),
+        _ => Way::Page(pages::not_found()),
+    }
+}
+
+/// Where GMS has what is asked for. The query counts: with one, the old path of GraphQL is another.
+fn gms_uri(uri: &Uri) -> Option<Uri> {
+    let text = uri.path_and_query()?.as_str();
+    let mapped = if text == "/api/v2/graphql" {
+        "/api/graphql".to_owned()
+    } else if let Some(rest) = text.strip_prefix("/api/gms/") {
+        format!("/{rest}")
+    } else {
+        text.to_owned()
+    };
+    mapped.parse().ok()
+}
+
+impl Frontend {
+    async fn forward(
+        &self,
+        mut parts: Parts,
+        uri: Uri,
+        content: Bytes,
+        session: Option<LoggedIn>,
+    ) -> Response {
+        parts.uri = uri;
+        let host = parts.headers.get(header::HOST).cloned();
+        tidy(&mut parts.headers, host, session);
+        let Ok(response) = self.gms.call(Request::from_parts(parts, Body::from(content))).await;
+        response
+    }
+}
+
+/// The headers as the frontend sends them on: the session's token goes before the caller's, and who he is said to be is
+/// never believed.
+fn tidy(headers: &mut HeaderMap, host: Option<HeaderValue>, session: Option<LoggedIn>) {
+    let from_browser = session.is_some();
+    for name in [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::COOKIE] {
+        headers.remove(name);
+    }
+    if let Some(host) = host {
+        headers.entry("x-forwarded-host").or_insert(host);
+    }
+    headers.entry("x-forwarded-proto").or_insert(HeaderValue::from_static("http"));
+    let mut actor = HeaderValue::from_static("");
+    if let Some(LoggedIn { token, actor: urn }) = session {
+        if let Ok(mut value) = HeaderValue::try_from(format!("Bearer {token}")) {
+            value.set_sensitive(true);
+            headers.insert(header::AUTHORIZATION, value);
+        }
+        actor = HeaderValue::try_from(urn).unwrap_or(actor);
+    }
+    headers.insert("x-datahub-actor", actor);
+    let source = if from_browser { "BROWSER" } else { "SDK" };
+    headers.insert("x-datahub-request-source", HeaderValue::from_static(source));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_mapped_as_the_frontend_does() {
+        for (asked, gms) in [
+            ("/api/gms/entities/urn:li:corpuser:datahub", "/entities/urn:li:corpuser:datahub"),
+            ("/api/gms/aspects?action=ingestProposal", "/aspects?action=ingestProposal"),
+            ("/api/gms//config", "//config"),
+            ("/api/v2/graphql", "/api/graphql"),
+            ("/api/v2/graphql?x", "/api/v2/graphql?x"),
+            ("/api/graphql", "/api/graphql"),
+            ("/openapi/v3/entity/dataset", "/openapi/v3/entity/dataset"),
+            ("/api/other", "/api/other"),
+        ] {
+            assert_eq!(gms_uri(&asked.parse().unwrap()).unwrap().to_string(), gms);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Callers who mean harm, or do not know better.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::*;
+
+#[tokio::test]
+async fn what_is_sql_elsewhere_is_text_here() {
+    let gms = Gms::builder()
+        .user(User::new("maker").privilege("GENERATE_PERSONAL_ACCESS_TOKENS"))
+        .start()
+        .await
+        .unwrap();
+    let token = gms.create_token("maker").await.unwrap();
+    for text in [
+        "'; DROP TABLE aspect; --",
+        "' OR '1'='1",
+        "\" OR 1=1 --",
+        "%",
+        "_",
+        "x' UNION SELECT value FROM meta --",
+    ] {
+        let urn = format!("urn:li:tag:{}", text.replace([',', '(', ')'], ""));
+        assert_eq!(ingest(&gms, &[upsert(&urn, "status", "{}")]).await.status(), 200, "{text}");
+        assert!(gms.aspect(&urn, "status").await.is_some());
+        assert_eq!(gms.aspect(&urn, text).await, None);
+        let name = json!(text).to_string();
+        let revoke = ask(&gms, &token, &format!("mutation {{ revokeAccessToken(tokenId: {name}) }}")).await;
+        assert_unauthorized(&revoke, "revokeAccessToken");
+        let filter = format!("{{field: \"name\", values: {name}, condition: CONTAIN}}");
+        let find = format!("{{ listAccessTokens(input: {{filters: [{filter}]}}) {{ total }} }}");
+        let found = ask(&gms, gms.token(), &find).await;
+        assert_eq!(found["data"]["listAccessTokens"]["total"], 0, "{text}");
+        let read = request(
+            &gms,
+            Method::GET,
+            &format!("/entities/urn:li:tag:x?aspects=List({})", text.replace(' ', "%20")),
+        );
+        assert!(read.send().await.unwrap().status().as_u16() < 500);
+    }
+    assert!(gms.users().await.unwrap().contains(&"maker".to_owned()));
+    assert_eq!(ask(&gms, &token, &create("maker", "'; DROP TABLE meta; --")).await.get("errors"), None);
+    assert_eq!(gms.tokens().await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_head_that_never_ends_is_closed() {
+    let gms = Gms::builder().header_timeout(Duration::from_millis(50)).start().await.unwrap();
+    for bytes in ["", "G", "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "] {
+        let mut stream = TcpStream::connect(gms.address()).await.unwrap();
+        stream.write_all(bytes.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // Ends only when the server closes.
+        drop(stream.read_to_end(&mut answer).await);
+        assert!(!String::from_utf8_lossy(&answer).starts_with("HTTP/1.1 200"));
+    }
+    assert_eq!(get(&gms, "/config").await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_thousand_connections_leave_room_for_one_more() {
+    let gms = start().await;
+    let mut open = Vec::new();
+    for number in 0..1000 {
+        let mut stream = TcpStream::connect(gms.address()).await.unwrap();
+        if number % 10 == 0 {
+            stream.write_all(b"GET /config HTTP/1.1\r\nHost: x\r\n").await.unwrap();
+        }
+        open.push(stream);
+    }
+    assert_eq!(get(&gms, "/entities/urn:li:corpuser:datahub").await.status(), 200);
+    // The last of them is served, too.
+    let last = open.last_mut().unwrap();
+    last.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    last.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_refused_and_the_server_goes_on() {
+    let gms = start().await;
+    let long = "x".repeat(600 * 1024);
+    let answer = raw(gms.address(), format!("GET /{long} HTTP/1.1\r\nHost: x\r\n\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 414") || answer.starts_with("HTTP/1.1 431"), "{answer}");
+    let answer =
+        raw(gms.address(), format!("GET /config HTTP/1.1\r\nHost: x\r\nX-Long: {long}\r\n\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    let many = (0..200).map(|number| format!("x-{number}: y\r\n")).collect::<Vec<_>>().concat();
+    let answer = raw(gms.address(), format!("GET /config HTTP/1.1\r\nHost: x\r\n{many}\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    let mib = vec![b' '; 1024 * 1024];
+    let large = Bytes::from(mib.repeat(65));
+    let client = client();
+    let post = |body: Bytes| {
+        let sent =
+            client.post(format!("{}/aspects?action=ingestProposal", gms.url())).bearer_auth(gms.token());
+        sent.body(body).send()
+    };
+    assert_eq!(post(large).await.unwrap().status(), 413);
+    // The same client, on the same connection where it is still open.
+    let small = json!({"proposal": upsert(DATASET, "status", "{}")}).to_string();
+    assert_eq!(post(small.into()).await.unwrap().status(), 200);
+    // One who says that much is coming and leaves holds nobody up.
+    let mut stream = TcpStream::connect(gms.address()).await.unwrap();
+    stream
+        .write_all(
+            b"POST /aspects?action=ingestProposal HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n",
+        )
+        .await
+        .unwrap();
+    drop(stream);
+    assert_eq!(get(&gms, "/config").await.status(), 200);
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_closed() {
+    let gms = start().await;
+    for bytes in [
+        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc"[..],
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /config HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"GET /config HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"GET /config HTTP/1.1\r\nHost: x\r\nBad Header: y\r\n\r\n",
+        b"\0\0\0\0\r\n\r\n",
+    ] {
+        let answer = raw(gms.address(), bytes).await;
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
+    }
+    assert_eq!(get(&gms, "/config").await.status(), 200);
+}
+
+#[tokio::test]
+async fn secrets_cannot_be_read_through_any_path() {
+    let gms = Gms::builder().user(User::new("jdoe").password("secret")).start().await.unwrap();
+    for path in [
+        "/entitiesV2/urn:li:corpuser:jdoe",
+        "/entities/urn:li:corpuser:jdoe",
+        "/openapi/v3/entity/corpuser/urn:li:corpuser:jdoe",
+        "/aspects/urn:li:corpuser:jdoe?aspect=corpUserCredentials&version=0",
+        "/aspects/password:urn:li:corpuser:jdoe?aspect=value&version=0",
+    ] {
+        let answer = get(&gms, path).await.text().await.unwrap();
+        assert!(!answer.contains("argon2"), "{path}: {answer}");
+    }
+}

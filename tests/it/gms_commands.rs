@@ -1,0 +1,235 @@
+//! `gms serve` with users, policies and tokens, and the commands that change them.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::Child;
+
+use serde_json::{Value, json};
+
+use crate::sandbox::{Ran, Sandbox};
+
+/// A server that is killed where a test ends early.
+struct Serving {
+    process: Child,
+    ready: Value,
+}
+
+impl Serving {
+    fn start(sandbox: &Sandbox, arguments: &[&str]) -> Self {
+        let mut all = vec!["gms", "serve", "--listen", "127.0.0.1:0"];
+        all.extend(arguments);
+        let mut process = sandbox.start(&all);
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready = serde_json::from_str(&line).unwrap_or_default();
+        Self { process, ready }
+    }
+
+    fn gms(&self) -> &str {
+        self.ready["gms"].as_str().unwrap()
+    }
+
+    fn frontend(&self) -> &str {
+        self.ready["frontend"].as_str().unwrap()
+    }
+
+    /// Ends it as a supervisor does; returns its code, and what it said on standard error.
+    #[cfg(unix)]
+    fn stop(mut self) -> (Option<i32>, String) {
+        crate::sandbox::signal(&self.process, "TERM");
+        let code = self.process.wait().unwrap().code();
+        let mut said = String::new();
+        self.process.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        (code, said)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+/// Status and body of a request.
+fn send(base: &str, head: &str, headers: &str, body: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(base.strip_prefix("http://").unwrap()).unwrap();
+    let length = body.len();
+    write!(stream, "{head} HTTP/1.0\r\nHost: x\r\n{headers}Content-Length: {length}\r\n\r\n{body}").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+}
+
+fn log_in(frontend: &str, username: &str, password: &str) -> u16 {
+    let body = json!({"username": username, "password": password}).to_string();
+    send(frontend, "POST /logIn", "Content-Type: application/json\r\n", &body).0
+}
+
+/// Writes a tag's status with the token that a file holds.
+fn write(sandbox: &Sandbox, base: &str, token: &str, tag: &str) -> u16 {
+    let token = std::fs::read_to_string(sandbox.path(token)).unwrap();
+    let urn = format!("urn:li:tag:{tag}");
+    let body = json!({"proposal": {
+        "entityType": "tag", "entityUrn": urn, "changeType": "UPSERT", "aspectName": "status",
+        "aspect": {"value": "{\"removed\":false}", "contentType": "application/json"},
+    }});
+    let authorization = format!("Authorization: Bearer {}\r\n", token.trim());
+    send(base, "POST /aspects?action=ingestProposal", &authorization, &body.to_string()).0
+}
+
+#[cfg(unix)]
+#[test]
+fn the_administrators_password_is_said_once() {
+    let sandbox = Sandbox::new();
+    let serving = Serving::start(&sandbox, &["--data", "gms.sqlite"]);
+    let frontend = serving.frontend().to_owned();
+    assert_ne!(serving.gms(), frontend);
+    assert_eq!(log_in(&frontend, "datahub", "datahub"), 400);
+    let (code, said) = serving.stop();
+    assert_eq!(code, Some(0));
+    let password = said.split("has the password ").nth(1).unwrap().split(' ').next().unwrap();
+    let serving = Serving::start(&sandbox, &["--data", "gms.sqlite"]);
+    assert_eq!(log_in(serving.frontend(), "datahub", password), 200);
+    let (_, said) = serving.stop();
+    assert!(!said.contains("password"), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_seed_gives_others_what_they_need() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "seed.yml",
+        "users:\n- {name: loader, password: secret, privileges: [GENERATE_PERSONAL_ACCESS_TOKENS]}\n\
+         policies:\n- name: tags\n  actors: {users: [loader]}\n  privileges: [EDIT_ENTITY]\n  resources: {types: [tag], urns: ['urn:li:tag:a*']}\n\
+         tokens:\n- {name: nightly, actor: loader, duration: ONE_MONTH, out: loader.token}\n",
+    );
+    let serving = Serving::start(&sandbox, &["--data", ":memory:", "--seed", "seed.yml"]);
+    assert_eq!(serving.ready["data"], Value::Null);
+    assert_eq!(serving.ready["pid"], serving.process.id());
+    let mode = std::fs::metadata(sandbox.path("loader.token")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(write(&sandbox, serving.gms(), "loader.token", "a1"), 200);
+    assert_eq!(write(&sandbox, serving.gms(), "loader.token", "b1"), 403);
+    assert_eq!(log_in(serving.frontend(), "loader", "secret"), 200);
+    assert_eq!(send(serving.gms(), "GET /entities/urn:li:corpuser:loader", "", "").0, 401);
+    let (code, said) = serving.stop();
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+    // With the switch off, a token is enough.
+    let serving = Serving::start(
+        &sandbox,
+        &["--data", ":memory:", "--seed", "seed.yml", "--rest-authorization", "off"],
+    );
+    assert_eq!(write(&sandbox, serving.gms(), "loader.token", "b1"), 200);
+}
+
+#[test]
+fn a_mistake_in_a_seed_ends_it_before_it_serves() {
+    let sandbox = Sandbox::new();
+    sandbox.write("seed.yml", "users:\n- name: x\n  privileges: [EDIT_ENTITIES]\n");
+    let arguments = ["gms", "serve", "--listen", "127.0.0.1:0", "--data", ":memory:", "--seed", "seed.yml"];
+    let ran = sandbox.run(&arguments).ends_with(2);
+    assert_eq!(ran.stdout, "");
+    for part in ["seed.yml", "line 3", "EDIT_ENTITY"] {
+        assert!(ran.stderr.contains(part), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn an_address_that_is_taken_for_the_frontend_is_an_error_only_where_it_was_asked_for() {
+    let sandbox = Sandbox::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let arguments =
+        ["gms", "serve", "--listen", "127.0.0.1:0", "--frontend-listen", &address, "--data", ":memory:"];
+    let ran = sandbox.run(&arguments).ends_with(2);
+    assert!(ran.stderr.contains(&address), "{}", ran.stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn users_policies_and_tokens_are_changed_while_it_runs() {
+    let sandbox = Sandbox::new();
+    let run = |arguments: &[&str]| {
+        let mut all = vec!["gms"];
+        all.extend(arguments);
+        all.extend(["--data", "gms.sqlite"]);
+        sandbox.run(&all)
+    };
+    let serving = Serving::start(&sandbox, &["--data", "gms.sqlite"]);
+    let made = run(&["user", "add", "loader"]).ends_with(0).stdout;
+    assert_eq!(log_in(serving.frontend(), "loader", made.trim()), 200);
+    sandbox.write("password", "of his own\n");
+    let ran = run(&["user", "add", "loader", "--password-file", "password"]).ends_with(0);
+    assert_eq!(ran.stdout, "");
+    assert_eq!(log_in(serving.frontend(), "loader", "of his own"), 200);
+    assert_eq!(run(&["user", "list"]).ends_with(0).stdout, "datahub\nloader\n");
+    run(&[
+        "token",
+        "create",
+        "--actor",
+        "loader",
+        "--name",
+        "nightly",
+        "--duration",
+        "P1D",
+        "--out",
+        "token",
+    ])
+    .ends_with(0);
+    // A server notices what another process did within a second.
+    let becomes = |expected: u16, tag: &str| {
+        let start = std::time::Instant::now();
+        while write(&sandbox, serving.gms(), "token", tag) != expected {
+            assert!(start.elapsed().as_secs() < 20, "it stays refused or allowed");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    };
+    becomes(403, "a1");
+    let policy =
+        ["policy", "add", "tags", "--user", "loader", "--privilege", "EDIT_ENTITY", "--urn", "urn:li:tag:a*"];
+    run(&policy).ends_with(0);
+    becomes(200, "a1");
+    becomes(403, "b1");
+    let lines = |ran: Ran| -> Vec<Value> {
+        ran.ends_with(0).stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let policies = lines(run(&["policy", "list"]));
+    let tags = policies.iter().find(|policy| policy["name"] == "tags").unwrap();
+    assert_eq!(tags["resources"]["urns"], json!(["urn:li:tag:a*"]));
+    run(&["policy", "remove", "tags"]).ends_with(0);
+    becomes(403, "a1");
+    run(&["policy", "remove", "tags"]).ends_with(1);
+    let tokens = lines(run(&["token", "list"]));
+    assert_eq!((tokens.len(), &tokens[0]["name"]), (1, &json!("nightly")));
+    let id = tokens[0]["id"].as_str().unwrap();
+    run(&["token", "revoke", id]).ends_with(0);
+    becomes(401, "a1");
+    run(&["token", "revoke", id]).ends_with(1);
+    run(&["user", "remove", "loader"]).ends_with(0);
+    run(&["user", "remove", "loader"]).ends_with(1);
+    assert_eq!(log_in(serving.frontend(), "loader", "of his own"), 400);
+    assert_eq!(serving.stop().0, Some(0));
+}
+
+#[cfg(unix)]
+#[test]
+fn the_system_client_comes_from_the_environment() {
+    let sandbox = Sandbox::new();
+    let mut command = sandbox.command();
+    command.env("DATAHUB_SYSTEM_CLIENT_SECRET", "secret");
+    command.args(["gms", "serve", "--listen", "127.0.0.1:0", "--data", ":memory:"]);
+    let mut process =
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let serving = Serving { process, ready: serde_json::from_str(&line).unwrap() };
+    let status =
+        |value: &str| send(serving.gms(), "GET /requests", &format!("Authorization: {value}\r\n"), "").0;
+    assert_eq!(status("Basic __datahub_system:secret"), 200);
+    assert_eq!(status("Basic __datahub_system:Secret"), 401);
+}
