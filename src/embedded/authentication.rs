@@ -4,32 +4,28 @@
 //! (`AuthenticationExtractionFilter`), and an anonymous request is refused afterwards, unless the path is open
 //! (`AuthenticationEnforcementFilter`). Every refusal looks the same; the cause is told only to the log.
 
+mod credentials;
+mod issuing;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use rusqlite::Connection;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq as _;
 use tokio::sync::Semaphore;
 
-use super::failure::Failure;
 use super::refusal::{EXPIRED, RefusalForm, UNAUTHORIZED};
-use super::store::write::Stamp;
-use super::store::{Store, access, read};
-use super::token_info::{self, Info, TokenInfo};
-use super::tokens::{self, Refused, TokenType, Tokens, Version};
-use super::{SYSTEM_ACTOR, password, user};
-use crate::{Error, ErrorKind};
+use super::store::{Store, read};
+use super::tokens::{self, Refused, Tokens, Version};
+use super::{token_info, user};
+use credentials::{bearer_token, claimed_actor, system_client};
 
-/// Paths that need no token; one that ends in `/*` stands for everything that starts like it
-/// (`authentication.excludedPaths` in GMS's application.yaml; below `/health` GMS lets everyone in). The first is ours:
-/// it says what this is.
-const OPEN_PATHS: &[&str] = &["/", "/config", "/config/search/export", "/health", "/health/*"];
+pub(super) use credentials::is_open;
+pub(super) use issuing::Draft;
 
 /// How long a token that was found good is not looked up again, which bounds how late a revocation in another process
 /// on the same file is noticed. What happens in this process counts at once.
@@ -91,19 +87,6 @@ pub(super) enum Stranger {
     Expired,
 }
 
-/// A token that is to be made.
-#[derive(Debug)]
-pub(super) struct Draft {
-    pub(super) name: String,
-    pub(super) description: Option<String>,
-    /// A URN.
-    pub(super) actor: String,
-    /// A URN.
-    pub(super) owner: String,
-    pub(super) r#type: TokenType,
-    pub(super) expires: Option<SystemTime>,
-}
-
 /// Recognises users by their tokens.
 #[derive(Debug)]
 pub(super) struct Authentication {
@@ -155,7 +138,8 @@ impl Authentication {
         if !self.policy.enabled {
             return claimed_actor(headers).ok_or(Stranger::Unknown);
         }
-        if let Some(actor) = self.system_client(headers) {
+        let client = self.policy.system_client.as_ref();
+        if let Some(actor) = client.and_then(|client| system_client(headers, client)) {
             return Ok(actor);
         }
         let token = bearer_token(headers).ok_or(Stranger::Unknown)?;
@@ -169,13 +153,6 @@ impl Authentication {
     pub(super) fn refuse(&self, stranger: Stranger, path: &str) -> Response {
         let told = self.policy.filter == Filter::Old && stranger == Stranger::Expired;
         self.policy.form.answer(if told { EXPIRED } else { UNAUTHORIZED }, path)
-    }
-
-    /// Id and secret come as they are, not in base64, and are parted at the first colon (`DataHubSystemAuthenticator`).
-    fn system_client(&self, headers: &HeaderMap) -> Option<Actor> {
-        let client = self.policy.system_client.as_ref()?;
-        let (id, secret) = credentials(headers, "Basic ", "basic ")?.split_once(':')?;
-        (same(id, &client.id) & same(secret, &client.secret)).then(|| Actor(client.id.clone()))
     }
 
     async fn recognise(&self, token: &str) -> Result<Actor, (&'static str, Stranger)> {
@@ -220,110 +197,6 @@ impl Authentication {
         Ok(Actor(actor))
     }
 
-    /// Makes a token and stores what is to be known of it. Whether its user is there makes no difference yet.
-    ///
-    /// # Errors
-    /// When it cannot be made or stored.
-    pub(super) async fn issue(&self, draft: Draft) -> Result<(String, TokenInfo), Error> {
-        let actor_id = user::name_of(&draft.actor);
-        let token = self.tokens.sign(actor_id, draft.r#type, Version::Stateful, draft.expires)?;
-        let time = tokens::milliseconds(SystemTime::now());
-        let info = TokenInfo {
-            id: self.tokens.id(&token),
-            info: Info {
-                name: draft.name,
-                description: draft.description,
-                actor_urn: draft.actor,
-                owner_urn: draft.owner,
-                created_at: time,
-                expires_at: draft.expires.map(tokens::milliseconds),
-            },
-        };
-        let stored = info.clone();
-        self.store
-            .write(move |connection| {
-                let stamp = Stamp { actor: stored.info.owner_urn.clone(), time };
-                token_info::store(connection, &stored, &stamp)
-            })
-            .await
-            .map_err(|failure| Error::new(ErrorKind::Disk, failure.message().to_owned()))?;
-        Ok((token, info))
-    }
-
-    /// Makes a personal token for the process itself: it is in no list, and ends with the process.
-    ///
-    /// # Errors
-    /// When it cannot be made.
-    pub(super) fn issue_own(&self, actor: &str) -> Result<String, Error> {
-        let expires = Some(SystemTime::now() + super::TOKEN_LIFETIME);
-        let token =
-            self.tokens.sign(user::name_of(actor), TokenType::Personal, Version::Stateful, expires)?;
-        lock(&self.own).insert(self.tokens.id(&token));
-        Ok(token)
-    }
-
-    /// Whether a token is good, stored under that name, and that user's.
-    pub(super) async fn is_good(&self, token: &str, name: &str, actor: &str) -> bool {
-        if self.recognise(token).await.is_err() {
-            return false;
-        }
-        let id = self.tokens.id(token);
-        let stored = self.store.read(move |connection| token_info::get(connection, &id)).await;
-        matches!(stored, Ok(Some(token)) if token.info.name == name && token.info.actor_urn == actor)
-    }
-
-    /// Makes a token that is stored nowhere, and cannot be revoked.
-    ///
-    /// # Errors
-    /// When it cannot be made.
-    pub(super) fn issue_stateless(
-        &self,
-        actor: &str,
-        r#type: TokenType,
-        expires: Option<SystemTime>,
-    ) -> Result<String, Error> {
-        self.tokens.sign(user::name_of(actor), r#type, Version::Stateless, expires)
-    }
-
-    /// Logs a user in who has that password: a token for 24 hours, or `None` for everyone who may not come in.
-    ///
-    /// # Errors
-    /// When the store fails, or the token cannot be made.
-    pub(super) async fn log_in(&self, name: &str, password: String) -> Result<Option<String>, Failure> {
-        let urn = user::urn(name);
-        let (hash, active) = self
-            .store
-            .read(move |connection| {
-                Ok((access::password(connection, &urn)?, look_up(connection, None, Some(&urn))?.is_ok()))
-            })
-            .await?;
-        let turn = self.logins.acquire().await.map_err(|_| Failure::stopped())?;
-        let matches = tokio::task::spawn_blocking(move || password::matches(&password, hash.as_deref()))
-            .await
-            .map_err(|_| Failure::stopped())?;
-        drop(turn);
-        if !(matches && active) {
-            return Ok(None);
-        }
-        let token =
-            self.issue_stateless(&user::urn(name), TokenType::Session, Some(SystemTime::now() + SESSION));
-        token.map(Some).map_err(|error| Failure::internal(format!("java.lang.RuntimeException: {error}")))
-    }
-
-    /// The id under which a token is stored.
-    pub(super) fn id(&self, token: &str) -> String {
-        self.tokens.id(token)
-    }
-
-    /// Deletes what is stored of a token, so that it is not taken any more. Returns whether it was stored.
-    pub(super) async fn revoke_id(&self, id: &str) -> Result<bool, Failure> {
-        let own = lock(&self.own).remove(id);
-        let id = id.to_owned();
-        let deleted = self.store.write(move |connection| token_info::delete(connection, &id)).await;
-        self.doubt();
-        deleted.map(|stored| stored || own)
-    }
-
     /// Takes a token for expired from now on.
     pub(super) fn expire(&self, token: &str) {
         lock(&self.expired).insert(self.tokens.id(token));
@@ -333,40 +206,6 @@ impl Authentication {
     pub(super) fn doubt(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
-}
-
-/// Whether the path needs no token.
-pub(super) fn is_open(path: &str) -> bool {
-    OPEN_PATHS.iter().any(|open| match open.strip_suffix('*') {
-        Some(prefix) => path.starts_with(prefix),
-        None => path == *open,
-    })
-}
-
-/// Whether two secrets are the same, in a time that does not tell how much of them is, nor how long they are.
-fn same(one: &str, other: &str) -> bool {
-    Sha256::digest(one).ct_eq(&Sha256::digest(other)).into()
-}
-
-/// GMS takes two spellings of a scheme and no other.
-fn credentials<'a>(headers: &'a HeaderMap, scheme: &str, lower: &str) -> Option<&'a str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    value.strip_prefix(scheme).or_else(|| value.strip_prefix(lower))
-}
-
-fn bearer_token(headers: &HeaderMap) -> Option<&str> {
-    credentials(headers, "Bearer ", "bearer ")
-}
-
-/// With authentication off, GMS believes `X-DataHub-Actor`, and takes a caller without it for itself
-/// (`NoOpAuthenticator`). What is not a URN is refused even then.
-fn claimed_actor(headers: &HeaderMap) -> Option<Actor> {
-    let system = || Some(Actor(SYSTEM_ACTOR.to_owned()));
-    let Some(value) = headers.get("x-datahub-actor").filter(|value| !value.is_empty()) else {
-        return system();
-    };
-    let urn = crate::metadata::Urn::parse(value.to_str().ok()?).ok()?;
-    Some(Actor(urn.key().to_owned()))
 }
 
 /// Whether a token is stored, and a user exists and is active; each where it is asked for.
@@ -397,48 +236,4 @@ fn look_up(
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn few_paths_are_open() {
-        for open in ["/", "/config", "/health", "/health/live", "/health/x"] {
-            assert!(is_open(open), "{open}");
-        }
-        for closed in [
-            "",
-            "//",
-            "/configs",
-            "/config/",
-            "/healthy",
-            "/aspects",
-            "/config/../aspects",
-            "//config",
-            "/Config",
-        ] {
-            assert!(!is_open(closed), "{closed}");
-        }
-    }
-
-    #[test]
-    fn secrets_are_compared_whole() {
-        assert!(same("secret", "secret") && same("", ""));
-        assert!(!same("secret", "secreT") && !same("secret", "secret ") && !same("secret", ""));
-    }
-
-    #[test]
-    fn the_scheme_is_spelt_in_two_ways() {
-        let token = |value: &str| {
-            let headers = HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().unwrap())]);
-            bearer_token(&headers).map(str::to_owned)
-        };
-        assert_eq!(token("Bearer x").as_deref(), Some("x"));
-        assert_eq!(token("bearer x").as_deref(), Some("x"));
-        assert_eq!(token("BEARER x"), None);
-        assert_eq!(token("x"), None);
-        assert_eq!(token("Basic a:b"), None);
-    }
 }

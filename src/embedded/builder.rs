@@ -26,6 +26,7 @@ pub struct Builder {
     settings: Settings,
     seed_file: Option<PathBuf>,
     seed: Seed,
+    fault_file: Option<PathBuf>,
 }
 
 impl Builder {
@@ -49,6 +50,7 @@ impl Builder {
             },
             seed_file: None,
             seed: Seed::default(),
+            fault_file: None,
         }
     }
 
@@ -206,6 +208,22 @@ impl Builder {
         self
     }
 
+    /// Adds the faults of a YAML file, at the start. Each has a `path` (the start of it) and a `urn` (a part of it) that
+    /// it acts on, `after` so many requests and so many `times`; and an `action`, named as in [`Action`](super::Action):
+    ///
+    /// ```yaml
+    /// faults:
+    ///   - {path: /aspects, times: 2, action: status, code: 503, headers: {Retry-After: "1"}, body: ""}
+    ///   - {urn: db.t1, after: 3, action: reset}        # or reset_after, html, unknown_action
+    ///   - {action: delay, milliseconds: 50}
+    ///   - {action: reject_later, aspect: status, message: "no"}     # or drop, or stay_pending with polls
+    /// ```
+    #[must_use]
+    pub fn fault_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.fault_file = Some(path.into());
+        self
+    }
+
     /// How long a client may take for the head of a request, 30 seconds by default. A connection without a request is
     /// closed after it, too.
     #[must_use]
@@ -225,11 +243,12 @@ impl Builder {
     /// Starts the server, and returns when it answers.
     ///
     /// # Errors
-    /// [`ErrorKind::Input`] when an address cannot be listened on, or a user, a policy or the seed file is not what it
-    /// has to be, [`ErrorKind::Disk`] when the data file or a token's file cannot be used, [`ErrorKind::Internal`] when
+    /// [`ErrorKind::Input`] when an address cannot be listened on, or a user, a policy, the seed file or the fault file
+    /// is not what it has to be, [`ErrorKind::Disk`] when the data file or a token's file cannot be used, [`ErrorKind::Internal`] when
     /// there are no threads to be had.
     pub async fn start(self) -> Result<Gms, Error> {
-        let Self { data, mut settings, seed_file, seed } = self;
+        let Self { data, mut settings, seed_file, seed, fault_file } = self;
+        let faults = fault_file.as_deref().map(super::fault_file::read).transpose()?.unwrap_or_default();
         if let Some(path) = &seed_file {
             settings.seed = Seed::read(path)?;
         }
@@ -247,6 +266,9 @@ impl Builder {
         let ready = started.await.unwrap_or_else(|_| {
             Err(Error::new(ErrorKind::Internal, "the embedded GMS ended while it started"))
         })?;
+        for fault in faults {
+            ready.server.faults.add(fault);
+        }
         Ok(Gms {
             url: url_of(ready.address),
             address: ready.address,

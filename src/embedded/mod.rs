@@ -34,6 +34,7 @@ mod change;
 mod compact;
 mod duration;
 mod failure;
+mod fault_file;
 mod faults;
 mod frontend;
 mod graphql;

@@ -270,7 +270,8 @@ fn located(text: &str, error: &serde_yaml::Error) -> String {
     format!("{said} at line {}", line.unwrap_or(0) + 1)
 }
 
-fn read_short(path: &Path) -> std::io::Result<String> {
+/// Reads a file that is not longer than a seed may be.
+pub(super) fn read_short(path: &Path) -> std::io::Result<String> {
     let mut text = String::new();
     std::fs::File::open(path)?.take(LONGEST + 1).read_to_string(&mut text)?;
     if text.len() as u64 > LONGEST {

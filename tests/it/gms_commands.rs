@@ -128,6 +128,16 @@ fn a_seed_gives_others_what_they_need() {
 }
 
 #[test]
+fn faults_come_from_a_file() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .write("faults.yml", "faults: [{path: /config, times: 1, action: status, code: 503, body: later}]");
+    let serving = Serving::start(&sandbox, &["--data", ":memory:", "--faults", "faults.yml"]);
+    assert_eq!(send(serving.gms(), "GET /config", "", ""), (503, "later".to_owned()));
+    assert_eq!(send(serving.gms(), "GET /config", "", "").0, 200);
+}
+
+#[test]
 fn a_mistake_in_a_seed_ends_it_before_it_serves() {
     let sandbox = Sandbox::new();
     sandbox.write("seed.yml", "users:\n- name: x\n  privileges: [EDIT_ENTITIES]\n");

@@ -21,6 +21,9 @@ A seed file:
   tokens:   [{name: nightly, actor: loader, duration: ONE_MONTH, out: loader.token}]
 Without one there is the user `datahub`, who may do everything; his password is made up, and said once on standard error.
 
+A fault file:
+  faults: [{path: /aspects, times: 2, action: status, code: 503, headers: {Retry-After: \"1\"}}, {after: 5, action: reset}]
+
 Environment: DATAHUB_SYSTEM_CLIENT_ID and DATAHUB_SYSTEM_CLIENT_SECRET let a caller in as GMS itself.";
 
 #[derive(Debug, Args)]
@@ -44,6 +47,9 @@ pub(crate) struct Serve {
     /// Users, policies and tokens to set up first (YAML).
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
+    /// What goes wrong with which requests (YAML), to see how a client takes it.
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -93,6 +99,9 @@ mod with {
             let seeded = self.seed.is_some();
             if let Some(path) = self.seed {
                 builder = builder.seed(path);
+            }
+            if let Some(path) = self.faults {
+                builder = builder.fault_file(path);
             }
             let gms = builder.start().await?;
             if !gms.address().ip().is_loopback() {

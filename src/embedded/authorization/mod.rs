@@ -3,6 +3,7 @@
 mod operation;
 mod policy;
 mod privilege;
+mod stored;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,11 +17,13 @@ use super::failure::Failure;
 use super::store::Store;
 use super::{SYSTEM_ACTOR, user};
 use crate::metadata::Urn;
+use stored::Stored;
 
 pub(super) use operation::Operation;
 pub use policy::Policy;
-pub(super) use policy::{known, list};
+pub(super) use policy::known;
 pub(super) use privilege::{GENERATE_PERSONAL_ACCESS_TOKENS, MANAGE_ACCESS_TOKENS};
+pub(super) use stored::list;
 
 /// How long policies are not read again, which bounds how late those are noticed that another process on the same file
 /// wrote. What happens in this process counts at once.
@@ -42,7 +45,7 @@ pub(super) struct Authorization {
 struct Policies {
     generation: u64,
     since: Instant,
-    stored: Arc<Vec<policy::Stored>>,
+    stored: Arc<Vec<Stored>>,
 }
 
 /// What the caller of a request may do.
@@ -53,7 +56,7 @@ pub(super) struct Rights {
     /// May do everything, whatever the policies say: the administrator, and GMS itself.
     root: bool,
     rest: bool,
-    policies: Arc<Vec<policy::Stored>>,
+    policies: Arc<Vec<Stored>>,
 }
 
 impl Authorization {
@@ -80,7 +83,7 @@ impl Authorization {
         })
     }
 
-    async fn policies(&self) -> Result<Arc<Vec<policy::Stored>>, Failure> {
+    async fn policies(&self) -> Result<Arc<Vec<Stored>>, Failure> {
         let generation = self.generation.load(Ordering::Acquire);
         let known = self.policies.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(known) = known
@@ -90,7 +93,7 @@ impl Authorization {
             return Ok(known.stored);
         }
         let since = Instant::now();
-        let stored = Arc::new(self.store.read(policy::all).await?);
+        let stored = Arc::new(self.store.read(stored::all).await?);
         *self.policies.lock().unwrap_or_else(PoisonError::into_inner) =
             Some(Policies { generation, since, stored: Arc::clone(&stored) });
         Ok(stored)

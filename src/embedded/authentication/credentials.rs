@@ -1,0 +1,98 @@
+//! What a request says of its caller, before anything is looked up.
+
+use axum::http::{HeaderMap, header};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use super::{Actor, SystemClient};
+use crate::embedded::SYSTEM_ACTOR;
+
+/// Paths that need no token; one that ends in `/*` stands for everything that starts like it
+/// (`authentication.excludedPaths` in GMS's application.yaml; below `/health` GMS lets everyone in). The first is ours:
+/// it says what this is.
+const OPEN_PATHS: &[&str] = &["/", "/config", "/config/search/export", "/health", "/health/*"];
+
+/// Whether the path needs no token.
+pub(in crate::embedded) fn is_open(path: &str) -> bool {
+    OPEN_PATHS.iter().any(|open| match open.strip_suffix('*') {
+        Some(prefix) => path.starts_with(prefix),
+        None => path == *open,
+    })
+}
+
+/// Whether two secrets are the same, in a time that does not tell how much of them is, nor how long they are.
+fn same(one: &str, other: &str) -> bool {
+    Sha256::digest(one).ct_eq(&Sha256::digest(other)).into()
+}
+
+/// GMS takes two spellings of a scheme and no other.
+fn after_scheme<'a>(headers: &'a HeaderMap, scheme: &str, lower: &str) -> Option<&'a str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    value.strip_prefix(scheme).or_else(|| value.strip_prefix(lower))
+}
+
+/// The token that a request brings.
+pub(super) fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    after_scheme(headers, "Bearer ", "bearer ")
+}
+
+/// Id and secret come as they are, not in base64, and are parted at the first colon (`DataHubSystemAuthenticator`).
+pub(super) fn system_client(headers: &HeaderMap, client: &SystemClient) -> Option<Actor> {
+    let (id, secret) = after_scheme(headers, "Basic ", "basic ")?.split_once(':')?;
+    (same(id, &client.id) & same(secret, &client.secret)).then(|| Actor(client.id.clone()))
+}
+
+/// With authentication off, GMS believes `X-DataHub-Actor`, and takes a caller without it for itself
+/// (`NoOpAuthenticator`). What is not a URN is refused even then.
+pub(super) fn claimed_actor(headers: &HeaderMap) -> Option<Actor> {
+    let system = || Some(Actor(SYSTEM_ACTOR.to_owned()));
+    let Some(value) = headers.get("x-datahub-actor").filter(|value| !value.is_empty()) else {
+        return system();
+    };
+    let urn = crate::metadata::Urn::parse(value.to_str().ok()?).ok()?;
+    Some(Actor(urn.key().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_paths_are_open() {
+        for open in ["/", "/config", "/health", "/health/live", "/health/x"] {
+            assert!(is_open(open), "{open}");
+        }
+        for closed in [
+            "",
+            "//",
+            "/configs",
+            "/config/",
+            "/healthy",
+            "/aspects",
+            "/config/../aspects",
+            "//config",
+            "/Config",
+        ] {
+            assert!(!is_open(closed), "{closed}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_compared_whole() {
+        assert!(same("secret", "secret") && same("", ""));
+        assert!(!same("secret", "secreT") && !same("secret", "secret ") && !same("secret", ""));
+    }
+
+    #[test]
+    fn the_scheme_is_spelt_in_two_ways() {
+        let token = |value: &str| {
+            let headers = HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().unwrap())]);
+            bearer_token(&headers).map(str::to_owned)
+        };
+        assert_eq!(token("Bearer x").as_deref(), Some("x"));
+        assert_eq!(token("bearer x").as_deref(), Some("x"));
+        assert_eq!(token("BEARER x"), None);
+        assert_eq!(token("x"), None);
+        assert_eq!(token("Basic a:b"), None);
+    }
+}
