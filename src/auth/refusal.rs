@@ -199,7 +199,10 @@ fn forbidden(observed: &Refusal<'_>) -> Diagnosis {
     let who = actor.clone().unwrap_or_else(|| "the caller".into());
     let mut evidence = vec![format!("403 from {}", observed.request)];
     if !observed.message.is_empty() {
-        evidence.push(format!("GMS says: {}", observed.message));
+        // It may list every entity of a batch.
+        let beginning: String = observed.message.chars().take(400).collect();
+        let more = if beginning.len() < observed.message.len() { "…" } else { "" };
+        evidence.push(format!("GMS says: {beginning}{more}"));
     }
     if let Some(token) = observed.token {
         evidence.push(token.line());
