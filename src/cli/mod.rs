@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use datahub_emitter::Error;
-use datahub_emitter::auth::FileProvider;
+use datahub_emitter::auth::{FileProvider, FixedToken};
 use datahub_emitter::pipeline::{self, Options};
 
 use self::exit::Exit;
@@ -80,9 +80,14 @@ impl Global {
         let mut options = Options::default();
         options.server.clone_from(&self.server);
         if let Some(path) = &self.token_file {
-            // Read once here, so that a wrong name is told at once.
-            server::read_token(path)?;
-            options.tokens = Some(Arc::new(FileProvider::new(path)));
+            // Read here, so that a wrong name is told at once.
+            let token = server::read_token(path)?;
+            options.tokens = Some(if path.is_file() {
+                Arc::new(FileProvider::new(path))
+            } else {
+                // What was read from a pipe is gone from it.
+                Arc::new(FixedToken::new(token))
+            });
         }
         Ok(options)
     }

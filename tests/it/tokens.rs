@@ -90,6 +90,20 @@ fn a_token_comes_from_each_of_its_sources() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_token_file_may_be_a_pipe() {
+    use std::io::Write as _;
+
+    let (gms, _) = taking("Bearer good.token");
+    let sandbox = Sandbox::new();
+    sandbox.write("tags.jsonl", &tags(["a"]));
+    sandbox.recipe("tags.jsonl", &format!("{{type: datahub-rest, config: {{server: '{}'}}}}", gms.url()));
+    let mut child = sandbox.start(&["ingest", "-c", "recipe.yml", "--token-file", "/dev/stdin"]);
+    child.stdin.take().unwrap().write_all(b"good.token\n").unwrap();
+    Ran::from(child.wait_with_output().unwrap()).ends_with(0);
+}
+
 #[test]
 fn the_system_client_goes_as_it_is() {
     let (gms, _) = taking("Basic __datahub_system:s3:cr3t");
