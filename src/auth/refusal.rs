@@ -33,7 +33,7 @@ impl TokenFacts {
 
     /// One line of evidence.
     fn line(&self) -> String {
-        let mut line = format!("the token is from {}, sha256 {}", place(self), self.fingerprint);
+        let mut line = format!("the token is from {}, sha256 {}", self.place, self.fingerprint);
         match &self.claims {
             None => line.push_str(", and is not a JWT"),
             Some(claims) => {
@@ -144,11 +144,11 @@ fn missing(evidence: Vec<String>) -> Diagnosis {
 fn empty(mut evidence: Vec<String>, token: &TokenFacts) -> Diagnosis {
     evidence.push(format!(
         "the token from {} is the empty text, so no Authorization header was sent",
-        place(token)
+        token.place
     ));
     Diagnosis {
         code: Code::TokenEmpty,
-        summary: format!("GMS wants a token, and the one from {} is empty", place(token)),
+        summary: format!("GMS wants a token, and the one from {} is empty", token.place),
         evidence,
         fixes: vec![match token.source.strip_prefix("env:") {
             Some(variable) => format!("export {variable}=<token>"),
@@ -167,7 +167,7 @@ fn opaque(evidence: Vec<String>, token: &TokenFacts) -> Diagnosis {
         fixes: vec![
             format!(
                 "look at what {} really holds: DataHub's tokens are JWTs, three parts with dots between them",
-                place(token)
+                token.place
             ),
             new_token(token),
         ],
@@ -253,11 +253,7 @@ fn entity_types(message: &str) -> Vec<String> {
 
 /// What to do to have another token where this one came from.
 fn new_token(token: &TokenFacts) -> String {
-    format!("make a new token in DataHub under Settings > Access Tokens, and put it into {}", place(token))
-}
-
-fn place(token: &TokenFacts) -> String {
-    token.place.clone()
+    format!("make a new token in DataHub under Settings > Access Tokens, and put it into {}", token.place)
 }
 
 fn clock(observed: &Refusal<'_>) -> String {

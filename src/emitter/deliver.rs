@@ -29,15 +29,15 @@ pub(super) async fn deliver(state: Arc<State>, batch: Vec<Item>) {
     while let Some(piece) = course.next_piece() {
         let slot = if piece.route.may_be_queued() { trace_slot(&state).await } else { None };
         if state.phase() >= Phase::Stopped {
-            undelivered(&state, piece.items);
+            state.settle_undelivered(piece.items);
             continue;
         }
         tokio::select! {
             sent = send_as_someone(&state, &piece) => match sent {
                 Some(sent) => course.settle(piece, &sent, slot),
-                None => undelivered(&state, piece.items),
+                None => state.settle_undelivered(piece.items),
             },
-            () = state.reached(Phase::Abandoned) => undelivered(&state, piece.items),
+            () = state.reached(Phase::Abandoned) => state.settle_undelivered(piece.items),
         }
     }
     course.judge_suspects();
@@ -297,7 +297,7 @@ impl<'a> Course<'a> {
 
     fn stop(&mut self, piece: Piece, cause: Cause) {
         self.state.stop(cause.reason(), cause);
-        undelivered(self.state, piece.items);
+        self.state.settle_undelivered(piece.items);
     }
 
     fn judge_suspects(&mut self) {
@@ -323,12 +323,6 @@ fn names(message: &str, urn: &str) -> bool {
         let next = message.get(at + urn.len()..).and_then(|rest| rest.chars().next());
         next.is_none_or(|c| c == ',' || c.is_whitespace() || matches!(c, '"' | '\'' | '.' | ']'))
     })
-}
-
-fn undelivered(state: &State, items: Vec<Item>) {
-    for item in items {
-        state.settle(item.delivery, Outcome::Undelivered(state.why_undelivered()));
-    }
 }
 
 /// Sends a piece, and again with another token if there is one where the first was refused.

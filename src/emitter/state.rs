@@ -268,6 +268,11 @@ impl State {
     /// Settles what is still queued as undelivered.
     pub(super) fn settle_queued(&self) {
         let items = self.queue().drain();
+        self.settle_undelivered(items);
+    }
+
+    /// Settles these as undelivered, for the reason that nothing is sent any more.
+    pub(super) fn settle_undelivered(&self, items: Vec<Item>) {
         for item in items {
             self.settle(item.delivery, Outcome::Undelivered(self.why_undelivered()));
         }
@@ -436,8 +441,8 @@ fn fault(proposal: &Proposal, endpoint: Endpoint) -> Option<Rejection> {
                 ),
             ),
             // `MCPItem.isValidChangeType`
-            _ if model::is_timeseries(&proposal.aspect_name)
-                && !matches!(change_type, ChangeType::Upsert | ChangeType::Delete) =>
+            _ if !matches!(change_type, ChangeType::Upsert | ChangeType::Delete)
+                && model::is_timeseries(&proposal.aspect_name) =>
             {
                 (
                     "change-type-not-supported",

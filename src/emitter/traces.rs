@@ -49,7 +49,7 @@ pub(super) async fn follow(state: Arc<State>, trace: OpenTrace) {
         tokio::select! {
             () = tokio::time::sleep_until(asks_at) => {}
             // Nothing more is sent, so there is no reason to wait for long.
-            () = state.reached(Phase::Stopped), if state.phase() < Phase::Stopped => last_question = true,
+            () = state.reached(Phase::Stopped), if state.phase() < Phase::Stopped => {}
             () = state.reached(Phase::Abandoned) => break,
         }
         if state.stopped().is_some_and(|stop| stop.reason == UndeliveredReason::Refused) {

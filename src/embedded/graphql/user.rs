@@ -82,71 +82,46 @@ fn is_active(record: &Value) -> bool {
     record.get("active").and_then(Value::as_bool).unwrap_or(false)
 }
 
-struct CorpUserProperties(Value);
+/// DataHub's schema has `corpUserInfo` twice, under a name of today and one of before.
+macro_rules! corp_user_info {
+    ($name:ident) => {
+        struct $name(Value);
 
-#[Object]
-impl CorpUserProperties {
-    async fn active(&self) -> bool {
-        is_active(&self.0)
-    }
+        #[Object]
+        impl $name {
+            async fn active(&self) -> bool {
+                is_active(&self.0)
+            }
 
-    async fn display_name(&self) -> Option<&str> {
-        text(&self.0, "displayName")
-    }
+            async fn display_name(&self) -> Option<&str> {
+                text(&self.0, "displayName")
+            }
 
-    async fn title(&self) -> Option<&str> {
-        text(&self.0, "title")
-    }
+            async fn title(&self) -> Option<&str> {
+                text(&self.0, "title")
+            }
 
-    async fn first_name(&self) -> Option<&str> {
-        text(&self.0, "firstName")
-    }
+            async fn first_name(&self) -> Option<&str> {
+                text(&self.0, "firstName")
+            }
 
-    async fn last_name(&self) -> Option<&str> {
-        text(&self.0, "lastName")
-    }
+            async fn last_name(&self) -> Option<&str> {
+                text(&self.0, "lastName")
+            }
 
-    async fn full_name(&self) -> Option<&str> {
-        text(&self.0, "fullName")
-    }
+            async fn full_name(&self) -> Option<&str> {
+                text(&self.0, "fullName")
+            }
 
-    async fn email(&self) -> Option<&str> {
-        text(&self.0, "email")
-    }
+            async fn email(&self) -> Option<&str> {
+                text(&self.0, "email")
+            }
+        }
+    };
 }
 
-struct CorpUserInfo(Value);
-
-#[Object]
-impl CorpUserInfo {
-    async fn active(&self) -> bool {
-        is_active(&self.0)
-    }
-
-    async fn display_name(&self) -> Option<&str> {
-        text(&self.0, "displayName")
-    }
-
-    async fn title(&self) -> Option<&str> {
-        text(&self.0, "title")
-    }
-
-    async fn first_name(&self) -> Option<&str> {
-        text(&self.0, "firstName")
-    }
-
-    async fn last_name(&self) -> Option<&str> {
-        text(&self.0, "lastName")
-    }
-
-    async fn full_name(&self) -> Option<&str> {
-        text(&self.0, "fullName")
-    }
-
-    async fn email(&self) -> Option<&str> {
-        text(&self.0, "email")
-    }
-}
+corp_user_info!(CorpUserProperties);
+corp_user_info!(CorpUserInfo);
 
 struct CorpUserEditableProperties(Value);
 
