@@ -287,6 +287,7 @@ impl EmitterBuilder {
             batches: self.mode == SinkMode::AsyncBatch,
             respect_sync_marker: self.respect_sync_marker,
         };
+        let max_requests = if self.mode == SinkMode::Sync { 1 } else { self.max_threads };
         let bytes = if client.server().is_frontend() { FRONTEND_BYTES } else { MAX_BYTES };
         let settings = Settings {
             batch: BatchLimits {
@@ -295,7 +296,9 @@ impl EmitterBuilder {
                 envelope: wire.envelope_bytes(),
             },
             wire,
-            max_requests: if self.mode == SinkMode::Sync { 1 } else { self.max_threads },
+            max_requests,
+            // `SYNC` goes on only when what it has sent is settled.
+            max_under_way: if self.mode == SinkMode::Sync { 1 } else { 2 * max_requests },
             max_age: self.min_process_interval,
             retry: self.retry,
             trace_timeout: self.trace_timeout,

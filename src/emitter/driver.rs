@@ -40,7 +40,7 @@ pub(super) async fn drive(state: Arc<State>, mut opened: UnboundedReceiver<OpenT
             continue;
         }
         let mut look_again = None;
-        while requests.running.len() < state.settings.max_requests {
+        while requests.running.len() < state.settings.max_under_way && state.limit.has_room() {
             match next_batch(&state, !requests.running.is_empty(), returned) {
                 Next::Batch(batch) => {
                     returned = false;
@@ -51,6 +51,10 @@ pub(super) async fn drive(state: Arc<State>, mut opened: UnboundedReceiver<OpenT
                     break;
                 }
             }
+        }
+        if requests.running.is_empty() && look_again.is_none() {
+            // Nothing is sent that could show what is at fault.
+            state.settle_held();
         }
         let idle = requests.running.is_empty() && traces.is_empty();
         if idle && state.phase() >= Phase::Closing && state.queue().is_empty() {
@@ -64,6 +68,7 @@ pub(super) async fn drive(state: Arc<State>, mut opened: UnboundedReceiver<OpenT
         };
         tokio::select! {
             () = state.wake.notified() => {}
+            () = state.limit.room.notified() => {}
             () = timer => {}
             Some(done) = requests.running.join_next_with_id(), if !requests.running.is_empty() => {
                 requests.release(&state, &done);
@@ -136,7 +141,7 @@ struct Requests {
 impl Requests {
     fn send(&mut self, state: &Arc<State>, batch: Vec<Item>) {
         let urns = batch.iter().map(|item| item.urn().clone()).collect();
-        let id = self.running.spawn(deliver(Arc::clone(state), batch)).id();
+        let id = self.running.spawn(deliver(Arc::clone(state), batch, state.limit.try_enter())).id();
         self.urns.insert(id, urns);
     }
 

@@ -68,6 +68,11 @@ impl Gate {
         }
     }
 
+    /// Whether the token is not in doubt.
+    pub(super) fn is_open(&self) -> bool {
+        !*self.closed.borrow()
+    }
+
     /// GMS took something that went with this token.
     pub(super) fn taken(&self, generation: u64) {
         self.taken.fetch_add(1, Relaxed);

@@ -20,9 +20,12 @@
 
 mod builder;
 mod counts;
+mod course;
 mod deliver;
+mod doubt;
 mod driver;
 mod gate;
+mod limit;
 mod pieces;
 mod queue;
 mod receipt;

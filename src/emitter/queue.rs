@@ -117,6 +117,17 @@ impl<T: Queued> Queue<T> {
         }
     }
 
+    /// From now on a batch has at most `bytes`. Returns whether that is less than before. What forms at the moment stays as
+    /// it is.
+    pub(super) fn shrink_batches(&mut self, bytes: usize) -> bool {
+        let shrinks = bytes < self.limits.bytes;
+        if shrinks {
+            self.limits.bytes = bytes.max(1);
+            self.lanes.values_mut().for_each(|lane| lane.limits = self.limits);
+        }
+        shrinks
+    }
+
     /// Takes out everything that is not under way.
     pub(super) fn drain(&mut self) -> Vec<T> {
         let mut items = Vec::new();

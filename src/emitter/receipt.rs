@@ -55,6 +55,8 @@ pub enum UndeliveredReason {
     TraceUnsettled,
     /// The server lacks what the sink was set up for.
     Unsupported,
+    /// GMS rejected whatever it was sent, so that no record alone was at fault.
+    AllRejected,
     /// The sink was closed, or its deadline was over.
     Closed,
     /// A sink of our own could not write.
@@ -71,6 +73,7 @@ impl UndeliveredReason {
             Self::Unreachable => "unreachable",
             Self::TraceUnsettled => "trace-unsettled",
             Self::Unsupported => "unsupported",
+            Self::AllRejected => "all-rejected",
             Self::Closed => "closed",
             Self::Disk => "disk",
             Self::Dropped => "dropped",

@@ -10,7 +10,9 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 use super::counts::{Counters, Counts};
+use super::doubt::Doubt;
 use super::gate::Gate;
+use super::limit::Limit;
 use super::queue::{BatchLimits, Queue, Queued};
 use super::room::{Place, Room};
 use super::traces::{MAX_OPEN_TRACES, OpenTrace};
@@ -29,6 +31,8 @@ pub(super) struct Settings {
     pub(super) wire: Wire,
     pub(super) batch: BatchLimits,
     pub(super) max_requests: usize,
+    /// Batches that are not settled, those included that wait until they may be sent again.
+    pub(super) max_under_way: usize,
     pub(super) max_age: Duration,
     pub(super) retry: RetryPolicy,
     /// How long a queued proposal is asked after.
@@ -39,6 +43,12 @@ impl Settings {
     /// The server is asked whether it can do what is wanted, before anything is sent.
     pub(super) fn asks_first(&self) -> bool {
         self.wire.endpoint == Endpoint::Openapi
+    }
+
+    /// So many proposals, refused one by one before the first delivery, are enough to see that it is the run's fault: more
+    /// than travel together, since they all leave before the first is refused.
+    pub(super) fn doubtful_singles(&self) -> usize {
+        self.max_requests.max(3)
     }
 
     /// What GMS queues is followed until it is written.
@@ -111,6 +121,7 @@ impl Cause {
         match self.kind() {
             ErrorKind::Refused => UndeliveredReason::Refused,
             ErrorKind::Input => UndeliveredReason::Unsupported,
+            ErrorKind::Rejected => UndeliveredReason::AllRejected,
             _ => UndeliveredReason::Unreachable,
         }
     }
@@ -145,6 +156,10 @@ pub(super) struct State {
     pub(super) unsettled_told: AtomicBool,
     /// What requests pass through while the token is not in doubt.
     pub(super) gate: Gate,
+    /// What requests wait for while the server has enough to do.
+    pub(super) limit: Arc<Limit>,
+    /// What was rejected before anything was delivered.
+    pub(super) doubt: Doubt,
     /// To the driver, who has them followed.
     pub(super) traces: mpsc::UnboundedSender<OpenTrace>,
 }
@@ -205,6 +220,7 @@ impl State {
         room: Room,
     ) -> (Self, mpsc::UnboundedReceiver<OpenTrace>) {
         let (traces, opened) = mpsc::unbounded_channel();
+        let limit = Arc::new(Limit::new(settings.max_requests, settings.retry.first_delay));
         let state = Self {
             client,
             queue: Mutex::new(Queue::new(settings.batch)),
@@ -221,6 +237,8 @@ impl State {
             trace_slots: Arc::new(Semaphore::new(MAX_OPEN_TRACES)),
             unsettled_told: AtomicBool::new(false),
             gate: Gate::new(),
+            limit,
+            doubt: Doubt::default(),
             traces,
         };
         (state, opened)
@@ -292,6 +310,32 @@ impl State {
     pub(super) fn stop(&self, reason: UndeliveredReason, cause: Cause) {
         if self.stop.set(Stop { reason, cause }).is_ok() {
             self.advance(Phase::Stopped);
+        }
+    }
+
+    /// Stops sending for good, for `cause`.
+    pub(super) fn stop_for(&self, cause: Cause) {
+        self.stop(cause.reason(), cause);
+    }
+
+    /// Settles what was rejected before anything was delivered: as rejected, unless it turned out to be the run's fault.
+    pub(super) fn settle_held(&self) {
+        for (item, rejection) in self.doubt.release() {
+            let outcome = match self.stop.get() {
+                Some(_) => Outcome::Undelivered(self.why_undelivered()),
+                None => rejection,
+            };
+            self.settle(item.delivery, outcome);
+        }
+    }
+
+    /// A body of `bytes` with so many proposals was too large; further batches are smaller.
+    pub(super) fn learn_batch_bytes(&self, bytes: usize, proposals: usize) {
+        let fits = if proposals > 1 { bytes / 2 } else { bytes.saturating_sub(1) };
+        if self.queue().shrink_batches(fits) {
+            tracing::warn!(
+                "a request of {bytes} bytes was too large (413); further ones have at most {fits}"
+            );
         }
     }
 

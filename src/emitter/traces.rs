@@ -61,8 +61,14 @@ pub(super) async fn follow(state: Arc<State>, trace: OpenTrace) {
         let body = trace::body(
             items.iter().map(|item| (item.urn().as_str(), item.delivery.proposal().aspect_name.as_ref())),
         );
+        let ask = async {
+            if state.phase() < Phase::Stopped {
+                state.limit.unpaused().await;
+            }
+            state.client.trace(&target, body.into()).await
+        };
         let asked = tokio::select! {
-            asked = state.client.trace(&target, body.into()) => asked,
+            asked = ask => asked,
             () = state.reached(Phase::Abandoned) => break,
         };
         match asked {

@@ -37,20 +37,52 @@ pub(crate) enum Trouble {
         /// For so long, if it said.
         after: Option<Duration>,
     },
-    /// GMS is in trouble.
+    /// GMS has more to do than it can, or is about to come or go.
     Server {
         /// For so long, if it said.
         after: Option<Duration>,
     },
+    /// GMS could not do this, and does not say whether it could do another.
+    Failed {
+        /// It may be done after so long, if it said.
+        after: Option<Duration>,
+    },
 }
+
+impl Trouble {
+    /// How long whoever answered asks to wait.
+    pub(crate) fn retry_after(self) -> Option<Duration> {
+        match self {
+            Self::Throttled { after } | Self::Server { after } | Self::Failed { after } => {
+                after.filter(|after| !after.is_zero()).map(|after| after.min(MAX_RETRY_AFTER))
+            }
+            Self::NoConnection | Self::OutcomeUnknown => None,
+        }
+    }
+
+    /// GMS may have taken what was sent.
+    pub(crate) fn may_be_taken(self) -> bool {
+        matches!(self, Self::OutcomeUnknown | Self::Server { .. } | Self::Failed { .. })
+    }
+
+    /// Another request, too, would meet it.
+    pub(crate) fn concerns_all(self) -> bool {
+        !matches!(self, Self::Failed { .. })
+    }
+}
+
+/// A server that asks for more is not waited for longer.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 
 /// The statuses that are tried again by default, as in the Python client.
 pub(super) const RETRY_STATUSES: [u16; 5] = [429, 500, 502, 503, 504];
 
-/// What a POST to GMS came to. `retry_statuses` are the statuses that the user wants tried again (429 always is).
+/// What a POST to GMS came to. `retry_statuses` are the statuses that the user wants tried again; 408, 425 and 429 always
+/// are, since who answers so has done nothing.
 ///
 /// A 500 is tried again unless its words show that the request is at fault: GMS answers 500 also for an aspect that
-/// it cannot parse, or a change type that a time-series aspect does not take (`AspectResource.java`).
+/// it cannot parse, or a change type that a time-series aspect does not take (`AspectResource.java`). One whose words are
+/// about the database or the time is tried again whatever the user wants. No other 5xx is ever a record's fault.
 pub(crate) fn classify(attempt: Result<&Reply, &TransportFault>, retry_statuses: &[u16]) -> Verdict {
     let reply = match attempt {
         Ok(reply) => reply,
@@ -74,15 +106,38 @@ pub(crate) fn classify(attempt: Result<&Reply, &TransportFault>, retry_statuses:
         403 => Verdict::Forbidden,
         407 => Verdict::Hopeless,
         429 => Verdict::Retry(Trouble::Throttled { after }),
+        408 | 425 => Verdict::Retry(Trouble::Server { after }),
         400 | 404 | 500 if does_not_know_batches(&reply.message()) => Verdict::UnknownBatch,
-        500 if retry_statuses.contains(&500) && !blames_the_request(&reply.message()) => {
-            Verdict::Retry(Trouble::Server { after })
-        }
-        501..=599 | 400..=499 if retry_statuses.contains(&status) => {
-            Verdict::Retry(Trouble::Server { after })
-        }
+        404 | 405 if reply.content_type().starts_with("text/html") => Verdict::NotGms,
+        500 => failed(&reply.message(), retry_statuses.contains(&500), after),
+        501..=599 if retry_statuses.contains(&status) => Verdict::Retry(Trouble::Server { after }),
+        501..=599 => Verdict::Hopeless,
+        400..=499 if retry_statuses.contains(&status) => Verdict::Retry(Trouble::Failed { after }),
         _ => Verdict::Rejected,
     }
+}
+
+/// What a 500 means, by its words.
+fn failed(message: &str, may_retry: bool, after: Option<Duration>) -> Verdict {
+    if says_too_late(message) {
+        return Verdict::Retry(Trouble::OutcomeUnknown);
+    }
+    if blames_the_database(message) || (may_retry && !blames_the_request(message)) {
+        return Verdict::Retry(Trouble::Failed { after });
+    }
+    Verdict::Rejected
+}
+
+/// GMS cuts a request off after `RESTLI_TIMEOUT_SECONDS`, and may write all the same (`RestliHandlerServlet.java`).
+fn says_too_late(message: &str) -> bool {
+    message.contains("Server timeout after")
+}
+
+/// Whether two writes were in each other's way: the next try may pass.
+fn blames_the_database(message: &str) -> bool {
+    const SIGNS: [&str; 4] =
+        ["batch flush on sql", "DATABASE_TRANSACTION_CONFLICT", "deadlock detected", "Deadlock found"];
+    SIGNS.iter().any(|sign| message.contains(sign))
 }
 
 /// Rest.li's words for an action that a resource does not have.
@@ -127,7 +182,10 @@ mod tests {
         let retried: Vec<u16> = (100..=599)
             .filter(|status| matches!(classify(Ok(&reply(*status, "")), &RETRY_STATUSES), Verdict::Retry(_)))
             .collect();
-        assert_eq!(retried, RETRY_STATUSES);
+        assert_eq!(retried, [408, 425, 429, 500, 502, 503, 504]);
+        let rejected = (100..=599).filter(|s| classify(Ok(&reply(*s, "")), &[]) == Verdict::Rejected);
+        assert!(rejected.clone().all(|status| status < 501), "no other 5xx is a record's fault");
+        assert!([400, 404, 409, 412, 413, 422].iter().all(|status| rejected.clone().any(|s| s == *status)));
         let delivered =
             (100..=599).filter(|s| classify(Ok(&reply(*s, "")), &RETRY_STATUSES) == Verdict::Delivered);
         assert_eq!(delivered.collect::<Vec<u16>>(), (200..=299).collect::<Vec<u16>>());
@@ -141,8 +199,9 @@ mod tests {
 
     #[test]
     fn the_user_s_list_counts_and_429_always_does() {
-        assert_eq!(classify(Ok(&reply(503, "")), &[]), Verdict::Rejected);
-        assert_eq!(classify(Ok(&reply(418, "")), &[418]), Verdict::Retry(Trouble::Server { after: None }));
+        assert_eq!(classify(Ok(&reply(503, "")), &[]), Verdict::Hopeless);
+        assert_eq!(classify(Ok(&reply(500, "")), &[]), Verdict::Rejected);
+        assert_eq!(classify(Ok(&reply(418, "")), &[418]), Verdict::Retry(Trouble::Failed { after: None }));
         assert_eq!(classify(Ok(&reply(429, "")), &[]), Verdict::Retry(Trouble::Throttled { after: None }));
         assert_eq!(classify(Ok(&reply(401, "")), &[401]), Verdict::Unauthorized);
     }
@@ -151,6 +210,23 @@ mod tests {
     fn a_500_for_a_bad_aspect_is_the_request_s_fault() {
         let body = r#"{"message":"java.lang.RuntimeException: Could not deserialize x for aspect status","status":500}"#;
         assert_eq!(classify(Ok(&reply(500, body)), &RETRY_STATUSES), Verdict::Rejected);
+    }
+
+    #[test]
+    fn the_words_of_a_500_tell_what_may_be_sent_again() {
+        let conflict =
+            r#"{"message":"Error when batch flush on sql: insert into metadata_aspect_v2","status":500}"#;
+        assert_eq!(classify(Ok(&reply(500, conflict)), &[]), Verdict::Retry(Trouble::Failed { after: None }));
+        let late = "Async processing: Server timeout after 60 seconds";
+        assert_eq!(classify(Ok(&reply(500, late)), &[]), Verdict::Retry(Trouble::OutcomeUnknown));
+    }
+
+    #[test]
+    fn a_page_that_is_not_there_is_no_gms_and_a_resource_may_be() {
+        let mut page = reply(404, "<html>");
+        assert_eq!(classify(Ok(&page), &RETRY_STATUSES), Verdict::Rejected);
+        page.headers.insert("content-type", "text/html; charset=UTF-8".parse().unwrap());
+        assert_eq!(classify(Ok(&page), &RETRY_STATUSES), Verdict::NotGms);
     }
 
     #[test]

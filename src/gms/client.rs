@@ -150,7 +150,7 @@ impl Client {
     /// When nothing answers, or something else does; the error carries the diagnosis.
     pub async fn server_config(&self, retry: &RetryPolicy) -> Result<ServerConfig, Error> {
         let target = self.target(Method::GET, "/config");
-        let wait = |last: &Result<Reply, TransportFault>, delay: Duration| {
+        let wait = |last: &Result<Reply, TransportFault>, _, delay: Duration| {
             let nobody = matches!(last, Err(fault) if fault.kind.nothing_sent());
             if !nobody {
                 let trouble = self.trouble(&target, last);
@@ -355,7 +355,9 @@ impl Client {
             TransportKind::NoToken | TransportKind::NoTokenYet => Code::ProviderFailed,
             TransportKind::Name => Code::NameUnknown,
             TransportKind::Tls => Code::Tls,
-            TransportKind::Timeout | TransportKind::ConnectTimeout => Code::Timeout,
+            TransportKind::Timeout | TransportKind::ConnectTimeout | TransportKind::WriteTimeout => {
+                Code::Timeout
+            }
             TransportKind::Connect | TransportKind::Broken | TransportKind::Unsendable => Code::Unreachable,
         };
         self.diagnose_unreachable(target, code, &fault.problem, attempts)

@@ -17,6 +17,7 @@ mod target;
 mod tls;
 pub(crate) mod trace;
 mod transport;
+mod upload;
 mod write;
 
 pub use address::{AddressError, ServerAddress};

@@ -50,6 +50,8 @@ pub(crate) enum TransportKind {
     Tls,
     /// No connection in time: nothing was sent.
     ConnectTimeout,
+    /// The server did not take all of the request in time, so it cannot act on it.
+    WriteTimeout,
     /// No answer in time: GMS may have taken it.
     Timeout,
     /// The connection broke after the request began, or the answer was cut short: GMS may have taken it.

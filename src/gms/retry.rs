@@ -4,22 +4,24 @@ use std::time::Duration;
 
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
+use tokio::time::Instant;
 
 use super::classify::RETRY_STATUSES;
-use super::{Reply, TransportFault, Trouble, Verdict, classify};
+use super::{Reply, TransportFault, TransportKind, Trouble, Verdict, classify};
 
-/// A server that asks for more is not waited for longer.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
+/// The longest wait after a 429 that names no time. The limit that all requests share slows down in the meantime.
+const MAX_THROTTLED: Duration = Duration::from_secs(2);
 
 /// What is tried again, and how often.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// `retry_status_codes`; 429 is tried again whatever this says. Default 429, 500, 502, 503, 504.
+    /// `retry_status_codes`; 408, 425 and 429 are tried again whatever this says. Default 429, 500, 502, 503, 504.
     pub statuses: Vec<u16>,
-    /// `retry_max_times`: tries after the first. Default 4.
+    /// `retry_max_times`: tries after the first, as long as they fail for one cause; 0 means none at all. A 429, and any
+    /// answer that says when to come again (`Retry-After`), does not count: GMS is not broken then. Default 4.
     pub max_times: u32,
-    /// 429s count for less, since GMS is not broken then: so many of them use up one try. Default 2.
-    pub throttled_per_try: u32,
+    /// `retry_budget_sec`: no further try begins so long after the first. Default 10 minutes.
+    pub budget: Duration,
     /// The longest first delay; each further one may be twice as long. Default 1 s.
     pub first_delay: Duration,
     /// The longest delay. Default 60 s.
@@ -31,7 +33,7 @@ impl Default for RetryPolicy {
         Self {
             statuses: RETRY_STATUSES.to_vec(),
             max_times: 4,
-            throttled_per_try: 2,
+            budget: Duration::from_secs(600),
             first_delay: Duration::from_secs(1),
             longest_delay: Duration::from_secs(60),
         }
@@ -54,18 +56,19 @@ pub(crate) struct Attempts {
 impl RetryPolicy {
     /// Sends until something other than trouble comes back, or trying ends.
     ///
-    /// `send` makes one attempt, and is told its number. `wait` is told what stands in the way and for how long to
+    /// `send` makes one attempt, and is told its number. `wait` is told what came back, what that means and for how long to
     /// wait; it returns after that, or earlier with `false` if there shall be no further attempt.
     pub(crate) async fn run<S, F, W, G>(&self, mut send: S, mut wait: W) -> Attempts
     where
         S: FnMut(u32) -> F,
         F: Future<Output = Result<Reply, TransportFault>>,
-        W: FnMut(&Result<Reply, TransportFault>, Duration) -> G,
+        W: FnMut(&Result<Reply, TransportFault>, Trouble, Duration) -> G,
         G: Future<Output = bool>,
     {
         let mut delays = self.delays();
-        let (mut count, mut failures, mut throttled) = (0, 0, 0_u32);
-        let mut outcome_unknown = false;
+        let began = Instant::now();
+        let mut in_a_row = InARow::default();
+        let (mut count, mut outcome_unknown) = (0, false);
         loop {
             count += 1;
             let last = send(count).await;
@@ -73,15 +76,14 @@ impl RetryPolicy {
             let Verdict::Retry(trouble) = verdict else {
                 return Attempts { last, verdict, count, outcome_unknown };
             };
-            outcome_unknown |= matches!(trouble, Trouble::OutcomeUnknown | Trouble::Server { .. });
-            if matches!(trouble, Trouble::Throttled { .. }) {
-                throttled += 1;
-            } else {
-                failures += 1;
-            }
-            let used = failures + throttled.div_ceil(self.throttled_per_try.max(1));
+            outcome_unknown |= trouble.may_be_taken();
+            let failures = in_a_row.count(trouble, &last);
             let delay = delay(trouble, &mut delays);
-            if self.max_times == 0 || used > self.max_times || !wait(&last, delay).await {
+            let goes_on = self.max_times > 0
+                && failures <= self.max_times
+                && began.elapsed() + delay <= self.budget
+                && wait(&last, trouble, delay).await;
+            if !goes_on {
                 return Attempts { last, verdict, count, outcome_unknown };
             }
         }
@@ -101,16 +103,47 @@ impl RetryPolicy {
     }
 }
 
+/// Failures of one request for one cause, one after another.
+#[derive(Default)]
+struct InARow {
+    cause: Option<Cause>,
+    count: u32,
+}
+
+/// Two failures have one cause if the same went wrong.
+#[derive(PartialEq, Eq)]
+enum Cause {
+    Status(u16),
+    Transport(TransportKind),
+}
+
+impl InARow {
+    /// Counts a failure. A server that says when to come again, or that there was too much, has not failed.
+    fn count(&mut self, trouble: Trouble, last: &Result<Reply, TransportFault>) -> u32 {
+        let cause = match last {
+            Ok(reply) => Cause::Status(reply.status.as_u16()),
+            Err(fault) => Cause::Transport(fault.kind),
+        };
+        if matches!(trouble, Trouble::Throttled { .. })
+            || last.as_ref().is_ok_and(|reply| reply.retry_after().is_some())
+        {
+            *self = Self::default();
+        } else if self.cause.as_ref() == Some(&cause) {
+            self.count += 1;
+        } else {
+            *self = Self { cause: Some(cause), count: 1 };
+        }
+        self.count
+    }
+}
+
 /// What GMS asks for, else what the schedule says.
 fn delay(trouble: Trouble, delays: &mut ExponentialBackoff) -> Duration {
     let scheduled = delays.next_backoff().unwrap_or_default();
-    match trouble {
-        Trouble::Throttled { after: Some(after) } | Trouble::Server { after: Some(after) }
-            if !after.is_zero() =>
-        {
-            after.min(MAX_RETRY_AFTER)
-        }
-        _ => scheduled,
+    match (trouble.retry_after(), trouble) {
+        (Some(after), _) => after,
+        (None, Trouble::Throttled { .. }) => scheduled.min(MAX_THROTTLED),
+        (None, _) => scheduled,
     }
 }
 
@@ -153,7 +186,7 @@ mod tests {
                     let next = if script.len() > 1 { script.pop_front() } else { script.front().cloned() };
                     async move { next.unwrap() }
                 },
-                |_, delay| {
+                |_, _, delay| {
                     waits.push(delay);
                     async { true }
                 },
@@ -180,14 +213,63 @@ mod tests {
         assert_eq!(run(&once, vec![Ok(answer(503, None))]).await.0.count, 1);
     }
 
+    /// Runs in time that passes only while somebody waits. Returns the attempts, and how long it all took.
+    async fn run_in_time(
+        policy: &RetryPolicy,
+        script: Vec<Result<Reply, TransportFault>>,
+    ) -> (u32, Duration) {
+        let mut script = VecDeque::from(script);
+        let began = Instant::now();
+        let attempts = policy
+            .run(
+                |_| {
+                    let next = if script.len() > 1 { script.pop_front() } else { script.front().cloned() };
+                    async move { next.unwrap() }
+                },
+                |_, _, delay| async move {
+                    tokio::time::sleep(delay).await;
+                    true
+                },
+            )
+            .await;
+        (attempts.count, began.elapsed())
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn a_429_counts_half_and_retry_after_is_kept_to() {
-        let (attempts, waits) = run(&RetryPolicy::default(), vec![Ok(answer(429, Some("7")))]).await;
-        assert_eq!(attempts.count, 9);
-        assert!(waits.iter().all(|wait| *wait == Duration::from_secs(7)));
-        let (_, waits) =
-            run(&RetryPolicy::default(), vec![Ok(answer(429, Some("86400"))), Ok(answer(200, None))]).await;
-        assert_eq!(waits, [MAX_RETRY_AFTER]);
+    async fn who_says_when_to_come_again_is_asked_until_the_budget_is_spent() {
+        for (status, after) in [(429, Some("7")), (429, None), (503, Some("30")), (503, Some("0"))] {
+            let (count, took) = run_in_time(&RetryPolicy::default(), vec![Ok(answer(status, after))]).await;
+            let longest = Duration::from_secs(600);
+            assert!(
+                count > 10 && took <= longest && took > longest / 2,
+                "{status} {after:?}: {count} in {took:?}"
+            );
+        }
+        let short = RetryPolicy { budget: Duration::from_secs(20), ..RetryPolicy::default() };
+        assert_eq!(run_in_time(&short, vec![Ok(answer(429, Some("7")))]).await, (3, Duration::from_secs(14)));
+        let none = RetryPolicy { max_times: 0, ..RetryPolicy::default() };
+        assert_eq!(run_in_time(&none, vec![Ok(answer(429, Some("7")))]).await.0, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn retry_after_is_kept_to_but_for_no_longer_than_five_minutes() {
+        let (_, took) =
+            run_in_time(&RetryPolicy::default(), vec![Ok(answer(429, Some("86400"))), Ok(answer(200, None))])
+                .await;
+        assert_eq!(took, Duration::from_secs(300));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_count_for_one_cause_in_a_row() {
+        let mut script = Vec::new();
+        for _ in 0..4 {
+            script.extend([Ok(answer(503, None)), Ok(answer(503, None)), broken(), broken()]);
+        }
+        script.push(Ok(answer(200, None)));
+        let twice = RetryPolicy { max_times: 2, ..RetryPolicy::default() };
+        assert_eq!(run_in_time(&twice, script.clone()).await.0, 17);
+        let once = RetryPolicy { max_times: 1, ..RetryPolicy::default() };
+        assert_eq!(run_in_time(&once, script).await.0, 2);
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,15 +5,17 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
-use reqwest::{Method, Request};
+use reqwest::{Body, Method, Request};
 
-use super::reply::{Reply, TransportFault};
+use super::reply::{Reply, TransportFault, TransportKind};
 use super::tls::TlsSettings;
+use super::upload::{Progress, Upload};
 use crate::{Error, ErrorKind};
 
 /// How connections are made.
 #[derive(Clone, Debug)]
 pub(super) struct TransportSettings {
+    /// For a connection, for each stretch of a request's body, for the answer's beginning, and for each stretch of that.
     pub(super) timeout: Duration,
     pub(super) tls: TlsSettings,
     pub(super) tcp_keepalive: bool,
@@ -28,6 +30,7 @@ pub(super) struct TransportSettings {
 #[derive(Clone, Debug)]
 pub(super) struct Transport {
     http: reqwest::Client,
+    timeout: Duration,
 }
 
 impl Transport {
@@ -36,7 +39,6 @@ impl Transport {
             .redirect(Policy::none())
             .retry(reqwest::retry::never())
             .connect_timeout(settings.timeout)
-            .read_timeout(settings.timeout)
             .tcp_nodelay(true)
             .http1_only();
         if settings.tcp_keepalive {
@@ -56,7 +58,7 @@ impl Transport {
             Error::new(ErrorKind::Input, "the TLS settings or the proxy of the environment cannot be used")
                 .with_source(error.without_url())
         })?;
-        Ok(Self { http })
+        Ok(Self { http, timeout: settings.timeout })
     }
 
     /// Makes one attempt, and reads at most `cap` bytes of the answer's body.
@@ -69,16 +71,25 @@ impl Transport {
         cap: usize,
     ) -> Result<Reply, TransportFault> {
         let failed = |error: reqwest::Error| TransportFault::from_reqwest(&error);
+        let progress = Progress::begin();
         let mut request = self.http.request(method, url).headers(headers);
-        if let Some(body) = body {
-            request = request.body(body);
+        match body {
+            Some(body) => request = request.body(Body::wrap(Upload::new(body, progress.clone()))),
+            None => progress.end(),
         }
         let request: Request = request.build().map_err(failed)?;
-        let mut response = self.http.execute(request).await.map_err(failed)?;
+        let mut response = tokio::select! {
+            response = self.http.execute(request) => response.map_err(failed)?,
+            sent = progress.stalled(self.timeout) => return Err(if sent { self.no_answer() } else { self.not_sent() }),
+        };
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
         let mut body = BytesMut::new();
         let mut capped = false;
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+        while let Some(chunk) = tokio::time::timeout(self.timeout, response.chunk())
+            .await
+            .map_err(|_| self.no_answer())?
+            .map_err(failed)?
+        {
             let room = cap.saturating_sub(body.len());
             body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
             if chunk.len() > room {
@@ -87,5 +98,18 @@ impl Transport {
             }
         }
         Ok(Reply { status, headers, body: body.freeze(), capped, generation: 0 })
+    }
+
+    fn no_answer(&self) -> TransportFault {
+        self.too_late(TransportKind::Timeout, "no answer")
+    }
+
+    fn not_sent(&self) -> TransportFault {
+        self.too_late(TransportKind::WriteTimeout, "the server took no more of the request")
+    }
+
+    fn too_late(&self, kind: TransportKind, what: &str) -> TransportFault {
+        let seconds = self.timeout.as_secs_f64();
+        TransportFault { kind, problem: format!("{what} within {seconds} s (timeout_sec)"), diagnosis: None }
     }
 }

@@ -202,13 +202,11 @@ fn read_retry(fields: &mut Fields<'_>, environment: &Environment) -> RetryPolicy
     let max_times = fields.number(KEY, 0..=1_000, "a number of tries from 0 to 1000").or_else(|| {
         from_variable(fields, environment, KEY, "DATAHUB_REST_EMITTER_DEFAULT_RETRY_MAX_TIMES", parsed)
     });
-    let throttled_per_try =
-        from_variable(fields, environment, KEY, "DATAHUB_REST_EMITTER_429_RETRY_MULTIPLIER", parsed);
     let statuses = fields.numbers("retry_status_codes", "a list of HTTP statuses");
     RetryPolicy {
         statuses: statuses.unwrap_or(defaults.statuses),
         max_times: max_times.unwrap_or(defaults.max_times),
-        throttled_per_try: throttled_per_try.unwrap_or(defaults.throttled_per_try),
+        budget: fields.seconds("retry_budget_sec").unwrap_or(defaults.budget),
         ..defaults
     }
 }

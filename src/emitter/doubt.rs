@@ -1,0 +1,42 @@
+//! Rejections before anything was delivered: are the records at fault, or is it the run?
+
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+use super::Outcome;
+use super::state::Item;
+
+/// So many pieces of one batch, refused before the first delivery, are enough to see that it is the run's fault: the batch
+/// and both its halves.
+pub(super) const REFUSED_PIECES: u32 = 3;
+
+/// So many requests at most go into finding out which records are at fault, before the first delivery.
+const MAX_APART: u32 = 16;
+
+/// Keeps what was rejected until something is delivered, which shows that the records are at fault, or the run stops, which
+/// shows that none of them is.
+#[derive(Default)]
+pub(super) struct Doubt {
+    held: Mutex<Vec<(Item, Outcome)>>,
+    /// Requests that taking apart took, before the first delivery.
+    apart: AtomicU32,
+}
+
+impl Doubt {
+    /// Keeps a rejection for later. Returns how many there are.
+    pub(super) fn hold(&self, item: Item, rejection: Outcome) -> usize {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.push((item, rejection));
+        held.len()
+    }
+
+    /// Hands out what was kept.
+    pub(super) fn release(&self) -> Vec<(Item, Outcome)> {
+        std::mem::take(&mut *self.held.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Counts a batch that is taken apart, which takes two requests. `false` if there were enough of them.
+    pub(super) fn may_go_on(&self) -> bool {
+        self.apart.fetch_add(2, Relaxed) + 2 <= MAX_APART
+    }
+}
