@@ -8,6 +8,7 @@
 )]
 
 mod command_line;
+mod cron;
 mod dead_letters;
 mod delivery;
 mod endpoints;
@@ -23,8 +24,10 @@ mod replay;
 mod report;
 mod round_trip;
 mod sandbox;
+mod schedules;
 mod scripted_gms;
 mod secrets;
 mod server;
+mod signals;
 mod tokens;
 mod wire;
