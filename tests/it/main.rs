@@ -17,6 +17,7 @@ mod first_run;
 mod gms_commands;
 #[cfg(target_os = "linux")]
 mod memory;
+mod peers;
 mod recipe_mistakes;
 mod recipes;
 mod refusals;
