@@ -69,9 +69,8 @@ fn e02_every_rejected_record_is_in_the_dead_letters() {
             if bad { Answer::Status(422, r#"{"message":"no"}"#.into()) } else { Answer::ok() }
         });
         // One in between is taken: a server that takes nothing at all is another case.
-        let mixed: String = (0..records)
-            .map(|n| format!("{}\n{}\n", tag(&format!("good{n}")), tag(&format!("t{n}"))))
-            .collect();
+        let names: Vec<String> = (0..records).flat_map(|n| [format!("good{n}"), format!("t{n}")]).collect();
+        let mixed = tags(names.iter().map(String::as_str));
         let (ran, report) =
             run(&gms, &mixed, &format!(", mode: {mode}"), &["--dead-letters", "letters.jsonl"]);
         assert_eq!(ran.code, Some(1));
