@@ -31,6 +31,8 @@ pub struct Finished {
     pub look: Option<Look>,
     /// Bytes that the source has, where that is known.
     pub source_bytes: Option<u64>,
+    /// The dead letters that were sent again, where the run was a [replay](super::Pipeline::replay).
+    pub replayed: Option<PathBuf>,
     /// Nothing was done because another run of the pipeline was under way, and that was to be no failure.
     pub skipped: bool,
 }
@@ -136,7 +138,11 @@ impl<'a> Summary<'a> {
         }
         let done = delivery_words(report.sink.delivered_means);
         if report.outcome == RunOutcome::Delivered {
-            headline(f, "done", Tone::Good, &format!("{} {done}", proposals(counts.delivered)), self.color)?;
+            let mut text = format!("{} {done}", proposals(counts.delivered));
+            if counts.filtered > 0 {
+                write!(text, ", {} left out", grouped(counts.filtered)).unwrap_or_default();
+            }
+            headline(f, "done", Tone::Good, &text, self.color)?;
         } else {
             let text = format!("{} of {} {done}", grouped(counts.delivered), proposals(counts.read));
             headline(f, "partial", Tone::Bad, &text, self.color)?;
@@ -177,13 +183,15 @@ impl<'a> Summary<'a> {
                 write!(text, ", {}% of the input unread", percent.clamp(1, 100)).unwrap_or_default();
             }
         }
-        let recipe = self.recipe.to_string_lossy();
-        write!(
-            text,
-            "; to send everything again: {} ingest -c {}",
-            shell_word(self.program),
-            shell_word(&recipe)
-        )
+        let program = shell_word(self.program);
+        let recipe = shell_word(&self.recipe.to_string_lossy());
+        match &self.finished.replayed {
+            None => write!(text, "; to send everything again: {program} ingest -c {recipe}"),
+            Some(letters) => {
+                let letters = shell_word(&letters.to_string_lossy());
+                write!(text, "; to go on: {program} replay {letters} -c {recipe}")
+            }
+        }
         .unwrap_or_default();
         text
     }
