@@ -130,7 +130,7 @@ impl Client {
         let target = self.target(Method::GET, &entity_path(urn, aspects.iter().copied()));
         let mut renewed = false;
         loop {
-            let wait = |last: &Result<Reply, TransportFault>, delay: std::time::Duration| {
+            let wait = |last: &Result<Reply, TransportFault>, _, delay: std::time::Duration| {
                 tracing::warn!(
                     "{}; trying again in {:.1} s",
                     self.trouble(&target, last),

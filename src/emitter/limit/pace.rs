@@ -154,8 +154,7 @@ mod tests {
         let mut free = vec![start; workers];
         let (mut allowance, mut filled_at, mut window) = (f64::from(limit) / 10.0, start, 0);
         let mut seconds = vec![(0, 0); 30];
-        loop {
-            let Some(worker) = free.iter_mut().min() else { break };
+        while let Some(worker) = free.iter_mut().min() {
             now = now.max(*worker);
             let leaves = pace.leaves_at(now);
             let second = usize::try_from((leaves - start).as_secs()).unwrap();
