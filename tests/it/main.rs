@@ -12,6 +12,7 @@ mod dead_letters;
 mod delivery;
 mod endpoints;
 mod failures;
+mod faults;
 mod first_run;
 mod gms_commands;
 #[cfg(target_os = "linux")]
@@ -25,5 +26,6 @@ mod sandbox;
 mod scripted_gms;
 mod secrets;
 mod server;
+mod serving;
 mod tokens;
 mod wire;
