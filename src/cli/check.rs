@@ -129,7 +129,9 @@ impl Check {
         if self.offline {
             return Ok(());
         }
-        let Some(SinkSummary { server, gms_version, token, .. }) = pipeline.look_at_server().await? else {
+        let Some((SinkSummary { server, gms_version, token, .. }, _)) =
+            pipeline.look_at_server(false).await?
+        else {
             return Ok(());
         };
         (found.server, found.gms_version) = (server, gms_version);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::lock::IfRunning;
 use crate::auth::TokenProvider;
-use crate::sink::SinkRegistry;
+use crate::sink::{OnWait, SinkRegistry};
 use crate::source::SourceRegistry;
 
 /// What a run is asked to do beside its recipe.
@@ -35,6 +35,8 @@ pub struct Options {
     pub state_dir: Option<PathBuf>,
     /// What to do when another run of this pipeline is under way.
     pub if_running: IfRunning,
+    /// Told when a server is away that the run waits for; by default the log is.
+    pub on_wait: OnWait,
 }
 
 /// What a preview shows, and where.

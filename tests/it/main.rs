@@ -10,6 +10,7 @@
 mod command_line;
 mod dead_letters;
 mod delivery;
+mod diagnoses;
 mod endpoints;
 mod failures;
 mod first_run;
