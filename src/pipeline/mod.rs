@@ -15,6 +15,7 @@ mod embedded;
 mod handover;
 mod lock;
 mod options;
+mod replay;
 mod report;
 mod run;
 mod run_id;
@@ -31,6 +32,7 @@ use jiff::Timestamp;
 use self::config::Config;
 use self::dead_letter::DeadLetters;
 use self::lock::{Locked, RunLock};
+use self::replay::Replay;
 use self::run::{Course, Destination, PipelineName, Stamp};
 use self::tally::Tally;
 use crate::recipe::{Recipe, RecipeError};
@@ -56,6 +58,8 @@ pub struct Pipeline {
     control: RunControl,
     run_id: String,
     started_at: Timestamp,
+    /// Dead letters take the place of the recipe's source.
+    replay: Option<Replay>,
 }
 
 impl Pipeline {
@@ -68,7 +72,42 @@ impl Pipeline {
         let started_at = Timestamp::now();
         let run_id =
             config.run_id.clone().unwrap_or_else(|| run_id::generate(&config.source_type, started_at));
-        Ok(Self { config, options, control: RunControl::default(), run_id, started_at })
+        Ok(Self { config, options, control: RunControl::default(), run_id, started_at, replay: None })
+    }
+
+    /// Reads what `recipe` asks for, to send the dead letters of a file through its sink, in place of what its source
+    /// holds. A letter is left out if GMS has written its aspect since, unless `force` is set. The run takes the lock of the
+    /// recipe's own runs; letters that fail again are kept where those keep them, or beside `letters` where that is the
+    /// same file.
+    ///
+    /// # Errors
+    /// Of kind [`ErrorKind::Input`]: mistakes in the recipe, or dead letters that are not there.
+    pub fn replay(
+        recipe: &Recipe,
+        options: Options,
+        letters: impl Into<PathBuf>,
+        force: bool,
+    ) -> Result<Self, Error> {
+        let mut pipeline = Self::from_recipe(recipe, options)?;
+        let replay = Replay { letters: letters.into(), force };
+        replay.check()?;
+        if pipeline.options.dead_letters.as_ref().is_some_and(|path| replay.reads(path)) {
+            return Err(Error::new(
+                ErrorKind::Input,
+                format!(
+                    "letters that fail again cannot be kept in {}, which is being read: --dead-letters wants another file",
+                    replay.letters.display()
+                ),
+            ));
+        }
+        let (opened, control) = (replay.clone(), pipeline.control());
+        pipeline.config.open_source = Some(Box::new(move || opened.open(control)));
+        pipeline.config.source_type = replay::SOURCE_TYPE.into();
+        if pipeline.config.run_id.is_none() {
+            pipeline.run_id = run_id::generate(replay::SOURCE_TYPE, pipeline.started_at);
+        }
+        pipeline.replay = Some(replay);
+        Ok(pipeline)
     }
 
     /// A hand on the run, to stop it and to see how far it is.
@@ -150,6 +189,10 @@ impl Pipeline {
                 .take()
                 .or_else(|| self.config.dead_letters.take())
                 .unwrap_or_else(|| directory.join("dead-letters.jsonl"));
+            let path = match &self.replay {
+                Some(replay) if replay.reads(&path) => replay.beside(),
+                _ => path,
+            };
             let kept = DeadLetters::new(path, self.run_id.clone());
             kept.check_writable()?;
             letters = Some(kept);
@@ -179,6 +222,11 @@ impl Pipeline {
                 return;
             }
         };
+        if let Destination::Sink(sink) = &destination
+            && let Some(gms) = sink.gms()
+        {
+            self.control.connected(gms);
+        }
         run.course = run::carry(source, &mut destination, self.stamp().as_ref(), &tally, &self.control).await;
         if let Destination::Sink(sink) = &destination {
             run::close(&**sink, &tally, &self.control, &mut run.course).await;
@@ -307,6 +355,7 @@ impl Pipeline {
                 .map(|embedded| Look { urn: example, data: embedded.data })
                 .filter(|_| sends),
             source_bytes: run.source_bytes,
+            replayed: self.replay.take().map(|replay| replay.letters),
             report,
             failure: run.course.failure,
             skipped: run.skipped,

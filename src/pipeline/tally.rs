@@ -89,6 +89,12 @@ impl Tally {
         });
     }
 
+    /// Puts the letters on the disk for good. Proposals whose letters could not be kept are undelivered after all.
+    pub(super) fn sync_letters(&self) {
+        let lost = self.letters.as_ref().map_or(0, DeadLetters::sync);
+        self.rejected.fetch_sub(lost, Ordering::Release);
+    }
+
     /// Why there is no use in going on, if there is none: a letter could not be kept.
     pub(super) fn broken(&self) -> Option<Error> {
         self.letters.as_ref().and_then(DeadLetters::failure)
@@ -266,6 +272,7 @@ mod tests {
             deliver(&tally, number).settle(rejected());
         }
         assert_eq!(tally.counts().rejected, 250);
+        tally.sync_letters();
         assert_eq!(tally.letters().unwrap().report().records, 250);
         assert_eq!(tally.take_failures().0.len(), LISTED_FAILURES);
     }

@@ -21,6 +21,7 @@ pub use registry::{OnWait, OpenSink, SinkContext, SinkRegistry};
 
 use crate::Error;
 use crate::emitter::Delivery;
+use crate::gms::Client;
 
 /// A future on the heap, as the methods of [`Sink`] return it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -49,6 +50,11 @@ pub trait Sink: Send + Sync {
     fn examine(&self, write: bool) -> BoxFuture<'_, Examination> {
         let _ = write;
         Box::pin(async { Examination::default() })
+    }
+
+    /// The GMS that it writes to, if it writes to one: for whoever has something to ask there.
+    fn gms(&self) -> Option<&Client> {
+        None
     }
 }
 

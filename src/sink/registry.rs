@@ -14,7 +14,9 @@ use crate::{Error, ErrorKind};
 
 /// Told what is the matter with a server that is waited for, and for how long it will be.
 #[derive(Clone, Default)]
-pub struct OnWait(Option<Arc<dyn Fn(&Diagnosis, Duration) + Send + Sync>>);
+pub struct OnWait(Option<Arc<Tell>>);
+
+type Tell = dyn Fn(&Diagnosis, Duration) + Send + Sync;
 
 impl OnWait {
     /// Calls `tell` at the first failure of a server that may yet come.
@@ -23,15 +25,12 @@ impl OnWait {
     }
 
     pub(crate) fn tell(&self, diagnosis: &Diagnosis, patience: Duration) {
-        match &self.0 {
-            Some(tell) => tell(diagnosis, patience),
-            None => tracing::warn!(
-                code = %diagnosis.code,
-                "{}; waiting for up to {} s",
-                diagnosis.summary,
-                patience.as_secs()
-            ),
-        }
+        let Some(tell) = &self.0 else {
+            let seconds = patience.as_secs();
+            tracing::warn!(code = %diagnosis.code, "{}; waiting for up to {seconds} s", diagnosis.summary);
+            return;
+        };
+        tell(diagnosis, patience);
     }
 }
 

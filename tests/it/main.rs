@@ -20,6 +20,7 @@ mod memory;
 mod recipe_mistakes;
 mod recipes;
 mod refusals;
+mod replay;
 mod report;
 mod round_trip;
 mod sandbox;

@@ -161,9 +161,8 @@ impl Client {
                     },
                 )
                 .await;
-            let reply = match (&attempts.last, &attempts.verdict) {
-                (Ok(reply), _) => reply,
-                (Err(_), _) => return Err(self.diagnose_attempts(&target, &attempts).into()),
+            let Ok(reply) = &attempts.last else {
+                return Err(self.diagnose_attempts(&target, &attempts).into());
             };
             let has_token = self.token().is_some_and(|token| !token.empty);
             let diagnosis = match (&attempts.verdict, user_type(reply)) {

@@ -1,6 +1,7 @@
 //! The `datahub-rest` sink: delivers to a GMS.
 
 mod config;
+mod examination;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,11 +10,11 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{BoxFuture, RequestCounts, Sink, SinkContext, SinkSummary, TokenSummary};
+use super::{BoxFuture, Examination, RequestCounts, Sink, SinkContext, SinkSummary, TokenSummary};
 use crate::Error;
 use crate::auth::{Diagnosis, FixedToken, Token, TokenFacts, TokenSource, forecast};
 use crate::emitter::{Delivery, Emitter, SinkMode};
-use crate::gms::{EmitMode, Endpoint, ServerConfig};
+use crate::gms::{Client, EmitMode, Endpoint, ServerConfig};
 
 pub use config::{DatahubRestConfig, Overrides, Server};
 
@@ -153,6 +154,10 @@ impl Sink for DatahubRestSink {
         })
     }
 
+    fn examine(&self, _: bool) -> BoxFuture<'_, Examination> {
+        Box::pin(self.examination())
+    }
+
     fn summary(&self) -> SinkSummary {
         let counts = self.emitter.counts();
         SinkSummary {
@@ -170,6 +175,10 @@ impl Sink for DatahubRestSink {
             token: summary(self.emitter.client().token().as_deref()),
             warnings: self.warnings(),
         }
+    }
+
+    fn gms(&self) -> Option<&Client> {
+        Some(self.emitter.client())
     }
 }
 
