@@ -21,7 +21,7 @@ use crate::auth::{Credentials, Scrubber, TokenFacts, TokenProvider};
 use crate::metadata::Urn;
 use crate::{Error, ErrorKind};
 
-pub use door::Standing;
+pub use door::{Patience, Standing};
 
 /// Most answers are short; of a longer one only the beginning is of use.
 const MAX_REPLY_BYTES: usize = 1024 * 1024;

@@ -80,9 +80,7 @@ fn a_server_that_is_away_is_told_before_anything_is_read() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let sandbox = with_tags(&format!(
-        "{{type: datahub-rest, config: {{server: 'http://{address}', wait_for_server: 0s}}}}"
-    ));
+    let sandbox = with_tags(&format!("{{type: datahub-rest, config: {{server: 'http://{address}'}}}}"));
     let ran = sandbox.ingest(&["--json"]).ends_with(4);
     let report = ran.json();
     adds_up(&report);

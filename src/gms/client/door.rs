@@ -10,7 +10,9 @@ use super::{Client, MAX_REPLY_BYTES};
 use crate::Error;
 use crate::auth::{Code, Diagnosis};
 use crate::gms::server_config::{UserType, user_type};
-use crate::gms::{Attempts, Reply, RetryPolicy, ServerConfig, Target, TransportFault, Verdict};
+use crate::gms::{
+    Attempts, Reply, RetryPolicy, ServerConfig, Target, TransportFault, TransportKind, Verdict,
+};
 
 /// Where a GMS may be on the host of an address that is none: behind DataHub's frontend, or as DataHub Cloud shows it.
 const OTHER_PLACES: [&str; 2] = ["/api/gms", "/gms"];
@@ -20,6 +22,15 @@ const OTHER_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The longest delay between two looks for a server that is away.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// How long a server that is away is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// So long, whatever is the matter with it.
+    Asked(Duration),
+    /// So long; but where this very machine says that nobody listens, which is certain and mostly a slip, not at all.
+    Preset(Duration),
+}
 
 /// What is known of a token before anything is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,18 +71,23 @@ impl Client {
     }
 
     /// As [`server_config`](Self::server_config), and waits for a server that is away, starting or in trouble for as long as
-    /// `patience`. `told` learns at the first failure what is the matter, before the waiting.
+    /// `patience` says. `told` learns at the first failure what is the matter, before the waiting.
     ///
     /// # Errors
     /// As there, once that time is over; at once for what time does not mend: an unknown name, a wrong certificate,
     /// something that is no GMS, a refusal.
     pub async fn await_server(
         &self,
-        patience: Duration,
+        patience: Patience,
         told: impl Fn(&Diagnosis) + Send + Sync,
     ) -> Result<ServerConfig, Error> {
         let target = self.target(Method::GET, "/config");
         let begun = Instant::now();
+        let (Patience::Asked(time) | Patience::Preset(time)) = patience;
+        let nobody_here = |last: &Result<Reply, TransportFault>| {
+            let refused = matches!(last, Err(fault) if fault.kind == TransportKind::Connect);
+            refused && self.server.is_loopback() && matches!(patience, Patience::Preset(_))
+        };
         let mut first = true;
         let retry = RetryPolicy { max_times: u32::MAX, longest_delay: LOOK_EVERY, ..RetryPolicy::default() };
         let wait = |last: &Result<Reply, TransportFault>, delay: Duration| {
@@ -79,8 +95,8 @@ impl Client {
                 Ok(reply) => self.diagnose(&target, reply),
                 Err(fault) => self.diagnose_fault(&target, fault, 1),
             };
-            let left = patience.saturating_sub(begun.elapsed());
-            let goes_on = diagnosis.code.may_pass() && !left.is_zero();
+            let left = time.saturating_sub(begun.elapsed());
+            let goes_on = diagnosis.code.may_pass() && !left.is_zero() && !nobody_here(last);
             if goes_on && std::mem::take(&mut first) {
                 told(&diagnosis);
             }

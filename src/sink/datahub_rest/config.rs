@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::auth::TokenProvider;
 use crate::emitter::{Emitter, EmitterBuilder, MAX_BATCH, SinkMode};
-use crate::gms::{ClientMode, EmitMode, Endpoint, RetryPolicy, TlsSettings};
+use crate::gms::{ClientMode, EmitMode, Endpoint, Patience, RetryPolicy, TlsSettings};
 use crate::recipe::{Environment, Fields};
 
 use delivery::Delivery;
@@ -43,7 +43,7 @@ pub struct DatahubRestConfig {
     /// `warn_before_expiry`. Default 7 days.
     pub(super) warn_before_expiry: Duration,
     /// `wait_for_server`. Default 30 seconds; none where `retry_max_times` is 0.
-    pub(super) wait_for_server: Duration,
+    pub(super) patience: Patience,
 }
 
 /// How much at a time.
@@ -76,9 +76,12 @@ impl DatahubRestConfig {
         let component = fields.string("datahub_component");
         let warn_before_expiry = fields.duration("warn_before_expiry").unwrap_or(WARN_BEFORE_EXPIRY);
         let retry = read_retry(fields, environment);
-        // Who wants nothing tried again wants no waiting either, unless he says so.
-        let patience = if retry.max_times == 0 { Duration::ZERO } else { WAIT_FOR_SERVER };
-        let wait_for_server = fields.duration("wait_for_server").unwrap_or(patience);
+        let patience = match fields.duration("wait_for_server") {
+            Some(asked) => Patience::Asked(asked),
+            // Who wants nothing tried again wants no waiting either.
+            None if retry.max_times == 0 => Patience::Preset(Duration::ZERO),
+            None => Patience::Preset(WAIT_FOR_SERVER),
+        };
         destination::guard_transport(fields, server.as_ref(), tokens.is_some(), warnings);
         let config = Self {
             delivery: Delivery::read(fields, environment, warnings),
@@ -90,7 +93,7 @@ impl DatahubRestConfig {
             tcp_keepalive: tcp_keepalive.unwrap_or(false),
             component: component.or_else(|| environment.get("DATAHUB_COMPONENT").map(str::to_owned)),
             warn_before_expiry,
-            wait_for_server,
+            patience,
             // Last, so that the other keys' mistakes are told together with this one.
             server: server?,
             tokens,

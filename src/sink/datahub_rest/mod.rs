@@ -14,7 +14,7 @@ use super::{BoxFuture, Examination, RequestCounts, Sink, SinkContext, SinkSummar
 use crate::Error;
 use crate::auth::{Diagnosis, FixedToken, Token, TokenFacts, TokenSource, forecast};
 use crate::emitter::{Delivery, Emitter, SinkMode};
-use crate::gms::{Client, EmitMode, Endpoint, ServerConfig};
+use crate::gms::{Client, EmitMode, Endpoint, Patience, ServerConfig};
 
 pub use config::{DatahubRestConfig, Overrides, Server};
 
@@ -87,8 +87,9 @@ impl DatahubRestSink {
         };
         let emitter = builder.build()?;
         // Whoever only wants to know wants to know now.
-        let patience = if context.examined { Duration::ZERO } else { config.wait_for_server };
-        let tell = |diagnosis: &Diagnosis| context.on_wait.tell(diagnosis, patience);
+        let patience = if context.examined { Patience::Preset(Duration::ZERO) } else { config.patience };
+        let (Patience::Asked(time) | Patience::Preset(time)) = patience;
+        let tell = |diagnosis: &Diagnosis| context.on_wait.tell(diagnosis, time);
         emitter.client().await_server(patience, tell).await?;
         let server = emitter.server_config().await?;
         // The embedded GMS has made the token itself; and without one there is nothing to try.
