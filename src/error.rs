@@ -21,6 +21,11 @@ pub enum ErrorKind {
     Locked,
     /// A file of ours (report, dead letters, sink file) cannot be written. Exit code 6.
     Disk,
+    /// A bound that was set for a run was reached: its deadline, or how much of it may fail. Exit code 1.
+    Limit,
+    /// Whoever read standard output has gone, as `head` does. Nothing is wrong. Exit code 141, as that of a program that
+    /// SIGPIPE ended.
+    OutputClosed,
     /// What was asked for is not there. Exit code 1.
     NotFound,
     /// GMS answered, and rejected what was sent. Exit code 1.
@@ -33,7 +38,8 @@ impl ErrorKind {
     /// The exit code in the command line's contract.
     pub fn exit_code(self) -> u8 {
         match self {
-            Self::NotFound | Self::Rejected | Self::Internal => 1,
+            Self::Limit | Self::NotFound | Self::Rejected | Self::Internal => 1,
+            Self::OutputClosed => 141,
             Self::Input => 2,
             Self::Refused => 3,
             Self::Unreachable => 4,

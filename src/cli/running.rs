@@ -2,11 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use datahub_emitter::pipeline::{Finished, IfRunning, Options, Pipeline, Report, explain};
+use datahub_emitter::pipeline::{
+    Finished, IfRunning, Options, Pipeline, Report, RunOutcome, explain, explain_note, write_metrics,
+};
+use datahub_emitter::sink::OnWait;
 use datahub_emitter::{Error, ErrorKind};
 
+use super::check::duration;
 use super::exit::Exit;
 use super::output;
 use super::progress::Screen;
@@ -30,6 +35,12 @@ pub(crate) struct RunFlags {
     /// What to do when this pipeline is running already.
     #[arg(long, value_enum, default_value_t = WhenRunning::Fail, value_name = "WHAT")]
     if_running: WhenRunning,
+    /// Ends the run after this time, for example `30m`: nothing more is read, what is under way is settled, exit code 1.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    deadline: Option<Duration>,
+    /// Writes what became of the run to this file, for Prometheus (the textfile collector of `node_exporter`).
+    #[arg(long, value_name = "FILE")]
+    metrics_file: Option<PathBuf>,
     /// Ends with exit code 1 if there were warnings.
     #[arg(long)]
     strict_warnings: bool,
@@ -57,6 +68,8 @@ impl RunFlags {
         options.report_to.clone_from(&self.report_to);
         options.dead_letters.clone_from(&self.dead_letters);
         options.state_dir.clone_from(&self.state_dir);
+        options.deadline = self.deadline;
+        options.metrics_file.clone_from(&self.metrics_file);
         options.if_running = match self.if_running {
             WhenRunning::Fail => IfRunning::Fail,
             WhenRunning::Skip => IfRunning::Skip,
@@ -87,21 +100,45 @@ impl RunFlags {
         let pipeline = match prepare() {
             Ok(pipeline) => pipeline,
             Err(error) => {
-                self.tell_of_no_run(&Report::without_run(&error, started_at), screen);
+                self.tell_of_no_run(&Report::without_run(&error, started_at), &error, screen);
                 return Err(error);
             }
         };
         let (finished, interrupted) = self.carry_out(pipeline, screen, Signals::listen()?).await;
-        self.tell(&finished, recipe, screen)?;
-        let exit = Exit::of_run(&finished, interrupted);
-        if exit == Exit::Done && self.strict_warnings && !finished.report.warnings.is_empty() {
+        let mut exit = Exit::of_run(&finished, interrupted);
+        let warned = exit == Exit::Done && self.strict_warnings && !finished.report.warnings.is_empty();
+        if warned {
+            exit = Exit::Failed;
+        }
+        // No one reads on: whoever has seen enough does not want to hear of it.
+        if exit != Exit::OutputClosed && (exit != Exit::Done || !screen.quiet()) {
+            let summary = finished.summary(recipe, screen.color());
+            screen.say(&summary.called(&program()).to_string());
+        }
+        if warned {
             screen.say("error: there were warnings, and --strict-warnings was given\n");
-            return Ok(Exit::Failed);
+        }
+        if self.json {
+            output::write(&finished.report.to_json()?)?;
+        }
+        if let Err(error) = self.write_metrics(&finished, exit) {
+            screen.say(&explain(&error, screen.color()));
+            // What ended the run matters more.
+            return Ok(if exit == Exit::Done { Exit::of(&error) } else { exit });
         }
         Ok(exit)
     }
 
-    fn tell_of_no_run(&self, report: &Report, screen: &Screen) {
+    /// The run that holds the lock writes the file, and not one that found it held.
+    fn write_metrics(&self, finished: &Finished, exit: Exit) -> Result<(), Error> {
+        let Some(path) = &self.metrics_file else { return Ok(()) };
+        if finished.skipped || exit == Exit::Locked || finished.report.outcome == RunOutcome::DryRun {
+            return Ok(());
+        }
+        write_metrics(path, &finished.report, exit.code())
+    }
+
+    fn tell_of_no_run(&self, report: &Report, error: &Error, screen: &Screen) {
         let mut told = Vec::new();
         if self.json {
             told.push(report.to_json().and_then(|text| output::write(&text)));
@@ -109,14 +146,23 @@ impl RunFlags {
         if let Some(path) = &self.report_to {
             told.push(report.write_to(path));
         }
+        if let Some(path) = &self.metrics_file {
+            told.push(write_metrics(path, report, Exit::of(error).code()));
+        }
         // What the user has to mend first is what decides how it ends.
         for on_top in told.into_iter().filter_map(Result::err) {
             screen.say(&explain(&on_top, screen.color()));
         }
     }
 
-    async fn carry_out(&self, pipeline: Pipeline, screen: &Screen, signals: Signals) -> (Finished, Exit) {
+    async fn carry_out(&self, mut pipeline: Pipeline, screen: &Screen, signals: Signals) -> (Finished, Exit) {
         let control = pipeline.control();
+        let told = screen.clone();
+        pipeline.on_wait(OnWait::new(move |diagnosis, patience| {
+            let seconds = patience.as_secs();
+            let text = explain_note(diagnosis, told.color());
+            told.say(&format!("{text}  waiting   for up to {seconds} s (wait_for_server)\n"));
+        }));
         let signal = OnceLock::new();
         let progress = async {
             if self.no_progress || screen.quiet() {
@@ -131,17 +177,6 @@ impl RunFlags {
             never = progress => match never {},
         };
         (finished, signal.get().copied().unwrap_or(Exit::Interrupted))
-    }
-
-    fn tell(&self, finished: &Finished, recipe: &Path, screen: &Screen) -> Result<(), Error> {
-        if !screen.quiet() || finished.failure.is_some() {
-            let summary = finished.summary(recipe, screen.color());
-            screen.say(&summary.called(&program()).to_string());
-        }
-        if self.json {
-            output::write(&finished.report.to_json()?)?;
-        }
-        Ok(())
     }
 }
 

@@ -16,6 +16,8 @@ pub struct RunControl(Arc<Shared>);
 struct Shared {
     stopped: AtomicBool,
     stopping: Notify,
+    /// Why, where nobody has asked for it.
+    bound: OnceLock<String>,
     records: AtomicU64,
     proposals: AtomicU64,
     source: Mutex<FromSource>,
@@ -46,6 +48,19 @@ impl RunControl {
     pub fn stop(&self) {
         self.0.stopped.store(true, Ordering::Release);
         self.0.stopping.notify_waiters();
+    }
+
+    /// Stops the run because a bound was reached.
+    pub(super) fn stop_at_bound(&self, what: impl FnOnce() -> String) {
+        if !self.is_stopped() {
+            self.0.bound.get_or_init(what);
+            self.stop();
+        }
+    }
+
+    /// Which bound has stopped the run, if one has.
+    pub(super) fn bound(&self) -> Option<&str> {
+        self.0.bound.get().map(String::as_str)
     }
 
     /// How far the run is.

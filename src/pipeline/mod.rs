@@ -13,7 +13,9 @@ mod dead_letter;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod handover;
+mod limits;
 mod lock;
+mod metrics;
 mod options;
 mod replay;
 mod report;
@@ -22,10 +24,13 @@ mod run_id;
 mod state;
 mod summary;
 mod tally;
+mod whole_file;
 
+use std::convert::Infallible;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -36,7 +41,7 @@ use self::replay::Replay;
 use self::run::{Course, Destination, PipelineName, Stamp};
 use self::tally::Tally;
 use crate::recipe::{Recipe, RecipeError};
-use crate::sink::{Examination, SinkContext, SinkSummary};
+use crate::sink::{Examination, OnWait, SinkContext, SinkSummary};
 use crate::source::Source;
 use crate::{Error, ErrorKind};
 
@@ -44,6 +49,7 @@ pub use control::{RunControl, RunProgress};
 #[cfg(feature = "embedded")]
 pub use embedded::embedded_data_path;
 pub use lock::IfRunning;
+pub use metrics::write_metrics;
 pub use options::{Options, Preview};
 pub use report::{
     DeadLetterReport, Failure, FailureKind, ProposalCounts, Report, RequestReport, Resume, RunOutcome,
@@ -101,6 +107,8 @@ impl Pipeline {
             ));
         }
         let (opened, control) = (replay.clone(), pipeline.control());
+        // That there are no letters is no failure of the source.
+        pipeline.config.limits.fail_on_empty = false;
         pipeline.config.open_source = Some(Box::new(move || opened.open(control)));
         pipeline.config.source_type = replay::SOURCE_TYPE.into();
         if pipeline.config.run_id.is_none() {
@@ -108,6 +116,11 @@ impl Pipeline {
         }
         pipeline.replay = Some(replay);
         Ok(pipeline)
+    }
+
+    /// Has `tell` called when a server is away that the run waits for; without it the log tells.
+    pub fn on_wait(&mut self, tell: OnWait) {
+        self.options.on_wait = tell;
     }
 
     /// A hand on the run, to stop it and to see how far it is.
@@ -150,21 +163,32 @@ impl Pipeline {
     pub async fn run(mut self) -> Finished {
         let sends = !self.options.dry_run && self.options.preview.is_none();
         let mut run = Run::default();
+        let over = deadline_over(self.control.clone(), self.options.deadline);
+        tokio::select! {
+            () = self.attempt(sends, &mut run) => {}
+            never = over => match never {},
+        }
+        self.finish(run, sends)
+    }
+
+    async fn attempt(&mut self, sends: bool, run: &mut Run) {
         let control = self.control.clone();
         match before_stop(&control, self.prepare(sends)).await {
-            Some(Ok(Some(ready))) => self.carry_out(ready, &mut run).await,
+            Some(Ok(Some(ready))) => self.carry_out(ready, run).await,
             Some(Ok(None)) => run.skipped = true,
             Some(Err(error)) => run.course.failure = Some(error),
             None => run.course.interrupted = true,
         }
-        self.finish(run, sends)
     }
 
     /// Takes the lock, finds out that our files can be written, and opens the source. `None` if another run is under
     /// way and that is no failure.
     async fn prepare(&mut self, sends: bool) -> Result<Option<Ready>, Error> {
         for path in self.report_paths() {
-            report::check_writable(path)?;
+            whole_file::check_writable(path, report::WHAT)?;
+        }
+        if let Some(path) = self.options.metrics_file.as_ref().filter(|_| sends) {
+            whole_file::check_writable(path, metrics::WHAT)?;
         }
         let mut lock = None;
         let mut letters = None;
@@ -203,7 +227,8 @@ impl Pipeline {
             Some(open) => tokio::task::spawn_blocking(open).await.map_err(|_| fault_of_ours())??,
             None => return Err(fault_of_ours()),
         };
-        Ok(Some(Ready { source, tally: Arc::new(Tally::new(letters)), lock }))
+        let tally = Tally::new(letters).watched(self.config.limits.clone(), self.control.clone());
+        Ok(Some(Ready { source, tally: Arc::new(tally), lock }))
     }
 
     async fn carry_out(&mut self, ready: Ready, run: &mut Run) {
@@ -289,6 +314,17 @@ impl Pipeline {
         try_lock(directory, true).await
     }
 
+    /// Which bound the run has come up against, if nothing else has ended it.
+    fn bound(&self, run: &Run, settled: bool) -> Option<Error> {
+        if let Some(bound) = self.control.bound() {
+            // A deadline that comes when all is done is none.
+            return (!(run.course.complete && settled)).then(|| limits::error(bound));
+        }
+        let tally = run.tally.as_ref().filter(|_| run.course.complete && !run.course.interrupted)?;
+        let (failed, all) = tally.failed();
+        self.config.limits.exceeded_at_end(failed, all, tally.counts().read).map(limits::error)
+    }
+
     fn finish(mut self, mut run: Run, sends: bool) -> Finished {
         let mut warnings = std::mem::take(&mut self.config.warnings);
         warnings.append(&mut self.control.take_source_warnings());
@@ -307,6 +343,10 @@ impl Pipeline {
             invalid = tally.invalid_records();
             example = tally.example().cloned();
             dead_letters = tally.letters().map(DeadLetters::report).unwrap_or_default();
+        }
+        let settled = proposals.rejected + proposals.undelivered + invalid == 0;
+        if run.course.failure.is_none() && !run.skipped {
+            run.course.failure = self.bound(&run, settled);
         }
         if run.skipped {
             warnings.push("skipped: another run of this pipeline is under way".into());
@@ -383,7 +423,12 @@ struct Run {
 fn outcome(course: &Course, proposals: &ProposalCounts, invalid: u64, sends: bool) -> RunOutcome {
     let settled = proposals.rejected + proposals.undelivered + invalid == 0;
     match &course.failure {
-        Some(error) if matches!(error.kind(), ErrorKind::Refused | ErrorKind::Disk) => {
+        Some(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::Refused | ErrorKind::Disk | ErrorKind::Limit | ErrorKind::OutputClosed
+            ) =>
+        {
             RunOutcome::of_failure(error.kind())
         }
         _ if course.interrupted && !(course.complete && settled) => RunOutcome::Interrupted,
@@ -403,6 +448,15 @@ async fn before_stop<T>(control: &RunControl, work: impl Future<Output = T>) -> 
         () = control.stopped() => None,
         done = work => Some(done),
     }
+}
+
+/// Stops the run when its time is over. Never ends: the run does.
+async fn deadline_over(control: RunControl, deadline: Option<Duration>) -> Infallible {
+    if let Some(deadline) = deadline {
+        tokio::time::sleep(deadline).await;
+        control.stop_at_bound(|| format!("stopped: the deadline of {deadline:?} is over"));
+    }
+    std::future::pending().await
 }
 
 /// Taking a lock blocks, and waiting for one may do so for ever.

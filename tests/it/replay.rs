@@ -12,13 +12,21 @@ use crate::server::Server;
 
 const LETTERS: &str = "letters.jsonl";
 
-/// A run of `recipe.yml` into a GMS that rejects everything: all of it is in [`LETTERS`] then.
+/// A run of `recipe.yml` into a GMS that rejects all that `tags.jsonl` has: all of it is in [`LETTERS`] then.
 fn reject(sandbox: &Sandbox) {
-    let gms = ScriptedGms::apart(|_| Answer::Status(422, r#"{"message":"not today"}"#.into()));
+    // What takes nothing at all would be a server in trouble.
+    let gms = ScriptedGms::apart(|request| match request.proposals().as_slice() {
+        [(urn, _)] if urn == "urn:li:tag:first" => Answer::ok(),
+        _ => Answer::Status(422, r#"{"message":"not today"}"#.into()),
+    });
+    let tags = std::fs::read_to_string(sandbox.path("tags.jsonl")).unwrap();
+    sandbox.write("tags.jsonl", &format!("{}\n{tags}", tag("first")));
     let mut ingest = sandbox.command();
+    ingest.env("TOKEN", "any").env("DATAHUB_REST_SINK_DEFAULT_MODE", "SYNC");
     ingest.args(["ingest", "-c", "recipe.yml", "--server", &gms.url(), "--dead-letters", LETTERS, "--json"]);
-    let report = Ran::of(ingest.env("TOKEN", "any")).ends_with(1).json();
-    assert_eq!(report["proposals"]["rejected"], report["proposals"]["read"], "{report:#}");
+    let report = Ran::of(&mut ingest).ends_with(1).json();
+    assert_eq!(report["proposals"]["delivered"], 1, "{report:#}");
+    assert_eq!(report["proposals"]["undelivered"], 0, "{report:#}");
 }
 
 fn replay(sandbox: &Sandbox, server: &Server, arguments: &[&str]) -> Ran {
