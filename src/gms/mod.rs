@@ -26,7 +26,7 @@ pub use client::{Client, ClientMode, ClientSettings, Patience, Standing};
 pub use emit_mode::{EmitMode, Endpoint};
 pub use environment::GmsEnvironment;
 pub(crate) use explain::{Rejected, explain};
-pub(crate) use last_written::{LastWritten, Written};
+pub(crate) use last_written::{LETTER_PROPERTY, LastWritten, Written};
 pub(crate) use reply::{Reply, TransportFault, TransportKind};
 pub(crate) use retry::Attempts;
 pub use retry::RetryPolicy;

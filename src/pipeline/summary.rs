@@ -140,7 +140,11 @@ impl<'a> Summary<'a> {
         }
         let done = delivery_words(report.sink.delivered_means);
         if report.outcome == RunOutcome::Delivered {
-            headline(f, "done", Tone::Good, &format!("{} {done}", proposals(counts.delivered)), self.color)?;
+            let mut text = format!("{} {done}", proposals(counts.delivered));
+            if counts.filtered > 0 {
+                write!(text, ", {} left out", grouped(counts.filtered)).unwrap_or_default();
+            }
+            headline(f, "done", Tone::Good, &text, self.color)?;
         } else {
             let text = format!("{} of {} {done}", grouped(counts.delivered), proposals(counts.read));
             headline(f, "partial", Tone::Bad, &text, self.color)?;

@@ -82,7 +82,7 @@ fn what_was_rejected_arrives_and_once_more_does_no_harm() {
     let report = again.json();
     assert_eq!((&report["proposals"]["delivered"], &report["proposals"]["filtered"]), (&json!(0), &json!(2)));
     assert!(report["warnings"].to_string().contains("superseded"), "{report:#}");
-    assert!(again.stderr.contains("--force"), "{again:#?}");
+    assert!(again.stderr.contains("--force") && again.stderr.contains(", 2 left out"), "{again:#?}");
     assert_eq!(server.writes().len(), writes, "nothing was sent");
 }
 
@@ -129,6 +129,39 @@ fn letters_for_one_aspect_keep_their_order_and_do_not_supersede_each_other() {
     let report = replayed(&sandbox, &server, &[], 0);
     assert_eq!(report["proposals"]["delivered"], 600, "{report:#}");
     assert_eq!(description(&server, "a").as_deref(), Some("version 599"));
+}
+
+#[test]
+fn a_replay_that_was_broken_off_is_gone_on_with() {
+    let (server, sandbox) = (Server::start(), Sandbox::new());
+    sandbox.write(
+        "tags.jsonl",
+        &["first try", "second try", "third try"].map(|text| described("a", text)).join("\n"),
+    );
+    server.recipe(&sandbox, "tags.jsonl");
+    reject(&sandbox);
+    let all = std::fs::read_to_string(sandbox.path(LETTERS)).unwrap();
+    // What a replay leaves behind that was killed after the first letter.
+    sandbox.write(LETTERS, all.lines().next().unwrap());
+    assert_eq!(replayed(&sandbox, &server, &[], 0)["proposals"]["delivered"], 1);
+    sandbox.write(LETTERS, &all);
+    let report = replayed(&sandbox, &server, &[], 0);
+    assert_eq!((&report["proposals"]["delivered"], &report["proposals"]["filtered"]), (&json!(2), &json!(1)));
+    assert_eq!(description(&server, "a").as_deref(), Some("third try"));
+    let report = replayed(&sandbox, &server, &[], 0);
+    assert_eq!(report["proposals"]["filtered"], 3);
+    // A run that finds the same value in its file has seen it since.
+    sandbox.write("tags.jsonl", &described("a", "third try"));
+    sandbox.write("token", server.token());
+    let mut ingest = sandbox.command();
+    Ran::of(ingest.env("TOKEN", server.token()).args(["ingest", "-c", "recipe.yml"])).ends_with(0);
+    let late = letter("a", "2100-01-01T00:00:00Z");
+    sandbox.write(LETTERS, &format!("{all}{late}\n"));
+    assert_eq!(
+        replayed(&sandbox, &server, &[], 0)["proposals"]["delivered"],
+        1,
+        "only the one that is newer than all"
+    );
 }
 
 #[test]
