@@ -105,8 +105,10 @@ fn content_type(answer: &Answer, expected: &str) {
     assert!(answer.header("Content-Type").is_some_and(|kind| kind.starts_with(expected)), "{answer:?}");
 }
 
-/// What each script is to do. The tag of a check is its own.
-const CHECKS: &[(&str, fn(&Client, &str))] = &[
+/// What a script is to do to a client, with a tag of its own.
+type Check = fn(&Client, &str);
+
+const CHECKS: &[(&str, Check)] = &[
     ("server-error.yml", |client, tag| {
         assert_eq!(client.write(tag).status(), 500);
         let answer = client.refuses_once(tag, 500).json();

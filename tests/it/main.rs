@@ -33,5 +33,6 @@ mod secrets;
 mod server;
 mod serving;
 mod signals;
+mod store_is_whole;
 mod tokens;
 mod wire;

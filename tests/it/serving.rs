@@ -84,12 +84,20 @@ impl Answer {
 
 /// Sends a request on a connection of its own, and takes what comes until it ends.
 pub(crate) fn exchange(base: &str, head: &str, headers: &str, body: &str) -> Answer {
-    let mut stream = TcpStream::connect(base.strip_prefix("http://").unwrap()).unwrap();
+    try_exchange(base, head, headers, body).unwrap()
+}
+
+/// As [`exchange`], with a server that may be gone.
+///
+/// # Errors
+/// When the request cannot be sent.
+pub(crate) fn try_exchange(base: &str, head: &str, headers: &str, body: &str) -> std::io::Result<Answer> {
+    let mut stream = TcpStream::connect(base.strip_prefix("http://").unwrap())?;
     let length = body.len();
-    write!(stream, "{head} HTTP/1.0\r\nHost: x\r\n{headers}Content-Length: {length}\r\n\r\n{body}").unwrap();
+    write!(stream, "{head} HTTP/1.0\r\nHost: x\r\n{headers}Content-Length: {length}\r\n\r\n{body}")?;
     let mut text = Vec::new();
     let ended = stream.read_to_end(&mut text);
-    Answer { text: String::from_utf8(text).unwrap(), reset: ended.is_err() }
+    Ok(Answer { text: String::from_utf8(text).unwrap(), reset: ended.is_err() })
 }
 
 /// Status and body of a request that is answered.
