@@ -21,6 +21,11 @@ pub enum ErrorKind {
     Locked,
     /// A file of ours (report, dead letters, sink file) cannot be written. Exit code 6.
     Disk,
+    /// A bound that was set for a run was reached: its deadline, or how much of it may fail. Exit code 1.
+    Limit,
+    /// Whoever read standard output has gone, as `head` does. Nothing is wrong. Exit code 141, as that of a program that
+    /// SIGPIPE ended.
+    OutputClosed,
     /// What was asked for is not there. Exit code 1.
     NotFound,
     /// GMS answered, and rejected what was sent. Exit code 1.

@@ -15,7 +15,7 @@ use super::exit::Exit;
 use super::progress::Screen;
 use super::{Global, input, output};
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).ok_or_else(|| "expected a span of time, for example 7d or 12h".to_owned())
 }
 

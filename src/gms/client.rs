@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 
+use super::last_written::entity_path;
 use super::target::Target;
 use super::transport::{Transport, TransportSettings};
 use super::{
@@ -22,7 +23,7 @@ use crate::{Error, ErrorKind};
 const MAX_REPLY_BYTES: usize = 1024 * 1024;
 
 /// An entity with all its aspects may be large, but not without bound.
-const MAX_ENTITY_BYTES: usize = 256 * 1024 * 1024;
+pub(super) const MAX_ENTITY_BYTES: usize = 256 * 1024 * 1024;
 
 /// The version of the Python client whose wire this crate speaks.
 const PYTHON_CLIENT_VERSION: &str = "1.7.0.17";
@@ -132,6 +133,15 @@ impl Client {
         self.extra_token.clone().or_else(|| self.credentials.facts())
     }
 
+    /// Fetches the token anew, in case that there is another one by now. Returns whether there was.
+    ///
+    /// # Errors
+    /// When there is none to be had; the one that is there is used on.
+    pub async fn reread_token(&self) -> Result<bool, Error> {
+        let before = self.credentials.generation();
+        self.credentials.renew(before).await.map_err(|no_token| Error::from(no_token.diagnosis))
+    }
+
     /// The tokens that requests go with.
     pub(crate) fn credentials(&self) -> &Credentials {
         &self.credentials
@@ -229,20 +239,7 @@ impl Client {
     /// # Errors
     /// When GMS refuses, or cannot be reached.
     pub async fn entity(&self, urn: &Urn, aspects: &[String]) -> Result<Option<Bytes>, Error> {
-        let mut path = format!("/entitiesV2/{}", urn.path_segment());
-        if !aspects.is_empty() {
-            let names: Vec<String> = aspects
-                .iter()
-                .map(|name| {
-                    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC)
-                        .to_string()
-                })
-                .collect();
-            path.push_str("?aspects=List(");
-            path.push_str(&names.join(","));
-            path.push(')');
-        }
-        let target = self.target(Method::GET, &path);
+        let target = self.target(Method::GET, &entity_path(urn, aspects.iter().map(String::as_str)));
         let reply = match self.send(&target, None, MAX_ENTITY_BYTES).await {
             Ok(reply) => reply,
             Err(fault) => return Err(self.diagnose_fault(&target, &fault, 1).into()),
@@ -280,11 +277,16 @@ impl Client {
         self.send(target, Some(body), MAX_ENTITY_BYTES).await
     }
 
-    fn target(&self, method: Method, path: &str) -> Target {
+    pub(super) fn target(&self, method: Method, path: &str) -> Target {
         Target { method, url: self.server.at(path) }
     }
 
-    async fn send(&self, target: &Target, body: Option<Bytes>, cap: usize) -> Result<Reply, TransportFault> {
+    pub(super) async fn send(
+        &self,
+        target: &Target,
+        body: Option<Bytes>,
+        cap: usize,
+    ) -> Result<Reply, TransportFault> {
         let grant = self.credentials.grant().await.map_err(TransportFault::from)?;
         let mut headers = self.headers.clone();
         if let Some(header) = grant.header {

@@ -31,6 +31,8 @@ pub struct Finished {
     pub look: Option<Look>,
     /// Bytes that the source has, where that is known.
     pub source_bytes: Option<u64>,
+    /// The dead letters that were sent again, where the run was a [replay](super::Pipeline::replay).
+    pub replayed: Option<PathBuf>,
     /// Nothing was done because another run of the pipeline was under way, and that was to be no failure.
     pub skipped: bool,
 }
@@ -177,13 +179,15 @@ impl<'a> Summary<'a> {
                 write!(text, ", {}% of the input unread", percent.clamp(1, 100)).unwrap_or_default();
             }
         }
-        let recipe = self.recipe.to_string_lossy();
-        write!(
-            text,
-            "; to send everything again: {} ingest -c {}",
-            shell_word(self.program),
-            shell_word(&recipe)
-        )
+        let program = shell_word(self.program);
+        let recipe = shell_word(&self.recipe.to_string_lossy());
+        match &self.finished.replayed {
+            None => write!(text, "; to send everything again: {program} ingest -c {recipe}"),
+            Some(letters) => {
+                let letters = shell_word(&letters.to_string_lossy());
+                write!(text, "; to go on: {program} replay {letters} -c {recipe}")
+            }
+        }
         .unwrap_or_default();
         text
     }

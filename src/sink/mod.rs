@@ -19,6 +19,7 @@ pub use registry::{OpenSink, SinkContext, SinkRegistry};
 
 use crate::Error;
 use crate::emitter::Delivery;
+use crate::gms::Client;
 
 /// A future on the heap, as the methods of [`Sink`] return it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -41,6 +42,11 @@ pub trait Sink: Send + Sync {
 
     /// What the report says of the sink.
     fn summary(&self) -> SinkSummary;
+
+    /// The GMS that it writes to, if it writes to one: for whoever has something to ask there.
+    fn gms(&self) -> Option<&Client> {
+        None
+    }
 }
 
 /// What a run's report says of its sink.

@@ -29,7 +29,7 @@ fn report() -> Report {
 }
 
 fn finished(report: Report, failure: Option<Error>) -> Finished {
-    Finished { report, failure, look: None, source_bytes: Some(2_000_000), skipped: false }
+    Finished { report, failure, look: None, source_bytes: Some(2_000_000), replayed: None, skipped: false }
 }
 
 fn text(finished: &Finished) -> String {

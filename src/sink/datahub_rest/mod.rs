@@ -13,7 +13,7 @@ use super::{BoxFuture, RequestCounts, Sink, SinkSummary, TokenSummary};
 use crate::Error;
 use crate::auth::{FixedToken, Token, TokenFacts, TokenSource, forecast};
 use crate::emitter::{Delivery, Emitter, SinkMode};
-use crate::gms::{EmitMode, Endpoint, ServerConfig};
+use crate::gms::{Client, EmitMode, Endpoint, ServerConfig};
 
 pub use config::{DatahubRestConfig, Overrides, Server};
 
@@ -154,6 +154,10 @@ impl Sink for DatahubRestSink {
             token: summary(self.emitter.client().token().as_deref()),
             warnings: self.warnings(),
         }
+    }
+
+    fn gms(&self) -> Option<&Client> {
+        Some(self.emitter.client())
     }
 }
 
