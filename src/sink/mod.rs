@@ -43,6 +43,13 @@ pub trait Sink: Send + Sync {
     /// What the report says of the sink.
     fn summary(&self) -> SinkSummary;
 
+    /// Whether what it settled as delivered stays so if the run ends at any moment, even with the process: a later run may
+    /// go on behind it. `false`, as here, for a sink that makes one whole thing of everything it takes; its runs keep no
+    /// checkpoint.
+    fn is_resumable(&self) -> bool {
+        false
+    }
+
     /// The GMS that it writes to, if it writes to one: for whoever has something to ask there.
     fn gms(&self) -> Option<&Client> {
         None

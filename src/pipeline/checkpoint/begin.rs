@@ -61,12 +61,11 @@ pub(in crate::pipeline) fn begin(source: &mut dyn Source, asked: Asked) -> Resul
     let mut standing = Standing::default();
     let mut earlier = None;
     match (Checkpoint::read(file.path()), start) {
-        (_, Start::Restart) => {}
+        (_, Start::Restart) | (Err(Unreadable::Absent), Start::Beginning) => {}
         (Err(Unreadable::Io(error)), _) => {
             let message = format!("cannot read the checkpoint {shown}");
             return Err(Error::new(ErrorKind::Disk, message).with_source(error));
         }
-        (Err(Unreadable::Absent), Start::Beginning) => {}
         (Err(Unreadable::Absent), Start::Resume) => {
             begun.notes.push("there is no checkpoint to go on from: this run starts at the beginning".into());
         }
@@ -128,9 +127,13 @@ fn go_on(
     let standing = checkpoint.standing();
     let ahead = match standing.finished.numbers() {
         0 => String::new(),
-        ahead => format!("; {ahead} records behind it are finished, and are passed over"),
+        1 => "; one behind it is finished, and is passed over".into(),
+        ahead => format!("; {ahead} behind it are finished, and are passed over"),
     };
-    begun.notes.push(format!("goes on at record {}, where run {} stopped{ahead}", standing.number, checkpoint.run_id));
+    begun.notes.push(format!(
+        "goes on at record {}, where run {} stopped{ahead}",
+        standing.number, checkpoint.run_id
+    ));
     if checkpoint.writes_to != file.writes_to() {
         begun.warnings.push(format!(
             "the checkpoint is of a run that wrote to {}, and this one writes to {}: what was delivered there is not sent \

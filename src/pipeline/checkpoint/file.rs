@@ -22,6 +22,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::ranges::Ranges;
 use super::tracker::Standing;
+use crate::pipeline::state::sync_directory;
 use crate::source::{Input, Position};
 use crate::{Error, ErrorKind};
 
@@ -104,7 +105,7 @@ impl Checkpoint {
             let schema: String = checkpoint.schema.chars().take(80).collect();
             return Err(format!("its form is {schema:?}, and this program knows {SCHEMA:?}"));
         }
-        if !checkpoint.finished.are_beyond(checkpoint.number) {
+        if !checkpoint.finished.begin_at(checkpoint.number) {
             return Err("it contradicts itself".into());
         }
         Ok(checkpoint)
@@ -200,9 +201,7 @@ impl CheckpointFile {
 
     /// A new name lasts when its directory is on the disk too. Not every file system can do that.
     fn sync_directory(&self) {
-        if let Some(directory) = self.path.parent().and_then(|parent| File::open(parent).ok()) {
-            drop(directory.sync_all());
-        }
+        drop(self.path.parent().map(sync_directory));
     }
 }
 

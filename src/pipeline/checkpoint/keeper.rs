@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::file::CheckpointFile;
 use super::tracker::{Standing, Tracker};
+use crate::pipeline::tally::Tally;
 use crate::{Error, ErrorKind};
 
 /// The checkpoint is written at most this often.
@@ -21,8 +22,6 @@ const SHARE: u32 = 20;
 pub(in crate::pipeline) struct Keeper {
     file: Arc<CheckpointFile>,
     tracker: Arc<Tracker>,
-    /// What an earlier run left, where it is still on the disk.
-    earlier: Option<Standing>,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -45,31 +44,38 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     stopped: bool,
-    /// How many changes the checkpoint on the disk knows of.
-    kept: u64,
+    /// What the checkpoint on the disk says.
+    on_disk: Option<Standing>,
     failure: Option<Error>,
 }
 
 impl Keeper {
     /// `earlier` is what the checkpoint on the disk says, if there is one.
     pub(super) fn new(file: CheckpointFile, begin: Standing, earlier: Option<Standing>) -> Self {
-        let (file, tracker) = (Arc::new(file), Arc::new(Tracker::new(begin)));
-        Self { file, tracker, earlier, shared: Arc::default(), thread: None }
+        let shared = Shared::default();
+        shared.lock().on_disk = earlier;
+        Self {
+            file: Arc::new(file),
+            tracker: Arc::new(Tracker::new(begin)),
+            shared: Arc::new(shared),
+            thread: None,
+        }
     }
 
     pub(in crate::pipeline) fn tracker(&self) -> &Arc<Tracker> {
         &self.tracker
     }
 
-    /// Begins to write the checkpoint whenever something has changed.
+    /// Begins to write the checkpoint whenever something has changed. A record counts as finished when its letters, if
+    /// any, are on the disk: `tally` keeps them.
     ///
     /// # Errors
     /// When the operating system gives no thread.
-    pub(in crate::pipeline) fn start(&mut self) -> Result<(), Error> {
+    pub(in crate::pipeline) fn start(&mut self, tally: Arc<Tally>) -> Result<(), Error> {
         let (file, tracker, shared) =
             (Arc::clone(&self.file), Arc::clone(&self.tracker), Arc::clone(&self.shared));
         let thread = thread::Builder::new().name("checkpoint".into()).spawn(move || {
-            shared.run(&file, &tracker);
+            shared.run(&file, &tracker, &tally);
         });
         let thread = thread.map_err(|error| {
             Error::new(ErrorKind::Internal, "cannot start a thread for the checkpoint").with_source(error)
@@ -83,35 +89,40 @@ impl Keeper {
         self.shared.lock().failure.take()
     }
 
-    /// The run is over. If it is `done`, to the end of its source, no checkpoint stays; else it says where a later run
-    /// goes on, and is on the disk.
+    /// The run is over. If it is `done`, to the end of its source, no checkpoint stays; else there is one on the disk, and
+    /// it is returned where that goes on. `letters_kept` is false if dead letters did not reach the disk.
     ///
-    /// # Errors
-    /// Of kind [`ErrorKind::Disk`] when it cannot be written or removed. The one before stays, and is as good: it has
-    /// more sent again.
-    pub(in crate::pipeline) fn finish(mut self, done: bool) -> Result<Option<Rest>, Error> {
+    /// The error is of kind [`ErrorKind::Disk`]: the checkpoint could not be written or removed. The one before stays, and
+    /// is as good: it has more sent again.
+    pub(in crate::pipeline) fn finish(
+        mut self,
+        done: bool,
+        letters_kept: bool,
+    ) -> (Option<Rest>, Option<Error>) {
         self.stop();
-        if done && self.tracker.all_finished() {
-            let kept = self.shared.lock().kept;
-            if kept > 0 || self.earlier.is_some() {
-                self.file.remove()?;
-            }
-            return Ok(None);
+        let on_disk = self.shared.lock().on_disk.take();
+        if done && letters_kept && self.tracker.all_finished() {
+            let removed = if on_disk.is_some() { self.file.remove() } else { Ok(()) };
+            return (None, removed.err());
         }
-        let standing = match self.earlier.take() {
-            // Nothing was finished, so what an earlier run left still holds.
-            Some(earlier) if self.tracker.changes() == 0 => earlier,
-            _ => {
-                let standing = self.tracker.standing();
-                self.file.write(standing.clone(), true)?;
-                standing
-            }
-        };
-        Ok(Some(Rest {
+        // Records whose letters are lost count as finished here; and where none was finished, what an earlier run left
+        // still holds.
+        if !letters_kept || (on_disk.is_some() && self.tracker.newly_finished() == 0) {
+            return (on_disk.map(|standing| self.rest(&standing)), None);
+        }
+        let standing = self.tracker.standing();
+        match self.file.write(standing.clone(), true) {
+            Ok(()) => (Some(self.rest(&standing)), None),
+            Err(error) => (on_disk.map(|standing| self.rest(&standing)), Some(error)),
+        }
+    }
+
+    fn rest(&self, standing: &Standing) -> Rest {
+        Rest {
             from_record: standing.number,
             skipped: standing.finished.numbers(),
             checkpoint: self.file.path().to_path_buf(),
-        }))
+        }
     }
 
     /// The thread writes no more when this returns.
@@ -131,8 +142,9 @@ impl Drop for Keeper {
 }
 
 impl Shared {
-    fn run(&self, file: &CheckpointFile, tracker: &Tracker) {
+    fn run(&self, file: &CheckpointFile, tracker: &Tracker, tally: &Tally) {
         let mut pause = EVERY;
+        let mut kept = 0;
         loop {
             let state = self.lock();
             let waited = self.stop.wait_timeout_while(state, pause, |state| !state.stopped);
@@ -140,21 +152,27 @@ impl Shared {
             if state.stopped {
                 return;
             }
-            let kept = state.kept;
             drop(state);
-            let changes = tracker.changes();
-            if changes == kept {
+            let finished = tracker.newly_finished();
+            if finished == kept {
                 continue;
             }
             let began = Instant::now();
-            // What changes from here on is written the next time.
-            let written = file.write(tracker.standing(), false);
-            pause = EVERY.max(began.elapsed() * SHARE);
-            let mut state = self.lock();
-            state.kept = changes;
-            if let Err(error) = written {
-                state.failure = Some(error);
+            let standing = tracker.standing();
+            // After the look at what is finished: what changes from here on is written the next time.
+            if !tally.sync_letters() {
                 return;
+            }
+            let written = file.write(standing.clone(), false);
+            pause = EVERY.max(began.elapsed() * SHARE);
+            kept = finished;
+            let mut state = self.lock();
+            match written {
+                Ok(()) => state.on_disk = Some(standing),
+                Err(error) => {
+                    state.failure = Some(error);
+                    return;
+                }
             }
         }
     }

@@ -17,7 +17,7 @@ mod tracker;
 mod watch;
 
 pub(super) use begin::{Asked, Begun, begin};
-pub(super) use keeper::{Keeper, Rest};
+pub(super) use keeper::Keeper;
 pub(super) use tracker::{Admitted, Tracker};
 pub(super) use watch::Watch;
 

@@ -47,13 +47,12 @@ impl Ranges {
         self.0.is_empty()
     }
 
-    /// Whether they are what this type makes, and lie beyond `number`.
-    pub(super) fn are_beyond(&self, number: u64) -> bool {
-        // Between the number and the first range is at least one that is not finished.
-        let mut last = number;
+    /// Whether they are what this type makes, and hold nothing before `number`.
+    pub(super) fn begin_at(&self, number: u64) -> bool {
+        let mut last = None;
         self.0.iter().all(|(start, end)| {
-            let sound = last < *start && start < end;
-            last = *end;
+            let sound = last.map_or(number <= *start, |last| last < *start) && start < end;
+            last = Some(*end);
             sound
         })
     }
@@ -77,9 +76,9 @@ mod tests {
             let held: BTreeSet<u64> = (0..100).filter(|number| ranges.contains(*number)).collect();
             prop_assert_eq!(ranges.numbers(), numbers.len() as u64);
             prop_assert_eq!(ranges.is_empty(), numbers.is_empty());
-            let first = numbers.first().copied().unwrap_or(1);
-            prop_assert!(first == 0 || ranges.are_beyond(first - 1));
-            prop_assert!(numbers.is_empty() || !ranges.are_beyond(first));
+            let first = numbers.first().copied().unwrap_or_default();
+            prop_assert!(ranges.begin_at(first));
+            prop_assert!(numbers.is_empty() || !ranges.begin_at(first + 1));
             for middle in 0..61 {
                 let mut joined = Ranges::default();
                 for number in numbers.range(..middle) {

@@ -87,8 +87,7 @@ struct State {
     bytes: u64,
     /// Where the source stood after the record that was read last.
     last: Position,
-    changes: u64,
-    skipped: u64,
+    newly_finished: u64,
     reader_waits: bool,
     closed: bool,
 }
@@ -142,8 +141,7 @@ impl Tracker {
             first: number,
             bytes: 0,
             last: position,
-            changes: 0,
-            skipped: 0,
+            newly_finished: 0,
             reader_waits: false,
             closed: false,
         };
@@ -179,7 +177,6 @@ impl Tracker {
         state.last = after;
         state.slots.push_back(Slot { after, bytes, urns, end: was_finished.then_some(End::Finished) });
         if was_finished {
-            state.skipped += 1;
             state.advance();
             return Admitted::Finished;
         }
@@ -192,7 +189,8 @@ impl Tracker {
         let index = number.checked_sub(state.first).and_then(|index| usize::try_from(index).ok());
         let Some(slot) = index.and_then(|index| state.slots.get_mut(index)) else { return };
         slot.end = Some(if finished { End::Finished } else { End::Left });
-        state.changes += 1;
+        // One that is left was not finished before either.
+        state.newly_finished += u64::from(finished);
         if index == Some(0) {
             state.advance();
             if state.reader_waits {
@@ -207,14 +205,9 @@ impl Tracker {
         self.room.notify_one();
     }
 
-    /// How often something has changed.
-    pub(super) fn changes(&self) -> u64 {
-        self.lock().changes
-    }
-
-    /// Records that were passed over because an earlier run had finished them.
-    pub(super) fn skipped(&self) -> u64 {
-        self.lock().skipped
+    /// How many records were finished in this run.
+    pub(super) fn newly_finished(&self) -> u64 {
+        self.lock().newly_finished
     }
 
     /// Every record that was read is finished.
@@ -227,14 +220,15 @@ impl Tracker {
         let state = self.lock();
         let mut finished = state.stuck.as_ref().map(|stuck| stuck.finished.clone()).unwrap_or_default();
         let blocked_before = state.stuck.as_ref().map(|stuck| &stuck.blocked);
-        let mut blocked = HashSet::new();
+        let mut blocked: HashSet<u64> = HashSet::new();
         let full = state.stuck.as_ref().is_some_and(|stuck| stuck.full);
         for (slot, number) in state.slots.iter().zip(state.first..) {
             if full || finished.len() >= MAX_RANGES {
                 break;
             }
-            let is_blocked =
-                |urn: &u64| blocked.contains(urn) || blocked_before.is_some_and(|before| before.contains(urn));
+            let is_blocked = |urn: &u64| {
+                blocked.contains(urn) || blocked_before.is_some_and(|before| before.contains(urn))
+            };
             if slot.end == Some(End::Finished) && !slot.urns.as_slice().iter().any(is_blocked) {
                 finished.push(number);
             } else {

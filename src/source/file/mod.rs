@@ -203,7 +203,8 @@ impl Source for FileSource {
             Error::new(ErrorKind::Input, "the file in which the last run stopped is not there any more")
         })?;
         let name = Arc::clone(&file.name);
-        let opened = if position.form == Form::End { open::ended(file.size) } else { file.open_at(position.offset)? };
+        let opened =
+            if position.form == Form::End { open::ended(file.size) } else { file.open_at(position.offset)? };
         self.begin(name, opened, position);
         self.next += 1;
         Ok(())
