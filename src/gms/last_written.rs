@@ -11,6 +11,10 @@ use super::{Client, Reply, RetryPolicy, TransportFault};
 use crate::Error;
 use crate::metadata::Urn;
 
+/// The property of the system metadata that says of which dead letter a write is. It holds the letter's time, and comes with
+/// that time as `lastObserved`.
+pub(crate) const LETTER_PROPERTY: &str = "deadLetterAt";
+
 /// Clocks that differ by less are taken for equal: a `Date` header has whole seconds only.
 const SAME_CLOCK: SignedDuration = SignedDuration::from_secs(2);
 
@@ -29,6 +33,8 @@ pub(crate) struct Written {
     changed: i64,
     /// When it was last observed, by the clock of the client that sent it. It moves also when the same value comes again.
     observed: i64,
+    /// The time of the dead letter that wrote it, if one did.
+    letter: Option<Timestamp>,
 }
 
 #[derive(Deserialize)]
@@ -49,6 +55,7 @@ struct Enveloped {
 struct SystemMetadata {
     last_observed: Option<i64>,
     aspect_modified: Option<Stamp>,
+    properties: Option<HashMap<String, String>>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -69,6 +76,7 @@ impl LastWritten {
         others.map(|(_, written)| written.by_our_clock(self.ahead)).reduce(|one, other| Written {
             changed: one.changed.max(other.changed),
             observed: one.observed.max(other.observed),
+            letter: None,
         })
     }
 
@@ -88,10 +96,12 @@ impl Written {
         let metadata = aspect.system_metadata.as_ref();
         let modified = time(metadata.and_then(|metadata| metadata.aspect_modified));
         let observed = metadata.and_then(|metadata| metadata.last_observed).unwrap_or_default();
+        let letter = metadata.and_then(|metadata| metadata.properties.as_ref()?.get(LETTER_PROPERTY));
         Self {
             changed: time(aspect.created).max(modified),
             // A time to come was not observed by anyone.
             observed: if observed <= now.as_millisecond() { observed } else { 0 },
+            letter: letter.and_then(|time| time.parse().ok()),
         }
     }
 
@@ -100,9 +110,13 @@ impl Written {
         Self { changed: self.changed.saturating_sub(ahead), ..self }
     }
 
-    /// Whether it was written after `time`.
-    pub(crate) fn is_after(self, time: Timestamp) -> bool {
-        self.changed.max(self.observed) > time.as_millisecond()
+    /// Whether a dead letter of `time` would undo something newer, or itself. What another letter wrote, and no one has
+    /// observed since, is as old as that letter, and not as its sending.
+    pub(crate) fn supersedes(self, time: Timestamp) -> bool {
+        match self.letter {
+            Some(letter) if self.observed <= letter.as_millisecond() => letter >= time,
+            _ => self.changed.max(self.observed) > time.as_millisecond(),
+        }
     }
 }
 
@@ -186,20 +200,36 @@ mod tests {
             r#"{"created":{"time":5},"systemMetadata":{"lastObserved":500}}"#,
             r#"{"systemMetadata":{"aspectModified":{"time":500}}}"#,
         ] {
-            assert!(written(aspect).is_after(at(499)), "{aspect}");
-            assert!(!written(aspect).is_after(at(500)), "{aspect}");
+            assert!(written(aspect).supersedes(at(499)), "{aspect}");
+            assert!(!written(aspect).supersedes(at(500)), "{aspect}");
         }
-        assert!(!written("{}").is_after(at(0)));
+        assert!(!written("{}").supersedes(at(0)));
         let nonsense = r#"{"systemMetadata":{"lastObserved":9000000}}"#;
-        assert!(!written(nonsense).is_after(at(0)), "no one has observed the future");
+        assert!(!written(nonsense).supersedes(at(0)), "no one has observed the future");
+    }
+
+    #[test]
+    fn what_a_letter_wrote_is_as_old_as_the_letter() {
+        let by_letter = |observed: i64| {
+            written(&format!(
+                r#"{{"created":{{"time":900}},"systemMetadata":{{"lastObserved":{observed},
+                    "properties":{{"deadLetterAt":"1970-01-01T00:00:00.000400Z"}}}}}}"#
+            ))
+        };
+        let letter = |microseconds| Timestamp::from_microsecond(microseconds).unwrap();
+        assert!(by_letter(0).supersedes(letter(400)), "itself");
+        assert!(by_letter(0).supersedes(letter(399)));
+        assert!(!by_letter(0).supersedes(letter(401)), "a later letter, whenever the first was sent");
+        assert!(by_letter(800).supersedes(letter(401)), "someone has seen the same value since");
     }
 
     #[test]
     fn a_clock_that_is_ahead_is_set_right() {
-        let aspects = HashMap::from([("status".to_owned(), Written { changed: 70_000, observed: 0 })]);
+        let aspects =
+            HashMap::from([("status".to_owned(), Written { changed: 70_000, ..Written::default() })]);
         let found = LastWritten { aspects, ahead: SignedDuration::from_secs(60) };
-        assert!(!found.aspect("status").unwrap().is_after(at(10_000)));
-        assert!(found.aspect("status").unwrap().is_after(at(9_999)));
+        assert!(!found.aspect("status").unwrap().supersedes(at(10_000)));
+        assert!(found.aspect("status").unwrap().supersedes(at(9_999)));
         assert_eq!(found.aspect("ownership"), None);
         assert_eq!(found.newest("status"), None, "a key may be made up");
         assert!(found.newest("tagKey").is_some());

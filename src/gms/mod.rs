@@ -22,11 +22,11 @@ mod write;
 
 pub use address::{AddressError, ServerAddress};
 pub(crate) use classify::{Trouble, Verdict, classify};
-pub use client::{Client, ClientMode, ClientSettings};
+pub use client::{Client, ClientMode, ClientSettings, Patience, Standing};
 pub use emit_mode::{EmitMode, Endpoint};
 pub use environment::GmsEnvironment;
 pub(crate) use explain::{Rejected, explain};
-pub(crate) use last_written::{LastWritten, Written};
+pub(crate) use last_written::{LETTER_PROPERTY, LastWritten, Written};
 pub(crate) use reply::{Reply, TransportFault, TransportKind};
 pub(crate) use retry::Attempts;
 pub use retry::RetryPolicy;

@@ -5,7 +5,7 @@
 //!
 //! ```json
 //! {"entityType": "dataset", "entityUrn": "urn:li:…", …, "deadLetter": {"reason": "gms-rejected", "status": 422,
-//!  "message": "…", "attempts": 1, "origin": "mcps.json#12", "runId": "file-…", "at": "2026-11-23T20:15:02.480Z"}}
+//!  "message": "…", "attempts": 1, "origin": "mcps.json#12", "runId": "file-…", "at": "2026-11-23T20:15:02.480117Z"}}
 //! ```
 //!
 //! A record that was not understood has nothing but that object, and in it its text as `raw`, as `rawBase64` where
@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use base64::Engine as _;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use self::file::LetterFile;
@@ -53,6 +54,8 @@ struct State {
     lost: bool,
     failure: Option<String>,
     line: Vec<u8>,
+    /// The time of the last letter.
+    last: Timestamp,
 }
 
 /// What a letter is about.
@@ -108,6 +111,7 @@ impl DeadLetters {
 
     /// Keeps a proposal that was refused. False if it could not be kept; [`failure`](Self::failure) says why.
     pub(super) fn rejected(&self, proposal: &Proposal, rejection: &Rejection) -> bool {
+        let at = self.now();
         let letter = Letter {
             reason: rejection.reason,
             status: rejection.status,
@@ -115,7 +119,7 @@ impl DeadLetters {
             attempts: rejection.attempts,
             origin: proposal.origin.as_ref().map(ToString::to_string),
             run_id: &self.run_id,
-            at: now(),
+            at,
             raw: None,
             raw_base64: None,
             place: None,
@@ -140,6 +144,7 @@ impl DeadLetters {
                 (None, None, Some(Place { file: &origin.file, offset: origin.offset, length: *length }))
             }
         };
+        let at = self.now();
         let letter = Letter {
             reason: INVALID_RECORD,
             status: None,
@@ -147,7 +152,7 @@ impl DeadLetters {
             attempts: 0,
             origin: Some(record.origin.to_string()),
             run_id: &self.run_id,
-            at: now(),
+            at,
             raw,
             raw_base64,
             place,
@@ -227,6 +232,15 @@ impl DeadLetters {
         }
     }
 
+    /// A replay compares it with the time at which GMS last wrote the aspect, and tells letters apart by it: no two are of
+    /// the same microsecond.
+    fn now(&self) -> String {
+        let mut state = self.lock();
+        let next = state.last.checked_add(SignedDuration::from_micros(1)).unwrap_or(state.last);
+        state.last = Timestamp::now().max(next);
+        state.last.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         // Nothing in here panics half way through a change, so a poisoned state is a whole one.
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -235,11 +249,6 @@ impl DeadLetters {
     fn error(&self, what: &str) -> Error {
         Error::new(ErrorKind::Disk, format!("cannot write dead letters to {}: {what}", self.path.display()))
     }
-}
-
-/// With milliseconds: a replay compares it with the time at which GMS last wrote the aspect.
-fn now() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
 #[cfg(test)]

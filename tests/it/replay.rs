@@ -82,7 +82,7 @@ fn what_was_rejected_arrives_and_once_more_does_no_harm() {
     let report = again.json();
     assert_eq!((&report["proposals"]["delivered"], &report["proposals"]["filtered"]), (&json!(0), &json!(2)));
     assert!(report["warnings"].to_string().contains("superseded"), "{report:#}");
-    assert!(again.stderr.contains("--force"), "{again:#?}");
+    assert!(again.stderr.contains("--force") && again.stderr.contains(", 2 left out"), "{again:#?}");
     assert_eq!(server.writes().len(), writes, "nothing was sent");
 }
 
@@ -129,6 +129,78 @@ fn letters_for_one_aspect_keep_their_order_and_do_not_supersede_each_other() {
     let report = replayed(&sandbox, &server, &[], 0);
     assert_eq!(report["proposals"]["delivered"], 600, "{report:#}");
     assert_eq!(description(&server, "a").as_deref(), Some("version 599"));
+}
+
+#[test]
+fn a_replay_that_was_broken_off_is_gone_on_with() {
+    let (server, sandbox) = (Server::start(), Sandbox::new());
+    sandbox.write(
+        "tags.jsonl",
+        &["first try", "second try", "third try"].map(|text| described("a", text)).join("\n"),
+    );
+    server.recipe(&sandbox, "tags.jsonl");
+    reject(&sandbox);
+    let all = std::fs::read_to_string(sandbox.path(LETTERS)).unwrap();
+    // What a replay leaves behind that was killed after the first letter.
+    sandbox.write(LETTERS, all.lines().next().unwrap());
+    assert_eq!(replayed(&sandbox, &server, &[], 0)["proposals"]["delivered"], 1);
+    sandbox.write(LETTERS, &all);
+    let report = replayed(&sandbox, &server, &[], 0);
+    assert_eq!((&report["proposals"]["delivered"], &report["proposals"]["filtered"]), (&json!(2), &json!(1)));
+    assert_eq!(description(&server, "a").as_deref(), Some("third try"));
+    let report = replayed(&sandbox, &server, &[], 0);
+    assert_eq!(report["proposals"]["filtered"], 3);
+    // A run that finds the same value in its file has seen it since.
+    sandbox.write("tags.jsonl", &described("a", "third try"));
+    sandbox.write("token", server.token());
+    let mut ingest = sandbox.command();
+    Ran::of(ingest.env("TOKEN", server.token()).args(["ingest", "-c", "recipe.yml"])).ends_with(0);
+    let late = letter("a", "2100-01-01T00:00:00Z");
+    sandbox.write(LETTERS, &format!("{all}{late}\n"));
+    assert_eq!(
+        replayed(&sandbox, &server, &[], 0)["proposals"]["delivered"],
+        1,
+        "only the one that is newer than all"
+    );
+}
+
+#[test]
+fn a_replay_that_is_killed_and_run_again_ends_where_one_that_was_not_does() {
+    const ASPECTS: usize = 40;
+    const VERSIONS: usize = 6;
+    let (server, sandbox) = (Server::start(), Sandbox::new());
+    let mut letters = String::new();
+    for version in 0..VERSIONS {
+        for aspect in 0..ASPECTS {
+            let at = format!("2026-11-20T08:00:0{version}.{aspect:06}Z");
+            letters +=
+                &letter(&format!("t{aspect}"), &at).replace("für Tests", &format!("version {version}"));
+            letters.push('\n');
+        }
+    }
+    sandbox.write(LETTERS, &letters);
+    let sink = format!(
+        "{{type: datahub-rest, config: {{server: '{}', token: '{}', max_per_batch: 7, max_threads: 2}}}}",
+        server.url(),
+        server.token()
+    );
+    sandbox.recipe("never-read.jsonl", &sink);
+    for kills in 1..=4 {
+        let before = server.writes().len();
+        let mut child = sandbox.start(&["replay", LETTERS, "-c", "recipe.yml"]);
+        while server.writes().len() < before + 3 * kills && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        // SIGKILL; it may be at its end already.
+        drop(child.kill());
+        child.wait().unwrap();
+    }
+    let report = replayed(&sandbox, &server, &[], 0);
+    assert_eq!(report["source"]["records"], ASPECTS * VERSIONS);
+    for aspect in 0..ASPECTS {
+        let last = format!("version {}", VERSIONS - 1);
+        assert_eq!(description(&server, &format!("t{aspect}")), Some(last), "t{aspect}");
+    }
 }
 
 #[test]
@@ -205,6 +277,15 @@ fn letters_that_are_not_there_are_a_mistake() {
         let ran = sandbox.run(&["replay", letters, "-c", "recipe.yml"]).ends_with(2);
         assert!(ran.stderr.contains(letters), "{ran:#?}");
     }
+}
+
+#[test]
+fn a_metadata_file_is_not_taken_for_dead_letters() {
+    let sandbox = Sandbox::new();
+    sandbox.write(LETTERS, &format!("[\n{}\n]", tag("a")));
+    sandbox.recipe("tags.jsonl", "{type: console}");
+    let ran = sandbox.run(&["replay", LETTERS, "-c", "recipe.yml"]).ends_with(2);
+    assert!(ran.stderr.contains("JSON array") && ran.stdout.is_empty(), "{ran:#?}");
 }
 
 #[test]

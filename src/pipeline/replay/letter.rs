@@ -7,7 +7,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -123,7 +123,9 @@ impl Letters {
         let letter = serde_json::from_slice::<Marked>(text).map(|marked| marked.letter).unwrap_or_default();
         let origin = self.origin(&letter, line);
         let at = letter.get("at").and_then(Value::as_str).and_then(|at| at.parse().ok());
-        let at = at.unwrap_or(self.changed);
+        // In the order of the lines, so that no two are of one time.
+        let later = SignedDuration::from_micros(line.number.cast_signed());
+        let at = at.unwrap_or_else(|| self.changed.checked_add(later).unwrap_or(self.changed));
         let Some(raw) = raw(&letter) else {
             return Ok(understood(self.reader.read(text, origin.clone())?, origin, at));
         };

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! GMS is asked once for each aspect, at its first letter: what this run itself writes must not speak against the
-//! letters that follow.
+//! letters that follow. What an earlier replay wrote that was broken off is known by a property of its system metadata.
 
 mod letter;
 mod lines;
@@ -26,6 +26,7 @@ use self::letter::{Content, Letters};
 use self::lines::Lines;
 use self::written::WrittenSince;
 use super::RunControl;
+use crate::gms::LETTER_PROPERTY;
 use crate::metadata::{Proposal, record};
 use crate::source::{Item, Progress, Source};
 use crate::{Error, ErrorKind};
@@ -79,9 +80,19 @@ impl Replay {
         let changed = changed.and_then(|time| Timestamp::try_from(time).ok()).unwrap_or_else(Timestamp::now);
         let total_bytes = metadata.filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
         let name: Arc<str> = self.letters.to_string_lossy().into();
+        let mut lines = Lines::new(file);
+        if lines.peek().map_err(|error| self.unreadable(error))? == Some(b'[') {
+            return Err(Error::new(
+                ErrorKind::Input,
+                format!(
+                    "{name} is a JSON array, and no dead-letter file, which has a letter on each line; metadata files are what \
+                     `ingest` reads"
+                ),
+            ));
+        }
         Ok(Box::new(ReplaySource {
             letters: Letters::new(Arc::clone(&name), changed),
-            lines: Lines::new(file),
+            lines,
             written: (!self.force).then(|| WrittenSince::new(control)),
             ready: VecDeque::new(),
             superseded: 0,
@@ -157,13 +168,16 @@ impl ReplaySource {
                 proposals.retain(|proposal| !self.is_superseded(proposal, at));
                 let filtered = (all - proposals.len()) as u64;
                 self.superseded += filtered;
+                for proposal in &mut proposals {
+                    mark(proposal, at);
+                }
                 Item::Record { proposals, filtered }
             }
         }
     }
 
     fn is_superseded(&self, proposal: &Proposal, at: Timestamp) -> bool {
-        let superseded = self.written.as_ref().is_some_and(|written| written.is_after(proposal, at));
+        let superseded = self.written.as_ref().is_some_and(|written| written.supersedes(proposal, at));
         if superseded {
             tracing::info!(
                 urn = %proposal.urn,
@@ -173,6 +187,18 @@ impl ReplaySource {
             );
         }
         superseded
+    }
+}
+
+/// Notes in the system metadata which letter a proposal is of. A replay that is broken off in the middle has written some
+/// letters of an aspect then, and the next one can tell that the others are newer.
+fn mark(proposal: &mut Proposal, at: Timestamp) {
+    let metadata = proposal.system_metadata.get_or_insert_default();
+    metadata.properties.retain(|(name, _)| name != LETTER_PROPERTY);
+    metadata.properties.push((LETTER_PROPERTY.into(), at.to_string()));
+    // It was observed then, and not now.
+    if metadata.last_observed.is_none_or(|observed| observed == 0) {
+        metadata.last_observed = Some(at.as_millisecond());
     }
 }
 

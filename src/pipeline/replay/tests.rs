@@ -71,7 +71,7 @@ fn a_record_that_someone_put_right_by_hand_is_as_old_as_the_file() {
     let corrected = letter("a").replace("deadLetter", "auditHeader");
     let contents = read(corrected.as_bytes());
     let [Content::Proposals { proposals, at }] = contents.as_slice() else { panic!("{contents:?}") };
-    assert_eq!((proposals.len(), *at), (1, Timestamp::UNIX_EPOCH));
+    assert_eq!((proposals.len(), *at), (1, Timestamp::from_microsecond(1).unwrap()));
     assert_eq!(proposals[0].origin.as_ref().unwrap().to_string(), "letters.jsonl#0");
 }
 
@@ -165,6 +165,19 @@ proptest! {
         for n in (0..count).filter(|n| *n != hit) {
             prop_assert!(told.contains(&format!("urn:li:tag:t{n}")), "{told:#?}");
         }
+    }
+
+    #[test]
+    fn any_bytes_come_to_an_end(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        read(&bytes);
+    }
+
+    #[test]
+    fn anything_that_looks_like_letters_comes_to_an_end(
+        text in r#"([{}\[\]",:\
+]|\{"|"deadLetter":|"raw":|"entityType":|null|1){0,80}"#,
+    ) {
+        read(text.as_bytes());
     }
 
     /// What the dead-letter file keeps of any bytes is given back as it was.

@@ -74,15 +74,15 @@ impl WrittenSince {
         Ok(true)
     }
 
-    /// Whether GMS has written the aspect of `proposal` after `at`.
-    pub(super) fn is_after(&self, proposal: &Proposal, at: Timestamp) -> bool {
+    /// Whether what GMS has of the aspect is newer than a letter of `at`, or that letter itself.
+    pub(super) fn supersedes(&self, proposal: &Proposal, at: Timestamp) -> bool {
         can_be_superseded(proposal)
             && self
                 .known
                 .get(&self.names.hash_one(name(proposal)))
                 .copied()
                 .flatten()
-                .is_some_and(|written| written.is_after(at))
+                .is_some_and(|written| written.supersedes(at))
     }
 }
 
