@@ -222,6 +222,8 @@ proptest! {
                 prop_assert!(!clear || kept.contains(number), "{} is forgotten: {:?}", number, now);
             }
             standing = now;
+            // The next run sends the others again, finished or not.
+            finished.retain(|number, _| kept.contains(number));
         }
     }
 }
