@@ -121,7 +121,10 @@ impl RunFlags {
             output::write(&finished.report.to_json()?)?;
         }
         if let Err(error) = self.write_metrics(&finished, exit) {
-            screen.say(&explain(&error, screen.color()));
+            // That the file has no place was found out before the run, and told.
+            if exit != Exit::Disk {
+                screen.say(&explain(&error, screen.color()));
+            }
             // What ended the run matters more.
             return Ok(if exit == Exit::Done { Exit::of(&error) } else { exit });
         }
