@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use datahub_emitter::pipeline::{
-    Finished, IfRunning, Options, Pipeline, Report, RunOutcome, explain, write_metrics,
+    Finished, IfRunning, Options, Pipeline, Report, RunOutcome, explain, explain_note, write_metrics,
 };
+use datahub_emitter::sink::OnWait;
 use datahub_emitter::{Error, ErrorKind};
 
 use super::check::duration;
@@ -157,8 +158,14 @@ impl RunFlags {
         }
     }
 
-    async fn carry_out(&self, pipeline: Pipeline, screen: &Screen, signals: Signals) -> (Finished, Exit) {
+    async fn carry_out(&self, mut pipeline: Pipeline, screen: &Screen, signals: Signals) -> (Finished, Exit) {
         let control = pipeline.control();
+        let told = screen.clone();
+        pipeline.on_wait(OnWait::new(move |diagnosis, patience| {
+            let seconds = patience.as_secs();
+            let text = explain_note(diagnosis, told.color());
+            told.say(&format!("{text}  waiting   for up to {seconds} s (wait_for_server)\n"));
+        }));
         let signal = OnceLock::new();
         let progress = async {
             if self.no_progress || screen.quiet() {

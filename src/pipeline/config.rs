@@ -127,9 +127,9 @@ fn with_datahub_rest(options: &Options, environment: &Environment) -> SinkRegist
     sinks.register(DATAHUB_REST, move |fields, warnings| {
         let config = DatahubRestConfig::read(fields, &overrides, &environment, warnings)?;
         let start = start.clone();
-        Some(Box::new(move |_| {
+        Some(Box::new(move |context| {
             Box::pin(async move {
-                let sink = DatahubRestSink::open(config, start.as_ref()).await?;
+                let sink = DatahubRestSink::open(config, start.as_ref(), &context).await?;
                 Ok(Box::new(sink) as Box<dyn Sink>)
             })
         }))

@@ -41,7 +41,7 @@ use self::replay::Replay;
 use self::run::{Course, Destination, PipelineName, Stamp};
 use self::tally::Tally;
 use crate::recipe::{Recipe, RecipeError};
-use crate::sink::{SinkContext, SinkSummary};
+use crate::sink::{Examination, OnWait, SinkContext, SinkSummary};
 use crate::source::Source;
 use crate::{Error, ErrorKind};
 
@@ -55,7 +55,7 @@ pub use report::{
     DeadLetterReport, Failure, FailureKind, ProposalCounts, Report, RequestReport, Resume, RunOutcome,
     SCHEMA, SinkReport, SourceReport, TokenReport,
 };
-pub use summary::{Finished, Look, Summary, explain};
+pub use summary::{Finished, Look, Summary, explain, explain_note};
 
 /// A recipe that was read without a mistake, ready to be run.
 pub struct Pipeline {
@@ -118,6 +118,11 @@ impl Pipeline {
         Ok(pipeline)
     }
 
+    /// Has `tell` called when a server is away that the run waits for; without it the log tells.
+    pub fn on_wait(&mut self, tell: OnWait) {
+        self.options.on_wait = tell;
+    }
+
     /// A hand on the run, to stop it and to see how far it is.
     pub fn control(&self) -> RunControl {
         self.control.clone()
@@ -133,20 +138,22 @@ impl Pipeline {
         (&self.config.source_type, &self.config.sink_type)
     }
 
-    /// Connects to the server that the recipe names, and to nothing else: what it is, and which token would be used.
-    /// `None` where there is no server to ask before a run: another sink, or the embedded GMS.
+    /// Connects to the server that the recipe names, and to nothing else: what it is, whether it takes the token, and what the
+    /// token's user may do. With `write`, one harmless write is made and taken back. `None` where there is no server to ask
+    /// before a run: another sink, or the embedded GMS.
     ///
     /// # Errors
-    /// When the server cannot be reached or is no GMS, or the token cannot be sent.
-    pub async fn look_at_server(mut self) -> Result<Option<SinkSummary>, Error> {
+    /// When the server cannot be reached or is no GMS. What is found out after that is in the [`Examination`].
+    pub async fn look_at_server(mut self, write: bool) -> Result<Option<(SinkSummary, Examination)>, Error> {
         if self.config.sink_type != config::DATAHUB_REST || self.config.embedded.is_some() {
             return Ok(None);
         }
-        match self.destination().await? {
+        match self.destination(true).await? {
             Destination::Sink(sink) => {
+                let examination = sink.examine(write).await;
                 let summary = sink.summary();
                 sink.close(None).await?;
-                Ok(Some(summary))
+                Ok(Some((summary, examination)))
             }
             _ => Ok(None),
         }
@@ -229,7 +236,7 @@ impl Pipeline {
         run.tally = Some(Arc::clone(&tally));
         run.source_bytes = source.progress().total_bytes;
         let control = self.control.clone();
-        let mut destination = match before_stop(&control, self.destination()).await {
+        let mut destination = match before_stop(&control, self.destination(false)).await {
             Some(Ok(destination)) => destination,
             Some(Err(error)) => {
                 run.course.failure = Some(error);
@@ -254,7 +261,7 @@ impl Pipeline {
         drop(lock);
     }
 
-    async fn destination(&mut self) -> Result<Destination, Error> {
+    async fn destination(&mut self, examined: bool) -> Result<Destination, Error> {
         if let Some(Preview { records, output }) = self.options.preview.take() {
             return Ok(Destination::Preview { records, output });
         }
@@ -264,6 +271,8 @@ impl Pipeline {
         let open = self.config.open_sink.take().ok_or_else(fault_of_ours)?;
         let mut context = SinkContext::new(self.run_id.as_str());
         context.pipeline_name = self.config.pipeline_name.as_deref().map(Arc::from);
+        context.on_wait = self.options.on_wait.clone();
+        context.examined = examined;
         open(context).await.map(Destination::Sink)
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::lock::IfRunning;
 use crate::auth::TokenProvider;
-use crate::sink::SinkRegistry;
+use crate::sink::{OnWait, SinkRegistry};
 use crate::source::SourceRegistry;
 
 /// What a run is asked to do beside its recipe.
@@ -36,6 +36,8 @@ pub struct Options {
     pub state_dir: Option<PathBuf>,
     /// What to do when another run of this pipeline is under way.
     pub if_running: IfRunning,
+    /// Told when a server is away that the run waits for; by default the log is.
+    pub on_wait: OnWait,
     /// The run ends after this time: nothing more is read, what is under way gets 20 seconds to be settled, and the rest is
     /// left for a later run.
     pub deadline: Option<Duration>,

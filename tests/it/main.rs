@@ -11,6 +11,7 @@ mod command_line;
 mod cron;
 mod dead_letters;
 mod delivery;
+mod diagnoses;
 mod endpoints;
 mod failures;
 mod first_run;
