@@ -89,7 +89,8 @@ fn check(data: &Path, acknowledged: &[usize], batches: usize) {
         .unwrap();
     let mut stored = |batch: usize, aspect: &str| -> usize {
         let range = (format!("urn:li:tag:{batch}."), format!("urn:li:tag:{batch}/"), aspect);
-        count.query_row(range, |row| row.get(0)).unwrap()
+        let found: u32 = count.query_row(range, |row| row.get(0)).unwrap();
+        found as usize
     };
     for batch in acknowledged {
         assert_eq!(stored(*batch, "status"), BATCH, "batch {batch} was acknowledged");
