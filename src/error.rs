@@ -34,6 +34,21 @@ pub enum ErrorKind {
     Internal,
 }
 
+impl ErrorKind {
+    /// The exit code in the command line's contract.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Limit | Self::NotFound | Self::Rejected | Self::Internal => 1,
+            Self::OutputClosed => 141,
+            Self::Input => 2,
+            Self::Refused => 3,
+            Self::Unreachable => 4,
+            Self::Locked => 5,
+            Self::Disk => 6,
+        }
+    }
+}
+
 /// A failure that ends what was asked for.
 ///
 /// What becomes of a single proposal is an [`Outcome`](crate::emitter::Outcome), never an `Error`. The text of an
@@ -121,6 +136,6 @@ impl StdError for Error {
 
 impl From<Diagnosis> for Error {
     fn from(diagnosis: Diagnosis) -> Self {
-        Self::new(diagnosis.code.kind(), diagnosis.summary.clone()).with_diagnosis(diagnosis)
+        Self::new(diagnosis.kind(), diagnosis.summary.clone()).with_diagnosis(diagnosis)
     }
 }

@@ -19,10 +19,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use super::authentication::{self, Authentication};
 use super::authorization::Authorization;
-use super::faults::{Faults, Reset};
+use super::faults::{Faults, Reset, SlowHead};
 use super::record::Record;
 use super::seed::Seed;
-use super::socket::{Resetter, Socket};
+use super::socket::{Grip, Socket};
 use super::store::write::Stamp;
 use super::store::{Location, Store};
 use super::token_info;
@@ -51,6 +51,7 @@ pub(super) struct Settings {
     /// How long a client may take for the head of a request; a connection without a request is closed after it, too.
     pub(super) header_timeout: Duration,
     pub(super) version: String,
+    pub(super) silent_drops: bool,
     pub(super) seed: Seed,
 }
 
@@ -174,6 +175,7 @@ async fn start(settings: &Settings, runtime: &Runtime) -> Result<Started, Error>
         record: Arc::new(Record::default()),
         faults: Faults::default(),
         traces: Traces::default(),
+        silent_drops: settings.silent_drops,
         version: settings.version.clone(),
     });
     let (frontend, frontend_address) = frontend.unzip();
@@ -277,10 +279,10 @@ async fn connection(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "answers may be delayed");
     }
-    let resetter = Resetter::default();
-    let socket = TokioIo::new(Socket::new(stream, resetter.clone()));
+    let grip = Grip::default();
+    let socket = TokioIo::new(Socket::new(stream, grip.clone()));
     let handlers = TowerToHyperService::new(router);
-    let service = service_fn(move |request| answer(handlers.clone(), request, resetter.clone()));
+    let service = service_fn(move |request| answer(handlers.clone(), request, grip.clone()));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
@@ -292,16 +294,19 @@ async fn connection(
     drop(permit);
 }
 
-/// Answers a request, unless the connection is to be reset in its place.
+/// Answers a request, unless the connection is to be reset in its place; slowly, where a fault wants that.
 async fn answer(
     handlers: TowerToHyperService<Router>,
     request: Request<Incoming>,
-    resetter: Resetter,
+    grip: Grip,
 ) -> Result<Response, &'static str> {
     let Ok(response) = handlers.call(request).await;
     if response.extensions().get::<Reset>().is_some() {
-        resetter.reset();
+        grip.reset();
         return Err("reset by a fault");
+    }
+    if let Some(SlowHead(takes)) = response.extensions().get() {
+        grip.slow_head(*takes);
     }
     Ok(response)
 }

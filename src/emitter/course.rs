@@ -7,7 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tracing::{debug, warn};
 
 use super::deliver::Sent;
-use super::doubt::REFUSED_PIECES;
+use super::doubt::REFUSED_ALONE;
 use super::pieces::{self, Piece};
 use super::queue::Queued;
 use super::state::{Cause, Item, State};
@@ -32,8 +32,8 @@ pub(super) struct Course<'a> {
     suspects: Vec<(Item, Outcome)>,
     /// What the last such 500 says of the server.
     trouble: Option<Diagnosis>,
-    /// Of the batch and its halves, what was refused before anything was delivered.
-    refused: u32,
+    /// Proposals that were refused alone, before anything was delivered.
+    refused_alone: usize,
 }
 
 impl<'a> Course<'a> {
@@ -47,7 +47,7 @@ impl<'a> Course<'a> {
             failing: 0,
             suspects: Vec::new(),
             trouble: None,
-            refused: 0,
+            refused_alone: 0,
         }
     }
 
@@ -61,8 +61,7 @@ impl<'a> Course<'a> {
             self.pieces.push_front(Piece {
                 may_be_written: piece.may_be_written,
                 troubled: piece.troubled,
-                depth: piece.depth,
-                is_free: false,
+                is_part: piece.is_part,
                 ..single
             });
         }
@@ -160,7 +159,7 @@ impl<'a> Course<'a> {
         }
         if !piece.items.is_empty() {
             self.state.counters.split.fetch_add(1, Relaxed);
-            piece.depth += 1;
+            piece.is_part = true;
             self.pieces.push_front(piece);
         }
     }
@@ -179,7 +178,7 @@ impl<'a> Course<'a> {
         }
         // What was sent without an answer and is there now, was taken then.
         let taken_before = piece.may_be_written && reply.words().contains("already exists");
-        let depth = piece.depth;
+        let is_part = piece.is_part;
         for item in piece.items {
             let creates =
                 matches!(item.delivery.proposal().change_type, ChangeType::Create | ChangeType::CreateEntity);
@@ -188,24 +187,26 @@ impl<'a> Course<'a> {
                 continue;
             }
             let outcome = self.rejection("gms-rejected", &item, sent, reply);
+            // What is too large says nothing of others.
             if self.state.has_taken() || status == 413 {
                 self.state.settle(item.delivery, outcome);
-            } else if self.state.doubt.hold(item, outcome) >= self.state.settings.doubtful_singles()
-                || self.is_refused_as_a_whole(depth)
-            {
-                return self.state.stop_for(self.nothing_is_taken(sent, reply));
+                continue;
+            }
+            self.refused_alone += 1;
+            let held = self.state.doubt.hold(item, outcome);
+            let is_enough = if is_part {
+                self.refused_alone >= REFUSED_ALONE
+            } else {
+                held >= self.state.settings.doubtful_singles()
+            };
+            if is_enough && !self.state.has_taken() {
+                self.state.stop_for(self.nothing_is_taken(sent, reply));
             }
         }
         // Something may have been taken since that was asked.
         if self.state.has_taken() {
             self.state.settle_held();
         }
-    }
-
-    /// Counts a refusal before the first delivery. Once the batch and both its halves are refused, it is the run's.
-    fn is_refused_as_a_whole(&mut self, depth: u32) -> bool {
-        self.refused += u32::from(depth <= 1);
-        !self.state.has_taken() && self.refused >= REFUSED_PIECES
     }
 
     /// Nothing that was tried is taken, so it is no record's fault.
@@ -236,7 +237,7 @@ impl<'a> Course<'a> {
         let is_hopeless = if self.state.has_taken() {
             self.failing > patience && !self.goes_on()
         } else {
-            self.size == 1 || self.is_refused_as_a_whole(piece.depth) || !self.state.doubt.may_go_on()
+            self.size == 1 || self.suspects.len() + 1 >= REFUSED_ALONE || !self.state.doubt.may_go_on()
         };
         if is_hopeless {
             return self.stop(piece, diagnosis.into());
@@ -283,11 +284,7 @@ impl<'a> Course<'a> {
         let named = |item: &Item| names(&words, item.urn().as_str());
         let count = piece.items.iter().filter(|item| named(item)).count();
         let names_some = 0 < count && count < piece.items.len();
-        // What is too large says nothing of what is in it.
-        let counts = reply.status.as_u16() != 413;
-        if counts && !names_some && self.is_refused_as_a_whole(piece.depth)
-            || counts && !self.state.has_taken() && !self.state.doubt.may_go_on()
-        {
+        if reply.status.as_u16() != 413 && !self.state.has_taken() && !self.state.doubt.may_go_on() {
             return self.stop(piece, self.nothing_is_taken(sent, reply));
         }
         if names_some {
@@ -311,17 +308,11 @@ impl<'a> Course<'a> {
         self.put_back(piece.halves());
     }
 
-    /// Puts two parts of a piece where they go on from. Until something is delivered, every part of the batch has a try
-    /// before any is taken apart further, so that it soon shows whether all of it is refused.
-    fn put_back(&mut self, parts: [Piece; 2]) {
+    /// Puts two parts of a piece in its place.
+    fn put_back(&mut self, [first, second]: [Piece; 2]) {
         self.state.counters.split.fetch_add(1, Relaxed);
-        let [first, second] = parts;
-        if first.is_free && !self.state.has_taken() {
-            self.pieces.extend([first, second]);
-        } else {
-            self.pieces.push_front(second);
-            self.pieces.push_front(first);
-        }
+        self.pieces.push_front(second);
+        self.pieces.push_front(first);
     }
 
     /// GMS has taken something since this batch first left.

@@ -22,7 +22,16 @@ use crate::gms::{Attempts, Reply, RetryPolicy, Target, TransportFault, Trouble, 
 /// The first request goes with `pass`, if there is one already.
 pub(super) async fn deliver(state: Arc<State>, batch: Vec<Item>, mut pass: Option<Pass>) {
     let mut course = Course::begin(&state, batch);
+    let mut turn = None;
     while let Some(piece) = course.next_piece() {
+        if state.has_taken() {
+            turn = None;
+        } else if piece.is_part && turn.is_none() {
+            turn = tokio::select! {
+                turn = state.doubt.turn.lock() => Some(turn),
+                () = state.reached(Phase::Stopped) => None,
+            };
+        }
         let slot = if piece.route.may_be_queued() { trace_slot(&state).await } else { None };
         if state.phase() >= Phase::Stopped {
             state.settle_undelivered(piece.items);

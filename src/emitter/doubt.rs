@@ -6,9 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use super::Outcome;
 use super::state::Item;
 
-/// So many pieces of one batch, refused before the first delivery, are enough to see that it is the run's fault: the batch
-/// and both its halves.
-pub(super) const REFUSED_PIECES: u32 = 3;
+/// So many proposals of one batch, refused alone before the first delivery, are enough to see that it is the run's fault.
+pub(super) const REFUSED_ALONE: usize = 3;
 
 /// So many requests at most go into finding out which records are at fault, before the first delivery.
 const MAX_APART: u32 = 16;
@@ -20,6 +19,8 @@ pub(super) struct Doubt {
     held: Mutex<Vec<(Item, Outcome)>>,
     /// Requests that taking apart took, before the first delivery.
     apart: AtomicU32,
+    /// Whoever takes a batch apart before the first delivery holds it: one is enough to find out.
+    pub(super) turn: tokio::sync::Mutex<()>,
 }
 
 impl Doubt {

@@ -15,10 +15,8 @@ pub(super) struct Piece {
     pub(super) may_be_written: bool,
     /// It is part of a batch for which a 500 kept coming back, so it need not be tried as often again.
     pub(super) troubled: bool,
-    /// How often the batch was taken apart until this was left.
-    pub(super) depth: u32,
-    /// No other piece of the batch holds one of its URNs, so it may go after any of them.
-    pub(super) is_free: bool,
+    /// It is a part of what was refused together.
+    pub(super) is_part: bool,
 }
 
 impl Piece {
@@ -28,33 +26,26 @@ impl Piece {
         urns.next().is_some_and(|first| urns.any(|urn| urn != first))
     }
 
-    fn with(&self, items: Vec<Item>, is_free: bool) -> Self {
-        Self {
-            items,
-            route: self.route,
-            may_be_written: self.may_be_written,
-            troubled: self.troubled,
-            depth: self.depth + 1,
-            is_free: self.is_free && is_free,
-        }
+    fn part(&self, items: Vec<Item>) -> Self {
+        let Self { route, may_be_written, troubled, .. } = *self;
+        Self { items, route, may_be_written, troubled, is_part: true }
     }
 
     /// Two pieces, as equal as they can be with all of a URN in one of them, or of the same URN in their order.
     pub(super) fn halves(mut self) -> [Self; 2] {
         let items = std::mem::take(&mut self.items);
-        let ([first, second], apart) = halves(items, Item::urn);
-        [self.with(first, apart), self.with(second, apart)]
+        halves(items, Item::urn).map(|half| self.part(half))
     }
 
     /// What is about URNs that `named` is true for, and the rest.
     pub(super) fn divide(mut self, named: impl Fn(&Item) -> bool) -> [Self; 2] {
         let (hit, rest) = std::mem::take(&mut self.items).into_iter().partition(named);
-        [self.with(hit, true), self.with(rest, true)]
+        [hit, rest].map(|part| self.part(part))
     }
 }
 
-/// Halves of `items`, in order, and whether no URN is in both.
-fn halves<T>(items: Vec<T>, urn: impl Fn(&T) -> &Urn) -> ([Vec<T>; 2], bool) {
+/// Halves of `items`, in order. No URN is in both, unless there is but one.
+fn halves<T>(items: Vec<T>, urn: impl Fn(&T) -> &Urn) -> [Vec<T>; 2] {
     let half = items.len() / 2;
     let mut of_urn: HashMap<Urn, usize> = HashMap::new();
     for item in &items {
@@ -63,7 +54,7 @@ fn halves<T>(items: Vec<T>, urn: impl Fn(&T) -> &Urn) -> ([Vec<T>; 2], bool) {
     if of_urn.len() < 2 {
         let mut first = items;
         let second = first.split_off(half);
-        return ([first, second], false);
+        return [first, second];
     }
     let (mut first, mut second) = (Vec::with_capacity(half), Vec::with_capacity(half));
     // Each URN goes, with all that is about it, to the half that its first proposal finds the place in.
@@ -84,16 +75,15 @@ fn halves<T>(items: Vec<T>, urn: impl Fn(&T) -> &Urn) -> ([Vec<T>; 2], bool) {
         let last = first.last().map(|item| urn(item).clone());
         (first, second) = first.into_iter().partition(|item| Some(urn(item)) != last.as_ref());
     }
-    ([first, second], true)
+    [first, second]
 }
 
 /// The requests for `items`, to be sent one after another. `batches` is false where proposals go alone.
 pub(super) fn of(items: Vec<Item>, wire: &Wire, batches: bool) -> VecDeque<Piece> {
     let routed = items.into_iter().map(|item| (wire.route(item.delivery.proposal(), batches), item));
     let grouped = group(routed, |item| item.urn().clone());
-    let is_free = grouped.len() == 1;
     let piece =
-        |(route, items)| Piece { items, route, may_be_written: false, troubled: false, depth: 0, is_free };
+        |(route, items)| Piece { items, route, may_be_written: false, troubled: false, is_part: false };
     grouped.into_iter().map(piece).collect()
 }
 
@@ -156,7 +146,7 @@ mod tests {
         #[test]
         fn halves_are_whole_and_smaller(urns in proptest::collection::vec(0..6_usize, 2..60)) {
             let items: Vec<(Urn, usize)> = urns.iter().map(|number| urn(*number)).zip(0..).collect();
-            let ([first, second], apart) = halves(items.clone(), |(urn, _)| urn);
+            let [first, second] = halves(items.clone(), |(urn, _)| urn);
             prop_assert!(!first.is_empty() && !second.is_empty());
             prop_assert!(first.iter().is_sorted_by_key(|(_, number)| number));
             prop_assert!(second.iter().is_sorted_by_key(|(_, number)| number));
@@ -164,8 +154,7 @@ mod tests {
             together.sort_by_key(|(_, number)| *number);
             prop_assert_eq!(&together, &items);
             let shared = first.iter().any(|(urn, _)| second.iter().any(|(other, _)| other == urn));
-            prop_assert_eq!(shared, !apart);
-            prop_assert_eq!(apart, urns.iter().any(|urn| *urn != urns[0]));
+            prop_assert_eq!(shared, urns.iter().all(|urn| *urn == urns[0]));
         }
 
         #[test]

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 use super::counts::{Counters, Counts};
-use super::doubt::Doubt;
+use super::doubt::{Doubt, REFUSED_ALONE};
 use super::gate::Gate;
 use super::limit::Limit;
 use super::queue::{BatchLimits, Queue, Queued};
@@ -48,7 +48,7 @@ impl Settings {
     /// So many proposals, refused one by one before the first delivery, are enough to see that it is the run's fault: more
     /// than travel together, since they all leave before the first is refused.
     pub(super) fn doubtful_singles(&self) -> usize {
-        self.max_requests.max(3)
+        self.max_requests.max(REFUSED_ALONE)
     }
 
     /// What GMS queues is followed until it is written.
@@ -111,7 +111,7 @@ impl Cause {
 
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Diagnosis(diagnosis) => diagnosis.code.kind(),
+            Self::Diagnosis(diagnosis) => diagnosis.kind(),
             Self::Message(kind, _) => *kind,
         }
     }

@@ -23,7 +23,7 @@ mod write;
 
 pub use address::{AddressError, ServerAddress};
 pub(crate) use classify::{Trouble, Verdict, classify};
-pub use client::{Client, ClientMode, ClientSettings};
+pub use client::{Client, ClientMode, ClientSettings, Patience, Standing};
 pub use emit_mode::{EmitMode, Endpoint};
 pub use environment::GmsEnvironment;
 pub(crate) use explain::{Rejected, explain};

@@ -5,10 +5,12 @@ mod words;
 use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use self::words::{bytes, delivery_words, grouped, proposals, records, seconds, shell_word};
+use self::words::{bytes, delivery_words, grouped, proposals, records, seconds};
 use super::report::{Failure, FailureKind, Report, RunOutcome};
 use crate::Error;
+use crate::auth::Diagnosis;
 use crate::metadata::Urn;
+use crate::shell;
 
 /// Failures that a summary shows; the report lists more.
 const SHOWN_FAILURES: usize = 3;
@@ -31,6 +33,8 @@ pub struct Finished {
     pub look: Option<Look>,
     /// Bytes that the source has, where that is known.
     pub source_bytes: Option<u64>,
+    /// What the user may want to know, and need not mend.
+    pub notes: Vec<String>,
     /// The dead letters that were sent again, where the run was a [replay](super::Pipeline::replay).
     pub replayed: Option<PathBuf>,
     /// Nothing was done because another run of the pipeline was under way, and that was to be no failure.
@@ -80,6 +84,11 @@ impl fmt::Display for Summary<'_> {
         }
         if self.finished.failure.is_none() || report.proposals.read > 0 || report.source.records > 0 {
             self.write_counts(f)?;
+        } else if let Some(resume) = report.resume.as_ref().filter(|resume| resume.from_record > 0) {
+            line(f, "kept", &format!("{} are finished: {}", records(resume.from_record), resume.command))?;
+        }
+        for note in &self.finished.notes {
+            line(f, "note", note)?;
         }
         self.write_failures(f)?;
         if let Some(path) = &report.dead_letters.path {
@@ -91,7 +100,7 @@ impl fmt::Display for Summary<'_> {
         }
         self.write_warnings(f)?;
         if let Some(look) = &self.finished.look {
-            write_look(f, look, &shell_word(self.program))?;
+            write_look(f, look, &shell::word(self.program))?;
         }
         Ok(())
     }
@@ -148,6 +157,9 @@ impl<'a> Summary<'a> {
             headline(f, "partial", Tone::Bad, &text, self.color)?;
         }
         line(f, "from", &from)?;
+        if let Some(resume) = &report.resume {
+            line(f, "kept", &format!("the rest from record {} on: {}", resume.from_record, resume.command))?;
+        }
         if let Some(server) = &report.sink.server {
             let version = report.sink.gms_version.as_deref().map(|version| format!(" (GMS {version})"));
             let requests = match report.requests.sent {
@@ -183,12 +195,16 @@ impl<'a> Summary<'a> {
                 write!(text, ", {}% of the input unread", percent.clamp(1, 100)).unwrap_or_default();
             }
         }
-        let program = shell_word(self.program);
-        let recipe = shell_word(&self.recipe.to_string_lossy());
+        if let Some(resume) = &report.resume {
+            write!(text, ": {}", resume.command).unwrap_or_default();
+            return text;
+        }
+        let program = shell::word(self.program);
+        let recipe = shell::word(&self.recipe.to_string_lossy());
         match &self.finished.replayed {
             None => write!(text, "; to send everything again: {program} ingest -c {recipe}"),
             Some(letters) => {
-                let letters = shell_word(&letters.to_string_lossy());
+                let letters = shell::word(&letters.to_string_lossy());
                 write!(text, "; to go on: {program} replay {letters} -c {recipe}")
             }
         }
@@ -268,6 +284,12 @@ impl fmt::Display for Failure {
     }
 }
 
+/// A command as it is typed.
+pub(super) fn command(words: &[String]) -> String {
+    let words: Vec<String> = words.iter().map(|word| shell::word(word)).collect();
+    words.join(" ")
+}
+
 /// The text of an error as a terminal shows it: its message and causes, or where the cause is known the diagnosis with
 /// what was observed and what mends it. Ends with a line end.
 pub fn explain(error: &Error, color: bool) -> String {
@@ -280,11 +302,33 @@ pub fn explain(error: &Error, color: bool) -> String {
     Explained(error, color).to_string()
 }
 
+/// The text of a diagnosis that ends nothing, as a terminal shows it: a note, or why something is waited for.
+pub fn explain_note(diagnosis: &Diagnosis, color: bool) -> String {
+    struct Note<'a>(&'a Diagnosis, bool);
+    impl fmt::Display for Note<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            let head = if self.0.code.kind().is_some() { "waiting" } else { "note" };
+            write_diagnosis(f, head, Tone::Good, self.0, self.1)
+        }
+    }
+    Note(diagnosis, color).to_string()
+}
+
 fn write_error(f: &mut fmt::Formatter<'_>, error: &Error, color: bool) -> fmt::Result {
     let Some(diagnosis) = error.diagnosis() else {
         return headline(f, "error", Tone::Bad, &error.full_message(), color);
     };
-    headline(f, &format!("error[{}]", diagnosis.code), Tone::Bad, &diagnosis.summary, color)?;
+    write_diagnosis(f, "error", Tone::Bad, diagnosis, color)
+}
+
+fn write_diagnosis(
+    f: &mut fmt::Formatter<'_>,
+    head: &str,
+    tone: Tone,
+    diagnosis: &Diagnosis,
+    color: bool,
+) -> fmt::Result {
+    headline(f, &format!("{head}[{}]", diagnosis.code), tone, &diagnosis.summary, color)?;
     for observed in &diagnosis.evidence {
         line(f, "observed", observed)?;
     }
@@ -298,13 +342,13 @@ fn write_look(f: &mut fmt::Formatter<'_>, look: &Look, program: &str) -> fmt::Re
     match &look.data {
         None => {
             if let Some(urn) = &look.urn {
-                line(f, "look", &format!("{program} get {} --server embedded", shell_word(urn.as_str())))?;
+                line(f, "look", &format!("{program} get {} --server embedded", shell::word(urn.as_str())))?;
             }
             line(f, "serve", &format!("{program} gms serve"))
         }
         Some(data) => {
             let data = data.to_string_lossy();
-            line(f, "serve", &format!("{program} gms serve --data {}", shell_word(&data)))
+            line(f, "serve", &format!("{program} gms serve --data {}", shell::word(&data)))
         }
     }
 }

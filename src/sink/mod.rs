@@ -4,6 +4,7 @@
 pub mod blackhole;
 pub mod console;
 pub mod datahub_rest;
+mod examine;
 pub mod file;
 mod registry;
 mod stream;
@@ -15,7 +16,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-pub use registry::{OpenSink, SinkContext, SinkRegistry};
+pub use examine::{Examination, Step};
+pub use registry::{OnWait, OpenSink, SinkContext, SinkRegistry};
 
 use crate::Error;
 use crate::emitter::Delivery;
@@ -42,6 +44,20 @@ pub trait Sink: Send + Sync {
 
     /// What the report says of the sink.
     fn summary(&self) -> SinkSummary;
+
+    /// Whether what it settled as delivered stays so if the run ends at any moment, even with the process: a later run may
+    /// go on behind it. `false`, as here, for a sink that makes one whole thing of everything it takes; its runs keep no
+    /// checkpoint.
+    fn is_resumable(&self) -> bool {
+        false
+    }
+
+    /// Looks whether a run could deliver here, step by step. With `write`, one harmless write is made and taken back. A sink
+    /// that has nothing to ask has no steps.
+    fn examine(&self, write: bool) -> BoxFuture<'_, Examination> {
+        let _ = write;
+        Box::pin(async { Examination::default() })
+    }
 
     /// The GMS that it writes to, if it writes to one: for whoever has something to ask there.
     fn gms(&self) -> Option<&Client> {

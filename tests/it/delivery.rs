@@ -192,7 +192,7 @@ async fn finding_a_bad_record_takes_few_requests() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_rejects_everything_is_no_record_s_fault() {
-    for (mode, most) in [(SinkMode::AsyncBatch, 8 * 3), (SinkMode::Async, 4 + 4), (SinkMode::Sync, 3)] {
+    for (mode, most) in [(SinkMode::AsyncBatch, 8 + 16), (SinkMode::Async, 4 + 4), (SinkMode::Sync, 3)] {
         let gms = ScriptedGms::start(|_| Answer::Status(422, r#"{"message":"no"}"#.into())).await;
         let emitter = emitter(&gms).mode(mode).max_threads(4).build().unwrap();
         for urn in 0..500 {
@@ -205,6 +205,26 @@ async fn a_server_that_rejects_everything_is_no_record_s_fault() {
         assert!(error.to_string().contains("no record alone"), "{error}");
         assert!(gms.writes().len() <= most, "{mode:?}: {} requests", gms.writes().len());
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_bad_records_cost_themselves_alone() {
+    // Every other one, and the first of each batch: all batches are refused before anything is delivered.
+    let bad = |number: usize| number.is_multiple_of(2);
+    let gms = ScriptedGms::start(move |request: &Request| {
+        let is_bad = |urn: &str| urn.trim_start_matches("urn:li:tag:t").parse().is_ok_and(bad);
+        if request.proposals().iter().any(|(urn, _)| is_bad(urn)) {
+            return Answer::Status(422, r#"{"message":"no"}"#.into());
+        }
+        Answer::ok()
+    })
+    .await;
+    let emitter = emitter(&gms).build().unwrap();
+    for urn in 0..1_000 {
+        drop(emitter.emit(proposal(urn, "status", "x")).await);
+    }
+    let counts = emitter.close(None).await;
+    assert_eq!((counts.delivered, counts.rejected, counts.undelivered), (500, 500, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

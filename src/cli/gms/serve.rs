@@ -22,7 +22,8 @@ A seed file:
 Without one there is the user `datahub`, who may do everything; his password is made up, and said once on standard error.
 
 A fault file:
-  faults: [{path: /aspects, times: 2, action: status, code: 503, headers: {Retry-After: \"1\"}}, {after: 5, action: reset}]
+  faults: [{path: /aspects, times: 2, action: throttle, retry_after: 1}, {after: {requests: 5, seconds: 2}, action: reset}]
+The same document is taken by PUT /faults while it runs; GET /faults tells how often each acted, DELETE /faults ends them.
 
 Environment: DATAHUB_SYSTEM_CLIENT_ID and DATAHUB_SYSTEM_CLIENT_SECRET let a caller in as GMS itself.";
 
@@ -44,6 +45,9 @@ pub(crate) struct Serve {
     /// Whether a token may write and read only what its user may.
     #[arg(long, value_enum, default_value_t = Switch::On, value_name = "on|off")]
     rest_authorization: Switch,
+    /// Whether it answers 200 to proposals that GMS drops without a word, and drops them; otherwise it refuses them.
+    #[arg(long, value_enum, default_value_t = Switch::Off, value_name = "on|off")]
+    silent_drops: Switch,
     /// Users, policies and tokens to set up first (YAML).
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
@@ -86,7 +90,8 @@ mod with {
                 .data(file::path(self.data)?)
                 .listen(listen)
                 .authentication(self.auth == Switch::On)
-                .rest_authorization(self.rest_authorization == Switch::On);
+                .rest_authorization(self.rest_authorization == Switch::On)
+                .silent_drops(self.silent_drops == Switch::On);
             builder = match &self.frontend_listen {
                 Some(text) => builder.frontend(address("--frontend-listen", text)?),
                 None => builder.frontend_if_free(beside),
