@@ -32,6 +32,8 @@ pub(super) struct Course<'a> {
     suspects: Vec<(Item, Outcome)>,
     /// What the last such 500 says of the server.
     trouble: Option<Diagnosis>,
+    /// What the last refusal of several says, if it is the run's.
+    refusal: Option<Cause>,
     /// Proposals that were refused alone, before anything was delivered.
     refused_alone: usize,
 }
@@ -47,6 +49,7 @@ impl<'a> Course<'a> {
             failing: 0,
             suspects: Vec::new(),
             trouble: None,
+            refusal: None,
             refused_alone: 0,
         }
     }
@@ -66,6 +69,14 @@ impl<'a> Course<'a> {
             });
         }
         self.pieces.pop_front()
+    }
+
+    /// Enough parts were tried, and none was taken.
+    pub(super) fn give_up(&mut self, piece: Piece) {
+        if let Some(cause) = self.refusal.take() {
+            self.state.stop_for(cause);
+        }
+        self.state.settle_undelivered(piece.items);
     }
 
     /// Settles what the answer settles, and puts what is to be sent again in front, in smaller pieces and in order.
@@ -237,11 +248,12 @@ impl<'a> Course<'a> {
         let is_hopeless = if self.state.has_taken() {
             self.failing > patience && !self.goes_on()
         } else {
-            self.size == 1 || self.suspects.len() + 1 >= REFUSED_ALONE || !self.state.doubt.may_go_on()
+            self.size == 1 || self.suspects.len() + 1 >= REFUSED_ALONE
         };
         if is_hopeless {
             return self.stop(piece, diagnosis.into());
         }
+        self.refusal = Some(diagnosis.clone().into());
         self.trouble = Some(diagnosis);
         piece.troubled = true;
         if piece.items.len() > 1 {
@@ -284,9 +296,7 @@ impl<'a> Course<'a> {
         let named = |item: &Item| names(&words, item.urn().as_str());
         let count = piece.items.iter().filter(|item| named(item)).count();
         let names_some = 0 < count && count < piece.items.len();
-        if reply.status.as_u16() != 413 && !self.state.has_taken() && !self.state.doubt.may_go_on() {
-            return self.stop(piece, self.nothing_is_taken(sent, reply));
-        }
+        self.refusal = Some(self.nothing_is_taken(sent, reply));
         if names_some {
             debug!(
                 status = reply.status.as_u16(),

@@ -24,13 +24,17 @@ pub(super) async fn deliver(state: Arc<State>, batch: Vec<Item>, mut pass: Optio
     let mut course = Course::begin(&state, batch);
     let mut turn = None;
     while let Some(piece) = course.next_piece() {
-        if state.has_taken() {
-            turn = None;
-        } else if piece.is_part && turn.is_none() {
+        if piece.is_part && !state.has_taken() && turn.is_none() {
             turn = tokio::select! {
                 turn = state.doubt.turn.lock() => Some(turn),
                 () = state.reached(Phase::Stopped) => None,
             };
+        }
+        if state.has_taken() {
+            turn = None;
+        } else if piece.is_part && state.phase() < Phase::Stopped && !state.doubt.may_send_part() {
+            course.give_up(piece);
+            continue;
         }
         let slot = if piece.route.may_be_queued() { trace_slot(&state).await } else { None };
         if state.phase() >= Phase::Stopped {

@@ -36,8 +36,8 @@ impl Doubt {
         std::mem::take(&mut *self.held.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Counts a batch that is taken apart, which takes two requests. `false` if there were enough of them.
-    pub(super) fn may_go_on(&self) -> bool {
-        self.apart.fetch_add(2, Relaxed) + 2 <= MAX_APART
+    /// Counts a request with a part of a batch. `false` if there were enough of them.
+    pub(super) fn may_send_part(&self) -> bool {
+        self.apart.fetch_add(1, Relaxed) < MAX_APART
     }
 }
