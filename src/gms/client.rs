@@ -280,11 +280,17 @@ impl Client {
         self.send(target, Some(body), MAX_ENTITY_BYTES).await
     }
 
-    fn target(&self, method: Method, path: &str) -> Target {
+    pub(super) fn target(&self, method: Method, path: &str) -> Target {
         Target { method, url: self.server.at(path) }
     }
 
-    async fn send(&self, target: &Target, body: Option<Bytes>, cap: usize) -> Result<Reply, TransportFault> {
+    /// Makes one attempt, and reads at most `cap` bytes of the answer's body.
+    pub(super) async fn send(
+        &self,
+        target: &Target,
+        body: Option<Bytes>,
+        cap: usize,
+    ) -> Result<Reply, TransportFault> {
         let grant = self.credentials.grant().await.map_err(TransportFault::from)?;
         let mut headers = self.headers.clone();
         if let Some(header) = grant.header {
@@ -347,7 +353,7 @@ impl Client {
     }
 
     /// Why there is no answer.
-    fn diagnose_fault(&self, target: &Target, fault: &TransportFault, attempts: u32) -> Diagnosis {
+    pub(super) fn diagnose_fault(&self, target: &Target, fault: &TransportFault, attempts: u32) -> Diagnosis {
         if let Some(diagnosis) = &fault.diagnosis {
             return (**diagnosis).clone();
         }

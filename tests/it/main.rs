@@ -25,5 +25,6 @@ mod sandbox;
 mod scripted_gms;
 mod secrets;
 mod server;
+mod token_commands;
 mod tokens;
 mod wire;
