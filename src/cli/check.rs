@@ -28,13 +28,17 @@ or the write, 4 if the server cannot be reached or is no GMS.
 
 Examples:
   datahub-emit check recipe.yml
-  datahub-emit check recipe.yml --offline               opens no connection")]
+  datahub-emit check recipe.yml --offline               opens no connection
+  datahub-emit check recipe.yml --write                 tries a write as well, and takes it back")]
 pub(crate) struct Check {
     /// The recipe; `-` reads it from standard input.
     recipe: PathBuf,
     /// Looks at the recipe alone.
     #[arg(long)]
     offline: bool,
+    /// Makes one harmless write, as the recipe would make it, and takes it back.
+    #[arg(long, conflicts_with = "offline")]
+    write: bool,
     /// Ends with exit code 1 if the token expires within this time, for example `7d`; for a cron job that tells before it
     /// breaks.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
@@ -147,7 +151,7 @@ impl Check {
             found.steps.push(FoundStep { step: "server", observed: "not asked".to_owned() });
             return Ok(());
         }
-        let Some((summary, examination)) = pipeline.look_at_server(false).await? else {
+        let Some((summary, examination)) = pipeline.look_at_server(self.write).await? else {
             let observed = "none to ask before a run".to_owned();
             found.steps.push(FoundStep { step: "server", observed });
             return Ok(());

@@ -7,6 +7,7 @@
     reason = "a test that panics has failed, and says where"
 )]
 
+mod check;
 mod command_line;
 mod cron;
 mod dead_letters;
@@ -31,5 +32,6 @@ mod scripted_gms;
 mod secrets;
 mod server;
 mod signals;
+mod token_commands;
 mod tokens;
 mod wire;

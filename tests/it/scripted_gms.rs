@@ -111,6 +111,7 @@ impl std::ops::Deref for Apart {
 #[derive(Default)]
 struct Log {
     forgetful: std::sync::atomic::AtomicBool,
+    all: Mutex<Vec<Request>>,
     writes: Mutex<Vec<Request>>,
     open: Mutex<Vec<String>>,
     collisions: Mutex<Vec<String>>,
@@ -168,6 +169,11 @@ impl ScriptedGms {
         self.log.writes.lock().unwrap().clone()
     }
 
+    /// Every request, in the order in which they came.
+    pub(crate) fn all(&self) -> Vec<Request> {
+        self.log.all.lock().unwrap().clone()
+    }
+
     /// URNs that were in two requests at once.
     pub(crate) fn collisions(&self) -> Vec<String> {
         self.log.collisions.lock().unwrap().clone()
@@ -206,6 +212,9 @@ impl Log {
 async fn serve(mut stream: TcpStream, log: Arc<Log>, script: Arc<Script>) {
     while let Some(request) = read(&mut stream).await {
         let mut urns = Vec::new();
+        if !log.forgetful.load(std::sync::atomic::Ordering::SeqCst) {
+            log.all.lock().unwrap().push(request.clone());
+        }
         if request.is_write() {
             urns = log.begin(&request);
             // Other requests get a chance to arrive while this one is open.
