@@ -85,7 +85,8 @@ impl Ingest {
 
 impl RunOptions {
     async fn run(self, global: &Global, screen: &Screen) -> Result<Exit, Error> {
-        self.flags.run(|| self.pipeline(global), self.recipe(), screen).await
+        let sends = !self.dry_run && self.preview.is_none();
+        self.flags.run(sends, || self.pipeline(global), self.recipe(), screen).await
     }
 
     fn pipeline(&self, global: &Global) -> Result<Pipeline, Error> {

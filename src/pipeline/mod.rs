@@ -32,7 +32,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use self::config::Config;
 use self::dead_letter::DeadLetters;
@@ -454,7 +454,8 @@ async fn before_stop<T>(control: &RunControl, work: impl Future<Output = T>) -> 
 async fn deadline_over(control: RunControl, deadline: Option<Duration>) -> Infallible {
     if let Some(deadline) = deadline {
         tokio::time::sleep(deadline).await;
-        control.stop_at_bound(|| format!("stopped: the deadline of {deadline:?} is over"));
+        let friendly = SignedDuration::try_from(deadline).unwrap_or(SignedDuration::MAX);
+        control.stop_at_bound(|| format!("stopped: the deadline of {friendly:#} is over"));
     }
     std::future::pending().await
 }

@@ -202,10 +202,10 @@ fn e10_each_failure_has_its_own_urn() {
     assert_eq!(urns.len(), 7, "{report:#}");
 }
 
-/// A refusal with plain text for a body: the text is dropped.
+/// 401 with plain text for a body: the text is dropped.
 #[test]
 fn e11_the_servers_own_words_are_shown() {
-    let gms = always(422, "the gateway wants a badge");
+    let gms = always(401, "the gateway wants a badge");
     let (ran, _) = run(&gms, &many(1), ", token: refused", &[]);
     assert!(ran.stderr.contains("the gateway wants a badge"), "{ran:#?}");
     assert_readable(&ran);

@@ -165,6 +165,45 @@ fn a_replay_that_was_broken_off_is_gone_on_with() {
 }
 
 #[test]
+fn a_replay_that_is_killed_and_run_again_ends_where_one_that_was_not_does() {
+    const ASPECTS: usize = 40;
+    const VERSIONS: usize = 6;
+    let (server, sandbox) = (Server::start(), Sandbox::new());
+    let mut letters = String::new();
+    for version in 0..VERSIONS {
+        for aspect in 0..ASPECTS {
+            let at = format!("2026-11-20T08:00:0{version}.{aspect:06}Z");
+            letters +=
+                &letter(&format!("t{aspect}"), &at).replace("für Tests", &format!("version {version}"));
+            letters.push('\n');
+        }
+    }
+    sandbox.write(LETTERS, &letters);
+    let sink = format!(
+        "{{type: datahub-rest, config: {{server: '{}', token: '{}', max_per_batch: 7, max_threads: 2}}}}",
+        server.url(),
+        server.token()
+    );
+    sandbox.recipe("never-read.jsonl", &sink);
+    for kills in 1..=4 {
+        let before = server.writes().len();
+        let mut child = sandbox.start(&["replay", LETTERS, "-c", "recipe.yml"]);
+        while server.writes().len() < before + 3 * kills && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        // SIGKILL; it may be at its end already.
+        drop(child.kill());
+        child.wait().unwrap();
+    }
+    let report = replayed(&sandbox, &server, &[], 0);
+    assert_eq!(report["source"]["records"], ASPECTS * VERSIONS);
+    for aspect in 0..ASPECTS {
+        let last = format!("version {}", VERSIONS - 1);
+        assert_eq!(description(&server, &format!("t{aspect}")), Some(last), "t{aspect}");
+    }
+}
+
+#[test]
 fn a_damaged_file_gives_back_all_that_is_whole() {
     let (server, sandbox) = (Server::start(), Sandbox::new());
     sandbox.write("tags.jsonl", &tags(["a", "b", "c"]));
@@ -238,6 +277,15 @@ fn letters_that_are_not_there_are_a_mistake() {
         let ran = sandbox.run(&["replay", letters, "-c", "recipe.yml"]).ends_with(2);
         assert!(ran.stderr.contains(letters), "{ran:#?}");
     }
+}
+
+#[test]
+fn a_metadata_file_is_not_taken_for_dead_letters() {
+    let sandbox = Sandbox::new();
+    sandbox.write(LETTERS, &format!("[\n{}\n]", tag("a")));
+    sandbox.recipe("tags.jsonl", "{type: console}");
+    let ran = sandbox.run(&["replay", LETTERS, "-c", "recipe.yml"]).ends_with(2);
+    assert!(ran.stderr.contains("JSON array") && ran.stdout.is_empty(), "{ran:#?}");
 }
 
 #[test]

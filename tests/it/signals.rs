@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::sandbox::{Sandbox, signal, tag, tags};
-use crate::scripted_gms::{Answer, ScriptedGms};
+use crate::scripted_gms::{Answer, Apart, ScriptedGms};
 use crate::server::Server;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -92,8 +92,8 @@ fn a_token_that_cannot_be_read_again_is_used_on() {
     assert_eq!(run.0.wait().unwrap().code(), Some(0));
 }
 
-#[test]
-fn a_second_signal_ends_it_at_once() {
+/// A server that never answers a write, and what tells of each that arrives.
+fn silent() -> (Apart, mpsc::Receiver<()>) {
     let (arrived, arrivals) = mpsc::channel();
     let gms = ScriptedGms::apart(move |_| {
         arrived.send(()).unwrap();
@@ -102,6 +102,28 @@ fn a_second_signal_ends_it_at_once() {
         std::mem::forget(sender);
         Answer::Later(receiver)
     });
+    (gms, arrivals)
+}
+
+#[test]
+#[ignore = "waits for the 20 seconds that what is under way gets"]
+fn what_is_not_settled_in_time_is_left_undelivered() {
+    let (gms, arrivals) = silent();
+    let sandbox = Sandbox::new();
+    let sink = format!("{{type: datahub-rest, config: {{server: '{}', timeout_sec: 3600}}}}", gms.url());
+    let mut run = from_stdin(&sandbox, &sink, &[]);
+    run.write(&tags(["a", "b"]));
+    arrivals.recv_timeout(PATIENCE).unwrap();
+    signal(&run.0, "TERM");
+    assert_eq!(run.0.wait().unwrap().code(), Some(143));
+    let report = sandbox.json("report.json");
+    crate::report::adds_up(&report);
+    assert_eq!((&report["outcome"], &report["proposals"]["delivered"]), (&"interrupted".into(), &0.into()));
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let (gms, arrivals) = silent();
     let sandbox = Sandbox::new();
     let mut run =
         from_stdin(&sandbox, &format!("{{type: datahub-rest, config: {{server: '{}'}}}}", gms.url()), &[]);

@@ -40,6 +40,11 @@ impl<R: Read> Lines<R> {
         self.offset
     }
 
+    /// The first byte that is no white space, of those that a first read brings; nothing is taken.
+    pub(super) fn peek(&mut self) -> io::Result<Option<u8>> {
+        Ok(self.reader.fill_buf()?.iter().copied().find(|byte| !byte.is_ascii_whitespace()))
+    }
+
     pub(super) fn next(&mut self) -> io::Result<Option<Line>> {
         let offset = self.offset;
         let mut text = Vec::new();

@@ -80,9 +80,19 @@ impl Replay {
         let changed = changed.and_then(|time| Timestamp::try_from(time).ok()).unwrap_or_else(Timestamp::now);
         let total_bytes = metadata.filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
         let name: Arc<str> = self.letters.to_string_lossy().into();
+        let mut lines = Lines::new(file);
+        if lines.peek().map_err(|error| self.unreadable(error))? == Some(b'[') {
+            return Err(Error::new(
+                ErrorKind::Input,
+                format!(
+                    "{name} is a JSON array, and no dead-letter file, which has a letter on each line; metadata files are what \
+                     `ingest` reads"
+                ),
+            ));
+        }
         Ok(Box::new(ReplaySource {
             letters: Letters::new(Arc::clone(&name), changed),
-            lines: Lines::new(file),
+            lines,
             written: (!self.force).then(|| WrittenSince::new(control)),
             ready: VecDeque::new(),
             superseded: 0,

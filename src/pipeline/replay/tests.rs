@@ -167,6 +167,19 @@ proptest! {
         }
     }
 
+    #[test]
+    fn any_bytes_come_to_an_end(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        read(&bytes);
+    }
+
+    #[test]
+    fn anything_that_looks_like_letters_comes_to_an_end(
+        text in r#"([{}\[\]",:\
+]|\{"|"deadLetter":|"raw":|"entityType":|null|1){0,80}"#,
+    ) {
+        read(text.as_bytes());
+    }
+
     /// What the dead-letter file keeps of any bytes is given back as it was.
     #[test]
     fn a_raw_text_survives_being_kept_and_read(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
