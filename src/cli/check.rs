@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use datahub_emitter::Error;
 use datahub_emitter::auth::Diagnosis;
-use datahub_emitter::pipeline::{Pipeline, explain_note};
+use datahub_emitter::pipeline::{Pipeline, explain, explain_note};
 use datahub_emitter::recipe::{Environment, Recipe, parse_duration};
 use datahub_emitter::sink::SinkSummary;
 use jiff::{SignedDuration, Timestamp};
@@ -98,7 +98,7 @@ impl Check {
             warnings: Vec::new(),
         };
         let looked = self.look(global, &mut found).await;
-        let too_soon = looked.is_ok().then(|| self.too_soon(&found)).flatten();
+        let too_soon = self.too_soon(&found);
         if let Some(too_soon) = &too_soon {
             found.ok = false;
             found.error = Some(too_soon.clone());
@@ -120,12 +120,13 @@ impl Check {
             let head = if found.ok { "ok" } else { "check" };
             screen.say(&format!("{head}: {}\n{}", self.recipe.display(), Self::text(&found, screen.color())));
         }
-        looked?;
-        if let Some(too_soon) = too_soon {
-            screen.say(&format!("error: {too_soon}\n"));
-            return Ok(Exit::Failed);
+        let Some(too_soon) = too_soon else { return looked.map(|()| Exit::Done) };
+        // Whoever asked about the end of the token gets his answer, also where GMS has noticed it already.
+        if let Err(error) = looked {
+            screen.say(&explain(&error, screen.color()));
         }
-        Ok(Exit::Done)
+        screen.say(&format!("error: {too_soon}\n"));
+        Ok(Exit::Failed)
     }
 
     /// That the token expires within the time that was given.
