@@ -191,7 +191,7 @@ impl RunFlags {
 }
 
 /// How this program was called: a path stays one, so that a suggested command works from a checkout as well.
-fn program() -> String {
+pub(super) fn program() -> String {
     let called = std::env::args_os().next().unwrap_or_default();
     let called = called.to_string_lossy();
     if called.contains('/') { called.into_owned() } else { "datahub-emit".to_owned() }

@@ -25,6 +25,7 @@ mod recipes;
 mod refusals;
 mod replay;
 mod report;
+mod resume;
 mod round_trip;
 mod sandbox;
 mod schedules;
