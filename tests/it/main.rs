@@ -15,6 +15,7 @@ mod delivery;
 mod diagnoses;
 mod endpoints;
 mod failures;
+mod faults;
 mod first_run;
 mod gms_commands;
 #[cfg(target_os = "linux")]
@@ -32,7 +33,9 @@ mod schedules;
 mod scripted_gms;
 mod secrets;
 mod server;
+mod serving;
 mod signals;
+mod store_is_whole;
 mod token_commands;
 mod tokens;
 mod wire;
