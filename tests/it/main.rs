@@ -14,6 +14,7 @@ mod delivery;
 mod diagnoses;
 mod endpoints;
 mod failures;
+mod faults;
 mod first_run;
 mod gms_commands;
 #[cfg(target_os = "linux")]
@@ -31,6 +32,8 @@ mod schedules;
 mod scripted_gms;
 mod secrets;
 mod server;
+mod serving;
 mod signals;
+mod store_is_whole;
 mod tokens;
 mod wire;
