@@ -16,6 +16,7 @@ mod endpoints;
 mod failures;
 mod first_run;
 mod gms_commands;
+mod killed;
 #[cfg(target_os = "linux")]
 mod memory;
 mod peers;
