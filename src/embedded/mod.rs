@@ -116,6 +116,8 @@ struct Server {
     record: Arc<Record>,
     faults: Faults,
     traces: Traces,
+    /// Whether Rest.li leaves out what it cannot build a proposal of, and says nothing.
+    silent_drops: bool,
     /// What `/config` says.
     version: String,
 }

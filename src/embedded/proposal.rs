@@ -10,7 +10,7 @@ use serde::de::Error as _;
 use serde_json::value::RawValue;
 
 use super::change::{self, Change, Content, Operation};
-use super::failure::Failure;
+use super::failure::{Cause, Failure};
 use super::patch::Patch;
 use super::{compact, keys};
 use crate::metadata::Urn;
@@ -53,10 +53,9 @@ struct Proposal<'a> {
 }
 
 /// What a request asks for.
-#[derive(Debug)]
-pub(super) struct Batch {
-    pub(super) changes: Vec<Change>,
-    /// Whether the caller does not wait for them.
+pub(super) struct Request<'a> {
+    proposals: Vec<Proposal<'a>>,
+    /// Whether the caller does not wait for it.
     pub(super) asynchronous: bool,
 }
 
@@ -73,20 +72,41 @@ struct Generic<'a> {
 /// Reads the body of `ingestProposal`.
 ///
 /// # Errors
-/// With the answer that GMS gives: see [`change`].
-pub(super) fn single(body: &[u8]) -> Result<Batch, Failure> {
+/// 400 when it is not one.
+pub(super) fn single(body: &[u8]) -> Result<Request<'_>, Failure> {
     let One { proposal, r#async } = parse(body)?;
-    Ok(Batch { changes: vec![change(&proposal)?], asynchronous: is_true(r#async.as_deref()) })
+    Ok(Request { proposals: vec![proposal], asynchronous: is_true(r#async.as_deref()) })
 }
 
 /// Reads the body of `ingestProposalBatch`.
 ///
 /// # Errors
-/// As [`single`]; one bad proposal refuses them all.
-pub(super) fn batch(body: &[u8]) -> Result<Batch, Failure> {
+/// As [`single`].
+pub(super) fn batch(body: &[u8]) -> Result<Request<'_>, Failure> {
     let Several { proposals, r#async } = parse(body)?;
-    let changes = proposals.iter().map(change).collect::<Result<_, _>>()?;
-    Ok(Batch { changes, asynchronous: is_true(r#async.as_deref()) })
+    Ok(Request { proposals, asynchronous: is_true(r#async.as_deref()) })
+}
+
+impl Request<'_> {
+    /// What is to be done to which entities. GMS asks whether it may be done before it looks closer
+    /// (`AspectResource.ingestProposals`); what names no entity is refused then.
+    pub(super) fn targets(&self) -> impl Iterator<Item = (Operation, Urn)> {
+        self.proposals.iter().filter_map(|proposal| {
+            let urn = Urn::parse(&urn_text(proposal).ok()?).ok()?;
+            Some((proposal.change_type, urn))
+        })
+    }
+
+    /// The changes. With `silent` what GMS cannot build a proposal of is left out, as GMS does (`AspectsBatchImpl`:
+    /// "Invalid proposal, skipping and proceeding with batch").
+    ///
+    /// # Errors
+    /// With the answer that GMS gives: see [`change`]. One bad proposal refuses them all.
+    pub(super) fn changes(&self, silent: bool) -> Result<Vec<Change>, Failure> {
+        let skipped = |failure: &Failure| silent && failure.cause() == Cause::Proposal;
+        let changes = self.proposals.iter().map(change);
+        changes.filter(|change| !change.as_ref().is_err_and(skipped)).collect()
+    }
 }
 
 /// The parameter is a string; GMS reads it as Java's `parseBoolean` does.
@@ -109,7 +129,7 @@ fn change(proposal: &Proposal<'_>) -> Result<Change, Failure> {
     for generic in [&proposal.aspect, &proposal.entity_key_aspect].into_iter().flatten() {
         one_byte_a_character(&generic.value, proposal)?;
     }
-    let urn = urn_of(proposal)?;
+    let urn = change::checked_urn(&urn_text(proposal)?)?;
     if urn.entity_type() != proposal.entity_type {
         return Err(refused(
             &format!(
@@ -156,16 +176,14 @@ fn one_byte_a_character(value: &str, proposal: &Proposal<'_>) -> Result<(), Fail
     }
 }
 
-fn urn_of(proposal: &Proposal<'_>) -> Result<Urn, Failure> {
-    let text = match (proposal.entity_urn.as_deref(), &proposal.entity_key_aspect) {
-        (Some(urn), _) => Cow::Borrowed(urn),
-        (None, Some(key)) => Cow::Owned(
-            keys::to_urn(&proposal.entity_type, &key.value)
-                .map_err(|reason| refused(&format!("Invalid entityKeyAspect: {reason}"), proposal))?,
-        ),
-        (None, None) => return Err(refused("Cannot validate null URN.", proposal)),
-    };
-    change::checked_urn(&text)
+fn urn_text<'a>(proposal: &'a Proposal<'_>) -> Result<Cow<'a, str>, Failure> {
+    match (proposal.entity_urn.as_deref(), &proposal.entity_key_aspect) {
+        (Some(urn), _) => Ok(Cow::Borrowed(urn)),
+        (None, Some(key)) => keys::to_urn(&proposal.entity_type, &key.value)
+            .map(Cow::Owned)
+            .map_err(|reason| refused(&format!("Invalid entityKeyAspect: {reason}"), proposal)),
+        (None, None) => Err(refused("Cannot validate null URN.", proposal)),
+    }
 }
 
 fn content(

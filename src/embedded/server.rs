@@ -51,6 +51,7 @@ pub(super) struct Settings {
     /// How long a client may take for the head of a request; a connection without a request is closed after it, too.
     pub(super) header_timeout: Duration,
     pub(super) version: String,
+    pub(super) silent_drops: bool,
     pub(super) seed: Seed,
 }
 
@@ -174,6 +175,7 @@ async fn start(settings: &Settings, runtime: &Runtime) -> Result<Started, Error>
         record: Arc::new(Record::default()),
         faults: Faults::default(),
         traces: Traces::default(),
+        silent_drops: settings.silent_drops,
         version: settings.version.clone(),
     });
     let (frontend, frontend_address) = frontend.unzip();

@@ -84,6 +84,20 @@ fn faults_come_from_a_file() {
 }
 
 #[test]
+fn silent_drops_are_asked_for() {
+    let sandbox = Sandbox::new();
+    sandbox.write("seed.yml", "tokens: [{name: a, actor: datahub, out: token}]\n");
+    for (arguments, status) in
+        [(&[][..], 422), (&["--silent-drops", "off"], 422), (&["--silent-drops", "on"], 200)]
+    {
+        let all = [&["--data", ":memory:", "--seed", "seed.yml"], arguments].concat();
+        let serving = Serving::start(&sandbox, &all);
+        assert_eq!(write(&sandbox, serving.gms(), "token", "space at its end "), status, "{arguments:?}");
+        assert_eq!(write(&sandbox, serving.gms(), "token", "none"), 200);
+    }
+}
+
+#[test]
 fn a_mistake_in_a_seed_ends_it_before_it_serves() {
     let sandbox = Sandbox::new();
     sandbox.write("seed.yml", "users:\n- name: x\n  privileges: [EDIT_ENTITIES]\n");

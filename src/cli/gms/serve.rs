@@ -45,6 +45,9 @@ pub(crate) struct Serve {
     /// Whether a token may write and read only what its user may.
     #[arg(long, value_enum, default_value_t = Switch::On, value_name = "on|off")]
     rest_authorization: Switch,
+    /// Whether it answers 200 to proposals that GMS drops without a word, and drops them; otherwise it refuses them.
+    #[arg(long, value_enum, default_value_t = Switch::Off, value_name = "on|off")]
+    silent_drops: Switch,
     /// Users, policies and tokens to set up first (YAML).
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
@@ -87,7 +90,8 @@ mod with {
                 .data(file::path(self.data)?)
                 .listen(listen)
                 .authentication(self.auth == Switch::On)
-                .rest_authorization(self.rest_authorization == Switch::On);
+                .rest_authorization(self.rest_authorization == Switch::On)
+                .silent_drops(self.silent_drops == Switch::On);
             builder = match &self.frontend_listen {
                 Some(text) => builder.frontend(address("--frontend-listen", text)?),
                 None => builder.frontend_if_free(beside),

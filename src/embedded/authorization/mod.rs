@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use axum::http::StatusCode;
 
 use super::authentication::Actor;
-use super::change::Change;
+use super::change::{self, Change};
 use super::failure::Failure;
 use super::store::Store;
 use super::{SYSTEM_ACTOR, user};
@@ -158,14 +158,16 @@ impl Rights {
     ///
     /// # Errors
     /// 403.
-    pub(super) fn check_proposals(&self, changes: &[Change]) -> Result<(), Failure> {
-        let may = |change: &&Change| {
-            self.may(Operation::of(change.operation), change.urn.entity_type(), change.urn.as_str())
-        };
-        let refused: Vec<_> = changes
-            .iter()
-            .filter(|change| !may(change))
-            .map(|change| format!("HttpStatus: 403 Urn: {}", change.urn))
+    pub(super) fn check_proposals(
+        &self,
+        targets: impl Iterator<Item = (change::Operation, Urn)>,
+    ) -> Result<(), Failure> {
+        if !self.rest || self.root {
+            return Ok(());
+        }
+        let refused: Vec<_> = targets
+            .filter(|(operation, urn)| !self.may(Operation::of(*operation), urn.entity_type(), urn.as_str()))
+            .map(|(_, urn)| format!("HttpStatus: 403 Urn: {urn}"))
             .collect();
         if refused.is_empty() {
             return Ok(());

@@ -31,16 +31,17 @@ pub(super) async fn act(
     uri: Uri,
     body: Bytes,
 ) -> Result<Response, Failure> {
-    let batch = match restli::parameter(&uri, "action").as_deref() {
+    let request = match restli::parameter(&uri, "action").as_deref() {
         Some("ingestProposal") => proposal::single(&body)?,
         Some("ingestProposalBatch") => proposal::batch(&body)?,
         Some("getCount") => return count(&server, &rights, proposal::parse(&body)?).await,
         Some("getTimeseriesAspectValues") => return timeseries::values(&server, &rights, &body).await,
         action => return Err(super::unknown_action(action, RESOURCE, &uri)),
     };
-    rights.check_proposals(&batch.changes)?;
-    write.asynchronous = batch.asynchronous;
-    server.ingest(batch.changes, write).await?;
+    rights.check_proposals(request.targets())?;
+    write.asynchronous = request.asynchronous;
+    let changes = request.changes(server.silent_drops)?;
+    server.ingest(changes, write).await?;
     Ok(restli::success(&json!({"value": "success"})))
 }
 

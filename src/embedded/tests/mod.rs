@@ -14,6 +14,7 @@ mod recorded;
 mod running;
 mod runs;
 mod seeding;
+mod silent_drops;
 mod strangers;
 mod timeseries;
 
