@@ -18,6 +18,7 @@ mod failures;
 mod faults;
 mod first_run;
 mod gms_commands;
+mod killed;
 #[cfg(target_os = "linux")]
 mod memory;
 mod peers;
