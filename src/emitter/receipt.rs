@@ -120,6 +120,17 @@ impl Delivery {
         }
     }
 
+    /// Notes in the proposal's system metadata, if it has any, the time that it is sent with as `lastObserved`: who keeps
+    /// a proposal that was refused keeps it as it was sent.
+    pub(super) fn note_observed(&mut self, time: i64) {
+        let metadata = self.inner.as_mut().and_then(|(proposal, _)| proposal.system_metadata.as_mut());
+        if let Some(metadata) = metadata
+            && metadata.last_observed.is_none_or(|observed| observed == 0)
+        {
+            metadata.last_observed = Some(time);
+        }
+    }
+
     /// Says how it ended.
     pub fn settle(mut self, outcome: Outcome) {
         self.finish(outcome);

@@ -250,7 +250,7 @@ impl State {
     }
 
     /// Queues a delivery as soon as there is room for it, or settles it at once if it can't be sent.
-    pub(super) async fn admit(&self, delivery: Delivery) {
+    pub(super) async fn admit(&self, mut delivery: Delivery) {
         self.counters.emitted.fetch_add(1, Relaxed);
         if let Some(fault) = fault(delivery.proposal(), self.settings.wire.endpoint) {
             return self.settle(delivery, Outcome::Rejected(fault));
@@ -261,6 +261,7 @@ impl State {
             return self.settle(delivery, Outcome::Undelivered(self.why_undelivered()));
         };
         let observed_at = now_millis();
+        delivery.note_observed(observed_at);
         let wire = &self.settings.wire;
         let encoded_bytes =
             wire.encoded_len(delivery.proposal(), observed_at, &mut Vec::with_capacity(OVERHEAD_BYTES));

@@ -18,6 +18,9 @@ pub(crate) const LETTER_PROPERTY: &str = "deadLetterAt";
 /// Clocks that differ by less are taken for equal: a `Date` header has whole seconds only.
 const SAME_CLOCK: SignedDuration = SignedDuration::from_secs(2);
 
+/// How long a proposal may be under way, in a queue here or there, in milliseconds: an hour.
+const SOON_MS: i64 = 3_600_000;
+
 /// When the aspects of an entity were last written, by the clocks of whoever noted it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LastWritten {
@@ -110,14 +113,33 @@ impl Written {
         Self { changed: self.changed.saturating_sub(ahead), ..self }
     }
 
-    /// Whether a dead letter of `time` would undo something newer, or itself. What another letter wrote, and no one has
-    /// observed since, is as old as that letter, and not as its sending.
-    pub(crate) fn supersedes(self, time: Timestamp) -> bool {
-        match self.letter {
-            Some(letter) if self.observed <= letter.as_millisecond() => letter >= time,
-            _ => self.changed.max(self.observed) > time.as_millisecond(),
+    /// Whether a dead letter of `time` would undo something newer, or itself. `observed` is its proposal's `lastObserved`.
+    ///
+    /// What another letter wrote, and no one has observed since, is as old as that letter, and not as its sending. For all
+    /// else the order in which things were observed counts, where both sides tell it from the time of their sending: GMS
+    /// may write what it has queued long after a later proposal was refused, and a refusal may be known long after a later
+    /// proposal was written.
+    pub(crate) fn supersedes(self, time: Timestamp, observed: Option<i64>) -> bool {
+        let time_ms = time.as_millisecond();
+        if let Some(letter) = self.letter.filter(|letter| self.observed <= letter.as_millisecond()) {
+            return letter >= time;
+        }
+        match observed {
+            Some(observed)
+                if is_soon_after(observed, time_ms)
+                    && (self.observed > self.changed || is_soon_after(self.observed, self.changed))
+                    && self.observed != observed =>
+            {
+                self.observed > observed
+            }
+            _ => self.changed.max(self.observed) > time_ms,
         }
     }
+}
+
+/// Whether `time` is so shortly after `observed` that this was the time of sending, and not one that a file brought along.
+fn is_soon_after(observed: i64, time: i64) -> bool {
+    (time.saturating_sub(SOON_MS)..=time).contains(&observed)
 }
 
 impl Client {
@@ -200,12 +222,12 @@ mod tests {
             r#"{"created":{"time":5},"systemMetadata":{"lastObserved":500}}"#,
             r#"{"systemMetadata":{"aspectModified":{"time":500}}}"#,
         ] {
-            assert!(written(aspect).supersedes(at(499)), "{aspect}");
-            assert!(!written(aspect).supersedes(at(500)), "{aspect}");
+            assert!(written(aspect).supersedes(at(499), None), "{aspect}");
+            assert!(!written(aspect).supersedes(at(500), None), "{aspect}");
         }
-        assert!(!written("{}").supersedes(at(0)));
+        assert!(!written("{}").supersedes(at(0), None));
         let nonsense = r#"{"systemMetadata":{"lastObserved":9000000}}"#;
-        assert!(!written(nonsense).supersedes(at(0)), "no one has observed the future");
+        assert!(!written(nonsense).supersedes(at(0), None), "no one has observed the future");
     }
 
     #[test]
@@ -217,10 +239,27 @@ mod tests {
             ))
         };
         let letter = |microseconds| Timestamp::from_microsecond(microseconds).unwrap();
-        assert!(by_letter(0).supersedes(letter(400)), "itself");
-        assert!(by_letter(0).supersedes(letter(399)));
-        assert!(!by_letter(0).supersedes(letter(401)), "a later letter, whenever the first was sent");
-        assert!(by_letter(800).supersedes(letter(401)), "someone has seen the same value since");
+        assert!(by_letter(0).supersedes(letter(400), None), "itself");
+        assert!(by_letter(0).supersedes(letter(399), None));
+        assert!(!by_letter(0).supersedes(letter(401), None), "a later letter, whenever the first was sent");
+        assert!(by_letter(800).supersedes(letter(401), None), "someone has seen the same value since");
+    }
+
+    #[test]
+    fn the_order_of_observation_counts_where_it_is_told() {
+        let aspect = |observed: i64, changed: i64| Written { changed, observed, letter: None };
+        let (sent, refused) = (5_000, at(9_000));
+        // Sent before the letter's proposal, and written when that was refused already.
+        assert!(!aspect(4_999, 20_000).supersedes(refused, Some(sent)));
+        // Sent after it, and written before the refusal was known.
+        assert!(aspect(5_001, 8_000).supersedes(refused, Some(sent)));
+        // In the same millisecond no one can tell, so the time of writing decides.
+        assert!(aspect(5_000, 20_000).supersedes(refused, Some(sent)));
+        assert!(!aspect(5_000, 8_000).supersedes(refused, Some(sent)));
+        // A time that came with a file says nothing of the order.
+        assert!(aspect(100, 9_001 + SOON_MS).supersedes(refused, Some(sent)));
+        let refused = at(9_000 + 2 * SOON_MS);
+        assert!(!aspect(6_000, 8_000).supersedes(refused, Some(sent)));
     }
 
     #[test]
@@ -228,8 +267,8 @@ mod tests {
         let aspects =
             HashMap::from([("status".to_owned(), Written { changed: 70_000, ..Written::default() })]);
         let found = LastWritten { aspects, ahead: SignedDuration::from_secs(60) };
-        assert!(!found.aspect("status").unwrap().supersedes(at(10_000)));
-        assert!(found.aspect("status").unwrap().supersedes(at(9_999)));
+        assert!(!found.aspect("status").unwrap().supersedes(at(10_000), None));
+        assert!(found.aspect("status").unwrap().supersedes(at(9_999), None));
         assert_eq!(found.aspect("ownership"), None);
         assert_eq!(found.newest("status"), None, "a key may be made up");
         assert!(found.newest("tagKey").is_some());

@@ -7,6 +7,7 @@
     reason = "a test that panics has failed, and says where"
 )]
 
+mod check;
 mod command_line;
 mod cron;
 mod dead_letters;
@@ -17,6 +18,7 @@ mod failures;
 mod faults;
 mod first_run;
 mod gms_commands;
+mod killed;
 #[cfg(target_os = "linux")]
 mod memory;
 mod peers;
@@ -35,5 +37,6 @@ mod server;
 mod serving;
 mod signals;
 mod store_is_whole;
+mod token_commands;
 mod tokens;
 mod wire;

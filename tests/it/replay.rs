@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::sync::mpsc;
 
+use datahub_emitter::embedded::{Action, Fault};
 use serde_json::{Value, json};
 
 use crate::report::adds_up;
@@ -84,6 +85,43 @@ fn what_was_rejected_arrives_and_once_more_does_no_harm() {
     assert!(report["warnings"].to_string().contains("superseded"), "{report:#}");
     assert!(again.stderr.contains("--force") && again.stderr.contains(", 2 left out"), "{again:#?}");
     assert_eq!(server.writes().len(), writes, "nothing was sent");
+}
+
+#[test]
+fn a_refusal_that_is_known_late_does_not_undo_what_was_written_meanwhile() {
+    let (server, sandbox) = (Server::start(), Sandbox::new());
+    // GMS queues the first, and says only when it is asked that it did not write it.
+    server.gms().fault(Fault {
+        path_prefix: "/openapi/v3/entity/tag".into(),
+        times: Some(1),
+        ..Fault::new(Action::RejectLater { aspect: None, message: "no".into() })
+    });
+    let sink = format!(
+        "{{type: datahub-rest, config: {{server: '{}', token: '{}', endpoint: openapi, mode: ASYNC, emit_mode: \
+         ASYNC_WAIT}}}}",
+        server.url(),
+        server.token()
+    );
+    sandbox.write("recipe.yml", &format!("source: {{type: file, config: {{path: '-'}}}}\nsink: {sink}\n"));
+    let arguments = ["ingest", "-c", "recipe.yml", "--dead-letters", LETTERS, "--json"];
+    let mut child = sandbox.start(&arguments);
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all((described("a", "first") + "\n").as_bytes()).unwrap();
+    while server.writes().is_empty() {
+        std::thread::yield_now();
+    }
+    stdin.write_all((described("a", "second") + "\n").as_bytes()).unwrap();
+    drop(stdin);
+    let ran: Ran = child.wait_with_output().unwrap().into();
+    let report = ran.ends_with(1).json();
+    assert_eq!(
+        (&report["proposals"]["delivered"], &report["proposals"]["rejected"]),
+        (&json!(1), &json!(1)),
+        "{report:#}"
+    );
+    let report = replayed(&sandbox, &server, &[], 0);
+    assert_eq!(report["proposals"]["filtered"], 1, "{report:#}");
+    assert_eq!(description(&server, "a").as_deref(), Some("second"));
 }
 
 #[test]

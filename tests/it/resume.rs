@@ -62,7 +62,7 @@ fn urns(count: usize) -> Vec<String> {
 
 fn recipe(sandbox: &Sandbox, source: &str, gms: &Apart) {
     let sink = format!(
-        "{{type: datahub-rest, config: {{server: '{}', token: t, max_threads: 1, max_per_batch: 10}}}}",
+        "{{type: datahub-rest, config: {{server: '{}', token: t, max_threads: 1, max_per_batch: 1, max_pending_requests: 50}}}}",
         gms.url()
     );
     sandbox.recipe(source, &sink);
@@ -81,7 +81,7 @@ fn checkpoint(sandbox: &Sandbox) -> Option<PathBuf> {
     pipelines.map(|entry| entry.unwrap().path().join("checkpoint.json")).find(|path| path.exists())
 }
 
-/// Runs until it is refused after 30 records of 100, and returns the report.
+/// Runs until it is refused after 30 records of 100, one a request, and returns the report.
 fn refused(sandbox: &Sandbox, taker: &Taker, gms: &Apart) -> Value {
     sandbox.write("tags.jsonl", &lines(100));
     recipe(sandbox, "tags.jsonl", gms);
@@ -93,7 +93,7 @@ fn refused(sandbox: &Sandbox, taker: &Taker, gms: &Apart) -> Value {
 
 #[test]
 fn after_a_refusal_the_rest_is_sent_and_nothing_twice() {
-    let (sandbox, taker) = (Sandbox::new(), Taker::refusing_after(3));
+    let (sandbox, taker) = (Sandbox::new(), Taker::refusing_after(30));
     let gms = taker.start();
     let report = refused(&sandbox, &taker, &gms);
     let resume = &report["resume"];
@@ -119,7 +119,7 @@ fn after_a_refusal_the_rest_is_sent_and_nothing_twice() {
 #[cfg(unix)]
 #[test]
 fn the_command_that_is_printed_works_as_it_stands() {
-    let (sandbox, taker) = (Sandbox::new(), Taker::refusing_after(3));
+    let (sandbox, taker) = (Sandbox::new(), Taker::refusing_after(30));
     let gms = taker.start();
     sandbox.write("tags.jsonl", &lines(100));
     sandbox.write("a token's file", "one\n");
@@ -141,7 +141,7 @@ fn the_command_that_is_printed_works_as_it_stands() {
 
 #[test]
 fn without_the_flag_a_run_starts_at_the_beginning_and_warns() {
-    let (sandbox, taker) = (Sandbox::new(), Taker::refusing_after(3));
+    let (sandbox, taker) = (Sandbox::new(), Taker::refusing_after(30));
     let gms = taker.start();
     refused(&sandbox, &taker, &gms);
     // One that gets nowhere leaves the other's checkpoint as it is.
@@ -159,7 +159,7 @@ fn without_the_flag_a_run_starts_at_the_beginning_and_warns() {
 
 #[test]
 fn an_input_that_has_changed_is_not_gone_on_with() {
-    let (sandbox, taker) = (Sandbox::new(), Taker::refusing_after(3));
+    let (sandbox, taker) = (Sandbox::new(), Taker::refusing_after(30));
     let gms = taker.start();
     refused(&sandbox, &taker, &gms);
     taker.well.store(true, SeqCst);
@@ -186,7 +186,7 @@ fn an_input_that_has_changed_is_not_gone_on_with() {
 
 #[test]
 fn standard_input_cannot_be_resumed() {
-    let (sandbox, taker) = (Sandbox::new(), Taker::refusing_after(3));
+    let (sandbox, taker) = (Sandbox::new(), Taker::refusing_after(30));
     let gms = taker.start();
     let sink = format!("{{type: datahub-rest, config: {{server: '{}', token: t}}}}", gms.url());
     sandbox.write("recipe.yml", &format!("source: {{type: file, config: {{path: '-'}}}}\nsink: {sink}\n"));
@@ -200,7 +200,7 @@ fn standard_input_cannot_be_resumed() {
 
 #[test]
 fn a_damaged_checkpoint_is_named_and_can_be_discarded() {
-    let (sandbox, taker) = (Sandbox::new(), Taker::refusing_after(3));
+    let (sandbox, taker) = (Sandbox::new(), Taker::refusing_after(30));
     let gms = taker.start();
     refused(&sandbox, &taker, &gms);
     taker.well.store(true, SeqCst);
@@ -219,7 +219,7 @@ fn a_damaged_checkpoint_is_named_and_can_be_discarded() {
 
 #[test]
 fn a_dry_run_and_a_preview_leave_the_checkpoint_alone() {
-    let (sandbox, taker) = (Sandbox::new(), Taker::refusing_after(3));
+    let (sandbox, taker) = (Sandbox::new(), Taker::refusing_after(30));
     let gms = taker.start();
     refused(&sandbox, &taker, &gms);
     let path = checkpoint(&sandbox).unwrap();
@@ -243,14 +243,14 @@ fn a_dry_run_and_a_preview_leave_the_checkpoint_alone() {
 
 #[test]
 fn a_server_that_is_away_leaves_everything_to_a_resume() {
-    let (sandbox, taker) = (Sandbox::new(), Taker::refusing_after(3));
+    let (sandbox, taker) = (Sandbox::new(), Taker::refusing_after(30));
     let gms = taker.start();
     refused(&sandbox, &taker, &gms);
     let text = std::fs::read_to_string(sandbox.path("recipe.yml")).unwrap();
     // A name, so that both are runs of one pipeline.
     sandbox.write("recipe.yml", &format!("pipeline_name: p\n{text}"));
     ingest(&sandbox, &[]).0.ends_with(3);
-    taker.refuses_after.store(taker.requests.load(SeqCst) + 2, SeqCst);
+    taker.refuses_after.store(taker.requests.load(SeqCst) + 20, SeqCst);
     ingest(&sandbox, &[]).0.ends_with(3);
     let away = text
         .replace(&gms.url(), "http://127.0.0.1:1")
@@ -277,7 +277,7 @@ fn a_server_that_is_away_leaves_everything_to_a_resume() {
 #[test]
 fn directories_and_compressed_files_go_on_too() {
     for compressed in [false, true] {
-        let (sandbox, taker) = (Sandbox::new(), Taker::refusing_after(7));
+        let (sandbox, taker) = (Sandbox::new(), Taker::refusing_after(70));
         let gms = taker.start();
         std::fs::create_dir(sandbox.path("many")).unwrap();
         for (number, part) in names(100).chunks(25).enumerate() {
@@ -314,7 +314,7 @@ fn directories_and_compressed_files_go_on_too() {
 #[test]
 fn what_is_rejected_or_no_record_is_finished_and_is_not_read_again() {
     let sandbox = Sandbox::new();
-    let taker = Taker::refusing_after(12);
+    let taker = Taker::refusing_after(120);
     let gms = ScriptedGms::apart({
         let taker = taker.clone();
         move |request| {
@@ -365,10 +365,45 @@ fn a_file_sink_starts_over() {
     assert_eq!(checkpoint(&sandbox), None);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_run_that_was_interrupted_or_ran_out_of_time_is_gone_on_with() {
+    let (sandbox, taker) = (Sandbox::new(), Taker::default());
+    let gms = ScriptedGms::apart({
+        let taker = taker.clone();
+        move |request| {
+            // So slow that the file takes longer than it is given.
+            std::thread::sleep(std::time::Duration::from_millis(4));
+            taker.answer(request)
+        }
+    });
+    sandbox.write("tags.jsonl", &lines(1_000));
+    recipe(&sandbox, "tags.jsonl", &gms);
+    let arguments = ["ingest", "-c", "recipe.yml", "--report-to", "report.json", "--no-progress"];
+    let child = sandbox.start(&arguments);
+    while taker.taken().len() < 100 {
+        std::thread::yield_now();
+    }
+    crate::sandbox::signal(&child, "TERM");
+    let ran = Ran::from(child.wait_with_output().unwrap()).ends_with(143);
+    let report = sandbox.json("report.json");
+    let sent = taker.taken().len();
+    assert_eq!(report["resume"]["from_record"], sent, "{report:#}");
+    assert!(ran.stderr.contains(report["resume"]["command"].as_str().unwrap()), "{ran:#?}");
+
+    let (ran, report) = ingest(&sandbox, &["--resume", "--deadline", "1s"]);
+    ran.ends_with(1);
+    assert_eq!(report["resume"]["from_record"], taker.taken().len(), "{report:#}");
+    assert!(taker.taken().len() >= sent);
+    let (ran, _) = ingest(&sandbox, &["--resume"]);
+    ran.ends_with(0);
+    assert_eq!(taker.taken(), urns(1_000));
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_checkpoint_that_cannot_be_written_ends_the_run_with_6_and_loses_nothing() {
-    let (sandbox, taker) = (Sandbox::new(), Taker::refusing_after(3));
+    let (sandbox, taker) = (Sandbox::new(), Taker::refusing_after(30));
     let gms = taker.start();
     refused(&sandbox, &taker, &gms);
     taker.well.store(true, SeqCst);

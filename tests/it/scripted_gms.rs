@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
@@ -111,6 +112,8 @@ impl std::ops::Deref for Apart {
 #[derive(Default)]
 struct Log {
     forgetful: std::sync::atomic::AtomicBool,
+    all: Mutex<Vec<Request>>,
+    connections: std::sync::atomic::AtomicUsize,
     writes: Mutex<Vec<Request>>,
     open: Mutex<Vec<String>>,
     collisions: Mutex<Vec<String>>,
@@ -136,7 +139,7 @@ impl ScriptedGms {
     #[cfg(target_os = "linux")]
     pub(crate) fn forgetful() -> Apart {
         let gms = Self::apart(|_| Answer::ok());
-        gms.log.forgetful.store(true, std::sync::atomic::Ordering::SeqCst);
+        gms.log.forgetful.store(true, SeqCst);
         gms
     }
 
@@ -153,7 +156,12 @@ impl ScriptedGms {
         let server = Self { address, log: Arc::clone(&log) };
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&log), Arc::clone(&script) as Arc<Script>));
+                let (log, script) = (Arc::clone(&log), Arc::clone(&script) as Arc<Script>);
+                log.connections.fetch_add(1, SeqCst);
+                tokio::spawn(async move {
+                    serve(stream, Arc::clone(&log), script).await;
+                    log.connections.fetch_sub(1, SeqCst);
+                });
             }
         });
         server
@@ -166,6 +174,23 @@ impl ScriptedGms {
     /// Every request but GETs, in the order in which they came.
     pub(crate) fn writes(&self) -> Vec<Request> {
         self.log.writes.lock().unwrap().clone()
+    }
+
+    /// Every request, in the order in which they came.
+    pub(crate) fn all(&self) -> Vec<Request> {
+        self.log.all.lock().unwrap().clone()
+    }
+
+    /// Waits until everything has arrived that processes sent which are gone by now.
+    pub(crate) fn wait_for_the_last(&self) {
+        // Connections are taken in the order in which they came: those before this one are known when it is.
+        let mut stream = std::net::TcpStream::connect(self.address).unwrap();
+        std::io::Write::write_all(&mut stream, b"GET /config HTTP/1.1\r\n\r\n").unwrap();
+        std::io::Read::read_exact(&mut stream, &mut [0]).unwrap();
+        drop(stream);
+        while self.log.connections.load(SeqCst) > 0 {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
     }
 
     /// URNs that were in two requests at once.
@@ -185,7 +210,7 @@ impl Apart {
 impl Log {
     /// Returns what the request is about.
     fn begin(&self, request: &Request) -> Vec<String> {
-        if self.forgetful.load(std::sync::atomic::Ordering::SeqCst) {
+        if self.forgetful.load(SeqCst) {
             return Vec::new();
         }
         self.writes.lock().unwrap().push(request.clone());
@@ -206,6 +231,9 @@ impl Log {
 async fn serve(mut stream: TcpStream, log: Arc<Log>, script: Arc<Script>) {
     while let Some(request) = read(&mut stream).await {
         let mut urns = Vec::new();
+        if !log.forgetful.load(std::sync::atomic::Ordering::SeqCst) {
+            log.all.lock().unwrap().push(request.clone());
+        }
         if request.is_write() {
             urns = log.begin(&request);
             // Other requests get a chance to arrive while this one is open.

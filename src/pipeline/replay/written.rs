@@ -76,13 +76,14 @@ impl WrittenSince {
 
     /// Whether what GMS has of the aspect is newer than a letter of `at`, or that letter itself.
     pub(super) fn supersedes(&self, proposal: &Proposal, at: Timestamp) -> bool {
+        let observed = proposal.system_metadata.as_ref().and_then(|metadata| metadata.last_observed);
         can_be_superseded(proposal)
             && self
                 .known
                 .get(&self.names.hash_one(name(proposal)))
                 .copied()
                 .flatten()
-                .is_some_and(|written| written.supersedes(at))
+                .is_some_and(|written| written.supersedes(at, observed))
     }
 }
 
