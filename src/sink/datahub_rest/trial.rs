@@ -110,7 +110,7 @@ impl Trial<'_> {
         let attempts = retry
             .run(
                 |_| self.client.write(&target, &write),
-                |_, delay| async move {
+                |_, _, delay| async move {
                     tokio::time::sleep(delay).await;
                     true
                 },
