@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use datahub_emitter::Error;
 use datahub_emitter::auth::Diagnosis;
-use datahub_emitter::pipeline::{Pipeline, explain_note};
+use datahub_emitter::pipeline::{Pipeline, explain, explain_note};
 use datahub_emitter::recipe::{Environment, Recipe, parse_duration};
 use datahub_emitter::sink::SinkSummary;
 use jiff::{SignedDuration, Timestamp};
@@ -28,13 +28,17 @@ or the write, 4 if the server cannot be reached or is no GMS.
 
 Examples:
   datahub-emit check recipe.yml
-  datahub-emit check recipe.yml --offline               opens no connection")]
+  datahub-emit check recipe.yml --offline               opens no connection
+  datahub-emit check recipe.yml --write                 tries a write as well, and takes it back")]
 pub(crate) struct Check {
     /// The recipe; `-` reads it from standard input.
     recipe: PathBuf,
     /// Looks at the recipe alone.
     #[arg(long)]
     offline: bool,
+    /// Makes one harmless write, as the recipe would make it, and takes it back.
+    #[arg(long, conflicts_with = "offline")]
+    write: bool,
     /// Ends with exit code 1 if the token expires within this time, for example `7d`; for a cron job that tells before it
     /// breaks.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
@@ -94,7 +98,7 @@ impl Check {
             warnings: Vec::new(),
         };
         let looked = self.look(global, &mut found).await;
-        let too_soon = looked.is_ok().then(|| self.too_soon(&found)).flatten();
+        let too_soon = self.too_soon(&found);
         if let Some(too_soon) = &too_soon {
             found.ok = false;
             found.error = Some(too_soon.clone());
@@ -116,12 +120,13 @@ impl Check {
             let head = if found.ok { "ok" } else { "check" };
             screen.say(&format!("{head}: {}\n{}", self.recipe.display(), Self::text(&found, screen.color())));
         }
-        looked?;
-        if let Some(too_soon) = too_soon {
-            screen.say(&format!("error: {too_soon}\n"));
-            return Ok(Exit::Failed);
+        let Some(too_soon) = too_soon else { return looked.map(|()| Exit::Done) };
+        // Whoever asked about the end of the token gets his answer, also where GMS has noticed it already.
+        if let Err(error) = looked {
+            screen.say(&explain(&error, screen.color()));
         }
-        Ok(Exit::Done)
+        screen.say(&format!("error: {too_soon}\n"));
+        Ok(Exit::Failed)
     }
 
     /// That the token expires within the time that was given.
@@ -147,7 +152,7 @@ impl Check {
             found.steps.push(FoundStep { step: "server", observed: "not asked".to_owned() });
             return Ok(());
         }
-        let Some((summary, examination)) = pipeline.look_at_server(false).await? else {
+        let Some((summary, examination)) = pipeline.look_at_server(self.write).await? else {
             let observed = "none to ask before a run".to_owned();
             found.steps.push(FoundStep { step: "server", observed });
             return Ok(());

@@ -252,6 +252,7 @@ impl Client {
         Target { method, url: self.server.at(path) }
     }
 
+    /// Makes one attempt, and reads at most `cap` bytes of the answer's body.
     pub(super) async fn send(
         &self,
         target: &Target,

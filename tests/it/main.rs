@@ -7,6 +7,7 @@
     reason = "a test that panics has failed, and says where"
 )]
 
+mod check;
 mod command_line;
 mod cron;
 mod dead_letters;
@@ -36,5 +37,6 @@ mod server;
 mod serving;
 mod signals;
 mod store_is_whole;
+mod token_commands;
 mod tokens;
 mod wire;

@@ -112,6 +112,7 @@ impl std::ops::Deref for Apart {
 #[derive(Default)]
 struct Log {
     forgetful: std::sync::atomic::AtomicBool,
+    all: Mutex<Vec<Request>>,
     connections: std::sync::atomic::AtomicUsize,
     writes: Mutex<Vec<Request>>,
     open: Mutex<Vec<String>>,
@@ -175,6 +176,11 @@ impl ScriptedGms {
         self.log.writes.lock().unwrap().clone()
     }
 
+    /// Every request, in the order in which they came.
+    pub(crate) fn all(&self) -> Vec<Request> {
+        self.log.all.lock().unwrap().clone()
+    }
+
     /// Waits until everything has arrived that processes sent which are gone by now.
     pub(crate) fn wait_for_the_last(&self) {
         // Connections are taken in the order in which they came: those before this one are known when it is.
@@ -225,6 +231,9 @@ impl Log {
 async fn serve(mut stream: TcpStream, log: Arc<Log>, script: Arc<Script>) {
     while let Some(request) = read(&mut stream).await {
         let mut urns = Vec::new();
+        if !log.forgetful.load(std::sync::atomic::Ordering::SeqCst) {
+            log.all.lock().unwrap().push(request.clone());
+        }
         if request.is_write() {
             urns = log.begin(&request);
             // Other requests get a chance to arrive while this one is open.

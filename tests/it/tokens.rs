@@ -145,7 +145,9 @@ fn a_token_that_is_about_to_expire_is_told_before_it_breaks() {
     let check = |within: &str| sandbox.run(&["check", "recipe.yml", "--expires-within", within]);
     assert!(check("7d").ends_with(1).stderr.contains("expires at"));
     check("soon").ends_with(2);
-    sandbox.recipe("tags.jsonl", &sink("opaque"));
+    let (gms, _) = taking("Bearer opaque");
+    let sink = format!("{{type: datahub-rest, config: {{server: '{}', token: opaque}}}}", gms.url());
+    sandbox.recipe("tags.jsonl", &sink);
     check("7d").ends_with(0);
 }
 

@@ -2,6 +2,7 @@
 
 mod config;
 mod examination;
+mod trial;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -44,6 +45,7 @@ pub type StartEmbedded =
 
 /// Delivers proposals to a GMS through an [`Emitter`].
 pub struct DatahubRestSink {
+    run_id: Arc<str>,
     emitter: Emitter,
     server: ServerConfig,
     mode: SinkMode,
@@ -107,7 +109,8 @@ impl DatahubRestSink {
         let warn_before_expiry =
             SignedDuration::try_from(config.warn_before_expiry).unwrap_or(SignedDuration::MAX);
         let embedded = Mutex::new(embedded);
-        Ok(Self { emitter, server, mode, endpoint, emit_mode, warn_before_expiry, embedded })
+        let run_id = Arc::clone(&context.run_id);
+        Ok(Self { run_id, emitter, server, mode, endpoint, emit_mode, warn_before_expiry, embedded })
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -159,8 +162,8 @@ impl Sink for DatahubRestSink {
         })
     }
 
-    fn examine(&self, _: bool) -> BoxFuture<'_, Examination> {
-        Box::pin(self.examination())
+    fn examine(&self, write: bool) -> BoxFuture<'_, Examination> {
+        Box::pin(self.examination(write))
     }
 
     fn summary(&self) -> SinkSummary {
