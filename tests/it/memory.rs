@@ -69,5 +69,6 @@ fn a_file_five_times_as_long_takes_the_same_memory() {
     let gms = ScriptedGms::forgetful();
     let [small, large] = [20 * MIB, 100 * MIB].map(|bytes| peak_of_run(&gms, bytes));
     assert!(small.max(large) < 64 * MIB, "{small} and {large} bytes");
-    assert!(large.abs_diff(small) < 8 * MIB, "{small} and {large} bytes");
+    // How full the emitter's 16 MiB of room get is up to the machine; 80 MiB more in the file must not show.
+    assert!(large.abs_diff(small) < 16 * MIB, "{small} and {large} bytes");
 }

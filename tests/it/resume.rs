@@ -212,9 +212,16 @@ fn a_damaged_checkpoint_is_named_and_can_be_discarded() {
         assert!(ran.stderr.contains(words), "{words}: {ran:#?}");
     }
     assert_eq!(taker.taken().len(), 30, "nothing was sent");
+    let damaged = std::fs::read(&path).unwrap();
     let (ran, report) = ingest(&sandbox, &["--restart"]);
     ran.ends_with(0);
     assert_eq!(report["proposals"]["delivered"], 100);
+    // Without a flag it is a warning, once.
+    std::fs::write(&path, damaged).unwrap();
+    let (ran, report) = ingest(&sandbox, &[]);
+    ran.ends_with(0);
+    assert!(report["warnings"][0].as_str().unwrap().contains("damaged"), "{report:#}");
+    assert_eq!(checkpoint(&sandbox), None);
 }
 
 #[test]
@@ -267,6 +274,8 @@ fn a_server_that_is_away_leaves_everything_to_a_resume() {
     .ends_with(4);
     let report = sandbox.json("report.json");
     assert_eq!(report["resume"]["from_record"], 20, "{report:#}");
+    let warning = report["warnings"][0].as_str().unwrap();
+    assert!(warning.contains(&gms.url()) && warning.contains("http://127.0.0.1:1"), "{warning}");
     assert!(ran.stderr.contains(report["resume"]["command"].as_str().unwrap()), "{ran:#?}");
     taker.well.store(true, SeqCst);
     let (ran, report) = ingest(&sandbox, &["--resume"]);

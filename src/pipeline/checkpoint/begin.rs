@@ -70,6 +70,10 @@ pub(in crate::pipeline) fn begin(source: &mut dyn Source, asked: Asked) -> Resul
             begun.notes.push("there is no checkpoint to go on from: this run starts at the beginning".into());
         }
         (Err(Unreadable::Damaged(what)), Start::Beginning) => {
+            if sends {
+                // Nothing can be made of it, now or later.
+                file.remove()?;
+            }
             begun.warnings.push(format!(
                 "the checkpoint {shown} that an earlier run left is damaged ({what}); this run starts at the beginning"
             ));
