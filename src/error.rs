@@ -21,12 +21,32 @@ pub enum ErrorKind {
     Locked,
     /// A file of ours (report, dead letters, sink file) cannot be written. Exit code 6.
     Disk,
+    /// A bound that was set for a run was reached: its deadline, or how much of it may fail. Exit code 1.
+    Limit,
+    /// Whoever read standard output has gone, as `head` does. Nothing is wrong. Exit code 141, as that of a program that
+    /// SIGPIPE ended.
+    OutputClosed,
     /// What was asked for is not there. Exit code 1.
     NotFound,
     /// GMS answered, and rejected what was sent. Exit code 1.
     Rejected,
     /// A fault of this crate. Exit code 1.
     Internal,
+}
+
+impl ErrorKind {
+    /// The exit code in the command line's contract.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Limit | Self::NotFound | Self::Rejected | Self::Internal => 1,
+            Self::OutputClosed => 141,
+            Self::Input => 2,
+            Self::Refused => 3,
+            Self::Unreachable => 4,
+            Self::Locked => 5,
+            Self::Disk => 6,
+        }
+    }
 }
 
 /// A failure that ends what was asked for.
@@ -116,6 +136,6 @@ impl StdError for Error {
 
 impl From<Diagnosis> for Error {
     fn from(diagnosis: Diagnosis) -> Self {
-        Self::new(diagnosis.code.kind(), diagnosis.summary.clone()).with_diagnosis(diagnosis)
+        Self::new(diagnosis.kind(), diagnosis.summary.clone()).with_diagnosis(diagnosis)
     }
 }

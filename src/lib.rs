@@ -52,6 +52,7 @@ pub mod metadata;
 pub mod pipeline;
 pub mod recipe;
 mod registry;
+mod shell;
 pub mod sink;
 pub mod source;
 

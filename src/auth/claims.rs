@@ -23,6 +23,12 @@ pub struct Claims {
     pub not_before: Option<Timestamp>,
     /// `iss`; GMS writes `datahub-metadata-service`.
     pub issuer: Option<String>,
+    /// `aud`, the first of them; GMS writes none, identity providers do.
+    pub audience: Option<String>,
+    /// `version`: `1` for a token that is not stored, as of a session, `2` for one that is.
+    pub version: Option<String>,
+    /// The header's `alg`; GMS signs with `HS256` and takes no other.
+    pub algorithm: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -35,28 +41,39 @@ struct Payload {
     nbf: Option<Value>,
     iss: Option<Value>,
     sub: Option<Value>,
+    aud: Option<Value>,
+    version: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    alg: Option<Value>,
 }
 
 impl Claims {
     /// Reads the claims of `token`, if it has the form of a JWT.
     pub fn read(token: &str) -> Option<Self> {
         let mut parts = token.split('.');
-        let (Some(_header), Some(payload), Some(_signature), None) =
+        let (Some(header), Some(payload), Some(_signature), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
         else {
             return None;
         };
-        if payload.len() > MAX_PAYLOAD_BYTES {
-            return None;
-        }
-        let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
-        let payload: Payload = serde_json::from_slice(&payload).ok()?;
+        let payload: Payload = part(payload)?;
+        let header: Option<Header> = part(header);
+        let audience = match payload.aud {
+            Some(Value::Array(all)) => all.into_iter().next(),
+            one => one,
+        };
         Some(Self {
             actor_id: text(payload.actor_id).or(text(payload.sub)),
             kind: text(payload.kind),
             expires_at: time(payload.exp.as_ref()),
             not_before: time(payload.nbf.as_ref()),
             issuer: text(payload.iss),
+            audience: text(audience),
+            version: text(payload.version),
+            algorithm: text(header.and_then(|header| header.alg)),
         })
     }
 
@@ -66,6 +83,15 @@ impl Claims {
             .as_ref()
             .map(|id| if id.starts_with("urn:li:") { id.clone() } else { format!("urn:li:corpuser:{id}") })
     }
+}
+
+/// A part of a JWT.
+fn part<T: serde::de::DeserializeOwned>(text: &str) -> Option<T> {
+    if text.len() > MAX_PAYLOAD_BYTES {
+        return None;
+    }
+    let bytes = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()?;
+    serde_json::from_slice(&bytes).ok()
 }
 
 /// A claim as text for people: short, and with nothing in it that could upset a terminal.
@@ -105,6 +131,7 @@ mod tests {
         assert_eq!(claims.expires_at, Timestamp::from_second(1_790_000_000).ok());
         assert_eq!(claims.issuer.as_deref(), Some("datahub-metadata-service"));
         assert_eq!(claims.not_before, None);
+        assert_eq!((claims.version.as_deref(), claims.algorithm.as_deref()), (Some("2"), Some("HS256")));
     }
 
     #[test]
@@ -118,6 +145,7 @@ mod tests {
     fn claims_of_other_types_and_absurd_times_are_passed_over() {
         let claims =
             Claims::read(&jwt(r#"{"actorId":7,"exp":1e300,"nbf":"soon","sub":"a\u001b[31mb"}"#)).unwrap();
-        assert_eq!(claims, Claims { actor_id: Some("a[31mb".into()), ..Claims::default() });
+        let algorithm = Some("HS256".into());
+        assert_eq!(claims, Claims { actor_id: Some("a[31mb".into()), algorithm, ..Claims::default() });
     }
 }

@@ -1,9 +1,9 @@
-//! Which of the known causes a refusal has.
-
-use std::fmt;
+//! From what was observed to one of the known causes: a pure function, so that every row of its table can be tested.
 
 use serde::Serialize;
 
+use super::observation::{Observation, Observed};
+use super::{Code, answer, refusal, silence};
 use crate::ErrorKind;
 
 /// Why something refused: a cause, what was observed, and what to type next.
@@ -15,114 +15,65 @@ pub struct Diagnosis {
     pub summary: String,
     /// What was observed, each a line.
     pub evidence: Vec<String>,
-    /// What mends it, the likeliest first; a command works when it is typed.
+    /// What mends it, the likeliest first. A command works when it is typed; where words stand before it, it comes after a
+    /// colon and two spaces.
     pub fixes: Vec<String>,
 }
 
-/// The causes that are told apart. The list is closed: it grows only with a test and a row in the README.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Code {
-    /// No token was sent, and GMS wants one.
-    TokenMissing,
-    /// The token is the empty text.
-    TokenEmpty,
-    /// The token's `exp` claim has passed.
-    TokenExpired,
-    /// The token's `nbf` claim has not come.
-    TokenNotYetValid,
-    /// A token in good form that GMS does not take: revoked, issued elsewhere, or GMS's token store is away.
-    TokenUnknown,
-    /// A token that is no JWT, so nothing more can be said.
-    TokenOpaqueRefused,
-    /// The token is a reference to a variable that nobody has expanded.
-    TokenUnexpanded,
-    /// The token begins with `Bearer`, which is put before it anyway.
-    TokenDoubledBearer,
-    /// The token holds what no HTTP header can: a newline, quotes, a control character.
-    TokenNotAHeader,
-    /// Whoever gives tokens gave none.
-    ProviderFailed,
-    /// 403: who may not do what.
-    Forbidden,
-    /// No connection to the server.
-    Unreachable,
-    /// The name of the server's host is unknown.
-    NameUnknown,
-    /// The TLS handshake failed.
-    Tls,
-    /// No connection, or no answer, within the time limit.
-    Timeout,
-    /// GMS, or what stands in front of it, kept failing.
-    ServerError,
-    /// GMS kept asking to wait.
-    Throttled,
-    /// 407: a proxy on the way wants credentials.
-    ProxyAuthentication,
-    /// Something answers, but it is no GMS.
-    NotGms,
+/// The cause of what was observed, with the evidence and what mends it.
+///
+/// GMS says less than it knows: its 401 is the same for a token that is missing, expired, revoked, foreign or mangled, and
+/// for one whose user is suspended (`AuthenticationEnforcementFilter`), and its words differ by version. So nothing here
+/// depends on words alone, and where a client cannot tell causes apart, the diagnosis names them all.
+pub fn diagnose(observation: &Observation<'_>) -> Diagnosis {
+    let mut diagnosis = match &observation.observed {
+        Observed::Answer(answer) => answer::explain(observation, answer),
+        Observed::Anonymous { server_time } => refusal::anonymous(observation, *server_time),
+        Observed::Silence(silence) => silence::explain(observation, silence),
+    };
+    if observation.attempts > 1 {
+        diagnosis
+            .evidence
+            .insert(1.min(diagnosis.evidence.len()), format!("tried {} times", observation.attempts));
+    }
+    diagnosis
 }
 
-impl Code {
-    /// The code's name in reports and on the terminal.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::TokenMissing => "auth.token-missing",
-            Self::TokenEmpty => "auth.token-empty",
-            Self::TokenExpired => "auth.token-expired",
-            Self::TokenNotYetValid => "auth.token-not-yet-valid",
-            Self::TokenUnknown => "auth.token-unknown",
-            Self::TokenOpaqueRefused => "auth.token-opaque-refused",
-            Self::TokenUnexpanded => "auth.token-unexpanded",
-            Self::TokenDoubledBearer => "auth.token-doubled-bearer",
-            Self::TokenNotAHeader => "auth.token-not-a-header",
-            Self::ProviderFailed => "auth.provider-failed",
-            Self::Forbidden => "auth.forbidden",
-            Self::Unreachable => "endpoint.unreachable",
-            Self::NameUnknown => "endpoint.name-unknown",
-            Self::Tls => "endpoint.tls",
-            Self::Timeout => "endpoint.timeout",
-            Self::ServerError => "endpoint.server-error",
-            Self::Throttled => "endpoint.throttled",
-            Self::ProxyAuthentication => "endpoint.proxy-authentication",
-            Self::NotGms => "endpoint.not-gms",
+impl Diagnosis {
+    /// What kind of failure it is. A note ends nothing; one that is made an error is our mistake.
+    pub(crate) fn kind(&self) -> ErrorKind {
+        self.code.kind().unwrap_or(ErrorKind::Internal)
+    }
+
+    /// The note that a server looks at no token, because authentication is off (`METADATA_SERVICE_AUTH_ENABLED`).
+    pub fn disabled(request: &str, has_token: bool) -> Self {
+        let mut evidence =
+            vec![format!("{request} without a token answers userType \"user\": whoever comes is let in")];
+        if has_token {
+            evidence.push("the token that is configured is sent, and nobody looks at it".into());
+        }
+        Self {
+            code: Code::Disabled,
+            summary: "authentication is off: the server looks at no token".into(),
+            evidence,
+            fixes: vec![
+                "to have it on, set METADATA_SERVICE_AUTH_ENABLED=true for GMS and for DataHub's frontend, and restart both"
+                    .into(),
+            ],
         }
     }
 
-    /// What kind of failure it is, and so the exit code.
-    pub fn kind(self) -> ErrorKind {
-        match self {
-            Self::Unreachable
-            | Self::NameUnknown
-            | Self::Tls
-            | Self::Timeout
-            | Self::ServerError
-            | Self::Throttled
-            | Self::ProxyAuthentication
-            | Self::NotGms => ErrorKind::Unreachable,
-            Self::TokenMissing
-            | Self::TokenEmpty
-            | Self::TokenExpired
-            | Self::TokenNotYetValid
-            | Self::TokenUnknown
-            | Self::TokenOpaqueRefused
-            | Self::TokenUnexpanded
-            | Self::TokenDoubledBearer
-            | Self::TokenNotAHeader
-            | Self::ProviderFailed
-            | Self::Forbidden => ErrorKind::Refused,
+    /// That a token would go over a network unencrypted, where `require_https` forbids it.
+    pub fn insecure_transport(server: &str, host: &str) -> Self {
+        let https = server.strip_prefix("http://").unwrap_or(server);
+        Self {
+            code: Code::InsecureTransport,
+            summary: format!("the token would go to {host} unencrypted"),
+            evidence: vec![
+                format!("the server is {server}, which is not this machine"),
+                "nothing was sent".into(),
+            ],
+            fixes: vec![format!("in the recipe, under sink.config:  server: https://{https}")],
         }
-    }
-}
-
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl Serialize for Code {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
     }
 }

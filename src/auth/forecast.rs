@@ -4,9 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::TokenFacts;
 use super::refusal::{rough, seconds};
-
-/// Who DataHub's own tokens say has issued them (`authentication.tokenService.issuer`).
-const DATAHUB: &str = "datahub-metadata-service";
+use super::remedy::DATAHUB;
 
 /// A warning for a token of DataHub's that expires within `within`, or has expired. Tokens of others are renewed by whoever
 /// issues them, and those of the embedded GMS are made for one run.
@@ -42,6 +40,7 @@ mod tests {
                 ..Claims::default()
             }),
             empty: false,
+            header_slip: None,
         }
     }
 

@@ -1,10 +1,11 @@
 //! What is wrong with a token can often be seen before it is sent.
 
 use super::{Code, Diagnosis, Token, TokenSource};
+use crate::shell;
 
 /// Why `token` would be refused whatever GMS it goes to, if that can be seen. An empty token is no such case: an open
 /// server needs none.
-pub(crate) fn inspect(token: &Token) -> Option<Diagnosis> {
+pub fn inspect(token: &Token) -> Option<Diagnosis> {
     let text = token.expose();
     let (code, summary, fixes) = if text.contains("${") || text.starts_with("$(") {
         unexpanded(token)
@@ -82,14 +83,32 @@ fn fault(text: &str) -> Option<&'static str> {
     }
 }
 
+/// The command that says what is in a file or a variable, without showing it.
+pub(super) fn look(source: &TokenSource) -> Option<String> {
+    let command = match source {
+        TokenSource::File(path) => {
+            format!("datahub-emit token inspect {}", shell::word(&path.to_string_lossy()))
+        }
+        TokenSource::Environment(name) => format!("printenv {name} | datahub-emit token inspect"),
+        _ => return None,
+    };
+    Some(format!("see what is in there:  {command}"))
+}
+
 fn not_a_header(token: &Token, fault: &str) -> Verdict {
     let place = token.source().place();
     (
         Code::TokenNotAHeader,
         format!("the token from {place} holds {fault}, which no token of DataHub's does"),
-        vec![format!(
-            "copy the token into {place} again: it is one line of letters, digits, dots, `-` and `_`, without quotes"
-        )],
+        [
+            Some(format!(
+                "copy the token into {place} again: it is one line of letters, digits, dots, `-` and `_`, without quotes"
+            )),
+            look(token.source()),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
     )
 }
 

@@ -1,29 +1,39 @@
 //! Who we are: tokens, and why one was refused.
 
+mod answer;
 mod authorization;
 mod claims;
+mod code;
 mod credentials;
 mod diagnosis;
-mod endpoint;
+mod facts;
+mod forbidden;
 mod forecast;
 mod hygiene;
 mod no_token;
+mod observation;
+mod page;
 pub mod provider;
 mod refusal;
+mod remedy;
 mod scrub;
+mod silence;
 mod token;
 
 pub(crate) use authorization::authorization;
 pub use claims::Claims;
+pub use code::Code;
 pub(crate) use credentials::Credentials;
-pub use diagnosis::{Code, Diagnosis};
-pub use endpoint::{NotGms, Unreachable, not_gms, unreachable};
+pub use diagnosis::{Diagnosis, diagnose};
+pub use facts::{HeaderSlip, TokenFacts};
 pub use forecast::forecast;
+pub use hygiene::inspect;
 pub(crate) use no_token::NoToken;
+pub use no_token::provider_failed;
+pub use observation::{Address, Answer, Fault, Observation, Observed, Redirect, Silence};
 pub use provider::{
     CommandProvider, Fetched, Fetching, FileProvider, FixedToken, OidcClientCredentials, ProviderError,
     TokenProvider,
 };
-pub use refusal::{Refusal, TokenFacts, refusal};
 pub(crate) use scrub::Scrubber;
 pub use token::{Token, TokenSource};

@@ -1,180 +1,233 @@
-//! From a 401 or 403 to its cause: a pure function, so that every row of the table can be tested.
+//! From a 401 to its cause. GMS never tells it, so the token's claims, both clocks and the way that the request took have
+//! to.
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Claims, Code, Diagnosis, Token};
+use super::facts::HeaderSlip;
+use super::observation::{Answer, Observation};
+use super::page::{self, Page};
+use super::remedy::{foreign_issuer, new_token};
+use super::{Claims, Code, Diagnosis, TokenFacts};
 
-/// What is known of the token that a request went with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenFacts {
-    /// Where it came from, as reports name it.
-    pub source: String,
-    /// The same, as a sentence names it.
-    pub place: String,
-    /// The first 8 hexadecimal digits of its SHA-256.
-    pub fingerprint: String,
-    /// Its claims, if it is a JWT.
-    pub claims: Option<Claims>,
-    /// It is the empty text, so no header was sent.
-    pub empty: bool,
-}
+/// Clocks that differ by less are taken to agree.
+const SKEW: SignedDuration = SignedDuration::from_secs(120);
 
-impl TokenFacts {
-    /// What can be said of `token` without showing it.
-    pub fn of(token: &Token) -> Self {
-        Self {
-            source: token.source().to_string(),
-            place: token.source().place(),
-            fingerprint: token.fingerprint(),
-            claims: Claims::read(token.expose()),
-            empty: token.expose().is_empty(),
+/// What GMS says to everyone (`AuthenticationEnforcementFilter`, Spring Boot, the frontend).
+const GENERIC: [&str; 3] =
+    ["Unauthorized", "Unauthorized to perform this action.", "Authentication required"];
+
+/// GMS, or what stands in front of it, answered 401.
+pub(super) fn unauthorized(observation: &Observation<'_>, answer: &Answer<'_>) -> Diagnosis {
+    let page = page::of(answer);
+    let words = answer.message.trim();
+    let mut evidence = vec![format!("401 from {}", observation.request)];
+    if page.is_some() || words.is_empty() || GENERIC.contains(&words) {
+        evidence =
+            vec![format!("401 from {} (its body does not tell why; GMS's never does)", observation.request)];
+    } else {
+        let beginning: String = words.chars().take(200).collect();
+        evidence.push(format!("its body says: {beginning}"));
+    }
+    if answer.challenge {
+        evidence.push(
+            "it has a WWW-Authenticate header, which GMS never sends: something in front of GMS may have answered".into(),
+        );
+    } else if page == Some(Page::Other) {
+        evidence.push(format!("its body is a web page, which is not GMS's{}", served_by(answer)));
+    }
+    let by_frontend = observation.server.through_frontend && answer.body.trim().is_empty();
+    if by_frontend {
+        evidence.push("its body is empty, as that of DataHub's frontend is, and GMS's is not".into());
+        if observation.token.is_some_and(|token| !token.empty) {
+            return proxy_session(observation, evidence);
         }
     }
-
-    /// One line of evidence.
-    fn line(&self) -> String {
-        let mut line = format!("the token is from {}, sha256 {}", self.place, self.fingerprint);
-        match &self.claims {
-            None => line.push_str(", and is not a JWT"),
-            Some(claims) => {
-                line.push_str(match claims.kind.as_deref() {
-                    Some("PERSONAL") => ", a personal access token",
-                    Some("SESSION") => ", a session token",
-                    Some("SERVICE_ACCOUNT") => ", a service account's token",
-                    _ => ", a JWT",
-                });
-                if let Some(actor) = claims.actor_urn() {
-                    line.push_str(" of ");
-                    line.push_str(&actor);
-                }
-            }
-        }
-        line
-    }
+    cause(observation, evidence, answer.server_time)
 }
 
-/// GMS answered 401 or 403.
-#[derive(Clone, Debug)]
-pub struct Refusal<'a> {
-    /// Method and address, for example `POST http://gms:8080/aspects?action=ingestProposalBatch`.
-    pub request: &'a str,
-    /// 401 or 403.
-    pub status: u16,
-    /// What the answer says, if it says anything; free of secrets.
-    pub message: &'a str,
-    /// The token that the request went with.
-    pub token: Option<&'a TokenFacts>,
-    /// The clock here.
-    pub now: Timestamp,
-    /// The server's clock, from its `Date` header.
-    pub server_time: Option<Timestamp>,
+/// GMS takes the caller for anonymous: what it would answer 401 to.
+pub(super) fn anonymous(observation: &Observation<'_>, server_time: Option<Timestamp>) -> Diagnosis {
+    let what = if observation.token.is_some_and(|token| !token.empty) {
+        "GMS does not take the token"
+    } else {
+        "GMS wants a token"
+    };
+    let evidence = vec![format!("200 from {} with userType \"anonymous\": {what}", observation.request)];
+    cause(observation, evidence, server_time)
 }
 
-/// Which cause a 401 or 403 has.
-pub fn refusal(observed: &Refusal<'_>) -> Diagnosis {
-    if observed.status == 403 {
-        return forbidden(observed);
-    }
-    let mut evidence =
-        vec![format!("401 from {} (its body does not tell why; GMS's never does)", observed.request)];
-    let Some(token) = observed.token else {
-        return missing(evidence);
+fn cause(
+    observation: &Observation<'_>,
+    mut evidence: Vec<String>,
+    server_time: Option<Timestamp>,
+) -> Diagnosis {
+    let Some(token) = observation.token else {
+        return missing(observation, evidence);
     };
     if token.empty {
-        return empty(evidence, token);
+        return empty(observation, evidence, token);
     }
     evidence.push(token.line());
+    if token.source == "extra-headers" {
+        evidence
+            .push("extra_headers.Authorization goes as it is, and no other token counts beside it".into());
+    }
+    if let Some(slip) = token.header_slip {
+        return header(evidence, slip);
+    }
     let Some(claims) = &token.claims else {
-        return opaque(evidence, token);
+        return opaque(observation, evidence, token);
     };
-    let now = observed.server_time.unwrap_or(observed.now);
-    if let Some(expires_at) = claims.expires_at.filter(|expires_at| *expires_at <= now) {
-        evidence.push(format!("its exp claim is {}; {}", seconds(expires_at), clock(observed)));
-        return Diagnosis {
-            code: Code::TokenExpired,
-            summary: format!(
-                "GMS refused the token: it expired {} ago",
-                rough(now.duration_since(expires_at))
-            ),
-            evidence,
-            fixes: vec![new_token(token)],
-        };
-    }
-    if let Some(not_before) = claims.not_before.filter(|not_before| *not_before > now) {
-        evidence.push(format!("its nbf claim is {}; {}", seconds(not_before), clock(observed)));
-        return Diagnosis {
-            code: Code::TokenNotYetValid,
-            summary: format!(
-                "GMS refused the token: it becomes valid in {}",
-                rough(not_before.duration_since(now))
-            ),
-            evidence,
-            fixes: vec![
-                format!("wait until {} and run again", seconds(not_before)),
-                "compare the clock of the token's issuer with the server's, if it should be valid already"
-                    .into(),
-            ],
-        };
-    }
-    match claims.expires_at {
-        Some(expires_at) => {
-            evidence.push(format!(
-                "its exp claim is {}, which is not over; {}",
-                seconds(expires_at),
-                clock(observed)
-            ));
-        }
-        None => evidence.push("it has no exp claim, so it does not expire".into()),
-    }
-    unknown(evidence, token)
+    let clock = Clock { here: observation.now, server: server_time };
+    clock.judge(observation, &mut evidence, token, claims).unwrap_or_else(|| {
+        clock.witness(&mut evidence, claims);
+        unknown(observation, evidence, token, claims)
+    })
 }
 
-fn missing(evidence: Vec<String>) -> Diagnosis {
+fn missing(observation: &Observation<'_>, evidence: Vec<String>) -> Diagnosis {
     Diagnosis {
         code: Code::TokenMissing,
         summary: "GMS wants a token, and none was sent".into(),
         evidence,
-        fixes: vec![
-            "make a token in DataHub under Settings > Access Tokens, and set it: export DATAHUB_GMS_TOKEN=<token>".into(),
-            "then add to the recipe, under sink.config:  token: ${DATAHUB_GMS_TOKEN}".into(),
-        ],
+        fixes: new_token(None, &observation.server),
     }
 }
 
-fn empty(mut evidence: Vec<String>, token: &TokenFacts) -> Diagnosis {
+fn empty(observation: &Observation<'_>, mut evidence: Vec<String>, token: &TokenFacts) -> Diagnosis {
     evidence.push(format!(
         "the token from {} is the empty text, so no Authorization header was sent",
         token.place
     ));
+    let mut fixes = new_token(Some(token), &observation.server);
+    if token.source == "recipe" {
+        fixes
+            .insert(0, "set the variable that sink.config.token of the recipe names; it is empty now".into());
+    }
     Diagnosis {
         code: Code::TokenEmpty,
         summary: format!("GMS wants a token, and the one from {} is empty", token.place),
         evidence,
-        fixes: vec![match token.source.strip_prefix("env:") {
-            Some(variable) => format!("export {variable}=<token>"),
-            None => {
-                "set the variable that the recipe's sink.config.token names, or write the token there".into()
-            }
-        }],
+        fixes,
     }
 }
 
-fn opaque(evidence: Vec<String>, token: &TokenFacts) -> Diagnosis {
+fn header(evidence: Vec<String>, slip: HeaderSlip) -> Diagnosis {
+    let (code, what) = match slip {
+        HeaderSlip::NoScheme => (Code::TokenNotAHeader, "does not begin with `Bearer `"),
+        HeaderSlip::Wrapped => (Code::TokenNotAHeader, "has white space or quotes around the token"),
+        HeaderSlip::Doubled => (Code::TokenDoubledBearer, "has the word Bearer twice"),
+        HeaderSlip::Unexpanded => {
+            (Code::TokenUnexpanded, "holds a reference to a variable that nobody has expanded")
+        }
+    };
     Diagnosis {
-        code: Code::TokenOpaqueRefused,
-        summary: "GMS refused the token, and it is no token that DataHub makes".into(),
+        code,
+        summary: format!("the recipe's sink.config.extra_headers.Authorization {what}"),
         evidence,
         fixes: vec![
-            format!(
-                "look at what {} really holds: DataHub's tokens are JWTs, three parts with dots between them",
-                token.place
-            ),
-            new_token(token),
+            "take that header out of extra_headers, and write under sink.config:  token: ${DATAHUB_GMS_TOKEN}".into(),
+            "or write it as GMS reads it:  extra_headers: {Authorization: 'Bearer ${DATAHUB_GMS_TOKEN}'}".into(),
         ],
     }
 }
 
-fn unknown(evidence: Vec<String>, token: &TokenFacts) -> Diagnosis {
+fn opaque(observation: &Observation<'_>, evidence: Vec<String>, token: &TokenFacts) -> Diagnosis {
+    if token.source == "system-client" {
+        return Diagnosis {
+            code: Code::TokenOpaqueRefused,
+            summary: "GMS does not know this system client, or its secret is another".into(),
+            evidence,
+            fixes: new_token(Some(token), &observation.server),
+        };
+    }
+    let mut fixes = vec![format!(
+        "look at what {} really holds: DataHub's tokens are JWTs, three parts with dots between them",
+        token.place
+    )];
+    fixes.extend(new_token(Some(token), &observation.server));
+    Diagnosis {
+        code: Code::TokenOpaqueRefused,
+        summary: "GMS refused the token, and it is no token that DataHub makes".into(),
+        evidence,
+        fixes,
+    }
+}
+
+fn proxy_session(observation: &Observation<'_>, mut evidence: Vec<String>) -> Diagnosis {
+    evidence.extend(observation.token.map(TokenFacts::line));
+    Diagnosis {
+        code: Code::ProxySession,
+        summary: "DataHub's frontend refused, before GMS saw the token: its own switch for tokens is off, and it lets only \
+                  browser sessions through"
+            .into(),
+        evidence,
+        fixes: vec![
+            "set METADATA_SERVICE_AUTH_ENABLED=true for the frontend (datahub-frontend) as well as for GMS, and restart it"
+                .into(),
+            "or go past it, to GMS itself; in the recipe, under sink.config:  server: ".to_owned()
+                + &beside_frontend(observation),
+        ],
+    }
+}
+
+/// GMS itself, where it usually listens beside the frontend.
+fn beside_frontend(observation: &Observation<'_>) -> String {
+    format!("http://{}:8080", observation.server.host)
+}
+
+fn unknown(
+    observation: &Observation<'_>,
+    mut evidence: Vec<String>,
+    token: &TokenFacts,
+    claims: &Claims,
+) -> Diagnosis {
+    if observation.cookie && observation.server.through_frontend {
+        evidence.push(
+            "extra_headers sends a Cookie: the frontend puts its session's token in place of this one".into(),
+        );
+    }
+    if let Some(issuer) = foreign_issuer(token) {
+        evidence.push(format!("its iss claim is {issuer}: not DataHub's own, but an identity provider's"));
+        return Diagnosis {
+            code: Code::TokenUnknown,
+            summary: format!(
+                "GMS does not take tokens that {issuer} issues, or does not know this one's audience or user"
+            ),
+            evidence,
+            fixes: new_token(Some(token), &observation.server),
+        };
+    }
+    let ours = claims.issuer.is_some();
+    if ours && !matches!(claims.version.as_deref(), Some("1" | "2")) {
+        evidence.push("its version claim is neither 1 nor 2, and GMS takes no other".into());
+    }
+    if let Some(algorithm) = claims.algorithm.as_deref().filter(|name| ours && *name != "HS256") {
+        evidence.push(format!("it is signed with {algorithm}, and GMS signs with HS256 only"));
+    }
+    let mut fixes = Vec::new();
+    let list = format!(
+        "see whether it is listed at {}/settings/tokens: if it is not, it was revoked, or belongs to another DataHub",
+        observation.server.frontend
+    );
+    if observation.cookie && observation.server.through_frontend {
+        fixes.push("take Cookie out of sink.config.extra_headers".into());
+    }
+    if claims.kind.as_deref() == Some("SESSION") {
+        evidence.push(
+            "a session token is made for a browser, lives for a day, and ends with GMS's signing key".into(),
+        );
+    } else {
+        fixes.push(list);
+    }
+    fixes.extend(new_token(Some(token), &observation.server));
+    let user = claims.actor_urn().unwrap_or_else(|| "its user".into());
+    fixes.push(format!("see that {user} is there, and is not suspended, under Settings > Users & Groups"));
+    fixes.push(
+        "if others are refused too, GMS cannot reach its token store, or its signing key has changed; whoever runs GMS sets \
+         METADATA_SERVICE_AUTHENTICATOR_EXCEPTIONS_ENABLED=true, and its log names the cause"
+            .into(),
+    );
     Diagnosis {
         code: Code::TokenUnknown,
         summary: "GMS does not know the token: it was revoked, was issued by another DataHub or before the signing key \
@@ -182,84 +235,118 @@ fn unknown(evidence: Vec<String>, token: &TokenFacts) -> Diagnosis {
                   these apart"
             .into(),
         evidence,
-        fixes: vec![
-            "look the token up in DataHub under Settings > Access Tokens: if it is not listed there, it was revoked or \
-             belongs to another DataHub"
-                .into(),
-            new_token(token),
-            "ask whoever runs GMS to set METADATA_SERVICE_AUTHENTICATOR_EXCEPTIONS_ENABLED=true: its log then names \
-             the cause"
-                .into(),
-        ],
-    }
-}
-
-fn forbidden(observed: &Refusal<'_>) -> Diagnosis {
-    let actor = observed.token.and_then(|token| token.claims.as_ref()).and_then(Claims::actor_urn);
-    let who = actor.clone().unwrap_or_else(|| "the caller".into());
-    let mut evidence = vec![format!("403 from {}", observed.request)];
-    if !observed.message.is_empty() {
-        // It may list every entity of a batch.
-        let beginning: String = observed.message.chars().take(400).collect();
-        let more = if beginning.len() < observed.message.len() { "…" } else { "" };
-        evidence.push(format!("GMS says: {beginning}{more}"));
-    }
-    if let Some(token) = observed.token {
-        evidence.push(token.line());
-    }
-    let mut types = entity_types(observed.message);
-    if let (true, Some((_, path))) = (types.is_empty(), observed.request.split_once("/openapi/v3/entity/")) {
-        // OpenAPI's words name no entity, but its path names their type.
-        types.extend(path.split(['/', '?']).next().map(str::to_owned));
-    }
-    let on = if types.is_empty() { "the entity types of this file".into() } else { types.join(", ") };
-    let mut fixes = vec![
-        format!(
-            "in DataHub under Settings > Permissions, give {who} a metadata policy with the privilege Edit Entity on {on} \
-             (Edit Tags and the like do not count for ingestion)"
-        ),
-        "or use the token of a user who has that privilege".into(),
-    ];
-    if observed.request.contains("/openapi/v3/") {
-        // `EntityController` asks for CREATE on the type, `AspectResource` for UPDATE on the URN.
-        evidence.push(
-            "OpenAPI v3 wants Create Entity or Edit Entity on the whole entity type; Rest.li wants Edit Entity on each URN \
-             alone"
-                .into(),
-        );
-        fixes.push(
-            "if a policy gives that privilege on some entities only, write `endpoint: restli` under sink.config".into(),
-        );
-    }
-    Diagnosis {
-        code: Code::Forbidden,
-        summary: format!("GMS knows {who}, who may not write what was sent"),
-        evidence,
         fixes,
     }
 }
 
-/// The entity types that GMS's words name (`AspectResource`: `HttpStatus: 403 Urn: …`), each once.
-fn entity_types(message: &str) -> Vec<String> {
-    let mut types: Vec<String> = Vec::new();
-    for found in message.split("Urn: urn:li:").skip(1) {
-        let entity_type: String = found.chars().take_while(char::is_ascii_alphanumeric).collect();
-        if !entity_type.is_empty() && !types.contains(&entity_type) {
-            types.push(entity_type);
+/// What answered, where it says so.
+pub(super) fn served_by(answer: &Answer<'_>) -> String {
+    answer.server.map_or_else(String::new, |server| format!(" (its Server header: {server})"))
+}
+
+/// The time here, and at the server's.
+struct Clock {
+    here: Timestamp,
+    server: Option<Timestamp>,
+}
+
+impl Clock {
+    /// The server's time, which is what counts for it; the one here stands in.
+    fn now(&self) -> Timestamp {
+        self.server.unwrap_or(self.here)
+    }
+
+    /// By how much the server's clock is ahead, if that is worth a word.
+    fn skew(&self) -> Option<SignedDuration> {
+        let ahead = self.server?.duration_since(self.here);
+        (ahead.abs() > SKEW).then_some(ahead)
+    }
+
+    fn reads(&self) -> String {
+        match self.server {
+            Some(time) => format!("the server's clock reads {}", seconds(time)),
+            None => format!("the clock here reads {}", seconds(self.here)),
         }
     }
-    types
-}
 
-/// What to do to have another token where this one came from.
-fn new_token(token: &TokenFacts) -> String {
-    format!("make a new token in DataHub under Settings > Access Tokens, and put it into {}", token.place)
-}
+    fn difference(ahead: SignedDuration) -> String {
+        let word = if ahead.is_positive() { "ahead of" } else { "behind" };
+        format!("the server's clock is {} {word} the one here", rough(ahead))
+    }
 
-fn clock(observed: &Refusal<'_>) -> String {
-    match observed.server_time {
-        Some(time) => format!("the server's clock reads {}", seconds(time)),
-        None => format!("the clock here reads {}", seconds(observed.now)),
+    /// What the token's times say, if they say that it is not good now.
+    fn judge(
+        &self,
+        observation: &Observation<'_>,
+        evidence: &mut Vec<String>,
+        token: &TokenFacts,
+        claims: &Claims,
+    ) -> Option<Diagnosis> {
+        let now = self.now();
+        if let Some(expires_at) = claims.expires_at.filter(|expires_at| *expires_at <= now) {
+            let mut evidence = std::mem::take(evidence);
+            evidence.push(format!("its exp claim is {}; {}", seconds(expires_at), self.reads()));
+            if let Some(skew) = self.skew().filter(|_| expires_at > self.here) {
+                return Some(self.differ(evidence, skew, "has expired"));
+            }
+            return Some(Diagnosis {
+                code: Code::TokenExpired,
+                summary: format!(
+                    "GMS refused the token: it expired {} ago",
+                    rough(now.duration_since(expires_at))
+                ),
+                evidence,
+                fixes: new_token(Some(token), &observation.server),
+            });
+        }
+        let not_before = claims.not_before.filter(|not_before| *not_before > now)?;
+        let mut evidence = std::mem::take(evidence);
+        evidence.push(format!("its nbf claim is {}; {}", seconds(not_before), self.reads()));
+        if let Some(skew) = self.skew().filter(|_| not_before <= self.here) {
+            return Some(self.differ(evidence, skew, "is not valid yet"));
+        }
+        Some(Diagnosis {
+            code: Code::TokenNotYetValid,
+            summary: format!(
+                "GMS refused the token: it becomes valid in {}",
+                rough(not_before.duration_since(now))
+            ),
+            evidence,
+            fixes: vec![
+                format!("wait until {}, and run again", seconds(not_before)),
+                "compare the clock of the token's issuer with the server's, if it should be valid already"
+                    .into(),
+            ],
+        })
+    }
+
+    fn differ(&self, mut evidence: Vec<String>, skew: SignedDuration, what: &str) -> Diagnosis {
+        evidence.push(format!("the clock here reads {}", seconds(self.here)));
+        Diagnosis {
+            code: Code::ClockSkew,
+            summary: format!(
+                "by the server's clock the token {what}, and by the one here it is good: {}",
+                Self::difference(skew)
+            ),
+            evidence,
+            fixes: vec![
+                "see whether the clock here is right:  date -u".into(),
+                "set the clock of the machine that is wrong, here or GMS's, by NTP; then the same token is good".into(),
+            ],
+        }
+    }
+
+    /// That the times are not at fault.
+    fn witness(&self, evidence: &mut Vec<String>, claims: &Claims) {
+        match claims.expires_at {
+            Some(expires_at) => evidence.push(format!(
+                "its exp claim is {}, which is not over; {}",
+                seconds(expires_at),
+                self.reads()
+            )),
+            None => evidence.push("it has no exp claim, so it does not expire".into()),
+        }
+        evidence.extend(self.skew().map(Self::difference));
     }
 }
 
@@ -277,112 +364,4 @@ pub(super) fn rough(span: SignedDuration) -> String {
         _ => (seconds / 86_400, "day"),
     };
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_second(seconds).unwrap()
-    }
-
-    fn facts(claims: Option<Claims>) -> TokenFacts {
-        TokenFacts {
-            source: "file:/run/token".into(),
-            place: "the file /run/token".into(),
-            fingerprint: "3f9a01c2".into(),
-            claims,
-            empty: false,
-        }
-    }
-
-    fn facts_of(claims: Claims) -> TokenFacts {
-        facts(Some(claims))
-    }
-
-    fn refused<'a>(status: u16, token: Option<&'a TokenFacts>, message: &'a str) -> Refusal<'a> {
-        Refusal {
-            request: "POST http://gms:8080/aspects?action=ingestProposalBatch",
-            status,
-            message,
-            token,
-            now: at(1_000_000),
-            server_time: Some(at(1_000_060)),
-        }
-    }
-
-    fn claims(expires_at: Option<i64>, not_before: Option<i64>) -> Claims {
-        Claims {
-            actor_id: Some("loader".into()),
-            kind: Some("PERSONAL".into()),
-            expires_at: expires_at.map(at),
-            not_before: not_before.map(at),
-            issuer: None,
-        }
-    }
-
-    #[test]
-    fn each_cause_of_a_401_is_told_apart() {
-        let empty = TokenFacts { empty: true, ..facts(None) };
-        let rows = [
-            (None, Code::TokenMissing),
-            (Some(empty), Code::TokenEmpty),
-            (Some(facts(None)), Code::TokenOpaqueRefused),
-            (Some(facts_of(claims(Some(1_000_060), None))), Code::TokenExpired),
-            (Some(facts_of(claims(Some(1_000_061), None))), Code::TokenUnknown),
-            (Some(facts_of(claims(None, None))), Code::TokenUnknown),
-            (Some(facts_of(claims(None, Some(1_000_061)))), Code::TokenNotYetValid),
-            (Some(facts_of(claims(None, Some(1_000_060)))), Code::TokenUnknown),
-        ];
-        for (token, code) in rows {
-            let diagnosis = refusal(&refused(401, token.as_ref(), ""));
-            assert_eq!(diagnosis.code, code, "{token:?}");
-            assert_eq!(diagnosis.code.kind(), crate::ErrorKind::Refused);
-            assert!(!diagnosis.fixes.is_empty() && !diagnosis.evidence.is_empty());
-        }
-    }
-
-    #[test]
-    fn the_server_s_clock_decides_and_the_local_one_stands_in() {
-        let token = facts_of(claims(Some(1_000_030), None));
-        assert_eq!(refusal(&refused(401, Some(&token), "")).code, Code::TokenExpired);
-        let observed = Refusal { server_time: None, ..refused(401, Some(&token), "") };
-        assert_eq!(refusal(&observed).code, Code::TokenUnknown);
-    }
-
-    #[test]
-    fn an_expired_token_reads_as_in_the_documentation() {
-        let token = facts_of(claims(Some(1_000_060 - 3 * 86_400), None));
-        let diagnosis = refusal(&refused(401, Some(&token), ""));
-        insta::assert_snapshot!(diagnosis.summary, @"GMS refused the token: it expired 3 days ago");
-        insta::assert_snapshot!(diagnosis.evidence.join("\n"), @r"
-        401 from POST http://gms:8080/aspects?action=ingestProposalBatch (its body does not tell why; GMS's never does)
-        the token is from the file /run/token, sha256 3f9a01c2, a personal access token of urn:li:corpuser:loader
-        its exp claim is 1970-01-09T13:47:40Z; the server's clock reads 1970-01-12T13:47:40Z
-        ");
-        insta::assert_snapshot!(diagnosis.fixes.join("\n"), @"make a new token in DataHub under Settings > Access Tokens, and put it into the file /run/token");
-    }
-
-    #[test]
-    fn a_403_over_openapi_may_pass_over_restli() {
-        let message = "urn:li:corpuser:loader is unauthorized to CREATE entities.";
-        let request = "POST http://gms:8080/openapi/v3/entity/dataset?async=true";
-        let diagnosis = refusal(&Refusal { request, ..refused(403, None, message) });
-        assert!(diagnosis.fixes.iter().any(|fix| fix.contains("endpoint: restli")), "{diagnosis:?}");
-        let restli = refusal(&refused(403, None, message));
-        assert!(!restli.fixes.iter().any(|fix| fix.contains("endpoint: restli")), "{restli:?}");
-    }
-
-    #[test]
-    fn a_403_names_who_and_which_entity_types() {
-        let token = facts_of(claims(None, None));
-        let message = "User urn:li:corpuser:loader is unauthorized to modify entity: HttpStatus: 403 Urn: \
-                       urn:li:dataJob:(urn:li:dataFlow:(a,b,c),d), HttpStatus: 403 Urn: urn:li:dataset:(x,y,z), \
-                       HttpStatus: 403 Urn: urn:li:dataset:(p,q,r)";
-        let diagnosis = refusal(&refused(403, Some(&token), message));
-        assert_eq!(diagnosis.code, Code::Forbidden);
-        assert!(diagnosis.summary.contains("urn:li:corpuser:loader"));
-        assert!(diagnosis.fixes[0].contains("Edit Entity on dataJob, dataset"), "{:?}", diagnosis.fixes);
-    }
 }

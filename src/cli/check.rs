@@ -1,11 +1,13 @@
 //! `datahub-emit check`.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use datahub_emitter::Error;
-use datahub_emitter::pipeline::Pipeline;
+use datahub_emitter::auth::Diagnosis;
+use datahub_emitter::pipeline::{Pipeline, explain_note};
 use datahub_emitter::recipe::{Environment, Recipe, parse_duration};
 use datahub_emitter::sink::SinkSummary;
 use jiff::{SignedDuration, Timestamp};
@@ -15,14 +17,14 @@ use super::exit::Exit;
 use super::progress::Screen;
 use super::{Global, input, output};
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).ok_or_else(|| "expected a span of time, for example 7d or 12h".to_owned())
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Ends with exit code 0 if a run could begin, 1 if the token expires too soon (--expires-within), 2 for mistakes in the recipe (all are told at once), 4 if the server cannot
-be reached or is no GMS.
+Ends with exit code 0 if a run could begin, 1 if the token expires too soon (--expires-within), 2 for mistakes in the recipe (all are told at once), 3 if GMS refuses the token
+or the write, 4 if the server cannot be reached or is no GMS.
 
 Examples:
   datahub-emit check recipe.yml
@@ -52,9 +54,19 @@ struct Found {
     server: Option<String>,
     gms_version: Option<String>,
     token: Option<FoundToken>,
-    diagnosis: Option<datahub_emitter::auth::Diagnosis>,
+    /// What was looked at, in order.
+    steps: Vec<FoundStep>,
+    /// What was found that is no failure.
+    notes: Vec<Diagnosis>,
+    diagnosis: Option<Diagnosis>,
     error: Option<String>,
     warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct FoundStep {
+    step: &'static str,
+    observed: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -75,6 +87,8 @@ impl Check {
             server: None,
             gms_version: None,
             token: None,
+            steps: Vec::new(),
+            notes: Vec::new(),
             diagnosis: None,
             error: None,
             warnings: Vec::new(),
@@ -98,13 +112,14 @@ impl Check {
             text.push(b'\n');
             output::write(&text)?;
         }
+        if !screen.quiet() {
+            let head = if found.ok { "ok" } else { "check" };
+            screen.say(&format!("{head}: {}\n{}", self.recipe.display(), Self::text(&found, screen.color())));
+        }
         looked?;
         if let Some(too_soon) = too_soon {
             screen.say(&format!("error: {too_soon}\n"));
             return Ok(Exit::Failed);
-        }
-        if !screen.quiet() {
-            screen.say(&self.text(&found));
         }
         Ok(Exit::Done)
     }
@@ -126,12 +141,18 @@ impl Check {
         found.warnings = pipeline.warnings().to_vec();
         let (source, sink) = pipeline.types();
         (found.source, found.sink) = (Some(source.to_owned()), Some(sink.to_owned()));
+        let from_to = format!("from {source} to {sink}");
+        found.steps.push(FoundStep { step: "recipe", observed: from_to });
         if self.offline {
+            found.steps.push(FoundStep { step: "server", observed: "not asked".to_owned() });
             return Ok(());
         }
-        let Some(SinkSummary { server, gms_version, token, .. }) = pipeline.look_at_server().await? else {
+        let Some((summary, examination)) = pipeline.look_at_server(false).await? else {
+            let observed = "none to ask before a run".to_owned();
+            found.steps.push(FoundStep { step: "server", observed });
             return Ok(());
         };
+        let SinkSummary { server, gms_version, token, .. } = summary;
         (found.server, found.gms_version) = (server, gms_version);
         found.token = Some(FoundToken {
             source: token.source,
@@ -139,44 +160,24 @@ impl Check {
             kind: token.kind,
             expires_at: token.expires_at,
         });
-        Ok(())
+        let steps = examination.steps.into_iter();
+        found.steps.extend(steps.map(|step| FoundStep { step: step.name, observed: step.observed }));
+        found.notes = examination.notes;
+        examination.failure.map_or(Ok(()), Err)
     }
 
-    fn text(&self, found: &Found) -> String {
-        let head = format!("ok: {}\n", self.recipe.display());
-        let mut lines = Vec::new();
-        let mut line = |label: &str, value: &str| lines.push(format!("  {label:<8}  {value}\n"));
-        line(
-            "recipe",
-            &format!(
-                "from {} to {}",
-                found.source.as_deref().unwrap_or("?"),
-                found.sink.as_deref().unwrap_or("?")
-            ),
-        );
-        match &found.server {
-            Some(server) => {
-                let version = found.gms_version.as_deref().unwrap_or("of a version that it does not tell");
-                line("server", &format!("{server}, GMS {version}"));
-            }
-            None if self.offline => line("server", "not asked"),
-            None => line("server", "none to ask before a run"),
-        }
-        if let Some(token) = &found.token {
-            let mut what = format!("from {}", token.source);
-            for (word, value) in
-                [(", of ", &token.actor), (", ", &token.kind), (", expires ", &token.expires_at)]
-            {
-                if let Some(value) = value {
-                    what.push_str(word);
-                    what.push_str(value);
-                }
-            }
-            line("token", if token.source == "none" { "none" } else { &what });
+    /// The steps that were taken, whatever came of the last of them.
+    fn text(found: &Found, color: bool) -> String {
+        let mut text = String::new();
+        for FoundStep { step, observed } in &found.steps {
+            writeln!(text, "  {step:<8}  {observed}").unwrap_or_default();
         }
         for warning in &found.warnings {
-            line("warning", warning);
+            writeln!(text, "  {:<8}  {warning}", "warning").unwrap_or_default();
         }
-        head + &lines.concat()
+        for note in &found.notes {
+            text += &explain_note(note, color);
+        }
+        text
     }
 }

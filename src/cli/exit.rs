@@ -26,6 +26,8 @@ pub(crate) enum Exit {
     Interrupted,
     /// SIGTERM.
     Terminated,
+    /// Whoever read standard output has gone.
+    OutputClosed,
 }
 
 impl Exit {
@@ -36,6 +38,7 @@ impl Exit {
             ErrorKind::Unreachable => Self::Unreachable,
             ErrorKind::Locked => Self::Locked,
             ErrorKind::Disk => Self::Disk,
+            ErrorKind::OutputClosed => Self::OutputClosed,
             _ => Self::Failed,
         }
     }
@@ -44,6 +47,7 @@ impl Exit {
     pub(crate) fn of_run(finished: &Finished, interrupted: Self) -> Self {
         let report = &finished.report;
         match (report.outcome, &finished.failure) {
+            (_, Some(error)) if error.kind() == ErrorKind::OutputClosed => Self::OutputClosed,
             (RunOutcome::Interrupted, _) => interrupted,
             (RunOutcome::Delivered, None) => Self::Done,
             (RunOutcome::DryRun, None) if report.source.invalid == 0 => Self::Done,
@@ -65,6 +69,8 @@ impl Exit {
             Self::Disk => 6,
             Self::Interrupted => 130,
             Self::Terminated => 143,
+            // As a shell tells of a program that SIGPIPE ended.
+            Self::OutputClosed => 141,
         }
     }
 }

@@ -78,7 +78,8 @@ impl<'a> MakeWriter<'a> for Screen {
 
 impl Write for Screen {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.aside(|error_output| error_output.write(bytes))
+        // With standard error closed there is no one to tell, not even of that.
+        Ok(self.aside(|error_output| error_output.write(bytes)).unwrap_or(bytes.len()))
     }
 
     fn flush(&mut self) -> io::Result<()> {

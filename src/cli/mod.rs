@@ -12,6 +12,8 @@ mod output;
 mod panic;
 mod progress;
 mod put;
+mod replay;
+mod running;
 mod server;
 mod signals;
 
@@ -99,6 +101,8 @@ enum Command {
     Ingest(ingest::Ingest),
     /// Looks at a recipe, then at its server and token, and sends nothing.
     Check(check::Check),
+    /// Sends dead letters again, through a recipe's sink.
+    Replay(replay::Replay),
     /// Prints the aspects of an entity.
     Get(get::Get),
     /// Writes one aspect of an entity, and waits until GMS has stored it.
@@ -134,6 +138,7 @@ fn run(cli: Cli, screen: &Screen) -> Exit {
         match command {
             Command::Ingest(ingest) => ingest.run(&global, screen).await,
             Command::Check(check) => check.run(&global, screen).await,
+            Command::Replay(replay) => replay.run(&global, screen).await,
             Command::Get(get) => get.run(&global, screen).await,
             Command::Put(put) => put.run(&global, screen).await,
             Command::Gms(gms) => gms.run(screen).await,

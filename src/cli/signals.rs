@@ -1,8 +1,9 @@
-//! SIGINT and SIGTERM.
+//! SIGINT and SIGTERM, which end a run; SIGHUP, which has it read its token again.
 
 use std::convert::Infallible;
 use std::sync::OnceLock;
 
+use datahub_emitter::pipeline::RunControl;
 use datahub_emitter::{Error, ErrorKind};
 
 use super::exit::Exit;
@@ -14,6 +15,16 @@ pub(crate) struct Signals {
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    hang_up: tokio::signal::unix::Signal,
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    End(Exit),
+    #[cfg_attr(not(unix), expect(dead_code, reason = "there is no SIGHUP"))]
+    RereadToken,
 }
 
 impl Signals {
@@ -29,7 +40,11 @@ impl Signals {
                 Error::new(ErrorKind::Internal, "cannot listen to signals").with_source(error)
             })
         };
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hang_up: listen(SignalKind::hangup())?,
+        })
     }
 
     #[cfg(not(unix))]
@@ -37,30 +52,42 @@ impl Signals {
         Ok(Self {})
     }
 
-    /// The exit code of the next signal.
+    /// What the next signal asks for.
     #[cfg(unix)]
-    pub(crate) async fn next(&mut self) -> Exit {
+    pub(crate) async fn next(&mut self) -> Wish {
         tokio::select! {
-            _ = self.interrupt.recv() => Exit::Interrupted,
-            _ = self.terminate.recv() => Exit::Terminated,
+            _ = self.interrupt.recv() => Wish::End(Exit::Interrupted),
+            _ = self.terminate.recv() => Wish::End(Exit::Terminated),
+            _ = self.hang_up.recv() => Wish::RereadToken,
         }
     }
 
     #[cfg(not(unix))]
-    pub(crate) async fn next(&mut self) -> Exit {
+    pub(crate) async fn next(&mut self) -> Wish {
         if tokio::signal::ctrl_c().await.is_err() {
             return std::future::pending().await;
         }
-        Exit::Interrupted
+        Wish::End(Exit::Interrupted)
     }
 
-    /// Calls `stop` at the first signal, and ends the process at the second. The cell gets the first one's exit code.
-    pub(crate) async fn stop_at_first(mut self, seen: &OnceLock<Exit>, stop: impl FnOnce()) -> Infallible {
-        let first = self.next().await;
-        seen.get_or_init(|| first);
-        stop();
-        let second = self.next().await;
-        // Whoever asks twice wants it to end at once.
-        std::process::exit(i32::from(second.code()))
+    /// Does with a run what signals ask for: the first that asks it to end stops it, and the second ends the process. The
+    /// cell gets the first one's exit code.
+    pub(crate) async fn govern(mut self, seen: &OnceLock<Exit>, control: &RunControl) -> Infallible {
+        loop {
+            match self.next().await {
+                // Beside it, so that a source of tokens that does not answer keeps no one from ending the run.
+                Wish::RereadToken => {
+                    let control = control.clone();
+                    drop(tokio::spawn(async move { control.reread_token().await }));
+                }
+                Wish::End(exit) => {
+                    // Whoever asks twice wants it to end at once.
+                    if seen.set(exit).is_err() {
+                        std::process::exit(i32::from(exit.code()))
+                    }
+                    control.stop();
+                }
+            }
+        }
     }
 }

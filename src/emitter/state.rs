@@ -101,7 +101,7 @@ impl Cause {
 
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Diagnosis(diagnosis) => diagnosis.code.kind(),
+            Self::Diagnosis(diagnosis) => diagnosis.kind(),
             Self::Message(kind, _) => *kind,
         }
     }

@@ -9,6 +9,9 @@ use crate::recipe::holds_jwt;
 /// Where the frontend shows GMS.
 const FRONTEND_PATH: &str = "/api/gms";
 
+/// Where the frontend usually listens.
+const FRONTEND_PORT: u16 = 9002;
+
 /// The address of a GMS, or of the path below which a proxy shows one: `http://gms:8080`,
 /// `https://datahub.example.com/api/gms`.
 ///
@@ -107,6 +110,19 @@ impl ServerAddress {
         self.base.ends_with(FRONTEND_PATH)
     }
 
+    /// Where DataHub's frontend, the web page, probably is: the address without `/api/gms`, or where it usually listens beside
+    /// GMS, on port 9002 in place of 8080. DataHub Cloud has it in place of `/gms`. As in DataHub's own client
+    /// (`cli_utils.py`).
+    pub fn frontend(&self) -> String {
+        if let Some(base) = self.base.strip_suffix(FRONTEND_PATH).or_else(|| self.base.strip_suffix("/gms")) {
+            return base.to_owned();
+        }
+        match self.url.port() {
+            None => self.origin(),
+            Some(_) => format!("{}://{}:{FRONTEND_PORT}", self.url.scheme(), self.host()),
+        }
+    }
+
     /// The address of `path_and_query`, which starts with a slash, for a PATCH. The frontend passes that method on below its
     /// own `/openapi` and not below `/api/gms` (`datahub-frontend/conf/routes`).
     pub fn patch_at(&self, path_and_query: &str) -> String {
@@ -186,6 +202,20 @@ mod tests {
         assert_eq!(patch("https://proxy/data/api/gms"), "https://proxy/data/openapi/v3/entity/tag");
         assert_eq!(patch("http://gms:8080"), "http://gms:8080/openapi/v3/entity/tag");
         assert_eq!(patch("https://acme.acryl.io"), "https://acme.acryl.io/gms/openapi/v3/entity/tag");
+    }
+
+    #[test]
+    fn the_frontend_is_looked_for_where_it_usually_is() {
+        for (text, frontend) in [
+            ("http://gms:8080", "http://gms:9002"),
+            ("http://localhost:41234/", "http://localhost:9002"),
+            ("http://datahub:9002/api/gms", "http://datahub:9002"),
+            ("https://datahub.example.com/api/gms", "https://datahub.example.com"),
+            ("https://gms.example.com", "https://gms.example.com"),
+            ("https://acme.acryl.io", "https://acme.acryl.io"),
+        ] {
+            assert_eq!(ServerAddress::parse(text).unwrap().frontend(), frontend);
+        }
     }
 
     #[test]

@@ -1,28 +1,33 @@
 //! A client of one GMS: the headers of every request, and what a refusal means.
 
+mod door;
+mod observe;
+
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use jiff::Timestamp;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 
+use super::last_written::entity_path;
 use super::target::Target;
 use super::transport::{Transport, TransportSettings};
 use super::{
-    Attempts, EmitMode, Endpoint, Feature, Reply, RetryPolicy, ServerAddress, ServerConfig, TlsSettings,
-    TransportFault, TransportKind, Verdict, Write, trace,
+    EmitMode, Endpoint, Feature, Reply, ServerAddress, ServerConfig, TlsSettings, TransportFault, Write,
+    trace,
 };
-use crate::auth::{self, Code, Credentials, Diagnosis, Scrubber, Token, TokenFacts, TokenProvider};
+use crate::auth::{Credentials, Scrubber, TokenFacts, TokenProvider};
 use crate::metadata::Urn;
 use crate::{Error, ErrorKind};
+
+pub use door::{Patience, Standing};
 
 /// Most answers are short; of a longer one only the beginning is of use.
 const MAX_REPLY_BYTES: usize = 1024 * 1024;
 
 /// An entity with all its aspects may be large, but not without bound.
-const MAX_ENTITY_BYTES: usize = 256 * 1024 * 1024;
+pub(super) const MAX_ENTITY_BYTES: usize = 256 * 1024 * 1024;
 
 /// The version of the Python client whose wire this crate speaks.
 const PYTHON_CLIENT_VERSION: &str = "1.7.0.17";
@@ -132,6 +137,15 @@ impl Client {
         self.extra_token.clone().or_else(|| self.credentials.facts())
     }
 
+    /// Fetches the token anew, in case that there is another one by now. Returns whether there was.
+    ///
+    /// # Errors
+    /// When there is none to be had; the one that is there is used on.
+    pub async fn reread_token(&self) -> Result<bool, Error> {
+        let before = self.credentials.generation();
+        self.credentials.renew(before).await.map_err(|no_token| Error::from(no_token.diagnosis))
+    }
+
     /// The tokens that requests go with.
     pub(crate) fn credentials(&self) -> &Credentials {
         &self.credentials
@@ -140,39 +154,6 @@ impl Client {
     /// `text` without any token that was used and the values of extra headers.
     pub fn scrub(&self, text: &str) -> String {
         self.credentials.scrub(text)
-    }
-
-    /// Asks who is there, and takes nothing but a GMS for an answer. A server in trouble is asked again as `retry`
-    /// says; where nobody listens it ends at once, since a mistyped address is likelier than a server that is about to
-    /// come.
-    ///
-    /// # Errors
-    /// When nothing answers, or something else does; the error carries the diagnosis.
-    pub async fn server_config(&self, retry: &RetryPolicy) -> Result<ServerConfig, Error> {
-        let target = self.target(Method::GET, "/config");
-        let wait = |last: &Result<Reply, TransportFault>, delay: Duration| {
-            let nobody = matches!(last, Err(fault) if fault.kind.nothing_sent());
-            if !nobody {
-                let trouble = self.trouble(&target, last);
-                tracing::warn!("{trouble}; trying again in {:.1} s", delay.as_secs_f64());
-            }
-            async move {
-                if !nobody {
-                    tokio::time::sleep(delay).await;
-                }
-                !nobody
-            }
-        };
-        let attempts = retry.run(|_| self.send(&target, None, MAX_REPLY_BYTES), wait).await;
-        let Some(read) = attempts.last.as_ref().ok().and_then(ServerConfig::read) else {
-            return Err(self.diagnose_attempts(&target, &attempts).into());
-        };
-        let config = ServerConfig {
-            version: read.version.map(|version| self.scrub(&version)),
-            environment: read.environment.map(|environment| self.scrub(&environment)),
-            ..read
-        };
-        Ok(self.config.get_or_init(|| config).clone())
     }
 
     /// What the server said of itself, if it was asked.
@@ -229,20 +210,7 @@ impl Client {
     /// # Errors
     /// When GMS refuses, or cannot be reached.
     pub async fn entity(&self, urn: &Urn, aspects: &[String]) -> Result<Option<Bytes>, Error> {
-        let mut path = format!("/entitiesV2/{}", urn.path_segment());
-        if !aspects.is_empty() {
-            let names: Vec<String> = aspects
-                .iter()
-                .map(|name| {
-                    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC)
-                        .to_string()
-                })
-                .collect();
-            path.push_str("?aspects=List(");
-            path.push_str(&names.join(","));
-            path.push(')');
-        }
-        let target = self.target(Method::GET, &path);
+        let target = self.target(Method::GET, &entity_path(urn, aspects.iter().map(String::as_str)));
         let reply = match self.send(&target, None, MAX_ENTITY_BYTES).await {
             Ok(reply) => reply,
             Err(fault) => return Err(self.diagnose_fault(&target, &fault, 1).into()),
@@ -284,7 +252,6 @@ impl Client {
         Target { method, url: self.server.at(path) }
     }
 
-    /// Makes one attempt, and reads at most `cap` bytes of the answer's body.
     pub(super) async fn send(
         &self,
         target: &Target,
@@ -304,78 +271,6 @@ impl Client {
     fn rejected(&self, target: &Target, reply: &Reply) -> Error {
         let message = self.scrub(&reply.message());
         Error::new(ErrorKind::Rejected, format!("{} from {target}: {message}", reply.status.as_u16()))
-    }
-
-    /// Why a request that was tried, perhaps more than once, came to nothing.
-    pub(crate) fn diagnose_attempts(&self, target: &Target, attempts: &Attempts) -> Diagnosis {
-        match (&attempts.last, &attempts.verdict) {
-            (Err(fault), _) => self.diagnose_fault(target, fault, attempts.count),
-            (Ok(reply), Verdict::Retry(_)) => self.diagnose_trouble(target, reply, attempts.count),
-            (Ok(reply), _) => self.diagnose(target, reply),
-        }
-    }
-
-    /// Why an answer is a refusal of the caller, a server in trouble, or no answer of a GMS.
-    pub(crate) fn diagnose(&self, target: &Target, reply: &Reply) -> Diagnosis {
-        let request = target.to_string();
-        let message = self.scrub(&reply.message());
-        match reply.status.as_u16() {
-            status @ (401 | 403) => auth::refusal(&auth::Refusal {
-                request: &request,
-                status,
-                message: &message,
-                token: self.token().as_deref(),
-                now: Timestamp::now(),
-                server_time: reply.date(),
-            }),
-            407 | 408 | 429 | 500..=599 => self.diagnose_trouble(target, reply, 1),
-            status => auth::not_gms(&auth::NotGms {
-                request: &request,
-                status,
-                content_type: reply.content_type(),
-                body: &message.chars().take(200).collect::<String>(),
-                location: reply.location().map(|location| self.scrub(location)).as_deref(),
-            }),
-        }
-    }
-
-    fn diagnose_trouble(&self, target: &Target, reply: &Reply, attempts: u32) -> Diagnosis {
-        let (code, problem) = match reply.status.as_u16() {
-            407 => (Code::ProxyAuthentication, reply.status.to_string()),
-            408 => (Code::Timeout, reply.status.to_string()),
-            429 => (Code::Throttled, reply.status.to_string()),
-            200..=299 => (Code::ServerError, format!("{}, but its body is cut short", reply.status)),
-            _ => (Code::ServerError, reply.status.to_string()),
-        };
-        let message = if reply.status.is_success() { String::new() } else { reply.message() };
-        let problem = if message.is_empty() { problem } else { format!("{problem}: {message}") };
-        self.diagnose_unreachable(target, code, &problem, attempts)
-    }
-
-    /// Why there is no answer.
-    pub(super) fn diagnose_fault(&self, target: &Target, fault: &TransportFault, attempts: u32) -> Diagnosis {
-        if let Some(diagnosis) = &fault.diagnosis {
-            return (**diagnosis).clone();
-        }
-        let code = match fault.kind {
-            TransportKind::NoToken | TransportKind::NoTokenYet => Code::ProviderFailed,
-            TransportKind::Name => Code::NameUnknown,
-            TransportKind::Tls => Code::Tls,
-            TransportKind::Timeout | TransportKind::ConnectTimeout => Code::Timeout,
-            TransportKind::Connect | TransportKind::Broken | TransportKind::Unsendable => Code::Unreachable,
-        };
-        self.diagnose_unreachable(target, code, &fault.problem, attempts)
-    }
-
-    fn diagnose_unreachable(&self, target: &Target, code: Code, problem: &str, attempts: u32) -> Diagnosis {
-        auth::unreachable(&auth::Unreachable {
-            code,
-            request: &target.to_string(),
-            problem: &self.scrub(problem),
-            host: self.server.host(),
-            server: &self.server.to_string(),
-            attempts,
-        })
     }
 
     /// What stands in the way of a request that may be sent again, in one line for the log.
@@ -435,7 +330,5 @@ fn may_be_secret(name: &str, value: &str) -> bool {
 }
 
 fn extra_authorization(header: &HeaderValue) -> TokenFacts {
-    let text = String::from_utf8_lossy(header.as_bytes());
-    let token = text.strip_prefix("Bearer ").unwrap_or(&text).to_owned();
-    TokenFacts::of(&Token::new(token, auth::TokenSource::ExtraHeaders))
+    TokenFacts::of_header(&String::from_utf8_lossy(header.as_bytes()))
 }

@@ -27,6 +27,25 @@ pub enum Feature {
     Tracing,
 }
 
+/// Whom `/config?verbose=true` takes the caller for (`Config.java`). Servers before 2026 do not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum UserType {
+    /// Someone: the token is taken, or there is no authentication, or guests are let in.
+    User,
+    /// Nobody.
+    Anonymous,
+}
+
+/// What an answer to `/config?verbose=true` says of the caller.
+pub(super) fn user_type(reply: &Reply) -> Option<UserType> {
+    let config: Value = serde_json::from_slice(&reply.body).ok().filter(|_| reply.status.is_success())?;
+    match config.get("userType")?.as_str()? {
+        "user" => Some(UserType::User),
+        "anonymous" => Some(UserType::Anonymous),
+        _ => None,
+    }
+}
+
 type Version = [u32; 4];
 
 impl Feature {
@@ -116,14 +135,33 @@ fn parse_version(text: &str) -> Option<Version> {
 mod tests {
     use super::*;
 
-    fn read(status: u16, body: &'static str) -> Option<ServerConfig> {
-        ServerConfig::read(&Reply {
+    fn reply(status: u16, body: &'static str) -> Reply {
+        Reply {
             status: reqwest::StatusCode::from_u16(status).unwrap(),
             headers: reqwest::header::HeaderMap::new(),
             body: body.into(),
             capped: false,
             generation: 0,
-        })
+        }
+    }
+
+    fn read(status: u16, body: &'static str) -> Option<ServerConfig> {
+        ServerConfig::read(&reply(status, body))
+    }
+
+    #[test]
+    fn whom_it_takes_the_caller_for_is_read_where_it_tells() {
+        for (status, body, expected) in [
+            (200, r#"{"noCode":"true","userType":"user"}"#, Some(UserType::User)),
+            (200, r#"{"noCode":"true","userType":"anonymous"}"#, Some(UserType::Anonymous)),
+            (200, r#"{"noCode":"true","userType":"robot"}"#, None),
+            (200, r#"{"noCode":"true","userType":true}"#, None),
+            (200, r#"{"noCode":"true"}"#, None),
+            (401, r#"{"userType":"user"}"#, None),
+            (200, "<html>", None),
+        ] {
+            assert_eq!(user_type(&reply(status, body)), expected, "{body}");
+        }
     }
 
     fn of_version(version: &str, environment: Option<&str>) -> ServerConfig {

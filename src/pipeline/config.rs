@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use url::Url;
 
 use super::Options;
+use super::limits::Limits;
 use super::state::{self, PipelineKey};
 use crate::recipe::{Environment, Fields, Node, Recipe, RecipeError, Value};
 use crate::sink::datahub_rest::{DatahubRestConfig, DatahubRestSink, Overrides};
@@ -34,6 +35,7 @@ pub(super) struct Config {
     pub(super) dead_letters: Option<PathBuf>,
     pub(super) set_system_metadata: bool,
     pub(super) set_pipeline_name: bool,
+    pub(super) limits: Limits,
     pub(super) key: PipelineKey,
     /// Where the state of pipelines is kept, unless someone says otherwise.
     pub(super) state_root: Option<PathBuf>,
@@ -65,6 +67,7 @@ impl Config {
         let report_to = read_reporting(&mut fields, &mut warnings);
         let dead_letters = read_failure_log(&mut fields);
         let (set_system_metadata, set_pipeline_name) = read_flags(&mut fields, &mut warnings);
+        let limits = Limits::read(&mut fields);
         read_what_is_not_built(&mut fields, &mut warnings);
         fields.finish();
         mistakes.into_error()?;
@@ -100,6 +103,7 @@ impl Config {
             dead_letters,
             set_system_metadata,
             set_pipeline_name,
+            limits,
             key,
             state_root: state::default_root(environment.get("XDG_STATE_HOME"), std::env::home_dir()),
             warnings,
@@ -123,9 +127,9 @@ fn with_datahub_rest(options: &Options, environment: &Environment) -> SinkRegist
     sinks.register(DATAHUB_REST, move |fields, warnings| {
         let config = DatahubRestConfig::read(fields, &overrides, &environment, warnings)?;
         let start = start.clone();
-        Some(Box::new(move |_| {
+        Some(Box::new(move |context| {
             Box::pin(async move {
-                let sink = DatahubRestSink::open(config, start.as_ref()).await?;
+                let sink = DatahubRestSink::open(config, start.as_ref(), &context).await?;
                 Ok(Box::new(sink) as Box<dyn Sink>)
             })
         }))

@@ -1,10 +1,11 @@
 //! A hand on a run from outside: to stop it, and to see how far it is.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
 
+use crate::gms::Client;
 use crate::source::Progress;
 
 /// Stops a run, and tells how far it is. Clones belong to the same run.
@@ -15,9 +16,13 @@ pub struct RunControl(Arc<Shared>);
 struct Shared {
     stopped: AtomicBool,
     stopping: Notify,
+    /// Why, where nobody has asked for it.
+    bound: OnceLock<String>,
     records: AtomicU64,
     proposals: AtomicU64,
     source: Mutex<FromSource>,
+    /// The GMS that the run's sink writes to, once it is there.
+    gms: OnceLock<Client>,
 }
 
 #[derive(Debug, Default)]
@@ -45,6 +50,19 @@ impl RunControl {
         self.0.stopping.notify_waiters();
     }
 
+    /// Stops the run because a bound was reached.
+    pub(super) fn stop_at_bound(&self, what: impl FnOnce() -> String) {
+        if !self.is_stopped() {
+            self.0.bound.get_or_init(what);
+            self.stop();
+        }
+    }
+
+    /// Which bound has stopped the run, if one has.
+    pub(super) fn bound(&self) -> Option<&str> {
+        self.0.bound.get().map(String::as_str)
+    }
+
     /// How far the run is.
     pub fn progress(&self) -> RunProgress {
         RunProgress {
@@ -52,6 +70,30 @@ impl RunControl {
             proposals: self.0.proposals.load(Ordering::Relaxed),
             source: self.source().progress.clone(),
         }
+    }
+
+    /// Fetches the token anew where it comes from, without stopping; the requests from now on go with it. Does nothing
+    /// before the run is connected, which fetches the token anyway. A failure is logged, and the token that is there is
+    /// used on.
+    pub async fn reread_token(&self) {
+        let Some(gms) = self.gms() else { return };
+        match gms.reread_token().await {
+            Ok(true) => tracing::info!("the token was read again, and is another one"),
+            Ok(false) => tracing::info!("the token was read again, and is the same"),
+            Err(error) => tracing::warn!(
+                "the token could not be read again ({}); the one that is there is used on",
+                error.full_message()
+            ),
+        }
+    }
+
+    /// The GMS that the run writes to.
+    pub(super) fn gms(&self) -> Option<&Client> {
+        self.0.gms.get()
+    }
+
+    pub(super) fn connected(&self, gms: &Client) {
+        self.0.gms.get_or_init(|| gms.clone());
     }
 
     pub(super) fn is_stopped(&self) -> bool {

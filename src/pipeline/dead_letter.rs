@@ -5,23 +5,26 @@
 //!
 //! ```json
 //! {"entityType": "dataset", "entityUrn": "urn:li:…", …, "deadLetter": {"reason": "gms-rejected", "status": 422,
-//!  "message": "…", "attempts": 1, "origin": "mcps.json#12", "runId": "file-…", "at": "2026-11-23T20:15:02Z"}}
+//!  "message": "…", "attempts": 1, "origin": "mcps.json#12", "runId": "file-…", "at": "2026-11-23T20:15:02.480117Z"}}
 //! ```
 //!
 //! A record that was not understood has nothing but that object, and in it its text as `raw`, as `rawBase64` where
 //! it is not UTF-8, or, over 1 MiB, its `file`, `offset` and `length`.
 //!
-//! Each line is written with one call and is in the file before anything says so. A line that could not be written
-//! whole is taken back, as far as the disk lets us, so that what follows does not join on to half a record.
+//! Each line is written with one call when its proposal is refused, and [`sync`](DeadLetters::sync) puts it on the disk
+//! for good before a checkpoint goes past it or a report counts it. A letter that could not be kept is taken back: its
+//! proposal is undelivered then, and a later run meets it again.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+mod file;
+
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 use base64::Engine as _;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use self::file::LetterFile;
 use super::report::DeadLetterReport;
 use crate::emitter::Rejection;
 use crate::metadata::{Proposal, json, record};
@@ -41,10 +44,23 @@ pub(super) struct DeadLetters {
 
 #[derive(Debug, Default)]
 struct State {
-    file: Option<File>,
-    written: u64,
+    file: Option<LetterFile>,
+    /// Letters that are safe.
+    kept: u64,
+    /// Letters that are written and not synced yet, and how many of them are rejected proposals.
+    unsynced: u64,
+    unsynced_proposals: u64,
     failure: Option<String>,
     line: Vec<u8>,
+    /// The time of the last letter.
+    last: Timestamp,
+}
+
+/// What a letter is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Subject {
+    Proposal,
+    Record,
 }
 
 #[derive(Serialize)]
@@ -84,15 +100,16 @@ impl DeadLetters {
         }
         let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
         match parent.map(std::fs::metadata) {
-            None => Ok(()),
-            Some(Ok(metadata)) if metadata.is_dir() => Ok(()),
-            Some(Ok(_)) => Err(self.error("its directory is a file")),
+            Some(Ok(metadata)) if !metadata.is_dir() => Err(self.error("its directory is a file")),
             Some(Err(error)) => Err(self.error("its directory cannot be opened").with_source(error)),
+            _ => file::check(&self.path)
+                .map_err(|error| self.error("it cannot be appended to").with_source(error)),
         }
     }
 
     /// Keeps a proposal that was refused. False if it could not be kept; [`failure`](Self::failure) says why.
     pub(super) fn rejected(&self, proposal: &Proposal, rejection: &Rejection) -> bool {
+        let at = self.now();
         let letter = Letter {
             reason: rejection.reason,
             status: rejection.status,
@@ -100,12 +117,12 @@ impl DeadLetters {
             attempts: rejection.attempts,
             origin: proposal.origin.as_ref().map(ToString::to_string),
             run_id: &self.run_id,
-            at: now(),
+            at,
             raw: None,
             raw_base64: None,
             place: None,
         };
-        self.append(|line| {
+        self.append(Subject::Proposal, |line| {
             let mut member = Vec::new();
             json::push_ascii_json(&mut member, &serde_json::to_vec(&letter)?);
             record::write_value_form(proposal, line, Some(("deadLetter", &member)));
@@ -125,6 +142,7 @@ impl DeadLetters {
                 (None, None, Some(Place { file: &origin.file, offset: origin.offset, length: *length }))
             }
         };
+        let at = self.now();
         let letter = Letter {
             reason: INVALID_RECORD,
             status: None,
@@ -132,12 +150,12 @@ impl DeadLetters {
             attempts: 0,
             origin: Some(record.origin.to_string()),
             run_id: &self.run_id,
-            at: now(),
+            at,
             raw,
             raw_base64,
             place,
         };
-        self.append(|line| {
+        self.append(Subject::Record, |line| {
             line.extend_from_slice(b"{\"deadLetter\":");
             serde_json::to_writer(&mut *line, &letter)?;
             line.push(b'}');
@@ -151,12 +169,35 @@ impl DeadLetters {
         state.failure.as_deref().map(|failure| self.error(failure))
     }
 
-    pub(super) fn report(&self) -> DeadLetterReport {
-        let written = self.lock().written;
-        DeadLetterReport { path: (written > 0).then(|| self.path.clone()), records: written }
+    /// Puts what was written so far on the disk for good. Returns how many rejected proposals are not kept after all,
+    /// because that failed; [`failure`](Self::failure) says why.
+    pub(super) fn sync(&self) -> u64 {
+        let mut state = self.lock();
+        if state.unsynced == 0 {
+            return 0;
+        }
+        let synced = state.file.as_mut().map_or(Ok(()), LetterFile::sync);
+        let (letters, proposals) =
+            (std::mem::take(&mut state.unsynced), std::mem::take(&mut state.unsynced_proposals));
+        match synced {
+            Ok(()) => {
+                state.kept += letters;
+                0
+            }
+            Err(error) => {
+                state.failure.get_or_insert(error.to_string());
+                proposals
+            }
+        }
     }
 
-    fn append(&self, write_line: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> bool {
+    /// What the report says of them; only letters that are [synced](Self::sync) count.
+    pub(super) fn report(&self) -> DeadLetterReport {
+        let kept = self.lock().kept;
+        DeadLetterReport { path: (kept > 0).then(|| self.path.clone()), records: kept }
+    }
+
+    fn append(&self, subject: Subject, write_line: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> bool {
         let mut state = self.lock();
         if state.failure.is_some() {
             return false;
@@ -165,18 +206,17 @@ impl DeadLetters {
         line.clear();
         let appended = write_line(&mut line).and_then(|()| {
             line.push(b'\n');
-            if state.file.is_none() {
-                state.file = Some(open(&self.path)?);
-            }
-            match &mut state.file {
-                Some(file) => write_whole_line(file, &line),
-                None => Ok(()),
-            }
+            let file = match &mut state.file {
+                Some(file) => file,
+                none => none.insert(LetterFile::open(&self.path)?),
+            };
+            file.append(&line)
         });
         state.line = line;
         match appended {
             Ok(()) => {
-                state.written += 1;
+                state.unsynced += 1;
+                state.unsynced_proposals += u64::from(subject == Subject::Proposal);
                 true
             }
             Err(error) => {
@@ -184,6 +224,15 @@ impl DeadLetters {
                 false
             }
         }
+    }
+
+    /// A replay compares it with the time at which GMS last wrote the aspect, and tells letters apart by it: no two are of
+    /// the same microsecond.
+    fn now(&self) -> String {
+        let mut state = self.lock();
+        let next = state.last.checked_add(SignedDuration::from_micros(1)).unwrap_or(state.last);
+        state.last = Timestamp::now().max(next);
+        state.last.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -194,38 +243,6 @@ impl DeadLetters {
     fn error(&self, what: &str) -> Error {
         Error::new(ErrorKind::Disk, format!("cannot write dead letters to {}: {what}", self.path.display()))
     }
-}
-
-/// Opens the file for appending; one that ends in the middle of a line is given a line end first.
-fn open(path: &Path) -> std::io::Result<File> {
-    let regular = std::fs::metadata(path).map_or(true, |metadata| metadata.is_file());
-    if !regular {
-        return OpenOptions::new().append(true).open(path);
-    }
-    let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
-    if file.seek(SeekFrom::End(0))? > 0 {
-        file.seek(SeekFrom::End(-1))?;
-        let mut last = [0];
-        file.read_exact(&mut last)?;
-        if last != *b"\n" {
-            file.write_all(b"\n")?;
-        }
-    }
-    Ok(file)
-}
-
-fn write_whole_line(file: &mut File, line: &[u8]) -> std::io::Result<()> {
-    let before = file.metadata()?;
-    let written = file.write_all(line).and_then(|()| file.flush());
-    if written.is_err() && before.is_file() {
-        // The failure to write is what matters; that half a line may stay is the lesser evil.
-        drop(file.set_len(before.len()));
-    }
-    written
-}
-
-fn now() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 #[cfg(test)]

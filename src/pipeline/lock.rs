@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 
+use super::state::make_directory;
 use crate::{Error, ErrorKind};
 
 /// What to do when another run of the same pipeline is under way.
@@ -36,7 +37,7 @@ pub(super) enum Locked {
 pub(super) fn acquire(directory: &Path, wait: bool) -> Result<Locked, Error> {
     let path = directory.join("lock");
     let cannot = |error: std::io::Error| cannot_lock(&path, error);
-    std::fs::create_dir_all(directory).map_err(|error| {
+    make_directory(directory).map_err(|error| {
         Error::new(
             ErrorKind::Disk,
             format!("cannot make the state directory {}; --state-dir names another", directory.display()),

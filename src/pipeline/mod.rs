@@ -13,28 +13,35 @@ mod dead_letter;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod handover;
+mod limits;
 mod lock;
+mod metrics;
 mod options;
+mod replay;
 mod report;
 mod run;
 mod run_id;
 mod state;
 mod summary;
 mod tally;
+mod whole_file;
 
+use std::convert::Infallible;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use self::config::Config;
 use self::dead_letter::DeadLetters;
 use self::lock::{Locked, RunLock};
+use self::replay::Replay;
 use self::run::{Course, Destination, PipelineName, Stamp};
 use self::tally::Tally;
 use crate::recipe::{Recipe, RecipeError};
-use crate::sink::{SinkContext, SinkSummary};
+use crate::sink::{Examination, OnWait, SinkContext, SinkSummary};
 use crate::source::Source;
 use crate::{Error, ErrorKind};
 
@@ -42,12 +49,13 @@ pub use control::{RunControl, RunProgress};
 #[cfg(feature = "embedded")]
 pub use embedded::embedded_data_path;
 pub use lock::IfRunning;
+pub use metrics::write_metrics;
 pub use options::{Options, Preview};
 pub use report::{
     DeadLetterReport, Failure, FailureKind, ProposalCounts, Report, RequestReport, Resume, RunOutcome,
     SCHEMA, SinkReport, SourceReport, TokenReport,
 };
-pub use summary::{Finished, Look, Summary, explain};
+pub use summary::{Finished, Look, Summary, explain, explain_note};
 
 /// A recipe that was read without a mistake, ready to be run.
 pub struct Pipeline {
@@ -56,6 +64,8 @@ pub struct Pipeline {
     control: RunControl,
     run_id: String,
     started_at: Timestamp,
+    /// Dead letters take the place of the recipe's source.
+    replay: Option<Replay>,
 }
 
 impl Pipeline {
@@ -68,7 +78,49 @@ impl Pipeline {
         let started_at = Timestamp::now();
         let run_id =
             config.run_id.clone().unwrap_or_else(|| run_id::generate(&config.source_type, started_at));
-        Ok(Self { config, options, control: RunControl::default(), run_id, started_at })
+        Ok(Self { config, options, control: RunControl::default(), run_id, started_at, replay: None })
+    }
+
+    /// Reads what `recipe` asks for, to send the dead letters of a file through its sink, in place of what its source
+    /// holds. A letter is left out if GMS has written its aspect since, unless `force` is set. The run takes the lock of the
+    /// recipe's own runs; letters that fail again are kept where those keep them, or beside `letters` where that is the
+    /// same file.
+    ///
+    /// # Errors
+    /// Of kind [`ErrorKind::Input`]: mistakes in the recipe, or dead letters that are not there.
+    pub fn replay(
+        recipe: &Recipe,
+        options: Options,
+        letters: impl Into<PathBuf>,
+        force: bool,
+    ) -> Result<Self, Error> {
+        let mut pipeline = Self::from_recipe(recipe, options)?;
+        let replay = Replay { letters: letters.into(), force };
+        replay.check()?;
+        if pipeline.options.dead_letters.as_ref().is_some_and(|path| replay.reads(path)) {
+            return Err(Error::new(
+                ErrorKind::Input,
+                format!(
+                    "letters that fail again cannot be kept in {}, which is being read: --dead-letters wants another file",
+                    replay.letters.display()
+                ),
+            ));
+        }
+        let (opened, control) = (replay.clone(), pipeline.control());
+        // That there are no letters is no failure of the source.
+        pipeline.config.limits.fail_on_empty = false;
+        pipeline.config.open_source = Some(Box::new(move || opened.open(control)));
+        pipeline.config.source_type = replay::SOURCE_TYPE.into();
+        if pipeline.config.run_id.is_none() {
+            pipeline.run_id = run_id::generate(replay::SOURCE_TYPE, pipeline.started_at);
+        }
+        pipeline.replay = Some(replay);
+        Ok(pipeline)
+    }
+
+    /// Has `tell` called when a server is away that the run waits for; without it the log tells.
+    pub fn on_wait(&mut self, tell: OnWait) {
+        self.options.on_wait = tell;
     }
 
     /// A hand on the run, to stop it and to see how far it is.
@@ -86,20 +138,22 @@ impl Pipeline {
         (&self.config.source_type, &self.config.sink_type)
     }
 
-    /// Connects to the server that the recipe names, and to nothing else: what it is, and which token would be used.
-    /// `None` where there is no server to ask before a run: another sink, or the embedded GMS.
+    /// Connects to the server that the recipe names, and to nothing else: what it is, whether it takes the token, and what the
+    /// token's user may do. With `write`, one harmless write is made and taken back. `None` where there is no server to ask
+    /// before a run: another sink, or the embedded GMS.
     ///
     /// # Errors
-    /// When the server cannot be reached or is no GMS, or the token cannot be sent.
-    pub async fn look_at_server(mut self) -> Result<Option<SinkSummary>, Error> {
+    /// When the server cannot be reached or is no GMS. What is found out after that is in the [`Examination`].
+    pub async fn look_at_server(mut self, write: bool) -> Result<Option<(SinkSummary, Examination)>, Error> {
         if self.config.sink_type != config::DATAHUB_REST || self.config.embedded.is_some() {
             return Ok(None);
         }
-        match self.destination().await? {
+        match self.destination(true).await? {
             Destination::Sink(sink) => {
+                let examination = sink.examine(write).await;
                 let summary = sink.summary();
                 sink.close(None).await?;
-                Ok(Some(summary))
+                Ok(Some((summary, examination)))
             }
             _ => Ok(None),
         }
@@ -109,21 +163,32 @@ impl Pipeline {
     pub async fn run(mut self) -> Finished {
         let sends = !self.options.dry_run && self.options.preview.is_none();
         let mut run = Run::default();
+        let over = deadline_over(self.control.clone(), self.options.deadline);
+        tokio::select! {
+            () = self.attempt(sends, &mut run) => {}
+            never = over => match never {},
+        }
+        self.finish(run, sends)
+    }
+
+    async fn attempt(&mut self, sends: bool, run: &mut Run) {
         let control = self.control.clone();
         match before_stop(&control, self.prepare(sends)).await {
-            Some(Ok(Some(ready))) => self.carry_out(ready, &mut run).await,
+            Some(Ok(Some(ready))) => self.carry_out(ready, run).await,
             Some(Ok(None)) => run.skipped = true,
             Some(Err(error)) => run.course.failure = Some(error),
             None => run.course.interrupted = true,
         }
-        self.finish(run, sends)
     }
 
     /// Takes the lock, finds out that our files can be written, and opens the source. `None` if another run is under
     /// way and that is no failure.
     async fn prepare(&mut self, sends: bool) -> Result<Option<Ready>, Error> {
         for path in self.report_paths() {
-            report::check_writable(path)?;
+            whole_file::check_writable(path, report::WHAT)?;
+        }
+        if let Some(path) = self.options.metrics_file.as_ref().filter(|_| sends) {
+            whole_file::check_writable(path, metrics::WHAT)?;
         }
         let mut lock = None;
         let mut letters = None;
@@ -148,6 +213,10 @@ impl Pipeline {
                 .take()
                 .or_else(|| self.config.dead_letters.take())
                 .unwrap_or_else(|| directory.join("dead-letters.jsonl"));
+            let path = match &self.replay {
+                Some(replay) if replay.reads(&path) => replay.beside(),
+                _ => path,
+            };
             let kept = DeadLetters::new(path, self.run_id.clone());
             kept.check_writable()?;
             letters = Some(kept);
@@ -158,7 +227,8 @@ impl Pipeline {
             Some(open) => tokio::task::spawn_blocking(open).await.map_err(|_| fault_of_ours())??,
             None => return Err(fault_of_ours()),
         };
-        Ok(Some(Ready { source, tally: Arc::new(Tally::new(letters)), lock }))
+        let tally = Tally::new(letters).watched(self.config.limits.clone(), self.control.clone());
+        Ok(Some(Ready { source, tally: Arc::new(tally), lock }))
     }
 
     async fn carry_out(&mut self, ready: Ready, run: &mut Run) {
@@ -166,7 +236,7 @@ impl Pipeline {
         run.tally = Some(Arc::clone(&tally));
         run.source_bytes = source.progress().total_bytes;
         let control = self.control.clone();
-        let mut destination = match before_stop(&control, self.destination()).await {
+        let mut destination = match before_stop(&control, self.destination(false)).await {
             Some(Ok(destination)) => destination,
             Some(Err(error)) => {
                 run.course.failure = Some(error);
@@ -177,6 +247,11 @@ impl Pipeline {
                 return;
             }
         };
+        if let Destination::Sink(sink) = &destination
+            && let Some(gms) = sink.gms()
+        {
+            self.control.connected(gms);
+        }
         run.course = run::carry(source, &mut destination, self.stamp().as_ref(), &tally, &self.control).await;
         if let Destination::Sink(sink) = &destination {
             run::close(&**sink, &tally, &self.control, &mut run.course).await;
@@ -186,7 +261,7 @@ impl Pipeline {
         drop(lock);
     }
 
-    async fn destination(&mut self) -> Result<Destination, Error> {
+    async fn destination(&mut self, examined: bool) -> Result<Destination, Error> {
         if let Some(Preview { records, output }) = self.options.preview.take() {
             return Ok(Destination::Preview { records, output });
         }
@@ -196,6 +271,8 @@ impl Pipeline {
         let open = self.config.open_sink.take().ok_or_else(fault_of_ours)?;
         let mut context = SinkContext::new(self.run_id.as_str());
         context.pipeline_name = self.config.pipeline_name.as_deref().map(Arc::from);
+        context.on_wait = self.options.on_wait.clone();
+        context.examined = examined;
         open(context).await.map(Destination::Sink)
     }
 
@@ -237,6 +314,17 @@ impl Pipeline {
         try_lock(directory, true).await
     }
 
+    /// Which bound the run has come up against, if nothing else has ended it.
+    fn bound(&self, run: &Run, settled: bool) -> Option<Error> {
+        if let Some(bound) = self.control.bound() {
+            // A deadline that comes when all is done is none.
+            return (!(run.course.complete && settled)).then(|| limits::error(bound));
+        }
+        let tally = run.tally.as_ref().filter(|_| run.course.complete && !run.course.interrupted)?;
+        let (failed, all) = tally.failed();
+        self.config.limits.exceeded_at_end(failed, all, tally.counts().read).map(limits::error)
+    }
+
     fn finish(mut self, mut run: Run, sends: bool) -> Finished {
         let mut warnings = std::mem::take(&mut self.config.warnings);
         warnings.append(&mut self.control.take_source_warnings());
@@ -255,6 +343,10 @@ impl Pipeline {
             invalid = tally.invalid_records();
             example = tally.example().cloned();
             dead_letters = tally.letters().map(DeadLetters::report).unwrap_or_default();
+        }
+        let settled = proposals.rejected + proposals.undelivered + invalid == 0;
+        if run.course.failure.is_none() && !run.skipped {
+            run.course.failure = self.bound(&run, settled);
         }
         if run.skipped {
             warnings.push("skipped: another run of this pipeline is under way".into());
@@ -303,6 +395,7 @@ impl Pipeline {
                 .map(|embedded| Look { urn: example, data: embedded.data })
                 .filter(|_| sends),
             source_bytes: run.source_bytes,
+            replayed: self.replay.take().map(|replay| replay.letters),
             report,
             failure: run.course.failure,
             skipped: run.skipped,
@@ -330,7 +423,12 @@ struct Run {
 fn outcome(course: &Course, proposals: &ProposalCounts, invalid: u64, sends: bool) -> RunOutcome {
     let settled = proposals.rejected + proposals.undelivered + invalid == 0;
     match &course.failure {
-        Some(error) if matches!(error.kind(), ErrorKind::Refused | ErrorKind::Disk) => {
+        Some(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::Refused | ErrorKind::Disk | ErrorKind::Limit | ErrorKind::OutputClosed
+            ) =>
+        {
             RunOutcome::of_failure(error.kind())
         }
         _ if course.interrupted && !(course.complete && settled) => RunOutcome::Interrupted,
@@ -350,6 +448,16 @@ async fn before_stop<T>(control: &RunControl, work: impl Future<Output = T>) -> 
         () = control.stopped() => None,
         done = work => Some(done),
     }
+}
+
+/// Stops the run when its time is over. Never ends: the run does.
+async fn deadline_over(control: RunControl, deadline: Option<Duration>) -> Infallible {
+    if let Some(deadline) = deadline {
+        tokio::time::sleep(deadline).await;
+        let friendly = SignedDuration::try_from(deadline).unwrap_or(SignedDuration::MAX);
+        control.stop_at_bound(|| format!("stopped: the deadline of {friendly:#} is over"));
+    }
+    std::future::pending().await
 }
 
 /// Taking a lock blocks, and waiting for one may do so for ever.

@@ -4,10 +4,11 @@ use std::fmt;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::lock::IfRunning;
 use crate::auth::TokenProvider;
-use crate::sink::SinkRegistry;
+use crate::sink::{OnWait, SinkRegistry};
 use crate::source::SourceRegistry;
 
 /// What a run is asked to do beside its recipe.
@@ -35,6 +36,14 @@ pub struct Options {
     pub state_dir: Option<PathBuf>,
     /// What to do when another run of this pipeline is under way.
     pub if_running: IfRunning,
+    /// Told when a server is away that the run waits for; by default the log is.
+    pub on_wait: OnWait,
+    /// The run ends after this time: nothing more is read, what is under way gets 20 seconds to be settled, and the rest is
+    /// left for a later run.
+    pub deadline: Option<Duration>,
+    /// A file that [`write_metrics`](super::write_metrics) is going to write: a run that finds that it cannot be written
+    /// does not begin.
+    pub metrics_file: Option<PathBuf>,
 }
 
 /// What a preview shows, and where.

@@ -1,17 +1,19 @@
 //! What a run says of itself, for machines: the report.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::whole_file;
 use crate::auth::Diagnosis;
 use crate::sink::{RequestCounts, SinkSummary, TokenSummary};
 use crate::{Error, ErrorKind};
 
 /// The name and version of the report's form.
 pub const SCHEMA: &str = "datahub-emit/report/1";
+
+/// What messages call the file.
+pub(super) const WHAT: &str = "the report";
 
 /// Everything that a run can say of itself. Serialised, it is the JSON report.
 #[derive(Clone, Debug, Serialize)]
@@ -304,8 +306,7 @@ impl Report {
     /// # Errors
     /// Of kind [`ErrorKind::Disk`] when it cannot be written.
     pub fn write_to(&self, path: &Path) -> Result<(), Error> {
-        let text = self.to_json()?;
-        write_whole(path, &text).map_err(|error| cannot_write(path, error))
+        whole_file::write(path, WHAT, &self.to_json()?)
     }
 }
 
@@ -316,6 +317,7 @@ impl RunOutcome {
             ErrorKind::Input | ErrorKind::Locked => Self::Invalid,
             ErrorKind::Refused => Self::Refused,
             ErrorKind::Unreachable => Self::Unreachable,
+            ErrorKind::OutputClosed => Self::Interrupted,
             _ => Self::Partial,
         }
     }
@@ -338,55 +340,6 @@ impl RunOutcome {
 pub(super) fn elapsed_ms(start: jiff::Timestamp) -> u64 {
     let elapsed = jiff::Timestamp::now().duration_since(start);
     u64::try_from(elapsed.as_millis()).unwrap_or_default()
-}
-
-/// Finds out, before anything is sent, that a report could not be written to `path`.
-///
-/// # Errors
-/// Of kind [`ErrorKind::Disk`] when its directory is not there, or takes no file.
-pub(super) fn check_writable(path: &Path) -> Result<(), Error> {
-    let checked = if is_special(path) {
-        OpenOptions::new().write(true).open(path).map(drop)
-    } else {
-        tempfile::tempfile_in(directory(path)).map(drop)
-    };
-    checked.map_err(|error| cannot_write(path, error))
-}
-
-fn cannot_write(path: &Path, error: std::io::Error) -> Error {
-    Error::new(ErrorKind::Disk, format!("cannot write the report {}", path.display())).with_source(error)
-}
-
-/// Writes `text` under a temporary name beside `path` and renames it, so that no reader meets half a report. A path
-/// that is no regular file (`/dev/stdout`, a pipe) is written as it is: renaming would replace it.
-fn write_whole(path: &Path, text: &[u8]) -> std::io::Result<()> {
-    if is_special(path) {
-        let mut file = OpenOptions::new().write(true).open(path)?;
-        file.write_all(text)?;
-        return file.flush();
-    }
-    let mut builder = tempfile::Builder::new();
-    // A temporary file is readable by its owner alone; a report is an ordinary file, and is read by others.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.prefix(".report-").tempfile_in(directory(path))?;
-    file.write_all(text)?;
-    file.as_file().sync_data()?;
-    // Through a symbolic link, so that the link stays.
-    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    file.persist(target)?;
-    Ok(())
-}
-
-fn is_special(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file())
-}
-
-fn directory(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
 }
 
 #[cfg(test)]

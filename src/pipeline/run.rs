@@ -141,6 +141,7 @@ pub(super) async fn close(sink: &dyn Sink, tally: &Tally, control: &RunControl, 
             in_time(both).await
         }
     };
+    tally.sync_letters();
     if let Some(error) = sink.stopped().or(closed.err()).or_else(|| tally.broken()) {
         course.failure = Some(error);
     }

@@ -54,6 +54,29 @@ impl PipelineKey {
     }
 }
 
+/// Makes `directory` with all above it that is missing, so that it survives a loss of power: what is kept in it counts on
+/// that.
+pub(super) fn make_directory(directory: &Path) -> std::io::Result<()> {
+    let missing =
+        directory.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).count();
+    std::fs::create_dir_all(directory)?;
+    directory.ancestors().skip(1).take(missing).try_for_each(sync_directory)
+}
+
+/// Returns when the names in `directory` would survive a loss of power.
+#[cfg(unix)]
+pub(super) fn sync_directory(directory: &Path) -> std::io::Result<()> {
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    std::fs::File::open(directory)?.sync_all()
+}
+
+/// Elsewhere a directory cannot be opened, and need not be.
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "has the form that it has on Unix")]
+pub(super) fn sync_directory(_: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
 /// 16 hexadecimal digits that differ when any part does.
 fn short_hash<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
     let mut hasher = Sha256::new();

@@ -5,10 +5,12 @@ mod words;
 use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use self::words::{bytes, delivery_words, grouped, proposals, records, seconds, shell_word};
+use self::words::{bytes, delivery_words, grouped, proposals, records, seconds};
 use super::report::{Failure, FailureKind, Report, RunOutcome};
 use crate::Error;
+use crate::auth::Diagnosis;
 use crate::metadata::Urn;
+use crate::shell;
 
 /// Failures that a summary shows; the report lists more.
 const SHOWN_FAILURES: usize = 3;
@@ -31,6 +33,8 @@ pub struct Finished {
     pub look: Option<Look>,
     /// Bytes that the source has, where that is known.
     pub source_bytes: Option<u64>,
+    /// The dead letters that were sent again, where the run was a [replay](super::Pipeline::replay).
+    pub replayed: Option<PathBuf>,
     /// Nothing was done because another run of the pipeline was under way, and that was to be no failure.
     pub skipped: bool,
 }
@@ -89,7 +93,7 @@ impl fmt::Display for Summary<'_> {
         }
         self.write_warnings(f)?;
         if let Some(look) = &self.finished.look {
-            write_look(f, look, &shell_word(self.program))?;
+            write_look(f, look, &shell::word(self.program))?;
         }
         Ok(())
     }
@@ -136,7 +140,11 @@ impl<'a> Summary<'a> {
         }
         let done = delivery_words(report.sink.delivered_means);
         if report.outcome == RunOutcome::Delivered {
-            headline(f, "done", Tone::Good, &format!("{} {done}", proposals(counts.delivered)), self.color)?;
+            let mut text = format!("{} {done}", proposals(counts.delivered));
+            if counts.filtered > 0 {
+                write!(text, ", {} left out", grouped(counts.filtered)).unwrap_or_default();
+            }
+            headline(f, "done", Tone::Good, &text, self.color)?;
         } else {
             let text = format!("{} of {} {done}", grouped(counts.delivered), proposals(counts.read));
             headline(f, "partial", Tone::Bad, &text, self.color)?;
@@ -177,13 +185,15 @@ impl<'a> Summary<'a> {
                 write!(text, ", {}% of the input unread", percent.clamp(1, 100)).unwrap_or_default();
             }
         }
-        let recipe = self.recipe.to_string_lossy();
-        write!(
-            text,
-            "; to send everything again: {} ingest -c {}",
-            shell_word(self.program),
-            shell_word(&recipe)
-        )
+        let program = shell::word(self.program);
+        let recipe = shell::word(&self.recipe.to_string_lossy());
+        match &self.finished.replayed {
+            None => write!(text, "; to send everything again: {program} ingest -c {recipe}"),
+            Some(letters) => {
+                let letters = shell::word(&letters.to_string_lossy());
+                write!(text, "; to go on: {program} replay {letters} -c {recipe}")
+            }
+        }
         .unwrap_or_default();
         text
     }
@@ -272,11 +282,33 @@ pub fn explain(error: &Error, color: bool) -> String {
     Explained(error, color).to_string()
 }
 
+/// The text of a diagnosis that ends nothing, as a terminal shows it: a note, or why something is waited for.
+pub fn explain_note(diagnosis: &Diagnosis, color: bool) -> String {
+    struct Note<'a>(&'a Diagnosis, bool);
+    impl fmt::Display for Note<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            let head = if self.0.code.kind().is_some() { "waiting" } else { "note" };
+            write_diagnosis(f, head, Tone::Good, self.0, self.1)
+        }
+    }
+    Note(diagnosis, color).to_string()
+}
+
 fn write_error(f: &mut fmt::Formatter<'_>, error: &Error, color: bool) -> fmt::Result {
     let Some(diagnosis) = error.diagnosis() else {
         return headline(f, "error", Tone::Bad, &error.full_message(), color);
     };
-    headline(f, &format!("error[{}]", diagnosis.code), Tone::Bad, &diagnosis.summary, color)?;
+    write_diagnosis(f, "error", Tone::Bad, diagnosis, color)
+}
+
+fn write_diagnosis(
+    f: &mut fmt::Formatter<'_>,
+    head: &str,
+    tone: Tone,
+    diagnosis: &Diagnosis,
+    color: bool,
+) -> fmt::Result {
+    headline(f, &format!("{head}[{}]", diagnosis.code), tone, &diagnosis.summary, color)?;
     for observed in &diagnosis.evidence {
         line(f, "observed", observed)?;
     }
@@ -290,13 +322,13 @@ fn write_look(f: &mut fmt::Formatter<'_>, look: &Look, program: &str) -> fmt::Re
     match &look.data {
         None => {
             if let Some(urn) = &look.urn {
-                line(f, "look", &format!("{program} get {} --server embedded", shell_word(urn.as_str())))?;
+                line(f, "look", &format!("{program} get {} --server embedded", shell::word(urn.as_str())))?;
             }
             line(f, "serve", &format!("{program} gms serve"))
         }
         Some(data) => {
             let data = data.to_string_lossy();
-            line(f, "serve", &format!("{program} gms serve --data {}", shell_word(&data)))
+            line(f, "serve", &format!("{program} gms serve --data {}", shell::word(&data)))
         }
     }
 }

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::RunControl;
 use super::dead_letter::DeadLetters;
+use super::limits::Limits;
 use super::report::{Failure, FailureKind, ProposalCounts};
 use crate::Error;
 use crate::emitter::{Observer, Outcome, UndeliveredReason};
@@ -29,6 +31,8 @@ pub(super) struct Tally {
     example: OnceLock<Urn>,
     failures: Mutex<Failures>,
     letters: Option<DeadLetters>,
+    /// How much may fail, and what is stopped then.
+    watch: Option<(Limits, RunControl)>,
 }
 
 #[derive(Debug, Default)]
@@ -52,7 +56,13 @@ impl Tally {
             example: OnceLock::new(),
             failures: Mutex::default(),
             letters,
+            watch: None,
         }
+    }
+
+    /// Stops the run when more fails than `limits` allow.
+    pub(super) fn watched(self, limits: Limits, control: RunControl) -> Self {
+        Self { watch: Some((limits, control)), ..self }
     }
 
     /// A proposal was read.
@@ -87,6 +97,13 @@ impl Tally {
             message: record.reason.clone(),
             kind: FailureKind::Invalid,
         });
+        self.look_at_limits();
+    }
+
+    /// Puts the letters on the disk for good. Proposals whose letters could not be kept are undelivered after all.
+    pub(super) fn sync_letters(&self) {
+        let lost = self.letters.as_ref().map_or(0, DeadLetters::sync);
+        self.rejected.fetch_sub(lost, Ordering::Release);
     }
 
     /// Why there is no use in going on, if there is none: a letter could not be kept.
@@ -120,6 +137,21 @@ impl Tally {
         let mut listed = std::mem::take(&mut failures.listed);
         listed.append(&mut failures.undelivered);
         (listed, failures.dropped)
+    }
+
+    /// How many failed, and of how many that are settled.
+    pub(super) fn failed(&self) -> (u64, u64) {
+        let counts = self.counts();
+        let failed = counts.rejected + self.invalid_records();
+        (failed, counts.delivered + counts.filtered + failed)
+    }
+
+    fn look_at_limits(&self) {
+        let Some((limits, control)) = &self.watch else { return };
+        let (failed, settled) = self.failed();
+        if let Some(exceeded) = limits.exceeded(failed, settled) {
+            control.stop_at_bound(|| exceeded);
+        }
     }
 
     fn failures(&self) -> MutexGuard<'_, Failures> {
@@ -163,6 +195,7 @@ impl Observer for Tally {
                 // Also one that could not be kept was refused: that is what the user has to know of it.
                 let kind = FailureKind::Rejected;
                 self.failures().list(failure(kind, &proposal, rejection.status, rejection.message));
+                self.look_at_limits();
             }
             Outcome::Undelivered(undelivered) => {
                 let mut failures = self.failures();
@@ -266,6 +299,7 @@ mod tests {
             deliver(&tally, number).settle(rejected());
         }
         assert_eq!(tally.counts().rejected, 250);
+        tally.sync_letters();
         assert_eq!(tally.letters().unwrap().report().records, 250);
         assert_eq!(tally.take_failures().0.len(), LISTED_FAILURES);
     }

@@ -13,7 +13,7 @@ use crate::emitter::Delivery;
 /// sink prints Python's idea of the record, which nothing reads.)
 ///
 /// When whoever reads standard output ends, as `head` does, the sink [stops](Sink::stopped) with an error of kind
-/// [`Disk`](crate::ErrorKind::Disk): proposals that were read and not printed are undelivered.
+/// [`OutputClosed`](crate::ErrorKind::OutputClosed): proposals that were read and not printed are undelivered.
 #[derive(Debug)]
 pub struct ConsoleSink {
     stream: Stream,
@@ -48,6 +48,10 @@ impl Target for StandardOutput {
 
     fn is_prompt(&self) -> bool {
         false
+    }
+
+    fn may_be_left(&self) -> bool {
+        true
     }
 }
 

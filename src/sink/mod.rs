@@ -4,6 +4,7 @@
 pub mod blackhole;
 pub mod console;
 pub mod datahub_rest;
+mod examine;
 pub mod file;
 mod registry;
 mod stream;
@@ -15,10 +16,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-pub use registry::{OpenSink, SinkContext, SinkRegistry};
+pub use examine::{Examination, Step};
+pub use registry::{OnWait, OpenSink, SinkContext, SinkRegistry};
 
 use crate::Error;
 use crate::emitter::Delivery;
+use crate::gms::Client;
 
 /// A future on the heap, as the methods of [`Sink`] return it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -41,6 +44,18 @@ pub trait Sink: Send + Sync {
 
     /// What the report says of the sink.
     fn summary(&self) -> SinkSummary;
+
+    /// Looks whether a run could deliver here, step by step. With `write`, one harmless write is made and taken back. A sink
+    /// that has nothing to ask has no steps.
+    fn examine(&self, write: bool) -> BoxFuture<'_, Examination> {
+        let _ = write;
+        Box::pin(async { Examination::default() })
+    }
+
+    /// The GMS that it writes to, if it writes to one: for whoever has something to ask there.
+    fn gms(&self) -> Option<&Client> {
+        None
+    }
 }
 
 /// What a run's report says of its sink.

@@ -1,13 +1,44 @@
 //! Which sinks there are.
 
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::blackhole::BlackholeSink;
 use super::console::ConsoleSink;
 use super::file::{FileSink, FileSinkConfig};
 use super::{BoxFuture, Sink};
+use crate::auth::Diagnosis;
 use crate::registry::Registry;
 use crate::{Error, ErrorKind};
+
+/// Told what is the matter with a server that is waited for, and for how long it will be.
+#[derive(Clone, Default)]
+pub struct OnWait(Option<Arc<Tell>>);
+
+type Tell = dyn Fn(&Diagnosis, Duration) + Send + Sync;
+
+impl OnWait {
+    /// Calls `tell` at the first failure of a server that may yet come.
+    pub fn new(tell: impl Fn(&Diagnosis, Duration) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(tell)))
+    }
+
+    pub(crate) fn tell(&self, diagnosis: &Diagnosis, patience: Duration) {
+        let Some(tell) = &self.0 else {
+            let seconds = patience.as_secs();
+            tracing::warn!(code = %diagnosis.code, "{}; waiting for up to {seconds} s", diagnosis.summary);
+            return;
+        };
+        tell(diagnosis, patience);
+    }
+}
+
+impl fmt::Debug for OnWait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("OnWait").field(&self.0.is_some()).finish()
+    }
+}
 
 /// What a sink may want to know of the run that it is opened for.
 #[derive(Clone, Debug)]
@@ -17,12 +48,16 @@ pub struct SinkContext {
     pub run_id: Arc<str>,
     /// The recipe's `pipeline_name`.
     pub pipeline_name: Option<Arc<str>>,
+    /// Told when a server is waited for.
+    pub on_wait: OnWait,
+    /// The sink is opened to be [examined](super::Sink::examine), which asks more than opening does.
+    pub examined: bool,
 }
 
 impl SinkContext {
     /// A run without a pipeline name.
     pub fn new(run_id: impl Into<Arc<str>>) -> Self {
-        Self { run_id: run_id.into(), pipeline_name: None }
+        Self { run_id: run_id.into(), pipeline_name: None, on_wait: OnWait::default(), examined: false }
     }
 
     /// Sets the pipeline's name.

@@ -35,6 +35,8 @@ pub(super) struct Stream {
 pub(super) struct Shared {
     /// What is written to, for messages.
     name: String,
+    /// A reader that goes away has seen enough.
+    may_be_left: bool,
     state: Mutex<State>,
     wake: Condvar,
 }
@@ -67,6 +69,7 @@ pub(super) enum Phase {
 /// Why writing failed; can make any number of errors.
 #[derive(Clone, Debug)]
 pub(super) struct Fault {
+    kind: ErrorKind,
     message: String,
     cause: String,
 }
@@ -88,6 +91,7 @@ impl Stream {
     pub(super) fn start(name: String, target: Box<dyn Target>, layout: Layout) -> Result<Self, Error> {
         let shared = Arc::new(Shared {
             name,
+            may_be_left: target.may_be_left(),
             state: Mutex::new(State { phase: Phase::Open, queue: VecDeque::new(), encoded: Vec::new() }),
             wake: Condvar::new(),
         });
@@ -193,7 +197,7 @@ impl fmt::Debug for Stream {
 
 impl Fault {
     pub(super) fn error(&self) -> Error {
-        Error::new(ErrorKind::Disk, self.message.clone()).with_source(self.cause.clone())
+        Error::new(self.kind, self.message.clone()).with_source(self.cause.clone())
     }
 }
 
@@ -204,14 +208,18 @@ impl Shared {
     }
 
     fn fault(&self, what: &str, cause: &str) -> Fault {
-        Fault { message: format!("{}: {what}", self.name), cause: cause.into() }
+        Fault { kind: ErrorKind::Disk, message: format!("{}: {what}", self.name), cause: cause.into() }
     }
 
     /// Why a delivery can't be taken any more.
     fn undelivered(&self) -> Undelivered {
         match &self.lock().phase {
             Phase::Failed(fault) => Undelivered {
-                reason: UndeliveredReason::Disk,
+                reason: if fault.kind == ErrorKind::Disk {
+                    UndeliveredReason::Disk
+                } else {
+                    UndeliveredReason::Closed
+                },
                 message: format!("{}: {}", fault.message, fault.cause),
             },
             _ => Undelivered {
@@ -281,7 +289,11 @@ impl Shared {
 impl Shared {
     pub(super) fn broken(&self, error: &io::Error) -> Fault {
         if error.kind() == io::ErrorKind::BrokenPipe {
-            return self.fault("cannot write", "the program that read it has ended (broken pipe)");
+            let fault = self.fault("cannot write", "the program that read it has ended (broken pipe)");
+            return Fault {
+                kind: if self.may_be_left { ErrorKind::OutputClosed } else { fault.kind },
+                ..fault
+            };
         }
         self.fault("cannot write", &error.to_string())
     }

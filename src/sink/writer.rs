@@ -19,6 +19,11 @@ pub(super) trait Target: Write + Send {
     /// Puts what was written in its final place. Dropping the target instead leaves no trace where that can be done.
     fn finish(self: Box<Self>) -> io::Result<()>;
 
+    /// Whether a reader that goes away means that enough was seen, and not that something is wrong.
+    fn may_be_left(&self) -> bool {
+        false
+    }
+
     /// Whether a write ends soon whatever others do, so that dropping the sink may wait for it.
     fn is_prompt(&self) -> bool;
 }

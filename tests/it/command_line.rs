@@ -54,6 +54,7 @@ fn help_has_examples() {
         &["--help"][..],
         &["ingest", "--help"],
         &["check", "--help"],
+        &["replay", "--help"],
         &["get", "--help"],
         &["put", "--help"],
         &["gms", "serve", "--help"],

@@ -8,23 +8,29 @@
 )]
 
 mod command_line;
+mod cron;
 mod dead_letters;
 mod delivery;
+mod diagnoses;
 mod endpoints;
 mod failures;
 mod first_run;
 mod gms_commands;
 #[cfg(target_os = "linux")]
 mod memory;
+mod peers;
 mod recipe_mistakes;
 mod recipes;
 mod refusals;
+mod replay;
 mod report;
 mod round_trip;
 mod sandbox;
+mod schedules;
 mod scripted_gms;
 mod secrets;
 mod server;
+mod signals;
 mod token_commands;
 mod tokens;
 mod wire;

@@ -62,9 +62,9 @@ fn replaces_an_older_report() {
 #[test]
 fn a_missing_directory_is_found_before_the_run() {
     let directory = tempfile::tempdir().unwrap();
-    let error = check_writable(&directory.path().join("no/report.json")).unwrap_err();
+    let error = whole_file::check_writable(&directory.path().join("no/report.json"), WHAT).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Disk);
-    check_writable(&directory.path().join("report.json")).unwrap();
+    whole_file::check_writable(&directory.path().join("report.json"), WHAT).unwrap();
 }
 
 #[cfg(target_os = "linux")]

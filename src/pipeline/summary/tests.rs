@@ -29,7 +29,7 @@ fn report() -> Report {
 }
 
 fn finished(report: Report, failure: Option<Error>) -> Finished {
-    Finished { report, failure, look: None, source_bytes: Some(2_000_000), skipped: false }
+    Finished { report, failure, look: None, source_bytes: Some(2_000_000), replayed: None, skipped: false }
 }
 
 fn text(finished: &Finished) -> String {
@@ -140,5 +140,5 @@ fn figures_are_read_at_a_glance() {
     );
     assert_eq!([bytes(1_023), bytes(1_024), bytes(1_610_612_736)], ["1023 bytes", "1.0 KiB", "1.5 GiB"]);
     assert_eq!([seconds(412), seconds(61_000), seconds(192_000)], ["0.41 s", "61 s", "3 min 12 s"]);
-    assert_eq!([shell_word("a/b.c"), shell_word("it's")], ["a/b.c", r"'it'\''s'"]);
+    assert_eq!([shell::word("a/b.c"), shell::word("it's")], ["a/b.c", r"'it'\''s'"]);
 }

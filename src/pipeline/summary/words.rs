@@ -49,13 +49,3 @@ pub(super) fn seconds(milliseconds: u64) -> String {
         _ => format!("{} min {} s", milliseconds / 60_000, milliseconds / 1000 % 60),
     }
 }
-
-/// `text` as one word of a POSIX shell.
-pub(super) fn shell_word(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:,=@%+".contains(&byte);
-    if !text.is_empty() && text.bytes().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
-}

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::auth::TokenProvider;
 use crate::emitter::{Emitter, EmitterBuilder, MAX_BATCH, SinkMode};
-use crate::gms::{ClientMode, EmitMode, Endpoint, RetryPolicy, TlsSettings};
+use crate::gms::{ClientMode, EmitMode, Endpoint, Patience, RetryPolicy, TlsSettings};
 use crate::recipe::{Environment, Fields};
 
 use delivery::Delivery;
@@ -18,6 +18,9 @@ pub use destination::{Overrides, Server};
 
 /// A week: enough for a cron job to tell before it breaks.
 const WARN_BEFORE_EXPIRY: Duration = Duration::from_secs(7 * 86_400);
+
+/// About as long as DataHub's own client tries at a server that is away.
+const WAIT_FOR_SERVER: Duration = Duration::from_secs(30);
 
 /// A year: whoever waits longer has made a mistake.
 const LONGEST_TIMEOUT: f64 = 366.0 * 86_400.0;
@@ -39,6 +42,8 @@ pub struct DatahubRestConfig {
     component: Option<String>,
     /// `warn_before_expiry`. Default 7 days.
     pub(super) warn_before_expiry: Duration,
+    /// `wait_for_server`. Default 30 seconds; none where `retry_max_times` is 0.
+    pub(super) patience: Patience,
 }
 
 /// How much at a time.
@@ -70,17 +75,25 @@ impl DatahubRestConfig {
         });
         let component = fields.string("datahub_component");
         let warn_before_expiry = fields.duration("warn_before_expiry").unwrap_or(WARN_BEFORE_EXPIRY);
+        let retry = read_retry(fields, environment);
+        let patience = match fields.duration("wait_for_server") {
+            Some(asked) => Patience::Asked(asked),
+            // Who wants nothing tried again wants no waiting either.
+            None if retry.max_times == 0 => Patience::Preset(Duration::ZERO),
+            None => Patience::Preset(WAIT_FOR_SERVER),
+        };
         destination::guard_transport(fields, server.as_ref(), tokens.is_some(), warnings);
         let config = Self {
             delivery: Delivery::read(fields, environment, warnings),
             limits: Limits::read(fields, environment),
-            retry: read_retry(fields, environment),
+            retry,
             timeout: read_timeout(fields, warnings),
             extra_headers: fields.string_map("extra_headers", true).unwrap_or_default(),
             tls: read_tls(fields, environment),
             tcp_keepalive: tcp_keepalive.unwrap_or(false),
             component: component.or_else(|| environment.get("DATAHUB_COMPONENT").map(str::to_owned)),
             warn_before_expiry,
+            patience,
             // Last, so that the other keys' mistakes are told together with this one.
             server: server?,
             tokens,
@@ -101,6 +114,11 @@ impl DatahubRestConfig {
     /// `emit_mode`. By default what the mode says.
     pub fn emit_mode(&self) -> EmitMode {
         self.delivery.emit_mode
+    }
+
+    /// `retry_status_codes` and `retry_max_times`.
+    pub(super) fn retry(&self) -> &RetryPolicy {
+        &self.retry
     }
 
     /// An emitter with these settings.

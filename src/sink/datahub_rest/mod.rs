@@ -1,6 +1,7 @@
 //! The `datahub-rest` sink: delivers to a GMS.
 
 mod config;
+mod examination;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,11 +10,11 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{BoxFuture, RequestCounts, Sink, SinkSummary, TokenSummary};
+use super::{BoxFuture, Examination, RequestCounts, Sink, SinkContext, SinkSummary, TokenSummary};
 use crate::Error;
-use crate::auth::{FixedToken, Token, TokenFacts, TokenSource, forecast};
+use crate::auth::{Diagnosis, FixedToken, Token, TokenFacts, TokenSource, forecast};
 use crate::emitter::{Delivery, Emitter, SinkMode};
-use crate::gms::{EmitMode, Endpoint, ServerConfig};
+use crate::gms::{Client, EmitMode, Endpoint, Patience, ServerConfig};
 
 pub use config::{DatahubRestConfig, Overrides, Server};
 
@@ -54,14 +55,19 @@ pub struct DatahubRestSink {
 }
 
 impl DatahubRestSink {
-    /// Connects, and makes sure that a GMS answers before anything is read.
+    /// Connects, and makes sure before anything is read that a GMS answers, and that it takes the token, as far as it tells
+    /// before a write. A server that is away is waited for (`wait_for_server`).
+    ///
+    /// An older GMS tells nothing of a token in `/config`. The first write asks it then: what is refused there costs no more
+    /// than what is in flight at that moment, and another question on every run would cost all who are not refused.
     ///
     /// # Errors
-    /// When nothing answers or something that is no GMS; when a certificate or header cannot be used; when the recipe
-    /// wants the embedded GMS and `start_embedded` is absent or fails.
+    /// When nothing answers or something that is no GMS; when the token is refused; when a certificate or header cannot be
+    /// used; when the recipe wants the embedded GMS and `start_embedded` is absent or fails.
     pub async fn open(
         config: DatahubRestConfig,
         start_embedded: Option<&StartEmbedded>,
+        context: &SinkContext,
     ) -> Result<Self, Error> {
         let (mode, endpoint, emit_mode) = (config.mode(), config.endpoint(), config.emit_mode());
         let (builder, embedded) = match &config.server {
@@ -80,7 +86,19 @@ impl DatahubRestSink {
             }
         };
         let emitter = builder.build()?;
+        // Whoever only wants to know wants to know now.
+        let patience = if context.examined { Patience::Preset(Duration::ZERO) } else { config.patience };
+        let (Patience::Asked(time) | Patience::Preset(time)) = patience;
+        let tell = |diagnosis: &Diagnosis| context.on_wait.tell(diagnosis, time);
+        emitter.client().await_server(patience, tell).await?;
         let server = emitter.server_config().await?;
+        // The embedded GMS has made the token itself; and without one there is nothing to try.
+        if embedded.is_none()
+            && emitter.client().token().is_some_and(|token| !token.empty)
+            && !context.examined
+        {
+            emitter.client().standing(config.retry()).await?;
+        }
         tracing::info!(
             server = %emitter.client().server(),
             version = server.version.as_deref().unwrap_or("unknown"),
@@ -137,6 +155,10 @@ impl Sink for DatahubRestSink {
         })
     }
 
+    fn examine(&self, _: bool) -> BoxFuture<'_, Examination> {
+        Box::pin(self.examination())
+    }
+
     fn summary(&self) -> SinkSummary {
         let counts = self.emitter.counts();
         SinkSummary {
@@ -154,6 +176,10 @@ impl Sink for DatahubRestSink {
             token: summary(self.emitter.client().token().as_deref()),
             warnings: self.warnings(),
         }
+    }
+
+    fn gms(&self) -> Option<&Client> {
+        Some(self.emitter.client())
     }
 }
 

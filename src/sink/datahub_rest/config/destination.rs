@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::auth;
-use crate::auth::{FixedToken, TokenProvider, TokenSource};
+use crate::auth::{Diagnosis, FixedToken, TokenProvider, TokenSource};
 use crate::gms::{GmsEnvironment, ServerAddress};
 use crate::recipe::{Environment, Fields};
 
@@ -158,12 +158,13 @@ pub(super) fn guard_transport(
     if !has_token || address.is_https() || address.is_loopback() {
         return;
     }
-    let what = format!("the token would go to {} unencrypted (auth.insecure-transport)", address.host());
+    let Diagnosis { code, summary, fixes, .. } = Diagnosis::insecure_transport(server, address.host());
+    let fix = fixes.join("; ");
     if required {
-        fields.mistake("server", format!("{what}, and `require_https` is true: write https://…"));
+        fields.mistake("server", format!("{summary} ({code}), and `require_https` is true; {fix}"));
     } else {
         warnings.push(format!(
-            "{what}: write https://… where the server speaks it; `require_https: true` insists on it"
+            "{summary} ({code}): where the server speaks https, {fix}; `require_https: true` insists on it"
         ));
     }
 }

@@ -1,0 +1,191 @@
+//! What `ingest` and `replay` have in common: the options of a run, and how it is carried out and told.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use datahub_emitter::pipeline::{
+    Finished, IfRunning, Options, Pipeline, Report, RunOutcome, explain, explain_note, write_metrics,
+};
+use datahub_emitter::sink::OnWait;
+use datahub_emitter::{Error, ErrorKind};
+
+use super::check::duration;
+use super::exit::Exit;
+use super::output;
+use super::progress::Screen;
+use super::signals::Signals;
+
+/// The sink whose records go to standard output.
+const CONSOLE: &str = "console";
+
+/// Options that every run takes.
+#[derive(Debug, Args)]
+pub(crate) struct RunFlags {
+    /// Writes the report to this file.
+    #[arg(long, value_name = "FILE")]
+    report_to: Option<PathBuf>,
+    /// Keeps what GMS rejects, and what cannot be understood, in this file.
+    #[arg(long, value_name = "FILE")]
+    dead_letters: Option<PathBuf>,
+    /// Keeps the state of pipelines below this directory; by default ~/.local/state/datahub-emit.
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// What to do when this pipeline is running already.
+    #[arg(long, value_enum, default_value_t = WhenRunning::Fail, value_name = "WHAT")]
+    if_running: WhenRunning,
+    /// Ends the run after this time, for example `30m`: nothing more is read, what is under way is settled, exit code 1.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    deadline: Option<Duration>,
+    /// Writes what became of the run to this file, for Prometheus (the textfile collector of `node_exporter`).
+    #[arg(long, value_name = "FILE")]
+    metrics_file: Option<PathBuf>,
+    /// Ends with exit code 1 if there were warnings.
+    #[arg(long)]
+    strict_warnings: bool,
+    /// Shows no progress.
+    #[arg(long)]
+    no_progress: bool,
+    /// Prints the report on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum WhenRunning {
+    /// End with exit code 5.
+    Fail,
+    /// End with exit code 0.
+    Skip,
+    /// Wait for it to end.
+    Wait,
+}
+
+impl RunFlags {
+    /// What they mean to a pipeline.
+    pub(crate) fn apply(&self, options: &mut Options) {
+        options.report_to.clone_from(&self.report_to);
+        options.dead_letters.clone_from(&self.dead_letters);
+        options.state_dir.clone_from(&self.state_dir);
+        options.deadline = self.deadline;
+        options.metrics_file.clone_from(&self.metrics_file);
+        options.if_running = match self.if_running {
+            WhenRunning::Fail => IfRunning::Fail,
+            WhenRunning::Skip => IfRunning::Skip,
+            WhenRunning::Wait => IfRunning::Wait,
+        };
+    }
+
+    /// Finds what the recipe and the command line cannot have at once.
+    pub(crate) fn check(&self, pipeline: &Pipeline) -> Result<(), Error> {
+        if self.json && pipeline.types().1 == CONSOLE {
+            return Err(Error::new(
+                ErrorKind::Input,
+                "--json and `sink: {type: console}` do not go together: both write to standard output; --report-to FILE \
+                 keeps the report apart",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Carries a run out, and tells what came of it. `recipe` is the recipe's path as it was given.
+    pub(crate) async fn run(
+        &self,
+        prepare: impl FnOnce() -> Result<Pipeline, Error>,
+        recipe: &Path,
+        screen: &Screen,
+    ) -> Result<Exit, Error> {
+        let started_at = jiff::Timestamp::now();
+        let pipeline = match prepare() {
+            Ok(pipeline) => pipeline,
+            Err(error) => {
+                self.tell_of_no_run(&Report::without_run(&error, started_at), &error, screen);
+                return Err(error);
+            }
+        };
+        let (finished, interrupted) = self.carry_out(pipeline, screen, Signals::listen()?).await;
+        let mut exit = Exit::of_run(&finished, interrupted);
+        let warned = exit == Exit::Done && self.strict_warnings && !finished.report.warnings.is_empty();
+        if warned {
+            exit = Exit::Failed;
+        }
+        // No one reads on: whoever has seen enough does not want to hear of it.
+        if exit != Exit::OutputClosed && (exit != Exit::Done || !screen.quiet()) {
+            let summary = finished.summary(recipe, screen.color());
+            screen.say(&summary.called(&program()).to_string());
+        }
+        if warned {
+            screen.say("error: there were warnings, and --strict-warnings was given\n");
+        }
+        if self.json {
+            output::write(&finished.report.to_json()?)?;
+        }
+        if let Err(error) = self.write_metrics(&finished, exit) {
+            // That the file has no place was found out before the run, and told.
+            if exit != Exit::Disk {
+                screen.say(&explain(&error, screen.color()));
+            }
+            // What ended the run matters more.
+            return Ok(if exit == Exit::Done { Exit::of(&error) } else { exit });
+        }
+        Ok(exit)
+    }
+
+    /// The run that holds the lock writes the file, and not one that found it held.
+    fn write_metrics(&self, finished: &Finished, exit: Exit) -> Result<(), Error> {
+        let Some(path) = &self.metrics_file else { return Ok(()) };
+        if finished.skipped || exit == Exit::Locked || finished.report.outcome == RunOutcome::DryRun {
+            return Ok(());
+        }
+        write_metrics(path, &finished.report, exit.code())
+    }
+
+    fn tell_of_no_run(&self, report: &Report, error: &Error, screen: &Screen) {
+        let mut told = Vec::new();
+        if self.json {
+            told.push(report.to_json().and_then(|text| output::write(&text)));
+        }
+        if let Some(path) = &self.report_to {
+            told.push(report.write_to(path));
+        }
+        if let Some(path) = &self.metrics_file {
+            told.push(write_metrics(path, report, Exit::of(error).code()));
+        }
+        // What the user has to mend first is what decides how it ends.
+        for on_top in told.into_iter().filter_map(Result::err) {
+            screen.say(&explain(&on_top, screen.color()));
+        }
+    }
+
+    async fn carry_out(&self, mut pipeline: Pipeline, screen: &Screen, signals: Signals) -> (Finished, Exit) {
+        let control = pipeline.control();
+        let told = screen.clone();
+        pipeline.on_wait(OnWait::new(move |diagnosis, patience| {
+            let seconds = patience.as_secs();
+            let text = explain_note(diagnosis, told.color());
+            told.say(&format!("{text}  waiting   for up to {seconds} s (wait_for_server)\n"));
+        }));
+        let signal = OnceLock::new();
+        let progress = async {
+            if self.no_progress || screen.quiet() {
+                std::future::pending().await
+            } else {
+                screen.follow(control.clone()).await
+            }
+        };
+        let finished = tokio::select! {
+            finished = pipeline.run() => finished,
+            never = signals.govern(&signal, &control) => match never {},
+            never = progress => match never {},
+        };
+        (finished, signal.get().copied().unwrap_or(Exit::Interrupted))
+    }
+}
+
+/// How this program was called: a path stays one, so that a suggested command works from a checkout as well.
+fn program() -> String {
+    let called = std::env::args_os().next().unwrap_or_default();
+    let called = called.to_string_lossy();
+    if called.contains('/') { called.into_owned() } else { "datahub-emit".to_owned() }
+}

@@ -1,0 +1,231 @@
+//! What a run says of itself for Prometheus: a text file, as the textfile collector of `node_exporter` reads it.
+//!
+//! All of it is about the last run, but for the time of the last success: where a run fails, that is taken over from the
+//! file that was there before, so that an alert on its age needs no memory elsewhere.
+
+use std::fmt::{Arguments, Display, Write as _};
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::report::Report;
+use super::whole_file;
+use crate::Error;
+
+/// The name of the one metric that outlives a run.
+const LAST_SUCCESS: &str = "datahub_emit_last_success_timestamp_seconds";
+
+/// What messages call the file.
+pub(super) const WHAT: &str = "the metrics";
+
+/// A longer file is not ours.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// Writes the metrics of a run to `path`, whole or not at all. `exit_code` is how its process ends; 0 is a success. The time
+/// of the last success in a file that is there already stays, unless this run was one.
+///
+/// # Errors
+/// Of kind [`ErrorKind::Disk`](crate::ErrorKind::Disk) when the file cannot be written.
+pub fn write_metrics(path: &Path, report: &Report, exit_code: u8) -> Result<(), Error> {
+    let before = read_last_success(path);
+    let text = metrics(report, exit_code, Timestamp::now(), before);
+    whole_file::write(path, WHAT, text.as_bytes())
+}
+
+/// The last success that a file tells, as it is written there.
+fn read_last_success(path: &Path) -> Option<f64> {
+    // A pipe would be waited for.
+    if !std::fs::metadata(path).ok()?.is_file() {
+        return None;
+    }
+    let mut text = String::new();
+    File::open(path).ok()?.take(MAX_BYTES).read_to_string(&mut text).ok()?;
+    let line = text
+        .lines()
+        .find(|line| line.strip_prefix(LAST_SUCCESS).is_some_and(|rest| rest.starts_with(['{', ' '])))?;
+    let value: f64 = line.rsplit_once(' ')?.1.parse().ok()?;
+    value.is_finite().then_some(value)
+}
+
+fn metrics(report: &Report, exit_code: u8, now: Timestamp, before: Option<f64>) -> String {
+    let mut text = Exposition::new(report.pipeline_name.as_deref());
+    let succeeded = exit_code == 0;
+    text.metric(
+        "datahub_emit_build_info",
+        "The program that ran; always 1.",
+        &[(Some(("version", env!("CARGO_PKG_VERSION"))), &1)],
+    );
+    text.one(
+        "datahub_emit_run_success",
+        "Whether the last run ended with exit code 0.",
+        &u8::from(succeeded),
+    );
+    text.one("datahub_emit_run_exit_code", "The exit code of the last run.", &exit_code);
+    if let Ok(started_at) = report.started_at.parse() {
+        text.one(
+            "datahub_emit_run_start_timestamp_seconds",
+            "When the last run began.",
+            &seconds(started_at),
+        );
+    }
+    text.one("datahub_emit_run_end_timestamp_seconds", "When the last run ended.", &seconds(now));
+    text.one(
+        "datahub_emit_run_duration_seconds",
+        "How long the last run took.",
+        &format_args!("{}.{:03}", report.duration_ms / 1000, report.duration_ms % 1000),
+    );
+    let last_success = if succeeded { seconds(now) } else { before.unwrap_or_default() };
+    text.one(LAST_SUCCESS, "When a run last ended with exit code 0; 0 if none has yet.", &last_success);
+    let source = &report.source;
+    text.metric(
+        "datahub_emit_source_records",
+        "Records of the last run's source, by what they were.",
+        &[
+            (Some(("kind", "all")), &source.records),
+            (Some(("kind", "invalid")), &source.invalid),
+            (Some(("kind", "ignored")), &source.ignored),
+        ],
+    );
+    text.one("datahub_emit_source_bytes", "Bytes that the last run has read.", &source.bytes);
+    let complete = u8::from(source.complete);
+    text.one("datahub_emit_source_complete", "Whether the last run read its source to the end.", &complete);
+    let proposals = &report.proposals;
+    text.metric(
+        "datahub_emit_proposals",
+        "Proposals of the last run, by what became of them.",
+        &[
+            (Some(("outcome", "delivered")), &proposals.delivered),
+            (Some(("outcome", "rejected")), &proposals.rejected),
+            (Some(("outcome", "undelivered")), &proposals.undelivered),
+            (Some(("outcome", "filtered")), &proposals.filtered),
+        ],
+    );
+    let requests = &report.requests;
+    text.metric(
+        "datahub_emit_requests",
+        "Requests of the last run; retried ones are among those sent.",
+        &[
+            (Some(("kind", "sent")), &requests.sent),
+            (Some(("kind", "retried")), &requests.retried),
+            (Some(("kind", "split")), &requests.split),
+        ],
+    );
+    text.one("datahub_emit_request_bytes", "Bytes of the last run's request bodies.", &requests.bytes);
+    let letters = &report.dead_letters.records;
+    text.one("datahub_emit_dead_letters", "Dead letters that the last run has written.", letters);
+    text.one("datahub_emit_warnings", "Warnings of the last run.", &report.warnings.len());
+    if let Some(expires_at) = report.token.expires_at.as_deref().and_then(|time| time.parse().ok()) {
+        text.one(
+            "datahub_emit_token_expiry_timestamp_seconds",
+            "When the token of the last run expires.",
+            &seconds(expires_at),
+        );
+    }
+    text.text
+}
+
+fn seconds(time: Timestamp) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit")]
+    let milliseconds = time.as_millisecond() as f64;
+    milliseconds / 1000.0
+}
+
+/// The text format of Prometheus (`exposition_formats.md`).
+struct Exposition<'a> {
+    text: String,
+    pipeline: Option<&'a str>,
+}
+
+/// A sample: one more label, and the value.
+type Sample<'a> = (Option<(&'a str, &'a str)>, &'a dyn Display);
+
+impl<'a> Exposition<'a> {
+    fn new(pipeline: Option<&'a str>) -> Self {
+        Self { text: String::new(), pipeline }
+    }
+
+    fn one(&mut self, name: &str, help: &str, value: &dyn Display) {
+        self.metric(name, help, &[(None, value)]);
+    }
+
+    fn line(&mut self, line: Arguments<'_>) {
+        // Writing to a String does not fail.
+        self.text.write_fmt(line).unwrap_or_default();
+    }
+
+    fn metric(&mut self, name: &str, help: &str, samples: &[Sample<'_>]) {
+        self.line(format_args!("# HELP {name} {help}\n# TYPE {name} gauge\n"));
+        for (label, value) in samples {
+            let labels: Vec<String> = self
+                .pipeline
+                .map(|pipeline| ("pipeline", pipeline))
+                .into_iter()
+                .chain(*label)
+                .map(|(name, value)| format!("{name}=\"{}\"", escaped(value)))
+                .collect();
+            let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+            self.line(format_args!("{name}{labels} {value}\n"));
+        }
+    }
+}
+
+fn escaped(value: &str) -> String {
+    value.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    fn report() -> Report {
+        let mut report = Report::without_run(&Error::new(ErrorKind::Input, "no"), Timestamp::UNIX_EPOCH);
+        report.pipeline_name = Some("a \"b\" \\ c".into());
+        report.proposals.delivered = 3;
+        report
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn every_line_is_in_the_text_format() {
+        let text = metrics(&report(), 0, at(1_700_000_000), None);
+        assert!(text.ends_with('\n'));
+        let mut announced = Vec::new();
+        for line in text.lines() {
+            if let Some(rest) = line.strip_prefix("# TYPE ") {
+                let (name, kind) = rest.split_once(' ').unwrap();
+                assert_eq!(kind, "gauge");
+                assert!(!announced.contains(&name), "{name} is announced twice");
+                announced.push(name);
+            } else if !line.starts_with("# HELP ") {
+                let name = line.split(['{', ' ']).next().unwrap();
+                assert_eq!(announced.last(), Some(&name), "a sample under its own name");
+                let value: f64 = line.rsplit(' ').next().unwrap().parse().unwrap();
+                assert!(value >= 0.0);
+                assert!(line.contains(r#"{pipeline="a \"b\" \\ c""#), "{line}");
+            }
+        }
+        assert!(text.contains(r#"outcome="delivered"} 3"#), "{text}");
+        assert!(text.contains("datahub_emit_run_success{"), "{text}");
+    }
+
+    #[test]
+    fn a_failed_run_keeps_the_last_success() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("emit.prom");
+        let last = || read_last_success(&path).unwrap();
+        write_metrics(&path, &report(), 1).unwrap();
+        assert_eq!(last().to_bits(), 0.0_f64.to_bits());
+        write_metrics(&path, &report(), 0).unwrap();
+        let success = last();
+        assert!(success > 1_700_000_000.0);
+        write_metrics(&path, &report(), 3).unwrap();
+        assert_eq!(last().to_bits(), success.to_bits());
+        assert!(std::fs::read_to_string(&path).unwrap().contains("datahub_emit_run_exit_code{pipeline="));
+    }
+}

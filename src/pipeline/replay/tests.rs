@@ -1,0 +1,201 @@
+use std::path::Path;
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::lines::{Line, Text};
+use super::*;
+use crate::pipeline::dead_letter::DeadLetters;
+use crate::source::{InvalidRecord, RawRecord};
+
+fn letter(name: &str) -> String {
+    json!({
+        "entityType": "tag",
+        "entityUrn": format!("urn:li:tag:{name}"),
+        "changeType": "UPSERT",
+        "aspectName": "tagProperties",
+        "aspect": {"value": format!("{{\"name\":\"{name}\"}}"), "contentType": "application/json"},
+        "deadLetter": {"reason": "gms-rejected", "status": 422, "message": "{\"entityType\": no", "attempts": 1,
+            "origin": "mcps.json#12", "runId": "file-1", "at": "2026-11-23T20:15:02.480Z"},
+    })
+    .to_string()
+}
+
+fn raw(raw: &str) -> String {
+    json!({"deadLetter": {"reason": "invalid-record", "origin": "mcps.json#3", "at": "2026-11-23T20:15:02Z", "raw": raw}})
+        .to_string()
+}
+
+fn read(text: &[u8]) -> Vec<Content> {
+    let mut letters = Letters::new("letters.jsonl".into(), Timestamp::UNIX_EPOCH);
+    let mut lines = Lines::new(text);
+    let mut contents = Vec::new();
+    while let Some(line) = lines.next().unwrap() {
+        letters.read(&line, &mut contents);
+    }
+    contents
+}
+
+/// Names of the tags in proposals, and reasons of what is no proposal.
+fn told(contents: &[Content]) -> Vec<String> {
+    contents
+        .iter()
+        .flat_map(|content| match content {
+            Content::Proposals { proposals, .. } => {
+                proposals.iter().map(|proposal| proposal.urn.as_str().to_owned()).collect()
+            }
+            Content::Invalid(record) => vec![record.reason.clone()],
+            Content::Ignored(_, why) => vec![(*why).to_owned()],
+        })
+        .collect()
+}
+
+fn invalid(content: &Content) -> &InvalidRecord {
+    match content {
+        Content::Invalid(record) => record,
+        other => panic!("{other:?} is not invalid"),
+    }
+}
+
+#[test]
+fn a_letter_is_the_proposal_that_it_was_with_its_time_and_its_place() {
+    let contents = read(letter("a").as_bytes());
+    let [Content::Proposals { proposals, at }] = contents.as_slice() else { panic!("{contents:?}") };
+    assert_eq!(proposals[0].urn.as_str(), "urn:li:tag:a");
+    assert_eq!(proposals[0].origin.as_ref().unwrap().to_string(), "mcps.json#12");
+    assert_eq!(at.to_string(), "2026-11-23T20:15:02.48Z");
+}
+
+#[test]
+fn a_record_that_someone_put_right_by_hand_is_as_old_as_the_file() {
+    let corrected = letter("a").replace("deadLetter", "auditHeader");
+    let contents = read(corrected.as_bytes());
+    let [Content::Proposals { proposals, at }] = contents.as_slice() else { panic!("{contents:?}") };
+    assert_eq!((proposals.len(), *at), (1, Timestamp::from_microsecond(1).unwrap()));
+    assert_eq!(proposals[0].origin.as_ref().unwrap().to_string(), "letters.jsonl#0");
+}
+
+#[test]
+fn what_was_not_understood_is_read_once_more() {
+    let text = [raw(&letter("a")), raw("no json"), raw(r#"{"bucket": 1, "metrics": {}}"#)].join("\n");
+    let contents = read(text.as_bytes());
+    assert_eq!(told(&contents[..1]), ["urn:li:tag:a"]);
+    let still = invalid(&contents[1]);
+    assert_eq!((still.origin.to_string().as_str(), &still.raw), ("mcps.json#3", &RawRecord::of(b"no json")));
+    assert!(matches!(contents[2], Content::Ignored(..)));
+}
+
+#[test]
+fn a_long_record_is_looked_for_where_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("mcps.jsonl");
+    let record = letter("a");
+    std::fs::write(&path, format!("{record}\n{record}\n")).unwrap();
+    let place = |file: &Path, length: usize| {
+        let letter = json!({"deadLetter": {"origin": "mcps.jsonl#1", "file": file, "offset": record.len() + 1,
+            "length": length}});
+        read(letter.to_string().as_bytes())
+    };
+    assert_eq!(told(&place(&path, record.len())), ["urn:li:tag:a"]);
+    for contents in [place(&path, record.len() + 9), place(&directory.path().join("gone"), 9)] {
+        let record = invalid(&contents[0]);
+        assert!(record.reason.contains("cannot be read"), "{record:?}");
+        assert!(matches!(record.raw, RawRecord::Long { .. }), "{record:?}");
+    }
+}
+
+#[test]
+fn a_damaged_file_gives_back_all_that_is_whole_and_names_the_lines() {
+    let (a, b) = (letter("a"), letter("b"));
+    let (half, _) = a.split_at(a.len() / 2);
+    let text = format!("{a}\n{half}\n\n\0\0\0\0\n{b}\n{half}{b}\n{a}{b}\n{half}");
+    let told = told(&read(text.as_bytes()));
+    let whole: Vec<_> = told.iter().filter_map(|told| told.strip_prefix("urn:li:tag:")).collect();
+    assert_eq!(whole, ["a", "b", "b", "a", "b"]);
+    let damaged: Vec<_> =
+        told.iter().filter_map(|told| told.strip_prefix("line ")?.split(' ').next()).collect();
+    assert_eq!(damaged, ["2", "4", "6", "7", "8"], "{told:#?}");
+}
+
+#[test]
+fn bytes_that_are_no_text_do_no_harm() {
+    let text = [letter("a").as_bytes(), b"\n\xff\xfe\n", letter("b").as_bytes()].concat();
+    let contents = read(&text);
+    assert_eq!(contents.len(), 3);
+    assert_eq!(invalid(&contents[1]).raw, RawRecord::of(b"\xff\xfe"));
+}
+
+#[test]
+fn a_line_that_is_too_long_is_told_with_its_length() {
+    let mut letters = Letters::new("letters.jsonl".into(), Timestamp::UNIX_EPOCH);
+    let mut contents = Vec::new();
+    letters.read(&Line { number: 7, offset: 100, text: Text::TooLong(1 << 40) }, &mut contents);
+    let record = invalid(&contents[0]);
+    assert!(record.reason.starts_with("line 7 "), "{record:?}");
+    assert_eq!((record.origin.offset, &record.raw), (100, &RawRecord::Long { length: 1 << 40 }));
+}
+
+#[test]
+fn the_file_that_is_read_is_known_under_any_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let letters = directory.path().join("dead-letters.jsonl");
+    let replay = Replay { letters: letters.clone(), force: false };
+    assert!(replay.check().is_err());
+    std::fs::write(&letters, "").unwrap();
+    replay.check().unwrap();
+    assert!(replay.reads(&directory.path().join("./dead-letters.jsonl")));
+    assert!(!replay.reads(&directory.path().join("another.jsonl")));
+    assert_eq!(replay.beside(), directory.path().join("dead-letters-again.jsonl"));
+}
+
+proptest! {
+    /// Letters that were not touched come back in their order, whatever happens to the bytes of others.
+    #[test]
+    fn damage_costs_only_what_it_touches(
+        count in 2_usize..8,
+        damaged in any::<prop::sample::Index>(),
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+    ) {
+        let mut lines: Vec<Vec<u8>> = (0..count).map(|n| letter(&format!("t{n}")).into_bytes()).collect();
+        let hit = damaged.index(count);
+        let place = at.index(lines[hit].len());
+        lines[hit][place] = byte;
+        let told = told(&read(&lines.join(&b'\n')));
+        for n in (0..count).filter(|n| *n != hit) {
+            prop_assert!(told.contains(&format!("urn:li:tag:t{n}")), "{told:#?}");
+        }
+    }
+
+    #[test]
+    fn any_bytes_come_to_an_end(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        read(&bytes);
+    }
+
+    #[test]
+    fn anything_that_looks_like_letters_comes_to_an_end(
+        text in r#"([{}\[\]",:\
+]|\{"|"deadLetter":|"raw":|"entityType":|null|1){0,80}"#,
+    ) {
+        read(text.as_bytes());
+    }
+
+    /// What the dead-letter file keeps of any bytes is given back as it was.
+    #[test]
+    fn a_raw_text_survives_being_kept_and_read(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("letters.jsonl");
+        let kept = DeadLetters::new(path.clone(), "run".into());
+        let record = InvalidRecord {
+            origin: crate::metadata::Origin { file: "x#y.json".into(), index: 4, offset: 0 },
+            reason: "no".into(),
+            raw: RawRecord::of(&bytes),
+        };
+        prop_assert!(kept.invalid(&record));
+        let contents = read(&std::fs::read(path).unwrap());
+        prop_assert_eq!(contents.len(), 1);
+        let again = invalid(&contents[0]);
+        prop_assert_eq!(&again.raw, &record.raw);
+        prop_assert_eq!(&again.origin, &record.origin);
+    }
+}

@@ -1,0 +1,82 @@
+//! Which cause is named for what was observed, with which evidence and remedy, and how does the command end?
+//!
+//! The table is about the pure function alone; `preflight` and `middle` make each cause happen.
+
+mod observed;
+mod table;
+
+use datahub_emitter::Error;
+use datahub_emitter::auth::{Code, Diagnosis};
+use datahub_emitter::pipeline::explain;
+
+use table::{Row, rows};
+
+/// What a person sees of it.
+fn shown(diagnosis: &Diagnosis) -> String {
+    match diagnosis.code.kind() {
+        Some(_) => explain(&Error::from(diagnosis.clone()), false),
+        None => datahub_emitter::pipeline::explain_note(diagnosis, false),
+    }
+}
+
+#[test]
+fn every_row_has_its_code_its_evidence_and_its_fix() {
+    let rows = rows();
+    assert!(rows.len() >= 60, "{}", rows.len());
+    let mut faults = Vec::new();
+    for Row { name, diagnosis, code, exit, evidence, fix } in &rows {
+        let text = shown(diagnosis);
+        let observed = diagnosis.evidence.join("\n");
+        if (diagnosis.code.as_str(), diagnosis.code.exit_code()) != (code, *exit) {
+            faults.push(format!("{name}: {code} was expected, exit code {exit}\n{text}\n"));
+        }
+        if !observed.contains(evidence) || !diagnosis.fixes.iter().any(|line| line.contains(fix)) {
+            faults.push(format!("{name}: {evidence:?} and {fix:?} were expected\n{text}\n"));
+        }
+        if text.to_lowercase().contains("check your configuration") || diagnosis.fixes.is_empty() {
+            faults.push(format!("{name}: that helps nobody\n{text}\n"));
+        }
+        for line in diagnosis.evidence.iter().chain(&diagnosis.fixes) {
+            if line.contains(['\n', '\r']) {
+                faults.push(format!("{name}: more than a line\n{text}\n"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn every_code_has_a_row() {
+    let rows = rows();
+    for code in Code::ALL {
+        assert!(rows.iter().any(|row| row.code == code.as_str()), "{code}");
+    }
+}
+
+#[test]
+fn a_person_reads_this() {
+    let texts: Vec<String> =
+        rows().iter().map(|row| format!("# {}\n{}", row.name, shown(&row.diagnosis))).collect();
+    insta::assert_snapshot!("texts", texts.join("\n"));
+}
+
+/// The README lists each code, and no other.
+#[test]
+fn the_readme_knows_every_code() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let section = readme.split("\n## Diagnoses\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let listed: Vec<(&str, &str)> = section
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"))
+        .map(|line| {
+            let (code, rest) = line.split_once('`').unwrap();
+            (code, rest.trim_matches([' ', '|']).split('|').next().unwrap().trim())
+        })
+        .collect();
+    let known: Vec<(&str, String)> = Code::ALL
+        .iter()
+        .map(|code| (code.as_str(), code.kind().map_or("a note".into(), |_| code.exit_code().to_string())))
+        .collect();
+    let known: Vec<(&str, &str)> = known.iter().map(|(code, exit)| (*code, exit.as_str())).collect();
+    assert_eq!(listed, known, "in the order of the enum, with the exit code in the second column");
+}
