@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use datahub_emitter::pipeline::{Pipeline, Preview};
+use datahub_emitter::Error;
+use datahub_emitter::pipeline::{Pipeline, Preview, Start};
 use datahub_emitter::recipe::{Environment, Recipe};
-use datahub_emitter::{Error, ErrorKind};
 
 use super::exit::Exit;
 use super::progress::Screen;
-use super::running::RunFlags;
+use super::running::{RunFlags, program};
 use super::{Global, input};
 
 #[derive(Debug, Args)]
@@ -30,6 +30,7 @@ const EXAMPLES: &str = "\
 Examples:
   datahub-emit ingest -c recipe.yml
   datahub-emit ingest -c recipe.yml --dry-run           read everything, send nothing
+  datahub-emit ingest -c recipe.yml --resume            go on where the last run stopped
   datahub-emit ingest -c recipe.yml --preview=3         print the first 3 records, send nothing
   datahub-emit ingest -c - --json < recipe.yml          the report on standard output, for scripts
 
@@ -63,10 +64,10 @@ struct RunOptions {
         conflicts_with_all = ["dry_run", "json"]
     )]
     preview: Option<u64>,
-    /// Goes on where the last run ended.
+    /// Goes on where the last run stopped; if it came to its end, starts at the beginning.
     #[arg(long, conflicts_with = "restart")]
     resume: bool,
-    /// Forgets where the last run ended.
+    /// Starts at the beginning, and discards what the last run left to go on from.
     #[arg(long)]
     restart: bool,
     #[command(flatten)]
@@ -85,24 +86,23 @@ impl Ingest {
 
 impl RunOptions {
     async fn run(self, global: &Global, screen: &Screen) -> Result<Exit, Error> {
-        self.flags.run(|| self.pipeline(global), self.recipe(), screen).await
+        let sends = !self.dry_run && self.preview.is_none();
+        self.flags.run(sends, || self.pipeline(global), self.recipe(), screen).await
     }
 
     fn pipeline(&self, global: &Global) -> Result<Pipeline, Error> {
-        for (asked, flag) in [(self.resume, "--resume"), (self.restart, "--restart")] {
-            if asked {
-                return Err(Error::new(
-                    ErrorKind::Input,
-                    format!("{flag} is not available yet: a run starts at the beginning of its source"),
-                ));
-            }
-        }
         let recipe = Recipe::load(self.recipe(), &Environment::from_process())?;
         let mut options = global.run_options()?;
         options.dry_run = self.dry_run;
         options.preview =
             self.preview.map(|records| Preview { records, output: Box::new(std::io::stdout()) });
         self.flags.apply(&mut options);
+        options.start = match (self.resume, self.restart) {
+            (true, _) => Start::Resume,
+            (false, true) => Start::Restart,
+            (false, false) => Start::Beginning,
+        };
+        options.resume_command = resume_command();
         let pipeline = Pipeline::from_recipe(&recipe, options)?;
         input::one_reader(self.recipe(), &recipe)?;
         if !self.dry_run {
@@ -114,4 +114,13 @@ impl RunOptions {
     fn recipe(&self) -> &std::path::Path {
         self.config.as_deref().unwrap_or_else(|| std::path::Path::new("-"))
     }
+}
+
+/// This command, so that it resumes the run: every option that was given is one of the next run too.
+fn resume_command() -> Vec<String> {
+    let mut words = vec![program()];
+    let given = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    words.extend(given.filter(|word| word != "--resume" && word != "--restart"));
+    words.push("--resume".to_owned());
+    words
 }

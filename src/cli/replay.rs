@@ -37,7 +37,7 @@ pub(crate) struct Replay {
 
 impl Replay {
     pub(crate) async fn run(self, global: &Global, screen: &Screen) -> Result<Exit, Error> {
-        self.flags.run(|| self.pipeline(global), &self.config, screen).await
+        self.flags.run(true, || self.pipeline(global), &self.config, screen).await
     }
 
     fn pipeline(&self, global: &Global) -> Result<Pipeline, Error> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use datahub_emitter::pipeline::{
-    Finished, IfRunning, Options, Pipeline, Report, RunOutcome, explain, explain_note, write_metrics,
+    Finished, IfRunning, Options, Pipeline, Report, explain, explain_note, write_metrics,
 };
 use datahub_emitter::sink::OnWait;
 use datahub_emitter::{Error, ErrorKind};
@@ -89,9 +89,11 @@ impl RunFlags {
         Ok(())
     }
 
-    /// Carries a run out, and tells what came of it. `recipe` is the recipe's path as it was given.
+    /// Carries a run out, and tells what came of it. `sends` is whether the run is meant to deliver anything; `recipe` is the
+    /// recipe's path as it was given.
     pub(crate) async fn run(
         &self,
+        sends: bool,
         prepare: impl FnOnce() -> Result<Pipeline, Error>,
         recipe: &Path,
         screen: &Screen,
@@ -100,7 +102,11 @@ impl RunFlags {
         let pipeline = match prepare() {
             Ok(pipeline) => pipeline,
             Err(error) => {
-                self.tell_of_no_run(&Report::without_run(&error, started_at), &error, screen);
+                let report = Report::without_run(&error, started_at);
+                self.tell_of_no_run(&report, screen);
+                if sends && let Err(on_top) = self.write_metrics(&report, Exit::of(&error)) {
+                    screen.say(&explain(&on_top, screen.color()));
+                }
                 return Err(error);
             }
         };
@@ -121,7 +127,12 @@ impl RunFlags {
         if self.json {
             output::write(&finished.report.to_json()?)?;
         }
-        if let Err(error) = self.write_metrics(&finished, exit) {
+        // The run that holds the lock writes the file, and not one that found it held.
+        if sends
+            && !finished.skipped
+            && exit != Exit::Locked
+            && let Err(error) = self.write_metrics(&finished.report, exit)
+        {
             // That the file has no place was found out before the run, and told.
             if exit != Exit::Disk {
                 screen.say(&explain(&error, screen.color()));
@@ -132,25 +143,17 @@ impl RunFlags {
         Ok(exit)
     }
 
-    /// The run that holds the lock writes the file, and not one that found it held.
-    fn write_metrics(&self, finished: &Finished, exit: Exit) -> Result<(), Error> {
-        let Some(path) = &self.metrics_file else { return Ok(()) };
-        if finished.skipped || exit == Exit::Locked || finished.report.outcome == RunOutcome::DryRun {
-            return Ok(());
-        }
-        write_metrics(path, &finished.report, exit.code())
+    fn write_metrics(&self, report: &Report, exit: Exit) -> Result<(), Error> {
+        self.metrics_file.as_ref().map_or(Ok(()), |path| write_metrics(path, report, exit.code()))
     }
 
-    fn tell_of_no_run(&self, report: &Report, error: &Error, screen: &Screen) {
+    fn tell_of_no_run(&self, report: &Report, screen: &Screen) {
         let mut told = Vec::new();
         if self.json {
             told.push(report.to_json().and_then(|text| output::write(&text)));
         }
         if let Some(path) = &self.report_to {
             told.push(report.write_to(path));
-        }
-        if let Some(path) = &self.metrics_file {
-            told.push(write_metrics(path, report, Exit::of(error).code()));
         }
         // What the user has to mend first is what decides how it ends.
         for on_top in told.into_iter().filter_map(Result::err) {
@@ -162,6 +165,10 @@ impl RunFlags {
         let control = pipeline.control();
         let told = screen.clone();
         pipeline.on_wait(OnWait::new(move |diagnosis, patience| {
+            // If it waits in vain, that is told anyway.
+            if told.quiet() {
+                return;
+            }
             let seconds = patience.as_secs();
             let text = explain_note(diagnosis, told.color());
             told.say(&format!("{text}  waiting   for up to {seconds} s (wait_for_server)\n"));
@@ -184,7 +191,7 @@ impl RunFlags {
 }
 
 /// How this program was called: a path stays one, so that a suggested command works from a checkout as well.
-fn program() -> String {
+pub(super) fn program() -> String {
     let called = std::env::args_os().next().unwrap_or_default();
     let called = called.to_string_lossy();
     if called.contains('/') { called.into_owned() } else { "datahub-emit".to_owned() }

@@ -202,6 +202,13 @@ impl Authentication {
         lock(&self.expired).insert(self.tokens.id(token));
     }
 
+    /// Takes the token that a request brings for expired from now on, if it brings one.
+    pub(super) fn expire_bearer(&self, headers: &HeaderMap) {
+        if let Some(token) = bearer_token(headers) {
+            self.expire(token);
+        }
+    }
+
     /// Looks every token up again: users or tokens may have changed.
     pub(super) fn doubt(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);

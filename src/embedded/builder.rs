@@ -8,6 +8,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::authentication::{self, Filter, SystemClient};
 use super::authorization::Policy;
+use super::faults::Fault;
 use super::refusal::RefusalForm;
 use super::seed::Seed;
 use super::server::{self, FrontendSettings, Order, Settings};
@@ -208,15 +209,33 @@ impl Builder {
         self
     }
 
-    /// Adds the faults of a YAML file, at the start. Each has a `path` (the start of it) and a `urn` (a part of it) that
-    /// it acts on, `after` so many requests and so many `times`; and an `action`, named as in [`Action`](super::Action):
+    /// Adds the faults of a YAML or JSON file, at the start; a server that runs takes the same document by
+    /// `PUT /faults`. Each has an `action`, named as in [`Action`](super::Action), and says what it acts on: the start of
+    /// a `path` with its query, a part of a `urn`, bodies `larger_than` so many bytes; `after` so many requests and
+    /// seconds, so many `times`, and while it `lasts`. All but the action may be left out.
     ///
     /// ```yaml
     /// faults:
     ///   - {path: /aspects, times: 2, action: status, code: 503, headers: {Retry-After: "1"}, body: ""}
-    ///   - {urn: db.t1, after: 3, action: reset}        # or reset_after, html, unknown_action
-    ///   - {action: delay, milliseconds: 50}
-    ///   - {action: reject_later, aspect: status, message: "no"}     # or drop, or stay_pending with polls
+    ///   # form: gms (the default), spring_json, spring_html, jetty_json, jetty_html, text, html or empty
+    ///   - {urn: db.t1, action: status, code: 500, form: jetty_html, message: "out of memory"}
+    ///   - {action: throttle, retry_after: 1, after: {requests: 3, seconds: 2}, lasts: {seconds: 0.5}}
+    ///   - {action: throttle, retry_after: {date: 1}}   # the HTTP date in a second; without: none
+    ///   - {action: conflict}                           # 503 DATABASE_TRANSACTION_CONFLICT
+    ///   - {action: too_large, larger_than: 1000000}    # 413
+    ///   - {action: unauthorized, after: 10}            # 401
+    ///   - {action: expire_token, after: 10, times: 1}  # of the token that the request brings
+    ///   - {action: redirect, location: /login}         # code: 302
+    ///   - {action: html}                               # 200 with a log-in page
+    ///   - {action: reset}                              # or reset_after: when it is done
+    ///   - {action: half_body}                          # or half_body_after
+    ///   - {action: delay, milliseconds: 50}            # or slow_head, slow_body: of the answer
+    ///   - {action: timeout}                            # done, and then 500 "Server timeout"
+    ///   - {action: unknown_action}                     # 400, as of a GMS without batches
+    ///   - {action: partial_apply}                      # half a batch, and then code: 500
+    ///   - {action: drop, aspect: status}               # done but for this aspect, without a word
+    ///   - {action: reject_later, message: "no"}        # accepted, and rejected in its trace; `aspect` as above
+    ///   - {action: stay_pending, polls: 2}             # in its trace; `aspect` as above
     /// ```
     #[must_use]
     pub fn fault_file(mut self, path: impl Into<PathBuf>) -> Self {
@@ -248,7 +267,7 @@ impl Builder {
     /// there are no threads to be had.
     pub async fn start(self) -> Result<Gms, Error> {
         let Self { data, mut settings, seed_file, seed, fault_file } = self;
-        let faults = fault_file.as_deref().map(super::fault_file::read).transpose()?.unwrap_or_default();
+        let faults = fault_file.as_deref().map(Fault::read).transpose()?.unwrap_or_default();
         if let Some(path) = &seed_file {
             settings.seed = Seed::read(path)?;
         }

@@ -60,6 +60,10 @@ impl Server {
                 }
             }
         }
+        let half_way = write.interference.as_ref().and_then(Interference::half_way);
+        if half_way.is_some() {
+            kept.truncate(kept.len() / 2);
+        }
         let touches_access = kept.iter().any(|(_, change)| {
             matches!(change.urn.entity_type(), "corpuser" | "dataHubPolicy" | tokens::ENTITY_TYPE)
         });
@@ -76,6 +80,9 @@ impl Server {
             self.access_may_have_changed();
         }
         let mut accepted: Vec<_> = result?;
+        if let Some(failure) = half_way {
+            return Err(failure);
+        }
         if let Some(id) = write.trace {
             fates.extend(accepted.iter().zip(pending).map(|((_, accepted), pending)| {
                 let effect = accepted.applied.effect;

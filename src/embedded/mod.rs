@@ -29,12 +29,12 @@
 mod administration;
 mod authentication;
 mod authorization;
+mod body_form;
 mod builder;
 mod change;
 mod compact;
 mod duration;
 mod failure;
-mod fault_file;
 mod faults;
 mod frontend;
 mod graphql;
@@ -83,9 +83,10 @@ use trace::Traces;
 
 pub use authentication::Filter;
 pub use authorization::Policy;
+pub use body_form::BodyForm;
 pub use builder::Builder;
 pub use duration::TokenDuration;
-pub use faults::{Action, Fault};
+pub use faults::{Action, Fault, RetryAfter};
 pub use record::ReceivedRequest;
 pub use refusal::RefusalForm;
 pub use token_info::TokenInfo;

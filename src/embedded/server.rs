@@ -19,10 +19,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use super::authentication::{self, Authentication};
 use super::authorization::Authorization;
-use super::faults::{Faults, Reset};
+use super::faults::{Faults, Reset, SlowHead};
 use super::record::Record;
 use super::seed::Seed;
-use super::socket::{Resetter, Socket};
+use super::socket::{Grip, Socket};
 use super::store::write::Stamp;
 use super::store::{Location, Store};
 use super::token_info;
@@ -277,10 +277,10 @@ async fn connection(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "answers may be delayed");
     }
-    let resetter = Resetter::default();
-    let socket = TokioIo::new(Socket::new(stream, resetter.clone()));
+    let grip = Grip::default();
+    let socket = TokioIo::new(Socket::new(stream, grip.clone()));
     let handlers = TowerToHyperService::new(router);
-    let service = service_fn(move |request| answer(handlers.clone(), request, resetter.clone()));
+    let service = service_fn(move |request| answer(handlers.clone(), request, grip.clone()));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
@@ -292,16 +292,19 @@ async fn connection(
     drop(permit);
 }
 
-/// Answers a request, unless the connection is to be reset in its place.
+/// Answers a request, unless the connection is to be reset in its place; slowly, where a fault wants that.
 async fn answer(
     handlers: TowerToHyperService<Router>,
     request: Request<Incoming>,
-    resetter: Resetter,
+    grip: Grip,
 ) -> Result<Response, &'static str> {
     let Ok(response) = handlers.call(request).await;
     if response.extensions().get::<Reset>().is_some() {
-        resetter.reset();
+        grip.reset();
         return Err("reset by a fault");
+    }
+    if let Some(SlowHead(takes)) = response.extensions().get() {
+        grip.slow_head(*takes);
     }
     Ok(response)
 }

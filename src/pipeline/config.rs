@@ -37,6 +37,8 @@ pub(super) struct Config {
     pub(super) set_pipeline_name: bool,
     pub(super) limits: Limits,
     pub(super) key: PipelineKey,
+    /// The server's address without credentials, or the kind of sink.
+    pub(super) writes_to: String,
     /// Where the state of pipelines is kept, unless someone says otherwise.
     pub(super) state_root: Option<PathBuf>,
     pub(super) warnings: Vec<String>,
@@ -73,14 +75,14 @@ impl Config {
         mistakes.into_error()?;
 
         let sink = root.get("sink").and_then(|sink| sink.get("config"));
+        let server = options.server.as_deref().or_else(|| sink.and_then(|config| text(config, "server")));
+        let origin = (sink_type == DATAHUB_REST).then(|| server_origin(server, environment)).flatten();
         let key = if let Some(name) = &pipeline_name {
             PipelineKey::of_name(name)
         } else {
             let config = root.get("source").and_then(|source| source.get("config"));
             // JSON objects of serde_json are sorted by their keys.
             let config = config.map(|config| config.to_json().to_string()).unwrap_or_default();
-            let server = options.server.as_deref().or_else(|| sink.and_then(|config| text(config, "server")));
-            let origin = (sink_type == DATAHUB_REST).then(|| server_origin(server, environment)).flatten();
             PipelineKey::of_parts(&source_type, &config, &sink_type, origin.as_deref())
         };
         let into_embedded = match options.server.as_deref() {
@@ -93,6 +95,7 @@ impl Config {
         });
         Ok(Self {
             source_type,
+            writes_to: origin.unwrap_or_else(|| sink_type.clone()),
             sink_type,
             open_source,
             open_sink,

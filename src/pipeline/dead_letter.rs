@@ -50,6 +50,8 @@ struct State {
     /// Letters that are written and not synced yet, and how many of them are rejected proposals.
     unsynced: u64,
     unsynced_proposals: u64,
+    /// Letters that were written did not reach the disk.
+    lost: bool,
     failure: Option<String>,
     line: Vec<u8>,
     /// The time of the last letter.
@@ -169,12 +171,15 @@ impl DeadLetters {
         state.failure.as_deref().map(|failure| self.error(failure))
     }
 
-    /// Puts what was written so far on the disk for good. Returns how many rejected proposals are not kept after all,
-    /// because that failed; [`failure`](Self::failure) says why.
-    pub(super) fn sync(&self) -> u64 {
+    /// Puts what was written so far on the disk for good.
+    ///
+    /// # Errors
+    /// How many rejected proposals are not kept after all since the last time, because that failed, now or before;
+    /// [`failure`](Self::failure) says why.
+    pub(super) fn sync(&self) -> Result<(), u64> {
         let mut state = self.lock();
         if state.unsynced == 0 {
-            return 0;
+            return if state.lost { Err(0) } else { Ok(()) };
         }
         let synced = state.file.as_mut().map_or(Ok(()), LetterFile::sync);
         let (letters, proposals) =
@@ -182,11 +187,12 @@ impl DeadLetters {
         match synced {
             Ok(()) => {
                 state.kept += letters;
-                0
+                if state.lost { Err(0) } else { Ok(()) }
             }
             Err(error) => {
                 state.failure.get_or_insert(error.to_string());
-                proposals
+                state.lost = true;
+                Err(proposals)
             }
         }
     }

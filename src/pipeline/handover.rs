@@ -21,9 +21,15 @@ const MAX_RECORDS: usize = 1024;
 /// Bytes of aspects that may wait. Half a batch of GMS's largest size would wait in vain; a few reads of a file do not.
 const MAX_BYTES: usize = 2 << 20;
 
+/// A record, and its number where it is kept account of which are finished.
+pub(super) struct Numbered {
+    pub(super) item: Item,
+    pub(super) number: Option<u64>,
+}
+
 #[derive(Default)]
 struct Ring {
-    items: VecDeque<Item>,
+    items: VecDeque<Numbered>,
     bytes: usize,
     /// How the source ended.
     ended: Option<Result<(), Error>>,
@@ -41,7 +47,7 @@ struct Shared {
 /// What was taken.
 pub(super) enum Taken {
     /// At least one record.
-    Items(VecDeque<Item>),
+    Items(VecDeque<Numbered>),
     /// The source is at its end, or failed.
     Ended(Result<(), Error>),
 }
@@ -66,8 +72,8 @@ impl Shared {
 
 impl Giver {
     /// Gives one more record; waits while the ring is full. False when no one takes records any more.
-    pub(super) fn push(&self, item: Item) -> bool {
-        let bytes = size(&item);
+    pub(super) fn push(&self, numbered: Numbered) -> bool {
+        let bytes = size(&numbered.item);
         let mut ring = self.0.lock();
         while !ring.closed
             && !ring.items.is_empty()
@@ -79,7 +85,7 @@ impl Giver {
             return false;
         }
         let was_empty = ring.items.is_empty();
-        ring.items.push_back(item);
+        ring.items.push_back(numbered);
         ring.bytes += bytes;
         drop(ring);
         if was_empty {
@@ -163,16 +169,17 @@ mod tests {
     use crate::metadata::Origin;
     use crate::source::InvalidRecord;
 
-    fn record(index: u64, bytes: usize) -> Item {
-        Item::Invalid(InvalidRecord {
+    fn record(index: u64, bytes: usize) -> Numbered {
+        let item = Item::Invalid(InvalidRecord {
             origin: Origin { file: "-".into(), index, offset: 0 },
             reason: String::new(),
             raw: RawRecord::Text(vec![b'x'; bytes].into()),
-        })
+        });
+        Numbered { item, number: None }
     }
 
-    fn index(item: &Item) -> u64 {
-        match item {
+    fn index(numbered: &Numbered) -> u64 {
+        match &numbered.item {
             Item::Invalid(record) => record.origin.index,
             _ => unreachable!("only invalid records are pushed"),
         }

@@ -7,6 +7,7 @@
 //! The source is read on a thread of its own, the sink runs on the caller's tokio runtime. Each proposal that was read
 //! ends as exactly one of delivered, rejected, undelivered and filtered; the four add up to what was read.
 
+mod checkpoint;
 mod config;
 mod control;
 mod dead_letter;
@@ -34,6 +35,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use self::checkpoint::{Asked, Keeper};
 use self::config::Config;
 use self::dead_letter::DeadLetters;
 use self::lock::{Locked, RunLock};
@@ -50,7 +52,7 @@ pub use control::{RunControl, RunProgress};
 pub use embedded::embedded_data_path;
 pub use lock::IfRunning;
 pub use metrics::write_metrics;
-pub use options::{Options, Preview};
+pub use options::{Options, Preview, Start};
 pub use report::{
     DeadLetterReport, Failure, FailureKind, ProposalCounts, Report, RequestReport, Resume, RunOutcome,
     SCHEMA, SinkReport, SourceReport, TokenReport,
@@ -173,7 +175,7 @@ impl Pipeline {
 
     async fn attempt(&mut self, sends: bool, run: &mut Run) {
         let control = self.control.clone();
-        match before_stop(&control, self.prepare(sends)).await {
+        match before_stop(&control, self.prepare(sends, run)).await {
             Some(Ok(Some(ready))) => self.carry_out(ready, run).await,
             Some(Ok(None)) => run.skipped = true,
             Some(Err(error)) => run.course.failure = Some(error),
@@ -181,20 +183,19 @@ impl Pipeline {
         }
     }
 
-    /// Takes the lock, finds out that our files can be written, and opens the source. `None` if another run is under
-    /// way and that is no failure.
-    async fn prepare(&mut self, sends: bool) -> Result<Option<Ready>, Error> {
+    /// Takes the lock, finds out that our files can be written, and opens the source where the run begins. `None` if
+    /// another run is under way and that is no failure.
+    async fn prepare(&mut self, sends: bool, run: &mut Run) -> Result<Option<Ready>, Error> {
         for path in self.report_paths() {
             whole_file::check_writable(path, report::WHAT)?;
         }
         if let Some(path) = self.options.metrics_file.as_ref().filter(|_| sends) {
             whole_file::check_writable(path, metrics::WHAT)?;
         }
-        let mut lock = None;
         let mut letters = None;
         if sends {
             let directory = self.state_directory()?;
-            lock = match self.lock(directory.clone()).await? {
+            run.lock = match self.lock(directory.clone()).await? {
                 Locked::Held(lock) => Some(lock),
                 Locked::Taken if self.options.if_running == IfRunning::Skip => return Ok(None),
                 Locked::Taken => {
@@ -221,20 +222,47 @@ impl Pipeline {
             kept.check_writable()?;
             letters = Some(kept);
         }
-        let open = self.config.open_source.take();
-        let source = match open {
-            // Opening looks at files, and may wait for one.
-            Some(open) => tokio::task::spawn_blocking(open).await.map_err(|_| fault_of_ours())??,
-            None => return Err(fault_of_ours()),
-        };
+        let open = self.config.open_source.take().ok_or_else(fault_of_ours)?;
+        let asked = self.asked(sends)?;
+        // Opening looks at files, and may wait for one.
+        let opening = tokio::task::spawn_blocking(move || {
+            let mut source = open()?;
+            let begun = match asked {
+                Some(asked) => checkpoint::begin(&mut *source, asked)?,
+                None => checkpoint::Begun::default(),
+            };
+            Ok::<_, Error>((source, begun))
+        });
+        let (source, begun) = opening.await.map_err(|_| fault_of_ours())??;
+        run.keeper = begun.keeper;
+        run.notes = begun.notes;
+        self.config.warnings.extend(begun.warnings);
         let tally = Tally::new(letters).watched(self.config.limits.clone(), self.control.clone());
-        Ok(Some(Ready { source, tally: Arc::new(tally), lock }))
+        Ok(Some(Ready { source, tally: Arc::new(tally), resumed: begun.resumed }))
+    }
+
+    /// What decides where the run begins; `None` where it is no question.
+    fn asked(&self, sends: bool) -> Result<Option<Asked>, Error> {
+        let start = self.options.start;
+        if self.replay.is_some() || (!sends && start != Start::Resume) {
+            return Ok(None);
+        }
+        Ok(Some(Asked {
+            start,
+            path: self.state_directory()?.join(checkpoint::FILE_NAME),
+            run_id: self.run_id.clone(),
+            writes_to: self.config.writes_to.clone(),
+            sends,
+        }))
     }
 
     async fn carry_out(&mut self, ready: Ready, run: &mut Run) {
-        let Ready { source, tally, lock } = ready;
+        let Ready { source, tally, resumed } = ready;
         run.tally = Some(Arc::clone(&tally));
-        run.source_bytes = source.progress().total_bytes;
+        let progress = source.progress();
+        run.source_bytes = progress.total_bytes;
+        run.begun_at_byte = progress.bytes;
+        self.control.source_is_at(progress, Vec::new());
         let control = self.control.clone();
         let mut destination = match before_stop(&control, self.destination(false)).await {
             Some(Ok(destination)) => destination,
@@ -252,13 +280,17 @@ impl Pipeline {
         {
             self.control.connected(gms);
         }
-        run.course = run::carry(source, &mut destination, self.stamp().as_ref(), &tally, &self.control).await;
+        if let Err(error) = keep_checkpoint(&destination, resumed, &tally, run) {
+            run.course.failure = Some(error);
+            return;
+        }
+        let (keeper, stamp) = (run.keeper.as_ref(), self.stamp());
+        run.course =
+            run::carry(source, &mut destination, stamp.as_ref(), &tally, keeper, &self.control).await;
         if let Destination::Sink(sink) = &destination {
-            run::close(&**sink, &tally, &self.control, &mut run.course).await;
+            run::close(&**sink, &tally, keeper, &self.control, &mut run.course).await;
             run.sink = sink.summary();
         }
-        // Held until the last outcome is known.
-        drop(lock);
     }
 
     async fn destination(&mut self, examined: bool) -> Result<Destination, Error> {
@@ -325,6 +357,31 @@ impl Pipeline {
         self.config.limits.exceeded_at_end(failed, all, tally.counts().read).map(limits::error)
     }
 
+    /// Leaves a checkpoint where there is something left, and says where a later run goes on.
+    fn leave_checkpoint(&self, run: &mut Run, has_read: bool) -> Option<Resume> {
+        let keeper = run.keeper.take()?;
+        let mut letters_kept = true;
+        if let Some(tally) = &run.tally {
+            letters_kept = tally.sync_letters();
+        }
+        // What the user has to mend first is the recipe or the input: a run that has not begun leaves nothing.
+        let invalid = run.course.failure.as_ref().is_some_and(|failure| failure.kind() == ErrorKind::Input);
+        if invalid && !has_read {
+            return None;
+        }
+        let (rest, error) = keeper.finish(run.course.complete, letters_kept);
+        if let Some(error) = error {
+            run.course.failure.get_or_insert(error);
+        }
+        let rest = rest?;
+        Some(Resume {
+            from_record: rest.from_record,
+            skipped_records: rest.skipped,
+            checkpoint: rest.checkpoint,
+            command: summary::command(&self.options.resume_command),
+        })
+    }
+
     fn finish(mut self, mut run: Run, sends: bool) -> Finished {
         let mut warnings = std::mem::take(&mut self.config.warnings);
         warnings.append(&mut self.control.take_source_warnings());
@@ -348,6 +405,7 @@ impl Pipeline {
         if run.course.failure.is_none() && !run.skipped {
             run.course.failure = self.bound(&run, settled);
         }
+        let resume = self.leave_checkpoint(&mut run, proposals.read > 0);
         if run.skipped {
             warnings.push("skipped: another run of this pipeline is under way".into());
         }
@@ -365,7 +423,7 @@ impl Pipeline {
             source: SourceReport {
                 kind: Some(std::mem::take(&mut self.config.source_type)),
                 records: progress.records,
-                bytes: progress.source.bytes,
+                bytes: progress.source.bytes.saturating_sub(run.begun_at_byte),
                 invalid,
                 ignored: run.course.ignored,
                 complete: run.course.complete,
@@ -377,7 +435,7 @@ impl Pipeline {
             diagnosis: run.course.failure.as_ref().and_then(Error::diagnosis).cloned(),
             failures,
             dead_letters,
-            resume: None,
+            resume,
             warnings,
         };
         for path in self.report_paths() {
@@ -394,7 +452,8 @@ impl Pipeline {
                 .take()
                 .map(|embedded| Look { urn: example, data: embedded.data })
                 .filter(|_| sends),
-            source_bytes: run.source_bytes,
+            source_bytes: run.source_bytes.map(|bytes| bytes.saturating_sub(run.begun_at_byte)),
+            notes: run.notes,
             replayed: self.replay.take().map(|replay| replay.letters),
             report,
             failure: run.course.failure,
@@ -407,7 +466,8 @@ impl Pipeline {
 struct Ready {
     source: Box<dyn Source>,
     tally: Arc<Tally>,
-    lock: Option<RunLock>,
+    /// It goes on where another one stopped.
+    resumed: bool,
 }
 
 /// What a run gathers on its way.
@@ -417,7 +477,13 @@ struct Run {
     tally: Option<Arc<Tally>>,
     sink: SinkSummary,
     source_bytes: Option<u64>,
+    /// Bytes that an earlier run has dealt with.
+    begun_at_byte: u64,
+    keeper: Option<Keeper>,
+    notes: Vec<String>,
     skipped: bool,
+    /// Held until the checkpoint and the reports are written.
+    lock: Option<RunLock>,
 }
 
 fn outcome(course: &Course, proposals: &ProposalCounts, invalid: u64, sends: bool) -> RunOutcome {
@@ -439,6 +505,28 @@ fn outcome(course: &Course, proposals: &ProposalCounts, invalid: u64, sends: boo
         None if settled => RunOutcome::Delivered,
         None => RunOutcome::Partial,
     }
+}
+
+/// Begins to keep the checkpoint, where the sink lets a later run go on behind what it took.
+fn keep_checkpoint(
+    destination: &Destination,
+    resumed: bool,
+    tally: &Arc<Tally>,
+    run: &mut Run,
+) -> Result<(), Error> {
+    let Destination::Sink(sink) = destination else { return Ok(()) };
+    if sink.is_resumable() {
+        return run.keeper.as_mut().map_or(Ok(()), |keeper| keeper.start(Arc::clone(tally)));
+    }
+    run.keeper = None;
+    if resumed {
+        return Err(Error::new(
+            ErrorKind::Input,
+            "this sink makes a new whole of what each run reads, so no run can go on where another one stopped: \
+             --restart starts at the beginning",
+        ));
+    }
+    Ok(())
 }
 
 /// What `work` comes to, or `None` if someone stops the run before that: what it waits for may never come.

@@ -34,6 +34,10 @@ pub struct Options {
     /// Keeps the state of pipelines below this directory; else below `$XDG_STATE_HOME/datahub-emit`, else below
     /// `~/.local/state/datahub-emit`.
     pub state_dir: Option<PathBuf>,
+    /// Where the run begins.
+    pub start: Start,
+    /// The words of a command that resumes this run, for the report: the program and its arguments.
+    pub resume_command: Vec<String>,
     /// What to do when another run of this pipeline is under way.
     pub if_running: IfRunning,
     /// Told when a server is away that the run waits for; by default the log is.
@@ -44,6 +48,18 @@ pub struct Options {
     /// A file that [`write_metrics`](super::write_metrics) is going to write: a run that finds that it cannot be written
     /// does not begin.
     pub metrics_file: Option<PathBuf>,
+}
+
+/// Where a run begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// At the beginning of its source; a checkpoint that is there is a warning, and is replaced.
+    #[default]
+    Beginning,
+    /// Where the last run stopped. Without a checkpoint, at the beginning.
+    Resume,
+    /// At the beginning; a checkpoint that is there is discarded, whatever is in it.
+    Restart,
 }
 
 /// What a preview shows, and where.

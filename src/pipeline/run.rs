@@ -5,8 +5,9 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::checkpoint::{Admitted, Keeper, Tracker, Watch};
 use super::control::RunControl;
-use super::handover::{Giver, Taken, handover};
+use super::handover::{Giver, Numbered, Taken, handover};
 use super::tally::Tally;
 use crate::emitter::{Delivery, Observer};
 use crate::metadata::{Proposal, record};
@@ -71,18 +72,20 @@ pub(super) struct Course {
     pub(super) failure: Option<Error>,
 }
 
-/// Reads `source` to its end on a thread of its own, and carries what it finds to `destination`.
+/// Reads `source` to its end on a thread of its own, and carries what it finds to `destination`. `keeper` is told which
+/// records are finished.
 pub(super) async fn carry(
     source: Box<dyn Source>,
     destination: &mut Destination,
     stamp: Option<&Stamp>,
     tally: &Arc<Tally>,
+    keeper: Option<&Keeper>,
     control: &RunControl,
 ) -> Course {
     let (giver, waiting) = handover();
     let reader = std::thread::Builder::new().name("source".into()).spawn({
-        let control = control.clone();
-        move || read(source, giver, &control)
+        let (tracker, control) = (keeper.map(|keeper| Arc::clone(keeper.tracker())), control.clone());
+        move || read(source, giver, tracker.as_deref(), &control)
     });
     let mut course = Course::default();
     if let Err(error) = reader {
@@ -91,7 +94,7 @@ pub(super) async fn carry(
         return course;
     }
     let observer: Arc<dyn Observer> = Arc::clone(tally) as Arc<dyn Observer>;
-    let mut carrier = Carrier { destination, stamp, tally, observer, control, ignored: 0 };
+    let mut carrier = Carrier { destination, stamp, tally, keeper, observer, control, ignored: 0 };
     loop {
         let taken = tokio::select! {
             biased;
@@ -118,11 +121,20 @@ pub(super) async fn carry(
         }
     }
     course.ignored = carrier.ignored;
+    if let Some(keeper) = keeper {
+        keeper.tracker().close();
+    }
     course
 }
 
 /// Settles everything that the sink took. A failure of the sink matters more than one that came before it.
-pub(super) async fn close(sink: &dyn Sink, tally: &Tally, control: &RunControl, course: &mut Course) {
+pub(super) async fn close(
+    sink: &dyn Sink,
+    tally: &Tally,
+    keeper: Option<&Keeper>,
+    control: &RunControl,
+    course: &mut Course,
+) {
     let closed = if course.interrupted {
         in_time(sink.close(Some(STOP_DEADLINE))).await
     } else {
@@ -142,7 +154,8 @@ pub(super) async fn close(sink: &dyn Sink, tally: &Tally, control: &RunControl, 
         }
     };
     tally.sync_letters();
-    if let Some(error) = sink.stopped().or(closed.err()).or_else(|| tally.broken()) {
+    let unkept = || keeper.and_then(Keeper::failure);
+    if let Some(error) = sink.stopped().or(closed.err()).or_else(|| tally.broken()).or_else(unkept) {
         course.failure = Some(error);
     }
 }
@@ -154,12 +167,19 @@ async fn in_time(closing: impl Future<Output = Result<(), Error>>) -> Result<(),
 }
 
 /// The reader's thread.
-fn read(mut source: Box<dyn Source>, giver: Giver, control: &RunControl) {
+fn read(mut source: Box<dyn Source>, giver: Giver, tracker: Option<&Tracker>, control: &RunControl) {
     let mut until_progress = PROGRESS_EVERY;
     let end = loop {
         match source.next() {
             Ok(Some(item)) => {
-                if !giver.push(item) {
+                let admitted = tracker.map(|tracker| tracker.admit(&item, source.position()));
+                let number = match admitted {
+                    None => None,
+                    Some(Admitted::As(number)) => Some(number),
+                    Some(Admitted::Finished) => continue,
+                    Some(Admitted::Closed) => return,
+                };
+                if !giver.push(Numbered { item, number }) {
                     return;
                 }
                 until_progress -= 1;
@@ -186,14 +206,15 @@ struct Carrier<'a> {
     destination: &'a mut Destination,
     stamp: Option<&'a Stamp>,
     tally: &'a Arc<Tally>,
+    keeper: Option<&'a Keeper>,
     observer: Arc<dyn Observer>,
     control: &'a RunControl,
     ignored: u64,
 }
 
 impl Carrier<'_> {
-    async fn carry(&mut self, items: VecDeque<Item>) -> Step {
-        for item in items {
+    async fn carry(&mut self, items: VecDeque<Numbered>) -> Step {
+        for Numbered { item, number } in items {
             // Here and not in the middle of a record: what was begun is told whole.
             if self.control.is_stopped() {
                 return Step::On;
@@ -202,22 +223,24 @@ impl Carrier<'_> {
                 Item::Record { proposals, filtered } => {
                     self.control.read_record(proposals.len());
                     self.tally.filtered_by_source(filtered);
-                    if let step @ (Step::Enough | Step::Failed(_)) = self.record(proposals).await {
+                    if let step @ (Step::Enough | Step::Failed(_)) = self.record(proposals, number).await {
                         return step;
                     }
                 }
                 Item::Invalid(record) => {
                     self.control.read_record(0);
-                    self.tally.invalid(&record);
+                    let kept = self.tally.invalid(&record);
+                    self.settle(number, kept);
                 }
                 Item::Ignored(origin, why) => {
                     self.control.read_record(0);
                     self.ignored += 1;
+                    self.settle(number, true);
                     tracing::debug!(%origin, "record passed over: {why}");
                 }
             }
         }
-        if let Some(error) = self.tally.broken() {
+        if let Some(error) = self.tally.broken().or_else(|| self.keeper.and_then(Keeper::failure)) {
             return Step::Failed(error);
         }
         match &*self.destination {
@@ -227,18 +250,39 @@ impl Carrier<'_> {
         }
     }
 
-    async fn record(&mut self, mut proposals: Vec<Proposal>) -> Step {
+    /// Says how a record ended that needs no sink for that.
+    fn settle(&self, number: Option<u64>, finished: bool) {
+        if let (Some(keeper), Some(number)) = (self.keeper, number) {
+            keeper.tracker().settle(number, finished);
+        }
+    }
+
+    /// Who is told of the ends of a record's proposals.
+    fn observer(&self, number: Option<u64>, proposals: usize) -> Arc<dyn Observer> {
+        match (self.keeper, number) {
+            (Some(keeper), Some(number)) => {
+                let tracker = Arc::clone(keeper.tracker());
+                Arc::new(Watch::new(Arc::clone(self.tally), tracker, number, proposals))
+            }
+            _ => Arc::clone(&self.observer),
+        }
+    }
+
+    async fn record(&mut self, mut proposals: Vec<Proposal>, number: Option<u64>) -> Step {
         if let Some(stamp) = self.stamp {
             for proposal in &mut proposals {
                 stamp.apply(proposal);
             }
         }
+        if proposals.is_empty() {
+            self.settle(number, true);
+        }
+        let observer = self.observer(number, proposals.len());
         match self.destination {
             Destination::Sink(sink) => {
                 for proposal in proposals {
                     self.tally.read();
-                    write(&**sink, Delivery::observed(proposal, Arc::clone(&self.observer)), self.control)
-                        .await;
+                    write(&**sink, Delivery::observed(proposal, Arc::clone(&observer)), self.control).await;
                 }
                 Step::On
             }

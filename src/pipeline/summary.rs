@@ -33,6 +33,8 @@ pub struct Finished {
     pub look: Option<Look>,
     /// Bytes that the source has, where that is known.
     pub source_bytes: Option<u64>,
+    /// What the user may want to know, and need not mend.
+    pub notes: Vec<String>,
     /// The dead letters that were sent again, where the run was a [replay](super::Pipeline::replay).
     pub replayed: Option<PathBuf>,
     /// Nothing was done because another run of the pipeline was under way, and that was to be no failure.
@@ -82,6 +84,11 @@ impl fmt::Display for Summary<'_> {
         }
         if self.finished.failure.is_none() || report.proposals.read > 0 || report.source.records > 0 {
             self.write_counts(f)?;
+        } else if let Some(resume) = report.resume.as_ref().filter(|resume| resume.from_record > 0) {
+            line(f, "kept", &format!("{} are finished: {}", records(resume.from_record), resume.command))?;
+        }
+        for note in &self.finished.notes {
+            line(f, "note", note)?;
         }
         self.write_failures(f)?;
         if let Some(path) = &report.dead_letters.path {
@@ -150,6 +157,9 @@ impl<'a> Summary<'a> {
             headline(f, "partial", Tone::Bad, &text, self.color)?;
         }
         line(f, "from", &from)?;
+        if let Some(resume) = &report.resume {
+            line(f, "kept", &format!("the rest from record {} on: {}", resume.from_record, resume.command))?;
+        }
         if let Some(server) = &report.sink.server {
             let version = report.sink.gms_version.as_deref().map(|version| format!(" (GMS {version})"));
             let requests = match report.requests.sent {
@@ -184,6 +194,10 @@ impl<'a> Summary<'a> {
             if let Some(percent) = unread.checked_div(total) {
                 write!(text, ", {}% of the input unread", percent.clamp(1, 100)).unwrap_or_default();
             }
+        }
+        if let Some(resume) = &report.resume {
+            write!(text, ": {}", resume.command).unwrap_or_default();
+            return text;
         }
         let program = shell::word(self.program);
         let recipe = shell::word(&self.recipe.to_string_lossy());
@@ -268,6 +282,12 @@ impl fmt::Display for Failure {
         // One line each, whatever the server said.
         f.write_str(&message.replace(['\n', '\r'], " "))
     }
+}
+
+/// A command as it is typed.
+pub(super) fn command(words: &[String]) -> String {
+    let words: Vec<String> = words.iter().map(|word| shell::word(word)).collect();
+    words.join(" ")
 }
 
 /// The text of an error as a terminal shows it: its message and causes, or where the cause is known the diagnosis with

@@ -83,12 +83,10 @@ impl Tally {
         }
     }
 
-    /// A record was not understood.
-    pub(super) fn invalid(&self, record: &InvalidRecord) {
+    /// A record was not understood. Returns whether its letter is kept.
+    pub(super) fn invalid(&self, record: &InvalidRecord) -> bool {
         self.invalid.fetch_add(1, Ordering::Relaxed);
-        if let Some(letters) = &self.letters {
-            letters.invalid(record);
-        }
+        let kept = self.letters.as_ref().is_some_and(|letters| letters.invalid(record));
         self.failures().list(Failure {
             origin: Some(record.origin.to_string()),
             urn: None,
@@ -98,12 +96,15 @@ impl Tally {
             kind: FailureKind::Invalid,
         });
         self.look_at_limits();
+        kept
     }
 
-    /// Puts the letters on the disk for good. Proposals whose letters could not be kept are undelivered after all.
-    pub(super) fn sync_letters(&self) {
-        let lost = self.letters.as_ref().map_or(0, DeadLetters::sync);
+    /// Puts the letters on the disk for good. Proposals whose letters could not be kept are undelivered after all: false
+    /// if there are any in this run.
+    pub(super) fn sync_letters(&self) -> bool {
+        let Some(Err(lost)) = self.letters.as_ref().map(DeadLetters::sync) else { return true };
         self.rejected.fetch_sub(lost, Ordering::Release);
+        false
     }
 
     /// Why there is no use in going on, if there is none: a letter could not be kept.
@@ -176,14 +177,17 @@ impl Failures {
     }
 }
 
-impl Observer for Tally {
-    fn settled(&self, proposal: Proposal, outcome: Outcome) {
+impl Tally {
+    /// A proposal ended. Returns whether it is done with: one that is undelivered is not, nor one that was refused and
+    /// could not be kept.
+    pub(super) fn settle(&self, proposal: Proposal, outcome: Outcome) -> bool {
         match outcome {
             Outcome::Delivered => {
                 self.delivered.fetch_add(1, Ordering::Release);
                 if self.example.get().is_none() {
                     self.example.get_or_init(|| proposal.urn);
                 }
+                true
             }
             Outcome::Rejected(rejection) => {
                 // A refused proposal counts as rejected only if it is kept; else a later run has to meet it again.
@@ -196,6 +200,7 @@ impl Observer for Tally {
                 let kind = FailureKind::Rejected;
                 self.failures().list(failure(kind, &proposal, rejection.status, rejection.message));
                 self.look_at_limits();
+                kept
             }
             Outcome::Undelivered(undelivered) => {
                 let mut failures = self.failures();
@@ -207,8 +212,15 @@ impl Observer for Tally {
                     format!("not delivered ({reason}): {}", undelivered.message)
                 };
                 failures.list_undelivered(failure(FailureKind::Undelivered, &proposal, None, message));
+                false
             }
         }
+    }
+}
+
+impl Observer for Tally {
+    fn settled(&self, proposal: Proposal, outcome: Outcome) {
+        self.settle(proposal, outcome);
     }
 }
 

@@ -16,6 +16,10 @@ impl Sink for BlackholeSink {
         Box::pin(std::future::ready(()))
     }
 
+    fn is_resumable(&self) -> bool {
+        true
+    }
+
     fn stopped(&self) -> Option<Error> {
         None
     }

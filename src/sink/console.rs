@@ -60,6 +60,10 @@ impl Sink for ConsoleSink {
         Box::pin(self.stream.write(delivery))
     }
 
+    fn is_resumable(&self) -> bool {
+        true
+    }
+
     fn stopped(&self) -> Option<Error> {
         self.stream.stopped()
     }

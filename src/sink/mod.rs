@@ -45,6 +45,13 @@ pub trait Sink: Send + Sync {
     /// What the report says of the sink.
     fn summary(&self) -> SinkSummary;
 
+    /// Whether what it settled as delivered stays so if the run ends at any moment, even with the process: a later run may
+    /// go on behind it. `false`, as here, for a sink that makes one whole thing of everything it takes; its runs keep no
+    /// checkpoint.
+    fn is_resumable(&self) -> bool {
+        false
+    }
+
     /// Looks whether a run could deliver here, step by step. With `write`, one harmless write is made and taken back. A sink
     /// that has nothing to ask has no steps.
     fn examine(&self, write: bool) -> BoxFuture<'_, Examination> {

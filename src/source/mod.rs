@@ -2,10 +2,12 @@
 //! recipe's `source.type`.
 
 pub mod file;
+mod position;
 mod registry;
 
 use std::sync::Arc;
 
+pub use position::{Changes, Form, Input, InputFile, Position};
 pub use registry::{OpenSource, SourceRegistry};
 
 use crate::Error;
@@ -25,6 +27,32 @@ pub trait Source: Send {
 
     /// Things that the user should know, since the last time it was asked.
     fn take_warnings(&mut self) -> Vec<String>;
+
+    /// What it reads. `None`, as here, if that cannot be read again from its middle (standard input): then no
+    /// checkpoint is kept, and a run cannot be resumed.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    fn input(&self) -> Result<Option<Input>, Error> {
+        Ok(None)
+    }
+
+    /// Where it stands: behind the last record that it gave. Only asked where there is an [`input`](Self::input).
+    fn position(&self) -> Position {
+        Position::default()
+    }
+
+    /// Goes to a place where it once stood, before the first record is read. From there on it gives the records that it
+    /// gave from there on then.
+    ///
+    /// # Errors
+    /// When there is no such place.
+    fn seek(&mut self, position: Position) -> Result<(), Error> {
+        if position == Position::default() {
+            return Ok(());
+        }
+        Err(Error::new(crate::ErrorKind::Input, "this source cannot go on in the middle of its input"))
+    }
 }
 
 /// What a source found.

@@ -72,8 +72,7 @@ fn what_cannot_be_meant_is_exit_code_2() {
     for arguments in [
         &["ingest"][..],
         &["ingest", "-c", "recipe.yml", "--no-such-option"],
-        &["ingest", "-c", "recipe.yml", "--resume"],
-        &["ingest", "-c", "recipe.yml", "--restart"],
+        &["ingest", "-c", "recipe.yml", "--resume", "--restart"],
         &["get", "no-urn", "--server", "http://localhost:1"],
         &["get", "urn:li:tag:a"],
         &["get", "urn:li:tag:a", "--server", "localhost"],

@@ -181,6 +181,24 @@ fn quiet_says_nothing_when_all_is_well_and_what_went_wrong_when_not() {
     assert!(strange.contains("no_such_key"), "{strange}");
 }
 
+#[test]
+fn quiet_says_nothing_of_a_server_that_was_waited_for() {
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let gms = ScriptedGms::of_all(move |request| {
+        if request.is_write() {
+            return Answer::ok();
+        }
+        match asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+            0 => Answer::Status(503, String::new()),
+            _ => Answer::Status(200, r#"{"noCode":"true"}"#.into()),
+        }
+    });
+    let sandbox = pipeline(&tags(["a"]), "");
+    sandbox.recipe("tags.jsonl", &format!("{{type: datahub-rest, config: {{server: '{}'}}}}", gms.url()));
+    let ran = sandbox.ingest(&["-q"]).ends_with(0);
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
+}
+
 /// The samples of a metrics file, by name and labels.
 fn metrics(sandbox: &Sandbox) -> std::collections::BTreeMap<String, f64> {
     let text = std::fs::read_to_string(sandbox.path("emit.prom")).unwrap();
@@ -218,6 +236,8 @@ fn a_metrics_file_tells_of_the_last_run_and_of_the_last_success() {
     sandbox.ingest(&[&METRICS[..], &["--dry-run"]].concat()).ends_with(0);
     assert_eq!(metrics(&sandbox)[EXIT_CODE].to_bits(), 1.0_f64.to_bits(), "a dry run says nothing");
     sandbox.recipe("tags.jsonl", "{type: blackhol}");
+    sandbox.ingest(&[&METRICS[..], &["--dry-run"]].concat()).ends_with(2);
+    assert_eq!(metrics(&sandbox)[EXIT_CODE].to_bits(), 1.0_f64.to_bits(), "whatever becomes of it");
     sandbox.ingest(&METRICS).ends_with(2);
     assert!(
         std::fs::read_to_string(sandbox.path("emit.prom")).unwrap().contains("datahub_emit_run_exit_code 2")

@@ -1,66 +1,12 @@
 //! `gms serve` with users, policies and tokens, and the commands that change them.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::process::Child;
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
 
 use serde_json::{Value, json};
 
 use crate::sandbox::{Ran, Sandbox};
-
-/// A server that is killed where a test ends early.
-struct Serving {
-    process: Child,
-    ready: Value,
-}
-
-impl Serving {
-    fn start(sandbox: &Sandbox, arguments: &[&str]) -> Self {
-        let mut all = vec!["gms", "serve", "--listen", "127.0.0.1:0"];
-        all.extend(arguments);
-        let mut process = sandbox.start(&all);
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ready = serde_json::from_str(&line).unwrap_or_default();
-        Self { process, ready }
-    }
-
-    fn gms(&self) -> &str {
-        self.ready["gms"].as_str().unwrap()
-    }
-
-    fn frontend(&self) -> &str {
-        self.ready["frontend"].as_str().unwrap()
-    }
-
-    /// Ends it as a supervisor does; returns its code, and what it said on standard error.
-    #[cfg(unix)]
-    fn stop(mut self) -> (Option<i32>, String) {
-        crate::sandbox::signal(&self.process, "TERM");
-        let code = self.process.wait().unwrap().code();
-        let mut said = String::new();
-        self.process.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        (code, said)
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        drop(self.process.kill());
-        drop(self.process.wait());
-    }
-}
-
-/// Status and body of a request.
-fn send(base: &str, head: &str, headers: &str, body: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(base.strip_prefix("http://").unwrap()).unwrap();
-    let length = body.len();
-    write!(stream, "{head} HTTP/1.0\r\nHost: x\r\n{headers}Content-Length: {length}\r\n\r\n{body}").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
-}
+use crate::serving::{Serving, send};
 
 fn log_in(frontend: &str, username: &str, password: &str) -> u16 {
     let body = json!({"username": username, "password": password}).to_string();

@@ -1,6 +1,6 @@
 //! An embedded GMS in the test's process, on a port of its own.
 
-use datahub_emitter::embedded::Gms;
+use datahub_emitter::embedded::{Builder, Gms};
 
 use crate::sandbox::Sandbox;
 
@@ -13,6 +13,12 @@ impl Server {
     pub(crate) fn start() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let gms = runtime.block_on(Gms::builder().start()).unwrap();
+        Self { runtime, gms }
+    }
+
+    pub(crate) fn of(builder: Builder) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let gms = runtime.block_on(builder.start()).unwrap();
         Self { runtime, gms }
     }
 

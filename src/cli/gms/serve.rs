@@ -22,7 +22,8 @@ A seed file:
 Without one there is the user `datahub`, who may do everything; his password is made up, and said once on standard error.
 
 A fault file:
-  faults: [{path: /aspects, times: 2, action: status, code: 503, headers: {Retry-After: \"1\"}}, {after: 5, action: reset}]
+  faults: [{path: /aspects, times: 2, action: throttle, retry_after: 1}, {after: {requests: 5, seconds: 2}, action: reset}]
+The same document is taken by PUT /faults while it runs; GET /faults tells how often each acted, DELETE /faults ends them.
 
 Environment: DATAHUB_SYSTEM_CLIENT_ID and DATAHUB_SYSTEM_CLIENT_SECRET let a caller in as GMS itself.";
 

@@ -1,10 +1,11 @@
-//! The paths that the server knows, and what every request goes through before it gets there: it is noted, its caller
-//! recognised, its body read, a fault played, and a caller without a name refused.
+//! The paths that the server knows.
 
 mod aspects;
 mod config;
 mod entities;
 mod entities_v2;
+mod faults;
+mod gate;
 mod graphql;
 mod health;
 mod openapi_v3;
@@ -14,36 +15,21 @@ mod runs;
 mod timeseries;
 mod trace;
 
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::request::Parts;
-use axum::http::uri::PathAndQuery;
+use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
-use axum::middleware::{self, Next};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use percent_encoding::percent_decode_str;
 
-use super::authentication::{Actor, Stranger};
 use super::failure::Failure;
-use super::faults::{self, Action, Fault, Interference};
-use super::ingest::Write;
-use super::openapi::{self, Refused};
-use super::record::Entry;
-use super::{MAX_BODY, Server, authentication, change, restli};
+use super::{Server, change, openapi};
 use crate::metadata::Urn;
 
-/// How long a client may take between two pieces of its body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How much of a body that is too long is still read, so that its sender comes to read the answer.
-const MAX_DRAINED: u64 = 4 * MAX_BODY;
+pub(super) use gate::receive;
 
 /// The whole server.
 pub(super) fn router(server: Arc<Server>) -> Router {
@@ -63,146 +49,15 @@ pub(super) fn router(server: Arc<Server>) -> Router {
         .route("/runs", post(runs::act))
         .route("/runs/", post(runs::act))
         .route(requests::PATH, get(requests::show))
+        .route(faults::PATH, get(faults::show).put(faults::set).delete(faults::clear))
         .route(graphql::PATH, post(graphql::act).layer(middleware::from_fn(openapi_v3::traced)))
         .merge(openapi_v3::router())
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         // The gate has its own limit; that of the extractors is smaller than a batch.
         .layer(DefaultBodyLimit::disable())
-        .layer(middleware::from_fn_with_state(Arc::clone(&server), gate))
+        .layer(middleware::from_fn_with_state(Arc::clone(&server), gate::pass))
         .with_state(server)
-}
-
-async fn gate(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
-    let entry = match parts.extensions.get::<Entry>() {
-        // The frontend has noted it, as it was sent there.
-        Some(entry) => Some(entry.clone()),
-        None if parts.uri.path() == requests::PATH => None,
-        None => Some(server.record.arrived(&parts.method, &parts.uri, &parts.headers, false)),
-    };
-    let caller = server.authentication.caller(&parts.headers).await;
-    let open = authentication::is_open(parts.uri.path());
-    // What a stranger sends is read, so that he can read the answer, but not kept.
-    let body = receive(body, caller.is_ok() || open, MAX_BODY).await;
-    if let Some(entry) = &entry {
-        entry.authorised(caller.is_ok());
-        entry.received(body.bytes);
-    }
-    let path = parts.uri.path().to_owned();
-    let query = parts.uri.path_and_query().map_or(path.as_str(), PathAndQuery::as_str);
-    let fault = server.faults.find(query, body.content.as_deref().unwrap_or_default());
-    let interference = fault.clone().map(Fault::interference);
-    let action = fault.map(|fault| fault.action);
-    let lost = matches!(action, Some(Action::ResetAfter));
-    let answer = match action {
-        Some(Action::Status { code, headers, body }) => Some(faults::status(code, &headers, body)),
-        Some(Action::Reset) => return faults::reset(),
-        Some(Action::Html) => Some(faults::html()),
-        Some(Action::Delay(duration)) => {
-            tokio::time::sleep(duration).await;
-            None
-        }
-        Some(Action::UnknownAction) => {
-            let name = restli::parameter(&parts.uri, "action");
-            let resource = if path.starts_with("/entities") { entities::RESOURCE } else { aspects::RESOURCE };
-            Some(unknown_action(name.as_deref(), resource, &parts.uri).into_response())
-        }
-        Some(
-            Action::ResetAfter
-            | Action::Drop { .. }
-            | Action::RejectLater { .. }
-            | Action::StayPending { .. },
-        )
-        | None => None,
-    };
-    let answer = if let Some(answer) = answer {
-        answer
-    } else {
-        let asked = Asked { parts, content: body.content, caller, open, interference };
-        admitted(&server, asked, next).await.unwrap_or_else(|failure| {
-            if is_openapi(&path) { Refused::from(failure).into_response() } else { failure.into_response() }
-        })
-    };
-    if lost {
-        return faults::reset();
-    }
-    if let Some(entry) = entry {
-        entry.answered(answer.status().as_u16());
-    }
-    answer
-}
-
-/// A request that no fault has answered.
-struct Asked {
-    parts: Parts,
-    content: Result<Bytes, Failure>,
-    caller: Result<Actor, Stranger>,
-    open: bool,
-    interference: Option<Interference>,
-}
-
-/// Lets a request through to its handler with what its caller may do, unless he is a stranger and the path is not open.
-async fn admitted(server: &Server, asked: Asked, next: Next) -> Result<Response, Failure> {
-    let Asked { mut parts, content, caller, open, interference } = asked;
-    match caller {
-        Err(stranger) if !open => return Ok(server.authentication.refuse(stranger, parts.uri.path())),
-        Err(_) => {}
-        Ok(actor) => {
-            parts.extensions.insert(server.authorization.rights(&actor).await?);
-            parts.extensions.insert(Write {
-                actor: actor.clone(),
-                asynchronous: false,
-                interference,
-                trace: None,
-            });
-            parts.extensions.insert(actor);
-        }
-    }
-    Ok(next.run(Request::from_parts(parts, Body::from(content?))).await)
-}
-
-/// The body of a request, as far as it came.
-pub(super) struct Received {
-    pub(super) bytes: u64,
-    pub(super) content: Result<Bytes, Failure>,
-}
-
-/// Reads a body of at most `longest` bytes. With `keep` false it is counted and thrown away.
-pub(super) async fn receive(mut body: Body, keep: bool, longest: u64) -> Received {
-    let mut bytes = 0_u64;
-    let mut content = Vec::new();
-    let failed =
-        |bytes, status, message: &str| Received { bytes, content: Err(Failure::new(status, message)) };
-    loop {
-        let frame = poll_fn(|context| Pin::new(&mut body).poll_frame(context));
-        match tokio::time::timeout(BODY_TIMEOUT, frame).await {
-            Err(_) => {
-                return failed(bytes, StatusCode::REQUEST_TIMEOUT, "the request's body does not come");
-            }
-            Ok(Some(Err(_))) => {
-                return failed(bytes, StatusCode::BAD_REQUEST, "the request's body broke off");
-            }
-            Ok(Some(Ok(frame))) => {
-                let Ok(data) = frame.into_data() else { continue };
-                bytes = bytes.saturating_add(data.len() as u64);
-                if bytes > MAX_DRAINED {
-                    break;
-                }
-                if bytes > longest {
-                    content = Vec::new();
-                } else if keep {
-                    content.extend_from_slice(&data);
-                }
-            }
-            Ok(None) => break,
-        }
-    }
-    if bytes > longest {
-        let message = format!("the request's body is longer than {longest} bytes");
-        return failed(bytes, StatusCode::PAYLOAD_TOO_LARGE, &message);
-    }
-    Received { bytes, content: Ok(content.into()) }
 }
 
 async fn unknown_path(method: Method, uri: Uri) -> Response {

@@ -174,11 +174,11 @@ async fn a_fault_acts_on_what_it_names() {
         urn_contains: Some("db.t1".into()),
         after: 1,
         times: Some(2),
-        action: Action::Status {
+        ..Fault::new(Action::Status {
             code: 503,
             headers: vec![("Retry-After".into(), "7".into())],
             body: "{\"error\":\"busy\"}".into(),
-        },
+        })
     });
     let send = async || ingest(&gms, &[upsert(DATASET, "status", "{}")]).await;
     assert_eq!(send().await.status(), 200);

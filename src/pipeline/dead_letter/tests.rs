@@ -60,7 +60,7 @@ fn a_rejected_proposal_is_kept_as_a_record() {
     assert_eq!(letter["runId"], "file-1");
     letter["at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
     assert_eq!(letters.report().records, 0, "not on the disk yet");
-    assert_eq!(letters.sync(), 0);
+    assert_eq!(letters.sync(), Ok(()));
     assert_eq!(letters.report(), DeadLetterReport { path: Some(path), records: 1 });
 }
 

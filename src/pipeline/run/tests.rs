@@ -152,9 +152,9 @@ async fn run(source: Box<dyn Source>, sink: Scripted, stamp: Option<&Stamp>, con
     let letters = DeadLetters::new(directory.path().join("letters.jsonl"), "run".into());
     let tally = Arc::new(Tally::new(Some(letters)));
     let mut destination = Destination::Sink(Box::new(sink));
-    let mut course = carry(source, &mut destination, stamp, &tally, control).await;
+    let mut course = carry(source, &mut destination, stamp, &tally, None, control).await;
     if let Destination::Sink(sink) = &destination {
-        close(&**sink, &tally, control, &mut course).await;
+        close(&**sink, &tally, None, control, &mut course).await;
     }
     Ran {
         course,
@@ -259,7 +259,7 @@ async fn a_stop_at_the_end_hurries_the_close_and_does_not_give_it_up() {
     let tally = Tally::new(None);
     let sink = Patient::default();
     let mut course = Course { complete: true, ..Course::default() };
-    tokio::join!(close(&sink, &tally, &control, &mut course), async {
+    tokio::join!(close(&sink, &tally, None, &control, &mut course), async {
         sink.closing.notified().await;
         control.stop();
     });
@@ -307,7 +307,7 @@ async fn a_preview_shows_the_first_records_and_reads_no_further() {
     let mut destination = Destination::Preview { records: 3, output: Box::new(text.clone()) };
     let tally = Arc::new(Tally::new(None));
     let source = given((0..50).map(record), Then::End);
-    carry(source, &mut destination, None, &tally, &RunControl::default()).await;
+    carry(source, &mut destination, None, &tally, None, &RunControl::default()).await;
     let shown = text.0.lock().unwrap().clone();
     let lines: Vec<serde_json::Value> = shown
         .split(|byte| *byte == b'\n')

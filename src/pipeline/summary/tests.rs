@@ -29,7 +29,15 @@ fn report() -> Report {
 }
 
 fn finished(report: Report, failure: Option<Error>) -> Finished {
-    Finished { report, failure, look: None, source_bytes: Some(2_000_000), replayed: None, skipped: false }
+    Finished {
+        report,
+        failure,
+        look: None,
+        source_bytes: Some(2_000_000),
+        notes: Vec::new(),
+        replayed: None,
+        skipped: false,
+    }
 }
 
 fn text(finished: &Finished) -> String {

@@ -137,6 +137,10 @@ impl Sink for DatahubRestSink {
         Box::pin(self.emitter.deliver(delivery))
     }
 
+    fn is_resumable(&self) -> bool {
+        true
+    }
+
     fn stopped(&self) -> Option<Error> {
         self.emitter.stopped()
     }

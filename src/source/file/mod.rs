@@ -3,6 +3,7 @@
 mod config;
 mod detect;
 mod extent;
+mod identity;
 mod open;
 mod scan;
 mod split;
@@ -10,7 +11,6 @@ mod split;
 mod tests;
 mod window;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::io::Read;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub use config::FileSourceConfig;
 use open::{InputFile, Opened};
 use split::{Found, Piece, Splitter};
 
-use super::{InvalidRecord, Item, Progress, RawRecord, Source};
+use super::{Form, Input, InvalidRecord, Item, Position, Progress, RawRecord, Source};
 use crate::metadata::Origin;
 use crate::metadata::record::{Ignored, Limits, Read as Understood, Reader};
 use crate::{Error, ErrorKind};
@@ -37,7 +37,9 @@ const USAGE: &str =
 pub struct FileSource {
     config: FileSourceConfig,
     reader: Reader,
-    waiting: VecDeque<InputFile>,
+    files: Vec<InputFile>,
+    /// The number of the file that is opened next.
+    next: u32,
     current: Option<Current>,
     bytes_done: u64,
     total_bytes: Option<u64>,
@@ -47,6 +49,7 @@ pub struct FileSource {
 
 /// The file that is being read.
 struct Current {
+    number: u32,
     name: Arc<str>,
     splitter: Splitter<Box<dyn Read + Send>>,
     read: Arc<AtomicU64>,
@@ -62,7 +65,7 @@ impl FileSource {
         let mut warnings = Vec::new();
         let files = open::list(&config.path, config.file_extension.as_deref(), &mut warnings)?;
         let total_bytes = files.iter().map(|file| file.size).sum();
-        Ok(Self { waiting: files.into(), total_bytes, warnings, ..Self::without_files(config) })
+        Ok(Self { files, total_bytes, warnings, ..Self::without_files(config) })
     }
 
     /// Reads `stream`, which is called `name` in messages, in place of what `config.path` names.
@@ -78,7 +81,7 @@ impl FileSource {
             Error::new(ErrorKind::Input, format!("cannot read {name:?}")).with_source(error)
         })?;
         let mut source = Self::without_files(config);
-        source.begin(name.into(), opened);
+        source.begin(name.into(), opened, Position::default());
         Ok(source)
     }
 
@@ -86,7 +89,8 @@ impl FileSource {
         Self {
             reader: Reader::new(Limits { max_bytes: config.max_record_bytes, max_depth: config.max_depth }),
             config,
-            waiting: VecDeque::new(),
+            files: Vec::new(),
+            next: 0,
             current: None,
             bytes_done: 0,
             total_bytes: None,
@@ -95,12 +99,17 @@ impl FileSource {
         }
     }
 
-    fn begin(&mut self, name: Arc<str>, opened: Opened) {
+    fn begin(&mut self, name: Arc<str>, opened: Opened, at: Position) {
         self.current = Some(Current {
+            number: at.file,
             name,
-            splitter: Splitter::new(opened.text, self.config.max_record_bytes),
+            splitter: Splitter::at(at, opened.text, self.config.max_record_bytes),
             read: opened.read,
         });
+    }
+
+    fn file(&self, number: u32) -> Option<&InputFile> {
+        self.files.get(usize::try_from(number).ok()?)
     }
 
     fn end(&mut self) {
@@ -145,9 +154,11 @@ impl Source for FileSource {
                         .with_source(error));
                     }
                 }
-            } else if let Some(file) = self.waiting.pop_front() {
+            } else if let Some(file) = self.file(self.next) {
                 let opened = file.open()?;
-                self.begin(file.name, opened);
+                let name = Arc::clone(&file.name);
+                self.begin(name, opened, Position { file: self.next, ..Position::default() });
+                self.next += 1;
             } else {
                 return Ok(None);
             }
@@ -165,6 +176,38 @@ impl Source for FileSource {
 
     fn take_warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.warnings)
+    }
+
+    fn input(&self) -> Result<Option<Input>, Error> {
+        identity::of(&self.config.path, &self.files)
+    }
+
+    fn position(&self) -> Position {
+        match &self.current {
+            Some(current) => current.splitter.position(current.number),
+            None => Position { file: self.next, ..Position::default() },
+        }
+    }
+
+    fn seek(&mut self, position: Position) -> Result<(), Error> {
+        let before = usize::try_from(position.file).ok().and_then(|before| self.files.get(..before));
+        let Some(before) = before else {
+            return Err(Error::new(ErrorKind::Input, "there are fewer files than there were"));
+        };
+        self.bytes_done = before.iter().filter_map(|file| file.size).sum();
+        self.next = position.file;
+        if position.form == Form::Start {
+            return Ok(());
+        }
+        let file = self.file(position.file).ok_or_else(|| {
+            Error::new(ErrorKind::Input, "the file in which the last run stopped is not there any more")
+        })?;
+        let name = Arc::clone(&file.name);
+        let opened =
+            if position.form == Form::End { open::ended(file.size) } else { file.open_at(position.offset)? };
+        self.begin(name, opened, position);
+        self.next += 1;
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! From the path in a recipe to streams of text.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, ErrorKind as IoErrorKind, Read};
+use std::io::{self, BufReader, ErrorKind as IoErrorKind, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -27,7 +27,7 @@ pub(super) struct InputFile {
     /// As the user named it; for a file of a directory, the directory as named and the file's name.
     pub(super) name: Arc<str>,
     /// `None` for standard input.
-    path: Option<PathBuf>,
+    pub(super) path: Option<PathBuf>,
     /// Bytes on the disk, where it is a regular file.
     pub(super) size: Option<u64>,
 }
@@ -113,7 +113,7 @@ fn list_directory(
     Ok(files)
 }
 
-fn unreadable(path: &str, error: io::Error) -> Error {
+pub(super) fn unreadable(path: &str, error: io::Error) -> Error {
     let what = match error.kind() {
         IoErrorKind::NotFound => format!("there is no file or directory {path:?}"),
         IoErrorKind::PermissionDenied => format!("reading {path:?} is not permitted"),
@@ -131,6 +131,66 @@ impl InputFile {
         };
         unpack(stream).map_err(|error| unreadable(&self.name, error))
     }
+
+    /// Opens it for what comes after the first `offset` bytes of its text. Those of a compressed file are unpacked and
+    /// passed over.
+    pub(super) fn open_at(&self, offset: u64) -> Result<Opened, Error> {
+        let Some(path) = &self.path else {
+            return Err(Error::new(ErrorKind::Input, "standard input has no place to go on at"));
+        };
+        let opened = File::open(path).and_then(|mut file| {
+            if is_compressed(&mut file)? {
+                file.rewind()?;
+                let opened = unpack(file)?;
+                return Ok(Opened { text: pass_over(opened.text, offset)?, ..opened });
+            }
+            if offset > file.metadata()?.len() {
+                return Err(too_short());
+            }
+            file.seek(SeekFrom::Start(offset))?;
+            let read = Arc::new(AtomicU64::new(offset));
+            let text = Counted { stream: file, read: Arc::clone(&read), failed: Arc::default() };
+            Ok(Opened { text: Box::new(text), read })
+        });
+        opened.map_err(|error| unreadable(&self.name, error))
+    }
+}
+
+/// A file of `size` bytes that was read to its end.
+pub(super) fn ended(size: Option<u64>) -> Opened {
+    Opened { text: Box::new(io::empty()), read: Arc::new(AtomicU64::new(size.unwrap_or(0))) }
+}
+
+fn too_short() -> io::Error {
+    io::Error::new(IoErrorKind::UnexpectedEof, "it ends before the place where the last run stopped")
+}
+
+fn is_compressed(file: &mut File) -> io::Result<bool> {
+    let mut head = Vec::with_capacity(GZIP_MARK.len());
+    file.take(GZIP_MARK.len() as u64).read_to_end(&mut head)?;
+    Ok(head == GZIP_MARK)
+}
+
+/// Takes the first `count` bytes off `text`, in the pieces in which they are read otherwise: how much can be unpacked of
+/// data that is corrupt depends on them.
+fn pass_over(mut text: Box<dyn Read + Send>, count: u64) -> io::Result<Box<dyn Read + Send>> {
+    let mut piece = vec![0; UNPACKED_READ];
+    let mut left = count;
+    while left > 0 {
+        let read = match text.read(&mut piece) {
+            Ok(0) => return Err(too_short()),
+            Ok(read) => read,
+            Err(error) if error.kind() == IoErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        if read as u64 > left {
+            let passed = usize::try_from(left).unwrap_or(read);
+            let rest = piece.get(passed..read).unwrap_or_default().to_vec();
+            return Ok(Box::new(io::Cursor::new(rest).chain(text)));
+        }
+        left -= read as u64;
+    }
+    Ok(text)
 }
 
 /// The text of `stream`, which may be compressed with gzip: its first bytes say so.

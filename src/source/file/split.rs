@@ -12,7 +12,7 @@ use super::detect::{self, Encoding};
 use super::extent::Extent;
 use super::scan::{Scan, Step, trim_end};
 use super::window::Window;
-use crate::source::{MAX_RAW, RawRecord};
+use crate::source::{Form, MAX_RAW, Position, RawRecord};
 
 /// Takes the records off a stream, one after another.
 pub(super) struct Splitter<R> {
@@ -74,16 +74,45 @@ enum Ending {
 }
 
 impl<R: Read> Splitter<R> {
+    #[cfg(test)]
     pub(super) fn new(reader: R, max_record: usize) -> Self {
+        Self::at(Position::default(), reader, max_record)
+    }
+
+    /// Goes on at `position`, which [`position`](Self::position) once told; `reader` gives the text from there on.
+    pub(super) fn at(position: Position, reader: R, max_record: usize) -> Self {
         Self {
-            window: Window::new(reader),
+            window: Window::new(reader, position.offset),
             scan: Scan::default(),
-            state: State::Start,
+            state: match position.form {
+                Form::Start => State::Start,
+                Form::Array => State::Array(Expected::CommaOrEnd),
+                Form::ArrayElement => State::Array(Expected::Element),
+                Form::AfterArray => State::AfterArray,
+                Form::Objects => State::Objects,
+                Form::End => State::Done,
+            },
             max_record,
-            index: 0,
+            index: position.record,
             handed_out: 0,
-            blank: true,
+            blank: position.form == Form::Start,
         }
+    }
+
+    /// The place behind the record that was handed out last, in the file of that number.
+    pub(super) fn position(&self, file: u32) -> Position {
+        let form = match self.state {
+            State::Start => Form::Start,
+            State::Array(Expected::CommaOrEnd) => Form::Array,
+            // The first element is looked for together with the bracket, so that nobody stops between them.
+            State::Array(Expected::Element | Expected::ElementOrEnd) => Form::ArrayElement,
+            State::AfterArray => Form::AfterArray,
+            // Reading on would meet the corruption that was told already once more.
+            State::Objects if self.window.ends_after(self.handed_out) => Form::End,
+            State::Objects => Form::Objects,
+            State::Done => Form::End,
+        };
+        Position { file, record: self.index, offset: self.window.offset() + self.handed_out as u64, form }
     }
 
     /// Where it is in the (uncompressed) stream.

@@ -23,8 +23,9 @@ pub(super) struct Window<R> {
 }
 
 impl<R: Read> Window<R> {
-    pub(super) fn new(reader: R) -> Self {
-        Self { reader, buffer: vec![0; INITIAL], start: 0, end: 0, offset: 0, ended: false, corrupt: None }
+    /// A window on a stream of which the first `offset` bytes were taken off before.
+    pub(super) fn new(reader: R, offset: u64) -> Self {
+        Self { reader, buffer: vec![0; INITIAL], start: 0, end: 0, offset, ended: false, corrupt: None }
     }
 
     /// What is there.
@@ -75,6 +76,11 @@ impl<R: Read> Window<R> {
                 }
             }
         }
+    }
+
+    /// Nothing comes after the first `count` bytes of what is there, not even word of corruption.
+    pub(super) fn ends_after(&self, count: usize) -> bool {
+        self.ended && self.corrupt.is_none() && self.end - self.start == count
     }
 
     /// Why the stream ended too early, once.

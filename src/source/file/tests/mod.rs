@@ -1,5 +1,6 @@
 mod corruption;
 mod reading;
+mod seeking;
 mod splitting;
 
 use std::io::{self, Read};

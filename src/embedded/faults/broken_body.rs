@@ -1,0 +1,97 @@
+//! Bodies that do not come as they should.
+
+use std::future::Future as _;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+use tokio::time::Sleep;
+
+/// In how many pieces slow things come.
+const PIECES: usize = 8;
+
+/// A body of which half comes, and then the end of the connection.
+#[derive(Debug)]
+pub(super) struct HalfBody {
+    half: Option<Bytes>,
+    announced: u64,
+    flushed: bool,
+}
+
+impl HalfBody {
+    pub(super) fn new(whole: &Bytes) -> Self {
+        let half = whole.slice(..whole.len() / 2);
+        // Of an empty body a byte is missing.
+        Self { half: Some(half), announced: whole.len().max(1) as u64, flushed: false }
+    }
+}
+
+impl Body for HalfBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if let Some(half) = self.half.take() {
+            return Poll::Ready(Some(Ok(Frame::data(half))));
+        }
+        if !self.flushed {
+            // What was given so far is on its way before the connection ends.
+            self.flushed = true;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Some(Err(io::Error::other("cut short by a fault"))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.announced)
+    }
+}
+
+/// A body that comes in pieces, with pauses before them.
+#[derive(Debug)]
+pub(super) struct SlowBody {
+    left: Bytes,
+    piece: usize,
+    pause: Duration,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl SlowBody {
+    /// A body that takes so long.
+    pub(super) fn new(whole: Bytes, takes: Duration) -> Self {
+        let piece = whole.len().div_ceil(PIECES).max(1);
+        let pieces = u32::try_from(whole.len().div_ceil(piece)).unwrap_or(u32::MAX).max(1);
+        Self { left: whole, piece, pause: takes / pieces, sleep: None }
+    }
+}
+
+impl Body for SlowBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if self.left.is_empty() {
+            return Poll::Ready(None);
+        }
+        let pause = self.pause;
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(pause)));
+        ready!(sleep.as_mut().poll(context));
+        self.sleep = None;
+        let piece = self.piece.min(self.left.len());
+        Poll::Ready(Some(Ok(Frame::data(self.left.split_to(piece)))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left.len() as u64)
+    }
+}

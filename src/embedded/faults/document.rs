@@ -1,0 +1,362 @@
+//! Faults as they are written down, for a server that runs as a process of its own.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{Action, BodyForm, Fault, RetryAfter};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    faults: Vec<Entry>,
+}
+
+/// One fault; what an action does not use must not be there.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    #[serde(default)]
+    path: String,
+    urn: Option<String>,
+    larger_than: Option<u64>,
+    after: Option<After>,
+    times: Option<u64>,
+    lasts: Option<Seconds>,
+    action: Kind,
+    code: Option<u16>,
+    headers: Option<BTreeMap<String, String>>,
+    body: Option<String>,
+    form: Option<Form>,
+    retry_after: Option<Wait>,
+    location: Option<String>,
+    milliseconds: Option<u64>,
+    aspect: Option<String>,
+    message: Option<String>,
+    polls: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a number of requests, or {requests: N, seconds: S}")]
+enum After {
+    Requests(u64),
+    Both(Both),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Both {
+    #[serde(default)]
+    requests: u64,
+    #[serde(default)]
+    seconds: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Seconds {
+    seconds: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a number of seconds, or {date: S} for the date in S seconds")]
+enum Wait {
+    Seconds(u64),
+    Date(Date),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Date {
+    date: f64,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Form {
+    Gms,
+    SpringJson,
+    SpringHtml,
+    JettyJson,
+    JettyHtml,
+    Text,
+    Html,
+    Empty,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Status,
+    Throttle,
+    Conflict,
+    TooLarge,
+    Unauthorized,
+    ExpireToken,
+    Redirect,
+    Html,
+    Reset,
+    ResetAfter,
+    HalfBody,
+    HalfBodyAfter,
+    Delay,
+    SlowHead,
+    SlowBody,
+    Timeout,
+    UnknownAction,
+    PartialApply,
+    Drop,
+    RejectLater,
+    StayPending,
+}
+
+/// Reads a document in YAML, which JSON is part of.
+///
+/// # Errors
+/// When it is not what it has to be; the text says where.
+pub(super) fn parse(text: &str) -> Result<Vec<Fault>, String> {
+    let document: Document = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
+    let faults = document.faults.into_iter().enumerate();
+    faults
+        .map(|(index, entry)| entry.fault().map_err(|message| format!("faults[{index}]: {message}")))
+        .collect()
+}
+
+impl Entry {
+    fn fault(mut self) -> Result<Fault, String> {
+        let action = self.action()?;
+        if let Some(key) = self.left() {
+            return Err(format!("the action has no `{key}`"));
+        }
+        let (after, after_time) = match self.after {
+            None => (0, 0.0),
+            Some(After::Requests(requests)) => (requests, 0.0),
+            Some(After::Both(Both { requests, seconds })) => (requests, seconds),
+        };
+        Ok(Fault {
+            path_prefix: self.path,
+            urn_contains: self.urn,
+            larger_than: self.larger_than,
+            after,
+            after_time: duration("after", after_time)?,
+            times: self.times,
+            lasts: self.lasts.map(|lasts| duration("lasts", lasts.seconds)).transpose()?,
+            action,
+        })
+    }
+
+    /// Takes what the action needs out of the entry.
+    fn action(&mut self) -> Result<Action, String> {
+        Ok(match self.action {
+            Kind::Status if self.form.is_some() || self.message.is_some() || self.retry_after.is_some() => {
+                Action::Refuse {
+                    code: self.code()?.ok_or_else(|| missing("code"))?,
+                    form: self.form.take().map_or(BodyForm::Gms, Form::form),
+                    message: self.message.take(),
+                    retry_after: self.retry_after()?,
+                }
+            }
+            Kind::Status => Action::Status {
+                code: self.code()?.ok_or_else(|| missing("code"))?,
+                headers: self.headers.take().unwrap_or_default().into_iter().collect(),
+                body: self.body.take().unwrap_or_default(),
+            },
+            Kind::Throttle => Action::Throttle { retry_after: self.retry_after()? },
+            Kind::Conflict => Action::Conflict,
+            Kind::TooLarge => Action::TooLarge,
+            Kind::Unauthorized => Action::Unauthorized,
+            Kind::ExpireToken => Action::ExpireToken,
+            Kind::Redirect => Action::Redirect {
+                code: self.code()?.unwrap_or(302),
+                location: self.location.take().ok_or_else(|| missing("location"))?,
+            },
+            Kind::Html => Action::Html,
+            Kind::Reset => Action::Reset,
+            Kind::ResetAfter => Action::ResetAfter,
+            Kind::HalfBody => Action::HalfBody,
+            Kind::HalfBodyAfter => Action::HalfBodyAfter,
+            Kind::Delay => Action::Delay(self.time()?),
+            Kind::SlowHead => Action::SlowHead(self.time()?),
+            Kind::SlowBody => Action::SlowBody(self.time()?),
+            Kind::Timeout => Action::Timeout,
+            Kind::UnknownAction => Action::UnknownAction,
+            Kind::PartialApply => Action::PartialApply { code: self.code()?.unwrap_or(500) },
+            Kind::Drop => Action::Drop { aspect: self.aspect.take() },
+            Kind::RejectLater => Action::RejectLater {
+                aspect: self.aspect.take(),
+                message: self.message.take().ok_or_else(|| missing("message"))?,
+            },
+            Kind::StayPending => Action::StayPending { aspect: self.aspect.take(), polls: self.polls.take() },
+        })
+    }
+
+    fn code(&mut self) -> Result<Option<u16>, String> {
+        match self.code.take() {
+            Some(code) if !(200..1000).contains(&code) => {
+                Err(format!("`code` is {code}, and a final status is from 200 to 999"))
+            }
+            code => Ok(code),
+        }
+    }
+
+    fn retry_after(&mut self) -> Result<Option<RetryAfter>, String> {
+        let wait = self.retry_after.take().map(|wait| match wait {
+            Wait::Seconds(seconds) => Ok(RetryAfter::Seconds(seconds)),
+            Wait::Date(Date { date }) => duration("retry_after", date).map(RetryAfter::Date),
+        });
+        wait.transpose()
+    }
+
+    fn time(&mut self) -> Result<Duration, String> {
+        self.milliseconds.take().map(Duration::from_millis).ok_or_else(|| missing("milliseconds"))
+    }
+
+    /// A key that the action did not take.
+    fn left(&self) -> Option<&'static str> {
+        let left = [
+            ("code", self.code.is_some()),
+            ("headers", self.headers.is_some()),
+            ("body", self.body.is_some()),
+            ("form", self.form.is_some()),
+            ("retry_after", self.retry_after.is_some()),
+            ("location", self.location.is_some()),
+            ("milliseconds", self.milliseconds.is_some()),
+            ("aspect", self.aspect.is_some()),
+            ("message", self.message.is_some()),
+            ("polls", self.polls.is_some()),
+        ];
+        left.into_iter().find(|(_, given)| *given).map(|(key, _)| key)
+    }
+}
+
+impl Form {
+    fn form(self) -> BodyForm {
+        match self {
+            Self::Gms => BodyForm::Gms,
+            Self::SpringJson => BodyForm::SpringJson,
+            Self::SpringHtml => BodyForm::SpringHtml,
+            Self::JettyJson => BodyForm::JettyJson,
+            Self::JettyHtml => BodyForm::JettyHtml,
+            Self::Text => BodyForm::Text,
+            Self::Html => BodyForm::Html,
+            Self::Empty => BodyForm::Empty,
+        }
+    }
+}
+
+fn missing(key: &str) -> String {
+    format!("`{key}` is missing, which the action needs")
+}
+
+fn duration(key: &str, seconds: f64) -> Result<Duration, String> {
+    Duration::try_from_secs_f64(seconds).map_err(|_| format!("`{key}`: {seconds} is no number of seconds"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_action_can_be_written_down() {
+        let faults = parse(
+            "faults:
+- {path: /aspects, times: 2, action: status, code: 503, headers: {Retry-After: '1'}, body: '{}'}
+- {urn: db.t1, after: 3, action: reset}
+- {action: reset_after}
+- {action: delay, milliseconds: 50}
+- {action: html}
+- {action: unknown_action}
+- {action: drop, aspect: status}
+- {action: reject_later, message: no}
+- {action: stay_pending, polls: 2}
+- {action: status, code: 500, form: jetty_json, message: oh, retry_after: 0}
+- {action: throttle, retry_after: {date: 1.5}, after: {requests: 1, seconds: 2.5}, lasts: {seconds: 4}}
+- {action: throttle}
+- {action: conflict}
+- {action: too_large, larger_than: 1000}
+- {action: unauthorized}
+- {action: expire_token}
+- {action: redirect, location: /login}
+- {action: half_body}
+- {action: half_body_after}
+- {action: slow_head, milliseconds: 5}
+- {action: slow_body, milliseconds: 5}
+- {action: timeout}
+- {action: partial_apply}
+",
+        )
+        .unwrap();
+        assert_eq!(faults.len(), 23);
+        assert_eq!(
+            faults[0],
+            Fault {
+                path_prefix: "/aspects".into(),
+                times: Some(2),
+                ..Fault::new(Action::Status {
+                    code: 503,
+                    headers: vec![("Retry-After".into(), "1".into())],
+                    body: "{}".into(),
+                })
+            }
+        );
+        assert_eq!(
+            faults[1],
+            Fault { urn_contains: Some("db.t1".into()), after: 3, ..Fault::new(Action::Reset) }
+        );
+        assert_eq!(faults[3].action, Action::Delay(Duration::from_millis(50)));
+        assert_eq!(faults[8].action, Action::StayPending { aspect: None, polls: Some(2) });
+        assert_eq!(
+            faults[9].action,
+            Action::Refuse {
+                code: 500,
+                form: BodyForm::JettyJson,
+                message: Some("oh".into()),
+                retry_after: Some(RetryAfter::Seconds(0)),
+            }
+        );
+        assert_eq!(
+            faults[10],
+            Fault {
+                after: 1,
+                after_time: Duration::from_millis(2500),
+                lasts: Some(Duration::from_secs(4)),
+                ..Fault::new(Action::Throttle {
+                    retry_after: Some(RetryAfter::Date(Duration::from_millis(1500)))
+                })
+            }
+        );
+        assert_eq!(faults[16].action, Action::Redirect { code: 302, location: "/login".into() });
+        assert_eq!(faults[22].action, Action::PartialApply { code: 500 });
+    }
+
+    #[test]
+    fn json_is_a_document_too() {
+        let faults = parse(r#"{"faults": [{"action": "reset", "after": {"requests": 2}}]}"#).unwrap();
+        assert_eq!(faults, [Fault { after: 2, ..Fault::new(Action::Reset) }]);
+    }
+
+    #[test]
+    fn a_mistake_is_told() {
+        for (text, part) in [
+            ("faults: [{action: status}]", "`code` is missing"),
+            ("faults: [{action: status, code: 7}]", "`code` is 7"),
+            ("faults: [{action: redirect, code: 100, location: /}]", "`code` is 100"),
+            ("faults: [{action: redirect}]", "`location` is missing"),
+            ("faults: [{action: delay}]", "`milliseconds`"),
+            ("faults: [{action: reject_later}]", "`message`"),
+            ("faults: [{action: html}, {action: reset, code: 1}]", "faults[1]: the action has no `code`"),
+            ("faults: [{action: status, code: 500, form: text, body: x}]", "has no `body`"),
+            ("faults: [{action: reset, after: {seconds: -1}}]", "`after`: -1 is no number of seconds"),
+            ("faults: [{action: reset, after: {minutes: 1}}]", "expected a number of requests"),
+            ("faults: [{action: throttle, retry_after: soon}]", "expected a number of seconds"),
+            ("faults:\n- {action: explode}", "line 2"),
+            ("faults:\n- {action: reset}\n- {paht: /, action: reset}", "line 3"),
+            ("faults: [{paht: /, action: reset}]", "paht"),
+            ("[]", "Document"),
+        ] {
+            let message = parse(text).unwrap_err();
+            assert!(message.contains(part), "{text}: {message}");
+        }
+    }
+}
