@@ -15,10 +15,11 @@ use crate::cli::server::Server;
 /// For the first token, which no other can ask for.
 #[derive(Debug, Args)]
 pub(super) struct Person {
-    /// Logs in as this user at --frontend, instead of with a token. The password is asked for, or taken from DATAHUB_PASSWORD.
+    /// Logs in as this user at --frontend, instead of with a token. The password is asked for, or taken from
+    /// `DATAHUB_PASSWORD`.
     #[arg(long, value_name = "NAME", requires = "frontend", conflicts_with = "token_file")]
     user: Option<String>,
-    /// DataHub's web page, for example http://localhost:9002.
+    /// DataHub's web page, for example `http://localhost:9002`.
     #[arg(long, value_name = "URL", requires = "user", conflicts_with = "server")]
     frontend: Option<String>,
 }

@@ -29,8 +29,8 @@ pub(super) struct Create {
     /// What the token is called.
     #[arg(long, value_name = "NAME")]
     name: String,
-    /// How long it is good: ONE_HOUR, ONE_DAY, ONE_WEEK, ONE_MONTH, THREE_MONTHS, SIX_MONTHS, ONE_YEAR, NO_EXPIRY, or the same
-    /// in ISO 8601, for example P30D.
+    /// How long it is good: `ONE_HOUR`, `ONE_DAY`, `ONE_WEEK`, `ONE_MONTH`, `THREE_MONTHS`, `SIX_MONTHS`, `ONE_YEAR`, `NO_EXPIRY`, or
+    /// the same in ISO 8601, for example `P30D`.
     #[arg(long, value_name = "DURATION", default_value = "ONE_MONTH", value_parser = super::duration)]
     duration: AccessTokenDuration,
     /// The user whom it is for, if that is another than you.

@@ -78,8 +78,8 @@ impl Inspect {
             lines.push(("wrong", slip.summary.clone()));
             lines.extend(slip.fixes.iter().map(|fix| ("fix", fix.clone())));
         }
-        let text: String = lines.iter().map(|(label, value)| format!("{label:<8}  {value}\n")).collect();
-        output::write(text.as_bytes())?;
+        let lines: Vec<_> = lines.iter().map(|(label, value)| format!("{label:<8}  {value}\n")).collect();
+        output::write(lines.concat().as_bytes())?;
         Ok(if good { Exit::Done } else { Exit::Failed })
     }
 }

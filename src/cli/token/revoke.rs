@@ -13,7 +13,7 @@ use crate::cli::progress::Screen;
 Example:
   datahub-emit token revoke 'kZ2gDmYtOJ0VwH5Z3m3hJnG3cZPzE9+uJ4f0/dD2n0E='")]
 pub(super) struct Revoke {
-    /// The token's id, as `token list` and FILE.meta.json have it; not the token.
+    /// The token's id, as `token list` and `FILE.meta.json` have it; not the token.
     id: String,
 }
 

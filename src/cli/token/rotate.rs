@@ -29,8 +29,8 @@ that does not tell, it is left, and named.
 Example:
   datahub-emit token rotate --token-file /run/secrets/datahub-token --duration P30D")]
 pub(super) struct Rotate {
-    /// How long the new one is good, as for `token create`; by default as long as the old one, if FILE.meta.json tells, else
-    /// ONE_MONTH.
+    /// How long the new one is good, as for `token create`; by default as long as the old one, if `FILE.meta.json` tells, else
+    /// `ONE_MONTH`.
     #[arg(long, value_name = "DURATION", value_parser = super::duration)]
     duration: Option<AccessTokenDuration>,
 }
