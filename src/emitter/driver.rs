@@ -10,7 +10,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::deliver::deliver;
 use super::queue::{Forming, Queued};
-use super::state::{Cause, Item, Phase, State};
+use super::state::{Item, Phase, State};
+use super::stop::Cause;
 use super::traces::{OpenTrace, follow};
 use crate::metadata::Urn;
 
