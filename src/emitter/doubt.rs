@@ -1,7 +1,9 @@
 //! Rejections before anything was delivered: are the records at fault, or is it the run?
 
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::watch;
 
 use super::Outcome;
 use super::state::Item;
@@ -17,6 +19,10 @@ const MAX_APART: u32 = 16;
 #[derive(Default)]
 pub(super) struct Doubt {
     held: Mutex<Vec<(Item, Outcome)>>,
+    /// Proposals refused alone, one after another with no delivery in between.
+    in_a_row: AtomicUsize,
+    /// Something was delivered.
+    ever: watch::Sender<bool>,
     /// Requests that taking apart took, before the first delivery.
     apart: AtomicU32,
     /// Whoever takes a batch apart before the first delivery holds it: one is enough to find out.
@@ -24,11 +30,22 @@ pub(super) struct Doubt {
 }
 
 impl Doubt {
-    /// Keeps a rejection for later. Returns how many there are.
+    /// Keeps a rejection for later. Returns how many there were since the last delivery.
     pub(super) fn hold(&self, item: Item, rejection: Outcome) -> usize {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.push((item, rejection));
-        held.len()
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).push((item, rejection));
+        self.in_a_row.fetch_add(1, Relaxed) + 1
+    }
+
+    /// Something was delivered.
+    pub(super) fn delivered(&self) {
+        self.in_a_row.store(0, Relaxed);
+        self.ever.send_if_modified(|ever| !std::mem::replace(ever, true));
+    }
+
+    /// Returns once something was delivered.
+    pub(super) async fn first_delivery(&self) {
+        // The sender lives as long as `self`, so waiting cannot fail.
+        drop(self.ever.subscribe().wait_for(|ever| *ever).await);
     }
 
     /// Hands out what was kept.

@@ -103,6 +103,7 @@ impl Drop for End {
         self.0.advance(Phase::Ended);
         // Whoever looked at the phase just before has queued something since.
         self.0.settle_queued();
+        self.0.settle_held();
     }
 }
 
