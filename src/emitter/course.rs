@@ -7,7 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tracing::{debug, warn};
 
 use super::deliver::Sent;
-use super::doubt::REFUSED_ALONE;
+use super::doubt::{Held, REFUSED_ALONE};
 use super::pieces::{self, Piece};
 use super::queue::Queued;
 use super::state::{Item, Phase, State};
@@ -212,7 +212,7 @@ impl<'a> Course<'a> {
                 continue;
             }
             self.refused_alone += 1;
-            let held = self.state.doubt.hold(item, outcome);
+            let held = self.state.doubt.hold(Held { item, rejection: outcome, trouble: None });
             let is_enough = if is_part {
                 self.refused_alone >= REFUSED_ALONE
             } else {
@@ -367,9 +367,9 @@ impl<'a> Course<'a> {
                 self.state.settle(item.delivery, rejection);
                 continue;
             }
-            let held = self.state.doubt.hold(item, rejection);
+            let held = self.state.doubt.hold(Held { item, rejection, trouble: self.trouble.clone() });
             let is_enough = !has_taken || held >= self.state.settings.doubtful_singles();
-            if let (true, Some(trouble)) = (is_enough, self.trouble.take()) {
+            if let (true, Some(trouble)) = (is_enough, self.trouble.clone()) {
                 self.state.stop(UndeliveredReason::Unreachable, trouble.into());
             }
         }

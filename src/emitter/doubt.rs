@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::Outcome;
 use super::state::Item;
+use crate::auth::Diagnosis;
 
 /// So many proposals of one batch, refused alone before the first delivery, are enough to see that it is the run's fault.
 pub(super) const REFUSED_ALONE: usize = 3;
@@ -18,7 +19,7 @@ const MAX_APART: u32 = 16;
 /// shows that none of them is.
 #[derive(Default)]
 pub(super) struct Doubt {
-    held: Mutex<Vec<(Item, Outcome)>>,
+    held: Mutex<Vec<Held>>,
     /// Proposals refused alone, one after another with no delivery in between.
     in_a_row: AtomicUsize,
     /// Something was delivered.
@@ -29,10 +30,19 @@ pub(super) struct Doubt {
     pub(super) turn: tokio::sync::Mutex<()>,
 }
 
+/// A proposal that was refused alone.
+pub(super) struct Held {
+    pub(super) item: Item,
+    /// How it ends if it is at fault.
+    pub(super) rejection: Outcome,
+    /// What is the matter if it is not: GMS's words blame nobody.
+    pub(super) trouble: Option<Diagnosis>,
+}
+
 impl Doubt {
     /// Keeps a rejection for later. Returns how many there were since the last delivery.
-    pub(super) fn hold(&self, item: Item, rejection: Outcome) -> usize {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).push((item, rejection));
+    pub(super) fn hold(&self, held: Held) -> usize {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).push(held);
         self.in_a_row.fetch_add(1, Relaxed) + 1
     }
 
@@ -49,7 +59,7 @@ impl Doubt {
     }
 
     /// Hands out what was kept.
-    pub(super) fn release(&self) -> Vec<(Item, Outcome)> {
+    pub(super) fn release(&self) -> Vec<Held> {
         std::mem::take(&mut *self.held.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

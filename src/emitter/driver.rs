@@ -55,7 +55,7 @@ pub(super) async fn drive(state: Arc<State>, mut opened: UnboundedReceiver<OpenT
         }
         if requests.running.is_empty() && look_again.is_none() {
             // Nothing is sent that could show what is at fault.
-            state.settle_held();
+            state.settle_doubtful();
         }
         let idle = requests.running.is_empty() && traces.is_empty();
         if idle && state.phase() >= Phase::Closing && state.queue().is_empty() {
@@ -103,7 +103,7 @@ impl Drop for End {
         self.0.advance(Phase::Ended);
         // Whoever looked at the phase just before has queued something since.
         self.0.settle_queued();
-        self.0.settle_held();
+        self.0.settle_doubtful();
     }
 }
 

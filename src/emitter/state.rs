@@ -10,7 +10,7 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 use super::counts::{Counters, Counts};
-use super::doubt::{Doubt, REFUSED_ALONE};
+use super::doubt::{Doubt, Held, REFUSED_ALONE};
 use super::fault::fault;
 use super::gate::Gate;
 use super::limit::Limit;
@@ -258,12 +258,31 @@ impl State {
         self.stop(cause.reason(), cause);
     }
 
-    /// Settles what was rejected before anything was delivered: as rejected, unless it turned out to be the run's fault.
+    /// Settles what was held back: as rejected, since others were taken, unless sending has stopped meanwhile.
     pub(super) fn settle_held(&self) {
-        for (item, rejection) in self.doubt.release() {
+        for Held { item, rejection, .. } in self.doubt.release() {
             let outcome = match self.stop.get() {
                 Some(_) => Outcome::Undelivered(self.why_undelivered()),
                 None => rejection,
+            };
+            self.settle(item.delivery, outcome);
+        }
+    }
+
+    /// Settles what was held back although nothing more is under way that could show what is at fault. What GMS's words
+    /// blame is rejected. Of the rest nobody can say it, so it is undelivered, and in the end that is what stopped the run.
+    pub(super) fn settle_doubtful(&self) {
+        for Held { item, rejection, trouble } in self.doubt.release() {
+            if let Some(trouble) = trouble.clone().filter(|_| self.phase() >= Phase::Closing) {
+                self.stop_for(trouble.into());
+            }
+            let outcome = match (self.stop.get(), trouble) {
+                (Some(_), _) => Outcome::Undelivered(self.why_undelivered()),
+                (None, Some(trouble)) => Outcome::Undelivered(Undelivered {
+                    reason: UndeliveredReason::Unreachable,
+                    message: trouble.summary,
+                }),
+                (None, None) => rejection,
             };
             self.settle(item.delivery, outcome);
         }

@@ -464,7 +464,8 @@ async fn an_outage_with_many_requests_under_way_rejects_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_record_that_gms_chokes_on_costs_itself_where_it_travels_alone() {
-    for bad in [5, 19] {
+    // The last one may be at fault as well as the server: nothing comes after it that could tell.
+    for (bad, rejected) in [(5, 1), (19, 0)] {
         let gms = ScriptedGms::start(move |request: &Request| {
             if request.proposals().iter().any(|(urn, _)| urn == &format!("urn:li:tag:t{bad}")) {
                 return Answer::Status(
@@ -481,7 +482,11 @@ async fn a_record_that_gms_chokes_on_costs_itself_where_it_travels_alone() {
             drop(emitter.emit(proposal(urn, "status", "x")).await);
         }
         let counts = emitter.close(None).await;
-        assert_eq!((counts.delivered, counts.rejected, counts.undelivered), (19, 1, 0), "{bad}");
+        assert_eq!(
+            (counts.delivered, counts.rejected, counts.undelivered),
+            (19, rejected, 1 - rejected),
+            "{bad}"
+        );
     }
 }
 
