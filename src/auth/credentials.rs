@@ -121,6 +121,11 @@ impl Credentials {
         self.held().map_or(0, |held| held.grant.generation)
     }
 
+    /// Takes out one more secret from now on.
+    pub(crate) fn learn(&self, secret: &str) {
+        self.inner.scrubber.write().unwrap_or_else(PoisonError::into_inner).add(secret);
+    }
+
     /// `text` without any token that was ever held.
     pub(crate) fn scrub(&self, text: &str) -> String {
         self.inner.scrubber.read().unwrap_or_else(PoisonError::into_inner).scrub(text)

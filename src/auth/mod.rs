@@ -19,6 +19,7 @@ mod remedy;
 mod scrub;
 mod silence;
 mod token;
+mod token_file;
 
 pub(crate) use authorization::authorization;
 pub use claims::Claims;
@@ -37,3 +38,4 @@ pub use provider::{
 };
 pub(crate) use scrub::Scrubber;
 pub use token::{Token, TokenSource};
+pub use token_file::{TokenFile, TokenMetadata};

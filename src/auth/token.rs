@@ -1,6 +1,7 @@
 //! A token, and where it came from.
 
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -34,6 +35,8 @@ pub enum TokenSource {
     SystemClient,
     /// The embedded GMS made it for this run.
     Embedded,
+    /// GMS has just made it.
+    Issued,
     /// `extra_headers` carries an Authorization header of its own.
     ExtraHeaders,
 }
@@ -52,6 +55,16 @@ impl Token {
     /// The token itself. Only what builds a header, and what reads its claims, has a use for it.
     pub(crate) fn expose(&self) -> &str {
         self.secret.expose_secret()
+    }
+
+    /// Writes the token itself, and a line end: to what it was asked for. Nothing else gives it away.
+    ///
+    /// # Errors
+    /// Those of `to`.
+    pub fn write_to(&self, mut to: impl io::Write) -> io::Result<()> {
+        to.write_all(self.expose().as_bytes())?;
+        to.write_all(b"\n")?;
+        to.flush()
     }
 
     /// The first 8 hexadecimal digits of its SHA-256: enough to tell two tokens apart, and of no use to a thief.
@@ -86,6 +99,7 @@ impl TokenSource {
             Self::Oidc => "the identity provider".into(),
             Self::SystemClient => "DATAHUB_SYSTEM_CLIENT_ID and DATAHUB_SYSTEM_CLIENT_SECRET".into(),
             Self::Embedded => "the embedded GMS".into(),
+            Self::Issued => "the answer of GMS".into(),
             Self::ExtraHeaders => "the recipe's sink.config.extra_headers.Authorization".into(),
         }
     }
@@ -102,6 +116,7 @@ impl fmt::Display for TokenSource {
             Self::Oidc => f.write_str("oidc"),
             Self::SystemClient => f.write_str("system-client"),
             Self::Embedded => f.write_str("embedded"),
+            Self::Issued => f.write_str("issued"),
             Self::ExtraHeaders => f.write_str("extra-headers"),
         }
     }

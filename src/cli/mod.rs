@@ -16,6 +16,7 @@ mod replay;
 mod running;
 mod server;
 mod signals;
+mod token;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -107,6 +108,8 @@ enum Command {
     Get(get::Get),
     /// Writes one aspect of an entity, and waits until GMS has stored it.
     Put(put::Put),
+    /// Personal access tokens: make, list, revoke, look at, renew.
+    Token(token::TokenArgs),
     /// A GMS on this machine, for first runs and tests.
     Gms(gms::Gms),
     /// Prints a script that completes commands and options in a shell.
@@ -141,6 +144,7 @@ fn run(cli: Cli, screen: &Screen) -> Exit {
             Command::Replay(replay) => replay.run(&global, screen).await,
             Command::Get(get) => get.run(&global, screen).await,
             Command::Put(put) => put.run(&global, screen).await,
+            Command::Token(token) => token.run(&global, screen).await,
             Command::Gms(gms) => gms.run(screen).await,
             Command::Completions(completions) => completions.run(),
         }

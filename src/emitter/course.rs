@@ -80,7 +80,7 @@ impl<'a> Course<'a> {
     }
 
     /// Settles what the answer settles, and puts what is to be sent again in front, in smaller pieces and in order.
-    pub(super) fn settle(&mut self, mut piece: Piece, sent: &Sent, slot: Option<OwnedSemaphorePermit>) {
+    pub(super) fn settle(&mut self, mut piece: Piece, sent: &Sent<'_>, slot: Option<OwnedSemaphorePermit>) {
         let attempts = &sent.attempts;
         piece.may_be_written |= attempts.outcome_unknown;
         match (&attempts.verdict, &attempts.last) {
@@ -96,7 +96,7 @@ impl<'a> Course<'a> {
     }
 
     /// GMS has written it, or queued it. Over OpenAPI it also says what it took, and leaves out what it dropped.
-    fn taken(&mut self, piece: Piece, sent: &Sent, reply: &Reply, slot: Option<OwnedSemaphorePermit>) {
+    fn taken(&mut self, piece: Piece, sent: &Sent<'_>, reply: &Reply, slot: Option<OwnedSemaphorePermit>) {
         self.failing = 0;
         self.state.gate.taken(reply.generation);
         let said = piece.route.is_answered_with_aspects().then(|| Taken::read(reply)).flatten();
@@ -154,7 +154,7 @@ impl<'a> Course<'a> {
 
     /// A 403 that names some proposals is about those. One that names none is about the caller, and so is one that names
     /// all; a single one that is named is at fault as soon as anything was delivered in this run.
-    fn forbidden(&mut self, mut piece: Piece, sent: &Sent, reply: &Reply) {
+    fn forbidden(&mut self, mut piece: Piece, sent: &Sent<'_>, reply: &Reply) {
         let words = reply.words();
         // The caller's own URN comes before.
         let words = words.split_once(" is unauthorized").map_or(words.as_str(), |(_, refused)| refused);
@@ -176,7 +176,7 @@ impl<'a> Course<'a> {
     }
 
     /// A single proposal is rejected; a batch is taken apart.
-    fn rejected(&mut self, piece: Piece, sent: &Sent, reply: &Reply) {
+    fn rejected(&mut self, piece: Piece, sent: &Sent<'_>, reply: &Reply) {
         let status = reply.status.as_u16();
         if piece.route.is_answered_with_aspects() && status == 404 && !self.state.has_taken() {
             return self.stop(piece, self.no_openapi(sent));
@@ -221,7 +221,7 @@ impl<'a> Course<'a> {
     }
 
     /// Nothing that was tried is taken, so it is no record's fault.
-    fn nothing_is_taken(&self, sent: &Sent, reply: &Reply) -> Cause {
+    fn nothing_is_taken(&self, sent: &Sent<'_>, reply: &Reply) -> Cause {
         let message = self.state.client.scrub(&reply.message());
         Cause::Message(
             ErrorKind::Rejected,
@@ -234,14 +234,14 @@ impl<'a> Course<'a> {
     }
 
     /// Its version did not tell, but its answer does.
-    fn no_openapi(&self, sent: &Sent) -> Cause {
+    fn no_openapi(&self, sent: &Sent<'_>) -> Cause {
         let error = self.state.client.lacks_openapi();
         Cause::Message(error.kind(), format!("404 from {}: {}", sent.target, error.full_message()))
     }
 
     /// A 500 without clear words that stays may be the fault of one record, or the server's. It is the server's when
     /// nothing goes through any more, or nothing ever did, whichever part of the batch is tried.
-    fn unclear(&mut self, mut piece: Piece, sent: &Sent, reply: &Reply) {
+    fn unclear(&mut self, mut piece: Piece, sent: &Sent<'_>, reply: &Reply) {
         self.failing += 1;
         let diagnosis = self.state.client.diagnose_attempts(&sent.target, &sent.attempts);
         let patience = self.size.checked_ilog2().unwrap_or(0) + 2;
@@ -265,7 +265,7 @@ impl<'a> Course<'a> {
         }
     }
 
-    fn rejection(&self, reason: &'static str, item: &Item, sent: &Sent, reply: &Reply) -> Outcome {
+    fn rejection(&self, reason: &'static str, item: &Item, sent: &Sent<'_>, reply: &Reply) -> Outcome {
         let state = self.state;
         let proposal = item.delivery.proposal();
         let mut message = state.client.scrub(&reply.message());
@@ -291,7 +291,7 @@ impl<'a> Course<'a> {
     }
 
     /// By the URNs that GMS's words name, else by halves.
-    fn take_apart(&mut self, piece: Piece, sent: &Sent, reply: &Reply) {
+    fn take_apart(&mut self, piece: Piece, sent: &Sent<'_>, reply: &Reply) {
         let words = reply.words();
         let named = |item: &Item| names(&words, item.urn().as_str());
         let count = piece.items.iter().filter(|item| named(item)).count();
@@ -330,7 +330,7 @@ impl<'a> Course<'a> {
         self.state.counters.taken.load(Relaxed) > self.taken_before
     }
 
-    fn diagnosis(&self, sent: &Sent) -> Cause {
+    fn diagnosis(&self, sent: &Sent<'_>) -> Cause {
         let mut diagnosis = self.state.client.diagnose_attempts(&sent.target, &sent.attempts);
         diagnosis.evidence.extend(sent.refusal.clone());
         diagnosis.into()

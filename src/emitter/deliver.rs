@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::course::Course;
-use super::gate::Ruling;
+use super::gate::{Closed, Ruling};
 use super::limit::Pass;
 use super::pieces::Piece;
 use super::queue::Queued;
@@ -64,7 +64,7 @@ async fn trace_slot(state: &State) -> Option<OwnedSemaphorePermit> {
 }
 
 /// A request, and what it came to.
-pub(super) struct Sent {
+pub(super) struct Sent<'a> {
     pub(super) write: Write,
     pub(super) target: Target,
     pub(super) attempts: Attempts,
@@ -72,16 +72,18 @@ pub(super) struct Sent {
     begun: Instant,
     /// Why there was no other token, where one was refused.
     pub(super) refusal: Option<String>,
+    /// Where the token was refused: nobody else goes out until it is known what that means.
+    _doubt: Option<Closed<'a>>,
 }
 
-impl Sent {
+impl Sent<'_> {
     pub(super) fn body_bytes(&self) -> usize {
         self.write.body.as_ref().map_or(0, bytes::Bytes::len)
     }
 }
 
 /// Sends a piece, and again with another token if there is one where the first was refused.
-async fn send_as_someone(state: &State, piece: &Piece, mut pass: Option<Pass>) -> Option<Sent> {
+async fn send_as_someone<'a>(state: &'a State, piece: &Piece, mut pass: Option<Pass>) -> Option<Sent<'a>> {
     loop {
         let mut sent = send(state, piece, Way::ThroughGate(pass.take())).await?;
         let generation = match (&sent.attempts.verdict, &sent.attempts.last) {
@@ -139,7 +141,7 @@ async fn depart(state: &State, way: Way) -> Option<Pass> {
 }
 
 /// `None` when nothing may be sent any more.
-async fn send(state: &State, piece: &Piece, way: Way) -> Option<Sent> {
+async fn send<'a>(state: &'a State, piece: &Piece, way: Way) -> Option<Sent<'a>> {
     let again_as_judge = matches!(way, Way::AsJudge);
     let first = depart(state, way).await?;
     let proposals = piece.items.iter().map(|item| (item.delivery.proposal(), item.observed_at));
@@ -178,8 +180,10 @@ async fn send(state: &State, piece: &Piece, way: Way) -> Option<Sent> {
     } else {
         retry.run(attempt, wait).await
     };
+    // Before there is room for another.
+    let doubt = (attempts.verdict == Verdict::Unauthorized).then(|| state.gate.close());
     let begun = pass.done(&attempts.verdict, bytes);
-    Some(Sent { write, target, attempts, begun, refusal: None })
+    Some(Sent { write, target, attempts, begun, refusal: None, _doubt: doubt })
 }
 
 /// What the attempts of one request leave with, one after another.

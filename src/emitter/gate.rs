@@ -17,7 +17,8 @@ const REST: Duration = Duration::from_secs(2);
 /// Lets requests pass while the token is not in doubt.
 #[derive(Debug)]
 pub(super) struct Gate {
-    closed: watch::Sender<bool>,
+    /// How many doubt the token.
+    closed: watch::Sender<usize>,
     /// Answers that took something.
     taken: AtomicU64,
     /// The number of the token that the last of them went with.
@@ -39,11 +40,11 @@ struct Judge {
 }
 
 /// What a refused request is to do.
-pub(super) enum Ruling {
+pub(super) enum Ruling<'a> {
     /// Go again: there is another token, or the same is good after all.
     Again,
     /// It was sent again, and this came of it.
-    Answered(Box<Sent>),
+    Answered(Box<Sent<'a>>),
     /// Give up; perhaps with a word on why there is no other token.
     Stop(Option<String>),
 }
@@ -51,7 +52,7 @@ pub(super) enum Ruling {
 impl Gate {
     pub(super) fn new() -> Self {
         Self {
-            closed: watch::Sender::new(false),
+            closed: watch::Sender::new(0),
             taken: AtomicU64::new(0),
             taken_with: AtomicU64::new(0),
             judge: Mutex::default(),
@@ -63,14 +64,20 @@ impl Gate {
         let mut closed = self.closed.subscribe();
         tokio::select! {
             // The sender lives as long as `self`, so waiting cannot fail.
-            open = closed.wait_for(|closed| !closed) => drop(open),
+            open = closed.wait_for(|closed| *closed == 0) => drop(open),
             () = state.reached(Phase::Stopped) => {}
         }
     }
 
     /// Whether the token is not in doubt.
     pub(super) fn is_open(&self) -> bool {
-        !*self.closed.borrow()
+        *self.closed.borrow() == 0
+    }
+
+    /// The token is in doubt until what this returns is dropped.
+    pub(super) fn close(&self) -> Closed<'_> {
+        self.closed.send_modify(|closed| *closed += 1);
+        Closed(&self.closed)
     }
 
     /// GMS took something that went with this token.
@@ -79,14 +86,14 @@ impl Gate {
         self.taken_with.store(generation, Relaxed);
     }
 
-    /// Decides about a request that was refused. `again` sends it once more.
-    pub(super) async fn refused(
+    /// Decides about a request that was refused, while the gate is closed. `again` sends it once more.
+    pub(super) async fn refused<'a>(
         &self,
         state: &State,
         generation: u64,
         sent_at: Instant,
-        again: impl Future<Output = Option<Sent>>,
-    ) -> Ruling {
+        again: impl Future<Output = Option<Sent<'a>>>,
+    ) -> Ruling<'a> {
         let mut judge = self.judge.lock().await;
         let credentials = state.client.credentials();
         if judge.hopeless || state.phase() >= Phase::Stopped {
@@ -95,7 +102,6 @@ impl Gate {
         if credentials.generation() > generation || judge.cleared_at.is_some_and(|at| sent_at < at) {
             return Ruling::Again;
         }
-        let _closed = Closed::new(&self.closed);
         if self.taken_with.load(Relaxed) == generation && judge.tried_again != generation && generation > 0 {
             judge.tried_again = generation;
             tracing::warn!("GMS refuses a token that it took before; trying it once more in 2 s");
@@ -135,17 +141,10 @@ impl Gate {
 }
 
 /// Keeps the gate closed for as long as it is there.
-struct Closed<'a>(&'a watch::Sender<bool>);
-
-impl<'a> Closed<'a> {
-    fn new(gate: &'a watch::Sender<bool>) -> Self {
-        gate.send_replace(true);
-        Self(gate)
-    }
-}
+pub(super) struct Closed<'a>(&'a watch::Sender<usize>);
 
 impl Drop for Closed<'_> {
     fn drop(&mut self) {
-        self.0.send_replace(false);
+        self.0.send_modify(|closed| *closed -= 1);
     }
 }

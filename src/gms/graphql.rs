@@ -1,6 +1,8 @@
 //! GraphQL: what GMS tells of callers and tokens, and no other interface of it does.
 
+mod access_token;
 mod me;
+mod refused;
 
 use bytes::Bytes;
 use reqwest::Method;
@@ -11,6 +13,7 @@ use super::{Client, Reply};
 use crate::auth::Diagnosis;
 use crate::{Error, ErrorKind};
 
+pub use access_token::{AccessTokenDuration, AccessTokenInfo, NewAccessToken};
 pub use me::Me;
 
 /// Where GMS takes questions (`GraphQLController`), also behind the frontend's `/api/gms`.

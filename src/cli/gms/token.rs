@@ -53,10 +53,9 @@ struct Revoke {
 
 #[cfg(feature = "embedded")]
 mod with {
-    use std::io::Write as _;
-    use std::path::Path;
     use std::time::SystemTime;
 
+    use datahub_emitter::auth::{Token, TokenFile, TokenSource};
     use datahub_emitter::embedded::{TokenDuration, TokenInfo};
     use datahub_emitter::{Error, ErrorKind};
     use serde_json::json;
@@ -99,10 +98,9 @@ mod with {
             gms.stop().await;
             match &self.out {
                 None => output::write(format!("{token}\n").as_bytes())?,
-                Some(path) => write_private(path, &token).map_err(|error| {
-                    let message = format!("cannot write the token to {}", path.display());
-                    Error::new(ErrorKind::Disk, message).with_source(error)
-                })?,
+                Some(path) => {
+                    TokenFile::prepare(path)?.write(&Token::new(token, TokenSource::Issued), None)?;
+                }
             }
             Ok(Exit::Done)
         }
@@ -122,14 +120,6 @@ mod with {
             "expiresAt": token.expires_at().map(milliseconds),
         });
         format!("{line}\n")
-    }
-
-    /// A temporary file belongs to its owner alone, and keeps that when it gets its name.
-    fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-        let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
-        let mut file = tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))?;
-        writeln!(file, "{text}")?;
-        file.persist(path).map(drop).map_err(|error| error.error)
     }
 }
 

@@ -3,6 +3,7 @@
 mod places;
 mod recipes;
 mod servers;
+mod token_commands;
 
 use std::path::Path;
 

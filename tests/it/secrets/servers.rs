@@ -6,7 +6,7 @@ use crate::scripted_gms::{Answer, Request, ScriptedGms};
 use crate::server::Server;
 
 /// Answers that quote the token if it came with the request, as proxies and misled servers do.
-fn quoting(status: u16, token: &'static str) -> impl Fn(&Request) -> Answer {
+pub(super) fn quoting(status: u16, token: &'static str) -> impl Fn(&Request) -> Answer {
     move |request| {
         if !request.head.contains(token) {
             return Answer::Status(status, String::new());

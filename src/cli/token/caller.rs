@@ -1,0 +1,74 @@
+//! Who asks GMS for something about tokens: the holder of a token, or a user who has logged in at the frontend.
+
+use std::sync::Arc;
+
+use clap::Args;
+use datahub_emitter::auth::{FixedToken, Token};
+use datahub_emitter::gms::{Client, ClientMode, ClientSettings, LogIn, Me, ServerAddress, log_in};
+use datahub_emitter::{Error, ErrorKind};
+
+use super::password::password;
+use crate::cli::Global;
+use crate::cli::progress::Screen;
+use crate::cli::server::Server;
+
+/// For the first token, which no other can ask for.
+#[derive(Debug, Args)]
+pub(super) struct Person {
+    /// Logs in as this user at --frontend, instead of with a token. The password is asked for, or taken from
+    /// `DATAHUB_PASSWORD`.
+    #[arg(long, value_name = "NAME", requires = "frontend", conflicts_with = "token_file")]
+    user: Option<String>,
+    /// DataHub's web page, for example `http://localhost:9002`.
+    #[arg(long, value_name = "URL", requires = "user", conflicts_with = "server")]
+    frontend: Option<String>,
+}
+
+pub(super) struct Caller {
+    pub(super) client: Client,
+    pub(super) me: Me,
+    server: Option<Server>,
+}
+
+impl Caller {
+    /// With the token that `get` and `put` would use.
+    pub(super) async fn by_token(global: &Global) -> Result<Self, Error> {
+        let server = Server::find(global).await?;
+        let client = server.client()?;
+        let me = client.known_me().await?;
+        Ok(Self { client, me, server: Some(server) })
+    }
+
+    /// As the user who is named, if one is, else with the token.
+    pub(super) async fn new(global: &Global, person: &Person, screen: &Screen) -> Result<Self, Error> {
+        let (Some(user), Some(frontend)) = (&person.user, &person.frontend) else {
+            return Self::by_token(global).await;
+        };
+        let frontend = ServerAddress::parse(frontend)
+            .map_err(|error| Error::new(ErrorKind::Input, "--frontend").with_source(error))?;
+        if !frontend.is_https() && !frontend.is_loopback() {
+            screen.say(&format!("warning: the password goes to {frontend} unencrypted\n"));
+        }
+        let password = password(user, screen)?;
+        let settings = ClientSettings { mode: ClientMode::Cli, ..ClientSettings::new(frontend.clone()) };
+        let client = log_in(&settings, &LogIn { frontend: &frontend, user, password: &password }).await?;
+        let me = client.known_me().await?;
+        Ok(Self { client, me, server: None })
+    }
+
+    /// The same GMS, asked with another token.
+    pub(super) fn with(&self, token: Token) -> Result<Client, Error> {
+        Client::new(&ClientSettings {
+            tokens: Some(Arc::new(FixedToken::new(token))),
+            mode: ClientMode::Cli,
+            direct: self.server.as_ref().is_some_and(Server::is_embedded),
+            ..ClientSettings::new(self.client.server().clone())
+        })
+    }
+
+    pub(super) async fn stop(self) {
+        if let Some(server) = self.server {
+            server.stop().await;
+        }
+    }
+}

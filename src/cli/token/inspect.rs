@@ -1,0 +1,144 @@
+//! `datahub-emit token inspect`.
+
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use clap::Args;
+use datahub_emitter::auth::{Diagnosis, Token, TokenFacts, TokenMetadata, TokenSource, inspect};
+use datahub_emitter::gms::GmsEnvironment;
+use datahub_emitter::recipe::Environment;
+use datahub_emitter::{Error, ErrorKind};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::cli::exit::Exit;
+use crate::cli::{Global, output, server};
+
+/// A token is some hundred bytes.
+const MAX_BYTES: u64 = 64 * 1024;
+
+/// Who DataHub's own tokens say has issued them.
+const DATAHUB: &str = "datahub-metadata-service";
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Asks no server, and never prints the token. Whether GMS takes it, `datahub-emit check` finds out. Ends with exit code 1 if no
+GMS can take it: it has expired, or is not in the form of a token.
+
+Examples:
+  datahub-emit token inspect /run/secrets/datahub-token
+  datahub-emit token inspect                            the token of --token-file, DATAHUB_GMS_TOKEN or ~/.datahubenv")]
+pub(super) struct Inspect {
+    /// The file that holds it; `-` is standard input. Without it, the token that `get` and `put` would send.
+    file: Option<PathBuf>,
+}
+
+impl Inspect {
+    pub(super) fn run(self, global: &Global) -> Result<Exit, Error> {
+        let token = match &self.file {
+            Some(path) if path.as_os_str() == "-" => from_standard_input()?,
+            Some(path) => server::read_token(path)?,
+            None => configured(global)?,
+        };
+        let facts = TokenFacts::of(&token);
+        let slip = inspect(&token);
+        let now = Timestamp::now();
+        let mut lines = vec![("token", format!("from {}", token.source().place()))];
+        lines.push(("sha256", format!("{} (its first 8 digits)", token.fingerprint())));
+        lines.push(("kind", kind(&facts, slip.as_ref(), token.source())));
+        let mut good = slip.is_none() && !facts.empty;
+        if let Some(claims) = &facts.claims {
+            let known = [
+                ("actor", claims.actor_urn()),
+                ("issuer", claims.issuer.clone()),
+                ("audience", claims.audience.clone()),
+                ("version", claims.version.clone()),
+                ("signed", claims.algorithm.clone()),
+            ];
+            lines.extend(known.into_iter().filter_map(|(label, value)| Some((label, value?))));
+            if let Some(start) = claims.not_before.filter(|start| *start > now) {
+                lines.push(("begins", format!("{start}, in {}", rough(start.duration_since(now)))));
+            }
+            lines.push(match claims.expires_at {
+                None => ("expires", "never".to_owned()),
+                Some(end) if end > now => {
+                    ("expires", format!("{end}, in {}", rough(end.duration_since(now))))
+                }
+                Some(end) => {
+                    good = false;
+                    ("expired", format!("{end}, {} ago", rough(now.duration_since(end))))
+                }
+            });
+        }
+        let file = self.file.as_deref().or(global.token_file.as_deref());
+        if let Some(metadata) = file.and_then(|file| TokenMetadata::beside(file, &token)) {
+            lines.push(("name", metadata.name));
+            lines.push(("id", metadata.id));
+        }
+        if let Some(slip) = &slip {
+            lines.push(("wrong", slip.summary.clone()));
+            lines.extend(slip.fixes.iter().map(|fix| ("fix", fix.clone())));
+        }
+        let lines: Vec<_> = lines.iter().map(|(label, value)| format!("{label:<8}  {value}\n")).collect();
+        output::write(lines.concat().as_bytes())?;
+        Ok(if good { Exit::Done } else { Exit::Failed })
+    }
+}
+
+fn kind(facts: &TokenFacts, slip: Option<&Diagnosis>, source: &TokenSource) -> String {
+    let Some(claims) = &facts.claims else {
+        return match (facts.empty, slip.is_some()) {
+            (true, _) => "empty: a request goes without an Authorization header",
+            (_, true) => "not a token as it stands",
+            _ if *source == TokenSource::SystemClient => "GMS's system client",
+            _ => "opaque: no JWT, so DataHub has not made it; an identity provider may have",
+        }
+        .to_owned();
+    };
+    let datahub = claims.issuer.as_deref() == Some(DATAHUB);
+    match (claims.kind.as_deref(), datahub) {
+        (Some("PERSONAL"), true) => "a personal access token of DataHub's".to_owned(),
+        (Some("SESSION"), true) => {
+            "a session token of DataHub's: it ends with the session, and cannot be revoked".to_owned()
+        }
+        (Some("SERVICE_ACCOUNT"), true) => "a service account's token of DataHub's".to_owned(),
+        (Some(kind), true) => format!("a token of DataHub's of a kind that is not known here ({kind})"),
+        _ => "a JWT of another issuer: GMS takes it only if it was told to trust that one".to_owned(),
+    }
+}
+
+fn from_standard_input() -> Result<Token, Error> {
+    let problem = |what: &str| Error::new(ErrorKind::Input, format!("standard input {what}"));
+    let mut bytes = Vec::new();
+    let read = std::io::stdin().lock().take(MAX_BYTES + 1).read_to_end(&mut bytes);
+    read.map_err(|error| problem("cannot be read").with_source(error))?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(problem("is too large to be a token"));
+    }
+    // What is not UTF-8 is no token, and the error must not quote it.
+    let text = std::str::from_utf8(&bytes).map_err(|_| problem("is not UTF-8"))?;
+    Ok(Token::new(text.trim(), TokenSource::File("-".into())))
+}
+
+fn configured(global: &Global) -> Result<Token, Error> {
+    if let Some(path) = &global.token_file {
+        return server::read_token(path);
+    }
+    GmsEnvironment::read(&Environment::from_process())?.token.ok_or_else(|| {
+        Error::new(
+            ErrorKind::Input,
+            "there is no token to look at: name a file, or - for standard input, or set DATAHUB_GMS_TOKEN",
+        )
+    })
+}
+
+/// The two largest units of a span.
+fn rough(span: SignedDuration) -> String {
+    let seconds = span.as_secs();
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min"),
+        (0, ..) => format!("{hours} h {minutes} min"),
+        _ => format!("{days} d {hours} h"),
+    }
+}

@@ -1,0 +1,41 @@
+//! `datahub-emit token revoke`.
+
+use clap::Args;
+use datahub_emitter::{Error, ErrorKind};
+
+use super::caller::Caller;
+use crate::cli::Global;
+use crate::cli::exit::Exit;
+use crate::cli::progress::Screen;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  datahub-emit token revoke 'kZ2gDmYtOJ0VwH5Z3m3hJnG3cZPzE9+uJ4f0/dD2n0E='")]
+pub(super) struct Revoke {
+    /// The token's id, as `token list` and `FILE.meta.json` have it; not the token.
+    id: String,
+}
+
+impl Revoke {
+    pub(super) async fn run(self, global: &Global, screen: &Screen) -> Result<Exit, Error> {
+        let id = self.id.trim();
+        let id = id.strip_prefix("urn:li:dataHubAccessToken:").unwrap_or(id);
+        // An id is the base64 of 32 bytes, and has no dots.
+        if id.is_empty() || id.contains('.') {
+            return Err(Error::new(
+                ErrorKind::Input,
+                "that is no id of a token, which `datahub-emit token list` shows; a token itself does not belong on a command line, \
+                 where other users can see it",
+            ));
+        }
+        let caller = Caller::by_token(global).await?;
+        let revoked = caller.client.revoke_access_token(&caller.me, id).await;
+        caller.stop().await;
+        revoked?;
+        if !screen.quiet() {
+            screen.say(&format!("revoked: the token of the id {id}\n"));
+        }
+        Ok(Exit::Done)
+    }
+}

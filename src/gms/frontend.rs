@@ -1,0 +1,84 @@
+//! Logging in at DataHub's frontend with a user's name and password (`AuthenticationController`), for the first token.
+
+use bytes::Bytes;
+use reqwest::Method;
+use reqwest::header::SET_COOKIE;
+use serde_json::json;
+
+use super::{Client, ClientSettings, Reply, ServerAddress};
+use crate::{Error, ErrorKind};
+
+/// A refusal is a sentence.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
+
+/// Who logs in, and where.
+pub struct LogIn<'a> {
+    /// The frontend's address, for example `http://localhost:9002`.
+    pub frontend: &'a ServerAddress,
+    /// The user's name.
+    pub user: &'a str,
+    /// The password. It goes into the request's body alone.
+    pub password: &'a str,
+}
+
+impl std::fmt::Debug for LogIn<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LogIn")
+            .field("frontend", &self.frontend)
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Logs in, and returns a client of the GMS behind the frontend whose requests go with the session's cookies. `settings`
+/// says how the frontend is reached; its server and tokens do not count.
+///
+/// # Errors
+/// [`ErrorKind::Refused`] when name and password are not taken; [`ErrorKind::Unreachable`] when nothing answers, or what
+/// answers is no frontend.
+pub async fn log_in(settings: &ClientSettings, who: &LogIn<'_>) -> Result<Client, Error> {
+    let base = who.frontend.to_string();
+    let base = base.strip_suffix("/api/gms").unwrap_or(&base);
+    let address = |text: &str| {
+        ServerAddress::parse(text)
+            .map_err(|error| Error::new(ErrorKind::Input, "the frontend's address").with_source(error))
+    };
+    let frontend = Client::new(&ClientSettings { server: address(base)?, tokens: None, ..settings.clone() })?;
+    frontend.credentials().learn(who.password);
+    let target = frontend.target(Method::POST, "/logIn");
+    let body = json!({"username": who.user, "password": who.password}).to_string();
+    let sent = frontend.send(&target, Some(Bytes::from(body)), MAX_ANSWER_BYTES).await;
+    let reply = sent.map_err(|fault| frontend.diagnose_fault(&target, &fault, 1))?;
+    match (reply.status.as_u16(), cookies(&reply)) {
+        (200, Some(cookies)) => Client::new(&ClientSettings {
+            server: address(&format!("{base}/api/gms"))?,
+            tokens: None,
+            extra_headers: vec![("Cookie".to_owned(), cookies)],
+            ..settings.clone()
+        }),
+        (400, _) if reply.is_json_or_empty() => Err(Error::new(
+            ErrorKind::Refused,
+            format!(
+                "the frontend at {base} does not let {} in: {}. It never says whether the name or the password is wrong; a user of \
+                 a single sign-on has no password here",
+                who.user,
+                frontend.scrub(&reply.message()).trim_end_matches('.')
+            ),
+        )),
+        (408 | 429 | 500..=599, _) => Err(frontend.diagnose(&target, &reply).into()),
+        (status, _) => Err(Error::new(
+            ErrorKind::Unreachable,
+            format!(
+                "what answers at {base} is not DataHub's frontend: {status} from {target}, and no session. --frontend wants the \
+                 address of DataHub's web page, usually port 9002; GMS (port 8080) knows no log-in"
+            ),
+        )),
+    }
+}
+
+/// The session's cookies as the header has them, if there is a session among them.
+fn cookies(reply: &Reply) -> Option<String> {
+    let values = reply.headers.get_all(SET_COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    let pairs: Vec<&str> = values.filter_map(|value| value.split(';').next()).map(str::trim).collect();
+    pairs.iter().any(|pair| pair.starts_with("PLAY_SESSION=")).then(|| pairs.join("; "))
+}
