@@ -238,7 +238,8 @@ impl Pipeline {
         run.notes = begun.notes;
         self.config.warnings.extend(begun.warnings);
         let tally = Tally::new(letters).watched(self.config.limits.clone(), self.control.clone());
-        Ok(Some(Ready { source, tally: Arc::new(tally), resumed: begun.resumed }))
+        let (finished, resumed) = (begun.finished, begun.resumed);
+        Ok(Some(Ready { source, finished, tally: Arc::new(tally), resumed }))
     }
 
     /// What decides where the run begins; `None` where it is no question.
@@ -257,7 +258,7 @@ impl Pipeline {
     }
 
     async fn carry_out(&mut self, ready: Ready, run: &mut Run) {
-        let Ready { source, tally, resumed } = ready;
+        let Ready { source, finished, tally, resumed } = ready;
         run.tally = Some(Arc::clone(&tally));
         let progress = source.progress();
         run.source_bytes = progress.total_bytes;
@@ -286,7 +287,8 @@ impl Pipeline {
         }
         let (keeper, stamp) = (run.keeper.as_ref(), self.stamp());
         run.course =
-            run::carry(source, &mut destination, stamp.as_ref(), &tally, keeper, &self.control).await;
+            run::carry((source, finished), &mut destination, stamp.as_ref(), &tally, keeper, &self.control)
+                .await;
         if let Destination::Sink(sink) = &destination {
             run::close(&**sink, &tally, keeper, &self.control, &mut run.course).await;
             run.sink = sink.summary();
@@ -465,6 +467,8 @@ impl Pipeline {
 /// A run that can begin.
 struct Ready {
     source: Box<dyn Source>,
+    /// Records of it that are passed over.
+    finished: Option<checkpoint::Finished>,
     tally: Arc<Tally>,
     /// It goes on where another one stopped.
     resumed: bool,
