@@ -185,7 +185,7 @@ impl Pipeline {
     }
 
     async fn carry_out(&mut self, ready: Ready, run: &mut Run) {
-        let Ready { source, tally, resumed } = ready;
+        let Ready { source, finished, tally, resumed } = ready;
         run.tally = Some(Arc::clone(&tally));
         let progress = source.progress();
         run.source_bytes = progress.total_bytes;
@@ -214,7 +214,8 @@ impl Pipeline {
         }
         let (keeper, stamp) = (run.keeper.as_ref(), self.stamp());
         run.course =
-            run::carry(source, &mut destination, stamp.as_ref(), &tally, keeper, &self.control).await;
+            run::carry((source, finished), &mut destination, stamp.as_ref(), &tally, keeper, &self.control)
+                .await;
         if let Destination::Sink(sink) = &destination {
             run::close(&**sink, &tally, keeper, &self.control, &mut run.course).await;
             run.sink = sink.summary();

@@ -14,6 +14,8 @@ use crate::{Error, ErrorKind};
 /// A run that can begin.
 pub(super) struct Ready {
     pub(super) source: Box<dyn Source>,
+    /// Records of it that are passed over.
+    pub(super) finished: Option<checkpoint::Finished>,
     pub(super) tally: Arc<Tally>,
     /// It goes on where another one stopped.
     pub(super) resumed: bool,
@@ -75,7 +77,8 @@ impl Pipeline {
         run.notes = begun.notes;
         self.config.warnings.extend(begun.warnings);
         let tally = Tally::new(letters).watched(self.config.limits.clone(), self.control.clone());
-        Ok(Some(Ready { source, tally: Arc::new(tally), resumed: begun.resumed }))
+        let (finished, resumed) = (begun.finished, begun.resumed);
+        Ok(Some(Ready { source, finished, tally: Arc::new(tally), resumed }))
     }
 
     /// What decides where the run begins; `None` where it is no question.
