@@ -190,7 +190,7 @@ impl<'a> Course<'a> {
             return self.stop(piece, self.no_openapi(sent));
         }
         if status == 413 {
-            self.state.learn_batch_bytes(sent.body_bytes(), piece.items.len());
+            self.state.learn_batch_bytes(sent.write.body_bytes(), piece.items.len());
         }
         if piece.items.len() > 1 {
             return self.take_apart(piece, sent, reply);
@@ -288,7 +288,7 @@ impl<'a> Course<'a> {
             status: reply.status.as_u16(),
             message: &message,
             endpoint: state.settings.wire.endpoint,
-            body_bytes: sent.write.body.as_ref().map_or(0, bytes::Bytes::len),
+            body_bytes: sent.write.body_bytes(),
             aspect_bytes: proposal.aspect.as_ref().map_or(0, |aspect| aspect.value.len()),
             patches: proposal.change_type == ChangeType::Patch,
             frontend: state.client.server().is_frontend(),
@@ -352,7 +352,7 @@ impl<'a> Course<'a> {
     }
 
     fn stop(&mut self, piece: Piece, cause: Cause) {
-        self.state.stop(cause.reason(), cause);
+        self.state.stop_for(cause);
         self.state.settle_undelivered(piece.items);
     }
 

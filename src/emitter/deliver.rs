@@ -83,12 +83,6 @@ pub(super) struct Sent<'a> {
     _doubt: Option<Closed<'a>>,
 }
 
-impl Sent<'_> {
-    pub(super) fn body_bytes(&self) -> usize {
-        self.write.body.as_ref().map_or(0, bytes::Bytes::len)
-    }
-}
-
 /// Sends a piece, and again with another token if there is one where the first was refused.
 async fn send_as_someone<'a>(state: &'a State, piece: &Piece, mut pass: Option<Pass>) -> Option<Sent<'a>> {
     // With tokens that were refused.
@@ -161,7 +155,7 @@ async fn send<'a>(state: &'a State, piece: &Piece, way: Way) -> Option<Sent<'a>>
     let capacity = piece.items.iter().map(|item| item.encoded_bytes() + 1).sum();
     let write = state.settings.wire.write(piece.route, proposals, capacity)?;
     let target = state.client.target_of(&write);
-    let bytes = write.body.as_ref().map_or(0, bytes::Bytes::len);
+    let bytes = write.body_bytes();
     let pass = OnePass(Mutex::new(Some(first)));
     let taken_before = OnceLock::new();
     let taken = || state.counters.taken.load(Relaxed);

@@ -91,7 +91,7 @@ async fn make_sure(state: &State) {
     };
     if let Err(error) = asked {
         let cause = Cause::from(&error);
-        state.stop(cause.reason(), cause);
+        state.stop_for(cause);
     }
 }
 
