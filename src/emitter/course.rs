@@ -122,7 +122,7 @@ impl<'a> Course<'a> {
             self.state.doubt.delivered();
             self.state.settle_held();
         }
-        if self.state.settings.traces() && sent.write.asynchronous && !kept.is_empty() {
+        if self.state.settings.traces() && sent.asynchronous && !kept.is_empty() {
             kept.iter_mut().for_each(Item::leave_queue);
             let opened = OpenTrace { id: trace::trace_id(reply), items: kept, slot };
             // The driver takes them for as long as batches are under way; if it is gone, drop guards speak.
@@ -190,7 +190,7 @@ impl<'a> Course<'a> {
             return self.stop(piece, self.no_openapi(sent));
         }
         if status == 413 {
-            self.state.learn_batch_bytes(sent.write.body_bytes(), piece.items.len());
+            self.state.learn_batch_bytes(sent.body_bytes, piece.items.len());
         }
         if piece.items.len() > 1 {
             return self.take_apart(piece, sent, reply);
@@ -288,7 +288,7 @@ impl<'a> Course<'a> {
             status: reply.status.as_u16(),
             message: &message,
             endpoint: state.settings.wire.endpoint,
-            body_bytes: sent.write.body_bytes(),
+            body_bytes: sent.body_bytes,
             aspect_bytes: proposal.aspect.as_ref().map_or(0, |aspect| aspect.value.len()),
             patches: proposal.change_type == ChangeType::Patch,
             frontend: state.client.server().is_frontend(),

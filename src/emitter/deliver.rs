@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tracing::warn;
@@ -14,7 +15,7 @@ use super::limit::Pass;
 use super::pieces::Piece;
 use super::queue::Queued;
 use super::state::{Item, Phase, State};
-use crate::gms::{Attempts, Reply, RetryPolicy, Target, TransportFault, Trouble, Verdict, Write};
+use crate::gms::{Attempts, Reply, RetryPolicy, Target, TransportFault, Trouble, Verdict};
 
 /// Delivers `batch`. One that GMS rejects is taken apart until the proposals at fault stand alone, so that a bad
 /// record costs one record; the batch keeps its URNs meanwhile, so order holds.
@@ -70,7 +71,9 @@ async fn trace_slot(state: &State, pass: &mut Option<Pass>) -> Option<OwnedSemap
 
 /// A request, and what it came to.
 pub(super) struct Sent<'a> {
-    pub(super) write: Write,
+    /// GMS answers when it has queued what is in it.
+    pub(super) asynchronous: bool,
+    pub(super) body_bytes: usize,
     pub(super) target: Target,
     pub(super) attempts: Attempts,
     /// When it was last sent.
@@ -151,24 +154,30 @@ async fn depart(state: &State, way: Way) -> Option<Pass> {
 async fn send<'a>(state: &'a State, piece: &Piece, way: Way) -> Option<Sent<'a>> {
     let again_as_judge = matches!(way, Way::AsJudge);
     let first = depart(state, way).await?;
-    let proposals = piece.items.iter().map(|item| (item.delivery.proposal(), item.observed_at));
-    let capacity = piece.items.iter().map(|item| item.encoded_bytes() + 1).sum();
-    let write = state.settings.wire.write(piece.route, proposals, capacity)?;
+    let wire = &state.settings.wire;
+    let write = wire.write(piece.route, piece.items.iter().map(|item| item.delivery.proposal()))?;
     let target = state.client.target_of(&write);
-    let bytes = write.body_bytes();
+    let capacity = piece.items.iter().map(|item| item.encoded_bytes() + 1).sum();
+    let compose = || {
+        let proposals = piece.items.iter().map(|item| (item.delivery.proposal(), item.observed_at));
+        wire.body(&write, proposals, capacity)
+    };
+    let first_body = compose();
+    let body_bytes = first_body.as_ref().map_or(0, Bytes::len);
+    let mut first_body = Some(first_body);
     let pass = OnePass(Mutex::new(Some(first)));
     let taken_before = OnceLock::new();
     let taken = || state.counters.taken.load(Relaxed);
     let attempt = |number: u32| {
         state.counters.requests.fetch_add(1, Relaxed);
-        state.counters.bytes.fetch_add(bytes as u64, Relaxed);
+        state.counters.bytes.fetch_add(body_bytes as u64, Relaxed);
         if number > 1 {
             state.counters.retried.fetch_add(1, Relaxed);
         }
-        state.client.write(&target, &write)
+        state.client.write(&target, first_body.take().unwrap_or_else(compose))
     };
     let wait = |last: &Result<Reply, TransportFault>, trouble: Trouble, delay: Duration| {
-        pass.done(&Verdict::Retry(trouble), bytes);
+        pass.done(&Verdict::Retry(trouble), body_bytes);
         taken_before.get_or_init(taken);
         let delay = delay.max(state.limit.retry());
         warn!("{}; trying again in {:.1} s", state.client.trouble(&target, last), delay.as_secs_f64());
@@ -192,9 +201,10 @@ async fn send<'a>(state: &'a State, piece: &Piece, way: Way) -> Option<Sent<'a>>
     };
     // Before there is room for another.
     let doubt = (attempts.verdict == Verdict::Unauthorized).then(|| state.gate.close());
-    let begun = pass.done(&attempts.verdict, bytes);
+    let begun = pass.done(&attempts.verdict, body_bytes);
     let taken_before = *taken_before.get_or_init(taken);
-    Some(Sent { write, target, attempts, begun, taken_before, refusal: None, _doubt: doubt })
+    let asynchronous = write.asynchronous;
+    Some(Sent { asynchronous, body_bytes, target, attempts, begun, taken_before, refusal: None, _doubt: doubt })
 }
 
 /// What the attempts of one request leave with, one after another.

@@ -40,21 +40,18 @@ pub(super) fn encoded_len(proposal: &Proposal, now: i64, scratch: &mut Vec<u8>) 
 /// The length of compact JSON text inside a JSON string, pure ASCII: a quote or backslash becomes two bytes, and a
 /// character beyond ASCII `\\uXXXX`, twice that beyond the basic plane.
 fn embedded_len(compact: &[u8]) -> usize {
-    let doubled = compact.iter().filter(|byte| matches!(byte, b'"' | b'\\')).count();
-    if compact.is_ascii() {
-        return compact.len() + doubled;
-    }
-    let (mut plain, mut units) = (0, 0);
-    for byte in compact {
-        match byte {
-            0x00..=0x7f => plain += 1,
+    let mut len = 0;
+    // A count that fits a byte is made sixteen bytes at a time.
+    for chunk in compact.chunks(usize::from(u8::MAX)) {
+        let count = |is: fn(u8) -> bool| usize::from(chunk.iter().map(|byte| u8::from(is(*byte))).sum::<u8>());
+        len += chunk.len() + count(|byte| byte == b'"' || byte == b'\\');
+        if !chunk.is_ascii() {
             // Continuation bytes belong to the character that began before them.
-            0x80..=0xbf => {}
-            0xc0..=0xef => units += 1,
-            0xf0..=0xff => units += 2,
+            let units = count(|byte| byte >= 0xc0) + count(|byte| byte >= 0xf0);
+            len = len + units * br"\\uXXXX".len() - count(|byte| byte >= 0x80);
         }
     }
-    plain + doubled + units * br"\\uXXXX".len()
+    len
 }
 
 /// Everything up to the aspect's text.

@@ -40,22 +40,15 @@ pub(crate) enum Route {
     Delete,
 }
 
-/// A request that carries proposals.
+/// A request that carries proposals, but for its [body](Wire::body).
 #[derive(Clone, Debug)]
 pub(crate) struct Write {
     pub(crate) method: Method,
     /// With its query, below the server's address.
     pub(crate) path: String,
-    pub(crate) body: Option<Bytes>,
     /// GMS answers when it has queued what is in it.
     pub(crate) asynchronous: bool,
-}
-
-impl Write {
-    /// The bytes of its body.
-    pub(crate) fn body_bytes(&self) -> usize {
-        self.body.as_ref().map_or(0, Bytes::len)
-    }
+    route: Route,
 }
 
 impl Route {
@@ -124,46 +117,49 @@ impl Wire {
         }
     }
 
-    /// The request for `proposals`, each with the time that it gets, which all have this route and lane; `None` without any.
+    /// The request for `proposals`, which all have this route and lane; `None` without any.
     pub(crate) fn write<'a>(
         &self,
         route: Route,
+        mut proposals: impl Iterator<Item = &'a Proposal> + Clone,
+    ) -> Option<Write> {
+        let marked = self.respect_sync_marker && proposals.clone().any(is_marked_sync);
+        let asynchronous = self.emit_mode.is_asynchronous() && !marked && route.may_be_queued();
+        let first = proposals.next()?;
+        let (method, path) = match route {
+            Route::Batch => (Method::POST, restli::INGEST_PROPOSAL_BATCH.to_owned()),
+            Route::Single => (Method::POST, restli::INGEST_PROPOSAL.to_owned()),
+            Route::DeleteEntity => (Method::POST, restli::DELETE.to_owned()),
+            Route::Upsert => (Method::POST, openapi::entities_path(&first.entity_type, asynchronous)),
+            Route::Patch => (Method::PATCH, openapi::entities_path(&first.entity_type, asynchronous)),
+            Route::Create => (Method::POST, openapi::create_path(first, asynchronous, false)),
+            Route::CreateEntity => (Method::POST, openapi::create_path(first, asynchronous, true)),
+            Route::Delete => (Method::DELETE, openapi::delete_path(first)),
+        };
+        Some(Write { method, path, asynchronous, route })
+    }
+
+    /// The body of `write` for the proposals that it was made for, each with the time that it gets; `None` where there is none.
+    ///
+    /// It is as large as the proposals themselves, and made anew for each attempt, so that it need not be kept until the
+    /// answer is there.
+    pub(crate) fn body<'a>(
+        &self,
+        write: &Write,
         proposals: impl Iterator<Item = (&'a Proposal, i64)> + Clone,
         capacity: usize,
-    ) -> Option<Write> {
+    ) -> Option<Bytes> {
         let (first, now) = proposals.clone().next()?;
-        let marked =
-            self.respect_sync_marker && proposals.clone().any(|(proposal, _)| is_marked_sync(proposal));
-        let asynchronous = self.emit_mode.is_asynchronous() && !marked;
-        let wait = self.waits_for_index();
-        let list = |proposals| Some(openapi::list_body(proposals, wait, capacity));
-        let one = || Some(openapi::aspect_body(first, now, wait));
-        let (method, path, body) = match route {
-            Route::Batch => (
-                Method::POST,
-                restli::INGEST_PROPOSAL_BATCH.to_owned(),
-                Some(restli::batch_body(proposals, asynchronous, capacity)),
-            ),
-            Route::Single => (
-                Method::POST,
-                restli::INGEST_PROPOSAL.to_owned(),
-                Some(restli::single_body(first, now, asynchronous, capacity)),
-            ),
-            Route::DeleteEntity => {
-                (Method::POST, restli::DELETE.to_owned(), Some(restli::delete_body(&first.urn)))
+        Some(match write.route {
+            Route::Batch => restli::batch_body(proposals, write.asynchronous, capacity),
+            Route::Single => restli::single_body(first, now, write.asynchronous, capacity),
+            Route::DeleteEntity => restli::delete_body(&first.urn),
+            Route::Upsert | Route::Patch => {
+                openapi::list_body(proposals, self.waits_for_index(), capacity)
             }
-            Route::Upsert => {
-                (Method::POST, openapi::entities_path(&first.entity_type, asynchronous), list(proposals))
-            }
-            Route::Patch => {
-                (Method::PATCH, openapi::entities_path(&first.entity_type, asynchronous), list(proposals))
-            }
-            Route::Create => (Method::POST, openapi::create_path(first, asynchronous, false), one()),
-            Route::CreateEntity => (Method::POST, openapi::create_path(first, asynchronous, true), one()),
-            Route::Delete => (Method::DELETE, openapi::delete_path(first), None),
-        };
-        let asynchronous = asynchronous && route.may_be_queued();
-        Some(Write { method, path, body, asynchronous })
+            Route::Create | Route::CreateEntity => openapi::aspect_body(first, now, self.waits_for_index()),
+            Route::Delete => return None,
+        })
     }
 
     fn waits_for_index(&self) -> bool {

@@ -20,10 +20,11 @@ fn proposal(change_type: ChangeType, aspect_name: &'static str, value: &str) -> 
 
 fn request(wire: &Wire, batches: bool, proposals: &[&Proposal]) -> (String, Value) {
     let route = wire.route(proposals[0], batches);
-    let write = wire.write(route, proposals.iter().map(|proposal| (*proposal, 7)), 0).unwrap();
-    let body = write.body.as_ref().map_or(Value::Null, |body| {
+    let write = wire.write(route, proposals.iter().copied()).unwrap();
+    let body = wire.body(&write, proposals.iter().map(|proposal| (*proposal, 7)), 0);
+    let body = body.map_or(Value::Null, |body| {
         assert!(body.is_ascii());
-        serde_json::from_slice(body).unwrap()
+        serde_json::from_slice(&body).unwrap()
     });
     (format!("{} {}", write.method, write.path), body)
 }
@@ -147,8 +148,9 @@ fn one_marked_proposal_makes_its_request_synchronous() {
         let mut wire = wire(endpoint, EmitMode::AsyncWait);
         let asynchronous = |wire: &Wire, proposals: &[&Proposal]| {
             let route = wire.route(proposals[0], true);
-            let write = wire.write(route, proposals.iter().map(|p| (*p, 7)), 0).unwrap();
-            let body = String::from_utf8(write.body.unwrap().to_vec()).unwrap();
+            let write = wire.write(route, proposals.iter().copied()).unwrap();
+            let body = wire.body(&write, proposals.iter().map(|p| (*p, 7)), 0).unwrap();
+            let body = String::from_utf8(body.to_vec()).unwrap();
             let said = body.contains(r#""async":"true""#) || write.path.contains("async=true");
             assert_eq!(write.asynchronous, said);
             said
@@ -176,8 +178,8 @@ proptest! {
         let len = wire.encoded_len(&one, 7, &mut Vec::new());
         for count in 1..4 {
             let route = wire.route(&one, true);
-            let write = wire.write(route, std::iter::repeat_n((&one, 7), count), 0).unwrap();
-            let body = write.body.unwrap();
+            let write = wire.write(route, std::iter::repeat_n(&one, count)).unwrap();
+            let body = wire.body(&write, std::iter::repeat_n((&one, 7), count), 0).unwrap();
             prop_assert!(body.is_ascii());
             prop_assert_eq!(body.len(), wire.envelope_bytes() + count * len + count - 1);
             serde_json::from_slice::<serde::de::IgnoredAny>(&body).unwrap();

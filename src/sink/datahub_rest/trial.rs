@@ -99,17 +99,14 @@ impl Trial<'_> {
             respect_sync_marker: false,
         };
         let write: Write = wire
-            .write(
-                wire.route(proposal, false),
-                std::iter::once((proposal, Timestamp::now().as_millisecond())),
-                1_024,
-            )
+            .write(wire.route(proposal, false), std::iter::once(proposal))
             .ok_or_else(|| Error::new(ErrorKind::Internal, "a trial without a proposal"))?;
+        let body = wire.body(&write, std::iter::once((proposal, Timestamp::now().as_millisecond())), 1_024);
         let target = self.client.target_of(&write);
         let retry = RetryPolicy { max_times: 2, ..RetryPolicy::default() };
         let attempts = retry
             .run(
-                |_| self.client.write(&target, &write),
+                |_| self.client.write(&target, body.clone()),
                 |_, _, delay| async move {
                     tokio::time::sleep(delay).await;
                     true
