@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+use tokio::time::{Duration, Instant, sleep_until};
 
 use crate::Error;
 use crate::source::{Item, RawRecord};
@@ -19,7 +20,14 @@ use crate::source::{Item, RawRecord};
 const MAX_RECORDS: usize = 1024;
 
 /// Bytes of aspects that may wait. Half a batch of GMS's largest size would wait in vain; a few reads of a file do not.
-const MAX_BYTES: usize = 2 << 20;
+const MAX_BYTES: usize = 1 << 20;
+
+/// What is enough to be taken at once. The task is faster than most readers, and would be woken for each record.
+const ENOUGH_RECORDS: usize = MAX_RECORDS / 4;
+const ENOUGH_BYTES: usize = MAX_BYTES / 4;
+
+/// How long fewer records wait for others, if the source has not ended.
+const GATHERING: Duration = Duration::from_millis(1);
 
 /// A record, and its number where it is kept account of which are finished.
 pub(super) struct Numbered {
@@ -64,6 +72,12 @@ pub(super) fn handover() -> (Giver, Taker) {
     (Giver(Arc::clone(&shared)), Taker(shared))
 }
 
+impl Ring {
+    fn has_enough(&self) -> bool {
+        self.items.len() >= ENOUGH_RECORDS || self.bytes >= ENOUGH_BYTES || self.ended.is_some()
+    }
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Ring> {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
@@ -84,11 +98,12 @@ impl Giver {
         if ring.closed {
             return false;
         }
-        let was_empty = ring.items.is_empty();
+        let (was_empty, was_enough) = (ring.items.is_empty(), ring.has_enough());
         ring.items.push_back(numbered);
         ring.bytes += bytes;
+        let wakes = was_empty || !was_enough && ring.has_enough();
         drop(ring);
-        if was_empty {
+        if wakes {
             self.0.filled.notify_one();
         }
         true
@@ -116,12 +131,15 @@ impl Drop for Giver {
 }
 
 impl Taker {
-    /// Takes everything that waits; waits while there is nothing. May be dropped half way without losing a record.
+    /// Takes everything that waits; waits while there is nothing, and for a moment while there is little. May be dropped half
+    /// way without losing a record.
     pub(super) async fn take(&self) -> Taken {
+        let mut gathered_until = None;
         loop {
-            {
+            let is_empty = {
                 let mut ring = self.0.lock();
-                if !ring.items.is_empty() {
+                let gathered = gathered_until.is_some_and(|until| until <= Instant::now());
+                if !ring.items.is_empty() && (gathered || ring.has_enough()) {
                     ring.bytes = 0;
                     let items = std::mem::take(&mut ring.items);
                     drop(ring);
@@ -132,8 +150,17 @@ impl Taker {
                     ring.ended = Some(Ok(()));
                     return Taken::Ended(ended);
                 }
+                ring.items.is_empty()
+            };
+            if is_empty {
+                self.0.filled.notified().await;
+            } else {
+                let until = *gathered_until.get_or_insert_with(|| Instant::now() + GATHERING);
+                tokio::select! {
+                    () = self.0.filled.notified() => {}
+                    () = sleep_until(until) => {}
+                }
             }
-            self.0.filled.notified().await;
         }
     }
 }
