@@ -4,7 +4,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tracing::warn;
@@ -13,9 +12,8 @@ use super::course::Course;
 use super::gate::{Closed, Ruling};
 use super::limit::Pass;
 use super::pieces::Piece;
-use super::queue::Queued;
 use super::state::{Item, Phase, State};
-use crate::gms::{Attempts, Reply, RetryPolicy, Target, TransportFault, Trouble, Verdict};
+use crate::gms::{Attempts, Reply, RequestBody, RetryPolicy, Target, TransportFault, Trouble, Verdict};
 
 /// Delivers `batch`. One that GMS rejects is taken apart until the proposals at fault stand alone, so that a bad
 /// record costs one record; the batch keeps its URNs meanwhile, so order holds.
@@ -157,13 +155,9 @@ async fn send<'a>(state: &'a State, piece: &Piece, way: Way) -> Option<Sent<'a>>
     let wire = &state.settings.wire;
     let write = wire.write(piece.route, piece.items.iter().map(|item| item.delivery.proposal()))?;
     let target = state.client.target_of(&write);
-    let capacity = piece.items.iter().map(|item| item.encoded_bytes() + 1).sum();
-    let compose = || {
-        let proposals = piece.items.iter().map(|item| (item.delivery.proposal(), item.observed_at));
-        wire.body(&write, proposals, capacity)
-    };
+    let compose = || wire.body(&write, piece.items.iter().map(Item::outgoing));
     let first_body = compose();
-    let body_bytes = first_body.as_ref().map_or(0, Bytes::len);
+    let body_bytes = first_body.as_ref().map_or(0, RequestBody::len);
     let mut first_body = Some(first_body);
     let pass = OnePass(Mutex::new(Some(first)));
     let taken_before = OnceLock::new();
@@ -204,7 +198,16 @@ async fn send<'a>(state: &'a State, piece: &Piece, way: Way) -> Option<Sent<'a>>
     let begun = pass.done(&attempts.verdict, body_bytes);
     let taken_before = *taken_before.get_or_init(taken);
     let asynchronous = write.asynchronous;
-    Some(Sent { asynchronous, body_bytes, target, attempts, begun, taken_before, refusal: None, _doubt: doubt })
+    Some(Sent {
+        asynchronous,
+        body_bytes,
+        target,
+        attempts,
+        begun,
+        taken_before,
+        refusal: None,
+        _doubt: doubt,
+    })
 }
 
 /// What the attempts of one request leave with, one after another.

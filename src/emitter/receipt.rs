@@ -92,7 +92,7 @@ pub trait Observer: Send + Sync {
 /// A proposal on its way through a sink. Whoever holds it must [`settle`](Self::settle) it; if code forgets to,
 /// dropping it settles it as undelivered, so that no proposal can get lost.
 pub struct Delivery {
-    inner: Option<(Proposal, Completion)>,
+    inner: Option<(Arc<Proposal>, Completion)>,
 }
 
 enum Completion {
@@ -103,13 +103,13 @@ enum Completion {
 impl Delivery {
     /// A delivery whose end `observer` is told.
     pub fn observed(proposal: Proposal, observer: Arc<dyn Observer>) -> Self {
-        Self { inner: Some((proposal, Completion::Observer(observer))) }
+        Self { inner: Some((Arc::new(proposal), Completion::Observer(observer))) }
     }
 
     /// A delivery whose end a [`Receipt`] resolves to.
     pub fn with_receipt(proposal: Proposal) -> (Self, Receipt) {
         let (sender, receiver) = oneshot::channel();
-        (Self { inner: Some((proposal, Completion::Receipt(sender))) }, Receipt { receiver })
+        (Self { inner: Some((Arc::new(proposal), Completion::Receipt(sender))) }, Receipt { receiver })
     }
 
     /// The proposal.
@@ -120,11 +120,19 @@ impl Delivery {
         }
     }
 
+    /// The proposal, for a request that is made of it while it is sent.
+    pub(super) fn share(&self) -> Arc<Proposal> {
+        match &self.inner {
+            Some((proposal, _)) => Arc::clone(proposal),
+            None => unreachable!("a delivery loses its proposal only when it is consumed"),
+        }
+    }
+
     /// Notes in the proposal's system metadata, if it has any, the time that it is sent with as `lastObserved`: who keeps
     /// a proposal that was refused keeps it as it was sent.
     pub(super) fn note_observed(&mut self, time: i64) {
-        let metadata = self.inner.as_mut().and_then(|(proposal, _)| proposal.system_metadata.as_mut());
-        if let Some(metadata) = metadata
+        if let Some((proposal, _)) = &mut self.inner
+            && let Some(metadata) = &mut Arc::make_mut(proposal).system_metadata
             && metadata.last_observed.is_none_or(|observed| observed == 0)
         {
             metadata.last_observed = Some(time);
@@ -140,7 +148,10 @@ impl Delivery {
         match self.inner.take() {
             // The receiver may be gone: not everyone waits for a receipt.
             Some((_, Completion::Receipt(sender))) => drop(sender.send(outcome)),
-            Some((proposal, Completion::Observer(observer))) => observer.settled(proposal, outcome),
+            Some((proposal, Completion::Observer(observer))) => {
+                // A request that was given up may still hold it.
+                observer.settled(Arc::unwrap_or_clone(proposal), outcome);
+            }
             None => {}
         }
     }

@@ -20,7 +20,7 @@ use super::stop::{Cause, Stop};
 use super::traces::{MAX_OPEN_TRACES, OpenTrace};
 use super::{Delivery, Outcome, Undelivered, UndeliveredReason};
 use crate::Error;
-use crate::gms::{Client, EmitMode, Endpoint, RetryPolicy, ServerConfig, Wire};
+use crate::gms::{Client, EmitMode, Endpoint, Outgoing, RetryPolicy, ServerConfig, Wire};
 use crate::metadata::{Name, Urn};
 
 /// A proposal's bytes beside its aspect, for the bound on memory.
@@ -145,6 +145,11 @@ impl Queued for Item {
 }
 
 impl Item {
+    /// It, for a request that is made of it while it is sent.
+    pub(super) fn outgoing(&self) -> Outgoing {
+        Outgoing { proposal: self.delivery.share(), now: self.observed_at, encoded_len: self.encoded_bytes }
+    }
+
     /// It is on GMS's side now: it counts no more among what waits here, but for its bytes.
     pub(super) fn leave_queue(&mut self) {
         self.place.give_back_count();

@@ -14,8 +14,8 @@ use super::last_written::entity_path;
 use super::target::Target;
 use super::transport::{Transport, TransportSettings};
 use super::{
-    EmitMode, Endpoint, Feature, Reply, ServerAddress, ServerConfig, TlsSettings, TransportFault, Write,
-    trace,
+    EmitMode, Endpoint, Feature, Reply, RequestBody, ServerAddress, ServerConfig, TlsSettings,
+    TransportFault, Write, trace,
 };
 use crate::auth::{Credentials, Scrubber, TokenFacts, TokenProvider};
 use crate::metadata::Urn;
@@ -232,8 +232,12 @@ impl Client {
     }
 
     /// Makes one attempt of a write whose [target](Self::target_of) is `target`. The answer may repeat what was sent.
-    pub(crate) async fn write(&self, target: &Target, body: Option<Bytes>) -> Result<Reply, TransportFault> {
-        let sent = body.as_ref().map_or(0, Bytes::len);
+    pub(crate) async fn write(
+        &self,
+        target: &Target,
+        body: Option<RequestBody>,
+    ) -> Result<Reply, TransportFault> {
+        let sent = body.as_ref().map_or(0, RequestBody::len);
         self.send(target, body, MAX_REPLY_BYTES + 2 * sent).await
     }
 
@@ -245,7 +249,7 @@ impl Client {
     /// Asks once what became of aspects; `body` says which.
     pub(crate) async fn trace(&self, target: &Target, body: Bytes) -> Result<Reply, TransportFault> {
         // An answer may hold a stack trace for each aspect.
-        self.send(target, Some(body), MAX_ENTITY_BYTES).await
+        self.send(target, Some(body.into()), MAX_ENTITY_BYTES).await
     }
 
     pub(super) fn target(&self, method: Method, path: &str) -> Target {
@@ -256,7 +260,7 @@ impl Client {
     pub(super) async fn send(
         &self,
         target: &Target,
-        body: Option<Bytes>,
+        body: Option<RequestBody>,
         cap: usize,
     ) -> Result<Reply, TransportFault> {
         let grant = self.credentials.grant().await.map_err(TransportFault::from)?;

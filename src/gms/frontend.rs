@@ -47,7 +47,7 @@ pub async fn log_in(settings: &ClientSettings, who: &LogIn<'_>) -> Result<Client
     frontend.credentials().learn(who.password);
     let target = frontend.target(Method::POST, "/logIn");
     let body = json!({"username": who.user, "password": who.password}).to_string();
-    let sent = frontend.send(&target, Some(Bytes::from(body)), MAX_ANSWER_BYTES).await;
+    let sent = frontend.send(&target, Some(Bytes::from(body).into()), MAX_ANSWER_BYTES).await;
     let reply = sent.map_err(|fault| frontend.diagnose_fault(&target, &fault, 1))?;
     match (reply.status.as_u16(), cookies(&reply)) {
         (200, Some(cookies)) => Client::new(&ClientSettings {

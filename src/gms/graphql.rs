@@ -84,7 +84,7 @@ impl Client {
             serde_json::to_vec(&json!({"query": document, "variables": variables})).map_err(|error| {
                 Error::new(ErrorKind::Internal, "a GraphQL question has no JSON form").with_source(error)
             })?;
-        let sent = self.send(&target, Some(Bytes::from(body)), MAX_ANSWER_BYTES).await;
+        let sent = self.send(&target, Some(Bytes::from(body).into()), MAX_ANSWER_BYTES).await;
         let reply = sent.map_err(|fault| self.diagnose_fault(&target, &fault, 1))?;
         if let Some(answer) = self.read_answer(&reply) {
             return Ok(answer);

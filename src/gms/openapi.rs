@@ -13,9 +13,6 @@ use crate::metadata::{ChangeType, Proposal, Urn, model, push_openapi_value};
 /// the aspect, not of the request.
 const SYNC_INDEX_UPDATE: &str = "X-DataHub-Sync-Index-Update";
 
-/// The bytes of a list of items beside them, commas excluded.
-pub(super) const ENVELOPE_BYTES: usize = "[]".len();
-
 /// One proposal as an element of a list: `{"urn": …, "<aspect>": {"value": …, "systemMetadata": …, "headers": {}}}`.
 pub(super) fn push_item(out: &mut Vec<u8>, proposal: &Proposal, now: i64, wait_for_index: bool) {
     out.extend_from_slice(br#"{"urn":"#);
@@ -25,24 +22,6 @@ pub(super) fn push_item(out: &mut Vec<u8>, proposal: &Proposal, now: i64, wait_f
     out.push(b':');
     push_aspect(out, proposal, now, wait_for_index);
     out.push(b'}');
-}
-
-/// The body of a request for a list of proposals.
-pub(super) fn list_body<'a>(
-    proposals: impl Iterator<Item = (&'a Proposal, i64)>,
-    wait_for_index: bool,
-    capacity: usize,
-) -> Bytes {
-    let mut body = Vec::with_capacity(capacity + ENVELOPE_BYTES);
-    body.push(b'[');
-    for (index, (proposal, now)) in proposals.enumerate() {
-        if index > 0 {
-            body.push(b',');
-        }
-        push_item(&mut body, proposal, now, wait_for_index);
-    }
-    body.push(b']');
-    body.into()
 }
 
 /// The body of a request to an aspect's own path.

@@ -43,7 +43,8 @@ fn embedded_len(compact: &[u8]) -> usize {
     let mut len = 0;
     // A count that fits a byte is made sixteen bytes at a time.
     for chunk in compact.chunks(usize::from(u8::MAX)) {
-        let count = |is: fn(u8) -> bool| usize::from(chunk.iter().map(|byte| u8::from(is(*byte))).sum::<u8>());
+        let count =
+            |is: fn(u8) -> bool| usize::from(chunk.iter().map(|byte| u8::from(is(*byte))).sum::<u8>());
         len += chunk.len() + count(|byte| byte == b'"' || byte == b'\\');
         if !chunk.is_ascii() {
             // Continuation bytes belong to the character that began before them.
@@ -97,41 +98,9 @@ fn push_content_type(out: &mut Vec<u8>, aspect: &Aspect) {
     out.push(b'}');
 }
 
-const PREFIX: &[u8] = br#"{"proposals":["#;
-const SUFFIX_ASYNC: &[u8] = br#"],"async":"true"}"#;
-const SUFFIX_SYNC: &[u8] = br#"],"async":"false"}"#;
-
-/// The bytes of a batch's body beside its proposals, commas excluded.
-pub(super) fn envelope_bytes(asynchronous: bool) -> usize {
-    PREFIX.len() + suffix(asynchronous).len()
-}
-
-fn suffix(asynchronous: bool) -> &'static [u8] {
-    if asynchronous { SUFFIX_ASYNC } else { SUFFIX_SYNC }
-}
-
-/// The body of a batch. `asynchronous` says whether GMS answers when it has queued the proposals, or when it has
-/// written them; on the wire it is a text.
-pub(super) fn batch_body<'a>(
-    proposals: impl Iterator<Item = (&'a Proposal, i64)>,
-    asynchronous: bool,
-    capacity: usize,
-) -> Bytes {
-    let mut body = Vec::with_capacity(capacity + envelope_bytes(asynchronous));
-    body.extend_from_slice(PREFIX);
-    for (index, (proposal, now)) in proposals.enumerate() {
-        if index > 0 {
-            body.push(b',');
-        }
-        push_proposal(&mut body, proposal, now);
-    }
-    body.extend_from_slice(suffix(asynchronous));
-    body.into()
-}
-
 /// The body of a request for one proposal.
-pub(super) fn single_body(proposal: &Proposal, now: i64, asynchronous: bool, capacity: usize) -> Bytes {
-    let mut body = Vec::with_capacity(capacity + envelope_bytes(asynchronous));
+pub(super) fn single_body(proposal: &Proposal, now: i64, asynchronous: bool) -> Bytes {
+    let mut body = Vec::new();
     body.extend_from_slice(br#"{"proposal":"#);
     push_proposal(&mut body, proposal, now);
     body.extend_from_slice(if asynchronous { br#","async":"true"}"# } else { br#","async":"false"}"# });
@@ -223,14 +192,6 @@ mod tests {
     fn a_delete_has_no_aspect() {
         let proposal = Proposal { aspect: None, change_type: ChangeType::Delete, ..proposal("{}") };
         assert_eq!(decoded(&proposal).get("aspect"), None);
-    }
-
-    #[test]
-    fn a_batch_says_async_as_a_text() {
-        let one = proposal("{}");
-        let body = batch_body([(&one, 1), (&one, 1)].into_iter(), true, 0);
-        let value: Value = serde_json::from_slice(&body).unwrap();
-        assert_eq!((value["proposals"].as_array().unwrap().len(), &value["async"]), (2, &json!("true")));
     }
 
     proptest! {

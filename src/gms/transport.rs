@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
 use reqwest::{Body, Method, Request};
 
+use super::RequestBody;
 use super::reply::{Reply, TransportFault, TransportKind};
 use super::tls::TlsSettings;
 use super::upload::{Progress, Upload};
@@ -67,7 +68,7 @@ impl Transport {
         method: Method,
         url: &str,
         headers: HeaderMap,
-        body: Option<Bytes>,
+        body: Option<RequestBody>,
         cap: usize,
     ) -> Result<Reply, TransportFault> {
         let failed = |error: reqwest::Error| TransportFault::from_reqwest(&error);

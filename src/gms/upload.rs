@@ -10,13 +10,18 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, sleep_until};
 
+use super::RequestBody;
+
 /// What is handed over at a time. Less would cost more, and a stretch of more could take long on a slow line.
 const STRETCH: usize = 256 * 1024;
 
 /// A body of known length.
 #[derive(Debug)]
 pub(super) struct Upload {
-    rest: Bytes,
+    /// What of `body` was not handed over yet.
+    left: usize,
+    stretch: Bytes,
+    body: RequestBody,
     progress: Progress,
 }
 
@@ -37,11 +42,12 @@ struct State {
 }
 
 impl Upload {
-    pub(super) fn new(body: Bytes, progress: Progress) -> Self {
-        if body.is_empty() {
+    pub(super) fn new(body: RequestBody, progress: Progress) -> Self {
+        let left = body.len();
+        if left == 0 {
             progress.end();
         }
-        Self { rest: body, progress }
+        Self { left, stretch: Bytes::new(), body, progress }
     }
 }
 
@@ -53,21 +59,24 @@ impl Body for Upload {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if self.rest.is_empty() {
-            return Poll::Ready(None);
+        let this = &mut *self;
+        if this.stretch.is_empty() {
+            let Some(stretch) = this.body.next() else { return Poll::Ready(None) };
+            this.stretch = stretch;
         }
-        let length = self.rest.len().min(STRETCH);
-        let stretch = self.rest.split_to(length);
-        self.progress.moved(self.rest.is_empty());
+        let length = this.stretch.len().min(STRETCH);
+        let stretch = this.stretch.split_to(length);
+        this.left = this.left.saturating_sub(length);
+        this.progress.moved(this.left == 0);
         Poll::Ready(Some(Ok(Frame::data(stretch))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty()
+        self.left == 0
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.rest.len() as u64)
+        SizeHint::with_exact(self.left as u64)
     }
 }
 

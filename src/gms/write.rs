@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use reqwest::Method;
 
-use super::{EmitMode, Endpoint, openapi, restli};
+use super::request_body::{List, Outgoing};
+use super::{EmitMode, Endpoint, RequestBody, openapi, restli};
 use crate::metadata::{ChangeType, Name, Proposal, model};
 
 /// How proposals are written to one GMS.
@@ -112,9 +113,10 @@ impl Wire {
     /// The bytes of a list beside its proposals, commas excluded.
     pub(crate) fn envelope_bytes(&self) -> usize {
         match self.endpoint {
-            Endpoint::Restli => restli::envelope_bytes(self.emit_mode.is_asynchronous()),
-            Endpoint::Openapi => openapi::ENVELOPE_BYTES,
+            Endpoint::Restli => List::restli(self.emit_mode.is_asynchronous()),
+            Endpoint::Openapi => List::openapi(self.waits_for_index()),
         }
+        .envelope_bytes()
     }
 
     /// The request for `proposals`, which all have this route and lane; `None` without any.
@@ -139,27 +141,32 @@ impl Wire {
         Some(Write { method, path, asynchronous, route })
     }
 
-    /// The body of `write` for the proposals that it was made for, each with the time that it gets; `None` where there is none.
-    ///
-    /// It is as large as the proposals themselves, and made anew for each attempt, so that it need not be kept until the
-    /// answer is there.
-    pub(crate) fn body<'a>(
+    /// The body of `write` for the proposals that it was made for; `None` where there is none.
+    pub(crate) fn body(
         &self,
         write: &Write,
-        proposals: impl Iterator<Item = (&'a Proposal, i64)> + Clone,
-        capacity: usize,
-    ) -> Option<Bytes> {
-        let (first, now) = proposals.clone().next()?;
-        Some(match write.route {
-            Route::Batch => restli::batch_body(proposals, write.asynchronous, capacity),
-            Route::Single => restli::single_body(first, now, write.asynchronous, capacity),
-            Route::DeleteEntity => restli::delete_body(&first.urn),
-            Route::Upsert | Route::Patch => {
-                openapi::list_body(proposals, self.waits_for_index(), capacity)
+        mut proposals: impl Iterator<Item = Outgoing>,
+    ) -> Option<RequestBody> {
+        let list = match write.route {
+            Route::Batch => List::restli(write.asynchronous),
+            Route::Upsert | Route::Patch => List::openapi(self.waits_for_index()),
+            _ => {
+                return proposals.next().and_then(|one| self.body_of_one(write, &one)).map(RequestBody::from);
             }
-            Route::Create | Route::CreateEntity => openapi::aspect_body(first, now, self.waits_for_index()),
-            Route::Delete => return None,
-        })
+        };
+        Some(RequestBody::list(list, proposals.collect()))
+    }
+
+    fn body_of_one(&self, write: &Write, one: &Outgoing) -> Option<Bytes> {
+        let Outgoing { proposal, now, .. } = one;
+        match write.route {
+            Route::Single => Some(restli::single_body(proposal, *now, write.asynchronous)),
+            Route::DeleteEntity => Some(restli::delete_body(&proposal.urn)),
+            Route::Create | Route::CreateEntity => {
+                Some(openapi::aspect_body(proposal, *now, self.waits_for_index()))
+            }
+            Route::Delete | Route::Batch | Route::Upsert | Route::Patch => None,
+        }
     }
 
     fn waits_for_index(&self) -> bool {

@@ -75,7 +75,6 @@ pub(super) struct Fault {
 }
 
 /// What the thread is to do.
-#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
 pub(super) enum Work {
     Encode(Queued),
     Flush,

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::metadata::{Aspect, SystemMetadata, Urn};
 use proptest::prelude::*;
@@ -18,13 +20,31 @@ fn proposal(change_type: ChangeType, aspect_name: &'static str, value: &str) -> 
     proposal
 }
 
+fn outgoing(wire: &Wire, proposals: &[&Proposal]) -> Vec<Outgoing> {
+    let outgoing = |proposal: &&Proposal| Outgoing {
+        proposal: Arc::new((*proposal).clone()),
+        now: 7,
+        encoded_len: wire.encoded_len(proposal, 7, &mut Vec::new()),
+    };
+    proposals.iter().map(outgoing).collect()
+}
+
+/// All of `body`, which must be as long as it says.
+fn whole(body: RequestBody) -> Vec<u8> {
+    let len = body.len();
+    let text = body.collect::<Vec<_>>().concat();
+    assert_eq!(text.len(), len);
+    text
+}
+
 fn request(wire: &Wire, batches: bool, proposals: &[&Proposal]) -> (String, Value) {
     let route = wire.route(proposals[0], batches);
     let write = wire.write(route, proposals.iter().copied()).unwrap();
-    let body = wire.body(&write, proposals.iter().map(|proposal| (*proposal, 7)), 0);
+    let body = wire.body(&write, outgoing(wire, proposals).into_iter());
     let body = body.map_or(Value::Null, |body| {
-        assert!(body.is_ascii());
-        serde_json::from_slice(&body).unwrap()
+        let text = whole(body);
+        assert!(text.is_ascii());
+        serde_json::from_slice(&text).unwrap()
     });
     (format!("{} {}", write.method, write.path), body)
 }
@@ -149,8 +169,8 @@ fn one_marked_proposal_makes_its_request_synchronous() {
         let asynchronous = |wire: &Wire, proposals: &[&Proposal]| {
             let route = wire.route(proposals[0], true);
             let write = wire.write(route, proposals.iter().copied()).unwrap();
-            let body = wire.body(&write, proposals.iter().map(|p| (*p, 7)), 0).unwrap();
-            let body = String::from_utf8(body.to_vec()).unwrap();
+            let body = wire.body(&write, outgoing(wire, proposals).into_iter()).unwrap();
+            let body = String::from_utf8(whole(body)).unwrap();
             let said = body.contains(r#""async":"true""#) || write.path.contains("async=true");
             assert_eq!(write.asynchronous, said);
             said
@@ -179,10 +199,34 @@ proptest! {
         for count in 1..4 {
             let route = wire.route(&one, true);
             let write = wire.write(route, std::iter::repeat_n(&one, count)).unwrap();
-            let body = wire.body(&write, std::iter::repeat_n((&one, 7), count), 0).unwrap();
+            let body = wire.body(&write, outgoing(&wire, &vec![&one; count]).into_iter()).unwrap();
+            let body = whole(body);
             prop_assert!(body.is_ascii());
             prop_assert_eq!(body.len(), wire.envelope_bytes() + count * len + count - 1);
             serde_json::from_slice::<serde::de::IgnoredAny>(&body).unwrap();
         }
+    }
+
+    #[test]
+    fn a_long_list_comes_in_stretches(
+        lengths in proptest::collection::vec(0..20_000_usize, 1..16),
+        openapi in any::<bool>(),
+    ) {
+        let endpoint = if openapi { Endpoint::Openapi } else { Endpoint::Restli };
+        let wire = wire(endpoint, EmitMode::SyncPrimary);
+        let quotes = |length: usize| json!({"description": "\"x".repeat(length)}).to_string();
+        let proposals: Vec<_> =
+            lengths.iter().map(|length| proposal(ChangeType::Upsert, "status", &quotes(*length))).collect();
+        let proposals: Vec<_> = proposals.iter().collect();
+        let write = wire.write(wire.route(proposals[0], true), proposals.iter().copied()).unwrap();
+        let outgoing = outgoing(&wire, &proposals);
+        let longest = outgoing.iter().map(|one| one.encoded_len).max().unwrap();
+        let body = wire.body(&write, outgoing.into_iter()).unwrap();
+        let stretches: Vec<_> = body.collect();
+        prop_assert!(stretches.iter().all(|stretch| !stretch.is_empty()));
+        prop_assert!(stretches.iter().all(|stretch| stretch.len() < 128 * 1024 + longest + 32));
+        let value: Value = serde_json::from_slice(&stretches.concat()).unwrap();
+        let items = if openapi { &value } else { &value["proposals"] };
+        prop_assert_eq!(items.as_array().unwrap().len(), lengths.len());
     }
 }

@@ -1,8 +1,10 @@
 //! One harmless write, and its taking back: the only way to know whether a user may write.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
-use crate::gms::{Client, EmitMode, Endpoint, RetryPolicy, Verdict, Wire, Write};
+use crate::gms::{Client, EmitMode, Endpoint, Outgoing, RetryPolicy, Verdict, Wire, Write};
 use crate::metadata::{ChangeType, Proposal, Urn};
 use crate::sink::Examination;
 use crate::{Error, ErrorKind};
@@ -101,12 +103,14 @@ impl Trial<'_> {
         let write: Write = wire
             .write(wire.route(proposal, false), std::iter::once(proposal))
             .ok_or_else(|| Error::new(ErrorKind::Internal, "a trial without a proposal"))?;
-        let body = wire.body(&write, std::iter::once((proposal, Timestamp::now().as_millisecond())), 1_024);
+        let now = Timestamp::now().as_millisecond();
+        let encoded_len = wire.encoded_len(proposal, now, &mut Vec::new());
+        let outgoing = Outgoing { proposal: Arc::new(proposal.clone()), now, encoded_len };
         let target = self.client.target_of(&write);
         let retry = RetryPolicy { max_times: 2, ..RetryPolicy::default() };
         let attempts = retry
             .run(
-                |_| self.client.write(&target, body.clone()),
+                |_| self.client.write(&target, wire.body(&write, std::iter::once(outgoing.clone()))),
                 |_, _, delay| async move {
                     tokio::time::sleep(delay).await;
                     true
