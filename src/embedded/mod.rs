@@ -49,6 +49,7 @@ mod record;
 mod refusal;
 mod restli;
 mod routes;
+mod search;
 mod seed;
 mod server;
 mod snapshot;

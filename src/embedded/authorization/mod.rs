@@ -132,6 +132,11 @@ impl Rights {
         [Create, Read, Update, Delete].iter().all(|operation| self.may(*operation, entity_type, ""))
     }
 
+    /// Whether REST lets him restore indices.
+    pub(super) fn may_restore_indices(&self) -> bool {
+        !self.rest || self.holds(privilege::RESTORE_INDICES)
+    }
+
     fn given(&self, privilege: &str, entity_type: &str, urn: &str) -> bool {
         let mut policies = self.policies.iter().filter(|policy| policy.is_for(&self.user));
         policies.any(|policy| policy.gives(privilege, entity_type, urn))

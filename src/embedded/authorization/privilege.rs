@@ -19,6 +19,7 @@ pub(super) const GET_ENTITY: &str = "GET_ENTITY_PRIVILEGE";
 pub(super) const GET_TIMESERIES_ASPECT: &str = "GET_TIMESERIES_ASPECT_PRIVILEGE";
 pub(super) const GET_COUNTS: &str = "GET_COUNTS_PRIVILEGE";
 pub(super) const SEARCH: &str = "SEARCH_PRIVILEGE";
+pub(super) const RESTORE_INDICES: &str = "RESTORE_INDICES_PRIVILEGE";
 
 /// What is asked of the platform as a whole.
 const PLATFORM: &[&str] = &[
@@ -60,7 +61,7 @@ const PLATFORM: &[&str] = &[
     "MANAGE_SYSTEM_OPERATIONS",
     "CREATE_LOGICAL_MODELS",
     "GET_PLATFORM_EVENTS",
-    "RESTORE_INDICES_PRIVILEGE",
+    RESTORE_INDICES,
     "GET_TIMESERIES_INDEX_SIZES_PRIVILEGE",
     "TRUNCATE_TIMESERIES_INDEX_PRIVILEGE",
     "GET_ES_TASK_STATUS_PRIVILEGE",

@@ -14,6 +14,7 @@ use crate::embedded::authorization::{Operation, Rights, forbidden};
 use crate::embedded::failure::Failure;
 use crate::embedded::ingest::Write;
 use crate::embedded::restli;
+use crate::embedded::search::{Filter, Search};
 use crate::embedded::store::{read, timeseries, write};
 use crate::embedded::{Server, change, keys, model, proposal, snapshot};
 
@@ -38,6 +39,23 @@ struct Exists {
 #[derive(Deserialize)]
 struct DeleteReferences {
     urn: String,
+}
+
+/// A search without facets and ranking. What else a client sends, such as `sort`, is left alone.
+#[derive(Deserialize)]
+struct Find {
+    entity: String,
+    input: String,
+    start: u32,
+    count: u32,
+    #[serde(default)]
+    filter: Option<Filter>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DeleteAll {
+    registry_id: String,
 }
 
 #[derive(Deserialize)]
@@ -71,6 +89,8 @@ pub(super) async fn act(
         Some("delete") => delete(&server, &rights, proposal::parse(&body)?).await?,
         Some("exists") => exists(&server, &rights, proposal::parse(&body)?).await?,
         Some("deleteReferences") => delete_references(&rights, &proposal::parse(&body)?)?,
+        Some("search") => search(&server, &rights, proposal::parse(&body)?).await?,
+        Some("deleteAll") => delete_all(&rights, &proposal::parse(&body)?)?,
         Some("listUrns") => list(&server, &rights, proposal::parse(&body)?).await?,
         action => return Err(super::unknown_action(action, RESOURCE, &uri)),
     };
@@ -129,6 +149,47 @@ async fn list(server: &Server, rights: &Rights, request: List) -> Result<Value, 
         })
         .await?;
     Ok(json!({"value": {"start": start, "count": urns.len(), "total": total, "entities": urns}}))
+}
+
+async fn search(server: &Server, rights: &Rights, request: Find) -> Result<Value, Failure> {
+    let Find { entity, input, start, count, filter } = request;
+    if !rights.may(Operation::Read, &entity, "") {
+        return Err(forbidden("User is unauthorized to search."));
+    }
+    let filter = filter.unwrap_or_default();
+    let search = Search { types: vec![entity], text: input, filter, soft_deleted_too: false };
+    let (first, most) = (to_usize(start), to_usize(count.min(MAX_LISTED)));
+    let page = server.store.read(move |connection| search.part(connection, first, most)).await?;
+    let entities: Vec<_> =
+        page.urns.iter().map(|urn| json!({"entity": urn, "matchedFields": [], "features": {}})).collect();
+    Ok(json!({"value": {
+        "from": start,
+        "pageSize": count,
+        "numEntities": page.total,
+        "entities": entities,
+        "metadata": {"aggregations": []},
+    }}))
+}
+
+fn to_usize(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// Deletes what was written under a registry of one's own, of which there is none here: nothing is ever found.
+fn delete_all(rights: &Rights, request: &DeleteAll) -> Result<Value, Failure> {
+    if !rights.may_manage("") {
+        return Err(forbidden("User is unauthorized to delete entities"));
+    }
+    tracing::debug!(registry = request.registry_id, "no aspect is of this registry");
+    Ok(json!({"value": {
+        "aspectRowSummaries": [],
+        "entitiesAffected": 0,
+        "aspectsAffected": 0,
+        "entitiesDeleted": 0,
+        "aspectsReverted": 0,
+        "unsafeEntitiesCount": 0,
+        "unsafeEntities": [],
+    }}))
 }
 
 async fn exists(server: &Server, rights: &Rights, request: Exists) -> Result<Value, Failure> {

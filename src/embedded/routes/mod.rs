@@ -9,6 +9,7 @@ mod gate;
 mod graphql;
 mod health;
 mod openapi_v3;
+mod operations;
 mod requests;
 mod root;
 mod runs;
@@ -46,6 +47,8 @@ pub(super) fn router(server: Arc<Server>) -> Router {
         .route("/entities/", post(entities::act))
         .route("/entities/{*urn}", get(entities::show))
         .route("/entitiesV2/{*urn}", get(entities_v2::show))
+        .route("/operations", post(operations::act))
+        .route("/operations/", post(operations::act))
         .route("/runs", post(runs::act))
         .route("/runs/", post(runs::act))
         .route(requests::PATH, get(requests::show))

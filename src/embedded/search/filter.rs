@@ -1,0 +1,146 @@
+//! What must hold of an entity so that it is found (`Filter.pdl`, `Criterion.pdl`).
+
+use serde::Deserialize;
+
+use super::document::Document;
+
+/// One of the lists must hold; none at all lets everything through.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(in crate::embedded) struct Filter {
+    #[serde(default)]
+    pub(in crate::embedded) or: Vec<Conjunction>,
+}
+
+/// All must hold.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(in crate::embedded) struct Conjunction {
+    #[serde(default, alias = "criteria")]
+    pub(in crate::embedded) and: Vec<Criterion>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(in crate::embedded) struct Criterion {
+    pub(in crate::embedded) field: String,
+    /// The form with a single value, which counts where `values` is empty.
+    #[serde(default)]
+    pub(in crate::embedded) value: Option<String>,
+    #[serde(default)]
+    pub(in crate::embedded) values: Vec<String>,
+    #[serde(default)]
+    pub(in crate::embedded) condition: Condition,
+    #[serde(default)]
+    pub(in crate::embedded) negated: bool,
+}
+
+/// How a value is compared (`Condition.pdl`). The conditions on relatives (`DESCENDANTS_INCL` and the like) need a graph,
+/// and are not known here: a request with one is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(in crate::embedded) enum Condition {
+    #[default]
+    Equal,
+    Iequal,
+    In,
+    Contain,
+    StartWith,
+    EndWith,
+    Exists,
+    IsNull,
+    GreaterThan,
+    GreaterThanOrEqualTo,
+    LessThan,
+    LessThanOrEqualTo,
+}
+
+impl Filter {
+    pub(super) fn is_empty(&self) -> bool {
+        self.or.iter().all(|conjunction| conjunction.and.is_empty())
+    }
+
+    pub(super) fn is_about(&self, field: &str) -> bool {
+        self.or.iter().flat_map(|conjunction| &conjunction.and).any(|criterion| criterion.field == field)
+    }
+
+    pub(super) fn takes(&self, document: &Document) -> bool {
+        self.or.is_empty()
+            || self.or.iter().any(|conjunction| conjunction.and.iter().all(|one| one.holds(document)))
+    }
+}
+
+impl Criterion {
+    fn holds(&self, document: &Document) -> bool {
+        self.is_met(&document.values(&self.field)) != self.negated
+    }
+
+    fn is_met(&self, found: &[String]) -> bool {
+        use Condition::{
+            Contain, EndWith, Equal, Exists, GreaterThan, GreaterThanOrEqualTo, Iequal, In, IsNull, LessThan,
+            LessThanOrEqualTo, StartWith,
+        };
+        let single = if self.values.is_empty() { self.value.as_slice() } else { &[] };
+        let wanted = || self.values.iter().chain(single);
+        let any = |test: fn(&str, &str) -> bool| {
+            found.iter().any(|found| wanted().any(|wanted| test(found.as_str(), wanted.as_str())))
+        };
+        match self.condition {
+            Equal | In => any(|found, wanted| found == wanted),
+            Iequal => any(|found, wanted| found.to_lowercase() == wanted.to_lowercase()),
+            Contain => any(|found, wanted| found.contains(wanted)),
+            StartWith => any(|found, wanted| found.starts_with(wanted)),
+            EndWith => any(|found, wanted| found.ends_with(wanted)),
+            Exists => !found.is_empty(),
+            IsNull => found.is_empty(),
+            GreaterThan => any(|found, wanted| numbers(found, wanted, |one, other| one > other)),
+            GreaterThanOrEqualTo => any(|found, wanted| numbers(found, wanted, |one, other| one >= other)),
+            LessThan => any(|found, wanted| numbers(found, wanted, |one, other| one < other)),
+            LessThanOrEqualTo => any(|found, wanted| numbers(found, wanted, |one, other| one <= other)),
+        }
+    }
+}
+
+fn numbers(found: &str, wanted: &str, test: fn(f64, f64) -> bool) -> bool {
+    matches!((found.parse(), wanted.parse()), (Ok(found), Ok(wanted)) if test(found, wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn met(condition: &str, wanted: &[&str], found: &[&str]) -> bool {
+        let criterion = serde_json::json!({"field": "x", "values": wanted, "condition": condition});
+        let found: Vec<_> = found.iter().map(|text| (*text).to_owned()).collect();
+        serde_json::from_value::<Criterion>(criterion).unwrap().is_met(&found)
+    }
+
+    #[test]
+    fn every_condition_can_hold_and_fail() {
+        for (condition, wanted, yes, no) in [
+            ("EQUAL", "ab", "ab", "AB"),
+            ("IEQUAL", "ab", "AB", "b"),
+            ("IN", "ab", "ab", "a"),
+            ("CONTAIN", "b", "abc", "ac"),
+            ("START_WITH", "a", "ab", "ba"),
+            ("END_WITH", "a", "ba", "ab"),
+            ("GREATER_THAN", "9", "10", "9"),
+            ("GREATER_THAN_OR_EQUAL_TO", "9", "9", "8.5"),
+            ("LESS_THAN", "10", "9", "10"),
+            ("LESS_THAN_OR_EQUAL_TO", "10", "10", "10.5"),
+        ] {
+            assert!(met(condition, &["?", wanted], &["-", yes]), "{condition}");
+            assert!(!met(condition, &["?", wanted], &["-", no]), "{condition}");
+            assert!(!met(condition, &[wanted], &[]), "{condition}");
+        }
+        assert!(met("EXISTS", &[], &["x"]) && !met("EXISTS", &[], &[]));
+        assert!(met("IS_NULL", &[], &[]) && !met("IS_NULL", &[], &["x"]));
+        assert!(!met("LESS_THAN", &["x"], &["1"]));
+    }
+
+    #[test]
+    fn a_single_value_is_taken_too_and_what_is_not_known_is_refused() {
+        let old: Criterion = serde_json::from_str(r#"{"field":"x","value":"a"}"#).unwrap();
+        assert!(old.is_met(&["a".to_owned()]));
+        assert!(!old.is_met(&["b".to_owned()]));
+        let unknown = r#"{"field":"x","values":["a"],"condition":"DESCENDANTS_INCL"}"#;
+        assert!(serde_json::from_str::<Criterion>(unknown).is_err());
+    }
+}
