@@ -4,6 +4,7 @@
     tests/interop/run                 installs the Python client into target/interop-venv
     benches/compare.py                about ten minutes; prints a table
     benches/compare.py --ten-times    also reads a file ten times as long, to see that memory stays as it is
+    benches/compare.py --table        datahub-emit alone: numbers of records, threads and latencies, sizes of records
 
 Both run the same recipe (`file` source, `datahub-rest` sink, all settings preset) against the same server, which reads
 every request whole, checks the token and stores nothing (examples/drain.rs). They take turns, and each figure is the
@@ -166,20 +167,23 @@ class Bench:
         subprocess.run([sys.executable, __file__, "--generate", path, "--records", str(count)], check=True)
         return path
 
-    def run(self, client, path, count):
-        """One run: seconds of wall time, seconds of CPU time, peak MiB."""
+    def run(self, client, path, count, piped=None, sink=None):
+        """One run: seconds of wall time, seconds of CPU time, peak MiB. `piped` is a file for standard input, and how
+        many times it is given; `sink` holds settings of the sink."""
         self.drain.reset()
         recipe = self.directory / "recipe.yml"
         recipe.write_text(json.dumps({
             "source": {"type": "file", "config": {"path": path}},
-            "sink": {"type": "datahub-rest", "config": {"server": self.drain.url, "token": TOKEN}},
+            "sink": {"type": "datahub-rest", "config": {"server": self.drain.url, "token": TOKEN, **(sink or {})}},
         }))
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("DATAHUB_", "XDG_"))}
         environment = kept | {"HOME": str(self.directory), "DATAHUB_TELEMETRY_ENABLED": "false", "NO_PROXY": "127.0.0.1"}
         with open(self.directory / "log", "w+") as log:
             start = time.perf_counter()
             child = subprocess.Popen(self.clients[client] + [str(recipe)], env=environment, cwd=self.directory,
-                                     stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                                     stdin=subprocess.PIPE if piped else subprocess.DEVNULL, stdout=log, stderr=log)
+            if piped:
+                pour(child.stdin, *piped)
             _, status, usage = os.wait4(child.pid, 0)
             wall = time.perf_counter() - start
             child.returncode = os.waitstatus_to_exitcode(status)
@@ -191,6 +195,13 @@ class Bench:
         print(f"  {client}: {wall:.3f} s", file=sys.stderr)
         return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
+    def piped(self, lines, copies, runs, sink=None):
+        """datahub-emit alone, over `copies` of a JSON Lines file on standard input, so that no file has to be as long."""
+        with open(lines, "rb") as file:
+            count = sum(1 for _ in file) * copies
+        found = [self.run("datahub-emit", "-", count, (lines, copies), sink) for _ in range(runs)]
+        return [middle(column) for column in zip(*found)]
+
     def medians(self, path, count, runs, clients=None):
         """The clients in turn, `runs` times; the median of each figure."""
         print(f"{count} records, {Path(path).stat().st_size / 1e6:.1f} MB", file=sys.stderr)
@@ -200,6 +211,66 @@ class Bench:
             for client in clients:
                 found[client].append(self.run(client, path, count))
         return {client: [middle(column) for column in zip(*rows)] for client, rows in found.items()}
+
+
+def pour(pipe, path, copies):
+    """Writes a file into a pipe again and again. Who reads may go away; its exit code tells."""
+    text = Path(path).read_bytes()
+    try:
+        with pipe:
+            for _ in range(copies):
+                pipe.write(text)
+    except BrokenPipeError:
+        pass
+
+
+def table(arguments, directory):
+    """What datahub-emit does alone, over numbers of records, sizes of records, and threads and latencies."""
+    drain, lines = str(TARGET / "release/examples/drain"), str(directory / "sized.jsonl")
+    print("| records | wall time | CPU time | records/s | peak memory |\n|---|---|---|---|---|")
+    with Drain(drain, 0) as server:
+        bench = Bench(arguments, server, directory)
+        for count in (10**power for power in range(3, arguments.largest + 1)):
+            # Entities come again after 10,000 records, which are never under way at a time.
+            many = bench.corpus(min(count, 10_000), "many.jsonl")
+            wall, cpu, memory = bench.piped(many, max(1, count // 10_000), arguments.runs)
+            print(f"| {count:,} | {wall:.3f} s | {cpu:.3f} s | {count / wall:,.0f} | {memory:.0f} MiB |", flush=True)
+
+        print("\n| bytes a record | records | wall time | MB/s | peak memory |\n|---|---|---|---|---|")
+        for size in (300, 1_000, 10_000, 100_000, 1_000_000):
+            records = min(100_000, 100_000_000 // size)
+            sized(lines, size, records)
+            wall, _, memory = bench.piped(lines, 1, arguments.runs)
+            print(f"| {size:,} | {records:,} | {wall:.3f} s | {Path(lines).stat().st_size / wall / 1e6:,.0f} | {memory:.0f} MiB |",
+                  flush=True)
+
+    threads, batch, rounds = (1, 4, 15, 64), 100, 30
+    print("\n| latency | " + " | ".join(f"{number} threads" for number in threads) + " |\n|---" + "|---" * len(threads) + "|")
+    for latency in (0, 20, 200):
+        cells = []
+        with Drain(drain, latency) as server:
+            bench = Bench(arguments, server, directory)
+            for number in threads:
+                records = number * rounds * batch if latency else 100_000
+                sized(lines, 500, records)
+                # The preset bound is for the preset number of threads.
+                sink = {"max_threads": number, "max_pending_requests": max(2_000, 2 * number * batch)}
+                wall, _, _ = bench.piped(lines, 1, 1, sink)
+                most = f", {records / wall / (number * batch * 1000 / latency):.0%} of the limit" if latency else ""
+                cells.append(f"{records / wall:,.0f}/s{most}")
+        print(f"| {latency} ms | " + " | ".join(cells) + " |", flush=True)
+
+
+def sized(path, size, records):
+    """Writes records of about `size` bytes as JSON Lines, each about an entity of its own."""
+    text = "As the customer typed it: \"quotes\" and all. "
+    with open(path, "w", encoding="ascii") as file:
+        for index in range(records):
+            record = {"entityType": "dataset", "entityUrn": f"urn:li:dataset:(urn:li:dataPlatform:hive,bench.t{index},PROD)",
+                      "changeType": "UPSERT", "aspectName": "datasetProperties", "aspect": {"json": {"description": ""}}}
+            room = max(0, size - len(json.dumps(record)))
+            record["aspect"]["json"]["description"] = text * (room // len(json.dumps(text)[1:-1]))
+            file.write(json.dumps(record, separators=(",", ":")) + "\n")
 
 
 def middle(values):
@@ -220,6 +291,8 @@ def main():
     parser.add_argument("--runs", type=int, default=3, help="runs of each (3); with one record, three times as many")
     parser.add_argument("--delay-ms", type=int, default=0, help="how long the server takes to answer (0)")
     parser.add_argument("--ten-times", action="store_true", help="also ten times the records, as JSON Lines, datahub-emit alone")
+    parser.add_argument("--table", action="store_true", help="datahub-emit alone, over sizes, threads and latencies")
+    parser.add_argument("--largest", type=int, default=6, help="with --table: up to ten to the power of this many records (6)")
     parser.add_argument("--seed", type=int, default=20261123)
     parser.add_argument("--python", default=str(TARGET / "interop-venv/bin/datahub"), help="the Python client's `datahub`")
     parser.add_argument("--emit", help="datahub-emit; without it, a release build of this checkout")
@@ -228,10 +301,15 @@ def main():
     if arguments.generate:
         generate(arguments.records, arguments.generate, arguments.seed)
         return
-    if not os.access(arguments.python, os.X_OK):
+    if not arguments.table and not os.access(arguments.python, os.X_OK):
         sys.exit(f"no Python client at {arguments.python}: run tests/interop/run first, or say where it is with --python")
     subprocess.run(["cargo", "build", "--locked", "--release", "--bin", "datahub-emit", "--example", "drain"], cwd=ROOT, check=True)
     arguments.emit = arguments.emit or str(TARGET / "release/datahub-emit")
+
+    if arguments.table:
+        with tempfile.TemporaryDirectory(prefix="datahub-emit-bench-") as name:
+            table(arguments, Path(name))
+        return
 
     drain = str(TARGET / "release/examples/drain")
     with tempfile.TemporaryDirectory(prefix="datahub-emit-bench-") as name, Drain(drain, arguments.delay_ms) as server:

@@ -5,12 +5,14 @@ use std::time::SystemTime;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::tokens;
 
 /// The form of the body that comes with a status.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum BodyForm {
     /// GMS's own: an exception of Rest.li, and on `/openapi/` and `/api/graphql` an object with `error`.

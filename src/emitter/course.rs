@@ -7,15 +7,16 @@ use tokio::sync::OwnedSemaphorePermit;
 use tracing::{debug, warn};
 
 use super::deliver::Sent;
-use super::doubt::REFUSED_ALONE;
+use super::doubt::{Held, REFUSED_ALONE};
 use super::pieces::{self, Piece};
 use super::queue::Queued;
-use super::state::{Cause, Item, State};
+use super::state::{Item, Phase, State};
+use super::stop::Cause;
 use super::traces::OpenTrace;
 use super::{Outcome, Rejection, UndeliveredReason};
 use crate::ErrorKind;
 use crate::auth::Diagnosis;
-use crate::gms::{Rejected, Reply, Route, Taken, Verdict, explain, trace};
+use crate::gms::{Rejected, Reply, Route, Taken, Trouble, Verdict, explain, trace};
 use crate::metadata::ChangeType;
 
 /// A batch on its way, in as many pieces as it takes.
@@ -24,7 +25,7 @@ pub(super) struct Course<'a> {
     pieces: VecDeque<Piece>,
     /// Proposals in the batch.
     size: usize,
-    /// What the whole emitter had taken off its hands when this began.
+    /// What the whole emitter had taken off its hands when a 500 first came back for the pieces that fail now.
     taken_before: u64,
     /// Pieces in a row that a 500 came back for.
     failing: u32,
@@ -45,7 +46,7 @@ impl<'a> Course<'a> {
             state,
             pieces: pieces::of(items, &state.settings.wire, state.batches()),
             size,
-            taken_before: state.counters.taken.load(Relaxed),
+            taken_before: 0,
             failing: 0,
             suspects: Vec::new(),
             trouble: None,
@@ -73,10 +74,9 @@ impl<'a> Course<'a> {
 
     /// Enough parts were tried, and none was taken.
     pub(super) fn give_up(&mut self, piece: Piece) {
-        if let Some(cause) = self.refusal.take() {
-            self.state.stop_for(cause);
-        }
-        self.state.settle_undelivered(piece.items);
+        let unnamed = || Cause::Message(ErrorKind::Rejected, "GMS rejects whatever it is sent".into());
+        let cause = self.refusal.take().unwrap_or_else(unnamed);
+        self.stop(piece, cause);
     }
 
     /// Settles what the answer settles, and puts what is to be sent again in front, in smaller pieces and in order.
@@ -90,6 +90,12 @@ impl<'a> Course<'a> {
             (Verdict::Rejected | Verdict::UnknownBatch, Ok(reply)) => self.rejected(piece, sent, reply),
             (Verdict::Retry(_), Ok(reply)) if reply.status.as_u16() == 500 => {
                 self.unclear(piece, sent, reply);
+            }
+            // The user has it tried again, and it stays.
+            (Verdict::Retry(Trouble::Failed { .. }), Ok(reply))
+                if reply.status.is_client_error() && self.state.phase() < Phase::Stopped =>
+            {
+                self.rejected(piece, sent, reply);
             }
             _ => self.stop(piece, self.diagnosis(sent)),
         }
@@ -110,8 +116,10 @@ impl<'a> Course<'a> {
                 self.state.settle(item.delivery, outcome);
             }
         }
-        if !kept.is_empty() && self.state.counters.taken.fetch_add(kept.len() as u64, Relaxed) == 0 {
-            // The first: what was refused before was refused for what it is.
+        if !kept.is_empty() {
+            self.state.counters.taken.fetch_add(kept.len() as u64, Relaxed);
+            // What was refused before was refused for what it is.
+            self.state.doubt.delivered();
             self.state.settle_held();
         }
         if self.state.settings.traces() && sent.write.asynchronous && !kept.is_empty() {
@@ -164,13 +172,13 @@ impl<'a> Course<'a> {
         if count == 0 || (is_all && (piece.has_several_urns() || !self.state.has_taken())) {
             return self.stop(piece, self.diagnosis(sent));
         }
+        self.refusal = Some(self.diagnosis(sent));
         for item in piece.items.extract_if(.., |item| named(item)) {
             let outcome = self.rejection("forbidden", &item, sent, reply);
             self.state.settle(item.delivery, outcome);
         }
         if !piece.items.is_empty() {
             self.state.counters.split.fetch_add(1, Relaxed);
-            piece.is_part = true;
             self.pieces.push_front(piece);
         }
     }
@@ -182,18 +190,18 @@ impl<'a> Course<'a> {
             return self.stop(piece, self.no_openapi(sent));
         }
         if status == 413 {
-            self.state.learn_batch_bytes(sent.body_bytes(), piece.items.len());
+            self.state.learn_batch_bytes(sent.write.body_bytes(), piece.items.len());
         }
         if piece.items.len() > 1 {
             return self.take_apart(piece, sent, reply);
         }
         // What was sent without an answer and is there now, was taken then.
-        let taken_before = piece.may_be_written && reply.words().contains("already exists");
+        let was_taken = piece.may_be_written && reply.words().contains("already exists");
         let is_part = piece.is_part;
         for item in piece.items {
             let creates =
                 matches!(item.delivery.proposal().change_type, ChangeType::Create | ChangeType::CreateEntity);
-            if taken_before && creates {
+            if was_taken && creates {
                 self.state.settle(item.delivery, Outcome::Delivered);
                 continue;
             }
@@ -204,7 +212,7 @@ impl<'a> Course<'a> {
                 continue;
             }
             self.refused_alone += 1;
-            let held = self.state.doubt.hold(item, outcome);
+            let held = self.state.doubt.hold(Held { item, rejection: outcome, trouble: None });
             let is_enough = if is_part {
                 self.refused_alone >= REFUSED_ALONE
             } else {
@@ -242,6 +250,13 @@ impl<'a> Course<'a> {
     /// A 500 without clear words that stays may be the fault of one record, or the server's. It is the server's when
     /// nothing goes through any more, or nothing ever did, whichever part of the batch is tried.
     fn unclear(&mut self, mut piece: Piece, sent: &Sent<'_>, reply: &Reply) {
+        if self.state.phase() >= Phase::Stopped {
+            // It was not tried to the end.
+            return self.state.settle_undelivered(piece.items);
+        }
+        if self.failing == 0 {
+            self.taken_before = sent.taken_before;
+        }
         self.failing += 1;
         let diagnosis = self.state.client.diagnose_attempts(&sent.target, &sent.attempts);
         let patience = self.size.checked_ilog2().unwrap_or(0) + 2;
@@ -273,7 +288,7 @@ impl<'a> Course<'a> {
             status: reply.status.as_u16(),
             message: &message,
             endpoint: state.settings.wire.endpoint,
-            body_bytes: sent.write.body.as_ref().map_or(0, bytes::Bytes::len),
+            body_bytes: sent.write.body_bytes(),
             aspect_bytes: proposal.aspect.as_ref().map_or(0, |aspect| aspect.value.len()),
             patches: proposal.change_type == ChangeType::Patch,
             frontend: state.client.server().is_frontend(),
@@ -337,23 +352,26 @@ impl<'a> Course<'a> {
     }
 
     fn stop(&mut self, piece: Piece, cause: Cause) {
-        self.state.stop(cause.reason(), cause);
+        self.state.stop_for(cause);
         self.state.settle_undelivered(piece.items);
     }
 
+    /// Single proposals that a 500 came back for are at fault if GMS has taken something since. Otherwise that is open
+    /// until it takes something, or enough of them fail one after another.
     pub(super) fn judge_suspects(&mut self) {
         let suspects = std::mem::take(&mut self.suspects);
-        if suspects.is_empty() {
-            return;
-        }
-        let at_fault = self.goes_on();
-        if let (false, Some(trouble)) = (at_fault, self.trouble.take()) {
-            self.state.stop(UndeliveredReason::Unreachable, trouble.into());
-        }
+        let is_stopped = self.state.stopped().is_some();
+        let (goes_on, has_taken) = (self.goes_on(), self.state.has_taken());
         for (item, rejection) in suspects {
-            let outcome =
-                if at_fault { rejection } else { Outcome::Undelivered(self.state.why_undelivered()) };
-            self.state.settle(item.delivery, outcome);
+            if goes_on && !is_stopped {
+                self.state.settle(item.delivery, rejection);
+                continue;
+            }
+            let held = self.state.doubt.hold(Held { item, rejection, trouble: self.trouble.clone() });
+            let is_enough = !has_taken || held >= self.state.settings.doubtful_singles();
+            if let (true, Some(trouble)) = (is_enough, self.trouble.clone()) {
+                self.state.stop(UndeliveredReason::Unreachable, trouble.into());
+            }
         }
     }
 }

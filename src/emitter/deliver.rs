@@ -1,7 +1,7 @@
 //! Sends one batch until every proposal in it is settled.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -27,6 +27,7 @@ pub(super) async fn deliver(state: Arc<State>, batch: Vec<Item>, mut pass: Optio
         if piece.is_part && !state.has_taken() && turn.is_none() {
             turn = tokio::select! {
                 turn = state.doubt.turn.lock() => Some(turn),
+                () = state.doubt.first_delivery() => None,
                 () = state.reached(Phase::Stopped) => None,
             };
         }
@@ -36,7 +37,7 @@ pub(super) async fn deliver(state: Arc<State>, batch: Vec<Item>, mut pass: Optio
             course.give_up(piece);
             continue;
         }
-        let slot = if piece.route.may_be_queued() { trace_slot(&state).await } else { None };
+        let slot = if piece.route.may_be_queued() { trace_slot(&state, &mut pass).await } else { None };
         if state.phase() >= Phase::Stopped {
             state.settle_undelivered(piece.items);
             continue;
@@ -52,11 +53,15 @@ pub(super) async fn deliver(state: Arc<State>, batch: Vec<Item>, mut pass: Optio
     course.judge_suspects();
 }
 
-/// Waits until a trace may be opened, where what GMS queues is followed.
-async fn trace_slot(state: &State) -> Option<OwnedSemaphorePermit> {
+/// Waits until a trace may be opened, where what GMS queues is followed. Others may need the room meanwhile.
+async fn trace_slot(state: &State, pass: &mut Option<Pass>) -> Option<OwnedSemaphorePermit> {
     if !state.settings.traces() {
         return None;
     }
+    if let Ok(slot) = Arc::clone(&state.trace_slots).try_acquire_owned() {
+        return Some(slot);
+    }
+    drop(pass.take());
     tokio::select! {
         slot = Arc::clone(&state.trace_slots).acquire_owned() => slot.ok(),
         () = state.reached(Phase::Stopped) => None,
@@ -70,29 +75,31 @@ pub(super) struct Sent<'a> {
     pub(super) attempts: Attempts,
     /// When it was last sent.
     begun: Instant,
+    /// What the whole emitter had taken off its hands when the first attempt failed, if one did.
+    pub(super) taken_before: u64,
     /// Why there was no other token, where one was refused.
     pub(super) refusal: Option<String>,
     /// Where the token was refused: nobody else goes out until it is known what that means.
     _doubt: Option<Closed<'a>>,
 }
 
-impl Sent<'_> {
-    pub(super) fn body_bytes(&self) -> usize {
-        self.write.body.as_ref().map_or(0, bytes::Bytes::len)
-    }
-}
-
 /// Sends a piece, and again with another token if there is one where the first was refused.
 async fn send_as_someone<'a>(state: &'a State, piece: &Piece, mut pass: Option<Pass>) -> Option<Sent<'a>> {
+    // With tokens that were refused.
+    let mut before = 0;
     loop {
         let mut sent = send(state, piece, Way::ThroughGate(pass.take())).await?;
+        sent.attempts.count += before;
         let generation = match (&sent.attempts.verdict, &sent.attempts.last) {
             (Verdict::Unauthorized, Ok(reply)) => reply.generation,
             _ => return Some(sent),
         };
         match state.gate.refused(state, generation, sent.begun, send(state, piece, Way::AsJudge)).await {
-            Ruling::Again => {}
-            Ruling::Answered(sent) => return Some(*sent),
+            Ruling::Again => {
+                before = sent.attempts.count;
+                state.counters.retried.fetch_add(1, Relaxed);
+            }
+            Ruling::Answered(again) => return Some(*again),
             Ruling::Stop(refusal) => {
                 sent.refusal = refusal;
                 return Some(sent);
@@ -148,8 +155,10 @@ async fn send<'a>(state: &'a State, piece: &Piece, way: Way) -> Option<Sent<'a>>
     let capacity = piece.items.iter().map(|item| item.encoded_bytes() + 1).sum();
     let write = state.settings.wire.write(piece.route, proposals, capacity)?;
     let target = state.client.target_of(&write);
-    let bytes = write.body.as_ref().map_or(0, bytes::Bytes::len);
+    let bytes = write.body_bytes();
     let pass = OnePass(Mutex::new(Some(first)));
+    let taken_before = OnceLock::new();
+    let taken = || state.counters.taken.load(Relaxed);
     let attempt = |number: u32| {
         state.counters.requests.fetch_add(1, Relaxed);
         state.counters.bytes.fetch_add(bytes as u64, Relaxed);
@@ -160,6 +169,7 @@ async fn send<'a>(state: &'a State, piece: &Piece, way: Way) -> Option<Sent<'a>>
     };
     let wait = |last: &Result<Reply, TransportFault>, trouble: Trouble, delay: Duration| {
         pass.done(&Verdict::Retry(trouble), bytes);
+        taken_before.get_or_init(taken);
         let delay = delay.max(state.limit.retry());
         warn!("{}; trying again in {:.1} s", state.client.trouble(&target, last), delay.as_secs_f64());
         let pass = &pass;
@@ -183,7 +193,8 @@ async fn send<'a>(state: &'a State, piece: &Piece, way: Way) -> Option<Sent<'a>>
     // Before there is room for another.
     let doubt = (attempts.verdict == Verdict::Unauthorized).then(|| state.gate.close());
     let begun = pass.done(&attempts.verdict, bytes);
-    Some(Sent { write, target, attempts, begun, refusal: None, _doubt: doubt })
+    let taken_before = *taken_before.get_or_init(taken);
+    Some(Sent { write, target, attempts, begun, taken_before, refusal: None, _doubt: doubt })
 }
 
 /// What the attempts of one request leave with, one after another.

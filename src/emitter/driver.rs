@@ -10,7 +10,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::deliver::deliver;
 use super::queue::{Forming, Queued};
-use super::state::{Cause, Item, Phase, State};
+use super::state::{Item, Phase, State};
+use super::stop::Cause;
 use super::traces::{OpenTrace, follow};
 use crate::metadata::Urn;
 
@@ -54,7 +55,7 @@ pub(super) async fn drive(state: Arc<State>, mut opened: UnboundedReceiver<OpenT
         }
         if requests.running.is_empty() && look_again.is_none() {
             // Nothing is sent that could show what is at fault.
-            state.settle_held();
+            state.settle_doubtful();
         }
         let idle = requests.running.is_empty() && traces.is_empty();
         if idle && state.phase() >= Phase::Closing && state.queue().is_empty() {
@@ -90,7 +91,7 @@ async fn make_sure(state: &State) {
     };
     if let Err(error) = asked {
         let cause = Cause::from(&error);
-        state.stop(cause.reason(), cause);
+        state.stop_for(cause);
     }
 }
 
@@ -102,6 +103,7 @@ impl Drop for End {
         self.0.advance(Phase::Ended);
         // Whoever looked at the phase just before has queued something since.
         self.0.settle_queued();
+        self.0.settle_doubtful();
     }
 }
 

@@ -12,7 +12,7 @@ use crate::gms::Verdict;
 
 /// How long a token that GMS took before rests before it is tried once more: GMS answers 401 also while it cannot reach its
 /// token store (`StatefulTokenService`).
-const REST: Duration = Duration::from_secs(2);
+pub(super) const REST: Duration = Duration::from_secs(2);
 
 /// Lets requests pass while the token is not in doubt.
 #[derive(Debug)]

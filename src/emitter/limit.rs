@@ -95,6 +95,11 @@ impl Limit {
         }
     }
 
+    /// Some other request, which does not count here, met trouble; the server may want to be left alone.
+    pub(super) fn heed(&self, trouble: Trouble) {
+        self.inner().pause(trouble.retry_after(), Instant::now());
+    }
+
     /// Takes one from the budget that all retries share; it may be made after that time.
     pub(super) fn retry(&self) -> Duration {
         self.inner().retries.take(Instant::now())
@@ -131,16 +136,27 @@ impl Inner {
         self.in_flight += usize::from(enters);
         enters
     }
+
+    fn pause(&mut self, after: Option<Duration>, now: Instant) {
+        self.paused_until = self.paused_until.max(now + after.unwrap_or_default());
+    }
 }
 
 impl Pass {
     /// Waits until the request may leave.
     pub(super) async fn depart(&mut self) {
-        let leaves_at = self.limit.inner().pace.leaves_at(Instant::now());
-        if leaves_at > Instant::now() {
-            sleep_until(leaves_at).await;
+        loop {
+            self.limit.unpaused().await;
+            let now = Instant::now();
+            let leaves_at = self.limit.inner().pace.leaves_at(now);
+            if leaves_at > now {
+                sleep_until(leaves_at).await;
+            }
+            // A pause that began meanwhile ends for all at once, so each takes a place after it.
+            if self.limit.inner().paused_until <= Instant::now() {
+                break;
+            }
         }
-        self.limit.unpaused().await;
         self.began = Instant::now();
     }
 
@@ -166,9 +182,7 @@ impl Pass {
                 if let Trouble::Throttled { .. } = trouble {
                     inner.pace.refused(self.began, now);
                 }
-                if let Some(after) = trouble.retry_after() {
-                    inner.paused_until = inner.paused_until.max(now + after);
-                }
+                inner.pause(trouble.retry_after(), now);
             }
             _ => {}
         }

@@ -24,6 +24,7 @@ mod course;
 mod deliver;
 mod doubt;
 mod driver;
+mod fault;
 mod gate;
 mod limit;
 mod pieces;
@@ -31,6 +32,7 @@ mod queue;
 mod receipt;
 mod room;
 mod state;
+mod stop;
 mod traces;
 
 use std::sync::Arc;

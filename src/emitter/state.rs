@@ -10,17 +10,18 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 use super::counts::{Counters, Counts};
-use super::doubt::{Doubt, REFUSED_ALONE};
+use super::doubt::{Doubt, Held, REFUSED_ALONE};
+use super::fault::fault;
 use super::gate::Gate;
 use super::limit::Limit;
 use super::queue::{BatchLimits, Queue, Queued};
 use super::room::{Place, Room};
+use super::stop::{Cause, Stop};
 use super::traces::{MAX_OPEN_TRACES, OpenTrace};
-use super::{Delivery, Outcome, Rejection, Undelivered, UndeliveredReason};
-use crate::auth::Diagnosis;
+use super::{Delivery, Outcome, Undelivered, UndeliveredReason};
+use crate::Error;
 use crate::gms::{Client, EmitMode, Endpoint, RetryPolicy, ServerConfig, Wire};
-use crate::metadata::{Aspect, ChangeType, Name, Proposal, Urn, model};
-use crate::{Error, ErrorKind};
+use crate::metadata::{Name, Urn};
 
 /// A proposal's bytes beside its aspect, for the bound on memory.
 const OVERHEAD_BYTES: usize = 512;
@@ -70,68 +71,6 @@ pub(super) enum Phase {
     Abandoned,
     /// Everything is settled.
     Ended,
-}
-
-/// Why sending stopped for good.
-#[derive(Clone, Debug)]
-pub(super) struct Stop {
-    pub(super) reason: UndeliveredReason,
-    pub(super) cause: Cause,
-}
-
-/// What an [`Error`] says, in a form that can be given out more than once.
-#[derive(Clone, Debug)]
-pub(super) enum Cause {
-    Diagnosis(Diagnosis),
-    Message(ErrorKind, String),
-}
-
-impl From<Diagnosis> for Cause {
-    fn from(diagnosis: Diagnosis) -> Self {
-        Self::Diagnosis(diagnosis)
-    }
-}
-
-impl From<&Error> for Cause {
-    fn from(error: &Error) -> Self {
-        match error.diagnosis() {
-            Some(diagnosis) => Self::Diagnosis(diagnosis.clone()),
-            None => Self::Message(error.kind(), error.full_message()),
-        }
-    }
-}
-
-impl Cause {
-    pub(super) fn to_error(&self) -> Error {
-        match self {
-            Self::Diagnosis(diagnosis) => diagnosis.clone().into(),
-            Self::Message(kind, message) => Error::new(*kind, message.clone()),
-        }
-    }
-
-    fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Diagnosis(diagnosis) => diagnosis.kind(),
-            Self::Message(kind, _) => *kind,
-        }
-    }
-
-    /// Why proposals are undelivered that it keeps from being sent.
-    pub(super) fn reason(&self) -> UndeliveredReason {
-        match self.kind() {
-            ErrorKind::Refused => UndeliveredReason::Refused,
-            ErrorKind::Input => UndeliveredReason::Unsupported,
-            ErrorKind::Rejected => UndeliveredReason::AllRejected,
-            _ => UndeliveredReason::Unreachable,
-        }
-    }
-
-    fn summary(&self) -> &str {
-        match self {
-            Self::Diagnosis(diagnosis) => &diagnosis.summary,
-            Self::Message(_, message) => message,
-        }
-    }
 }
 
 pub(super) struct State {
@@ -319,12 +258,31 @@ impl State {
         self.stop(cause.reason(), cause);
     }
 
-    /// Settles what was rejected before anything was delivered: as rejected, unless it turned out to be the run's fault.
+    /// Settles what was held back: as rejected, since others were taken, unless sending has stopped meanwhile.
     pub(super) fn settle_held(&self) {
-        for (item, rejection) in self.doubt.release() {
+        for Held { item, rejection, .. } in self.doubt.release() {
             let outcome = match self.stop.get() {
                 Some(_) => Outcome::Undelivered(self.why_undelivered()),
                 None => rejection,
+            };
+            self.settle(item.delivery, outcome);
+        }
+    }
+
+    /// Settles what was held back although nothing more is under way that could show what is at fault. What GMS's words
+    /// blame is rejected. Of the rest nobody can say it, so it is undelivered, and in the end that is what stopped the run.
+    pub(super) fn settle_doubtful(&self) {
+        for Held { item, rejection, trouble } in self.doubt.release() {
+            if let Some(trouble) = trouble.clone().filter(|_| self.phase() >= Phase::Closing) {
+                self.stop_for(trouble.into());
+            }
+            let outcome = match (self.stop.get(), trouble) {
+                (Some(_), _) => Outcome::Undelivered(self.why_undelivered()),
+                (None, Some(trouble)) => Outcome::Undelivered(Undelivered {
+                    reason: UndeliveredReason::Unreachable,
+                    message: trouble.summary,
+                }),
+                (None, None) => rejection,
             };
             self.settle(item.delivery, outcome);
         }
@@ -469,63 +427,6 @@ impl fmt::Debug for State {
             .field("phase", &self.phase())
             .finish_non_exhaustive()
     }
-}
-
-/// What GMS would drop in silence, so that it is refused here with the reason.
-fn fault(proposal: &Proposal, endpoint: Endpoint) -> Option<Rejection> {
-    let (reason, message) = if let Some(fault) = proposal.urn.fault() {
-        ("urn-dropped-by-gms", fault)
-    } else {
-        let change_type = proposal.change_type;
-        match &proposal.aspect {
-            _ if !is_name(&proposal.aspect_name) || !is_name(&proposal.entity_type) => (
-                "not-a-name",
-                format!(
-                    "the aspect's name is {:?} and the entity's type {:?}: each is letters, digits and `_`",
-                    proposal.aspect_name, proposal.entity_type
-                ),
-            ),
-            // `MCPItem.isValidChangeType`
-            _ if !matches!(change_type, ChangeType::Upsert | ChangeType::Delete)
-                && model::is_timeseries(&proposal.aspect_name) =>
-            {
-                (
-                    "change-type-not-supported",
-                    format!(
-                        "{} is a time series, of which GMS takes UPSERT and not {change_type}",
-                        proposal.aspect_name
-                    ),
-                )
-            }
-            None if endpoint == Endpoint::Openapi && proposal.change_type != ChangeType::Delete => (
-                "no-aspect",
-                format!(
-                    "the {} has no aspect, and OpenAPI has no form for that: give it one, or send it with `endpoint: restli`",
-                    proposal.change_type
-                ),
-            ),
-            // A patch's type GMS does not look at.
-            Some(aspect)
-                if !matches!(change_type, ChangeType::Patch | ChangeType::Delete)
-                    && aspect.content_type != Aspect::JSON =>
-            {
-                (
-                    "content-type-dropped-by-gms",
-                    format!(
-                        "the aspect's content type is {:?}; GMS takes application/json and drops anything else without a word",
-                        aspect.content_type
-                    ),
-                )
-            }
-            _ => return None,
-        }
-    };
-    Some(Rejection { reason, status: None, message, attempts: 0 })
-}
-
-/// What stands in a path or in a body as a name; anything else could make a request mean another resource.
-fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// The time, in milliseconds since 1970.

@@ -8,10 +8,11 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
+use super::gate::REST;
 use super::queue::Queued;
 use super::state::{Item, Phase, State};
 use super::{Outcome, Rejection, Undelivered, UndeliveredReason};
-use crate::gms::{Reply, Target, Trace, TraceStatus, TransportFault, trace};
+use crate::gms::{Reply, Target, Trace, TraceStatus, TransportFault, Verdict, classify, trace};
 
 /// Traces that are open at a time. Each costs GMS a look into its queue with every question.
 pub(super) const MAX_OPEN_TRACES: usize = 64;
@@ -41,6 +42,7 @@ pub(super) async fn follow(state: Arc<State>, trace: OpenTrace) {
     let ends_at = Instant::now().checked_add(state.settings.trace_timeout);
     let mut delay = FIRST_DELAY;
     let mut last_question = false;
+    let mut may_rest = true;
     while !items.is_empty() {
         let mut asks_at = Instant::now() + delay;
         if let Some(ends_at) = ends_at {
@@ -75,8 +77,15 @@ pub(super) async fn follow(state: Arc<State>, trace: OpenTrace) {
             Ok(reply) => match Trace::read(&reply) {
                 Some(trace) => items = settle(&state, items, &trace),
                 None if reply.status.as_u16() == 401 && has_another_token(&state, &reply).await => {}
+                // GMS answers so also while it cannot reach its token store.
+                None if reply.status.as_u16() == 401 && std::mem::take(&mut may_rest) => delay = REST,
                 None if is_final(&reply) => return refused(&state, items, &target, &reply),
-                None => trouble(&state, &target, &Ok(reply)),
+                None => {
+                    if let Verdict::Retry(trouble) = classify(Ok(&reply), &[]) {
+                        state.limit.heed(trouble);
+                    }
+                    trouble(&state, &target, &Ok(reply));
+                }
             },
             Err(fault) => trouble(&state, &target, &Err(fault)),
         }

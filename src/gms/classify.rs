@@ -109,6 +109,7 @@ pub(crate) fn classify(attempt: Result<&Reply, &TransportFault>, retry_statuses:
         400 | 404 | 500 if does_not_know_batches(&reply.message()) => Verdict::UnknownBatch,
         404 | 405 if reply.content_type().starts_with("text/html") => Verdict::NotGms,
         500 => failed(&reply.message(), retry_statuses.contains(&500), after),
+        503 if blames_the_database(&reply.message()) => Verdict::Retry(Trouble::Failed { after }),
         501..=599 if retry_statuses.contains(&status) => Verdict::Retry(Trouble::Server { after }),
         407 | 501..=599 => Verdict::Hopeless,
         400..=499 if retry_statuses.contains(&status) => Verdict::Retry(Trouble::Failed { after }),

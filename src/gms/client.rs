@@ -233,7 +233,7 @@ impl Client {
 
     /// Makes one attempt of a write whose [target](Self::target_of) is `target`. The answer may repeat what was sent.
     pub(crate) async fn write(&self, target: &Target, write: &Write) -> Result<Reply, TransportFault> {
-        let sent = write.body.as_ref().map_or(0, Bytes::len);
+        let sent = write.body_bytes();
         self.send(target, write.body.clone(), MAX_REPLY_BYTES + 2 * sent).await
     }
 

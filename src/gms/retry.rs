@@ -82,7 +82,8 @@ impl RetryPolicy {
             let goes_on = self.max_times > 0
                 && failures <= self.max_times
                 && began.elapsed() + delay <= self.budget
-                && wait(&last, trouble, delay).await;
+                && wait(&last, trouble, delay).await
+                && began.elapsed() <= self.budget;
             if !goes_on {
                 return Attempts { last, verdict, count, outcome_unknown };
             }

@@ -91,14 +91,18 @@ impl Progress {
     pub(super) async fn stalled(&self, limit: Duration) -> bool {
         loop {
             let (until, watched, ended) = self.with(|state| {
-                let limit = if state.begun { limit } else { limit * 2 };
-                (state.moved_at + limit, state.begun || state.ended, state.ended)
+                let limit = if state.begun { limit } else { limit.saturating_mul(2) };
+                (state.moved_at.checked_add(limit), state.begun || state.ended, state.ended)
             });
             let now = Instant::now();
-            if until <= now && watched {
+            if watched && until.is_some_and(|until| until <= now) {
                 return ended;
             }
-            sleep_until(if watched { until } else { now + limit }).await;
+            // A time beyond the clock's end never comes.
+            match if watched { until } else { now.checked_add(limit) } {
+                Some(until) => sleep_until(until).await,
+                None => std::future::pending().await,
+            }
         }
     }
 

@@ -51,6 +51,13 @@ pub(crate) struct Write {
     pub(crate) asynchronous: bool,
 }
 
+impl Write {
+    /// The bytes of its body.
+    pub(crate) fn body_bytes(&self) -> usize {
+        self.body.as_ref().map_or(0, Bytes::len)
+    }
+}
+
 impl Route {
     /// Whether several proposals may go together.
     pub(crate) fn takes_many(self) -> bool {

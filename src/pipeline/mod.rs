@@ -13,11 +13,13 @@ mod control;
 mod dead_letter;
 #[cfg(feature = "embedded")]
 mod embedded;
+mod finish;
 mod handover;
 mod limits;
 mod lock;
 mod metrics;
 mod options;
+mod prepare;
 mod replay;
 mod report;
 mod run;
@@ -35,16 +37,15 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use self::checkpoint::{Asked, Keeper};
+use self::checkpoint::Keeper;
 use self::config::Config;
-use self::dead_letter::DeadLetters;
-use self::lock::{Locked, RunLock};
+use self::lock::RunLock;
+use self::prepare::Ready;
 use self::replay::Replay;
 use self::run::{Course, Destination, PipelineName, Stamp};
 use self::tally::Tally;
 use crate::recipe::{Recipe, RecipeError};
 use crate::sink::{Examination, OnWait, SinkContext, SinkSummary};
-use crate::source::Source;
 use crate::{Error, ErrorKind};
 
 pub use control::{RunControl, RunProgress};
@@ -183,81 +184,8 @@ impl Pipeline {
         }
     }
 
-    /// Takes the lock, finds out that our files can be written, and opens the source where the run begins. `None` if
-    /// another run is under way and that is no failure.
-    async fn prepare(&mut self, sends: bool, run: &mut Run) -> Result<Option<Ready>, Error> {
-        for path in self.report_paths() {
-            whole_file::check_writable(path, report::WHAT)?;
-        }
-        if let Some(path) = self.options.metrics_file.as_ref().filter(|_| sends) {
-            whole_file::check_writable(path, metrics::WHAT)?;
-        }
-        let mut letters = None;
-        if sends {
-            let directory = self.state_directory()?;
-            run.lock = match self.lock(directory.clone()).await? {
-                Locked::Held(lock) => Some(lock),
-                Locked::Taken if self.options.if_running == IfRunning::Skip => return Ok(None),
-                Locked::Taken => {
-                    return Err(Error::new(
-                        ErrorKind::Locked,
-                        format!(
-                            "another run of this pipeline is under way (it holds {}); --if-running wait waits for it",
-                            directory.join("lock").display()
-                        ),
-                    ));
-                }
-            };
-            let path = self
-                .options
-                .dead_letters
-                .take()
-                .or_else(|| self.config.dead_letters.take())
-                .unwrap_or_else(|| directory.join("dead-letters.jsonl"));
-            let path = match &self.replay {
-                Some(replay) if replay.reads(&path) => replay.beside(),
-                _ => path,
-            };
-            let kept = DeadLetters::new(path, self.run_id.clone());
-            kept.check_writable()?;
-            letters = Some(kept);
-        }
-        let open = self.config.open_source.take().ok_or_else(fault_of_ours)?;
-        let asked = self.asked(sends)?;
-        // Opening looks at files, and may wait for one.
-        let opening = tokio::task::spawn_blocking(move || {
-            let mut source = open()?;
-            let begun = match asked {
-                Some(asked) => checkpoint::begin(&mut *source, asked)?,
-                None => checkpoint::Begun::default(),
-            };
-            Ok::<_, Error>((source, begun))
-        });
-        let (source, begun) = opening.await.map_err(|_| fault_of_ours())??;
-        run.keeper = begun.keeper;
-        run.notes = begun.notes;
-        self.config.warnings.extend(begun.warnings);
-        let tally = Tally::new(letters).watched(self.config.limits.clone(), self.control.clone());
-        Ok(Some(Ready { source, tally: Arc::new(tally), resumed: begun.resumed }))
-    }
-
-    /// What decides where the run begins; `None` where it is no question.
-    fn asked(&self, sends: bool) -> Result<Option<Asked>, Error> {
-        let start = self.options.start;
-        if self.replay.is_some() || (!sends && start != Start::Resume) {
-            return Ok(None);
-        }
-        Ok(Some(Asked {
-            start,
-            path: self.state_directory()?.join(checkpoint::FILE_NAME),
-            run_id: self.run_id.clone(),
-            writes_to: self.config.writes_to.clone(),
-            sends,
-        }))
-    }
-
     async fn carry_out(&mut self, ready: Ready, run: &mut Run) {
-        let Ready { source, tally, resumed } = ready;
+        let Ready { source, finished, tally, resumed } = ready;
         run.tally = Some(Arc::clone(&tally));
         let progress = source.progress();
         run.source_bytes = progress.total_bytes;
@@ -286,7 +214,8 @@ impl Pipeline {
         }
         let (keeper, stamp) = (run.keeper.as_ref(), self.stamp());
         run.course =
-            run::carry(source, &mut destination, stamp.as_ref(), &tally, keeper, &self.control).await;
+            run::carry((source, finished), &mut destination, stamp.as_ref(), &tally, keeper, &self.control)
+                .await;
         if let Destination::Sink(sink) = &destination {
             run::close(&**sink, &tally, keeper, &self.control, &mut run.course).await;
             run.sink = sink.summary();
@@ -323,151 +252,6 @@ impl Pipeline {
     fn report_paths(&self) -> impl Iterator<Item = &PathBuf> {
         self.options.report_to.iter().chain(&self.config.report_to)
     }
-
-    fn state_directory(&self) -> Result<PathBuf, Error> {
-        let root = match &self.options.state_dir {
-            Some(root) => root.clone(),
-            None => self.config.state_root.clone().ok_or_else(|| {
-                Error::new(
-                    ErrorKind::Disk,
-                    "there is no home directory to keep state in; --state-dir names a place",
-                )
-            })?,
-        };
-        Ok(self.config.key.directory(&root))
-    }
-
-    async fn lock(&self, directory: PathBuf) -> Result<Locked, Error> {
-        let at_once = try_lock(directory.clone(), false).await?;
-        if matches!(at_once, Locked::Held(_)) || self.options.if_running != IfRunning::Wait {
-            return Ok(at_once);
-        }
-        tracing::warn!("another run of this pipeline is under way: waiting for its end");
-        try_lock(directory, true).await
-    }
-
-    /// Which bound the run has come up against, if nothing else has ended it.
-    fn bound(&self, run: &Run, settled: bool) -> Option<Error> {
-        if let Some(bound) = self.control.bound() {
-            // A deadline that comes when all is done is none.
-            return (!(run.course.complete && settled)).then(|| limits::error(bound));
-        }
-        let tally = run.tally.as_ref().filter(|_| run.course.complete && !run.course.interrupted)?;
-        let (failed, all) = tally.failed();
-        self.config.limits.exceeded_at_end(failed, all, tally.counts().read).map(limits::error)
-    }
-
-    /// Leaves a checkpoint where there is something left, and says where a later run goes on.
-    fn leave_checkpoint(&self, run: &mut Run, has_read: bool) -> Option<Resume> {
-        let keeper = run.keeper.take()?;
-        let mut letters_kept = true;
-        if let Some(tally) = &run.tally {
-            letters_kept = tally.sync_letters();
-        }
-        // What the user has to mend first is the recipe or the input: a run that has not begun leaves nothing.
-        let invalid = run.course.failure.as_ref().is_some_and(|failure| failure.kind() == ErrorKind::Input);
-        if invalid && !has_read {
-            return None;
-        }
-        let (rest, error) = keeper.finish(run.course.complete, letters_kept);
-        if let Some(error) = error {
-            run.course.failure.get_or_insert(error);
-        }
-        let rest = rest?;
-        Some(Resume {
-            from_record: rest.from_record,
-            skipped_records: rest.skipped,
-            checkpoint: rest.checkpoint,
-            command: summary::command(&self.options.resume_command),
-        })
-    }
-
-    fn finish(mut self, mut run: Run, sends: bool) -> Finished {
-        let mut warnings = std::mem::take(&mut self.config.warnings);
-        warnings.append(&mut self.control.take_source_warnings());
-        warnings.append(&mut run.sink.warnings);
-        let (mut failures, mut proposals, mut dead_letters) = Default::default();
-        let (mut invalid, mut example) = (0, None);
-        if let Some(tally) = &run.tally {
-            let dropped;
-            (failures, dropped) = tally.take_failures();
-            if dropped {
-                warnings.push(
-                    "a proposal was lost sight of, and counts as undelivered; please report this".into(),
-                );
-            }
-            proposals = tally.counts();
-            invalid = tally.invalid_records();
-            example = tally.example().cloned();
-            dead_letters = tally.letters().map(DeadLetters::report).unwrap_or_default();
-        }
-        let settled = proposals.rejected + proposals.undelivered + invalid == 0;
-        if run.course.failure.is_none() && !run.skipped {
-            run.course.failure = self.bound(&run, settled);
-        }
-        let resume = self.leave_checkpoint(&mut run, proposals.read > 0);
-        if run.skipped {
-            warnings.push("skipped: another run of this pipeline is under way".into());
-        }
-        if let Some(failure) = run.course.failure.as_ref().filter(|failure| failure.diagnosis().is_none()) {
-            failures.insert(0, Failure::of_run(failure));
-        }
-        let progress = self.control.progress();
-        let mut report = Report {
-            schema: SCHEMA,
-            outcome: outcome(&run.course, &proposals, invalid, sends),
-            run_id: Some(std::mem::take(&mut self.run_id)),
-            pipeline_name: self.config.pipeline_name.take(),
-            started_at: self.started_at.to_string(),
-            duration_ms: report::elapsed_ms(self.started_at),
-            source: SourceReport {
-                kind: Some(std::mem::take(&mut self.config.source_type)),
-                records: progress.records,
-                bytes: progress.source.bytes.saturating_sub(run.begun_at_byte),
-                invalid,
-                ignored: run.course.ignored,
-                complete: run.course.complete,
-            },
-            sink: SinkReport::new(&self.config.sink_type, &run.sink),
-            proposals,
-            requests: run.sink.requests.into(),
-            token: run.sink.token.into(),
-            diagnosis: run.course.failure.as_ref().and_then(Error::diagnosis).cloned(),
-            failures,
-            dead_letters,
-            resume,
-            warnings,
-        };
-        for path in self.report_paths() {
-            if let Err(error) = report.write_to(path) {
-                // The first failure is what ended the run; that there is no report comes on top.
-                report.warnings.push(error.full_message());
-                run.course.failure.get_or_insert(error);
-            }
-        }
-        Finished {
-            look: self
-                .config
-                .embedded
-                .take()
-                .map(|embedded| Look { urn: example, data: embedded.data })
-                .filter(|_| sends),
-            source_bytes: run.source_bytes.map(|bytes| bytes.saturating_sub(run.begun_at_byte)),
-            notes: run.notes,
-            replayed: self.replay.take().map(|replay| replay.letters),
-            report,
-            failure: run.course.failure,
-            skipped: run.skipped,
-        }
-    }
-}
-
-/// A run that can begin.
-struct Ready {
-    source: Box<dyn Source>,
-    tally: Arc<Tally>,
-    /// It goes on where another one stopped.
-    resumed: bool,
 }
 
 /// What a run gathers on its way.
@@ -484,27 +268,6 @@ struct Run {
     skipped: bool,
     /// Held until the checkpoint and the reports are written.
     lock: Option<RunLock>,
-}
-
-fn outcome(course: &Course, proposals: &ProposalCounts, invalid: u64, sends: bool) -> RunOutcome {
-    let settled = proposals.rejected + proposals.undelivered + invalid == 0;
-    match &course.failure {
-        Some(error)
-            if matches!(
-                error.kind(),
-                ErrorKind::Refused | ErrorKind::Disk | ErrorKind::Limit | ErrorKind::OutputClosed
-            ) =>
-        {
-            RunOutcome::of_failure(error.kind())
-        }
-        _ if course.interrupted && !(course.complete && settled) => RunOutcome::Interrupted,
-        // `invalid` promises that nothing was sent.
-        Some(error) if error.kind() == ErrorKind::Input && proposals.read > 0 => RunOutcome::Partial,
-        Some(error) => RunOutcome::of_failure(error.kind()),
-        None if !sends => RunOutcome::DryRun,
-        None if settled => RunOutcome::Delivered,
-        None => RunOutcome::Partial,
-    }
 }
 
 /// Begins to keep the checkpoint, where the sink lets a later run go on behind what it took.
@@ -546,11 +309,6 @@ async fn deadline_over(control: RunControl, deadline: Option<Duration>) -> Infal
         control.stop_at_bound(|| format!("stopped: the deadline of {friendly:#} is over"));
     }
     std::future::pending().await
-}
-
-/// Taking a lock blocks, and waiting for one may do so for ever.
-async fn try_lock(directory: PathBuf, wait: bool) -> Result<Locked, Error> {
-    tokio::task::spawn_blocking(move || lock::acquire(&directory, wait)).await.map_err(|_| fault_of_ours())?
 }
 
 fn fault_of_ours() -> Error {

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::checkpoint::{Admitted, Keeper, Tracker, Watch};
+use super::checkpoint::{Admitted, Finished, Keeper, Tracker, Watch};
 use super::control::RunControl;
 use super::handover::{Giver, Numbered, Taken, handover};
 use super::tally::Tally;
@@ -72,10 +72,10 @@ pub(super) struct Course {
     pub(super) failure: Option<Error>,
 }
 
-/// Reads `source` to its end on a thread of its own, and carries what it finds to `destination`. `keeper` is told which
-/// records are finished.
+/// Reads `source` to its end on a thread of its own, and carries what it finds to `destination`, but for what an earlier
+/// run has finished. `keeper` is told which records are finished.
 pub(super) async fn carry(
-    source: Box<dyn Source>,
+    (source, finished): (Box<dyn Source>, Option<Finished>),
     destination: &mut Destination,
     stamp: Option<&Stamp>,
     tally: &Arc<Tally>,
@@ -85,7 +85,7 @@ pub(super) async fn carry(
     let (giver, waiting) = handover();
     let reader = std::thread::Builder::new().name("source".into()).spawn({
         let (tracker, control) = (keeper.map(|keeper| Arc::clone(keeper.tracker())), control.clone());
-        move || read(source, giver, tracker.as_deref(), &control)
+        move || read(source, finished, giver, tracker.as_deref(), &control)
     });
     let mut course = Course::default();
     if let Err(error) = reader {
@@ -167,11 +167,20 @@ async fn in_time(closing: impl Future<Output = Result<(), Error>>) -> Result<(),
 }
 
 /// The reader's thread.
-fn read(mut source: Box<dyn Source>, giver: Giver, tracker: Option<&Tracker>, control: &RunControl) {
+fn read(
+    mut source: Box<dyn Source>,
+    mut finished: Option<Finished>,
+    giver: Giver,
+    tracker: Option<&Tracker>,
+    control: &RunControl,
+) {
     let mut until_progress = PROGRESS_EVERY;
     let end = loop {
         match source.next() {
             Ok(Some(item)) => {
+                if finished.as_mut().is_some_and(Finished::has_next) {
+                    continue;
+                }
                 let admitted = tracker.map(|tracker| tracker.admit(&item, source.position()));
                 let number = match admitted {
                     None => None,

@@ -1,20 +1,10 @@
 //! Does the command line behave as one expects of a command line?
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 
-use crate::sandbox::{Ran, Sandbox, tag, tags};
+use crate::sandbox::{Ran, Running, Sandbox, tag, tags};
 use crate::server::Server;
-
-/// Ends a process that a failed test leaves behind.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
 
 impl Running {
     fn first_line(&mut self) -> String {

@@ -1,6 +1,7 @@
 //! Can a run be left to itself, night after night?
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::Child;
 
 use serde_json::Value;
 
@@ -26,9 +27,8 @@ fn first_failure(report: &Value) -> &str {
     report["failures"][0]["message"].as_str().unwrap()
 }
 
-#[test]
-fn a_run_that_was_killed_leaves_no_lock_behind() {
-    let sandbox = Sandbox::new();
+/// A run of `recipe.yml` that waits for more of its standard input.
+fn holding_the_lock(sandbox: &Sandbox) -> Child {
     sandbox.write(
         "recipe.yml",
         "source: {type: file, config: {path: '-'}}\nsink: {type: console}\npipeline_name: one\n",
@@ -37,6 +37,13 @@ fn a_run_that_was_killed_leaves_no_lock_behind() {
     run.stdin.as_mut().unwrap().write_all(tags(["a"]).as_bytes()).unwrap();
     // What was printed was printed under the lock.
     BufReader::new(run.stdout.as_mut().unwrap()).read_line(&mut String::new()).unwrap();
+    run
+}
+
+#[test]
+fn a_run_that_was_killed_leaves_no_lock_behind() {
+    let sandbox = Sandbox::new();
+    let mut run = holding_the_lock(&sandbox);
     sandbox.ingest(&[]).ends_with(5);
     // SIGKILL.
     run.kill().unwrap();
@@ -273,13 +280,7 @@ fn a_metrics_file_without_a_place_is_found_out_before_anything_is_sent() {
 #[test]
 fn a_run_that_finds_the_lock_held_leaves_the_metrics_to_the_other() {
     let sandbox = Sandbox::new();
-    sandbox.write(
-        "recipe.yml",
-        "source: {type: file, config: {path: '-'}}\nsink: {type: console}\npipeline_name: one\n",
-    );
-    let mut run = sandbox.start(&["ingest", "-c", "recipe.yml"]);
-    run.stdin.as_mut().unwrap().write_all(tags(["a"]).as_bytes()).unwrap();
-    BufReader::new(run.stdout.as_mut().unwrap()).read_line(&mut String::new()).unwrap();
+    let mut run = holding_the_lock(&sandbox);
     sandbox.ingest(&METRICS).ends_with(5);
     sandbox.ingest(&[&METRICS[..], &["--if-running", "skip", "-q"]].concat()).ends_with(0);
     assert!(!sandbox.path("emit.prom").exists());

@@ -443,6 +443,133 @@ async fn a_server_that_breaks_in_the_middle_is_no_fault_of_the_records() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_with_many_requests_under_way_rejects_nothing() {
+    let requests = AtomicU32::new(0);
+    let gms = ScriptedGms::start(move |_| {
+        if requests.fetch_add(1, SeqCst) == 3 {
+            return Answer::ok();
+        }
+        Answer::Status(500, r#"{"message":"Failed to acquire JDBC Connection","status":500}"#.into())
+    })
+    .await;
+    let retry = RetryPolicy { max_times: 2, ..impatient() };
+    let emitter = emitter(&gms).max_per_batch(20).retry(retry).build().unwrap();
+    for urn in 0..300 {
+        drop(emitter.emit(proposal(urn, "status", "x")).await);
+    }
+    let counts = emitter.close(None).await;
+    assert_eq!((counts.delivered, counts.rejected, counts.undelivered), (20, 0, 280));
+    assert_eq!(emitter.stopped().unwrap().diagnosis().unwrap().code.as_str(), "endpoint.server-error");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_gms_chokes_on_costs_itself_where_it_travels_alone() {
+    // The last one may be at fault as well as the server: nothing comes after it that could tell.
+    for (bad, rejected) in [(5, 1), (19, 0)] {
+        let gms = ScriptedGms::start(move |request: &Request| {
+            if request.proposals().iter().any(|(urn, _)| urn == &format!("urn:li:tag:t{bad}")) {
+                return Answer::Status(
+                    500,
+                    r#"{"message":"java.lang.NullPointerException","status":500}"#.into(),
+                );
+            }
+            Answer::ok()
+        })
+        .await;
+        let retry = RetryPolicy { max_times: 1, ..impatient() };
+        let emitter = emitter(&gms).mode(SinkMode::Sync).retry(retry).build().unwrap();
+        for urn in 0..20 {
+            drop(emitter.emit(proposal(urn, "status", "x")).await);
+        }
+        let counts = emitter.close(None).await;
+        assert_eq!(
+            (counts.delivered, counts.rejected, counts.undelivered),
+            (19, rejected, 1 - rejected),
+            "{bad}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_not_tried_to_the_end_is_undelivered() {
+    let (refuse, refused) = tokio::sync::oneshot::channel();
+    let refused = Mutex::new(Some(refused));
+    let refuse = Mutex::new(Some(refuse));
+    let gms = ScriptedGms::start(move |request: &Request| match request.proposals()[0].0.as_str() {
+        "urn:li:tag:t0" => Answer::ok(),
+        "urn:li:tag:t1" => {
+            // Its next try comes in minutes, and the other's refusal now.
+            if let Some(refuse) = refuse.lock().unwrap().take() {
+                drop(refuse.send(Answer::Status(401, String::new())));
+            }
+            Answer::Status(500, r#"{"message":"boom"}"#.into())
+        }
+        // Once more than that, since the token was good before.
+        _ => refused.lock().unwrap().take().map_or(Answer::Status(401, String::new()), Answer::Later),
+    })
+    .await;
+    let retry = RetryPolicy {
+        first_delay: Duration::from_secs(600),
+        budget: Duration::MAX,
+        ..RetryPolicy::default()
+    };
+    let emitter = emitter(&gms).mode(SinkMode::Async).retry(retry).build().unwrap();
+    assert_eq!(emitter.emit(proposal(0, "status", "x")).await.await, Outcome::Delivered);
+    let receipts =
+        vec![emitter.emit(proposal(2, "status", "x")).await, emitter.emit(proposal(1, "status", "x")).await];
+    for outcome in outcomes(receipts).await {
+        let Outcome::Undelivered(undelivered) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(undelivered.reason, UndeliveredReason::Refused);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_status_that_the_user_has_tried_again_is_a_rejection_when_it_stays() {
+    let gms = ScriptedGms::start(refuses(5, |_| "no".into())).await;
+    let retry = RetryPolicy { statuses: vec![422, 429], max_times: 1, ..impatient() };
+    let emitter = emitter(&gms).max_per_batch(10).retry(retry).build().unwrap();
+    for urn in 0..100 {
+        drop(emitter.emit(proposal(urn, "status", "x")).await);
+    }
+    let counts = emitter.close(None).await;
+    assert_eq!((counts.delivered, counts.rejected, counts.undelivered), (99, 1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_source_does_not_fill_the_dead_letters() {
+    let gms = ScriptedGms::start(|_| Answer::Status(422, r#"{"message":"no"}"#.into())).await;
+    let emitter = emitter(&gms).max_threads(4).timeout(Duration::MAX).build().unwrap();
+    for urn in 0..50 {
+        drop(emitter.emit(proposal(urn, "status", "x")).await.await);
+    }
+    let counts = emitter.close(None).await;
+    assert!(counts.rejected <= 4 && counts.undelivered >= 46, "{counts:?}");
+    assert!(emitter.stopped().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_403_that_names_one_at_a_time_costs_those() {
+    let gms = ScriptedGms::start(|request: &Request| {
+        let forbidden =
+            |urn: &str| urn.trim_start_matches("urn:li:tag:t").parse().is_ok_and(|n: usize| n < 20);
+        match request.proposals().into_iter().find(|(urn, _)| forbidden(urn)) {
+            Some((urn, _)) => {
+                let message = format!("urn:li:corpuser:x is unauthorized to modify entity: {urn}");
+                Answer::Status(403, serde_json::json!({"message": message, "status": 403}).to_string())
+            }
+            None => Answer::ok(),
+        }
+    })
+    .await;
+    let emitter = emitter(&gms).build().unwrap();
+    for urn in 0..50 {
+        drop(emitter.emit(proposal(urn, "status", "x")).await);
+    }
+    let counts = emitter.close(None).await;
+    assert_eq!((counts.delivered, counts.rejected, counts.undelivered), (30, 20, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_record_that_gms_chokes_on_is_rejected_while_others_pass() {
     let gms = ScriptedGms::start(|request: &Request| {
         if request.proposals().iter().any(|(urn, _)| urn == "urn:li:tag:t163") {

@@ -1,7 +1,7 @@
 //! What happens when the network, the disk or the input fails?
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::report::adds_up;
-use crate::sandbox::{Sandbox, tag, tags};
+use crate::sandbox::{Running, Sandbox, tag, tags};
 use crate::scripted_gms::{Answer, Apart, ScriptedGms};
 
 /// Longer than anything here takes, also on a slow machine.
@@ -243,16 +243,6 @@ impl Gate {
     fn open(&self) {
         self.state.lock().unwrap().1 = true;
         self.changed.notify_all();
-    }
-}
-
-/// Ends a process that a failed test leaves behind.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
     }
 }
 

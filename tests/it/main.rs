@@ -20,6 +20,8 @@ mod first_run;
 mod gms_commands;
 mod killed;
 #[cfg(target_os = "linux")]
+mod matrix;
+#[cfg(target_os = "linux")]
 mod memory;
 mod peers;
 mod recipe_mistakes;

@@ -249,6 +249,40 @@ fn a_dry_run_and_a_preview_leave_the_checkpoint_alone() {
 }
 
 #[test]
+fn a_dry_run_and_a_preview_pass_over_what_is_finished_ahead_as_a_run_does() {
+    let sandbox = Sandbox::new();
+    let taken = AtomicUsize::new(0);
+    let gms = ScriptedGms::apart(move |request| {
+        // One waits until others have overtaken it, and then no one is let in.
+        if request.proposals().iter().any(|(urn, _)| urn == "urn:li:tag:t5") {
+            while taken.load(SeqCst) < 20 {
+                std::thread::yield_now();
+            }
+            return Answer::Status(401, String::new());
+        }
+        match taken.fetch_add(1, SeqCst) {
+            0..20 => Answer::ok(),
+            _ => Answer::Status(401, String::new()),
+        }
+    });
+    sandbox.write("tags.jsonl", &lines(100));
+    let config = format!("server: '{}', token: t, max_threads: 2, max_per_batch: 1", gms.url());
+    sandbox.recipe("tags.jsonl", &format!("{{type: datahub-rest, config: {{{config}}}}}"));
+    let (ran, report) = ingest(&sandbox, &[]);
+    ran.ends_with(3);
+    let resume = &report["resume"];
+    assert_eq!((&resume["from_record"], &resume["skipped_records"]), (&5.into(), &15.into()), "{resume}");
+    let (_, report) = ingest(&sandbox, &["--resume", "--dry-run"]);
+    assert_eq!(report["proposals"]["filtered"], 80, "{report:#}");
+    let ran = sandbox.ingest(&["--resume", "--preview=2"]).ends_with(0);
+    let shown: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(
+        (&shown[0]["entityUrn"], &shown[1]["entityUrn"]),
+        (&"urn:li:tag:t5".into(), &"urn:li:tag:t21".into())
+    );
+}
+
+#[test]
 fn a_server_that_is_away_leaves_everything_to_a_resume() {
     let (sandbox, taker) = (Sandbox::new(), Taker::refusing_after(30));
     let gms = taker.start();

@@ -2,25 +2,15 @@
 #![cfg(unix)]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::sandbox::{Sandbox, signal, tag, tags};
+use crate::sandbox::{Running, Sandbox, signal, tag, tags};
 use crate::scripted_gms::{Answer, Apart, ScriptedGms};
 use crate::server::Server;
 
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Ends a process that a failed test leaves behind.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
 
 impl Running {
     fn write(&mut self, text: &str) {

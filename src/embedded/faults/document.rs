@@ -28,7 +28,7 @@ struct Entry {
     code: Option<u16>,
     headers: Option<BTreeMap<String, String>>,
     body: Option<String>,
-    form: Option<Form>,
+    form: Option<BodyForm>,
     retry_after: Option<Wait>,
     location: Option<String>,
     milliseconds: Option<u64>,
@@ -70,19 +70,6 @@ enum Wait {
 #[serde(deny_unknown_fields)]
 struct Date {
     date: f64,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Form {
-    Gms,
-    SpringJson,
-    SpringHtml,
-    JettyJson,
-    JettyHtml,
-    Text,
-    Html,
-    Empty,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -152,7 +139,7 @@ impl Entry {
             Kind::Status if self.form.is_some() || self.message.is_some() || self.retry_after.is_some() => {
                 Action::Refuse {
                     code: self.code()?.ok_or_else(|| missing("code"))?,
-                    form: self.form.take().map_or(BodyForm::Gms, Form::form),
+                    form: self.form.take().unwrap_or_default(),
                     message: self.message.take(),
                     retry_after: self.retry_after()?,
                 }
@@ -227,21 +214,6 @@ impl Entry {
             ("polls", self.polls.is_some()),
         ];
         left.into_iter().find(|(_, given)| *given).map(|(key, _)| key)
-    }
-}
-
-impl Form {
-    fn form(self) -> BodyForm {
-        match self {
-            Self::Gms => BodyForm::Gms,
-            Self::SpringJson => BodyForm::SpringJson,
-            Self::SpringHtml => BodyForm::SpringHtml,
-            Self::JettyJson => BodyForm::JettyJson,
-            Self::JettyHtml => BodyForm::JettyHtml,
-            Self::Text => BodyForm::Text,
-            Self::Html => BodyForm::Html,
-            Self::Empty => BodyForm::Empty,
-        }
     }
 }
 

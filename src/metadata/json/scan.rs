@@ -16,7 +16,7 @@ const fn below(word: u64, limit: u8) -> u64 {
     word.wrapping_sub(ONES * limit as u64) & !word & TOPS
 }
 
-/// How many bytes at the start of `bytes` raise no flag; `flags` sets the top bit of a byte to stop at.
+/// How many bytes at the start of `bytes` raise no flag; `flags` sets a bit of each byte to stop at, of the first one at least.
 fn run(bytes: &[u8], flags: impl Fn(u64) -> u64) -> usize {
     let (chunks, rest) = bytes.as_chunks::<8>();
     let mut length = 0;
@@ -63,16 +63,12 @@ pub(super) fn embedded_run(bytes: &[u8]) -> usize {
 
 /// How many bytes at the start of `bytes` are insignificant white space.
 pub(super) fn white_space(bytes: &[u8]) -> usize {
-    // Indentation is long runs of blanks.
-    let blanks = bytes
-        .as_chunks::<8>()
-        .0
-        .iter()
-        .take_while(|chunk| u64::from_le_bytes(**chunk) == ONES * u64::from(b' '))
-        .count()
-        * 8;
-    let rest = bytes.get(blanks..).unwrap_or_default();
-    blanks + rest.iter().take_while(|byte| is_white_space(**byte)).count()
+    // Mostly it is the end of a line, and then indentation: a long run of blanks.
+    let line_end = usize::from(bytes.first() == Some(&b'\n'));
+    let rest = bytes.get(line_end..).unwrap_or_default();
+    let blanks = run(rest, |word| word ^ (ONES * u64::from(b' ')));
+    let rest = rest.get(blanks..).unwrap_or_default();
+    line_end + blanks + rest.iter().take_while(|byte| is_white_space(**byte)).count()
 }
 
 /// Whether `byte` is insignificant white space.

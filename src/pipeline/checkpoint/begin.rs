@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::file::{Checkpoint, CheckpointFile, Unreadable};
 use super::keeper::Keeper;
+use super::ranges::Finished;
 use super::tracker::Standing;
 use crate::pipeline::Start;
 use crate::source::Source;
@@ -26,6 +27,8 @@ pub(in crate::pipeline) struct Asked {
 pub(in crate::pipeline) struct Begun {
     /// `None` where no checkpoint is kept.
     pub(in crate::pipeline) keeper: Option<Keeper>,
+    /// What is passed over, where no checkpoint is kept and the run goes on from one all the same.
+    pub(in crate::pipeline) finished: Option<Finished>,
     /// It goes on where another one stopped.
     pub(in crate::pipeline) resumed: bool,
     pub(in crate::pipeline) notes: Vec<String>,
@@ -107,6 +110,8 @@ pub(in crate::pipeline) fn begin(source: &mut dyn Source, asked: Asked) -> Resul
     }
     if sends {
         begun.keeper = Some(Keeper::new(file, standing, earlier));
+    } else if begun.resumed {
+        begun.finished = Some(Finished::from(standing.number, standing.finished));
     }
     Ok(begun)
 }

@@ -18,6 +18,7 @@ mod watch;
 
 pub(super) use begin::{Asked, Begun, begin};
 pub(super) use keeper::Keeper;
+pub(super) use ranges::Finished;
 pub(super) use tracker::{Admitted, Tracker};
 pub(super) use watch::Watch;
 

@@ -58,6 +58,27 @@ impl Ranges {
     }
 }
 
+/// What an earlier run finished, for one that goes on behind it and keeps no checkpoint itself.
+#[derive(Debug)]
+pub(in crate::pipeline) struct Finished {
+    /// The number of the record that is read next.
+    next: u64,
+    ranges: Ranges,
+}
+
+impl Finished {
+    pub(super) fn from(next: u64, ranges: Ranges) -> Self {
+        Self { next, ranges }
+    }
+
+    /// Whether the next record that is read is one of them.
+    pub(in crate::pipeline) fn has_next(&mut self) -> bool {
+        let number = self.next;
+        self.next += 1;
+        self.ranges.contains(number)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

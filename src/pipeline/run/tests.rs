@@ -152,7 +152,7 @@ async fn run(source: Box<dyn Source>, sink: Scripted, stamp: Option<&Stamp>, con
     let letters = DeadLetters::new(directory.path().join("letters.jsonl"), "run".into());
     let tally = Arc::new(Tally::new(Some(letters)));
     let mut destination = Destination::Sink(Box::new(sink));
-    let mut course = carry(source, &mut destination, stamp, &tally, None, control).await;
+    let mut course = carry((source, None), &mut destination, stamp, &tally, None, control).await;
     if let Destination::Sink(sink) = &destination {
         close(&**sink, &tally, None, control, &mut course).await;
     }
@@ -307,7 +307,7 @@ async fn a_preview_shows_the_first_records_and_reads_no_further() {
     let mut destination = Destination::Preview { records: 3, output: Box::new(text.clone()) };
     let tally = Arc::new(Tally::new(None));
     let source = given((0..50).map(record), Then::End);
-    carry(source, &mut destination, None, &tally, None, &RunControl::default()).await;
+    carry((source, None), &mut destination, None, &tally, None, &RunControl::default()).await;
     let shown = text.0.lock().unwrap().clone();
     let lines: Vec<serde_json::Value> = shown
         .split(|byte| *byte == b'\n')

@@ -127,12 +127,17 @@ impl Source for FileSource {
             if let Some(current) = &mut self.current {
                 match current.splitter.next() {
                     Ok(Some(found)) => {
+                        let guessed = found.guessed;
                         let item = understand(
                             &found,
                             &current.name,
                             &mut self.reader,
                             self.config.aspect.as_deref(),
                         );
+                        if guessed && matches!(item, Item::Invalid(_)) {
+                            current.splitter.doubt();
+                            continue;
+                        }
                         if let Item::Ignored(origin, why) = &item
                             && !self.told_of_ignored
                         {

@@ -5,8 +5,9 @@
 //! white space or a comma between elements ends up in exactly one record, understood or not.
 
 use std::io::{self, Read};
+use std::ops::RangeInclusive;
 
-use memchr::memchr;
+use memchr::{memchr, memmem};
 
 use super::detect::{self, Encoding};
 use super::extent::Extent;
@@ -24,6 +25,19 @@ pub(super) struct Splitter<R> {
     /// Bytes at the front of the window that belong to the record that was handed out.
     handed_out: usize,
     blank: bool,
+    layout: Layout,
+    /// What was handed out is a guess: the state before it, and its length.
+    guess: Option<(State, usize)>,
+}
+
+/// Whether the layout of the file tells where records end: then only whoever reads them looks at each byte.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Layout {
+    Trusted,
+    /// It told a length that it is not sure of, so the record is scanned: one of these is right.
+    Doubted(RangeInclusive<u64>),
+    /// It was wrong once.
+    Unknown,
 }
 
 /// A record, or what stands where one should.
@@ -32,6 +46,9 @@ pub(super) struct Found<'a> {
     pub(super) index: u64,
     pub(super) offset: u64,
     pub(super) piece: Piece<'a>,
+    /// Where the record ends is a guess. It is right if it holds one whole JSON value; otherwise it must be
+    /// [doubted](Splitter::doubt).
+    pub(super) guessed: bool,
 }
 
 #[derive(Debug, PartialEq)]
@@ -76,7 +93,8 @@ enum Ending {
 impl<R: Read> Splitter<R> {
     #[cfg(test)]
     pub(super) fn new(reader: R, max_record: usize) -> Self {
-        Self::at(Position::default(), reader, max_record)
+        // Nobody reads what is found, so nobody would notice a wrong guess.
+        Self { layout: Layout::Unknown, ..Self::at(Position::default(), reader, max_record) }
     }
 
     /// Goes on at `position`, which [`position`](Self::position) once told; `reader` gives the text from there on.
@@ -96,6 +114,8 @@ impl<R: Read> Splitter<R> {
             index: position.record,
             handed_out: 0,
             blank: position.form == Form::Start,
+            layout: Layout::Trusted,
+            guess: None,
         }
     }
 
@@ -125,9 +145,21 @@ impl<R: Read> Splitter<R> {
         self.blank
     }
 
+    /// Takes back the record that was handed out last, whose end was [guessed](Found::guessed) and which turned out not to
+    /// be one JSON value: it is found once more, by its brackets.
+    pub(super) fn doubt(&mut self) {
+        if let Some((state, held)) = self.guess.take() {
+            self.state = state;
+            self.handed_out = 0;
+            self.index -= 1;
+            self.layout = Layout::Doubted(held as u64..=held as u64);
+        }
+    }
+
     /// The next record, or what stands in its place.
     pub(super) fn next(&mut self) -> io::Result<Option<Found<'_>>> {
         self.window.discard(std::mem::take(&mut self.handed_out));
+        self.guess = None;
         let extent = match self.advance()? {
             Some(extent) => extent,
             // Records can end exactly where compressed data breaks off: that is still to be told.
@@ -150,7 +182,7 @@ impl<R: Read> Splitter<R> {
                 raw: if extent.gone == 0 { RawRecord::of(held) } else { RawRecord::Long { length } },
             },
         };
-        Ok(Some(Found { index, offset, piece }))
+        Ok(Some(Found { index, offset, piece, guessed: self.guess.is_some() }))
     }
 
     fn advance(&mut self) -> io::Result<Option<Extent>> {
@@ -228,8 +260,41 @@ impl<R: Read> Splitter<R> {
         }
     }
 
+    /// The object at the front of the window, up to where the layout says that it ends: in an array as DataHub's file sink
+    /// writes it, at the first bracket at the margin; else at the end of the line.
+    fn guess(&mut self) -> Option<Extent> {
+        if self.layout != Layout::Trusted {
+            return None;
+        }
+        let bytes = self.window.bytes();
+        let held = match self.state {
+            State::Array(_) if bytes.starts_with(b"{\n") => {
+                memmem::find(bytes, b"\n}").map(|close| close + b"\n}".len())
+            }
+            State::Array(_) => return None,
+            _ => memchr(b'\n', bytes).map(|end| trim_end(bytes.get(..end).unwrap_or_default()).len()),
+        };
+        let Some(held) = held else {
+            // If it ends within what is there, it does so elsewhere than the layout says.
+            self.layout = Layout::Doubted(bytes.len() as u64 + 1..=u64::MAX);
+            return None;
+        };
+        if held > self.max_record {
+            return None;
+        }
+        self.guess = Some((self.state, held));
+        Some(Extent { held, ..self.window.extent() })
+    }
+
     /// An element of the array, which starts with `byte`.
     fn element(&mut self, byte: u8, comma_missing: bool) -> io::Result<Extent> {
+        if byte == b'{'
+            && !comma_missing
+            && let Some(extent) = self.guess()
+        {
+            self.state = State::Array(Expected::CommaOrEnd);
+            return Ok(extent);
+        }
         let (extent, ending) = match byte {
             b'{' | b'[' | b'"' => self.value::<false>()?,
             _ => (self.window.run_over_scalar()?, Ending::Whole),
@@ -273,6 +338,9 @@ impl<R: Read> Splitter<R> {
             let kind = detect::kind_of(byte);
             let extent = self.window.run_to_line_end(extent)?;
             return Ok(Some(extent.broken(format!("expected an object, found {kind}"))));
+        }
+        if let Some(extent) = self.guess() {
+            return Ok(Some(extent));
         }
         let (extent, ending) = self.value::<true>()?;
         let place = last_byte(&extent);
@@ -332,6 +400,10 @@ impl<R: Read> Splitter<R> {
                 Step::NextRecord(at) => (at, Ending::NextRecord),
             };
             extent.held = held;
+            if let Layout::Doubted(lengths) = &self.layout {
+                let was_right = matches!(ending, Ending::Whole) && lengths.contains(&extent.len());
+                self.layout = if was_right { Layout::Trusted } else { Layout::Unknown };
+            }
             return Ok((extent, ending));
         }
     }

@@ -22,8 +22,16 @@ fn tokens() -> [&'static str; 3] {
 }
 
 /// What stands in the sandbox before a command runs; everything else was written by it.
-const GIVEN: [&str; 7] =
-    ["recipe.yml", "recipe.json", "recipe.toml", "tags.jsonl", "token", ".datahubenv", "aspect.json"];
+const GIVEN: [&str; 8] = [
+    "recipe.yml",
+    "recipe.json",
+    "recipe.toml",
+    "tags.jsonl",
+    "letters.jsonl",
+    "token",
+    ".datahubenv",
+    "aspect.json",
+];
 
 /// Everything that a command said or left behind, file names included, with a name for each text.
 fn all_output(sandbox: &Sandbox, ran: &Ran) -> Vec<(String, Vec<u8>)> {

@@ -198,3 +198,55 @@ fn dead_letters_and_reports_hold_none() {
         assert_hidden(token, &sandbox, &ran, "a run with dead letters");
     }
 }
+
+/// Tags that were refused before.
+fn letters<const N: usize>(names: [&str; N]) -> String {
+    let letter = |name| {
+        let mut record: serde_json::Value = serde_json::from_str(&tag(name)).unwrap();
+        record["deadLetter"] = serde_json::json!({"reason": "gms-rejected", "status": 422, "message": "no", "attempts": 1,
+            "origin": "tags.jsonl#1", "runId": "r", "at": "2026-11-20T08:00:00Z"});
+        format!("{record}\n")
+    };
+    names.into_iter().map(letter).collect()
+}
+
+#[test]
+fn a_replay_does_not_show_it() {
+    for token in [JWT.trim(), OPAQUE] {
+        for status in [400, 401, 403, 422, 429, 500, 503, 302, 200] {
+            for gms in
+                [ScriptedGms::of_all(quoting(status, token)), ScriptedGms::apart(quoting(status, token))]
+            {
+                let sandbox = Sandbox::new();
+                sandbox.write("letters.jsonl", &letters(["a", "b"]));
+                sandbox.write(
+                    "recipe.yml",
+                    &recipe(&gms.url(), &format!("token: '{token}'\n    retry_max_times: 0"), ""),
+                );
+                for force in [&[][..], &["--force"]] {
+                    let arguments =
+                        ["replay", "letters.jsonl", "-c", "recipe.yml", "--report-to", "report.json", "-vvv"];
+                    let ran = sandbox.run(&[&arguments[..], force].concat());
+                    assert_hidden(token, &sandbox, &ran, &format!("a replay at {status}"));
+                    assert_ne!(ran.code, Some(2), "{ran:#?}");
+                }
+            }
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_commands_of_the_embedded_gms_show_none_but_the_one_that_they_make() {
+    let sandbox = Sandbox::new();
+    let data = ["--data", "gms.sqlite", "-vvv"];
+    let made =
+        sandbox.run(&[&["gms", "token", "create", "--name", "nightly"][..], &data].concat()).ends_with(0);
+    let token = made.stdout.trim().to_owned();
+    assert!(!made.stderr.contains(&token), "{made:#?}");
+    for command in [&["gms", "token", "list"][..], &["gms", "user", "list"], &["gms", "policy", "list"]] {
+        let ran = sandbox.run(&[command, &data].concat()).ends_with(0);
+        // The store is searched as well: it keeps a salted hash.
+        assert_hidden(&token, &sandbox, &ran, &format!("{command:?}"));
+    }
+}

@@ -1,4 +1,5 @@
 mod corruption;
+mod guessing;
 mod reading;
 mod seeking;
 mod splitting;

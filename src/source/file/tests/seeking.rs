@@ -162,6 +162,8 @@ proptest! {
         let mut text = if array { format!("[{}]", parts.join(",\n")) } else { parts.join("\n") }.into_bytes();
         // Half of them are whole.
         text.truncate(text.len().saturating_sub(cut.saturating_sub(20)));
+        // The look at a file's encoding reads a shorter one to its end, and its last record then says so.
+        prop_assume!(text.len() >= 6);
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x");
         std::fs::write(&path, if packed { gzip(&text) } else { text }).unwrap();
