@@ -17,12 +17,13 @@ use super::failure::Failure;
 use super::store::Store;
 use super::{SYSTEM_ACTOR, user};
 use crate::metadata::Urn;
+use privilege::MANAGE_SYSTEM_OPERATIONS;
 use stored::Stored;
 
 pub(super) use operation::Operation;
 pub use policy::Policy;
 pub(super) use policy::known;
-pub(super) use privilege::{GENERATE_PERSONAL_ACCESS_TOKENS, MANAGE_ACCESS_TOKENS};
+pub(super) use privilege::{GENERATE_PERSONAL_ACCESS_TOKENS, MANAGE_ACCESS_TOKENS, RESTORE_INDICES};
 pub(super) use stored::list;
 
 /// How long policies are not read again, which bounds how late those are noticed that another process on the same file
@@ -132,9 +133,11 @@ impl Rights {
         [Create, Read, Update, Delete].iter().all(|operation| self.may(*operation, entity_type, ""))
     }
 
-    /// Whether REST lets him restore indices.
-    pub(super) fn may_restore_indices(&self) -> bool {
-        !self.rest || self.holds(privilege::RESTORE_INDICES)
+    /// Whether REST lets him do what an administrator does, to one entity or with empty names to all
+    /// (`AuthUtil.isAPIOperationsAuthorized`).
+    pub(super) fn may_operate(&self, privilege: &str, entity_type: &str, urn: &str) -> bool {
+        let either = [privilege, MANAGE_SYSTEM_OPERATIONS];
+        !self.rest || self.root || either.iter().any(|privilege| self.given(privilege, entity_type, urn))
     }
 
     fn given(&self, privilege: &str, entity_type: &str, urn: &str) -> bool {

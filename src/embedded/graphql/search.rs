@@ -9,7 +9,7 @@ use super::Caller;
 use super::entity_type::EntityType;
 use super::error::{bad_request, failed};
 use super::token::FacetFilterInput;
-use crate::embedded::search::{self, Filter, Search};
+use crate::embedded::search::{self, Conjunction, Filter, Search};
 use crate::metadata::Urn;
 
 /// How many entities an answer lists where the question does not say, and at most.
@@ -95,11 +95,8 @@ pub(super) async fn scroll(context: &Context<'_>, input: ScrollAcrossEntitiesInp
     let after = input.scroll_id.as_deref().map(place).transpose()?;
     let mut filter = Filter::default();
     for conjunction in input.or_filters.unwrap_or_default() {
-        let mut criteria = search::Conjunction::default();
-        for facet in conjunction.and.unwrap_or_default() {
-            criteria.and.push(facet.criterion()?);
-        }
-        filter.or.push(criteria);
+        let and = conjunction.and.unwrap_or_default().into_iter().map(FacetFilterInput::criterion);
+        filter.or.push(Conjunction { and: and.collect::<Result<_>>()? });
     }
     let search = Search {
         types: input.types.unwrap_or_default().iter().map(|one| name_of(*one)).collect(),
@@ -107,7 +104,7 @@ pub(super) async fn scroll(context: &Context<'_>, input: ScrollAcrossEntitiesInp
         filter,
         soft_deleted_too: input.search_flags.and_then(|flags| flags.include_soft_deleted).unwrap_or(false),
     };
-    let count = usize::try_from(input.count.unwrap_or(LISTED).clamp(1, MOST_LISTED)).unwrap_or(1);
+    let count = usize::try_from(input.count.unwrap_or(LISTED).clamp(0, MOST_LISTED)).unwrap_or(0);
     let page = caller
         .server
         .store

@@ -10,6 +10,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::runs;
 use crate::embedded::authorization::{Operation, Rights, forbidden};
 use crate::embedded::failure::Failure;
 use crate::embedded::ingest::Write;
@@ -41,21 +42,24 @@ struct DeleteReferences {
     urn: String,
 }
 
-/// A search without facets and ranking. What else a client sends, such as `sort`, is left alone.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Find {
     entity: String,
     input: String,
     start: u32,
     count: u32,
-    #[serde(default)]
     filter: Option<Filter>,
+    search_flags: Option<SearchFlags>,
+    sort: Option<Value>,
+    sort_criteria: Option<Value>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct DeleteAll {
-    registry_id: String,
+/// Of these only one makes a difference: the others are about an index (`SearchFlags.pdl`).
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct SearchFlags {
+    include_soft_deleted: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -90,7 +94,7 @@ pub(super) async fn act(
         Some("exists") => exists(&server, &rights, proposal::parse(&body)?).await?,
         Some("deleteReferences") => delete_references(&rights, &proposal::parse(&body)?)?,
         Some("search") => search(&server, &rights, proposal::parse(&body)?).await?,
-        Some("deleteAll") => delete_all(&rights, &proposal::parse(&body)?)?,
+        Some("deleteAll") => return runs::delete_registry(&server, &rights, &write, &body).await,
         Some("listUrns") => list(&server, &rights, proposal::parse(&body)?).await?,
         action => return Err(super::unknown_action(action, RESOURCE, &uri)),
     };
@@ -151,17 +155,24 @@ async fn list(server: &Server, rights: &Rights, request: List) -> Result<Value, 
     Ok(json!({"value": {"start": start, "count": urns.len(), "total": total, "entities": urns}}))
 }
 
+/// A search without facets and ranking.
 async fn search(server: &Server, rights: &Rights, request: Find) -> Result<Value, Failure> {
-    let Find { entity, input, start, count, filter } = request;
+    let Find { entity, input, start, count, filter, search_flags, sort, sort_criteria } = request;
     if !rights.may(Operation::Read, &entity, "") {
         return Err(forbidden("User is unauthorized to search."));
     }
-    let filter = filter.unwrap_or_default();
-    let search = Search { types: vec![entity], text: input, filter, soft_deleted_too: false };
+    if sort.or(sort_criteria).is_some() {
+        return Err(Failure::bad_request("the embedded GMS sorts by urn: leave `sort` out"));
+    }
+    let search = Search {
+        types: vec![entity],
+        text: input,
+        filter: filter.unwrap_or_default(),
+        soft_deleted_too: search_flags.unwrap_or_default().include_soft_deleted.unwrap_or(false),
+    };
     let (first, most) = (to_usize(start), to_usize(count.min(MAX_LISTED)));
     let page = server.store.read(move |connection| search.part(connection, first, most)).await?;
-    let entities: Vec<_> =
-        page.urns.iter().map(|urn| json!({"entity": urn, "matchedFields": [], "features": {}})).collect();
+    let entities: Vec<_> = page.urns.iter().map(|urn| json!({"entity": urn, "matchedFields": []})).collect();
     Ok(json!({"value": {
         "from": start,
         "pageSize": count,
@@ -173,23 +184,6 @@ async fn search(server: &Server, rights: &Rights, request: Find) -> Result<Value
 
 fn to_usize(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
-}
-
-/// Deletes what was written under a registry of one's own, of which there is none here: nothing is ever found.
-fn delete_all(rights: &Rights, request: &DeleteAll) -> Result<Value, Failure> {
-    if !rights.may_manage("") {
-        return Err(forbidden("User is unauthorized to delete entities"));
-    }
-    tracing::debug!(registry = request.registry_id, "no aspect is of this registry");
-    Ok(json!({"value": {
-        "aspectRowSummaries": [],
-        "entitiesAffected": 0,
-        "aspectsAffected": 0,
-        "entitiesDeleted": 0,
-        "aspectsReverted": 0,
-        "unsafeEntitiesCount": 0,
-        "unsafeEntities": [],
-    }}))
 }
 
 async fn exists(server: &Server, rights: &Rights, request: Exists) -> Result<Value, Failure> {

@@ -18,6 +18,9 @@ const NESTED: &[(&str, &str, &str, &str)] = &[
     ("upstreams", "upstreamLineage", "upstreams", "dataset"),
 ];
 
+/// Fields that hold a name.
+const NAMES: &[&str] = &["name", "qualifiedName", "displayName", "fullName", "title"];
+
 /// The members of key aspects that hold a platform's bare name.
 const TOOLS: &[&str] = &["orchestrator", "dashboardTool"];
 
@@ -39,7 +42,6 @@ impl Document {
 
     /// The values of a field, as text.
     pub(super) fn values(&self, field: &str) -> Vec<String> {
-        let field = field.strip_suffix(".keyword").unwrap_or(field);
         match field {
             "urn" => return vec![self.urn.clone()],
             "lowercasedUrn" => return vec![self.urn.to_lowercase()],
@@ -57,6 +59,12 @@ impl Document {
                 .collect();
         }
         self.members(field)
+    }
+
+    /// What the words of a search are looked for in: its URN and its names.
+    pub(super) fn text(&self) -> String {
+        let names = NAMES.iter().flat_map(|name| self.members(name));
+        std::iter::once(self.urn.clone()).chain(names).collect::<Vec<_>>().join("\n").to_lowercase()
     }
 
     /// GMS puts every chart, flow and job into `dataPlatformInstance` with the platform that its URN names.
@@ -127,7 +135,7 @@ mod tests {
             ("urn", vec!["urn:li:dataset:(urn:li:dataPlatform:hive,T,PROD)"]),
             ("lowercasedUrn", vec!["urn:li:dataset:(urn:li:dataplatform:hive,t,prod)"]),
             ("_entityType", vec!["dataset"]),
-            ("platform.keyword", vec!["urn:li:dataPlatform:hive"]),
+            ("platform", vec!["urn:li:dataPlatform:hive"]),
             ("origin", vec!["PROD"]),
             ("customProperties", vec!["env=x"]),
             ("tags", vec!["urn:li:tag:a"]),

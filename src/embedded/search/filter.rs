@@ -1,20 +1,21 @@
-//! What must hold of an entity so that it is found (`Filter.pdl`, `Criterion.pdl`).
+//! What must hold of a record so that it is found (`Filter.pdl`, `Criterion.pdl`).
 
 use serde::Deserialize;
 
-use super::document::Document;
-
 /// One of the lists must hold; none at all lets everything through.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(in crate::embedded) struct Filter {
     #[serde(default)]
     pub(in crate::embedded) or: Vec<Conjunction>,
+    /// The older form of a single list, which counts where `or` is empty.
+    #[serde(default)]
+    pub(in crate::embedded) criteria: Vec<Criterion>,
 }
 
 /// All must hold.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub(in crate::embedded) struct Conjunction {
-    #[serde(default, alias = "criteria")]
     pub(in crate::embedded) and: Vec<Criterion>,
 }
 
@@ -54,22 +55,28 @@ pub(in crate::embedded) enum Condition {
 
 impl Filter {
     pub(super) fn is_empty(&self) -> bool {
-        self.or.iter().all(|conjunction| conjunction.and.is_empty())
+        self.lists().all(<[_]>::is_empty)
     }
 
     pub(super) fn is_about(&self, field: &str) -> bool {
-        self.or.iter().flat_map(|conjunction| &conjunction.and).any(|criterion| criterion.field == field)
+        self.lists().flatten().any(|criterion| criterion.field() == field)
     }
 
-    pub(super) fn takes(&self, document: &Document) -> bool {
-        self.or.is_empty()
-            || self.or.iter().any(|conjunction| conjunction.and.iter().all(|one| one.holds(document)))
+    /// Whether it holds of what has these values, as text, in its fields.
+    pub(in crate::embedded) fn takes(&self, values: impl Fn(&str) -> Vec<String>) -> bool {
+        self.lists().any(|list| list.iter().all(|one| one.is_met(&values(one.field())) != one.negated))
+    }
+
+    fn lists(&self) -> impl Iterator<Item = &[Criterion]> {
+        let old = self.or.is_empty().then_some(self.criteria.as_slice());
+        self.or.iter().map(|conjunction| conjunction.and.as_slice()).chain(old)
     }
 }
 
 impl Criterion {
-    fn holds(&self, document: &Document) -> bool {
-        self.is_met(&document.values(&self.field)) != self.negated
+    /// The field itself, where its form for exact comparison is asked for.
+    fn field(&self) -> &str {
+        self.field.strip_suffix(".keyword").unwrap_or(&self.field)
     }
 
     fn is_met(&self, found: &[String]) -> bool {
@@ -133,6 +140,21 @@ mod tests {
         assert!(met("EXISTS", &[], &["x"]) && !met("EXISTS", &[], &[]));
         assert!(met("IS_NULL", &[], &[]) && !met("IS_NULL", &[], &["x"]));
         assert!(!met("LESS_THAN", &["x"], &["1"]));
+    }
+
+    #[test]
+    fn one_list_must_hold_with_all_that_is_in_it() {
+        let filter = |text: &str| serde_json::from_str::<Filter>(text).unwrap();
+        let takes = |text: &str| filter(text).takes(|field| vec![field.to_uppercase()]);
+        let (yes, no) = (r#"{"field":"a","values":["A"]}"#, r#"{"field":"b.keyword","values":["b"]}"#);
+        let turned = no.replace('}', r#","negated":true}"#);
+        assert!(takes("{}") && takes(r#"{"or":[{"and":[]}]}"#));
+        assert!(takes(&format!(r#"{{"or":[{{"and":[{no}]}},{{"and":[{yes},{turned}]}}]}}"#)));
+        assert!(!takes(&format!(r#"{{"or":[{{"and":[{yes},{no}]}}]}}"#)));
+        assert!(takes(&format!(r#"{{"criteria":[{yes}]}}"#)) && !takes(&format!(r#"{{"criteria":[{no}]}}"#)));
+        assert!(filter(&format!(r#"{{"criteria":[{no}]}}"#)).is_about("b"));
+        assert!(filter("{}").is_empty() && !filter(&format!(r#"{{"criteria":[{no}]}}"#)).is_empty());
+        assert!(serde_json::from_str::<Filter>(r#"{"and":[]}"#).is_err());
     }
 
     #[test]

@@ -28,7 +28,7 @@ const NEVER_FOUND: &str = tokens::ENTITY_TYPE;
 pub(super) struct Search {
     /// Entity types, in GMS's spelling (`dataJob`) or GraphQL's (`DATA_JOB`); none is all that are not internal.
     pub(super) types: Vec<String>,
-    /// Words that must all be in the URN, whatever their case; empty or `*` is everything.
+    /// Words that must all be in the URN or the names, whatever their case; `*` in a word is anything.
     pub(super) text: String,
     pub(super) filter: Filter,
     /// Without it soft-deleted entities are left out, unless the filter is about them.
@@ -80,23 +80,21 @@ impl Search {
             connection.prepare_cached("SELECT DISTINCT urn FROM aspect WHERE version = 0 ORDER BY urn")?;
         let mut rows = statement.query([])?;
         let types: Vec<_> = self.types.iter().map(|name| plain(name)).collect();
-        let text = self.text.to_lowercase();
-        let words: Vec<_> = text.split_whitespace().filter(|word| *word != "*").collect();
+        let words = words(&self.text);
         let removed_too = self.soft_deleted_too || self.filter.is_about("removed");
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
             let text: String = row.get(0)?;
             let Ok(urn) = Urn::parse(&text) else { continue };
-            let lower = text.to_lowercase();
-            if !is_of(&types, urn.entity_type()) || !words.iter().all(|word| lower.contains(word)) {
+            if !is_of(&types, urn.entity_type()) || !removed_too && read::is_removed(connection, &text)? {
                 continue;
             }
-            if !removed_too && read::is_removed(connection, &text)? {
-                continue;
-            }
-            if !self.filter.is_empty() {
+            if !words.is_empty() || !self.filter.is_empty() {
                 let document = Document::new(&urn, read::entity(connection, &text)?);
-                if !self.filter.takes(&document) {
+                let found = document.text();
+                if !words.iter().all(|word| is_in(word, &found))
+                    || !self.filter.takes(|field| document.values(field))
+                {
                     continue;
                 }
             }
@@ -104,6 +102,23 @@ impl Search {
         }
         Ok(found)
     }
+}
+
+/// The words of a question, each as the pieces between its stars. A word of stars alone is none.
+fn words(text: &str) -> Vec<Vec<String>> {
+    let pieces = |word: &str| -> Vec<String> {
+        word.split('*').filter(|piece| !piece.is_empty()).map(str::to_lowercase).collect()
+    };
+    text.split_whitespace().map(pieces).filter(|word| !word.is_empty()).collect()
+}
+
+/// Whether all pieces of a word are in the text, one after the other.
+fn is_in(word: &[String], text: &str) -> bool {
+    let mut rest = Some(text);
+    for piece in word {
+        rest = rest.and_then(|rest| rest.split_once(piece.as_str())).map(|(_, rest)| rest);
+    }
+    rest.is_some()
 }
 
 fn is_of(types: &[String], entity_type: &str) -> bool {
@@ -158,6 +173,18 @@ mod tests {
         assert!(is_of(&[plain("DATAHUB_POLICY")], "dataHubPolicy"));
         assert!(!is_of(&[plain(NEVER_FOUND)], NEVER_FOUND));
         assert!(!is_of(&[plain("DATASET")], "chart"));
+    }
+
+    #[test]
+    fn words_are_looked_for_with_their_stars() {
+        let found =
+            |question: &str| words(question).iter().all(|word| is_in(word, "urn:li:tag:pools\nlido pools"));
+        for question in ["", "*", " * ** ", "POOL", "lido*", "*l*do*ools", "pools lido", "urn:li:tag:pools"] {
+            assert!(found(question), "{question}");
+        }
+        for question in ["pond", "lido pond", "lido*tag"] {
+            assert!(!found(question), "{question}");
+        }
     }
 
     #[test]

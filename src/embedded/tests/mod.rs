@@ -13,6 +13,7 @@ mod reading;
 mod recorded;
 mod running;
 mod runs;
+mod search;
 mod seeding;
 mod silent_drops;
 mod strangers;
