@@ -2,8 +2,11 @@
 
 mod access;
 mod documentation;
+mod forged;
 mod frontend;
+mod generic;
 mod graphql;
+mod groups;
 mod hostile;
 mod ingest;
 mod meddling;
@@ -18,6 +21,7 @@ mod seeding;
 mod silent_drops;
 mod strangers;
 mod timeseries;
+mod unregistered;
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
