@@ -36,6 +36,18 @@ async fn what_is_sql_elsewhere_is_text_here() {
         let find = format!("{{ listAccessTokens(input: {{filters: [{filter}]}}) {{ total }} }}");
         let found = ask(&gms, gms.token(), &find).await;
         assert_eq!(found["data"]["listAccessTokens"]["total"], 0, "{text}");
+        for (path, body, none) in [
+            ("/aspects?action=getCount", json!({"aspect": text}), json!(0)),
+            ("/runs?action=describe", json!({"runId": text, "start": 0, "count": 9}), json!([])),
+            (
+                "/entities?action=listUrns",
+                json!({"entity": text, "start": 0, "count": 9}),
+                json!({"start": 0, "count": 0, "total": 0, "entities": []}),
+            ),
+        ] {
+            let found = value(post(&gms, path, body.to_string()).await, 200).await;
+            assert_eq!(found["value"], none, "{path} {text}");
+        }
         let read = request(
             &gms,
             Method::GET,
@@ -52,12 +64,9 @@ async fn what_is_sql_elsewhere_is_text_here() {
 async fn a_head_that_never_ends_is_closed() {
     let gms = Gms::builder().header_timeout(Duration::from_millis(50)).start().await.unwrap();
     for bytes in ["", "G", "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "] {
-        let mut stream = TcpStream::connect(gms.address()).await.unwrap();
-        stream.write_all(bytes.as_bytes()).await.unwrap();
-        let mut answer = Vec::new();
         // Ends only when the server closes.
-        drop(stream.read_to_end(&mut answer).await);
-        assert!(!String::from_utf8_lossy(&answer).starts_with("HTTP/1.1 200"));
+        let answer = raw(gms.address(), bytes).await;
+        assert!(!answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
     assert_eq!(get(&gms, "/config").await.status(), 200);
 }

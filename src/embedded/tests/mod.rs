@@ -145,6 +145,7 @@ async fn raw(address: std::net::SocketAddr, bytes: impl Into<Vec<u8>>) -> String
     // The server may answer and close before it has read all.
     drop(stream.write_all(&bytes.into()).await);
     let mut answer = Vec::new();
-    drop(stream.read_to_end(&mut answer).await);
+    let end = tokio::time::timeout(std::time::Duration::from_secs(60), stream.read_to_end(&mut answer));
+    drop(end.await.expect("the server closes the connection"));
     String::from_utf8_lossy(&answer).into_owned()
 }
