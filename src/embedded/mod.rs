@@ -46,6 +46,7 @@ mod password;
 mod patch;
 mod proposal;
 mod record;
+mod references;
 mod refusal;
 mod restli;
 mod routes;

@@ -11,6 +11,7 @@ mod openapi;
 mod privileges;
 mod reading;
 mod recorded;
+mod references;
 mod running;
 mod runs;
 mod search;
