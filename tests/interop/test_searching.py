@@ -3,12 +3,15 @@
 import unittest
 import warnings
 from typing import Any
+from unittest import mock
 
 from datahub.configuration.common import OperationalError
 from datahub.emitter.mce_builder import make_data_platform_urn, make_dataplatform_instance_urn, make_dataset_urn
 from datahub.emitter.mcp import MetadataChangeProposalWrapper
+from datahub.ingestion.graph.client import _ENTITY_SPECS_CACHE
 from datahub.ingestion.graph.filters import RemovedStatusFilter, SearchFilterRule
 from datahub.metadata.schema_classes import (
+    KEY_ASPECTS,
     BrowsePathEntryClass,
     BrowsePathsV2Class,
     ChartInfoClass,
@@ -116,6 +119,18 @@ class Searching(unittest.TestCase):
         self.assertEqual(1, len(self.client.list_all_entity_urns("dataset", 2, 10)))
         self.assertEqual(2, self.client.get_aspect_counts("status"))
         self.assertEqual(1, self.client.get_aspect_counts("status", "%pools%"))
+
+    def test_what_the_model_has(self) -> None:
+        # It would keep the answer in the user's home.
+        with mock.patch.object(_ENTITY_SPECS_CACHE, "_dir", self.gms.home / "cache"):
+            specifications = self.client.get_entity_aspect_specs()
+        own = {entity_type: aspect.ASPECT_NAME for entity_type, aspect in KEY_ASPECTS.items()}
+        self.assertEqual(set(own), set(specifications.entity_aspects))
+        for entity_type, key in own.items():
+            info = KEY_ASPECTS[entity_type].ASPECT_INFO
+            self.assertEqual({key, *info["entityAspects"]}, specifications.entity_aspects[entity_type], entity_type)
+        self.assertTrue(specifications.supports("dataset", "datasetProfile"))
+        self.assertFalse(specifications.supports("dataset", "chartInfo"))
 
     def test_usage_of_a_data_set(self) -> None:
         usage = self.client.get_usage_aspects_from_urn(POOLS, 2000, 9000)

@@ -86,13 +86,15 @@ pub(super) async fn act(
     let answer = match restli::parameter(&uri, "action").as_deref() {
         Some("ingest") => {
             let changes = snapshot::single(&body)?;
-            rights.check_snapshots(&changes, true)?;
+            rights.check_snapshots(&changes, true).await?;
+            server.registry.check_all(&changes)?;
             server.ingest(changes, write).await?;
             json!({})
         }
         Some("batchIngest") => {
             let changes = snapshot::batch(&body)?;
-            rights.check_snapshots(&changes, false)?;
+            rights.check_snapshots(&changes, false).await?;
+            server.registry.check_all(&changes)?;
             server.ingest(changes, write).await?;
             json!({})
         }
@@ -109,7 +111,9 @@ pub(super) async fn act(
 
 async fn delete(server: &Server, rights: &Rights, request: Delete) -> Result<Value, Failure> {
     let urn = change::checked_urn(&request.urn)?;
-    rights.check(Operation::Delete, &urn, |_| format!("User is unauthorized to delete entity: {urn}"))?;
+    rights
+        .check(Operation::Delete, &urn, |_| format!("User is unauthorized to delete entity: {urn}"))
+        .await?;
     let text = urn.to_string();
     let answer = match request.aspect_name {
         None => {
@@ -145,7 +149,7 @@ async fn delete_references(
     request: DeleteReferences,
 ) -> Result<Value, Failure> {
     let urn = change::checked_urn(&request.urn)?;
-    rights.check(Operation::Delete, &urn, |_| format!("User is unauthorized to delete entity {urn}"))?;
+    rights.check(Operation::Delete, &urn, |_| format!("User is unauthorized to delete entity {urn}")).await?;
     // GMS does this as itself, whoever has asked.
     let stamp = Stamp { actor: user::urn(SYSTEM_ACTOR), time: tokens::milliseconds(SystemTime::now()) };
     let dry_run = request.dry_run.unwrap_or(false);
@@ -175,7 +179,7 @@ const MAX_LISTED: u32 = 10_000;
 
 async fn list(server: &Server, rights: &Rights, request: List) -> Result<Value, Failure> {
     let List { entity, start, count } = request;
-    if !rights.may(Operation::Read, &entity, "") {
+    if !rights.may_all(Operation::Read, &entity) {
         return Err(forbidden("User is unauthorized to search."));
     }
     let count = count.unwrap_or(MAX_LISTED).min(MAX_LISTED);
@@ -191,7 +195,7 @@ async fn list(server: &Server, rights: &Rights, request: List) -> Result<Value, 
 /// A search without facets and ranking.
 async fn search(server: &Server, rights: &Rights, request: Find) -> Result<Value, Failure> {
     let Find { entity, input, start, count, filter, search_flags, sort, sort_criteria } = request;
-    if !rights.may(Operation::Read, &entity, "") {
+    if !rights.may_all(Operation::Read, &entity) {
         return Err(forbidden("User is unauthorized to search."));
     }
     if sort.or(sort_criteria).is_some() {
@@ -222,7 +226,8 @@ fn to_usize(number: u32) -> usize {
 async fn exists(server: &Server, rights: &Rights, request: Exists) -> Result<Value, Failure> {
     let urn = change::checked_urn(&request.urn)?;
     rights
-        .check(Operation::Exists, &urn, |_| format!("User is unauthorized check entity existence: {urn}"))?;
+        .check(Operation::Exists, &urn, |_| format!("User is unauthorized check entity existence: {urn}"))
+        .await?;
     let soft_deleted_too = request.include_soft_delete.unwrap_or(true);
     let exists = server
         .store
@@ -242,7 +247,7 @@ pub(super) async fn show(
     uri: Uri,
 ) -> Result<Response, Failure> {
     let urn = super::path_urn(&uri, "/entities/")?;
-    rights.check(Operation::Read, &urn, |_| format!("User is unauthorized to get entity {urn}"))?;
+    rights.check(Operation::Read, &urn, |_| format!("User is unauthorized to get entity {urn}")).await?;
     let aspects = server.entity(&urn, restli::list(&uri, "aspects")).await?;
     Ok(restli::success(&snapshot::of(&urn, aspects)?))
 }

@@ -125,7 +125,7 @@ async fn describe(server: &Server, rights: &Rights, request: Describe) -> Result
         })
         .await?;
     for urn in written.iter().filter_map(|written| Urn::parse(&written.urn).ok()) {
-        rights.check(Operation::Read, &urn, |_| format!("User is unauthorized to get entity {urn}"))?;
+        rights.check(Operation::Read, &urn, |_| format!("User is unauthorized to get entity {urn}")).await?;
     }
     let with_aspect = include_aspect.unwrap_or(false);
     let value = written
@@ -215,7 +215,9 @@ pub(super) async fn delete_registry(
         .await?;
     let urns: BTreeSet<_> = found.iter().map(|found| found.urn.clone()).collect();
     for urn in urns.iter().filter_map(|urn| Urn::parse(urn).ok()) {
-        rights.check(Operation::Delete, &urn, |_| "User is unauthorized to delete entities.".to_owned())?;
+        rights
+            .check(Operation::Delete, &urn, |_| "User is unauthorized to delete entities.".to_owned())
+            .await?;
     }
     if !dry_run {
         let (written, stamp) = (found.clone(), stamp(write));

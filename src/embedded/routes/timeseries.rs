@@ -78,9 +78,8 @@ pub(super) async fn values(server: &Server, rights: &Rights, body: &[u8]) -> Res
     }
     let limit = if question.latest_value { 1 } else { question.limit.unwrap_or(MAX_VALUES) };
     let urn = change::checked_urn(&question.urn)?;
-    rights.check(Operation::ReadTimeseries, &urn, |_| {
-        format!("User is unauthorized to get timeseries aspect for {urn}")
-    })?;
+    let refusal = |_: &str| format!("User is unauthorized to get timeseries aspect for {urn}");
+    rights.check(Operation::ReadTimeseries, &urn, refusal).await?;
     let times = start_time_millis.unwrap_or(i64::MIN)..=end_time_millis.unwrap_or(i64::MAX);
     let (name, filter) = (aspect.clone(), question.filter);
     let stored = server

@@ -2,11 +2,15 @@
 
 mod access;
 mod documentation;
+mod forged;
 mod frontend;
+mod generic;
 mod graphql;
+mod groups;
 mod hostile;
 mod ingest;
 mod meddling;
+mod models;
 mod openapi;
 mod privileges;
 mod reading;
@@ -19,6 +23,7 @@ mod seeding;
 mod silent_drops;
 mod strangers;
 mod timeseries;
+mod unregistered;
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
