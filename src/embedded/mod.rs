@@ -47,6 +47,7 @@ mod password;
 mod patch;
 mod proposal;
 mod record;
+mod references;
 mod refusal;
 mod registry;
 mod restli;

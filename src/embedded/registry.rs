@@ -28,8 +28,9 @@ pub(super) struct Registry {
     types: BTreeMap<String, EntityType>,
 }
 
+/// An entity type.
 #[derive(Clone, Debug)]
-struct EntityType {
+pub(super) struct EntityType {
     name: String,
     /// With the key aspect.
     aspects: BTreeSet<String>,
@@ -124,7 +125,21 @@ impl Registry {
         Ok(())
     }
 
-    fn of_type(&self, entity_type: &str) -> Result<&EntityType, Unregistered> {
+    /// The entity types, by their names whatever their case.
+    pub(super) fn types(&self) -> impl Iterator<Item = &EntityType> {
+        self.types.values()
+    }
+
+    /// The aspects of all types.
+    pub(super) fn aspects(&self) -> BTreeSet<&str> {
+        self.types().flat_map(EntityType::aspects).collect()
+    }
+
+    /// An entity type.
+    ///
+    /// # Errors
+    /// When it is not registered.
+    pub(super) fn of_type(&self, entity_type: &str) -> Result<&EntityType, Unregistered> {
         self.types
             .get(&entity_type.to_lowercase())
             .ok_or_else(|| Unregistered::EntityType(entity_type.to_owned()))
@@ -132,6 +147,15 @@ impl Registry {
 }
 
 impl EntityType {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its aspects with that of its key, by their names.
+    pub(super) fn aspects(&self) -> impl Iterator<Item = &str> {
+        self.aspects.iter().map(String::as_str)
+    }
+
     fn has_no(&self, aspect: &str) -> Unregistered {
         Unregistered::Aspect { name: aspect.to_owned(), entity_type: self.name.clone() }
     }

@@ -62,7 +62,8 @@ class Gms:
             cwd=ROOT,
         )
         try:
-            self.url = self._ready()["gms"].rstrip("/")
+            ready = self._ready()
+            self.url, self.frontend = ready["gms"].rstrip("/"), ready["frontend"].rstrip("/")
             created = self.run(PROGRAM, "gms", "token", "create", "--data", str(self.data), "--actor", "datahub")
             self.token = created.stdout.strip()
             if not self.token:
@@ -99,16 +100,20 @@ class Gms:
             raise AssertionError(f"`gms serve` ended before it was ready: {self._errors.read()}")
         return json.loads(line)
 
-    def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Runs a command that must succeed."""
-        done = subprocess.run(
+    def start(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Runs a command to its end."""
+        return subprocess.run(
             command,
             capture_output=True,
             text=True,
             env=environment(self.home) | variables,
-            cwd=ROOT,
+            cwd=self.home,
             timeout=DEADLINE_SECONDS,
         )
+
+    def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Runs a command that must succeed."""
+        done = self.start(*command, **variables)
         if done.returncode != 0:
             shown = " ".join(command)
             raise AssertionError(f"{shown}\nexit code {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
@@ -130,6 +135,10 @@ class Gms:
                 for urn, aspect, which, value, system in [*aspects, *series]
                 if urn not in self._own
             }
+
+    def requests(self) -> list[dict[str, Any]]:
+        """The requests that arrived, in their order."""
+        return self.get("/requests")
 
     def get(self, path: str, token: str | None = None) -> Any:
         """GET, with the server's own token unless another is given."""

@@ -6,8 +6,6 @@ from typing import Any, Iterator
 
 from datahub.emitter.mce_builder import make_dataset_urn
 from datahub.emitter.serialization_helper import pre_json_transform
-from datahub.ingestion.graph.client import DataHubGraph
-from datahub.ingestion.graph.config import DatahubClientConfig
 from datahub.metadata.schema_classes import (
     ASPECT_NAME_MAP,
     AuditStampClass,
@@ -26,16 +24,12 @@ from datahub.metadata.schema_classes import (
 )
 from datahub.specific.dataset import DatasetPatchBuilder
 
-from clients import DELIVERIES, WAITING, Delivery, at_once, files, ingest_with_emit, ingest_with_python
+from clients import DELIVERIES, WAITING, Delivery, at_once, files, graph, ingest_with_emit, ingest_with_python
 from embedded import Gms
 
 POOLS = make_dataset_urn("postgres", "lido.pools")
 TICKETS = make_dataset_urn("postgres", "lido.tickets")
 KEEPER = "urn:li:corpuser:lido.keeper"
-
-
-def graph(gms: Gms, **settings: Any) -> DataHubGraph:
-    return DataHubGraph(DatahubClientConfig(server=gms.url, token=gms.token, **settings))
 
 
 def both_endpoints() -> Iterator[dict[str, Any]]:

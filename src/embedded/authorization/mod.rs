@@ -20,13 +20,14 @@ use super::store::Store;
 use super::{SYSTEM_ACTOR, user};
 use crate::metadata::Urn;
 use actor::{Asker, ByOwnership, Ownership};
-use privilege::MANAGE_SYSTEM_OPERATIONS;
 use stored::Stored;
 
 pub(super) use operation::Operation;
 pub use policy::Policy;
 pub(super) use policy::known;
-pub(super) use privilege::{GENERATE_PERSONAL_ACCESS_TOKENS, MANAGE_ACCESS_TOKENS, RESTORE_INDICES};
+pub(super) use privilege::{
+    GENERATE_PERSONAL_ACCESS_TOKENS, MANAGE_ACCESS_TOKENS, MANAGE_SYSTEM_OPERATIONS, RESTORE_INDICES,
+};
 pub(super) use stored::list;
 
 /// How long policies and memberships are not read again, which bounds how late those are noticed that another process

@@ -1,6 +1,7 @@
 //! `/entities`: snapshots, deletes, and whether something exists.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use axum::Extension;
 use axum::body::Bytes;
@@ -16,8 +17,11 @@ use crate::embedded::failure::Failure;
 use crate::embedded::ingest::Write;
 use crate::embedded::restli;
 use crate::embedded::search::{Filter, Search};
+use crate::embedded::store::write::Stamp;
 use crate::embedded::store::{read, timeseries, write};
-use crate::embedded::{Server, change, keys, model, proposal, snapshot};
+use crate::embedded::{
+    SYSTEM_ACTOR, Server, change, keys, model, proposal, references, snapshot, tokens, user,
+};
 
 pub(super) const RESOURCE: &str = "com.linkedin.metadata.resources.entity.EntityResource";
 
@@ -38,8 +42,10 @@ struct Exists {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct DeleteReferences {
     urn: String,
+    dry_run: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -94,7 +100,7 @@ pub(super) async fn act(
         }
         Some("delete") => delete(&server, &rights, proposal::parse(&body)?).await?,
         Some("exists") => exists(&server, &rights, proposal::parse(&body)?).await?,
-        Some("deleteReferences") => delete_references(&rights, &proposal::parse(&body)?).await?,
+        Some("deleteReferences") => delete_references(&server, &rights, proposal::parse(&body)?).await?,
         Some("search") => search(&server, &rights, proposal::parse(&body)?).await?,
         Some("deleteAll") => return runs::delete_registry(&server, &rights, &write, &body).await,
         Some("listUrns") => list(&server, &rights, proposal::parse(&body)?).await?,
@@ -134,11 +140,38 @@ async fn delete(server: &Server, rights: &Rights, request: Delete) -> Result<Val
     Ok(json!({"value": answer}))
 }
 
-/// Here nothing knows who refers to whom, so no reference is ever found.
-async fn delete_references(rights: &Rights, request: &DeleteReferences) -> Result<Value, Failure> {
+/// How many references an answer lists at most.
+const SAMPLE: usize = 10;
+
+async fn delete_references(
+    server: &Server,
+    rights: &Rights,
+    request: DeleteReferences,
+) -> Result<Value, Failure> {
     let urn = change::checked_urn(&request.urn)?;
     rights.check(Operation::Delete, &urn, |_| format!("User is unauthorized to delete entity {urn}")).await?;
-    Ok(json!({"value": {"total": 0, "relatedAspects": []}}))
+    // GMS does this as itself, whoever has asked.
+    let stamp = Stamp { actor: user::urn(SYSTEM_ACTOR), time: tokens::milliseconds(SystemTime::now()) };
+    let dry_run = request.dry_run.unwrap_or(false);
+    let found = server
+        .store
+        .write(move |connection| {
+            let found = references::find(connection, urn.as_str())?;
+            if !dry_run {
+                references::remove(connection, &found, urn.as_str(), &stamp)?;
+            }
+            Ok(found)
+        })
+        .await?;
+    if !dry_run && !found.is_empty() {
+        server.access_may_have_changed();
+    }
+    let related: Vec<_> = found
+        .iter()
+        .take(SAMPLE)
+        .map(|one| json!({"entity": one.entity, "aspect": one.aspect, "relationship": one.relationship}))
+        .collect();
+    Ok(json!({"value": {"total": references::relationships(&found), "relatedAspects": related}}))
 }
 
 /// GMS gives all where no `count` says otherwise; here there are at most so many at a time.

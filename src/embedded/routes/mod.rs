@@ -8,6 +8,7 @@ mod faults;
 mod gate;
 mod graphql;
 mod health;
+mod models;
 mod openapi_v3;
 mod operations;
 mod requests;
@@ -55,6 +56,7 @@ pub(super) fn router(server: Arc<Server>) -> Router {
         .route(faults::PATH, get(faults::show).put(faults::set).delete(faults::clear))
         .route(graphql::PATH, post(graphql::act).layer(middleware::from_fn(openapi_v3::traced)))
         .merge(openapi_v3::router())
+        .merge(models::router())
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         // The gate has its own limit; that of the extractors is smaller than a batch.

@@ -12,7 +12,7 @@ use crate::embedded::store::read::Stored;
 use crate::embedded::store::timeseries;
 use crate::embedded::{Server, change, compact, model, proposal, restli, snapshot};
 
-/// How many values a call gets at most, whatever it asks for.
+/// How many values a call gets at most, whatever it asks for, and where it does not say.
 const MAX_VALUES: usize = 10_000;
 
 #[derive(Deserialize)]
@@ -76,12 +76,7 @@ pub(super) async fn values(server: &Server, rights: &Rights, body: &[u8]) -> Res
     if !model::is_timeseries(&aspect) {
         return Err(Failure::bad_request(format!("{aspect} is not a time-series aspect")));
     }
-    let limit = if question.latest_value { Some(1) } else { question.limit };
-    let limit = limit.ok_or_else(|| {
-        Failure::internal(
-            "java.lang.NullPointerException: Cannot set field limit to null: give limit, or latestValue",
-        )
-    })?;
+    let limit = if question.latest_value { 1 } else { question.limit.unwrap_or(MAX_VALUES) };
     let urn = change::checked_urn(&question.urn)?;
     let refusal = |_: &str| format!("User is unauthorized to get timeseries aspect for {urn}");
     rights.check(Operation::ReadTimeseries, &urn, refusal).await?;

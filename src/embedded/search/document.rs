@@ -5,6 +5,8 @@
 
 use serde_json::Value;
 
+use super::filter::ENTITY_TYPE;
+use super::plain;
 use crate::embedded::store::read::Stored;
 use crate::metadata::Urn;
 
@@ -45,7 +47,7 @@ impl Document {
         match field {
             "urn" => return vec![self.urn.clone()],
             "lowercasedUrn" => return vec![self.urn.to_lowercase()],
-            "_entityType" => return vec![self.entity_type.clone()],
+            ENTITY_TYPE => return vec![plain(&self.entity_type)],
             "platform" => return self.platforms(),
             "platformInstance" => return self.members("instance"),
             _ => {}

@@ -2,6 +2,11 @@
 
 use serde::Deserialize;
 
+use super::plain;
+
+/// The field that holds the entity's type, which has several spellings.
+pub(super) const ENTITY_TYPE: &str = "_entityType";
+
 /// One of the lists must hold; none at all lets everything through.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -84,10 +89,12 @@ impl Criterion {
             Contain, EndWith, Equal, Exists, GreaterThan, GreaterThanOrEqualTo, Iequal, In, IsNull, LessThan,
             LessThanOrEqualTo, StartWith,
         };
+        let type_wanted = self.field() == ENTITY_TYPE;
         let single = if self.values.is_empty() { self.value.as_slice() } else { &[] };
-        let wanted = || self.values.iter().chain(single);
+        let spelt = |value: &String| if type_wanted { plain(value) } else { value.clone() };
+        let wanted: Vec<String> = self.values.iter().chain(single).map(spelt).collect();
         let any = |test: fn(&str, &str) -> bool| {
-            found.iter().any(|found| wanted().any(|wanted| test(found.as_str(), wanted.as_str())))
+            found.iter().any(|found| wanted.iter().any(|wanted| test(found.as_str(), wanted.as_str())))
         };
         match self.condition {
             Equal | In => any(|found, wanted| found == wanted),
@@ -162,6 +169,9 @@ mod tests {
         let old: Criterion = serde_json::from_str(r#"{"field":"x","value":"a"}"#).unwrap();
         assert!(old.is_met(&["a".to_owned()]));
         assert!(!old.is_met(&["b".to_owned()]));
+        let of_type: Criterion =
+            serde_json::from_str(r#"{"field":"_entityType","values":["DATA_JOB"]}"#).unwrap();
+        assert!(of_type.is_met(&[plain("dataJob")]));
         let unknown = r#"{"field":"x","values":["a"],"condition":"DESCENDANTS_INCL"}"#;
         assert!(serde_json::from_str::<Criterion>(unknown).is_err());
     }
