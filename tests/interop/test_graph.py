@@ -86,6 +86,34 @@ class Reading(unittest.TestCase):
                         self.assertEqual(expected, pre_json_transform(read.to_obj()))
 
 
+class Scrolling(unittest.TestCase):
+    def test_entities_page_by_page(self) -> None:
+        with Gms() as gms:
+            ingest_with_emit(gms, files("01")[-1:], Delivery("ASYNC_BATCH", "RESTLI"))
+            with graph(gms) as client:
+                found: dict[str, Any] = {}
+                place = None
+                while True:
+                    page = client.scroll_entities(
+                        entity_names=["dataset", "tag"], aspects=[], count=2, scroll_id=place,
+                        sort_criteria=[{"field": "urn", "order": "DESCENDING"}], with_system_metadata=True,
+                    )
+                    self.assertLessEqual(len(page.entities), 2)
+                    found.update(page.entities)
+                    place = page.scroll_id
+                    if place is None:
+                        break
+                self.assertEqual(page.total_count, len(found))
+                self.assertEqual(sorted(found, reverse=True), list(found))
+                properties, metadata = found[POOLS]["datasetProperties"]
+                self.assertEqual("klein", properties.customProperties["größe"])
+                self.assertIsNotNone(metadata)
+
+                clause = [{"field": "customProperties", "condition": "EQUAL", "values": ["größe=klein"]}]
+                named = client.scroll_entities(entity_names=["dataset"], filter=[{"and": clause}])
+                self.assertEqual({POOLS: {}}, named.entities)
+
+
 class Deleting(unittest.TestCase):
     def test_soft_and_hard(self) -> None:
         for settings in both_endpoints():

@@ -103,6 +103,7 @@ pub(super) async fn scroll(context: &Context<'_>, input: ScrollAcrossEntitiesInp
         text: input.query,
         filter,
         soft_deleted_too: input.search_flags.and_then(|flags| flags.include_soft_deleted).unwrap_or(false),
+        slice: None,
     };
     let count = usize::try_from(input.count.unwrap_or(LISTED).clamp(0, MOST_LISTED)).unwrap_or(0);
     let page = caller

@@ -206,6 +206,7 @@ async fn search(server: &Server, rights: &Rights, request: Find) -> Result<Value
         text: input,
         filter: filter.unwrap_or_default(),
         soft_deleted_too: search_flags.unwrap_or_default().include_soft_deleted.unwrap_or(false),
+        slice: None,
     };
     let (first, most) = (to_usize(start), to_usize(count.min(MAX_LISTED)));
     let page = server.store.read(move |connection| search.part(connection, first, most)).await?;

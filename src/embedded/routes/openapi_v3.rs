@@ -5,6 +5,7 @@ mod batch;
 mod entity;
 mod generic;
 mod members;
+mod scroll;
 
 use std::sync::Arc;
 
@@ -65,6 +66,8 @@ enum Place {
     BatchGet {
         generic: bool,
     },
+    /// What is found, of one type or of those that the body names.
+    Scroll(Option<String>),
     Entity(Urn),
     Aspect(Urn, String),
 }
@@ -84,7 +87,7 @@ impl Place {
         };
         match self {
             // The body tells.
-            Self::Generic | Self::BatchGet { .. } => Ok(()),
+            Self::Generic | Self::BatchGet { .. } | Self::Scroll(_) => Ok(()),
             Self::Type(entity_type) => rights.check_type(operation, entity_type),
             Self::Entity(urn) | Self::Aspect(urn, _) => rights.check_entities(operation, [urn.clone()]).await,
         }
@@ -112,7 +115,9 @@ fn place(uri: &Uri) -> Result<Option<Place>, Failure> {
     };
     Ok(match segments.as_slice() {
         ["generic"] => Some(Place::Generic),
+        ["scroll"] => Some(Place::Scroll(None)),
         [entity_type] if !entity_type.is_empty() => Some(Place::Type(decoded(entity_type)?)),
+        [entity_type, "scroll"] => Some(Place::Scroll(Some(decoded(entity_type)?))),
         [entity_type, "batchGet"] => Some(Place::BatchGet { generic: *entity_type == "generic" }),
         [_, entity] => urn(entity)?.map(Place::Entity),
         [_, entity, aspect] if !aspect.is_empty() => {
@@ -173,6 +178,12 @@ async fn entity_calls(State(server): State<Arc<Server>>, request: Request) -> Re
     let answer = match (place, method) {
         (Place::Generic, Method::POST) => generic::upsert(&server, &rights, call).await?,
         (Place::Generic, Method::PATCH) => generic::patch(&server, &rights, call).await?,
+        (Place::Type(entity_type), Method::GET) => {
+            scroll::of_type(&server, &rights, &call, &entity_type).await?
+        }
+        (Place::Scroll(entity_type), Method::POST) => {
+            scroll::across_types(&server, &rights, &call, entity_type).await?
+        }
         (Place::Type(_), Method::POST) => batch::upsert(&server, call).await?,
         (Place::Type(_), Method::PATCH) => batch::patch(&server, call).await?,
         (Place::BatchGet { generic: true }, Method::POST) => generic::get(&server, &rights, &call).await?,
@@ -202,6 +213,8 @@ mod tests {
     fn a_path_names_a_type_an_entity_or_an_aspect() {
         assert_eq!(at("dataset"), Some(Place::Type("dataset".into())));
         assert_eq!(at("generic"), Some(Place::Generic));
+        assert_eq!(at("scroll"), Some(Place::Scroll(None)));
+        assert_eq!(at("tag/scroll"), Some(Place::Scroll(Some("tag".into()))));
         assert_eq!(at("dataset/batchGet"), Some(Place::BatchGet { generic: false }));
         assert_eq!(at("generic/batchGet"), Some(Place::BatchGet { generic: true }));
         assert_eq!(at(""), None);

@@ -42,6 +42,10 @@ impl Document {
         Self { urn: urn.to_string(), entity_type: urn.entity_type().to_owned(), aspects: aspects.collect() }
     }
 
+    pub(super) fn urn(&self) -> &str {
+        &self.urn
+    }
+
     /// The values of a field, as text.
     pub(super) fn values(&self, field: &str) -> Vec<String> {
         match field {

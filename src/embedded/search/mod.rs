@@ -5,7 +5,9 @@
 
 mod document;
 mod filter;
+mod order;
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use rusqlite::Connection;
@@ -16,6 +18,7 @@ use crate::metadata::Urn;
 use document::Document;
 
 pub(super) use filter::{Condition, Conjunction, Criterion, Filter};
+pub(super) use order::{Order, Place, Slice};
 
 /// The types that are found only where they are asked for by name, as in GMS, start so.
 const INTERNAL: &str = "dataHub";
@@ -33,6 +36,8 @@ pub(super) struct Search {
     pub(super) filter: Filter,
     /// Without it soft-deleted entities are left out, unless the filter is about them.
     pub(super) soft_deleted_too: bool,
+    /// Finds only what belongs to that part.
+    pub(super) slice: Option<Slice>,
 }
 
 /// A part of what was found.
@@ -43,6 +48,16 @@ pub(super) struct Page {
     pub(super) total: usize,
     /// Whether there are more behind these.
     pub(super) more: bool,
+}
+
+/// A part of what was found, in an order that was asked for.
+#[derive(Debug)]
+pub(super) struct Sorted {
+    pub(super) urns: Vec<String>,
+    /// How many were found in all.
+    pub(super) total: usize,
+    /// Where the next part begins; `None` where there are no more.
+    pub(super) next: Option<Place>,
 }
 
 impl Search {
@@ -75,18 +90,51 @@ impl Search {
         Ok(cut(&found, start..start.saturating_add(count)))
     }
 
+    /// The part after a place, in this order.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(super) fn ordered(
+        &self,
+        connection: &Connection,
+        order: &[Order],
+        after: Option<&Place>,
+        count: usize,
+    ) -> Result<Sorted, rusqlite::Error> {
+        let by_urn = order.iter().all(|order| order.field == "urn");
+        let mut places = Vec::new();
+        for text in self.found(connection)? {
+            let Ok(urn) = Urn::parse(&text) else { continue };
+            let stored = if by_urn { Vec::new() } else { read::entity(connection, &text)? };
+            places.push(Place::of(&Document::new(&urn, stored), order));
+        }
+        places.sort_by(|one, other| one.compare(other, order));
+        let start = after.map_or(0, |after| {
+            places.partition_point(|place| place.compare(after, order) != Ordering::Greater)
+        });
+        let end = start.saturating_add(count).min(places.len());
+        let part = places.get(start..end).unwrap_or_default();
+        Ok(Sorted {
+            urns: part.iter().map(|place| place.urn().to_owned()).collect(),
+            total: places.len(),
+            next: part.last().filter(|_| end < places.len()).cloned(),
+        })
+    }
+
     fn found(&self, connection: &Connection) -> Result<Vec<String>, rusqlite::Error> {
         let mut statement =
             connection.prepare_cached("SELECT DISTINCT urn FROM aspect WHERE version = 0 ORDER BY urn")?;
         let mut rows = statement.query([])?;
-        let types: Vec<_> = self.types.iter().map(|name| plain(name)).collect();
         let words = words(&self.text);
         let removed_too = self.soft_deleted_too || self.filter.is_about("removed");
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
             let text: String = row.get(0)?;
             let Ok(urn) = Urn::parse(&text) else { continue };
-            if !is_of(&types, urn.entity_type()) || !removed_too && read::is_removed(connection, &text)? {
+            if !is_of(&self.types, urn.entity_type())
+                || self.slice.is_some_and(|slice| !slice.has(&text))
+                || !removed_too && read::is_removed(connection, &text)?
+            {
                 continue;
             }
             if !words.is_empty() || !self.filter.is_empty() {
@@ -128,7 +176,15 @@ fn is_of(types: &[String], entity_type: &str) -> bool {
     if types.is_empty() {
         return !entity_type.starts_with(INTERNAL);
     }
-    types.contains(&plain(entity_type))
+    types.iter().any(|name| {
+        // `role` is another type than `dataHubRole`.
+        let as_gms_spells_it = name.starts_with(char::is_lowercase);
+        if as_gms_spells_it {
+            name.eq_ignore_ascii_case(entity_type)
+        } else {
+            plain(name) == plain(entity_type)
+        }
+    })
 }
 
 /// What the spellings of a type have in common: `dataHubPolicy`, `DATAHUB_POLICY` and `POLICY`.
@@ -170,9 +226,13 @@ mod tests {
     fn tokens_are_never_found_and_what_is_internal_only_by_name() {
         assert!(is_of(&[], "dataset"));
         assert!(!is_of(&[], "dataHubPolicy"));
-        assert!(is_of(&[plain("DATAHUB_POLICY")], "dataHubPolicy"));
-        assert!(!is_of(&[plain(NEVER_FOUND)], NEVER_FOUND));
-        assert!(!is_of(&[plain("DATASET")], "chart"));
+        assert!(
+            is_of(&["DATAHUB_POLICY".into()], "dataHubPolicy")
+                && is_of(&["dataHubRole".into()], "dataHubRole")
+        );
+        assert!(!is_of(&["role".into()], "dataHubRole") && is_of(&["ROLE".into()], "role"));
+        assert!(!is_of(&[NEVER_FOUND.into()], NEVER_FOUND));
+        assert!(!is_of(&["DATASET".into()], "chart"));
     }
 
     #[test]

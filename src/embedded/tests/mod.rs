@@ -18,6 +18,7 @@ mod recorded;
 mod references;
 mod running;
 mod runs;
+mod scroll;
 mod search;
 mod seeding;
 mod silent_drops;
