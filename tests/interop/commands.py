@@ -9,11 +9,16 @@ from embedded import PROGRAM, Gms
 
 
 class CommandLine(unittest.TestCase):
+    seed: dict[str, Any] | None = None
+
     def setUp(self) -> None:
-        self.gms = self.enterContext(Gms())
+        self.gms = self.enterContext(Gms(self.seed))
+        self.log_in(self.gms.url, self.gms.token)
+
+    def log_in(self, server: str, token: str) -> None:
+        """Has both clients talk to this server with this token."""
         # JSON is YAML too.
-        settings = {"gms": {"server": self.gms.url, "token": self.gms.token}}
-        (self.gms.home / ".datahubenv").write_text(json.dumps(settings))
+        (self.gms.home / ".datahubenv").write_text(json.dumps({"gms": {"server": server, "token": token}}))
 
     def datahub(self, *arguments: str) -> str:
         return self.gms.run(DATAHUB, *arguments).stdout

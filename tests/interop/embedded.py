@@ -46,15 +46,25 @@ def comparable(system_metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 class Gms:
-    """`datahub-emit gms serve` on a free port, with a token of the user `datahub`. A context manager."""
+    """`datahub-emit gms serve` on a free port, with a token of the user `datahub`. A context manager.
+
+    A seed gives it users, policies and tokens beside that."""
+
+    def __init__(self, seed: dict[str, Any] | None = None) -> None:
+        self._seed = seed
 
     def __enter__(self) -> "Gms":
         self._directory = tempfile.TemporaryDirectory(prefix="datahub-emit-interop-")
         self.home = Path(self._directory.name)
         self.data = self.home / "gms.sqlite"
         self._errors = (self.home / "gms.log").open("w+")
+        arguments = ["--listen", "127.0.0.1:0", "--data", str(self.data)]
+        if self._seed:
+            users = [{"name": "datahub", "password": "datahub"}, *self._seed.get("users", [])]
+            (self.home / "seed.json").write_text(json.dumps(self._seed | {"users": users}))
+            arguments += ["--seed", str(self.home / "seed.json")]
         self._process = subprocess.Popen(
-            [PROGRAM, "gms", "serve", "--listen", "127.0.0.1:0", "--data", str(self.data)],
+            [PROGRAM, "gms", "serve", *arguments],
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,

@@ -1,4 +1,7 @@
 //! References from one entity to another: finding them, and taking them away (`DeleteEntityService`).
+//!
+//! GMS also looks for a form on the entities that have it, and for a structured property in the prompts of forms; these
+//! are no relationships of the model, and stay here.
 
 mod relationships;
 
@@ -34,7 +37,7 @@ pub(super) fn relationships(references: &[Reference]) -> usize {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub(super) fn find(connection: &Connection, urn: &str) -> Result<Vec<Reference>, Failure> {
+pub(super) fn find(connection: &Connection, urn: &str) -> Result<Vec<Reference>, rusqlite::Error> {
     // What is stored may have escapes instead of other characters, so only these can be looked for in the text.
     let plain = urn.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'/'));
     let mut statement = connection.prepare_cached(

@@ -150,22 +150,22 @@ async fn delete_references(
 ) -> Result<Value, Failure> {
     let urn = change::checked_urn(&request.urn)?;
     rights.check(Operation::Delete, &urn, |_| format!("User is unauthorized to delete entity {urn}")).await?;
-    // GMS does this as itself, whoever has asked.
-    let stamp = Stamp { actor: user::urn(SYSTEM_ACTOR), time: tokens::milliseconds(SystemTime::now()) };
-    let dry_run = request.dry_run.unwrap_or(false);
-    let found = server
-        .store
-        .write(move |connection| {
-            let found = references::find(connection, urn.as_str())?;
-            if !dry_run {
+    let found = if request.dry_run.unwrap_or(false) {
+        server.store.read(move |connection| references::find(connection, urn.as_str())).await?
+    } else {
+        // GMS does this as itself, whoever has asked.
+        let stamp = Stamp { actor: user::urn(SYSTEM_ACTOR), time: tokens::milliseconds(SystemTime::now()) };
+        let taken = server
+            .store
+            .write(move |connection| {
+                let found = references::find(connection, urn.as_str())?;
                 references::remove(connection, &found, urn.as_str(), &stamp)?;
-            }
-            Ok(found)
-        })
-        .await?;
-    if !dry_run && !found.is_empty() {
+                Ok(found)
+            })
+            .await?;
         server.access_may_have_changed();
-    }
+        taken
+    };
     let related: Vec<_> = found
         .iter()
         .take(SAMPLE)
