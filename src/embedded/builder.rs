@@ -48,6 +48,7 @@ impl Builder {
                 header_timeout: HEADER_TIMEOUT,
                 version: VERSION.to_owned(),
                 silent_drops: false,
+                registries: Vec::new(),
                 seed: Seed::default(),
             },
             seed_file: None,
@@ -191,10 +192,10 @@ impl Builder {
     ///
     /// ```yaml
     /// users:
-    ///   - {name: loader, password: "loader's", privileges: [EDIT_ENTITY]}
+    ///   - {name: loader, password: "loader's", privileges: [EDIT_ENTITY], groups: [loaders]}
     /// policies:
     ///   - name: admins of tokens
-    ///     actors: {users: [loader]}          # or {allUsers: true}
+    ///     actors: {users: [loader], groups: [admins]}   # or allUsers, allGroups, resourceOwners: true
     ///     privileges: [MANAGE_ACCESS_TOKENS]
     ///     resources: {types: [dataset], urns: ["urn:li:dataset:*"]}   # without: everything
     /// tokens:
@@ -244,8 +245,8 @@ impl Builder {
         self
     }
 
-    /// How long a client may take for the head of a request, 30 seconds by default. A connection without a request is
-    /// closed after it, too.
+    /// How long a client may take for the head of a request, and between two pieces of its body; 30 seconds by default.
+    /// A connection without a request is closed after it, too.
     #[must_use]
     pub fn header_timeout(mut self, timeout: Duration) -> Self {
         self.settings.header_timeout = timeout;
@@ -260,21 +261,37 @@ impl Builder {
         self
     }
 
-    /// Whether Rest.li answers 200 to what GMS cannot build a proposal of, and writes nothing of it: a URN of more than
-    /// 512 URL-encoded bytes, with white space at its ends, with `␟` in it or with a key that is not its entity's, and a
-    /// content type other than JSON (`AspectsBatchImpl`). GMS does that; by default this one says 422, which serves a test
-    /// better. OpenAPI refuses them either way.
+    /// Whether what GMS drops without a word is dropped here as well. Rest.li answers 200 to what it cannot build a
+    /// proposal of, and writes nothing of it: a URN of more than 512 URL-encoded bytes, with white space at its ends, with
+    /// `␟` in it or with a key that is not its entity's, and a content type other than JSON (`AspectsBatchImpl`). OpenAPI
+    /// leaves an aspect out that its entity type does not have (`EntityController.toMCPBatch`). By default both are
+    /// refused, with 422 and 400, as newer GMS do, which serves a test better.
     #[must_use]
     pub fn silent_drops(mut self, on: bool) -> Self {
         self.settings.silent_drops = on;
         self
     }
 
+    /// Adds a model of one's own to DataHub's standard one, from a YAML file in the form of DataHub's
+    /// `entity-registry.yml`: further aspects of an entity type, or further types. What no registry has is refused, as
+    /// GMS refuses it; several files may be given.
+    ///
+    /// ```yaml
+    /// entities:
+    ///   - name: dataset
+    ///     aspects: [customDataQualityRules]
+    /// ```
+    #[must_use]
+    pub fn entity_registry(mut self, path: impl Into<PathBuf>) -> Self {
+        self.settings.registries.push(path.into());
+        self
+    }
+
     /// Starts the server, and returns when it answers.
     ///
     /// # Errors
-    /// [`ErrorKind::Input`] when an address cannot be listened on, or a user, a policy, the seed file or the fault file
-    /// is not what it has to be, [`ErrorKind::Disk`] when the data file or a token's file cannot be used, [`ErrorKind::Internal`] when
+    /// [`ErrorKind::Input`] when an address cannot be listened on, or a user, a policy, the seed file, the fault file or
+    /// an entity registry is not what it has to be, [`ErrorKind::Disk`] when the data file or a token's file cannot be used, [`ErrorKind::Internal`] when
     /// there are no threads to be had.
     pub async fn start(self) -> Result<Gms, Error> {
         let Self { data, mut settings, seed_file, seed, fault_file } = self;

@@ -18,7 +18,7 @@ const MAX_ENCODED_URN: usize = 512;
 const RESERVED: char = '␟';
 
 /// The header of a proposal (not of HTTP) that makes it count on a version.
-const IF_VERSION_MATCH: &str = "If-Version-Match";
+pub(super) const IF_VERSION_MATCH: &str = "If-Version-Match";
 
 /// The change types (`ChangeType.pdl`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

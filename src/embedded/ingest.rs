@@ -65,7 +65,10 @@ impl Server {
             kept.truncate(kept.len() / 2);
         }
         let touches_access = kept.iter().any(|(_, change)| {
-            matches!(change.urn.entity_type(), "corpuser" | "dataHubPolicy" | tokens::ENTITY_TYPE)
+            matches!(
+                change.urn.entity_type(),
+                "corpuser" | "corpGroup" | "dataHubPolicy" | tokens::ENTITY_TYPE
+            )
         });
         let result = self
             .store

@@ -38,6 +38,7 @@ mod failure;
 mod faults;
 mod frontend;
 mod graphql;
+mod group;
 mod ingest;
 mod keys;
 mod model;
@@ -46,9 +47,12 @@ mod password;
 mod patch;
 mod proposal;
 mod record;
+mod references;
 mod refusal;
+mod registry;
 mod restli;
 mod routes;
+mod search;
 mod seed;
 mod server;
 mod snapshot;
@@ -77,6 +81,7 @@ use authentication::Authentication;
 use authorization::Authorization;
 use faults::Faults;
 use record::Record;
+use registry::Registry;
 use server::Order;
 use store::{Store, read};
 use trace::Traces;
@@ -116,8 +121,13 @@ struct Server {
     record: Arc<Record>,
     faults: Faults,
     traces: Traces,
-    /// Whether Rest.li leaves out what it cannot build a proposal of, and says nothing.
+    /// What may be written at all.
+    registry: Registry,
+    /// Whether Rest.li leaves out what it cannot build a proposal of, and OpenAPI what is not registered, and both say
+    /// nothing.
     silent_drops: bool,
+    /// How long a client may take between two pieces of a body.
+    body_timeout: Duration,
     /// What `/config` says.
     version: String,
 }

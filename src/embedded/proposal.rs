@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use super::change::{self, Change, Content, Operation};
 use super::failure::{Cause, Failure};
 use super::patch::Patch;
+use super::registry::Registry;
 use super::{compact, keys};
 use crate::metadata::Urn;
 
@@ -98,13 +99,13 @@ impl Request<'_> {
     }
 
     /// The changes. With `silent` what GMS cannot build a proposal of is left out, as GMS does (`AspectsBatchImpl`:
-    /// "Invalid proposal, skipping and proceeding with batch").
+    /// "Invalid proposal, skipping and proceeding with batch"); what is not registered is refused even then.
     ///
     /// # Errors
     /// With the answer that GMS gives: see [`change`]. One bad proposal refuses them all.
-    pub(super) fn changes(&self, silent: bool) -> Result<Vec<Change>, Failure> {
+    pub(super) fn changes(&self, registry: &Registry, silent: bool) -> Result<Vec<Change>, Failure> {
         let skipped = |failure: &Failure| silent && failure.cause() == Cause::Proposal;
-        let changes = self.proposals.iter().map(change);
+        let changes = self.proposals.iter().map(|proposal| change(proposal, registry));
         changes.filter(|change| !change.as_ref().is_err_and(skipped)).collect()
     }
 }
@@ -125,7 +126,7 @@ pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Failure
     })
 }
 
-fn change(proposal: &Proposal<'_>) -> Result<Change, Failure> {
+fn change(proposal: &Proposal<'_>, registry: &Registry) -> Result<Change, Failure> {
     for generic in [&proposal.aspect, &proposal.entity_key_aspect].into_iter().flatten() {
         one_byte_a_character(&generic.value, proposal)?;
     }
@@ -150,6 +151,7 @@ fn change(proposal: &Proposal<'_>) -> Result<Change, Failure> {
             ));
         }
     };
+    registry.check(urn.entity_type(), &aspect)?;
     let content = match (&proposal.aspect, proposal.change_type) {
         (_, Operation::Delete) => Content::Nothing,
         (None, _) => {

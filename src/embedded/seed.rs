@@ -15,7 +15,7 @@ use super::store::write::Stamp;
 use super::store::{Store, access, read};
 use super::tokens::{self, TokenType};
 use super::user::{self, User};
-use super::{SYSTEM_ACTOR, change, password};
+use super::{SYSTEM_ACTOR, change, group, password};
 use crate::{Error, ErrorKind};
 
 /// The longest seed file, and the longest token file, in bytes.
@@ -61,6 +61,7 @@ struct FileUser {
     password: Option<String>,
     #[serde(default)]
     privileges: Vec<Privilege>,
+    groups: Option<Vec<GroupName>>,
 }
 
 #[derive(Deserialize)]
@@ -79,7 +80,13 @@ struct Actors {
     #[serde(default)]
     users: Vec<UserName>,
     #[serde(default)]
+    groups: Vec<GroupName>,
+    #[serde(default)]
     all_users: bool,
+    #[serde(default)]
+    all_groups: bool,
+    #[serde(default)]
+    resource_owners: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -112,6 +119,18 @@ fn user_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Er
     Ok(name.to_owned())
 }
 
+/// A group's name, or the URN that has it.
+struct GroupName(String);
+
+impl<'de> Deserialize<'de> for GroupName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let name = text.strip_prefix(group::PREFIX).unwrap_or(&text);
+        group::check_name(name).map_err(D::Error::custom)?;
+        Ok(Self(name.to_owned()))
+    }
+}
+
 fn check_name(name: &str) -> Result<(), String> {
     change::checked_urn(&user::urn(name))
         .map(drop)
@@ -121,6 +140,7 @@ fn check_name(name: &str) -> Result<(), String> {
 impl From<File> for Seed {
     fn from(file: File) -> Self {
         let privileges = |list: Vec<Privilege>| list.into_iter().map(|Privilege(name)| name).collect();
+        let groups = |list: Vec<GroupName>| list.into_iter().map(|GroupName(name)| name).collect();
         Self {
             users: file
                 .users
@@ -129,6 +149,7 @@ impl From<File> for Seed {
                     name: user.name,
                     password: user.password,
                     privileges: privileges(user.privileges),
+                    groups: user.groups.map(groups),
                 })
                 .collect(),
             policies: file
@@ -137,7 +158,10 @@ impl From<File> for Seed {
                 .map(|policy| Policy {
                     name: policy.name,
                     users: policy.actors.users.into_iter().map(|UserName(name)| name).collect(),
+                    groups: groups(policy.actors.groups),
                     all_users: policy.actors.all_users,
+                    all_groups: policy.actors.all_groups,
+                    resource_owners: policy.actors.resource_owners,
                     privileges: privileges(policy.privileges),
                     types: policy.resources.types,
                     urns: policy.resources.urns,
@@ -185,6 +209,9 @@ impl Seed {
         let mut all_policies = Vec::new();
         for user in &users {
             check_name(&user.name).map_err(input)?;
+            for name in user.groups.iter().flatten() {
+                group::check_name(name).map_err(input)?;
+            }
             if let Some(password) = &user.password {
                 let hash = password::hash(password)
                     .map_err(|error| Error::new(error.kind(), format!("user {}: {error}", user.name)))?;
@@ -201,6 +228,9 @@ impl Seed {
                     Stamp { actor: user::urn(SYSTEM_ACTOR), time: tokens::milliseconds(SystemTime::now()) };
                 for user in &users {
                     user::ensure(connection, &user.name, &stamp)?;
+                    if let Some(groups) = &user.groups {
+                        group::set_groups_of(connection, &user.name, groups, &stamp)?;
+                    }
                 }
                 for (urn, hash) in &hashes {
                     access::set_password(connection, urn, hash)?;

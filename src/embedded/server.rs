@@ -1,6 +1,7 @@
 //! The thread and runtime of the server: it listens, serves each connection, and stops in good order.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -21,6 +22,7 @@ use super::authentication::{self, Authentication};
 use super::authorization::Authorization;
 use super::faults::{Faults, Reset, SlowHead};
 use super::record::Record;
+use super::registry::Registry;
 use super::seed::Seed;
 use super::socket::{Grip, Socket};
 use super::store::write::Stamp;
@@ -48,10 +50,13 @@ pub(super) struct Settings {
     pub(super) frontend: Option<FrontendSettings>,
     pub(super) authentication: authentication::Policy,
     pub(super) rest_authorization: bool,
-    /// How long a client may take for the head of a request; a connection without a request is closed after it, too.
+    /// How long a client may take for the head of a request, and between two pieces of its body; a connection without a
+    /// request is closed after it, too.
     pub(super) header_timeout: Duration,
     pub(super) version: String,
     pub(super) silent_drops: bool,
+    /// Files with models that are added to the standard one.
+    pub(super) registries: Vec<PathBuf>,
     pub(super) seed: Seed,
 }
 
@@ -139,6 +144,10 @@ fn runtime() -> Result<Runtime, Error> {
 }
 
 async fn start(settings: &Settings, runtime: &Runtime) -> Result<Started, Error> {
+    let mut registry = Registry::standard()?;
+    for path in &settings.registries {
+        registry.add_file(path)?;
+    }
     let (listener, address) = listen(settings.listen).await?;
     let frontend = match &settings.frontend {
         None => None,
@@ -175,7 +184,9 @@ async fn start(settings: &Settings, runtime: &Runtime) -> Result<Started, Error>
         record: Arc::new(Record::default()),
         faults: Faults::default(),
         traces: Traces::default(),
+        registry,
         silent_drops: settings.silent_drops,
+        body_timeout: settings.header_timeout,
         version: settings.version.clone(),
     });
     let (frontend, frontend_address) = frontend.unzip();

@@ -14,7 +14,8 @@ pub(super) const ADMINISTRATOR: &str = "datahub";
 /// A user exists if this aspect does.
 pub(super) const KEY_ASPECT: &str = "corpUserKey";
 
-const PREFIX: &str = "urn:li:corpuser:";
+/// What the URN of a user starts with.
+pub(super) const PREFIX: &str = "urn:li:corpuser:";
 
 /// A user who is to be set up: a name, and what he may do beside looking at everything.
 ///
@@ -29,12 +30,14 @@ pub struct User {
     pub(super) name: String,
     pub(super) password: Option<String>,
     pub(super) privileges: Vec<String>,
+    /// `None` leaves him in the groups in which he is.
+    pub(super) groups: Option<Vec<String>>,
 }
 
 impl User {
     /// A user of that name (`jdoe`, not a URN), who cannot log in.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), password: None, privileges: Vec::new() }
+        Self { name: name.into(), password: None, privileges: Vec::new(), groups: None }
     }
 
     /// Lets him log in with this password, of 1 to 1,024 bytes. Only a hash of it is kept.
@@ -51,12 +54,22 @@ impl User {
         self.privileges.push(name.into());
         self
     }
+
+    /// Makes him a member of the group of that name (`admins`, not a URN), which is made where it is not there, and of
+    /// others that are named so; of no other group into which he was put in this way. What he may do as a member says a
+    /// [`Policy`].
+    #[must_use]
+    pub fn group(mut self, name: impl Into<String>) -> Self {
+        self.groups.get_or_insert_default().push(name.into());
+        self
+    }
 }
 
 impl std::fmt::Debug for User {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut user = f.debug_struct("User");
-        user.field("name", &self.name).field("privileges", &self.privileges).finish_non_exhaustive()
+        user.field("name", &self.name).field("privileges", &self.privileges).field("groups", &self.groups);
+        user.finish_non_exhaustive()
     }
 }
 

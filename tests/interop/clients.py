@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
+from datahub.ingestion.graph.client import DataHubGraph
+from datahub.ingestion.graph.config import DatahubClientConfig
+
 from embedded import PROGRAM, ROOT, Gms
 
 DATAHUB = str(Path(sys.executable).with_name("datahub"))
@@ -28,6 +31,11 @@ EVERYTHING = files("01", "02", "03", "04", "05", "06")
 def records(of: list[Path]) -> Iterator[dict[str, Any]]:
     for file in of:
         yield from json.loads(file.read_text(encoding="utf-8"))
+
+
+def graph(gms: Gms, **settings: Any) -> DataHubGraph:
+    """The Python client in this process."""
+    return DataHubGraph(DatahubClientConfig(server=gms.url, token=gms.token, **settings))
 
 
 @dataclass(frozen=True)

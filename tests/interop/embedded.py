@@ -46,15 +46,25 @@ def comparable(system_metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 class Gms:
-    """`datahub-emit gms serve` on a free port, with a token of the user `datahub`. A context manager."""
+    """`datahub-emit gms serve` on a free port, with a token of the user `datahub`. A context manager.
+
+    A seed gives it users, policies and tokens beside that."""
+
+    def __init__(self, seed: dict[str, Any] | None = None) -> None:
+        self._seed = seed
 
     def __enter__(self) -> "Gms":
         self._directory = tempfile.TemporaryDirectory(prefix="datahub-emit-interop-")
         self.home = Path(self._directory.name)
         self.data = self.home / "gms.sqlite"
         self._errors = (self.home / "gms.log").open("w+")
+        arguments = ["--listen", "127.0.0.1:0", "--data", str(self.data)]
+        if self._seed:
+            users = [{"name": "datahub", "password": "datahub"}, *self._seed.get("users", [])]
+            (self.home / "seed.json").write_text(json.dumps(self._seed | {"users": users}))
+            arguments += ["--seed", str(self.home / "seed.json")]
         self._process = subprocess.Popen(
-            [PROGRAM, "gms", "serve", "--listen", "127.0.0.1:0", "--data", str(self.data)],
+            [PROGRAM, "gms", "serve", *arguments],
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
@@ -62,7 +72,8 @@ class Gms:
             cwd=ROOT,
         )
         try:
-            self.url = self._ready()["gms"].rstrip("/")
+            ready = self._ready()
+            self.url, self.frontend = ready["gms"].rstrip("/"), ready["frontend"].rstrip("/")
             created = self.run(PROGRAM, "gms", "token", "create", "--data", str(self.data), "--actor", "datahub")
             self.token = created.stdout.strip()
             if not self.token:
@@ -99,16 +110,20 @@ class Gms:
             raise AssertionError(f"`gms serve` ended before it was ready: {self._errors.read()}")
         return json.loads(line)
 
-    def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Runs a command that must succeed."""
-        done = subprocess.run(
+    def start(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Runs a command to its end."""
+        return subprocess.run(
             command,
             capture_output=True,
             text=True,
             env=environment(self.home) | variables,
-            cwd=ROOT,
+            cwd=self.home,
             timeout=DEADLINE_SECONDS,
         )
+
+    def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Runs a command that must succeed."""
+        done = self.start(*command, **variables)
         if done.returncode != 0:
             shown = " ".join(command)
             raise AssertionError(f"{shown}\nexit code {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
@@ -130,6 +145,10 @@ class Gms:
                 for urn, aspect, which, value, system in [*aspects, *series]
                 if urn not in self._own
             }
+
+    def requests(self) -> list[dict[str, Any]]:
+        """The requests that arrived, in their order."""
+        return self.get("/requests")
 
     def get(self, path: str, token: str | None = None) -> Any:
         """GET, with the server's own token unless another is given."""

@@ -6,8 +6,6 @@ from typing import Any, Iterator
 
 from datahub.emitter.mce_builder import make_dataset_urn
 from datahub.emitter.serialization_helper import pre_json_transform
-from datahub.ingestion.graph.client import DataHubGraph
-from datahub.ingestion.graph.config import DatahubClientConfig
 from datahub.metadata.schema_classes import (
     ASPECT_NAME_MAP,
     AuditStampClass,
@@ -26,16 +24,12 @@ from datahub.metadata.schema_classes import (
 )
 from datahub.specific.dataset import DatasetPatchBuilder
 
-from clients import DELIVERIES, WAITING, Delivery, at_once, files, ingest_with_emit, ingest_with_python
+from clients import DELIVERIES, WAITING, Delivery, at_once, files, graph, ingest_with_emit, ingest_with_python
 from embedded import Gms
 
 POOLS = make_dataset_urn("postgres", "lido.pools")
 TICKETS = make_dataset_urn("postgres", "lido.tickets")
 KEEPER = "urn:li:corpuser:lido.keeper"
-
-
-def graph(gms: Gms, **settings: Any) -> DataHubGraph:
-    return DataHubGraph(DatahubClientConfig(server=gms.url, token=gms.token, **settings))
 
 
 def both_endpoints() -> Iterator[dict[str, Any]]:
@@ -90,6 +84,34 @@ class Reading(unittest.TestCase):
                     with self.subTest(urn=urn, aspect=aspect):
                         read = client.get_aspect(urn, ASPECT_NAME_MAP[aspect])
                         self.assertEqual(expected, pre_json_transform(read.to_obj()))
+
+
+class Scrolling(unittest.TestCase):
+    def test_entities_page_by_page(self) -> None:
+        with Gms() as gms:
+            ingest_with_emit(gms, files("01")[-1:], Delivery("ASYNC_BATCH", "RESTLI"))
+            with graph(gms) as client:
+                found: dict[str, Any] = {}
+                place = None
+                while True:
+                    page = client.scroll_entities(
+                        entity_names=["dataset", "tag"], aspects=[], count=2, scroll_id=place,
+                        sort_criteria=[{"field": "urn", "order": "DESCENDING"}], with_system_metadata=True,
+                    )
+                    self.assertLessEqual(len(page.entities), 2)
+                    found.update(page.entities)
+                    place = page.scroll_id
+                    if place is None:
+                        break
+                self.assertEqual(page.total_count, len(found))
+                self.assertEqual(sorted(found, reverse=True), list(found))
+                properties, metadata = found[POOLS]["datasetProperties"]
+                self.assertEqual("klein", properties.customProperties["größe"])
+                self.assertIsNotNone(metadata)
+
+                clause = [{"field": "customProperties", "condition": "EQUAL", "values": ["größe=klein"]}]
+                named = client.scroll_entities(entity_names=["dataset"], filter=[{"and": clause}])
+                self.assertEqual({POOLS: {}}, named.entities)
 
 
 class Deleting(unittest.TestCase):

@@ -98,6 +98,29 @@ fn silent_drops_are_asked_for() {
 }
 
 #[test]
+fn a_model_of_ones_own_comes_from_a_file() {
+    let sandbox = Sandbox::new();
+    sandbox.write("seed.yml", "tokens: [{name: a, actor: datahub, out: token}]\n");
+    sandbox.write("model.yml", "entities: [{name: tag, aspects: [rules]}]\n");
+    let body = json!([{"urn": "urn:li:tag:x", "rules": {"value": {}}}]).to_string();
+    for (arguments, expected) in [(&[][..], 400), (&["--entity-registry", "model.yml"], 200)] {
+        let all = [&["--data", ":memory:", "--seed", "seed.yml"], arguments].concat();
+        let serving = Serving::start(&sandbox, &all);
+        let token = std::fs::read_to_string(sandbox.path("token")).unwrap();
+        let authorization = format!("Authorization: Bearer {}\r\n", token.trim());
+        let (status, said) =
+            send(serving.gms(), "POST /openapi/v3/entity/tag?async=false", &authorization, &body);
+        assert_eq!(status, expected, "{said}");
+        assert_eq!(said.contains("Unknown aspect rules for entity tag"), expected == 400, "{said}");
+    }
+    sandbox.write("broken.yml", "entities: [{aspects: [rules]}]\n");
+    let arguments =
+        ["gms", "serve", "--listen", "127.0.0.1:0", "--data", ":memory:", "--entity-registry", "broken.yml"];
+    let ran = sandbox.run(&arguments).ends_with(2);
+    assert!(ran.stderr.contains("broken.yml") && ran.stderr.contains("name"), "{}", ran.stderr);
+}
+
+#[test]
 fn a_mistake_in_a_seed_ends_it_before_it_serves() {
     let sandbox = Sandbox::new();
     sandbox.write("seed.yml", "users:\n- name: x\n  privileges: [EDIT_ENTITIES]\n");
@@ -174,6 +197,22 @@ fn users_policies_and_tokens_are_changed_while_it_runs() {
     run(&["policy", "remove", "tags"]).ends_with(0);
     becomes(403, "a1");
     run(&["policy", "remove", "tags"]).ends_with(1);
+    run(&["user", "add", "loader", "--group", "loaders"]).ends_with(0);
+    run(&["policy", "add", "tags", "--group", "loaders", "--privilege", "EDIT_ENTITY"]).ends_with(0);
+    becomes(200, "a1");
+    let policies = lines(run(&["policy", "list"]));
+    let tags = policies.iter().find(|policy| policy["name"] == "tags").unwrap();
+    let actors = json!({
+        "users": [], "groups": ["loaders"], "allUsers": false, "allGroups": false, "resourceOwners": false,
+    });
+    assert_eq!(tags["actors"], actors);
+    run(&["user", "add", "loader", "--group", "others"]).ends_with(0);
+    becomes(403, "a1");
+    run(&["policy", "add", "tags", "--all-groups", "--resource-owners", "--privilege", "EDIT_ENTITY"])
+        .ends_with(0);
+    becomes(200, "a1");
+    run(&["policy", "remove", "tags"]).ends_with(0);
+    run(&["policy", "add", "tags", "--privilege", "EDIT_ENTITY"]).ends_with(2);
     let tokens = lines(run(&["token", "list"]));
     assert_eq!((tokens.len(), &tokens[0]["name"]), (1, &json!("nightly")));
     let id = tokens[0]["id"].as_str().unwrap();

@@ -1,6 +1,6 @@
 //! `datahub-emit gms policy`.
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 
 use super::Data;
 
@@ -21,6 +21,12 @@ enum PolicyCommand {
 }
 
 #[derive(Debug, Args)]
+#[command(group(
+    ArgGroup::new("actors")
+        .args(["users", "groups", "all_users", "all_groups", "resource_owners"])
+        .required(true)
+        .multiple(true)
+))]
 #[command(after_help = "\
 Example:
   datahub-emit gms policy add hive --user loader --privilege EDIT_ENTITY --urn 'urn:li:dataset:(urn:li:dataPlatform:hive,*'")]
@@ -30,11 +36,20 @@ struct Add {
     /// What the policy is called.
     name: String,
     /// For whom it holds; several times for several.
-    #[arg(long = "user", value_name = "NAME", required_unless_present = "all_users")]
+    #[arg(long = "user", value_name = "NAME")]
     users: Vec<String>,
+    /// For the members of which group it holds; several times for several.
+    #[arg(long = "group", value_name = "NAME")]
+    groups: Vec<String>,
     /// It holds for every user.
     #[arg(long)]
     all_users: bool,
+    /// It holds for the members of every group.
+    #[arg(long)]
+    all_groups: bool,
+    /// It holds for the owners of an entity, on that entity.
+    #[arg(long)]
+    resource_owners: bool,
     /// What it allows, by DataHub's name for it, for example `EDIT_ENTITY`; several times for several.
     #[arg(long = "privilege", value_name = "PRIVILEGE", required = true)]
     privileges: Vec<String>,
@@ -88,12 +103,30 @@ mod with {
 
     impl Add {
         async fn run(self) -> Result<Exit, Error> {
-            let Self { data, name, users, all_users, privileges, types, urns } = self;
+            let Self {
+                data,
+                name,
+                users,
+                groups,
+                all_users,
+                all_groups,
+                resource_owners,
+                privileges,
+                types,
+                urns,
+            } = self;
             let mut policy = Policy::new(name);
             if all_users {
                 policy = policy.all_users();
             }
+            if all_groups {
+                policy = policy.all_groups();
+            }
+            if resource_owners {
+                policy = policy.resource_owners();
+            }
             policy = users.into_iter().fold(policy, Policy::user);
+            policy = groups.into_iter().fold(policy, Policy::group);
             policy = privileges.into_iter().fold(policy, Policy::privilege);
             policy = types.into_iter().fold(policy, Policy::entity_type);
             policy = urns.into_iter().fold(policy, Policy::urn);
@@ -108,7 +141,13 @@ mod with {
     fn line(policy: &Policy) -> String {
         let line = json!({
             "name": policy.name(),
-            "actors": {"users": policy.users(), "allUsers": policy.is_for_all_users()},
+            "actors": {
+                "users": policy.users(),
+                "groups": policy.groups(),
+                "allUsers": policy.is_for_all_users(),
+                "allGroups": policy.is_for_all_groups(),
+                "resourceOwners": policy.is_for_resource_owners(),
+            },
             "privileges": policy.privileges(),
             "resources": {"types": policy.entity_types(), "urns": policy.urns()},
         });

@@ -51,6 +51,10 @@ pub(crate) struct Serve {
     /// Users, policies and tokens to set up first (YAML).
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
+    /// Aspects and entity types of a model of one's own, in the form of DataHub's entity-registry.yml; several times for
+    /// several. What is neither there nor in DataHub's standard model is refused.
+    #[arg(long = "entity-registry", value_name = "FILE")]
+    entity_registries: Vec<PathBuf>,
     /// What goes wrong with which requests (YAML), to see how a client takes it.
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
@@ -66,7 +70,7 @@ enum Switch {
 mod with {
     use std::net::{SocketAddr, ToSocketAddrs as _};
 
-    use datahub_emitter::embedded::Gms;
+    use datahub_emitter::embedded::{Builder, Gms};
     use datahub_emitter::{Error, ErrorKind};
 
     use super::{Serve, Switch};
@@ -105,6 +109,7 @@ mod with {
             if let Some(path) = self.seed {
                 builder = builder.seed(path);
             }
+            builder = self.entity_registries.into_iter().fold(builder, Builder::entity_registry);
             if let Some(path) = self.faults {
                 builder = builder.fault_file(path);
             }

@@ -40,6 +40,10 @@ struct Add {
     /// is `gms policy add`.
     #[arg(long = "privilege", value_name = "PRIVILEGE")]
     privileges: Vec<String>,
+    /// A group of which he is to be a member, made where it is not there; several times for several, and in place of those
+    /// into which he was put before. Without it he stays where he is.
+    #[arg(long = "group", value_name = "NAME")]
+    groups: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -97,6 +101,9 @@ mod with {
             }
             for privilege in self.privileges {
                 user = user.privilege(privilege);
+            }
+            for group in self.groups {
+                user = user.group(group);
             }
             let gms = self.data.open().await?;
             gms.set_user(user).await?;

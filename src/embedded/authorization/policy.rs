@@ -32,7 +32,10 @@ const VIEW_FOR_ALL: &str = "view-entity-page-all";
 pub struct Policy {
     pub(crate) name: String,
     pub(crate) users: Vec<String>,
+    pub(crate) groups: Vec<String>,
     pub(crate) all_users: bool,
+    pub(crate) all_groups: bool,
+    pub(crate) resource_owners: bool,
     pub(crate) privileges: Vec<String>,
     pub(crate) types: Vec<String>,
     pub(crate) urns: Vec<String>,
@@ -48,6 +51,29 @@ impl Policy {
     #[must_use]
     pub fn user(mut self, name: impl Into<String>) -> Self {
         self.users.push(name.into());
+        self
+    }
+
+    /// Holds for the members of the group of that name too, for example `admins`; also before it is there. A user is a
+    /// member by his aspects `nativeGroupMembership` and `groupMembership`.
+    #[must_use]
+    pub fn group(mut self, name: impl Into<String>) -> Self {
+        self.groups.push(name.into());
+        self
+    }
+
+    /// Holds for the members of every group, and so not for a user who is in none.
+    #[must_use]
+    pub fn all_groups(mut self) -> Self {
+        self.all_groups = true;
+        self
+    }
+
+    /// Holds for the owners of an entity, on that entity: users, and members of groups, whom its aspect `ownership`
+    /// names.
+    #[must_use]
+    pub fn resource_owners(mut self) -> Self {
+        self.resource_owners = true;
         self
     }
 
@@ -88,6 +114,21 @@ impl Policy {
     /// The names of the users for whom it holds.
     pub fn users(&self) -> &[String] {
         &self.users
+    }
+
+    /// The names of the groups for whose members it holds.
+    pub fn groups(&self) -> &[String] {
+        &self.groups
+    }
+
+    /// Whether it holds for the members of every group.
+    pub fn is_for_all_groups(&self) -> bool {
+        self.all_groups
+    }
+
+    /// Whether it holds for the owners of an entity.
+    pub fn is_for_resource_owners(&self) -> bool {
+        self.resource_owners
     }
 
     /// Whether it holds for every user.

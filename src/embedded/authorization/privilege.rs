@@ -19,6 +19,10 @@ pub(super) const GET_ENTITY: &str = "GET_ENTITY_PRIVILEGE";
 pub(super) const GET_TIMESERIES_ASPECT: &str = "GET_TIMESERIES_ASPECT_PRIVILEGE";
 pub(super) const GET_COUNTS: &str = "GET_COUNTS_PRIVILEGE";
 pub(super) const SEARCH: &str = "SEARCH_PRIVILEGE";
+/// Lets an administrator look at what concerns the server as a whole.
+pub(crate) const MANAGE_SYSTEM_OPERATIONS: &str = "MANAGE_SYSTEM_OPERATIONS";
+/// Lets an administrator restore indices.
+pub(crate) const RESTORE_INDICES: &str = "RESTORE_INDICES_PRIVILEGE";
 
 /// What is asked of the platform as a whole.
 const PLATFORM: &[&str] = &[
@@ -57,10 +61,10 @@ const PLATFORM: &[&str] = &[
     "MANAGE_FEATURES",
     "MANAGE_HOME_PAGE_TEMPLATES",
     "MANAGE_SERVICE_ACCOUNTS",
-    "MANAGE_SYSTEM_OPERATIONS",
+    MANAGE_SYSTEM_OPERATIONS,
     "CREATE_LOGICAL_MODELS",
     "GET_PLATFORM_EVENTS",
-    "RESTORE_INDICES_PRIVILEGE",
+    RESTORE_INDICES,
     "GET_TIMESERIES_INDEX_SIZES_PRIVILEGE",
     "TRUNCATE_TIMESERIES_INDEX_PRIVILEGE",
     "GET_ES_TASK_STATUS_PRIVILEGE",

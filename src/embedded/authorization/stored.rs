@@ -3,10 +3,11 @@
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
+use super::actor::{self, Asker, ByOwnership};
 use super::policy::{ENTITY_TYPE, INFO_ASPECT, Policy};
 use super::privilege;
 use crate::embedded::store::{access, read};
-use crate::embedded::user;
+use crate::embedded::{group, user};
 
 /// `DataHubPolicyInfo.pdl`, as far as it is understood here. What is not understood never allows anything.
 #[derive(Debug, Serialize, Deserialize)]
@@ -30,14 +31,20 @@ pub(super) struct Info {
     editable: bool,
 }
 
-/// `DataHubActorFilter.pdl`. Groups, roles and owners are not known here.
+/// `DataHubActorFilter.pdl`
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Actors {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     users: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    groups: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    roles: Option<Vec<String>>,
     #[serde(default)]
     resource_owners: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    resource_owners_types: Option<Vec<String>>,
     #[serde(default)]
     all_users: bool,
     #[serde(default)]
@@ -103,7 +110,11 @@ impl Info {
             privileges: policy.privileges.clone(),
             actors: Actors {
                 users: Some(policy.users.iter().map(|name| user::urn(name)).collect()),
+                groups: (!policy.groups.is_empty())
+                    .then(|| policy.groups.iter().map(|name| group::urn(name)).collect()),
+                resource_owners: policy.resource_owners,
                 all_users: policy.all_users,
+                all_groups: policy.all_groups,
                 ..Actors::default()
             },
             editable: true,
@@ -116,16 +127,33 @@ impl Info {
 pub(super) struct Stored(Info);
 
 impl Stored {
-    /// Whether it allows the user something.
-    pub(super) fn is_for(&self, user_urn: &str) -> bool {
+    /// Whether it allows the caller something, whatever he owns: by his name, as a member of a group, or in a role
+    /// (`PolicyEngine.isActorMatch`).
+    pub(super) fn is_for(&self, asker: &Asker) -> bool {
         let Info { state, actors, .. } = &self.0;
-        state == "ACTIVE" && (actors.all_users || actors.users.iter().flatten().any(|user| user == user_urn))
+        let named = |urns: &Option<Vec<String>>, wanted: &str| urns.iter().flatten().any(|urn| urn == wanted);
+        state == "ACTIVE"
+            && (actors.all_users
+                || named(&actors.users, &asker.user)
+                || actors.all_groups && !asker.groups.is_empty()
+                || asker.groups.iter().any(|group| named(&actors.groups, group))
+                || asker.roles.iter().any(|role| named(&actors.roles, role)))
     }
 
-    /// Whether it gives a privilege on an entity; one that is no entity's has neither type nor URN.
-    pub(super) fn gives(&self, privilege: &str, entity_type: &str, urn: &str) -> bool {
-        self.0.privileges.iter().any(|given| given == privilege)
-            && self.0.resources.as_ref().is_none_or(|resources| resources.hold(entity_type, urn))
+    /// The owners of an entity, if it allows them something.
+    pub(super) fn owners(&self) -> Option<ByOwnership<'_>> {
+        let Info { state, actors, .. } = &self.0;
+        (state == "ACTIVE" && actors.resource_owners)
+            .then_some(ByOwnership { types: actors.resource_owners_types.as_deref() })
+    }
+
+    /// Whether it gives one of these privileges on an entity; one that is no entity's has neither type nor URN. A policy
+    /// of the platform has no resources.
+    pub(super) fn gives_any(&self, privileges: &[&str], entity_type: &str, urn: &str) -> bool {
+        let Info { r#type, resources, .. } = &self.0;
+        self.0.privileges.iter().any(|given| privileges.contains(&given.as_str()))
+            && (r#type == "PLATFORM"
+                || resources.as_ref().is_none_or(|resources| resources.hold(entity_type, urn)))
     }
 
     fn policy(&self) -> Policy {
@@ -138,11 +166,16 @@ impl Stored {
                 .flat_map(|criterion| criterion.values.clone())
                 .collect()
         };
-        let name = |urn: &String| urn.strip_prefix("urn:li:corpuser:").unwrap_or(urn).to_owned();
+        let names = |urns: &Option<Vec<String>>| {
+            urns.iter().flatten().map(|urn| actor::name(urn).to_owned()).collect()
+        };
         Policy {
             name: display_name.clone(),
-            users: actors.users.iter().flatten().map(name).collect(),
+            users: names(&actors.users),
+            groups: names(&actors.groups),
             all_users: actors.all_users,
+            all_groups: actors.all_groups,
+            resource_owners: actors.resource_owners,
             privileges: privileges.clone(),
             types: values(&["TYPE", "RESOURCE_TYPE"]),
             urns: values(&["URN", "RESOURCE_URN"]),

@@ -50,7 +50,7 @@ async fn answer(State(frontend): State<Frontend>, request: Request) -> Response 
         }
         _ => true,
     };
-    let received = routes::receive(body, admitted, MAX_BODY).await;
+    let received = routes::receive(body, admitted, MAX_BODY, frontend.server.body_timeout).await;
     entry.received(received.bytes);
     let answer = match (wanted, received.content) {
         (Way::Gms(_), _) if !admitted => StatusCode::UNAUTHORIZED.into_response(),

@@ -1,9 +1,11 @@
-//! GraphQL, as far as it is about tokens and who the caller is; the names and types are those of DataHub's schema
-//! (`auth.graphql`, `app.graphql`).
+//! GraphQL, as far as it is about tokens, who the caller is, and which entities there are; the names and types are those
+//! of DataHub's schema (`auth.graphql`, `app.graphql`, `search.graphql`).
 
+mod entity_type;
 mod error;
 mod mutation;
 mod query;
+mod search;
 mod token;
 mod user;
 

@@ -4,6 +4,7 @@ use async_graphql::{Context, Object, Result, SimpleObject};
 
 use super::Caller;
 use super::error::{failed, not_found, server_error, unauthorized};
+use super::search::{self, ScrollAcrossEntitiesInput, ScrollResults};
 use super::token::{
     AccessToken, AccessTokenMetadata, GetAccessTokenInput, ListAccessTokenInput, ListAccessTokenResult,
 };
@@ -75,6 +76,14 @@ impl Query {
             total,
             tokens: page,
         })
+    }
+
+    async fn scroll_across_entities(
+        &self,
+        context: &Context<'_>,
+        input: ScrollAcrossEntitiesInput,
+    ) -> Option<Result<ScrollResults>> {
+        Some(search::scroll(context, input).await)
     }
 
     /// `GetAccessTokenMetadataResolver`

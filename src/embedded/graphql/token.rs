@@ -8,8 +8,11 @@ use async_graphql::{
 };
 
 use super::Caller;
+use super::entity_type::EntityType;
+use super::error::bad_request;
 use super::user::CorpUser;
 use crate::embedded::duration::TokenDuration;
+use crate::embedded::search::{Condition, Criterion};
 use crate::embedded::token_info::TokenInfo;
 use crate::embedded::tokens::TokenType;
 
@@ -31,12 +34,6 @@ impl ScalarType for Long {
     fn to_value(&self) -> Value {
         Value::Number(self.0.into())
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-pub(super) enum EntityType {
-    AccessToken,
-    CorpUser,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -189,6 +186,39 @@ enum FilterOperator {
 }
 
 impl FacetFilterInput {
+    /// The same as a search has it.
+    ///
+    /// # Errors
+    /// For the conditions on relatives, which need a graph.
+    pub(super) fn criterion(self) -> Result<Criterion> {
+        let condition = match self.condition.unwrap_or(FilterOperator::Equal) {
+            FilterOperator::Contain => Condition::Contain,
+            FilterOperator::Equal => Condition::Equal,
+            FilterOperator::Iequal => Condition::Iequal,
+            FilterOperator::In => Condition::In,
+            FilterOperator::Exists => Condition::Exists,
+            FilterOperator::GreaterThan => Condition::GreaterThan,
+            FilterOperator::GreaterThanOrEqualTo => Condition::GreaterThanOrEqualTo,
+            FilterOperator::LessThan => Condition::LessThan,
+            FilterOperator::LessThanOrEqualTo => Condition::LessThanOrEqualTo,
+            FilterOperator::StartWith => Condition::StartWith,
+            FilterOperator::EndWith => Condition::EndWith,
+            FilterOperator::DescendantsIncl | FilterOperator::AncestorsIncl | FilterOperator::RelatedIncl => {
+                return Err(bad_request(format!(
+                    "the embedded GMS has no graph to look for the relatives of {} in",
+                    self.field
+                )));
+            }
+        };
+        Ok(Criterion {
+            field: self.field,
+            value: None,
+            values: self.values.unwrap_or_default(),
+            condition,
+            negated: self.negated.unwrap_or(false),
+        })
+    }
+
     /// Whether only this user's tokens are found by it. GMS does not look at the condition, so that there a filter that
     /// is turned round shows the tokens of others.
     pub(super) fn is_owner(&self, urn: &str) -> bool {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_graphql::{Object, Result, SimpleObject};
 use serde_json::Value;
 
+use super::entity_type::EntityType;
 use super::error::failed;
-use super::token::EntityType;
 use crate::embedded::authorization::Rights;
 use crate::embedded::store::read;
 use crate::embedded::{Server, user};

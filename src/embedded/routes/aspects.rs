@@ -38,9 +38,9 @@ pub(super) async fn act(
         Some("getTimeseriesAspectValues") => return timeseries::values(&server, &rights, &body).await,
         action => return Err(super::unknown_action(action, RESOURCE, &uri)),
     };
-    rights.check_proposals(request.targets())?;
+    rights.check_proposals(request.targets()).await?;
     write.asynchronous = request.asynchronous;
-    let changes = request.changes(server.silent_drops)?;
+    let changes = request.changes(&server.registry, server.silent_drops)?;
     server.ingest(changes, write).await?;
     Ok(restli::success(&json!({"value": "success"})))
 }
@@ -53,7 +53,7 @@ struct Count {
 }
 
 async fn count(server: &Server, rights: &Rights, request: Count) -> Result<Response, Failure> {
-    if !rights.may(Operation::Count, "", "") {
+    if !rights.may_all(Operation::Count, "") {
         return Err(forbidden("User is unauthorized to get aspect counts."));
     }
     let Count { aspect, urn_like } = request;
@@ -74,7 +74,7 @@ pub(super) async fn show(
         aspect: Tagged<Box<RawValue>>,
     }
     let urn = super::path_urn(&uri, "/aspects/")?;
-    rights.check(Operation::Read, &urn, |_| format!("User is unauthorized to get aspect for {urn}"))?;
+    rights.check(Operation::Read, &urn, |_| format!("User is unauthorized to get aspect for {urn}")).await?;
     let name = restli::parameter(&uri, "aspect")
         .ok_or_else(|| Failure::bad_request("Parameter 'aspect' is required"))?;
     let version = restli::parameter(&uri, "version").map_or(Ok(0), |text| {

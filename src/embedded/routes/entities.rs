@@ -1,6 +1,7 @@
 //! `/entities`: snapshots, deletes, and whether something exists.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use axum::Extension;
 use axum::body::Bytes;
@@ -10,12 +11,17 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::runs;
 use crate::embedded::authorization::{Operation, Rights, forbidden};
 use crate::embedded::failure::Failure;
 use crate::embedded::ingest::Write;
 use crate::embedded::restli;
+use crate::embedded::search::{Filter, Search};
+use crate::embedded::store::write::Stamp;
 use crate::embedded::store::{read, timeseries, write};
-use crate::embedded::{Server, change, keys, model, proposal, snapshot};
+use crate::embedded::{
+    SYSTEM_ACTOR, Server, change, keys, model, proposal, references, snapshot, tokens, user,
+};
 
 pub(super) const RESOURCE: &str = "com.linkedin.metadata.resources.entity.EntityResource";
 
@@ -36,8 +42,30 @@ struct Exists {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct DeleteReferences {
     urn: String,
+    dry_run: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Find {
+    entity: String,
+    input: String,
+    start: u32,
+    count: u32,
+    filter: Option<Filter>,
+    search_flags: Option<SearchFlags>,
+    sort: Option<Value>,
+    sort_criteria: Option<Value>,
+}
+
+/// Of these only one makes a difference: the others are about an index (`SearchFlags.pdl`).
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct SearchFlags {
+    include_soft_deleted: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -58,19 +86,23 @@ pub(super) async fn act(
     let answer = match restli::parameter(&uri, "action").as_deref() {
         Some("ingest") => {
             let changes = snapshot::single(&body)?;
-            rights.check_snapshots(&changes, true)?;
+            rights.check_snapshots(&changes, true).await?;
+            server.registry.check_all(&changes)?;
             server.ingest(changes, write).await?;
             json!({})
         }
         Some("batchIngest") => {
             let changes = snapshot::batch(&body)?;
-            rights.check_snapshots(&changes, false)?;
+            rights.check_snapshots(&changes, false).await?;
+            server.registry.check_all(&changes)?;
             server.ingest(changes, write).await?;
             json!({})
         }
         Some("delete") => delete(&server, &rights, proposal::parse(&body)?).await?,
         Some("exists") => exists(&server, &rights, proposal::parse(&body)?).await?,
-        Some("deleteReferences") => delete_references(&rights, &proposal::parse(&body)?)?,
+        Some("deleteReferences") => delete_references(&server, &rights, proposal::parse(&body)?).await?,
+        Some("search") => search(&server, &rights, proposal::parse(&body)?).await?,
+        Some("deleteAll") => return runs::delete_registry(&server, &rights, &write, &body).await,
         Some("listUrns") => list(&server, &rights, proposal::parse(&body)?).await?,
         action => return Err(super::unknown_action(action, RESOURCE, &uri)),
     };
@@ -79,7 +111,9 @@ pub(super) async fn act(
 
 async fn delete(server: &Server, rights: &Rights, request: Delete) -> Result<Value, Failure> {
     let urn = change::checked_urn(&request.urn)?;
-    rights.check(Operation::Delete, &urn, |_| format!("User is unauthorized to delete entity: {urn}"))?;
+    rights
+        .check(Operation::Delete, &urn, |_| format!("User is unauthorized to delete entity: {urn}"))
+        .await?;
     let text = urn.to_string();
     let answer = match request.aspect_name {
         None => {
@@ -106,11 +140,38 @@ async fn delete(server: &Server, rights: &Rights, request: Delete) -> Result<Val
     Ok(json!({"value": answer}))
 }
 
-/// Here nothing knows who refers to whom, so no reference is ever found.
-fn delete_references(rights: &Rights, request: &DeleteReferences) -> Result<Value, Failure> {
+/// How many references an answer lists at most.
+const SAMPLE: usize = 10;
+
+async fn delete_references(
+    server: &Server,
+    rights: &Rights,
+    request: DeleteReferences,
+) -> Result<Value, Failure> {
     let urn = change::checked_urn(&request.urn)?;
-    rights.check(Operation::Delete, &urn, |_| format!("User is unauthorized to delete entity {urn}"))?;
-    Ok(json!({"value": {"total": 0, "relatedAspects": []}}))
+    rights.check(Operation::Delete, &urn, |_| format!("User is unauthorized to delete entity {urn}")).await?;
+    let found = if request.dry_run.unwrap_or(false) {
+        server.store.read(move |connection| references::find(connection, urn.as_str())).await?
+    } else {
+        // GMS does this as itself, whoever has asked.
+        let stamp = Stamp { actor: user::urn(SYSTEM_ACTOR), time: tokens::milliseconds(SystemTime::now()) };
+        let taken = server
+            .store
+            .write(move |connection| {
+                let found = references::find(connection, urn.as_str())?;
+                references::remove(connection, &found, urn.as_str(), &stamp)?;
+                Ok(found)
+            })
+            .await?;
+        server.access_may_have_changed();
+        taken
+    };
+    let related: Vec<_> = found
+        .iter()
+        .take(SAMPLE)
+        .map(|one| json!({"entity": one.entity, "aspect": one.aspect, "relationship": one.relationship}))
+        .collect();
+    Ok(json!({"value": {"total": references::relationships(&found), "relatedAspects": related}}))
 }
 
 /// GMS gives all where no `count` says otherwise; here there are at most so many at a time.
@@ -118,7 +179,7 @@ const MAX_LISTED: u32 = 10_000;
 
 async fn list(server: &Server, rights: &Rights, request: List) -> Result<Value, Failure> {
     let List { entity, start, count } = request;
-    if !rights.may(Operation::Read, &entity, "") {
+    if !rights.may_all(Operation::Read, &entity) {
         return Err(forbidden("User is unauthorized to search."));
     }
     let count = count.unwrap_or(MAX_LISTED).min(MAX_LISTED);
@@ -131,10 +192,43 @@ async fn list(server: &Server, rights: &Rights, request: List) -> Result<Value, 
     Ok(json!({"value": {"start": start, "count": urns.len(), "total": total, "entities": urns}}))
 }
 
+/// A search without facets and ranking.
+async fn search(server: &Server, rights: &Rights, request: Find) -> Result<Value, Failure> {
+    let Find { entity, input, start, count, filter, search_flags, sort, sort_criteria } = request;
+    if !rights.may_all(Operation::Read, &entity) {
+        return Err(forbidden("User is unauthorized to search."));
+    }
+    if sort.or(sort_criteria).is_some() {
+        return Err(Failure::bad_request("the embedded GMS sorts by urn: leave `sort` out"));
+    }
+    let search = Search {
+        types: vec![entity],
+        text: input,
+        filter: filter.unwrap_or_default(),
+        soft_deleted_too: search_flags.unwrap_or_default().include_soft_deleted.unwrap_or(false),
+        slice: None,
+    };
+    let (first, most) = (to_usize(start), to_usize(count.min(MAX_LISTED)));
+    let page = server.store.read(move |connection| search.part(connection, first, most)).await?;
+    let entities: Vec<_> = page.urns.iter().map(|urn| json!({"entity": urn, "matchedFields": []})).collect();
+    Ok(json!({"value": {
+        "from": start,
+        "pageSize": count,
+        "numEntities": page.total,
+        "entities": entities,
+        "metadata": {"aggregations": []},
+    }}))
+}
+
+fn to_usize(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
 async fn exists(server: &Server, rights: &Rights, request: Exists) -> Result<Value, Failure> {
     let urn = change::checked_urn(&request.urn)?;
     rights
-        .check(Operation::Exists, &urn, |_| format!("User is unauthorized check entity existence: {urn}"))?;
+        .check(Operation::Exists, &urn, |_| format!("User is unauthorized check entity existence: {urn}"))
+        .await?;
     let soft_deleted_too = request.include_soft_delete.unwrap_or(true);
     let exists = server
         .store
@@ -154,7 +248,7 @@ pub(super) async fn show(
     uri: Uri,
 ) -> Result<Response, Failure> {
     let urn = super::path_urn(&uri, "/entities/")?;
-    rights.check(Operation::Read, &urn, |_| format!("User is unauthorized to get entity {urn}"))?;
+    rights.check(Operation::Read, &urn, |_| format!("User is unauthorized to get entity {urn}")).await?;
     let aspects = server.entity(&urn, restli::list(&uri, "aspects")).await?;
     Ok(restli::success(&snapshot::of(&urn, aspects)?))
 }

@@ -52,7 +52,7 @@ pub(super) async fn show(
     uri: Uri,
 ) -> Result<Response, Failure> {
     let urn = super::path_urn(&uri, "/entitiesV2/")?;
-    rights.check(Operation::Read, &urn, |_| format!("User is unauthorized to get entity {urn}"))?;
+    rights.check(Operation::Read, &urn, |_| format!("User is unauthorized to get entity {urn}")).await?;
     let stored = server.entity(&urn, restli::list(&uri, "aspects")).await?;
     let mut aspects = BTreeMap::new();
     for stored in stored {

@@ -23,9 +23,6 @@ use crate::embedded::openapi::Refused;
 use crate::embedded::record::Entry;
 use crate::embedded::{MAX_BODY, Server, restli};
 
-/// How long a client may take between two pieces of its body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// How much of a body that is too long is still read, so that its sender comes to read the answer.
 const MAX_DRAINED: u64 = 4 * MAX_BODY;
 
@@ -45,7 +42,7 @@ pub(super) async fn pass(State(server): State<Arc<Server>>, request: Request, ne
     let caller = server.authentication.caller(&parts.headers).await;
     let open = authentication::is_open(parts.uri.path());
     // What a stranger sends is read, so that he can read the answer, but not kept.
-    let body = receive(body, caller.is_ok() || open, MAX_BODY).await;
+    let body = receive(body, caller.is_ok() || open, MAX_BODY, server.body_timeout).await;
     if let Some(entry) = &entry {
         entry.authorised(caller.is_ok());
         entry.received(body.bytes);
@@ -138,15 +135,21 @@ pub(in crate::embedded) struct Received {
     pub(in crate::embedded) content: Result<Bytes, Failure>,
 }
 
-/// Reads a body of at most `longest` bytes. With `keep` false it is counted and thrown away.
-pub(in crate::embedded) async fn receive(mut body: Body, keep: bool, longest: u64) -> Received {
+/// Reads a body of at most `longest` bytes, whose sender may take that long between two pieces. With `keep` false it is
+/// counted and thrown away.
+pub(in crate::embedded) async fn receive(
+    mut body: Body,
+    keep: bool,
+    longest: u64,
+    patience: Duration,
+) -> Received {
     let mut bytes = 0_u64;
     let mut content = Vec::new();
     let failed =
         |bytes, status, message: &str| Received { bytes, content: Err(Failure::new(status, message)) };
     loop {
         let frame = poll_fn(|context| Pin::new(&mut body).poll_frame(context));
-        match tokio::time::timeout(BODY_TIMEOUT, frame).await {
+        match tokio::time::timeout(patience, frame).await {
             Err(_) => {
                 return failed(bytes, StatusCode::REQUEST_TIMEOUT, "the request's body does not come");
             }

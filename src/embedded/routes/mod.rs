@@ -8,7 +8,9 @@ mod faults;
 mod gate;
 mod graphql;
 mod health;
+mod models;
 mod openapi_v3;
+mod operations;
 mod requests;
 mod root;
 mod runs;
@@ -46,12 +48,15 @@ pub(super) fn router(server: Arc<Server>) -> Router {
         .route("/entities/", post(entities::act))
         .route("/entities/{*urn}", get(entities::show))
         .route("/entitiesV2/{*urn}", get(entities_v2::show))
+        .route("/operations", post(operations::act))
+        .route("/operations/", post(operations::act))
         .route("/runs", post(runs::act))
         .route("/runs/", post(runs::act))
         .route(requests::PATH, get(requests::show))
         .route(faults::PATH, get(faults::show).put(faults::set).delete(faults::clear))
         .route(graphql::PATH, post(graphql::act).layer(middleware::from_fn(openapi_v3::traced)))
         .merge(openapi_v3::router())
+        .merge(models::router())
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         // The gate has its own limit; that of the extractors is smaller than a batch.

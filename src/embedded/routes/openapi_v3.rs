@@ -3,6 +3,9 @@
 mod aspect;
 mod batch;
 mod entity;
+mod generic;
+mod members;
+mod scroll;
 
 use std::sync::Arc;
 
@@ -24,6 +27,7 @@ use crate::embedded::ingest::Write;
 use crate::embedded::openapi::{self, Refused};
 use crate::embedded::trace::TraceId;
 use crate::metadata::Urn;
+use members::Members;
 
 const PREFIX: &str = "/openapi/v3/entity/";
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -54,17 +58,25 @@ pub(super) async fn traced(mut request: Request, next: Next) -> Response {
 /// What a path below [`PREFIX`] names.
 #[derive(Debug, PartialEq, Eq)]
 enum Place {
-    /// All entities of a type.
-    Type,
+    /// All entities of all types.
+    Generic,
+    /// All entities of a type, as the path names it.
+    Type(String),
+    /// The entities that the body names, of several types each under its name, or of any.
+    BatchGet {
+        generic: bool,
+    },
+    /// What is found, of one type or of those that the body names.
+    Scroll(Option<String>),
     Entity(Urn),
     Aspect(Urn, String),
 }
 
 impl Place {
-    /// Refuses a call that its caller may not make. What concerns all entities of a type is asked of the type that the
-    /// path names.
-    fn check(&self, method: &Method, uri: &Uri, rights: &Rights) -> Result<(), Failure> {
-        let creates = matches!(self, Self::Type | Self::Aspect(..));
+    /// Refuses a call that its caller may not make, as far as the path tells. What concerns all entities of a type is
+    /// asked of the type that the path names.
+    async fn check(&self, method: &Method, rights: &Rights) -> Result<(), Failure> {
+        let creates = matches!(self, Self::Type(_) | Self::Aspect(..));
         let operation = match *method {
             Method::POST if creates => Operation::Create,
             Method::PATCH => Operation::Update,
@@ -74,8 +86,10 @@ impl Place {
             _ => return Ok(()),
         };
         match self {
-            Self::Type => rights.check_type(operation, uri.path().strip_prefix(PREFIX).unwrap_or_default()),
-            Self::Entity(urn) | Self::Aspect(urn, _) => rights.check_entity(operation, urn),
+            // The body tells.
+            Self::Generic | Self::BatchGet { .. } | Self::Scroll(_) => Ok(()),
+            Self::Type(entity_type) => rights.check_type(operation, entity_type),
+            Self::Entity(urn) | Self::Aspect(urn, _) => rights.check_entities(operation, [urn.clone()]).await,
         }
     }
 }
@@ -100,8 +114,11 @@ fn place(uri: &Uri) -> Result<Option<Place>, Failure> {
             .map_err(|_| Failure::bad_request(format!("Invalid urn: {text}: Invalid urn!")))
     };
     Ok(match segments.as_slice() {
-        // `generic` stands for all types at once, with a body of another form, which is not known here.
-        [entity_type] if !entity_type.is_empty() && *entity_type != "generic" => Some(Place::Type),
+        ["generic"] => Some(Place::Generic),
+        ["scroll"] => Some(Place::Scroll(None)),
+        [entity_type] if !entity_type.is_empty() => Some(Place::Type(decoded(entity_type)?)),
+        [entity_type, "scroll"] => Some(Place::Scroll(Some(decoded(entity_type)?))),
+        [entity_type, "batchGet"] => Some(Place::BatchGet { generic: *entity_type == "generic" }),
         [_, entity] => urn(entity)?.map(Place::Entity),
         [_, entity, aspect] if !aspect.is_empty() => {
             let aspect = decoded(aspect)?;
@@ -156,11 +173,21 @@ async fn entity_calls(State(server): State<Arc<Server>>, request: Request) -> Re
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let Some(place) = place(&uri)? else { return Ok(openapi::no_endpoint(&method, &uri)) };
     let rights = request.extensions().get::<Rights>().cloned().ok_or_else(super::nobody)?;
-    place.check(&method, &uri, &rights)?;
+    place.check(&method, &rights).await?;
     let call = Call::of(request).await?;
     let answer = match (place, method) {
-        (Place::Type, Method::POST) => batch::upsert(&server, call).await?,
-        (Place::Type, Method::PATCH) => batch::patch(&server, call).await?,
+        (Place::Generic, Method::POST) => generic::upsert(&server, &rights, call).await?,
+        (Place::Generic, Method::PATCH) => generic::patch(&server, &rights, call).await?,
+        (Place::Type(entity_type), Method::GET) => {
+            scroll::of_type(&server, &rights, &call, &entity_type).await?
+        }
+        (Place::Scroll(entity_type), Method::POST) => {
+            scroll::across_types(&server, &rights, &call, entity_type).await?
+        }
+        (Place::Type(_), Method::POST) => batch::upsert(&server, call).await?,
+        (Place::Type(_), Method::PATCH) => batch::patch(&server, call).await?,
+        (Place::BatchGet { generic: true }, Method::POST) => generic::get(&server, &rights, &call).await?,
+        (Place::BatchGet { generic: false }, Method::POST) => batch::get(&server, &rights, &call).await?,
         (Place::Entity(urn), Method::GET) => entity::show(&server, &call, urn).await?,
         (Place::Entity(urn), Method::HEAD) => entity::exists(&server, &urn).await?,
         (Place::Entity(urn), Method::DELETE) => entity::delete(&server, &call, &urn).await?,
@@ -184,8 +211,12 @@ mod tests {
 
     #[test]
     fn a_path_names_a_type_an_entity_or_an_aspect() {
-        assert_eq!(at("dataset"), Some(Place::Type));
-        assert_eq!(at("generic"), None);
+        assert_eq!(at("dataset"), Some(Place::Type("dataset".into())));
+        assert_eq!(at("generic"), Some(Place::Generic));
+        assert_eq!(at("scroll"), Some(Place::Scroll(None)));
+        assert_eq!(at("tag/scroll"), Some(Place::Scroll(Some("tag".into()))));
+        assert_eq!(at("dataset/batchGet"), Some(Place::BatchGet { generic: false }));
+        assert_eq!(at("generic/batchGet"), Some(Place::BatchGet { generic: true }));
         assert_eq!(at(""), None);
         let urn = Urn::parse("urn:li:tag:a/b?c#d%é").unwrap();
         let encoded = "urn%3Ali%3Atag%3Aa%2Fb%3Fc%23d%25%C3%A9";

@@ -1,4 +1,4 @@
-//! `/runs`: ingestion runs, listed, described, and rolled back.
+//! `/runs`: ingestion runs, listed, described, and rolled back; and rolling back what is of an entity registry.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use crate::embedded::authorization::{Operation, Rights, forbidden};
 use crate::embedded::failure::Failure;
 use crate::embedded::ingest::Write;
-use crate::embedded::store::runs::{self, Written};
+use crate::embedded::store::runs::{self, Origin, Written};
 use crate::embedded::store::write::Stamp;
 use crate::embedded::system_metadata::NO_RUN;
 use crate::embedded::{Server, proposal, restli, snapshot, tokens, user};
@@ -53,6 +53,14 @@ struct Rollback {
     dry_run: bool,
     safe: Option<bool>,
     hard_delete: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DeleteAll {
+    registry_id: String,
+    #[serde(default)]
+    dry_run: bool,
 }
 
 /// `AspectRowSummary.pdl`
@@ -113,11 +121,11 @@ async fn describe(server: &Server, rights: &Rights, request: Describe) -> Result
         .store
         .read(move |connection| {
             let soft_deleted_too = include_soft.unwrap_or(false);
-            runs::describe(connection, &run_id, start.into(), count.into(), soft_deleted_too)
+            runs::describe(connection, &Origin::Run(run_id), start.into(), count.into(), soft_deleted_too)
         })
         .await?;
     for urn in written.iter().filter_map(|written| Urn::parse(&written.urn).ok()) {
-        rights.check(Operation::Read, &urn, |_| format!("User is unauthorized to get entity {urn}"))?;
+        rights.check(Operation::Read, &urn, |_| format!("User is unauthorized to get entity {urn}")).await?;
     }
     let with_aspect = include_aspect.unwrap_or(false);
     let value = written
@@ -143,16 +151,17 @@ async fn rollback(server: &Server, request: Rollback, write: &Write) -> Result<R
         )));
     }
     let hard = safe.map_or(hard_delete.unwrap_or(false), |safe| !safe);
-    let stamp = Stamp { actor: user::urn(&write.actor.0), time: tokens::milliseconds(SystemTime::now()) };
+    let stamp = stamp(write);
     let (mut written, others, done) = server
         .store
         .write(move |connection| {
-            let written = runs::describe(connection, &run_id, 0, i64::MAX, hard)?;
+            let origin = Origin::Run(run_id.clone());
+            let written = runs::describe(connection, &origin, 0, i64::MAX, hard)?;
             let others = runs::others(connection, &written, &run_id)?;
             let done = if dry_run {
                 None
             } else {
-                Some(runs::rollback(connection, &written, &run_id, hard, &stamp)?)
+                Some(runs::rollback(connection, &written, &origin, hard, &stamp)?)
             };
             Ok((written, others, done))
         })
@@ -184,6 +193,50 @@ async fn rollback(server: &Server, request: Rollback, write: &Write) -> Result<R
         "unsafeEntitiesCount": unsafe_urns.len(),
         "unsafeEntities": unsafe_entities,
     }})))
+}
+
+/// `POST /entities?action=deleteAll`: takes back what was written under an entity registry. Who lacks the right to
+/// delete is told so only where something was found (`EntityResource.deleteEntities`).
+pub(super) async fn delete_registry(
+    server: &Server,
+    rights: &Rights,
+    write: &Write,
+    body: &[u8],
+) -> Result<Response, Failure> {
+    let DeleteAll { registry_id, dry_run } = proposal::parse(body)?;
+    if !registry_id.contains(':') {
+        return Err(Failure::internal(format!("Failed to parse registry id: {registry_id}")));
+    }
+    let origin = Origin::Registry(registry_id);
+    let question = origin.clone();
+    let found = server
+        .store
+        .read(move |connection| runs::describe(connection, &question, 0, i64::MAX, false))
+        .await?;
+    let urns: BTreeSet<_> = found.iter().map(|found| found.urn.clone()).collect();
+    for urn in urns.iter().filter_map(|urn| Urn::parse(urn).ok()) {
+        rights
+            .check(Operation::Delete, &urn, |_| "User is unauthorized to delete entities.".to_owned())
+            .await?;
+    }
+    if !dry_run {
+        let (written, stamp) = (found.clone(), stamp(write));
+        server
+            .store
+            .write(move |connection| runs::rollback(connection, &written, &origin, false, &stamp))
+            .await?;
+        server.access_may_have_changed();
+    }
+    Ok(restli::success(&json!({"value": {
+        "entitiesAffected": urns.len(),
+        "aspectsAffected": found.len(),
+        "entitiesDeleted": found.iter().filter(|found| found.is_key()).count(),
+        "aspectRowSummaries": found.into_iter().take(LISTED).map(Summary::from).collect::<Vec<_>>(),
+    }})))
+}
+
+fn stamp(write: &Write) -> Stamp {
+    Stamp { actor: user::urn(&write.actor.0), time: tokens::milliseconds(SystemTime::now()) }
 }
 
 impl From<Written> for Summary {

@@ -7,11 +7,12 @@ use serde_json::value::RawValue;
 
 use crate::embedded::authorization::{Operation, Rights};
 use crate::embedded::failure::Failure;
+use crate::embedded::search::Filter;
 use crate::embedded::store::read::Stored;
 use crate::embedded::store::timeseries;
 use crate::embedded::{Server, change, compact, model, proposal, restli, snapshot};
 
-/// How many values a call gets at most, whatever it asks for.
+/// How many values a call gets at most, whatever it asks for, and where it does not say.
 const MAX_VALUES: usize = 10_000;
 
 #[derive(Deserialize)]
@@ -27,52 +28,6 @@ struct Question {
     latest_value: bool,
     filter: Option<Filter>,
     sort: Option<Value>,
-}
-
-/// `Filter.pdl`: one of `or` must hold; `criteria` are the older form of a single one.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Filter {
-    #[serde(default)]
-    or: Vec<Conjunction>,
-    #[serde(default)]
-    criteria: Vec<Criterion>,
-}
-
-/// All of these must hold.
-#[derive(Deserialize)]
-struct Conjunction {
-    and: Vec<Criterion>,
-}
-
-#[derive(Deserialize)]
-struct Criterion {
-    field: String,
-    value: Option<String>,
-    #[serde(default)]
-    values: Vec<String>,
-    #[serde(default)]
-    condition: Condition,
-    #[serde(default)]
-    negated: bool,
-}
-
-/// `Condition.pdl`, as far as it makes sense here.
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-enum Condition {
-    #[default]
-    Equal,
-    In,
-    Contain,
-    StartWith,
-    EndWith,
-    Exists,
-    IsNull,
-    GreaterThan,
-    GreaterThanOrEqualTo,
-    LessThan,
-    LessThanOrEqualTo,
 }
 
 #[derive(Serialize)]
@@ -121,23 +76,17 @@ pub(super) async fn values(server: &Server, rights: &Rights, body: &[u8]) -> Res
     if !model::is_timeseries(&aspect) {
         return Err(Failure::bad_request(format!("{aspect} is not a time-series aspect")));
     }
-    let limit = if question.latest_value { Some(1) } else { question.limit };
-    let limit = limit.ok_or_else(|| {
-        Failure::internal(
-            "java.lang.NullPointerException: Cannot set field limit to null: give limit, or latestValue",
-        )
-    })?;
+    let limit = if question.latest_value { 1 } else { question.limit.unwrap_or(MAX_VALUES) };
     let urn = change::checked_urn(&question.urn)?;
-    rights.check(Operation::ReadTimeseries, &urn, |_| {
-        format!("User is unauthorized to get timeseries aspect for {urn}")
-    })?;
+    let refusal = |_: &str| format!("User is unauthorized to get timeseries aspect for {urn}");
+    rights.check(Operation::ReadTimeseries, &urn, refusal).await?;
     let times = start_time_millis.unwrap_or(i64::MIN)..=end_time_millis.unwrap_or(i64::MAX);
     let (name, filter) = (aspect.clone(), question.filter);
     let stored = server
         .store
         .read(move |connection| {
             timeseries::values(connection, urn.as_str(), &name, times, limit.min(MAX_VALUES), |stored| {
-                filter.as_ref().is_none_or(|filter| filter.takes(stored))
+                filter.as_ref().is_none_or(|filter| takes(filter, stored))
             })
         })
         .await?;
@@ -162,45 +111,16 @@ pub(super) async fn values(server: &Server, rights: &Rights, body: &[u8]) -> Res
     }))
 }
 
-impl Filter {
-    fn takes(&self, stored: &Stored) -> bool {
-        let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
-        let (value, system_metadata) = (read(&stored.metadata), read(&stored.system_metadata));
-        let all = |criteria: &[Criterion]| criteria.iter().all(|one| one.holds(&value, &system_metadata));
-        if self.or.is_empty() { all(&self.criteria) } else { self.or.iter().any(|one| all(&one.and)) }
-    }
-}
-
-impl Criterion {
-    fn holds(&self, value: &Value, system_metadata: &Value) -> bool {
-        let field = self.field.strip_suffix(".keyword").unwrap_or(&self.field);
-        // The run is noted beside the value.
-        let record = if field == "runId" && value.get(field).is_none() { system_metadata } else { value };
+/// Whether a filter holds of a value. A field may be a path; the run is noted beside the value.
+fn takes(filter: &Filter, stored: &Stored) -> bool {
+    let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+    let (value, system_metadata) = (read(&stored.metadata), read(&stored.system_metadata));
+    filter.takes(|field| {
+        let record = if field == "runId" && value.get(field).is_none() { &system_metadata } else { &value };
         let found = record.pointer(&format!("/{}", field.replace('.', "/"))).filter(|found| !found.is_null());
-        let text = found.map(|found| found.as_str().map_or_else(|| found.to_string(), str::to_owned));
-        let any = |test: &dyn Fn(&str, &str) -> bool| {
-            let given =
-                self.values.iter().chain(self.values.is_empty().then_some(self.value.as_ref()).flatten());
-            text.as_deref().is_some_and(|text| given.into_iter().any(|given| test(text, given)))
-        };
-        let compared = |test: fn(f64, f64) -> bool| {
-            any(&|found, given| match (found.parse(), given.parse()) {
-                (Ok(found), Ok(given)) => test(found, given),
-                _ => false,
-            })
-        };
-        let holds = match self.condition {
-            Condition::Equal | Condition::In => any(&|found, given| found == given),
-            Condition::Contain => any(&|found, given| found.contains(given)),
-            Condition::StartWith => any(&|found, given| found.starts_with(given)),
-            Condition::EndWith => any(&|found, given| found.ends_with(given)),
-            Condition::Exists => text.is_some(),
-            Condition::IsNull => text.is_none(),
-            Condition::GreaterThan => compared(|found, given| found > given),
-            Condition::GreaterThanOrEqualTo => compared(|found, given| found >= given),
-            Condition::LessThan => compared(|found, given| found < given),
-            Condition::LessThanOrEqualTo => compared(|found, given| found <= given),
-        };
-        holds != self.negated
-    }
+        found
+            .map(|found| found.as_str().map_or_else(|| found.to_string(), str::to_owned))
+            .into_iter()
+            .collect()
+    })
 }

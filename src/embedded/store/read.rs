@@ -100,6 +100,21 @@ pub(crate) fn count(
         .query_row(params![aspect, like], |row| row.get(0))
 }
 
+/// How many aspects there are, as far as they have this name, this URN, and a URN like that, as SQL has it.
+pub(crate) fn count_latest(
+    connection: &Connection,
+    aspect: Option<&str>,
+    urn: Option<&str>,
+    like: Option<&str>,
+) -> Result<i64, rusqlite::Error> {
+    connection
+        .prepare_cached(
+            "SELECT count(*) FROM aspect WHERE version = 0 AND (?1 IS NULL OR aspect = ?1)
+             AND (?2 IS NULL OR urn = ?2) AND (?3 IS NULL OR urn LIKE ?3)",
+        )?
+        .query_row(params![aspect, urn, like], |row| row.get(0))
+}
+
 /// Whether the aspect is there.
 pub(crate) fn has(connection: &Connection, urn: &str, aspect: &str) -> Result<bool, rusqlite::Error> {
     connection

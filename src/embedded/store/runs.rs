@@ -1,4 +1,4 @@
-//! Ingestion runs: what a run wrote last, and taking it back.
+//! Ingestion runs: what a run wrote last, and taking it back; and the same for what is of an entity registry.
 
 use std::collections::BTreeSet;
 
@@ -10,14 +10,50 @@ use crate::embedded::failure::Failure;
 use crate::embedded::{keys, system_metadata};
 use crate::metadata::Urn;
 
-/// The aspects whose latest version is of a run, with the time at which it was last observed. `WHERE` may follow.
+/// The latest version of every aspect, with the time at which it was last observed. `AND` may follow.
 const LATEST: &str = "
     SELECT urn, aspect, metadata, system_metadata, CAST(system_metadata ->> '$.runId' AS TEXT) AS run,
+           (system_metadata ->> '$.registryName') || ':' || (system_metadata ->> '$.registryVersion') AS registry,
            CAST(coalesce(system_metadata ->> '$.lastObserved', created_on) AS INTEGER) AS seen,
            EXISTS (SELECT 1 FROM aspect AS status
                    WHERE status.urn = aspect.urn AND status.aspect = 'status' AND status.version = 0
                      AND status.metadata ->> '$.removed' = 1) AS removed
     FROM aspect WHERE version = 0";
+
+/// What aspects have in common that are taken back together.
+#[derive(Clone, Debug)]
+pub(crate) enum Origin {
+    /// A run, by its id.
+    Run(String),
+    /// An entity registry, as `name:version`.
+    Registry(String),
+}
+
+impl Origin {
+    fn name(&self) -> &str {
+        match self {
+            Self::Run(name) | Self::Registry(name) => name,
+        }
+    }
+
+    /// The column of [`LATEST`] that tells it.
+    fn column(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "run",
+            Self::Registry(_) => "registry",
+        }
+    }
+
+    /// The same of any version.
+    fn expression(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "system_metadata ->> '$.runId'",
+            Self::Registry(_) => {
+                "(system_metadata ->> '$.registryName') || ':' || (system_metadata ->> '$.registryVersion')"
+            }
+        }
+    }
+}
 
 /// A run, as far as its aspects are the latest ones.
 #[derive(Debug)]
@@ -28,7 +64,7 @@ pub(crate) struct Run {
     pub(crate) rows: i64,
 }
 
-/// An aspect whose latest version is of a run.
+/// The latest version of an aspect.
 #[derive(Clone, Debug)]
 pub(crate) struct Written {
     pub(crate) urn: String,
@@ -76,20 +112,21 @@ pub(crate) fn list(
         .collect()
 }
 
-/// The aspects of a run, in the order of their URNs.
+/// The aspects whose latest version has this origin, in the order of their URNs.
 pub(crate) fn describe(
     connection: &Connection,
-    run: &str,
+    origin: &Origin,
     start: i64,
     count: i64,
     soft_deleted_too: bool,
 ) -> Result<Vec<Written>, rusqlite::Error> {
     connection
         .prepare_cached(&format!(
-            "SELECT * FROM ({LATEST}) WHERE run = ?1 AND (?4 OR NOT removed)
-             ORDER BY urn, aspect LIMIT ?3 OFFSET ?2"
+            "SELECT * FROM ({LATEST}) WHERE {} = ?1 AND (?4 OR NOT removed)
+             ORDER BY urn, aspect LIMIT ?3 OFFSET ?2",
+            origin.column()
         ))?
-        .query_map(params![run, start, count, soft_deleted_too], Written::from_row)?
+        .query_map(params![origin.name(), start, count, soft_deleted_too], Written::from_row)?
         .collect()
 }
 
@@ -119,12 +156,12 @@ pub(crate) struct RolledBack {
     pub(crate) urns: BTreeSet<String>,
 }
 
-/// Takes a run back: its aspects get the latest value that is of another run, or go; entities that it made go, or are
+/// Takes back what has this origin: aspects get their latest value of another one, or go; entities that it made go, or are
 /// soft-deleted (`EntityServiceImpl.deleteAspectWithoutMCL`).
 pub(crate) fn rollback(
     connection: &Connection,
     written: &[Written],
-    run: &str,
+    origin: &Origin,
     hard: bool,
     stamp: &Stamp,
 ) -> Result<RolledBack, Failure> {
@@ -132,7 +169,7 @@ pub(crate) fn rollback(
     // Keys last: with a key all of its entity goes.
     let (keys, aspects): (Vec<_>, Vec<_>) = written.iter().partition(|written| written.is_key());
     for written in aspects {
-        revert(connection, &written.urn, &written.aspect, run)?;
+        revert(connection, &written.urn, &written.aspect, origin)?;
         done.aspects += 1;
         done.urns.insert(written.urn.clone());
     }
@@ -146,18 +183,21 @@ pub(crate) fn rollback(
             write::put(connection, &key.urn, "status", r#"{"removed":true}"#, &system_metadata, stamp)?;
         }
     }
-    done.aspects += timeseries::delete_run(connection, run)?;
+    if let Origin::Run(run) = origin {
+        done.aspects += timeseries::delete_run(connection, run)?;
+    }
     Ok(done)
 }
 
-/// Gives an aspect its newest value of another run, or deletes it where there is none.
-fn revert(connection: &Connection, urn: &str, aspect: &str, run: &str) -> Result<(), rusqlite::Error> {
+/// Gives an aspect its newest value of another origin, or deletes it where there is none.
+fn revert(connection: &Connection, urn: &str, aspect: &str, origin: &Origin) -> Result<(), rusqlite::Error> {
     let survivor: Option<i64> = connection
-        .prepare_cached(
+        .prepare_cached(&format!(
             "SELECT max(version) FROM aspect WHERE urn = ?1 AND aspect = ?2 AND version > 0
-             AND coalesce(system_metadata ->> '$.runId', '') <> ?3",
-        )?
-        .query_row(params![urn, aspect, run], |row| row.get(0))?;
+             AND coalesce({}, '') <> ?3",
+            origin.expression()
+        ))?
+        .query_row(params![urn, aspect, origin.name()], |row| row.get(0))?;
     let newer = survivor.unwrap_or(0);
     connection
         .prepare_cached(

@@ -109,6 +109,24 @@ async fn who_may_not_log_in_is_not_told_why() {
 }
 
 #[tokio::test]
+async fn the_time_of_a_log_in_does_not_tell_who_is_there() {
+    let gms = with_frontend().await;
+    gms.set_user(User::new("nopassword")).await.unwrap();
+    let users = ["jdoe", "nopassword", "nobody"];
+    let mut shortest = [std::time::Duration::MAX; 3];
+    // In turn, and the shortest of several, so that what else the machine does concerns all of them.
+    for _ in 0..5 {
+        for (user, shortest) in users.iter().zip(&mut shortest) {
+            let start = std::time::Instant::now();
+            assert_eq!(log_in(&gms, user, "wrong").await.status(), 400);
+            *shortest = start.elapsed().min(*shortest);
+        }
+    }
+    let (least, most) = (shortest.iter().min().unwrap(), shortest.iter().max().unwrap());
+    assert!(*most < *least * 4, "{shortest:?}");
+}
+
+#[tokio::test]
 async fn a_page_of_another_site_cannot_act_for_who_is_logged_in() {
     let gms = with_frontend().await;
     let credentials = r#"{"username": "jdoe", "password": "secret"}"#;

@@ -36,6 +36,18 @@ async fn what_is_sql_elsewhere_is_text_here() {
         let find = format!("{{ listAccessTokens(input: {{filters: [{filter}]}}) {{ total }} }}");
         let found = ask(&gms, gms.token(), &find).await;
         assert_eq!(found["data"]["listAccessTokens"]["total"], 0, "{text}");
+        for (path, body, none) in [
+            ("/aspects?action=getCount", json!({"aspect": text}), json!(0)),
+            ("/runs?action=describe", json!({"runId": text, "start": 0, "count": 9}), json!([])),
+            (
+                "/entities?action=listUrns",
+                json!({"entity": text, "start": 0, "count": 9}),
+                json!({"start": 0, "count": 0, "total": 0, "entities": []}),
+            ),
+        ] {
+            let found = value(post(&gms, path, body.to_string()).await, 200).await;
+            assert_eq!(found["value"], none, "{path} {text}");
+        }
         let read = request(
             &gms,
             Method::GET,
@@ -52,19 +64,31 @@ async fn what_is_sql_elsewhere_is_text_here() {
 async fn a_head_that_never_ends_is_closed() {
     let gms = Gms::builder().header_timeout(Duration::from_millis(50)).start().await.unwrap();
     for bytes in ["", "G", "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "] {
-        let mut stream = TcpStream::connect(gms.address()).await.unwrap();
-        stream.write_all(bytes.as_bytes()).await.unwrap();
-        let mut answer = Vec::new();
         // Ends only when the server closes.
-        drop(stream.read_to_end(&mut answer).await);
-        assert!(!String::from_utf8_lossy(&answer).starts_with("HTTP/1.1 200"));
+        let answer = raw(gms.address(), bytes).await;
+        assert!(!answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    assert_eq!(get(&gms, "/config").await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_is_given_up() {
+    let gms = Gms::builder().header_timeout(Duration::from_millis(50)).start().await.unwrap();
+    let authorization = format!("Authorization: Bearer {}\r\n", gms.token());
+    for (caller, sent) in [("", ""), ("", "{"), (authorization.as_str(), "{\"proposals\": [")] {
+        let head = "POST /aspects?action=ingestProposalBatch HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n";
+        // Ends only when the server closes.
+        let answer = raw(gms.address(), format!("{head}{caller}\r\n{sent}")).await;
+        let expected = if caller.is_empty() { "HTTP/1.1 401" } else { "HTTP/1.1 408" };
+        assert!(answer.starts_with(expected), "{answer}");
     }
     assert_eq!(get(&gms, "/config").await.status(), 200);
 }
 
 #[tokio::test]
 async fn a_thousand_connections_leave_room_for_one_more() {
-    let gms = start().await;
+    // None of them is given up before the test is over.
+    let gms = Gms::builder().header_timeout(Duration::from_secs(3600)).start().await.unwrap();
     let mut open = Vec::new();
     for number in 0..1000 {
         let mut stream = TcpStream::connect(gms.address()).await.unwrap();
@@ -73,7 +97,9 @@ async fn a_thousand_connections_leave_room_for_one_more() {
         }
         open.push(stream);
     }
-    assert_eq!(get(&gms, "/entities/urn:li:corpuser:datahub").await.status(), 200);
+    let one_more =
+        tokio::time::timeout(Duration::from_secs(60), get(&gms, "/entities/urn:li:corpuser:datahub"));
+    assert_eq!(one_more.await.expect("the server serves one more").status(), 200);
     // The last of them is served, too.
     let last = open.last_mut().unwrap();
     last.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();

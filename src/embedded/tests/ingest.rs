@@ -23,10 +23,10 @@ async fn a_proposal_is_stored_with_every_path_and_mode() {
 async fn no_character_of_an_aspect_changes() {
     let gms = start().await;
     let aspect = r#"{"a":1e400,"b":1.10,"c":12345678901234567890,"d":-0.0,"e":"d\u00e9j\u00e0 \ud83d\ude00 \u0000","b2":{"x":[null,1E-7]},"a2":"/\/"}"#;
-    assert_eq!(ingest(&gms, &[upsert(DATASET, "custom", aspect)]).await.status(), 200);
-    assert_eq!(gms.aspect(DATASET, "custom").await.unwrap(), aspect);
+    assert_eq!(ingest(&gms, &[upsert(DATASET, "datasetProperties", aspect)]).await.status(), 200);
+    assert_eq!(gms.aspect(DATASET, "datasetProperties").await.unwrap(), aspect);
     for path in [
-        format!("/aspects/{DATASET}?aspect=custom&version=0"),
+        format!("/aspects/{DATASET}?aspect=datasetProperties&version=0"),
         format!("/entities/{DATASET}"),
         format!("/entitiesV2/{DATASET}"),
     ] {
@@ -50,9 +50,10 @@ async fn urns_of_any_language_are_kept() {
 #[tokio::test]
 async fn a_value_that_is_not_ascii_is_refused() {
     let gms = start().await;
-    let message = refusal(ingest(&gms, &[upsert(DATASET, "custom", r#"{"a":"é"}"#)]).await, 400).await;
+    let message =
+        refusal(ingest(&gms, &[upsert(DATASET, "datasetProperties", r#"{"a":"é"}"#)]).await, 400).await;
     assert!(message.contains("bytes") && message.contains(r"\u00e9"), "{message}");
-    assert_eq!(gms.aspect(DATASET, "custom").await, None);
+    assert_eq!(gms.aspect(DATASET, "datasetProperties").await, None);
 }
 
 #[tokio::test]
@@ -65,7 +66,7 @@ async fn one_bad_proposal_refuses_the_whole_batch() {
     let cases = [
         (create_again, 422, "Cannot perform CREATE since the aspect already exists."),
         (
-            with(DATASET, "custom", "{}", &json!({"changeType": "CREATE_ENTITY"})),
+            with(DATASET, "datasetProperties", "{}", &json!({"changeType": "CREATE_ENTITY"})),
             422,
             "entity key already exists",
         ),
@@ -119,9 +120,9 @@ async fn what_is_not_json_is_refused() {
 async fn a_deep_aspect_is_stored() {
     let gms = start().await;
     let aspect = format!("{{\"a\":{}{}}}", "[".repeat(5000), "]".repeat(5000));
-    assert_eq!(ingest(&gms, &[upsert(DATASET, "custom", &aspect)]).await.status(), 200);
-    assert_eq!(gms.aspect(DATASET, "custom").await.unwrap(), aspect);
-    assert_eq!(get(&gms, &format!("/aspects/{DATASET}?aspect=custom")).await.status(), 200);
+    assert_eq!(ingest(&gms, &[upsert(DATASET, "datasetProperties", &aspect)]).await.status(), 200);
+    assert_eq!(gms.aspect(DATASET, "datasetProperties").await.unwrap(), aspect);
+    assert_eq!(get(&gms, &format!("/aspects/{DATASET}?aspect=datasetProperties")).await.status(), 200);
 }
 
 #[tokio::test]
@@ -167,8 +168,8 @@ async fn a_new_entity_is_made_by_all_its_aspects() {
     assert_eq!(ingest(&gms, &[create("status"), create("datasetProperties")]).await.status(), 200);
     assert_eq!(gms.aspect(DATASET, "datasetProperties").await.unwrap(), "{}");
     refusal(ingest(&gms, &[create("ownership")]).await, 422).await;
-    for change_type in ["UPDATE", "RESTATE"] {
-        let written = with(DATASET, change_type, "{}", &json!({"changeType": change_type}));
+    for (change_type, aspect) in [("UPDATE", "ownership"), ("RESTATE", "globalTags")] {
+        let written = with(DATASET, aspect, "{}", &json!({"changeType": change_type}));
         assert_eq!(ingest(&gms, &[written]).await.status(), 200);
     }
 }

@@ -2,21 +2,29 @@
 
 mod access;
 mod documentation;
+mod forged;
 mod frontend;
+mod generic;
 mod graphql;
+mod groups;
 mod hostile;
 mod ingest;
 mod meddling;
+mod models;
 mod openapi;
 mod privileges;
 mod reading;
 mod recorded;
+mod references;
 mod running;
 mod runs;
+mod scroll;
+mod search;
 mod seeding;
 mod silent_drops;
 mod strangers;
 mod timeseries;
+mod unregistered;
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
@@ -140,6 +148,7 @@ async fn raw(address: std::net::SocketAddr, bytes: impl Into<Vec<u8>>) -> String
     // The server may answer and close before it has read all.
     drop(stream.write_all(&bytes.into()).await);
     let mut answer = Vec::new();
-    drop(stream.read_to_end(&mut answer).await);
+    let end = tokio::time::timeout(std::time::Duration::from_secs(60), stream.read_to_end(&mut answer));
+    drop(end.await.expect("the server closes the connection"));
     String::from_utf8_lossy(&answer).into_owned()
 }

@@ -44,12 +44,12 @@ async fn a_batch_is_stored_and_answered_by_entity() {
 async fn no_character_of_an_aspect_changes() {
     let gms = start().await;
     let aspect = r#"{"a":1e400,"b":1.10,"c":12345678901234567890,"d":"d\u00e9 é 😀","z":{"y":null}}"#;
-    let body = format!(r#"[{{"urn":"{DATASET}","custom":{{"value": {aspect} }}}}]"#);
+    let body = format!(r#"[{{"urn":"{DATASET}","datasetProperties":{{"value": {aspect} }}}}]"#);
     let answer =
         request(&gms, Method::POST, &format!("{DATASETS}?async=false")).body(body).send().await.unwrap();
     assert!(text(answer, 200).await.contains(aspect));
-    assert_eq!(gms.aspect(DATASET, "custom").await.unwrap(), aspect);
-    for path in ["", "/custom"] {
+    assert_eq!(gms.aspect(DATASET, "datasetProperties").await.unwrap(), aspect);
+    for path in ["", "/datasetProperties"] {
         let answer = get(&gms, &format!("{DATASETS}/{}{path}", encoded(DATASET))).await;
         assert!(text(answer, 200).await.contains(aspect));
     }
@@ -116,7 +116,8 @@ async fn what_is_not_there_is_refused_in_the_words_of_openapi() {
     let gms = start().await;
     for (method, path) in [
         (Method::POST, "/openapi/v4/entity/dataset"),
-        (Method::POST, "/openapi/v3/entity/generic"),
+        (Method::PUT, "/openapi/v3/entity/generic"),
+        (Method::GET, "/openapi/v3/entity/dataset/batchGet"),
         (Method::PUT, DATASETS),
         (Method::GET, "/openapi/v3/entity/dataset/x"),
         (Method::GET, "/openapi/v1/trace/write/x"),

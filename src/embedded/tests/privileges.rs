@@ -102,7 +102,7 @@ async fn users_and_policies_take_privileges_of_their_own() {
     });
     let policy = upsert("urn:li:dataHubPolicy:mine", "dataHubPolicyInfo", &info.to_string());
     assert_eq!(ingest_as(&gms, &token, std::slice::from_ref(&policy)).await.status(), 403);
-    // One that the administrator ingests counts at once, and one that is soft-deleted does not.
+    // One that the administrator ingests counts at once, and one that is put out of use does not.
     let delete = async || {
         let body = json!({"urn": OTHER}).to_string();
         let sent =
@@ -112,8 +112,10 @@ async fn users_and_policies_take_privileges_of_their_own() {
     assert_eq!(delete().await, 403);
     assert_eq!(ingest(&gms, &[policy]).await.status(), 200);
     assert_eq!(delete().await, 200);
-    let removed = upsert("urn:li:dataHubPolicy:mine", "status", r#"{"removed":true}"#);
-    assert_eq!(ingest(&gms, &[removed]).await.status(), 200);
+    let mut inactive = info;
+    inactive["state"] = "INACTIVE".into();
+    let inactive = upsert("urn:li:dataHubPolicy:mine", "dataHubPolicyInfo", &inactive.to_string());
+    assert_eq!(ingest(&gms, &[inactive]).await.status(), 200);
     assert_eq!(delete().await, 403);
 }
 

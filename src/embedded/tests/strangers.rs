@@ -74,7 +74,8 @@ async fn the_old_filter_does_not_look_at_the_user() {
 async fn the_system_client_comes_with_plain_id_and_secret() {
     let gms = Gms::builder().system_client("__datahub_system", "a:secret").start().await.unwrap();
     let status = async |value: &str| {
-        let body = json!({"proposal": upsert("urn:li:dataHubSecret:x", "status", "{}")}).to_string();
+        let body =
+            json!({"proposal": upsert("urn:li:dataHubSecret:x", "dataHubSecretValue", "{}")}).to_string();
         let sent = client()
             .post(format!("{}/aspects?action=ingestProposal", gms.url()))
             .header("Authorization", value);
@@ -94,40 +95,9 @@ async fn the_system_client_comes_with_plain_id_and_secret() {
         assert_eq!(status(wrong).await, 401, "{wrong}");
     }
     let entity = value(get(&gms, "/entitiesV2/urn:li:dataHubSecret:x").await, 200).await;
-    assert_eq!(entity["aspects"]["status"]["created"]["actor"], "urn:li:corpuser:__datahub_system");
-    assert!(!format!("{:?}", Gms::builder().system_client("id", "hidden")).contains("hidden"));
-}
-
-#[tokio::test]
-async fn forged_tokens_are_refused() {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
-    let gms = start().await;
-    let good = gms.create_token("datahub").await.unwrap();
-    let parts: Vec<_> = good.split('.').collect();
-    let header = |algorithm: &str| URL_SAFE_NO_PAD.encode(json!({"alg": algorithm}).to_string());
-    let claims = |change: fn(&mut Value)| {
-        let mut claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(parts[1]).unwrap()).unwrap();
-        change(&mut claims);
-        URL_SAFE_NO_PAD.encode(claims.to_string())
-    };
-    let mut forged = vec![
-        format!("{}.{}.", header("none"), parts[1]),
-        format!("{}.{}.{}", header("none"), parts[1], parts[2]),
-        format!("{}.{}.", header("NONE"), parts[1]),
-        format!("{}.{}.{}", parts[0], claims(|claims| claims["actorId"] = "root".into()), parts[2]),
-        format!("{}.{}.{}", parts[0], claims(|claims| claims["version"] = "1".into()), parts[2]),
-        format!("{}.{}.{}", parts[0], parts[1], parts[2].get(..10).unwrap()),
-        format!("{}.{}", parts[0], parts[1]),
-    ];
-    forged.extend(
-        ["HS384", "HS512", "RS256", "ES256"]
-            .map(|name| format!("{}.{}.{}", header(name), parts[1], parts[2])),
+    assert_eq!(
+        entity["aspects"]["dataHubSecretValue"]["created"]["actor"],
+        "urn:li:corpuser:__datahub_system"
     );
-    for token in forged {
-        assert_eq!(refused(&gms, Some(&format!("Bearer {token}"))).await.0, "application/json", "{token}");
-    }
-    let sent = client().get(format!("{}/entities/urn:li:corpuser:datahub", gms.url())).bearer_auth(good);
-    assert_eq!(sent.send().await.unwrap().status(), 200);
+    assert!(!format!("{:?}", Gms::builder().system_client("id", "hidden")).contains("hidden"));
 }

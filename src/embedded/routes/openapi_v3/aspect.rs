@@ -9,6 +9,7 @@ use super::{Call, batch, entity};
 use crate::embedded::change::{Change, Operation};
 use crate::embedded::failure::Failure;
 use crate::embedded::openapi::{self, Aspect, Entity};
+use crate::embedded::registry::Unregistered;
 use crate::embedded::store::{read, timeseries, write};
 use crate::embedded::{Server, compact, model, restli};
 use crate::metadata::Urn;
@@ -74,6 +75,7 @@ pub(super) async fn create(
     } else {
         Operation::Upsert
     };
+    let name = registered(server, &urn, &name)?;
     let change = batch::change(urn, name, call.json()?, operation)?;
     let status = batch::status(call.write.asynchronous);
     write_one(server, call, change, status).await
@@ -89,8 +91,24 @@ pub(super) async fn patch(
     call.write.asynchronous = call.flag("async", false)?;
     let text = compact::compact(call.json()?.get());
     let content = batch::patch_of(&text).map_err(|_| super::malformed())?;
+    let name = registered(server, &urn, &name)?;
     let change = Change::new(urn, name, Operation::Patch, content, (None, None))?;
     write_one(server, call, change, StatusCode::OK).await
+}
+
+/// The name of an aspect as the model writes it.
+///
+/// # Errors
+/// 500 when it is not registered, at which GMS stumbles here.
+fn registered(server: &Server, urn: &Urn, name: &str) -> Result<String, Failure> {
+    server.registry.look_up(urn.entity_type(), name).map(str::to_owned).map_err(|unregistered| {
+        match unregistered {
+            Unregistered::EntityType(_) => Failure::bad_request(unregistered.to_string()),
+            Unregistered::Aspect { .. } => {
+                Failure::internal(format!("java.util.NoSuchElementException: {unregistered}"))
+            }
+        }
+    })
 }
 
 async fn write_one(

@@ -1,18 +1,20 @@
-//! `POST` and `PATCH` on all entities of a type: aspects of several entities at once.
+//! `POST` and `PATCH` on all entities of a type, and `batchGet`: aspects of several entities at once.
 
-use std::fmt;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::Call;
+use super::{Call, Members, entity};
+use crate::embedded::authorization::{Operation as Wanted, Rights};
 use crate::embedded::change::{self, Change, Content, Operation};
 use crate::embedded::failure::Failure;
 use crate::embedded::openapi::{self, Entity};
 use crate::embedded::patch::Patch;
+use crate::embedded::registry::Unregistered;
 use crate::embedded::{Server, compact};
 use crate::metadata::Urn;
 
@@ -20,7 +22,7 @@ use crate::metadata::Urn;
 pub(super) async fn upsert(server: &Arc<Server>, mut call: Call) -> Result<Response, Failure> {
     call.write.asynchronous = call.flag("async", true)?;
     let with_system_metadata = call.flag("systemMetadata", false)?;
-    let changes = changes(call.json()?, Operation::Upsert)?;
+    let changes = changes(server, call.json()?, Operation::Upsert)?;
     let status = status(call.write.asynchronous);
     let accepted = server.ingest(changes, call.write).await?;
     Ok(openapi::answer(status, &Entity::group(accepted, with_system_metadata)?))
@@ -30,7 +32,7 @@ pub(super) async fn upsert(server: &Arc<Server>, mut call: Call) -> Result<Respo
 pub(super) async fn patch(server: &Arc<Server>, mut call: Call) -> Result<Response, Failure> {
     call.write.asynchronous = call.flag("async", true)?;
     let with_system_metadata = call.flag("systemMetadata", false)?;
-    let changes = changes(call.json()?, Operation::Patch)?;
+    let changes = changes(server, call.json()?, Operation::Patch)?;
     let asynchronous = call.write.asynchronous;
     let accepted = server.ingest(changes, call.write).await?;
     if asynchronous {
@@ -39,35 +41,111 @@ pub(super) async fn patch(server: &Arc<Server>, mut call: Call) -> Result<Respon
     Ok(openapi::answer(StatusCode::OK, &Entity::group(accepted, with_system_metadata)?))
 }
 
+/// `POST /openapi/v3/entity/{type}/batchGet?systemMetadata=false`: the entities that a list names, of whatever type, each
+/// with the aspects that it names, or all. What is not there is left out.
+pub(super) async fn get(server: &Arc<Server>, rights: &Rights, call: &Call) -> Result<Response, Failure> {
+    let found = found(server, rights, call, call.json()?).await?;
+    Ok(openapi::answer(StatusCode::OK, &found))
+}
+
+/// What a list of `batchGet` asks for.
+pub(super) async fn found(
+    server: &Arc<Server>,
+    rights: &Rights,
+    call: &Call,
+    body: &RawValue,
+) -> Result<Vec<Entity>, Failure> {
+    let with_system_metadata = call.flag("systemMetadata", false)?;
+    let wanted = wanted(server, body)?;
+    let urns: Vec<_> = wanted.iter().map(|wanted| wanted.urn.clone()).collect();
+    rights.check_entities(Wanted::Read, urns).await?;
+    entity::load(server, wanted, with_system_metadata).await
+}
+
+/// Reads the list. Of an aspect the version may be named, in the header by which a write counts on one; one that is not
+/// registered is not asked for.
+fn wanted(server: &Server, body: &RawValue) -> Result<Vec<entity::Wanted>, Failure> {
+    let mut all: Vec<entity::Wanted> = Vec::new();
+    let mut places = HashMap::new();
+    for entity in elements(body)? {
+        let Members(members) = serde_json::from_str(entity.get()).unwrap_or_default();
+        let urn = members.iter().rfind(|(name, _)| name == "urn").map(|(_, urn)| *urn);
+        let text = text_of(urn.ok_or_else(missing_urn)?);
+        let urn = Urn::parse(&text)
+            .map_err(|_| Failure::bad_request(format!("Invalid urn: {text}: Invalid urn!")))?;
+        let place = *places.entry(text).or_insert(all.len());
+        if place == all.len() {
+            all.push(entity::Wanted { urn: urn.clone(), aspects: BTreeMap::new() });
+        }
+        let Some(wanted) = all.get_mut(place) else { continue };
+        for (aspect, value) in members.iter().filter(|(name, _)| name != "urn") {
+            match server.registry.look_up(urn.entity_type(), aspect) {
+                Ok(name) => drop(wanted.aspects.insert(name.to_owned(), version_of(value)?)),
+                Err(Unregistered::Aspect { .. }) => {}
+                Err(unregistered) => return Err(Failure::bad_request(unregistered.to_string())),
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn version_of(aspect: &RawValue) -> Result<i64, Failure> {
+    #[derive(Deserialize)]
+    struct Asked {
+        #[serde(default)]
+        headers: HashMap<String, String>,
+    }
+    let Ok(Asked { headers }) = serde_json::from_str(aspect.get()) else { return Ok(0) };
+    let version = headers.get(change::IF_VERSION_MATCH).map_or(Ok(0), |text| text.parse());
+    version.map_err(|_| Failure::bad_request(format!("{}: expected an integer", change::IF_VERSION_MATCH)))
+}
+
 pub(super) fn status(asynchronous: bool) -> StatusCode {
     if asynchronous { StatusCode::ACCEPTED } else { StatusCode::OK }
 }
 
-/// Reads the body. One that is no array is an empty batch.
-fn changes(body: &RawValue, operation: Operation) -> Result<Vec<Change>, Failure> {
+/// The elements of a body. One that is no array has none.
+fn elements(body: &RawValue) -> Result<Vec<&RawValue>, Failure> {
     if !body.get().starts_with('[') {
         return Ok(Vec::new());
     }
-    let entities: Vec<&RawValue> =
-        serde_json::from_str(body.get()).map_err(|error| Failure::json(error.to_string()))?;
+    serde_json::from_str(body.get()).map_err(|error| Failure::json(error.to_string()))
+}
+
+/// Reads a batch. An aspect that is not registered refuses it all, or is left out where the server drops in silence
+/// (`EntityController.toMCPBatch`).
+pub(super) fn changes(
+    server: &Server,
+    body: &RawValue,
+    operation: Operation,
+) -> Result<Vec<Change>, Failure> {
     let mut changes = Vec::new();
-    for entity in entities {
+    for entity in elements(body)? {
         let Members(members) = serde_json::from_str(entity.get()).unwrap_or_default();
         let urn = members.iter().rfind(|(name, _)| name == "urn").map(|(_, urn)| *urn);
-        let urn = urn_of(urn.ok_or_else(|| Failure::bad_request("Missing `urn` field"))?)?;
+        let urn = change::checked_urn(&text_of(urn.ok_or_else(missing_urn)?))?;
         for (aspect, value) in members {
-            if aspect != "urn" {
-                changes.push(change(urn.clone(), aspect, value, operation)?);
+            if aspect == "urn" {
+                continue;
+            }
+            match server.registry.look_up(urn.entity_type(), &aspect) {
+                Ok(name) => changes.push(change(urn.clone(), name.to_owned(), value, operation)?),
+                Err(Unregistered::Aspect { .. }) if server.silent_drops => {}
+                Err(unregistered @ Unregistered::Aspect { .. }) => return Err(unregistered.into()),
+                Err(unregistered) => return Err(Failure::bad_request(unregistered.to_string())),
             }
         }
     }
     Ok(changes)
 }
 
+fn missing_urn() -> Failure {
+    Failure::bad_request("Missing `urn` field")
+}
+
 /// What is no string is taken for the text that stands there.
-fn urn_of(raw: &RawValue) -> Result<Urn, Failure> {
-    let text = serde_json::from_str::<String>(raw.get()).unwrap_or_else(|_| raw.get().to_owned());
-    change::checked_urn(&text)
+fn text_of(raw: &RawValue) -> String {
+    serde_json::from_str::<String>(raw.get()).unwrap_or_else(|_| raw.get().to_owned())
 }
 
 /// One aspect, as it stands under its name or is the body of a request.
@@ -101,32 +179,4 @@ pub(super) fn patch_of(text: &str) -> Result<Content, Failure> {
         return Err(Failure::bad_request("Missing `patch` field."));
     }
     Patch::read(text).map(Content::Patch)
-}
-
-/// The members of an object, in their order.
-#[derive(Default)]
-struct Members<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-
-        impl<'de> Visitor<'de> for Object {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(Object)
-    }
 }

@@ -1,0 +1,231 @@
+//! Searches, as the Python client asks them, and what an administrator does to what they find.
+
+use super::*;
+
+const SCROLL: &str = "query scrollUrnsWithFilters($types: [EntityType!], $query: String!, $orFilters: [AndFilterInput!],
+    $batchSize: Int!, $scrollId: String, $sortInput: SearchSortInput, $includeSoftDeleted: Boolean) {
+  scrollAcrossEntities(input: {query: $query, count: $batchSize, scrollId: $scrollId, types: $types,
+      orFilters: $orFilters, sortInput: $sortInput,
+      searchFlags: {skipHighlighting: true, skipAggregates: true, skipCache: true, includeSoftDeleted: $includeSoftDeleted}}) {
+    nextScrollId total searchResults { entity { urn type } extraProperties { name value } }
+  }
+}";
+
+/// Five data sets, of which one is soft-deleted, and a tag.
+async fn filled() -> Gms {
+    let gms = start().await;
+    let mut changes: Vec<_> = (1..=5).map(|n| upsert(&dataset(n), "status", "{\"removed\":false}")).collect();
+    changes.push(upsert(&dataset(5), "status", "{\"removed\":true}"));
+    changes.push(upsert(&dataset(2), "datasetProperties", "{\"name\":\"Swimming Pools\"}"));
+    changes.push(upsert("urn:li:tag:t", "status", "{\"removed\":false}"));
+    assert_eq!(ingest(&gms, &changes).await.status(), 200);
+    gms
+}
+
+fn dataset(n: u32) -> String {
+    format!("urn:li:dataset:(urn:li:dataPlatform:hive,s.t{n},PROD)")
+}
+
+async fn scroll(gms: &Gms, variables: Value) -> Value {
+    let body = json!({"query": SCROLL, "variables": variables}).to_string();
+    value(post(gms, "/api/graphql", body).await, 200).await
+}
+
+fn urns(answer: &Value) -> Vec<&str> {
+    let results = answer["data"]["scrollAcrossEntities"]["searchResults"].as_array();
+    let results = results.unwrap_or_else(|| panic!("{answer}"));
+    results.iter().map(|result| result["entity"]["urn"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_scroll_finds_all_that_is_not_deleted_page_by_page() {
+    let gms = filled().await;
+    let mut found = Vec::new();
+    let mut place = Value::Null;
+    loop {
+        let page =
+            scroll(&gms, json!({"types": ["DATASET"], "query": "*", "batchSize": 3, "scrollId": place}))
+                .await;
+        assert_eq!(page["data"]["scrollAcrossEntities"]["total"], 4 - i64::from(!found.is_empty()));
+        found.extend(urns(&page).into_iter().map(str::to_owned));
+        place = page["data"]["scrollAcrossEntities"]["nextScrollId"].clone();
+        if place.is_null() {
+            break;
+        }
+        // What goes between two pages moves no other.
+        let gone = post(&gms, "/entities?action=delete", json!({"urn": dataset(1)}).to_string()).await;
+        assert_eq!(gone.status(), 200);
+    }
+    assert_eq!(found, [1, 2, 3, 4].map(dataset));
+    let all = scroll(&gms, json!({"query": "", "batchSize": 100})).await;
+    let of_tag = &all["data"]["scrollAcrossEntities"]["searchResults"];
+    assert!(of_tag.as_array().unwrap().contains(&json!(
+        {"entity": {"urn": "urn:li:tag:t", "type": "TAG"}, "extraProperties": null}
+    )));
+    // What is internal is found by its type alone, and a token not even so.
+    assert!(!urns(&all).iter().any(|urn| urn.starts_with("urn:li:dataHub")), "{all}");
+    let tokens = scroll(&gms, json!({"types": ["ACCESS_TOKEN"], "query": "*", "batchSize": 9})).await;
+    assert_eq!(urns(&tokens), [""; 0]);
+}
+
+#[tokio::test]
+async fn filters_words_and_soft_deleted_entities() {
+    let gms = filled().await;
+    let removed = |negated: bool| json!([{"and": [{"field": "removed", "values": ["true"], "condition": "EQUAL", "negated": negated}]}]);
+    for (variables, expected) in [
+        (json!({"includeSoftDeleted": true}), vec![1, 2, 3, 4, 5]),
+        (json!({"orFilters": removed(false)}), vec![5]),
+        (json!({"orFilters": removed(true)}), vec![1, 2, 3, 4]),
+        (
+            json!({"orFilters": [{"and": [{"field": "platform.keyword", "values": ["urn:li:dataPlatform:x"]}]}]}),
+            vec![],
+        ),
+        (
+            json!({"orFilters": [{"and": [{"field": "origin", "values": ["PROD"]}]}], "query": "s.t3"}),
+            vec![3],
+        ),
+        (json!({"query": "pools SWIMMING"}), vec![2]),
+    ] {
+        let mut asked = json!({"types": ["DATASET"], "query": "*", "batchSize": 9});
+        asked.as_object_mut().unwrap().extend(variables.as_object().unwrap().clone());
+        let expected: Vec<_> = expected.into_iter().map(dataset).collect();
+        assert_eq!(urns(&scroll(&gms, asked).await), expected, "{variables}");
+    }
+    let relatives = json!({"query": "*", "batchSize": 9, "orFilters": [{"and": [{"field": "urn", "values": ["x"], "condition": "RELATED_INCL"}]}]});
+    let sorted = json!({"query": "*", "batchSize": 9, "sortInput": {"sortCriteria": [{"field": "name", "sortOrder": "ASCENDING"}]}});
+    let lost = json!({"query": "*", "batchSize": 9, "scrollId": "?"});
+    for unknown in [relatives, sorted, lost] {
+        let answer = scroll(&gms, unknown.clone()).await;
+        assert_eq!(answer["errors"][0]["extensions"]["code"], 400, "{unknown}: {answer}");
+        assert_eq!(answer["data"], json!({"scrollAcrossEntities": null}));
+    }
+}
+
+#[tokio::test]
+async fn a_search_over_restli() {
+    let gms = filled().await;
+    let ask = async |changes: Value, status: u16| {
+        let mut body = json!({"input": "*", "entity": "dataset", "start": 1, "count": 2});
+        body.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        value(post(&gms, "/entities?action=search", body.to_string()).await, status).await
+    };
+    let entities: Vec<_> =
+        [2, 3].iter().map(|n| json!({"entity": dataset(*n), "matchedFields": []})).collect();
+    assert_eq!(
+        ask(json!({}), 200).await["value"],
+        json!({"from": 1, "pageSize": 2, "numEntities": 4, "entities": entities, "metadata": {"aggregations": []}})
+    );
+    let soft = ask(json!({"searchFlags": {"includeSoftDeleted": true, "fulltext": false}}), 200).await;
+    assert_eq!(soft["value"]["numEntities"], 5);
+    let named =
+        json!({"filter": {"or": [{"and": [{"field": "name", "value": "Swimming Pools"}]}]}, "start": 0});
+    assert_eq!(ask(named, 200).await["value"]["entities"][0]["entity"], dataset(2));
+    for unknown in [
+        json!({"filter": {"and": []}}),
+        json!({"filter": {"or": [{"and": [{"field": "x", "values": [], "condition": "ANCESTORS_INCL"}]}]}}),
+        json!({"sort": {"field": "name", "order": "ASCENDING"}}),
+        json!({"count": -1}),
+    ] {
+        ask(unknown, 400).await;
+    }
+}
+
+/// A server with a user who has these privileges and those that everyone has, and a token of his.
+async fn with_privileges(privileges: &[&str]) -> (Gms, String) {
+    let mut loader = User::new("loader");
+    for privilege in privileges {
+        loader = loader.privilege(*privilege);
+    }
+    let gms = Gms::builder().user(loader).start().await.unwrap();
+    let token = gms.create_token("loader").await.unwrap();
+    (gms, token)
+}
+
+async fn as_user(gms: &Gms, token: &str, path: &str, body: Value) -> Response {
+    let sent = client().post(format!("{}{path}", gms.url())).bearer_auth(token).body(body.to_string());
+    sent.send().await.unwrap()
+}
+
+#[tokio::test]
+async fn who_may_not_read_may_not_search() {
+    let (gms, token) = with_privileges(&[]).await;
+    let question = json!({"input": "*", "entity": "dataset", "start": 0, "count": 1});
+    let search = "/entities?action=search";
+    assert_eq!(as_user(&gms, &token, search, question.clone()).await.status(), 200);
+    assert!(gms.remove_policy("view-entity-page-all").await.unwrap());
+    let refused = as_user(&gms, &token, search, question.clone()).await;
+    assert_eq!(refusal(refused, 403).await, "User is unauthorized to search.");
+    assert_eq!(as_user(&gms, "no token", search, question).await.status(), 401);
+    // GraphQL shows URNs to everyone who has a token.
+    let scroll = json!({"query": SCROLL, "variables": {"query": "*", "batchSize": 1}});
+    assert_eq!(as_user(&gms, "no token", "/api/graphql", scroll.clone()).await.status(), 401);
+    assert!(!urns(&value(as_user(&gms, &token, "/api/graphql", scroll).await, 200).await).is_empty());
+}
+
+#[tokio::test]
+async fn indices_are_restored_by_who_may() {
+    let path = "/operations/?action=restoreIndices";
+    let (gms, token) = with_privileges(&[]).await;
+    let refused = as_user(&gms, &token, path, json!({"urnLike": "urn:li:%"})).await;
+    assert_eq!(refusal(refused, 403).await, "User is unauthorized to restore indices.");
+    assert_eq!(as_user(&gms, "no token", path, json!({})).await.status(), 401);
+    for privilege in ["RESTORE_INDICES_PRIVILEGE", "MANAGE_SYSTEM_OPERATIONS"] {
+        let (gms, token) = with_privileges(&[privilege]).await;
+        assert_eq!(ingest(&gms, &[upsert(DATASET, "status", "{}")]).await.status(), 200);
+        for (question, rows) in [
+            (json!({"urnLike": "urn:li:dataset:%", "start": 0, "batchSize": 10}), 2),
+            (json!({"urn": DATASET, "aspect": "status"}), 1),
+            (json!({"urn": "urn:li:tag:none"}), 0),
+        ] {
+            let answer = value(as_user(&gms, &token, path, question).await, 200).await;
+            let words = answer["value"].as_str().unwrap();
+            assert!(words.contains(&format!("rowsMigrated={rows})")), "{words}");
+        }
+        assert_eq!(as_user(&gms, &token, path, json!({"urn": "dataset"})).await.status(), 400);
+        assert_eq!(as_user(&gms, &token, "/operations?action=truncate", json!({})).await.status(), 400);
+    }
+}
+
+#[tokio::test]
+async fn what_is_of_a_registry_is_taken_back() {
+    let (gms, token) = with_privileges(&[]).await;
+    let of = |registry: Option<&str>, urn: &str, text: &str| {
+        let mut system_metadata = json!({"runId": "r", "lastObserved": 1});
+        if let Some((name, version)) = registry.and_then(|registry| registry.split_once(':')) {
+            system_metadata["registryName"] = name.into();
+            system_metadata["registryVersion"] = version.into();
+        }
+        with(urn, "status", text, &json!({"systemMetadata": system_metadata}))
+    };
+    let (ours, other) = ("urn:li:tag:ours", "urn:li:tag:other");
+    let batch = [
+        of(Some("dq:0.0.1"), ours, "{\"removed\":false,\"x\":1}"),
+        of(None, other, "{\"removed\":false,\"x\":1}"),
+        of(Some("dq:0.0.1"), other, "{\"removed\":false,\"x\":2}"),
+        of(Some("dq:0.0.2"), "urn:li:tag:newer", "{\"removed\":false}"),
+    ];
+    assert_eq!(ingest(&gms, &batch).await.status(), 200);
+    let path = "/entities?action=deleteAll";
+    let question = |registry: &str, dry: bool| json!({"registryId": registry, "dryRun": dry, "soft": false});
+    // As in GMS, who may not delete is told so where there is something to delete.
+    let nothing = as_user(&gms, &token, path, question("none:1", false)).await;
+    assert_eq!(value(nothing, 200).await["value"]["aspectsAffected"], 0);
+    let refused = as_user(&gms, &token, path, question("dq:0.0.1", true)).await;
+    assert_eq!(refusal(refused, 403).await, "User is unauthorized to delete entities.");
+    assert_eq!(as_user(&gms, "no token", path, question("dq:0.0.1", true)).await.status(), 401);
+    assert_eq!(
+        refusal(post(&gms, path, question("dq", true).to_string()).await, 500).await,
+        "Failed to parse registry id: dq"
+    );
+    for dry in [true, false] {
+        let answer = value(post(&gms, path, question("dq:0.0.1", dry).to_string()).await, 200).await;
+        let answer = &answer["value"];
+        assert_eq!(answer["entitiesAffected"], 2, "{answer}");
+        // The status of both, and the key of the entity that it made.
+        assert_eq!((&answer["aspectsAffected"], &answer["entitiesDeleted"]), (&json!(3), &json!(1)));
+        assert_eq!(answer["aspectRowSummaries"].as_array().unwrap().len(), 3);
+    }
+    assert_eq!(gms.aspect(other, "status").await.unwrap(), "{\"removed\":false,\"x\":1}");
+    assert_eq!(gms.aspect(ours, "status").await.unwrap(), "{\"removed\":true}");
+    assert_eq!(gms.aspect("urn:li:tag:newer", "status").await.unwrap(), "{\"removed\":false}");
+}
