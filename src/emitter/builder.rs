@@ -9,8 +9,7 @@ use super::room::Room;
 use super::state::{Settings, State};
 use crate::auth::{FixedToken, Token, TokenProvider, TokenSource};
 use crate::gms::{
-    Buffers, Client, ClientMode, ClientSettings, EmitMode, Endpoint, RetryPolicy, ServerAddress, TlsSettings,
-    Wire,
+    Client, ClientMode, ClientSettings, EmitMode, Endpoint, RetryPolicy, ServerAddress, TlsSettings, Wire,
 };
 use crate::{Error, ErrorKind};
 
@@ -287,7 +286,6 @@ impl EmitterBuilder {
             emit_mode,
             batches: self.mode == SinkMode::AsyncBatch,
             respect_sync_marker: self.respect_sync_marker,
-            buffers: Buffers::default(),
         };
         let max_requests = if self.mode == SinkMode::Sync { 1 } else { self.max_threads };
         let bytes = if client.server().is_frontend() { FRONTEND_BYTES } else { MAX_BYTES };

@@ -35,7 +35,7 @@ pub use frontend::{LogIn, log_in};
 pub use graphql::{AccessTokenDuration, AccessTokenInfo, GraphqlAnswer, GraphqlError, Me, NewAccessToken};
 pub(crate) use last_written::{LETTER_PROPERTY, LastWritten, Written};
 pub(crate) use reply::{Reply, TransportFault, TransportKind};
-pub(crate) use request_body::{Buffers, Outgoing, RequestBody};
+pub(crate) use request_body::{Outgoing, RequestBody};
 pub(crate) use retry::Attempts;
 pub use retry::RetryPolicy;
 pub use server_config::{Feature, ServerConfig};

@@ -1,6 +1,6 @@
 //! The body of a request. A list of proposals is written while it is sent.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::vec;
 
 use bytes::Bytes;
@@ -8,14 +8,9 @@ use bytes::Bytes;
 use super::{openapi, restli};
 use crate::metadata::Proposal;
 
-/// What is written before it is handed on. Less would cost more calls, and more would not stay in the processor's cache.
-const STRETCH: usize = 64 * 1024;
-
-/// What a buffer may hold to be kept: proposals that are longer than a stretch are rare.
-const MOST: usize = 2 * STRETCH;
-
-/// Buffers that are kept. A connection takes up to six stretches at a time.
-const KEPT: usize = 12;
+/// What is written before it is handed on: little enough for the processor's cache, and so much that the allocator does not give it
+/// back to the system each time.
+const STRETCH: usize = 128 * 1024;
 
 /// A body of known length. One of proposals holds these and not their text, which is made stretch by stretch, when the
 /// connection takes it: so what waits for an answer takes no more room than what waits to be sent.
@@ -38,7 +33,7 @@ pub(crate) struct Outgoing {
 #[derive(Debug)]
 enum Rest {
     Whole(Bytes),
-    List { list: List, proposals: vec::IntoIter<Outgoing>, begun: bool, buffers: Buffers },
+    List { list: List, proposals: vec::IntoIter<Outgoing>, begun: bool },
     Nothing,
 }
 
@@ -54,44 +49,6 @@ pub(super) struct List {
 enum Form {
     Restli,
     Openapi { wait_for_index: bool },
-}
-
-/// Buffers that stretches are written into, again and again: memory fresh from the system costs more than what is done with it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
-
-/// A stretch on its way. Its buffer goes back when the connection has taken all of it.
-struct Stretch {
-    text: Vec<u8>,
-    buffers: Buffers,
-}
-
-impl Buffers {
-    fn take(&self) -> Vec<u8> {
-        let kept = self.kept().pop();
-        kept.unwrap_or_else(|| Vec::with_capacity(STRETCH + STRETCH / 4))
-    }
-
-    fn kept(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl AsRef<[u8]> for Stretch {
-    fn as_ref(&self) -> &[u8] {
-        &self.text
-    }
-}
-
-impl Drop for Stretch {
-    fn drop(&mut self) {
-        let mut buffer = std::mem::take(&mut self.text);
-        let mut kept = self.buffers.kept();
-        if buffer.capacity() <= MOST && kept.len() < KEPT {
-            buffer.clear();
-            kept.push(buffer);
-        }
-    }
 }
 
 impl List {
@@ -122,10 +79,10 @@ impl List {
 
 impl RequestBody {
     /// `proposals` as a list.
-    pub(super) fn list(list: List, proposals: Vec<Outgoing>, buffers: Buffers) -> Self {
+    pub(super) fn list(list: List, proposals: Vec<Outgoing>) -> Self {
         let encoded: usize = proposals.iter().map(|outgoing| outgoing.encoded_len).sum();
         let len = encoded + proposals.len().saturating_sub(1) + list.envelope_bytes();
-        Self { len, rest: Rest::List { list, proposals: proposals.into_iter(), begun: false, buffers } }
+        Self { len, rest: Rest::List { list, proposals: proposals.into_iter(), begun: false } }
     }
 
     /// The bytes of all of it.
@@ -145,14 +102,15 @@ impl Iterator for RequestBody {
 
     /// What comes next of it, never empty.
     fn next(&mut self) -> Option<Bytes> {
-        let (list, proposals, begun, buffers) = match &mut self.rest {
-            Rest::List { list, proposals, begun, buffers } => (*list, proposals, begun, buffers.clone()),
+        let (list, proposals, begun) = match &mut self.rest {
+            Rest::List { list, proposals, begun } => (*list, proposals, begun),
             rest => match std::mem::replace(rest, Rest::Nothing) {
                 Rest::Whole(text) if !text.is_empty() => return Some(text),
                 _ => return None,
             },
         };
-        let mut stretch = buffers.take();
+        // The proposal that fills the stretch may be longer than it.
+        let mut stretch = Vec::with_capacity(STRETCH.min(self.len) + STRETCH / 4);
         while stretch.len() < STRETCH {
             if !std::mem::replace(begun, true) {
                 stretch.extend_from_slice(list.prefix);
@@ -172,6 +130,6 @@ impl Iterator for RequestBody {
                 "a length that was told and is not so"
             );
         }
-        Some(Bytes::from_owner(Stretch { text: stretch, buffers }))
+        Some(stretch.into())
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use reqwest::Method;
 
-use super::request_body::{Buffers, List, Outgoing};
+use super::request_body::{List, Outgoing};
 use super::{EmitMode, Endpoint, RequestBody, openapi, restli};
 use crate::metadata::{ChangeType, Name, Proposal, model};
 
@@ -17,7 +17,6 @@ pub(crate) struct Wire {
     /// A proposal whose `emitModeMarker` is `sync` is written before GMS answers, and so is what travels with it
     /// (`respect_mcp_sync_marker` of DataHub's sink).
     pub(crate) respect_sync_marker: bool,
-    pub(crate) buffers: Buffers,
 }
 
 /// The kind of request that a proposal goes in. Proposals share a request only if they have the same route, and over
@@ -155,7 +154,7 @@ impl Wire {
                 return proposals.next().and_then(|one| self.body_of_one(write, &one)).map(RequestBody::from);
             }
         };
-        Some(RequestBody::list(list, proposals.collect(), self.buffers.clone()))
+        Some(RequestBody::list(list, proposals.collect()))
     }
 
     fn body_of_one(&self, write: &Write, one: &Outgoing) -> Option<Bytes> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::gms::{Buffers, Client, EmitMode, Endpoint, Outgoing, RetryPolicy, Verdict, Wire, Write};
+use crate::gms::{Client, EmitMode, Endpoint, Outgoing, RetryPolicy, Verdict, Wire, Write};
 use crate::metadata::{ChangeType, Proposal, Urn};
 use crate::sink::Examination;
 use crate::{Error, ErrorKind};
@@ -99,7 +99,6 @@ impl Trial<'_> {
             emit_mode: EmitMode::SyncPrimary,
             batches: false,
             respect_sync_marker: false,
-            buffers: Buffers::default(),
         };
         let write: Write = wire
             .write(wire.route(proposal, false), std::iter::once(proposal))
