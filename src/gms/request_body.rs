@@ -8,9 +8,8 @@ use bytes::Bytes;
 use super::{openapi, restli};
 use crate::metadata::Proposal;
 
-/// What is written before it is handed on: little enough for the processor's cache, and so much that the allocator does not give it
-/// back to the system each time.
-const STRETCH: usize = 128 * 1024;
+/// What is written before it is handed on. Less would cost more calls, and more would not stay in the processor's cache.
+const STRETCH: usize = 64 * 1024;
 
 /// A body of known length. One of proposals holds these and not their text, which is made stretch by stretch, when the
 /// connection takes it: so what waits for an answer takes no more room than what waits to be sent.
