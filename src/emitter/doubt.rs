@@ -58,6 +58,11 @@ impl Doubt {
         drop(self.ever.subscribe().wait_for(|ever| *ever).await);
     }
 
+    /// Whether anything is kept.
+    pub(super) fn is_about_any(&self) -> bool {
+        !self.held.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Hands out what was kept.
     pub(super) fn release(&self) -> Vec<Held> {
         std::mem::take(&mut *self.held.lock().unwrap_or_else(PoisonError::into_inner))

@@ -19,6 +19,10 @@ use crate::metadata::Urn;
 /// fast one fills a batch meanwhile.
 const COMPANY: Duration = Duration::from_millis(5);
 
+/// How long nothing must have been sent until a rejection that is in doubt is taken for the proposal's fault: what comes
+/// next may show that it is the run's.
+const QUIET: Duration = Duration::from_millis(50);
+
 /// Forms batches and sends them until the emitter is closed or stopped, and everything is settled.
 pub(super) async fn drive(state: Arc<State>, mut opened: UnboundedReceiver<OpenTrace>) {
     let _end = End(Arc::clone(&state));
@@ -28,6 +32,7 @@ pub(super) async fn drive(state: Arc<State>, mut opened: UnboundedReceiver<OpenT
     let mut ready = !state.settings.asks_first();
     // A request came back since a batch last left.
     let mut returned = false;
+    let mut quiet_since = None;
     loop {
         if state.phase() >= Phase::Stopped {
             state.settle_queued();
@@ -54,8 +59,14 @@ pub(super) async fn drive(state: Arc<State>, mut opened: UnboundedReceiver<OpenT
             }
         }
         if requests.running.is_empty() && look_again.is_none() {
-            // Nothing is sent that could show what is at fault.
-            state.settle_doubtful();
+            let judged_at = *quiet_since.get_or_insert_with(Instant::now) + QUIET;
+            if judged_at <= Instant::now() || state.phase() >= Phase::Closing || state.is_flushing() {
+                state.settle_doubtful();
+            } else if state.doubt.is_about_any() {
+                look_again = Some(judged_at);
+            }
+        } else {
+            quiet_since = None;
         }
         let idle = requests.running.is_empty() && traces.is_empty();
         if idle && state.phase() >= Phase::Closing && state.queue().is_empty() {
