@@ -127,6 +127,18 @@ def generate(count, path, seed):
 # --- Running and measuring ---------------------------------------------------------------------------------------------
 
 
+# Runs the command behind the file's name, and writes to the file what that took. In a small process of its own, since a child's
+# peak memory is at least what its parent had when it was started.
+MEASURE = """
+import json, os, sys, time
+start = time.perf_counter()
+_, status, usage = os.wait4(os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ), 0)
+wall = time.perf_counter() - start
+with open(sys.argv[1], "w") as file:
+    json.dump([os.waitstatus_to_exitcode(status), wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024], file)
+"""
+
+
 class Drain:
     """The server that both are measured against. A context manager."""
 
@@ -156,13 +168,11 @@ class Bench:
     def __init__(self, arguments, drain, directory):
         self.drain, self.directory = drain, directory
         self.clients = {
-            "Python client": [arguments.python, "ingest", "run", "--no-default-report", "-c"],
-            "datahub-emit": [arguments.emit, "ingest", "-c"],
+            "Python client": [os.path.abspath(arguments.python), "ingest", "run", "--no-default-report", "-c"],
+            "datahub-emit": [os.path.abspath(arguments.emit), "ingest", "-c"],
         }
 
     def corpus(self, count, name):
-        """In a process of its own, so that this one stays small: a child's peak memory is at least what its parent had
-        when it was started."""
         path = str(self.directory / name)
         subprocess.run([sys.executable, __file__, "--generate", path, "--records", str(count)], check=True)
         return path
@@ -178,22 +188,22 @@ class Bench:
         }))
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("DATAHUB_", "XDG_"))}
         environment = kept | {"HOME": str(self.directory), "DATAHUB_TELEMETRY_ENABLED": "false", "NO_PROXY": "127.0.0.1"}
+        measured = self.directory / "measured.json"
+        command = [sys.executable, "-ISc", MEASURE, str(measured)] + self.clients[client] + [str(recipe)]
         with open(self.directory / "log", "w+") as log:
-            start = time.perf_counter()
-            child = subprocess.Popen(self.clients[client] + [str(recipe)], env=environment, cwd=self.directory,
+            child = subprocess.Popen(command, env=environment, cwd=self.directory,
                                      stdin=subprocess.PIPE if piped else subprocess.DEVNULL, stdout=log, stderr=log)
             if piped:
                 pour(child.stdin, *piped)
-            _, status, usage = os.wait4(child.pid, 0)
-            wall = time.perf_counter() - start
-            child.returncode = os.waitstatus_to_exitcode(status)
+            child.wait()
+            code, wall, cpu, memory = json.loads(measured.read_text())
             stats = self.drain.stats()
-            if child.returncode != 0 or stats["proposals"] != count:
+            if code != 0 or stats["proposals"] != count:
                 log.seek(0)
-                sys.exit(f"{client}: exit code {child.returncode}, {stats['proposals']} of {count} proposals arrived\n"
+                sys.exit(f"{client}: exit code {code}, {stats['proposals']} of {count} proposals arrived\n"
                          f"{log.read()[-4000:]}")
         print(f"  {client}: {wall:.3f} s", file=sys.stderr)
-        return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+        return wall, cpu, memory
 
     def piped(self, lines, copies, runs, sink=None):
         """datahub-emit alone, over `copies` of a JSON Lines file on standard input, so that no file has to be as long."""

@@ -16,7 +16,7 @@ pub(super) const REFUSED_ALONE: usize = 3;
 const MAX_APART: u32 = 16;
 
 /// Keeps what was rejected until something is delivered, which shows that the records are at fault, or the run stops, which
-/// shows that none of them is.
+/// shows that none of them is, or nothing comes any more that could show it.
 #[derive(Default)]
 pub(super) struct Doubt {
     held: Mutex<Vec<Held>>,

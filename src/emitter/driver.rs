@@ -19,8 +19,8 @@ use crate::metadata::Urn;
 /// fast one fills a batch meanwhile.
 const COMPANY: Duration = Duration::from_millis(5);
 
-/// How long nothing must have been sent until a rejection that is in doubt is taken for the proposal's fault: what comes
-/// next may show that it is the run's.
+/// How long nothing must have been under way or queued until a rejection that is in doubt is judged: what comes next may show
+/// that it is no record's fault. Nothing comes once the emitter is being flushed or closed.
 const QUIET: Duration = Duration::from_millis(50);
 
 /// Forms batches and sends them until the emitter is closed or stopped, and everything is settled.
@@ -60,7 +60,7 @@ pub(super) async fn drive(state: Arc<State>, mut opened: UnboundedReceiver<OpenT
         }
         if requests.running.is_empty() && look_again.is_none() {
             let judged_at = *quiet_since.get_or_insert_with(Instant::now) + QUIET;
-            if judged_at <= Instant::now() || state.phase() >= Phase::Closing || state.is_flushing() {
+            if judged_at <= Instant::now() || state.is_flushing() {
                 state.settle_doubtful();
             } else if state.doubt.is_about_any() {
                 look_again = Some(judged_at);

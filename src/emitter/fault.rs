@@ -18,6 +18,9 @@ pub(super) fn fault(proposal: &Proposal, endpoint: Endpoint) -> Option<Rejection
                     proposal.aspect_name, proposal.entity_type
                 ),
             ),
+            Some(aspect) if std::str::from_utf8(&aspect.value).is_err() => {
+                ("not-utf-8", "the aspect's text is not UTF-8, as JSON is".to_owned())
+            }
             // `MCPItem.isValidChangeType`
             _ if !matches!(change_type, ChangeType::Upsert | ChangeType::Delete)
                 && model::is_timeseries(&proposal.aspect_name) =>

@@ -149,7 +149,7 @@ impl Delivery {
             // The receiver may be gone: not everyone waits for a receipt.
             Some((_, Completion::Receipt(sender))) => drop(sender.send(outcome)),
             Some((proposal, Completion::Observer(observer))) => {
-                // A request that was given up may still hold it.
+                // A request that was given up may still hold it, or one that was answered before it was read.
                 observer.settled(Arc::unwrap_or_clone(proposal), outcome);
             }
             None => {}

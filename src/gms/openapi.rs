@@ -25,8 +25,8 @@ pub(super) fn push_item(out: &mut Vec<u8>, proposal: &Proposal, now: i64, wait_f
 }
 
 /// The body of a request to an aspect's own path.
-pub(super) fn aspect_body(proposal: &Proposal, now: i64, wait_for_index: bool) -> Bytes {
-    let mut body = Vec::new();
+pub(super) fn aspect_body(proposal: &Proposal, now: i64, wait_for_index: bool, capacity: usize) -> Bytes {
+    let mut body = Vec::with_capacity(capacity);
     push_aspect(&mut body, proposal, now, wait_for_index);
     body.into()
 }

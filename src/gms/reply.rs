@@ -10,6 +10,7 @@ use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use serde::Deserialize;
 
+use super::upload::WRONG_LENGTH;
 use crate::auth::{Diagnosis, NoToken};
 
 /// An answer, its body read to the end or to the cap.
@@ -142,7 +143,7 @@ impl TransportFault {
         let deepest = causes.last().cloned().unwrap_or_else(|| "the request failed".to_owned());
         let text = causes.join(": ");
         let has = |needle: &str| text.contains(needle);
-        let kind = if error.is_builder() {
+        let kind = if error.is_builder() || has(WRONG_LENGTH) {
             TransportKind::Unsendable
         } else if error.is_connect() {
             if error.is_timeout() {

@@ -99,8 +99,8 @@ fn push_content_type(out: &mut Vec<u8>, aspect: &Aspect) {
 }
 
 /// The body of a request for one proposal.
-pub(super) fn single_body(proposal: &Proposal, now: i64, asynchronous: bool) -> Bytes {
-    let mut body = Vec::new();
+pub(super) fn single_body(proposal: &Proposal, now: i64, asynchronous: bool, capacity: usize) -> Bytes {
+    let mut body = Vec::with_capacity(capacity);
     body.extend_from_slice(br#"{"proposal":"#);
     push_proposal(&mut body, proposal, now);
     body.extend_from_slice(if asynchronous { br#","async":"true"}"# } else { br#","async":"false"}"# });

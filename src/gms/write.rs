@@ -1,6 +1,5 @@
 //! How proposals become requests: which may share one, and what it looks like.
 
-use bytes::Bytes;
 use reqwest::Method;
 
 use super::request_body::{List, Outgoing};
@@ -110,10 +109,11 @@ impl Wire {
         }
     }
 
-    /// The bytes of a list beside its proposals, commas excluded.
+    /// The most bytes of a list beside its proposals, commas excluded.
     pub(crate) fn envelope_bytes(&self) -> usize {
         match self.endpoint {
-            Endpoint::Restli => List::restli(self.emit_mode.is_asynchronous()),
+            // The longer of the two: a marked proposal may make a batch synchronous.
+            Endpoint::Restli => List::restli(false),
             Endpoint::Openapi => List::openapi(self.waits_for_index()),
         }
         .envelope_bytes()
@@ -147,26 +147,24 @@ impl Wire {
         write: &Write,
         mut proposals: impl Iterator<Item = Outgoing>,
     ) -> Option<RequestBody> {
+        let wait = self.waits_for_index();
         let list = match write.route {
             Route::Batch => List::restli(write.asynchronous),
-            Route::Upsert | Route::Patch => List::openapi(self.waits_for_index()),
-            _ => {
-                return proposals.next().and_then(|one| self.body_of_one(write, &one)).map(RequestBody::from);
+            Route::Upsert | Route::Patch => List::openapi(wait),
+            Route::Single | Route::DeleteEntity | Route::Create | Route::CreateEntity | Route::Delete => {
+                let Outgoing { proposal, now, encoded_len } = proposals.next()?;
+                // An item of a list has nearly as much around it.
+                let capacity = encoded_len + self.envelope_bytes();
+                let body = match write.route {
+                    Route::Single => restli::single_body(&proposal, now, write.asynchronous, capacity),
+                    Route::DeleteEntity => restli::delete_body(&proposal.urn),
+                    Route::Delete => return None,
+                    _ => openapi::aspect_body(&proposal, now, wait, capacity),
+                };
+                return Some(body.into());
             }
         };
         Some(RequestBody::list(list, proposals.collect()))
-    }
-
-    fn body_of_one(&self, write: &Write, one: &Outgoing) -> Option<Bytes> {
-        let Outgoing { proposal, now, .. } = one;
-        match write.route {
-            Route::Single => Some(restli::single_body(proposal, *now, write.asynchronous)),
-            Route::DeleteEntity => Some(restli::delete_body(&proposal.urn)),
-            Route::Create | Route::CreateEntity => {
-                Some(openapi::aspect_body(proposal, *now, self.waits_for_index()))
-            }
-            Route::Delete | Route::Batch | Route::Upsert | Route::Patch => None,
-        }
     }
 
     fn waits_for_index(&self) -> bool {

@@ -1,7 +1,7 @@
 //! Hands records from the reader's thread to the run's task.
 //!
 //! ```text
-//! reader thread ── push (blocks while full) ──▶ ring ── take everything (waits while empty) ──▶ task
+//! reader thread ── push (blocks while full) ──▶ ring ── take everything (waits while there is little) ──▶ task
 //! ```
 //!
 //! What waits is bounded by number and by bytes, so that the reader can be ahead without memory growing with the file.
@@ -19,7 +19,7 @@ use crate::source::{Item, RawRecord};
 /// Records that may wait. Enough that neither side wakes the other for each single record.
 const MAX_RECORDS: usize = 1024;
 
-/// Bytes of aspects that may wait. Half a batch of GMS's largest size would wait in vain; a few reads of a file do not.
+/// Bytes of aspects that may wait: a few reads of a file. They come on top of the sink's own bound.
 const MAX_BYTES: usize = 1 << 20;
 
 /// What is enough to be taken at once. The task is faster than most readers, and would be woken for each record.
@@ -41,6 +41,8 @@ struct Ring {
     bytes: usize,
     /// How the source ended.
     ended: Option<Result<(), Error>>,
+    /// The reader waits for room.
+    full: bool,
     /// The task takes nothing more.
     closed: bool,
 }
@@ -74,7 +76,7 @@ pub(super) fn handover() -> (Giver, Taker) {
 
 impl Ring {
     fn has_enough(&self) -> bool {
-        self.items.len() >= ENOUGH_RECORDS || self.bytes >= ENOUGH_BYTES || self.ended.is_some()
+        self.items.len() >= ENOUGH_RECORDS || self.bytes >= ENOUGH_BYTES || self.full || self.ended.is_some()
     }
 }
 
@@ -93,6 +95,9 @@ impl Giver {
             && !ring.items.is_empty()
             && (ring.items.len() >= MAX_RECORDS || ring.bytes + bytes > MAX_BYTES)
         {
+            if !std::mem::replace(&mut ring.full, true) {
+                self.0.filled.notify_one();
+            }
             ring = self.0.room.wait(ring).unwrap_or_else(PoisonError::into_inner);
         }
         if ring.closed {
@@ -140,7 +145,7 @@ impl Taker {
                 let mut ring = self.0.lock();
                 let gathered = gathered_until.is_some_and(|until| until <= Instant::now());
                 if !ring.items.is_empty() && (gathered || ring.has_enough()) {
-                    ring.bytes = 0;
+                    (ring.bytes, ring.full) = (0, false);
                     let items = std::mem::take(&mut ring.items);
                     drop(ring);
                     self.0.room.notify_one();
@@ -239,6 +244,16 @@ mod tests {
         }
         assert_eq!(expected, 5_000);
         reader.join().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_record_does_not_wait_for_others_for_long() {
+        let (giver, taker) = handover();
+        for number in 0..3 {
+            assert!(giver.push(record(number, 1)));
+            let Taken::Items(items) = taker.take().await else { panic!("nothing was taken") };
+            assert_eq!(items.iter().map(index).collect::<Vec<_>>(), [number]);
+        }
     }
 
     #[tokio::test]

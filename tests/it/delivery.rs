@@ -5,9 +5,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::time::Duration;
 
+use bytes::Bytes;
 use datahub_emitter::emitter::{Emitter, EmitterBuilder, Outcome, Receipt, SinkMode, UndeliveredReason};
 use datahub_emitter::gms::RetryPolicy;
-use datahub_emitter::metadata::{ChangeType, Proposal, Urn};
+use datahub_emitter::metadata::{Aspect, ChangeType, Proposal, Urn};
 use proptest::prelude::*;
 
 use crate::scripted_gms::{Answer, Request, ScriptedGms};
@@ -350,6 +351,25 @@ async fn a_403_for_some_rejects_those_and_a_403_for_all_stops_the_run() {
     let counts = all.close(None).await;
     assert_eq!((counts.delivered, counts.undelivered), (0, 2));
     assert_eq!(all.stopped().unwrap().diagnosis().unwrap().code.as_str(), "auth.forbidden");
+}
+
+#[tokio::test]
+async fn what_is_not_utf_8_costs_itself_alone() {
+    let gms = ScriptedGms::start(|_| Answer::Status(200, "{}".into())).await;
+    let emitter = emitter(&gms).build().unwrap();
+    let receipts = [&b"{\"a\":\"\xff\"}"[..], b"\x80", b"{}"].map(|text| {
+        let mut proposal = proposal(1, "status", "x");
+        proposal.aspect = Some(Aspect { value: Bytes::from_static(text), content_type: Aspect::JSON });
+        emitter.emit(proposal)
+    });
+    let mut outcomes = Vec::new();
+    for receipt in receipts {
+        outcomes.push(receipt.await.await);
+    }
+    assert!(
+        matches!(&outcomes[..], [Outcome::Rejected(one), Outcome::Rejected(_), Outcome::Delivered] if one.reason == "not-utf-8"),
+        "{outcomes:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
