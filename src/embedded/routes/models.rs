@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, Uri};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
@@ -29,6 +30,7 @@ pub(super) fn router() -> Router<Arc<Server>> {
         .route("/openapi/v1/registry/models/entity/specifications/{name}/aspects", get(aspects_of))
         .route("/openapi/v1/registry/models/aspect/specifications", get(aspects))
         .route("/openapi/v1/registry/models/aspect/specifications/{name}", get(aspect))
+        .route_layer(middleware::from_fn(for_operators))
 }
 
 /// `EntitySpecDto`
@@ -125,10 +127,13 @@ impl<T> Page<T> {
     }
 }
 
-/// The refusal of who may not look, which says nothing.
-fn refused(rights: &Rights) -> Option<Response> {
-    let may = rights.may_operate(MANAGE_SYSTEM_OPERATIONS, "", "");
-    (!may).then(|| StatusCode::FORBIDDEN.into_response())
+/// Who may not look is told nothing.
+async fn for_operators(Extension(rights): Extension<Rights>, request: Request, next: Next) -> Response {
+    if rights.may_operate(MANAGE_SYSTEM_OPERATIONS, "", "") {
+        next.run(request).await
+    } else {
+        StatusCode::FORBIDDEN.into_response()
+    }
 }
 
 fn found(value: Option<impl Serialize>) -> Response {
@@ -138,64 +143,30 @@ fn found(value: Option<impl Serialize>) -> Response {
     )
 }
 
-async fn entity_types(
-    State(server): State<Arc<Server>>,
-    Extension(rights): Extension<Rights>,
-    uri: Uri,
-) -> Result<Response, Refused> {
-    if let Some(refused) = refused(&rights) {
-        return Ok(refused);
-    }
+async fn entity_types(State(server): State<Arc<Server>>, uri: Uri) -> Result<Response, Refused> {
     let all: Vec<_> = server.registry.types().collect();
     Ok(found(Some(Page::of(&all, &uri, ENTITY_TYPES, |known| EntitySpecification::of(known))?)))
 }
 
-async fn entity_type(
-    State(server): State<Arc<Server>>,
-    Extension(rights): Extension<Rights>,
-    Path(name): Path<String>,
-) -> Response {
-    refused(&rights).unwrap_or_else(|| {
-        found(server.registry.of_type(&name).ok().map(|known| ShortSpecification {
-            name: known.name(),
-            aspect_specs: known.aspects().map(AspectSpecification::of).collect(),
-        }))
-    })
+async fn entity_type(State(server): State<Arc<Server>>, Path(name): Path<String>) -> Response {
+    found(server.registry.of_type(&name).ok().map(|known| ShortSpecification {
+        name: known.name(),
+        aspect_specs: known.aspects().map(AspectSpecification::of).collect(),
+    }))
 }
 
-async fn aspects_of(
-    State(server): State<Arc<Server>>,
-    Extension(rights): Extension<Rights>,
-    Path(name): Path<String>,
-) -> Response {
-    refused(&rights).unwrap_or_else(|| {
-        found(server.registry.of_type(&name).ok().map(|known| {
-            known
-                .aspects()
-                .map(|aspect| (aspect, AspectSpecification::of(aspect)))
-                .collect::<BTreeMap<_, _>>()
-        }))
-    })
+async fn aspects_of(State(server): State<Arc<Server>>, Path(name): Path<String>) -> Response {
+    found(server.registry.of_type(&name).ok().map(|known| {
+        let specification = |aspect| (aspect, AspectSpecification::of(aspect));
+        known.aspects().map(specification).collect::<BTreeMap<_, _>>()
+    }))
 }
 
-async fn aspects(
-    State(server): State<Arc<Server>>,
-    Extension(rights): Extension<Rights>,
-    uri: Uri,
-) -> Result<Response, Refused> {
-    if let Some(refused) = refused(&rights) {
-        return Ok(refused);
-    }
+async fn aspects(State(server): State<Arc<Server>>, uri: Uri) -> Result<Response, Refused> {
     let all: Vec<_> = server.registry.aspects().into_iter().collect();
     Ok(found(Some(Page::of(&all, &uri, ASPECTS, |name| AspectSpecification::of(name))?)))
 }
 
-async fn aspect(
-    State(server): State<Arc<Server>>,
-    Extension(rights): Extension<Rights>,
-    Path(name): Path<String>,
-) -> Response {
-    refused(&rights).unwrap_or_else(|| {
-        found(server.registry.aspects().contains(name.as_str()).then(|| AspectSpecification::of(&name)))
-    })
+async fn aspect(State(server): State<Arc<Server>>, Path(name): Path<String>) -> Response {
+    found(server.registry.aspects().contains(name.as_str()).then(|| AspectSpecification::of(&name)))
 }
