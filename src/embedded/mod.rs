@@ -2,8 +2,8 @@
 //!
 //! It takes proposals, patches and snapshots over Rest.li and OpenAPI, keeps aspects with their versions in SQLite (a
 //! file, or memory), and wants a token of its own making, as GMS does with metadata service authentication on. A client
-//! cannot tell the way to it from the way to a real GMS. It is no replacement for one: there is no search, no lineage,
-//! no page.
+//! cannot tell the way to it from the way to a real GMS. It is no replacement for one: there is no ranking, there
+//! are no facets, no lineage, no page.
 //!
 //! ```
 //! # async fn example() -> Result<(), datahub_emitter::Error> {

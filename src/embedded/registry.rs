@@ -34,6 +34,8 @@ pub(super) struct EntityType {
     name: String,
     /// With the key aspect.
     aspects: BTreeSet<String>,
+    /// The same by their names in lower case.
+    lower_case: BTreeMap<String, String>,
 }
 
 /// The file, as far as it counts.
@@ -83,12 +85,15 @@ impl Registry {
     fn add(&mut self, text: &str) -> Result<(), String> {
         let file: File = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
         for FileEntity { name, key_aspect, aspects } in file.entities {
-            let added = key_aspect.into_iter().chain(aspects);
-            self.types
-                .entry(name.to_lowercase())
-                .or_insert_with(|| EntityType { name, aspects: BTreeSet::new() })
-                .aspects
-                .extend(added);
+            let known = self.types.entry(name.to_lowercase()).or_insert_with(|| EntityType {
+                name,
+                aspects: BTreeSet::new(),
+                lower_case: BTreeMap::new(),
+            });
+            for aspect in key_aspect.into_iter().chain(aspects) {
+                known.lower_case.insert(aspect.to_lowercase(), aspect.clone());
+                known.aspects.insert(aspect);
+            }
         }
         Ok(())
     }
@@ -110,7 +115,7 @@ impl Registry {
     pub(super) fn look_up(&self, entity_type: &str, aspect: &str) -> Result<&str, Unregistered> {
         let known = self.of_type(entity_type)?;
         let exact = known.aspects.get(aspect);
-        let found = exact.or_else(|| known.aspects.iter().find(|name| name.to_lowercase() == aspect));
+        let found = exact.or_else(|| known.lower_case.get(aspect));
         found.map(String::as_str).ok_or_else(|| known.has_no(aspect))
     }
 

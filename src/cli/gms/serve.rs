@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 const EXAMPLES: &str = "\
-It is for first runs and tests, and no place to keep metadata: no search, no lineage, no page.
+It is for first runs and tests, and no place to keep metadata: no ranking, no facets, no lineage, no page.
 
 Examples:
   datahub-emit gms serve                                on port 8080, with what runs with `server: embedded` delivered

@@ -18,6 +18,9 @@ const LISTED: i32 = 20;
 /// How many it lists at most.
 const MOST_LISTED: i32 = 10_000;
 
+/// What a scroll counts for, in fields.
+const SCROLL_COST: usize = 500;
+
 pub(super) struct Query;
 
 #[derive(SimpleObject)]
@@ -78,6 +81,8 @@ impl Query {
         })
     }
 
+    /// Each of them looks at the whole store, so a query has room for few.
+    #[graphql(complexity = "SCROLL_COST + child_complexity")]
     async fn scroll_across_entities(
         &self,
         context: &Context<'_>,

@@ -195,6 +195,10 @@ async fn list(server: &Server, rights: &Rights, request: List) -> Result<Value, 
 /// A search without facets and ranking.
 async fn search(server: &Server, rights: &Rights, request: Find) -> Result<Value, Failure> {
     let Find { entity, input, start, count, filter, search_flags, sort, sort_criteria } = request;
+    // Rights go by the name that the model has, whatever the caller's spelling.
+    let known = server.registry.of_type(&entity);
+    let entity =
+        known.map_err(|unregistered| Failure::bad_request(unregistered.to_string()))?.name().to_owned();
     if !rights.may_all(Operation::Read, &entity) {
         return Err(forbidden("User is unauthorized to search."));
     }

@@ -243,7 +243,7 @@ impl From<Written> for Summary {
     fn from(written: Written) -> Self {
         Self {
             key_aspect: written.is_key(),
-            run_id: written.run,
+            run_id: written.run.unwrap_or_else(|| NO_RUN.to_owned()),
             aspect_name: written.aspect,
             urn: written.urn,
             timestamp: written.timestamp,

@@ -26,6 +26,18 @@ const NAMES: &[&str] = &["name", "qualifiedName", "displayName", "fullName", "ti
 /// The members of key aspects that hold a platform's bare name.
 const TOOLS: &[&str] = &["orchestrator", "dashboardTool"];
 
+/// Aspects with passwords, keys or recipes, and what a search may see of them: finding needs less of a right than reading,
+/// and who may filter by a value learns it letter by letter.
+const GUARDED: &[(&str, &[&str])] = &[
+    ("corpUserCredentials", &[]),
+    ("dataHubConnectionDetails", &["name", "type"]),
+    ("dataHubExecutionRequestInput", &["task"]),
+    ("dataHubExecutionRequestResult", &["status"]),
+    ("dataHubIngestionSourceInfo", &["name", "type"]),
+    ("dataHubSecretValue", &["name"]),
+    ("globalSettingsInfo", &[]),
+];
+
 /// An entity as a search sees it.
 #[derive(Debug)]
 pub(super) struct Document {
@@ -38,7 +50,8 @@ impl Document {
     pub(super) fn new(urn: &Urn, stored: Vec<Stored>) -> Self {
         let aspects = stored
             .into_iter()
-            .filter_map(|stored| Some((stored.aspect, serde_json::from_str(&stored.metadata).ok()?)));
+            .filter_map(|stored| Some((stored.aspect, serde_json::from_str(&stored.metadata).ok()?)))
+            .map(|(aspect, value)| searchable(aspect, value));
         Self { urn: urn.to_string(), entity_type: urn.entity_type().to_owned(), aspects: aspects.collect() }
     }
 
@@ -101,6 +114,14 @@ impl Document {
         }
         values
     }
+}
+
+fn searchable(aspect: String, mut value: Value) -> (String, Value) {
+    let guarded = GUARDED.iter().find(|(name, _)| *name == aspect);
+    if let (Some((_, open)), Some(members)) = (guarded, value.as_object_mut()) {
+        members.retain(|name, _| open.contains(&name.as_str()));
+    }
+    (aspect, value)
 }
 
 fn text(value: &Value) -> Option<String> {

@@ -176,23 +176,24 @@ fn is_of(types: &[String], entity_type: &str) -> bool {
     if types.is_empty() {
         return !entity_type.starts_with(INTERNAL);
     }
-    types.iter().any(|name| {
-        // `role` is another type than `dataHubRole`.
-        let as_gms_spells_it = name.starts_with(char::is_lowercase);
-        if as_gms_spells_it {
-            name.eq_ignore_ascii_case(entity_type)
-        } else {
-            plain(name) == plain(entity_type)
-        }
-    })
+    let entity_type = plain(entity_type);
+    types.iter().any(|name| plain(name) == entity_type)
 }
 
-/// What the spellings of a type have in common: `dataHubPolicy`, `DATAHUB_POLICY` and `POLICY`.
+/// Types that GraphQL calls otherwise than GMS (`EntityTypeMapper`), in their plain forms. `ROLE` is none of them: it is
+/// `role`, and `dataHubRole` is `DATAHUB_ROLE`.
+const RENAMED: &[(&str, &str)] = &[
+    ("accesstoken", "datahubaccesstoken"),
+    ("customownershiptype", "ownershiptype"),
+    ("executionrequest", "datahubexecutionrequest"),
+    ("ingestionsource", "datahubingestionsource"),
+];
+
+/// What the spellings of a type have in common: `dataHubPolicy` and `DATAHUB_POLICY`.
 pub(super) fn plain(entity_type: &str) -> String {
     let plain = entity_type.replace('_', "").to_lowercase();
-    match plain.strip_prefix("datahub") {
-        Some(rest) => rest.to_owned(),
-        None if plain == "customownershiptype" => "ownershiptype".to_owned(),
+    match RENAMED.iter().find(|(name, _)| *name == plain) {
+        Some((_, name)) => (*name).to_owned(),
         None => plain,
     }
 }
@@ -205,7 +206,10 @@ fn cut(found: &[String], range: Range<usize>) -> Page {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
+    use crate::embedded::registry::Registry;
 
     #[test]
     fn a_type_has_several_spellings() {
@@ -220,6 +224,9 @@ mod tests {
             assert_eq!(plain(one), plain(other));
         }
         assert_ne!(plain("dataset"), plain("DATA_JOB"));
+        let registry = Registry::standard().unwrap();
+        let all: HashSet<_> = registry.types().map(|known| plain(known.name())).collect();
+        assert_eq!(all.len(), registry.types().count(), "no two types are one");
     }
 
     #[test]
@@ -231,6 +238,7 @@ mod tests {
                 && is_of(&["dataHubRole".into()], "dataHubRole")
         );
         assert!(!is_of(&["role".into()], "dataHubRole") && is_of(&["ROLE".into()], "role"));
+        assert!(!is_of(&["ROLE".into()], "dataHubRole") && !is_of(&["DATAHUB_ROLE".into()], "role"));
         assert!(!is_of(&[NEVER_FOUND.into()], NEVER_FOUND));
         assert!(!is_of(&["DATASET".into()], "chart"));
     }

@@ -84,17 +84,33 @@ impl Place {
     }
 }
 
-/// Numbers by their size, and everything else as text.
+/// Numbers by their size, and after them everything else as text. A number never counts as text: with `9`, `10` and `1a`
+/// there would be no order.
 fn by_value(one: &str, other: &str) -> Ordering {
     match (one.parse::<f64>(), other.parse::<f64>()) {
         (Ok(first), Ok(second)) => first.total_cmp(&second),
-        _ => one.cmp(other),
+        (Ok(_), Err(_)) => Ordering::Less,
+        (Err(_), Ok(_)) => Ordering::Greater,
+        (Err(_), Err(_)) => one.cmp(other),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn values_have_a_total_order(values in prop::array::uniform3("-?[0-9]{1,2}(a|\\.5|e1|)|nan|-inf|[A-Z]?")) {
+            let [one, two, three] = values.each_ref().map(String::as_str);
+            prop_assert_eq!(by_value(one, two), by_value(two, one).reverse());
+            if by_value(one, two).is_le() && by_value(two, three).is_le() {
+                prop_assert!(by_value(one, three).is_le());
+            }
+        }
+    }
 
     fn place(values: &[Option<&str>], urn: &str) -> Place {
         Place { values: values.iter().map(|value| value.map(str::to_owned)).collect(), urn: urn.into() }

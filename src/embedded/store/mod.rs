@@ -12,6 +12,7 @@ pub(super) mod write;
 
 mod schema;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -104,7 +105,7 @@ impl Store {
     {
         let (answer, answered) = oneshot::channel();
         let job: Write = Box::new(move |connection| {
-            let result = connection.map_err(Failure::from).and_then(work);
+            let result = connection.map_err(Failure::from).and_then(|connection| caught(|| work(connection)));
             Step {
                 keep: result.is_ok(),
                 finish: Box::new(move |committed| {
@@ -128,9 +129,11 @@ impl Store {
     {
         let Some(readers) = &self.readers else {
             let (answer, answered) = oneshot::channel();
-            let job = Box::new(move |connection: &Connection| drop(answer.send(work(connection))));
+            let job = Box::new(move |connection: &Connection| {
+                drop(answer.send(caught(|| Ok(work(connection)?))));
+            });
             self.jobs.send(Job::Read(job)).await.map_err(|_| Failure::stopped())?;
-            return answered.await.map_err(|_| Failure::stopped())?.map_err(Failure::from);
+            return answered.await.map_err(|_| Failure::stopped())?;
         };
         let (idle, path) = (readers.take(), readers.path.clone());
         let (connection, result) = readers
@@ -140,13 +143,13 @@ impl Store {
                     Some(connection) => connection,
                     None => schema::open_reader(&path)?,
                 };
-                let result = work(&connection);
+                let result = caught(|| Ok(work(&connection)?));
                 Ok::<_, Failure>((connection, result))
             })
             .await
             .map_err(|_| Failure::stopped())??;
         readers.give_back(connection);
-        Ok(result?)
+        result
     }
 
     /// Finishes the writes that wait, brings the write-ahead log into the file, and closes it. Blocks.
@@ -174,6 +177,13 @@ impl Readers {
             idle.push(connection);
         }
     }
+}
+
+/// Runs work of one request. If it panics, that request fails, and the thread goes on with the others: what the work did
+/// is taken back with its savepoint, so nothing half done is seen.
+fn caught<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    let panicked = |_| Err(Failure::internal("java.lang.RuntimeException: the embedded GMS panicked"));
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(panicked)
 }
 
 /// The writing thread.
@@ -248,4 +258,39 @@ fn transaction(
         }
     }
     transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_fails_its_request_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        for location in [Location::Memory, Location::File(directory.path().join("gms.db"))] {
+            let (store, _) = Store::open(&location, Handle::current()).unwrap();
+            let write = |number: i32, then: fn()| {
+                store.write(move |connection| {
+                    connection.execute("INSERT INTO meta VALUES (?1, 'x')", [number])?;
+                    then();
+                    Ok(())
+                })
+            };
+            let read = |then: fn()| {
+                store.read(move |connection| {
+                    then();
+                    connection.query_row("SELECT group_concat(name) FROM meta WHERE value = 'x'", [], |row| {
+                        row.get::<_, String>(0)
+                    })
+                })
+            };
+            let fail = || assert!(std::hint::black_box(false), "as a fault would");
+            write(1, || ()).await.unwrap();
+            assert!(write(2, fail).await.unwrap_err().message().contains("panicked"));
+            assert!(read(fail).await.unwrap_err().message().contains("panicked"));
+            write(3, || ()).await.unwrap();
+            assert_eq!(read(|| ()).await.unwrap(), "1,3");
+            tokio::task::spawn_blocking(move || store.close()).await.unwrap();
+        }
+    }
 }

@@ -69,7 +69,8 @@ pub(crate) struct Run {
 pub(crate) struct Written {
     pub(crate) urn: String,
     pub(crate) aspect: String,
-    pub(crate) run: String,
+    /// `None` where the system metadata name none.
+    pub(crate) run: Option<String>,
     pub(crate) timestamp: i64,
     pub(crate) metadata: String,
     pub(crate) system_metadata: String,

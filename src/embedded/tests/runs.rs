@@ -120,6 +120,18 @@ async fn what_belongs_to_no_run_cannot_be_taken_back() {
 }
 
 #[tokio::test]
+async fn an_aspect_of_no_run_is_of_its_registry() {
+    let gms = start().await;
+    // The later of the two counts when it is stored.
+    let system_metadata = r#"{"runId":null,"runId":"x","registryName":"dq","registryVersion":"1"}"#;
+    let change = with(DATASET, "status", "{}", &json!({"systemMetadata": system_metadata}));
+    assert_eq!(ingest(&gms, &[change]).await.status(), 200);
+    let body = json!({"registryId": "dq:1", "dryRun": false}).to_string();
+    let answer = value(post(&gms, "/entities?action=deleteAll", body).await, 200).await;
+    assert_eq!(answer["value"]["entitiesAffected"], 1, "{answer}");
+}
+
+#[tokio::test]
 async fn entities_are_counted_and_listed() {
     let gms = two_runs().await;
     let call = async |path: &str, body: Value| value(post(&gms, path, body.to_string()).await, 200).await;

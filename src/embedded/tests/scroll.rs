@@ -67,6 +67,30 @@ async fn a_type_is_read_page_by_page() {
 }
 
 #[tokio::test]
+async fn names_that_are_numbers_go_before_those_that_are_not() {
+    let gms = start().await;
+    let sorted: Vec<_> = (0..15).map(|n| n.to_string()).chain((0..15).map(|n| format!("{n}a"))).collect();
+    let mut by_text = sorted.clone();
+    by_text.sort_by(|one, other| one.chars().rev().cmp(other.chars().rev()));
+    let proposals: Vec<_> = by_text
+        .iter()
+        .enumerate()
+        .map(|(n, name)| {
+            upsert(&format!("urn:li:tag:t{n}"), "tagProperties", &json!({"name": name}).to_string())
+        })
+        .collect();
+    assert_eq!(ingest(&gms, &proposals).await.status(), 200);
+    let page = value(get(&gms, "/openapi/v3/entity/tag?sort=name&count=99&aspects=tagProperties").await, 200);
+    let page = page.await;
+    let names = page["entities"].as_array().unwrap().iter();
+    let names: Vec<_> = names.map(|tag| tag["tagProperties"]["value"]["name"].as_str().unwrap()).collect();
+    assert_eq!(names[..15], sorted[..15]);
+    let mut texts = sorted[15..].to_vec();
+    texts.sort();
+    assert_eq!(names[15..], texts);
+}
+
+#[tokio::test]
 async fn several_types_are_found_by_what_must_hold() {
     let gms = with_tags().await;
     let page = scroll(&gms, "", json!({"entities": ["tag", "dataset"]})).await;

@@ -163,6 +163,81 @@ async fn who_may_not_read_may_not_search() {
 }
 
 #[tokio::test]
+async fn secrets_are_found_by_who_manages_them_and_by_nobodys_guess() {
+    let question = |entity: &str, filter: Value| json!({"input": "*", "entity": entity, "start": 0, "count": 9, "filter": filter});
+    let search = "/entities?action=search";
+    for (privileges, status) in [(&[][..], 403), (&["MANAGE_SECRETS"][..], 200)] {
+        let (gms, token) = with_privileges(privileges).await;
+        for spelling in ["dataHubSecret", "datahubsecret"] {
+            let answer = as_user(&gms, &token, search, question(spelling, json!({}))).await;
+            assert_eq!(answer.status(), status, "{spelling}");
+        }
+        for unknown in ["DATAHUB_SECRET", "secret"] {
+            let answer = as_user(&gms, &token, search, question(unknown, json!({}))).await;
+            assert_eq!(refusal(answer, 400).await, format!("Unknown entity: {unknown}"));
+        }
+    }
+    let gms = start().await;
+    let info = json!({"name": "nightly", "type": "mysql", "config": {"recipe": "password", "version": "1"}});
+    for (urn, aspect, content) in [
+        ("urn:li:dataHubSecret:s", "dataHubSecretValue", json!({"name": "s", "value": "AES text"})),
+        ("urn:li:dataHubIngestionSource:i", "dataHubIngestionSourceInfo", info),
+        ("urn:li:corpuser:u", "corpUserCredentials", json!({"salt": "s", "hashedPassword": "h"})),
+        (
+            "urn:li:dataHubConnection:c",
+            "dataHubConnectionDetails",
+            json!({"type": "JSON", "name": "c", "json": {"encryptedBlob": "AES"}}),
+        ),
+    ] {
+        assert_eq!(ingest(&gms, &[upsert(urn, aspect, &content.to_string())]).await.status(), 200, "{urn}");
+        let found = async |field: &str| {
+            let filter = json!({"or": [{"and": [{"field": field, "condition": "EXISTS"}]}]});
+            let question = question(urn.split(':').nth(2).unwrap(), filter);
+            let answer = value(post(&gms, search, question.to_string()).await, 200).await;
+            answer["value"]["entities"].to_string().contains(urn)
+        };
+        for secret in ["value", "config", "salt", "hashedPassword", "json"] {
+            assert!(!found(secret).await, "{urn} by {secret}");
+        }
+        assert!(found("urn").await && (aspect == "corpUserCredentials" || found("name").await), "{urn}");
+    }
+}
+
+#[tokio::test]
+async fn roles_of_datahub_and_of_others_are_two_types() {
+    let gms = start().await;
+    let roles = ["urn:li:role:r", "urn:li:dataHubRole:r"];
+    let changes: Vec<_> = ["roleProperties", "dataHubRoleInfo"]
+        .iter()
+        .zip(roles)
+        .map(|(aspect, urn)| upsert(urn, aspect, r#"{"name":"r","description":""}"#))
+        .collect();
+    assert_eq!(ingest(&gms, &changes).await.status(), 200);
+    for (name, urn) in ["ROLE", "DATAHUB_ROLE"].iter().zip(roles) {
+        let found = scroll(&gms, json!({"types": [name], "query": "r", "batchSize": 9})).await;
+        let results = found["data"]["scrollAcrossEntities"]["searchResults"].as_array().unwrap();
+        let of_type = |result: &&Value| result["entity"]["urn"] == urn && result["entity"]["type"] == *name;
+        assert!(results.iter().any(|result| of_type(&result)), "{found}");
+        assert!(results.iter().all(|result| result["entity"]["type"] == *name), "{found}");
+    }
+}
+
+#[tokio::test]
+async fn a_query_has_room_for_few_scrolls() {
+    let gms = start().await;
+    let many = async |scrolls: u32| {
+        let scrolls: Vec<_> = (0..scrolls)
+            .map(|n| format!("a{n}: scrollAcrossEntities(input: {{query: \"*\"}}) {{ total }} "))
+            .collect();
+        ask(&gms, gms.token(), &format!("{{ {} }}", scrolls.concat())).await
+    };
+    assert!(many(10).await.get("errors").is_none());
+    let refused = many(1000).await;
+    assert_eq!(refused["errors"][0]["extensions"]["classification"], "ValidationError", "{refused}");
+    assert!(refused.get("data").is_none());
+}
+
+#[tokio::test]
 async fn indices_are_restored_by_who_may() {
     let path = "/operations/?action=restoreIndices";
     let (gms, token) = with_privileges(&[]).await;
