@@ -10,6 +10,7 @@ pub(super) mod runs;
 pub(super) mod timeseries;
 pub(super) mod write;
 
+mod member;
 mod schema;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

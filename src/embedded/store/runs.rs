@@ -12,12 +12,12 @@ use crate::metadata::Urn;
 
 /// The latest version of every aspect, with the time at which it was last observed. `AND` may follow.
 const LATEST: &str = "
-    SELECT urn, aspect, metadata, system_metadata, CAST(system_metadata ->> '$.runId' AS TEXT) AS run,
-           (system_metadata ->> '$.registryName') || ':' || (system_metadata ->> '$.registryVersion') AS registry,
-           CAST(coalesce(system_metadata ->> '$.lastObserved', created_on) AS INTEGER) AS seen,
+    SELECT urn, aspect, metadata, system_metadata, member(system_metadata, 'runId') AS run,
+           member(system_metadata, 'registryName') || ':' || member(system_metadata, 'registryVersion') AS registry,
+           CAST(CAST(coalesce(member(system_metadata, 'lastObserved'), created_on) AS NUMERIC) AS INTEGER) AS seen,
            EXISTS (SELECT 1 FROM aspect AS status
                    WHERE status.urn = aspect.urn AND status.aspect = 'status' AND status.version = 0
-                     AND status.metadata ->> '$.removed' = 1) AS removed
+                     AND member(status.metadata, 'removed') = 'true') AS removed
     FROM aspect WHERE version = 0";
 
 /// What aspects have in common that are taken back together.
@@ -47,9 +47,9 @@ impl Origin {
     /// The same of any version.
     fn expression(&self) -> &'static str {
         match self {
-            Self::Run(_) => "system_metadata ->> '$.runId'",
+            Self::Run(_) => "member(system_metadata, 'runId')",
             Self::Registry(_) => {
-                "(system_metadata ->> '$.registryName') || ':' || (system_metadata ->> '$.registryVersion')"
+                "member(system_metadata, 'registryName') || ':' || member(system_metadata, 'registryVersion')"
             }
         }
     }

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
 
-use super::Location;
+use super::{Location, member};
 use crate::embedded::model;
 use crate::{Error, ErrorKind};
 
@@ -63,7 +63,7 @@ const TIMESERIES: &str = "
 const FROM_FORM_1: &str = "
     INSERT OR REPLACE INTO timeseries
         (urn, aspect, timestamp, place, metadata, system_metadata, created_on, created_by)
-    SELECT urn, aspect, coalesce(metadata ->> '$.timestampMillis', created_on), version, metadata, system_metadata,
+    SELECT urn, aspect, CAST(coalesce(member(metadata, 'timestampMillis'), created_on) AS INTEGER), version, metadata, system_metadata,
            created_on, created_by
     FROM aspect WHERE is_timeseries(aspect);
     DELETE FROM aspect WHERE is_timeseries(aspect);
@@ -115,6 +115,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, rusqlite::Error> {
     )?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+    member::register(&connection)?;
     Ok(connection)
 }
 
@@ -140,6 +141,7 @@ fn create_private(path: &Path) -> std::io::Result<()> {
 fn configure(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+    member::register(connection)?;
     // With a write-ahead log, NORMAL keeps the file whole at any kill; only a power failure can cost the last commits.
     let mut tries = 0;
     loop {

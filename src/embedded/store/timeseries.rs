@@ -136,7 +136,7 @@ pub(crate) fn delete_latest(
 /// Deletes what a run wrote. Returns how many values that were.
 pub(super) fn delete_run(connection: &Connection, run: &str) -> Result<usize, rusqlite::Error> {
     connection
-        .prepare_cached("DELETE FROM timeseries WHERE system_metadata ->> '$.runId' = ?1")?
+        .prepare_cached("DELETE FROM timeseries WHERE member(system_metadata, 'runId') = ?1")?
         .execute([run])
 }
 

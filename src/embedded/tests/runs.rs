@@ -122,13 +122,36 @@ async fn what_belongs_to_no_run_cannot_be_taken_back() {
 #[tokio::test]
 async fn an_aspect_of_no_run_is_of_its_registry() {
     let gms = start().await;
-    // The later of the two counts when it is stored.
-    let system_metadata = r#"{"runId":null,"runId":"x","registryName":"dq","registryVersion":"1"}"#;
+    // A run's id is a text, and this is none.
+    let system_metadata = r#"{"runId":{},"registryName":"dq","registryVersion":"1"}"#;
     let change = with(DATASET, "status", "{}", &json!({"systemMetadata": system_metadata}));
     assert_eq!(ingest(&gms, &[change]).await.status(), 200);
     let body = json!({"registryId": "dq:1", "dryRun": false}).to_string();
     let answer = value(post(&gms, "/entities?action=deleteAll", body).await, 200).await;
     assert_eq!(answer["value"]["entitiesAffected"], 1, "{answer}");
+}
+
+#[tokio::test]
+async fn what_is_deep_stands_in_nobodys_way() {
+    let gms = two_runs().await;
+    let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
+    let odd = "urn:li:tag:deep";
+    let status = format!(r#"{{"removed":false,"x":{deep}}}"#);
+    // As `datahub put` sends them; `properties` is not looked into.
+    let system_metadata = format!(r#"{{"runId":"run-0","lastObserved":1,"properties":{deep}}}"#);
+    let change = with(odd, "status", &status, &json!({"systemMetadata": system_metadata}));
+    assert_eq!(ingest(&gms, &[change]).await.status(), 200);
+    let expected = [("run-2".to_owned(), 2), ("run-1".to_owned(), 3), ("run-0".to_owned(), 2)];
+    assert_eq!(runs(&gms, false).await, expected);
+    let described = call(&gms, "describe", json!({"runId": "run-0", "start": 0, "count": 9})).await;
+    assert_eq!(described.as_array().unwrap().len(), 2);
+    let nothing = json!({"registryId": "none:1", "dryRun": false}).to_string();
+    assert_eq!(post(&gms, "/entities?action=deleteAll", nothing).await.status(), 200);
+    for run in ["run-2", "run-0"] {
+        call(&gms, "rollback", json!({"runId": run, "dryRun": false, "safe": true})).await;
+    }
+    assert_eq!(gms.aspect(DATASET, "datasetProperties").await.unwrap(), "{\"name\":\"one\"}");
+    assert_eq!(gms.aspect(odd, "status").await.unwrap(), "{\"removed\":true}");
 }
 
 #[tokio::test]
