@@ -245,8 +245,9 @@ impl Builder {
         self
     }
 
-    /// How long a client may take for the head of a request, and between two pieces of its body; 30 seconds by default.
-    /// A connection without a request is closed after it, too.
+    /// How long a client may take for the head of a request, between two pieces of its body, and for the whole body, for
+    /// which it gets a second more for each 64 KiB that arrived; 30 seconds by default. A connection without a request is
+    /// closed after it, too.
     #[must_use]
     pub fn header_timeout(mut self, timeout: Duration) -> Self {
         self.settings.header_timeout = timeout;

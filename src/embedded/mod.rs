@@ -126,7 +126,7 @@ struct Server {
     /// Whether Rest.li leaves out what it cannot build a proposal of, and OpenAPI what is not registered, and both say
     /// nothing.
     silent_drops: bool,
-    /// How long a client may take between two pieces of a body.
+    /// How long a client may take between two pieces of a body, and for a small one as a whole.
     body_timeout: Duration,
     /// What `/config` says.
     version: String,

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::change::Change;
 use super::failure::Failure;
+use super::keys;
 use super::seed::read_short;
 use crate::{Error, ErrorKind};
 
@@ -84,12 +85,20 @@ impl Registry {
 
     fn add(&mut self, text: &str) -> Result<(), String> {
         let file: File = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
-        for FileEntity { name, key_aspect, aspects } in file.entities {
+        for (index, FileEntity { name, key_aspect, aspects }) in file.entities.into_iter().enumerate() {
             let known = self.types.entry(name.to_lowercase()).or_insert_with(|| EntityType {
                 name,
                 aspects: BTreeSet::new(),
                 lower_case: BTreeMap::new(),
             });
+            let expected = keys::aspect_name(&known.name);
+            if let Some(found) = key_aspect.as_deref().filter(|found| *found != expected) {
+                // Under this name keys are written and read.
+                return Err(format!(
+                    "entities[{index}]: the keyAspect of entity type {} has to be {expected}, and not {found}",
+                    known.name
+                ));
+            }
             for aspect in key_aspect.into_iter().chain(aspects) {
                 known.lower_case.insert(aspect.to_lowercase(), aspect.clone());
                 known.aspects.insert(aspect);
@@ -185,7 +194,7 @@ impl From<Unregistered> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::embedded::{keys, model};
+    use crate::embedded::model;
 
     #[test]
     fn the_standard_model_is_whole() {
@@ -238,6 +247,14 @@ plugins: {aspectPayloadValidators: []}",
             assert_eq!(registry.check(entity_type, aspect), Ok(()), "{aspect}");
         }
         assert!(registry.check("chart", "customDataQualityRules").is_err());
+        assert_eq!(registry.add("entities: [{name: CorpUser, keyAspect: corpUserKey}]"), Ok(()));
+        for (entity_type, key) in [("gauge", "gaugeId"), ("sensor", "SensorKey"), ("dataset", "dataSetKey")] {
+            let text = format!("entities: [{{name: x}}, {{name: {entity_type}, keyAspect: {key}}}]");
+            let message = registry.add(&text).unwrap_err();
+            let expected = format!("{entity_type}Key");
+            assert!(message.starts_with("entities[1]: ") && message.contains(&expected), "{message}");
+            assert!(message.ends_with(key), "{message}");
+        }
         assert!(registry.add("entities: [{aspects: [x]}]").unwrap_err().contains("name"));
         assert!(registry.add("entities: x").is_err());
     }

@@ -50,8 +50,7 @@ pub(super) struct Settings {
     pub(super) frontend: Option<FrontendSettings>,
     pub(super) authentication: authentication::Policy,
     pub(super) rest_authorization: bool,
-    /// How long a client may take for the head of a request, and between two pieces of its body; a connection without a
-    /// request is closed after it, too.
+    /// As in [`Builder::header_timeout`](super::Builder::header_timeout).
     pub(super) header_timeout: Duration,
     pub(super) version: String,
     pub(super) silent_drops: bool,

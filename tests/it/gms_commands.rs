@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use serde_json::{Value, json};
 
 use crate::sandbox::{Ran, Sandbox};
-use crate::serving::{Serving, send};
+use crate::serving::{Serving, exchange, send};
 
 fn log_in(frontend: &str, username: &str, password: &str) -> u16 {
     let body = json!({"username": username, "password": password}).to_string();
@@ -81,6 +81,52 @@ fn faults_come_from_a_file() {
     let serving = Serving::start(&sandbox, &["--data", ":memory:", "--faults", "faults.yml"]);
     assert_eq!(send(serving.gms(), "GET /config", "", ""), (503, "later".to_owned()));
     assert_eq!(send(serving.gms(), "GET /config", "", "").0, 200);
+}
+
+#[test]
+fn the_form_of_a_refusal_is_asked_for() {
+    let sandbox = Sandbox::new();
+    for (arguments, kind, part) in [
+        (&[][..], Some("application/json"), "\"error\":\"Unauthorized\""),
+        (&["--refusals", "spring-json"], Some("application/json"), "\"error\":\"Unauthorized\""),
+        (&["--refusals", "spring-html"], Some("text/html;charset=UTF-8"), "Whitelabel"),
+        (&["--refusals", "jetty-json"], Some("application/json"), "\"servlet\":"),
+        (&["--refusals", "jetty-html"], Some("text/html;charset=iso-8859-1"), "<h2>HTTP ERROR 401"),
+        (&["--refusals", "empty"], None, ""),
+    ] {
+        let all = [&["--data", ":memory:"], arguments].concat();
+        let serving = Serving::start(&sandbox, &all);
+        let answer = exchange(serving.gms(), "GET /entities/urn:li:corpuser:datahub", "", "");
+        assert_eq!((answer.status(), answer.header("Content-Type")), (401, kind), "{arguments:?}");
+        assert!(answer.body().contains(part) && answer.body().is_empty() == part.is_empty(), "{answer:?}");
+    }
+    sandbox.run(&["gms", "serve", "--refusals", "jetty"]).ends_with(2);
+}
+
+#[test]
+fn the_old_filter_is_asked_for() {
+    let sandbox = Sandbox::new();
+    sandbox.write("seed.yml", "tokens: [{name: a, actor: datahub, out: token}]\n");
+    sandbox.write("faults.yml", "faults: [{times: 1, action: expire_token}]\n");
+    for (arguments, told) in
+        [(&[][..], false), (&["--auth-filter", "new"], false), (&["--auth-filter", "old"], true)]
+    {
+        let common = [
+            "--data",
+            ":memory:",
+            "--seed",
+            "seed.yml",
+            "--faults",
+            "faults.yml",
+            "--refusals",
+            "jetty-json",
+        ];
+        let serving = Serving::start(&sandbox, &[&common, arguments].concat());
+        let token = std::fs::read_to_string(sandbox.path("token")).unwrap();
+        let authorization = format!("Authorization: Bearer {}\r\n", token.trim());
+        let (status, said) = send(serving.gms(), "GET /entities/urn:li:corpuser:datahub", &authorization, "");
+        assert_eq!((status, said.contains("Token has expired")), (401, told), "{arguments:?}: {said}");
+    }
 }
 
 #[test]

@@ -42,6 +42,14 @@ pub(crate) struct Serve {
     /// Whether requests need a token.
     #[arg(long, value_enum, default_value_t = Switch::On, value_name = "on|off")]
     auth: Switch,
+    /// Which of GMS's filters refuses strangers: the one of before 2025, which says of a token that its time is over and
+    /// does not look at its user, or the two that came after it.
+    #[arg(long, value_enum, default_value_t = AuthFilter::New, value_name = "old|new")]
+    auth_filter: AuthFilter,
+    /// The form of the body that comes with a 401: spring-json, spring-html, jetty-json, jetty-html or empty. With
+    /// Jetty's the reason is in it.
+    #[arg(long, value_enum, default_value_t = Refusals::SpringJson, value_name = "FORM", hide_possible_values = true)]
+    refusals: Refusals,
     /// Whether a token may write and read only what its user may.
     #[arg(long, value_enum, default_value_t = Switch::On, value_name = "on|off")]
     rest_authorization: Switch,
@@ -66,14 +74,29 @@ enum Switch {
     Off,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum AuthFilter {
+    Old,
+    New,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Refusals {
+    SpringJson,
+    SpringHtml,
+    JettyJson,
+    JettyHtml,
+    Empty,
+}
+
 #[cfg(feature = "embedded")]
 mod with {
     use std::net::{SocketAddr, ToSocketAddrs as _};
 
-    use datahub_emitter::embedded::{Builder, Gms};
+    use datahub_emitter::embedded::{Builder, Filter, Gms, RefusalForm};
     use datahub_emitter::{Error, ErrorKind};
 
-    use super::{Serve, Switch};
+    use super::{AuthFilter, Refusals, Serve, Switch};
     use crate::cli::exit::Exit;
     use crate::cli::gms::file;
     use crate::cli::output;
@@ -94,6 +117,8 @@ mod with {
                 .data(file::path(self.data)?)
                 .listen(listen)
                 .authentication(self.auth == Switch::On)
+                .filter(self.auth_filter.into())
+                .refusals(self.refusals.into())
                 .rest_authorization(self.rest_authorization == Switch::On)
                 .silent_drops(self.silent_drops == Switch::On);
             builder = match &self.frontend_listen {
@@ -139,6 +164,27 @@ mod with {
             signals.next().await;
             gms.stop().await;
             Ok(Exit::Done)
+        }
+    }
+
+    impl From<AuthFilter> for Filter {
+        fn from(filter: AuthFilter) -> Self {
+            match filter {
+                AuthFilter::Old => Self::Old,
+                AuthFilter::New => Self::New,
+            }
+        }
+    }
+
+    impl From<Refusals> for RefusalForm {
+        fn from(form: Refusals) -> Self {
+            match form {
+                Refusals::SpringJson => Self::SpringJson,
+                Refusals::SpringHtml => Self::SpringHtml,
+                Refusals::JettyJson => Self::JettyJson,
+                Refusals::JettyHtml => Self::JettyHtml,
+                Refusals::Empty => Self::Empty,
+            }
         }
     }
 

@@ -7,10 +7,24 @@ use subtle::ConstantTimeEq as _;
 use super::{Actor, SystemClient};
 use crate::embedded::SYSTEM_ACTOR;
 
-/// Paths that need no token; one that ends in `/*` stands for everything that starts like it
-/// (`authentication.excludedPaths` in GMS's application.yaml; below `/health` GMS lets everyone in). The first is ours:
-/// it says what this is.
-const OPEN_PATHS: &[&str] = &["/", "/config", "/config/search/export", "/health", "/health/*"];
+/// Paths that need no token; one that ends in `*` stands for everything that starts like it
+/// (`authentication.excludedPaths` in GMS's application.yaml, `HealthStatusAuthenticator`). The first is ours: it says
+/// what this is. Of the others, most are not here; a stranger is told just that.
+const OPEN_PATHS: &[&str] = &[
+    "/",
+    "/actuator/health*",
+    "/actuator/prometheus",
+    "/config",
+    "/config/search/export",
+    "/health",
+    "/health/*",
+    "/openapi/check/*",
+    "/openapi/operations/dev/featureFlags",
+    "/openapi/operations/dev/featureFlags/*",
+    "/openapi/up/*",
+    "/public-iceberg/*",
+    "/schema-registry/*",
+];
 
 /// Whether the path needs no token.
 pub(in crate::embedded) fn is_open(path: &str) -> bool {
@@ -72,6 +86,11 @@ mod tests {
             "/config/../aspects",
             "//config",
             "/Config",
+            "/actuator",
+            "/openapi/operations/dev/featureFlag",
+            "/openapi/upX",
+            "/openapi/v3/entity/dataset",
+            "/schema-registry",
         ] {
             assert!(!is_open(closed), "{closed}");
         }

@@ -8,7 +8,7 @@ mod session;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
@@ -16,11 +16,17 @@ use axum::response::{IntoResponse, Response};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 
-use super::{Server, routes};
+use super::Server;
+use super::record::Entry;
+use super::routes::{Forwarded, MAX_UNWANTED, Received, Receiving};
 use session::LoggedIn;
 
 /// The longest body of a request, in bytes (`play.http.parser.maxMemoryBuffer`, 10MB).
 const MAX_BODY: u64 = 10_000_000;
+
+/// The longest body of a log-in, in bytes. DataHub's has no limit of its own; anyone can send one, and a name and a
+/// password are short.
+const MAX_LOG_IN: u64 = 64 * 1024;
 
 /// What the frontend is asked with.
 #[derive(Clone)]
@@ -44,32 +50,38 @@ async fn answer(State(frontend): State<Frontend>, request: Request) -> Response 
     let entry = record.arrived(&parts.method, &parts.uri, &parts.headers, true);
     let session = session::of(&frontend.server, &parts.headers);
     let wanted = way(&parts.method, &parts.uri);
-    let admitted = match wanted {
-        Way::Gms(_) => {
-            session.is_some() || frontend.authentication && parts.headers.contains_key(header::AUTHORIZATION)
+    let patience = frontend.server.body_timeout;
+    let answer = match wanted {
+        Way::Gms(uri) => match frontend.forwarded(&mut parts, &entry, body, session).await {
+            Ok(forwarded) => {
+                parts.uri = uri;
+                return frontend.forward(parts, forwarded).await;
+            }
+            Err(refusal) => refusal,
+        },
+        Way::LogIn => {
+            let receiving = Receiving { keep: true, longest: MAX_LOG_IN, patience };
+            match noted(&entry, receiving.all_of(body).await).content {
+                Ok(content) => {
+                    let answer = log_in::act(&frontend.server, &parts, &content).await;
+                    entry.authorised(answer.status().is_success());
+                    answer
+                }
+                Err(cause) => pages::unreceived(cause),
+            }
         }
-        _ => true,
-    };
-    let received = routes::receive(body, admitted, MAX_BODY, frontend.server.body_timeout).await;
-    entry.received(received.bytes);
-    let answer = match (wanted, received.content) {
-        (Way::Gms(_), _) if !admitted => StatusCode::UNAUTHORIZED.into_response(),
-        (_, Err(_)) if received.bytes > MAX_BODY => pages::too_large(),
-        (_, Err(_)) => StatusCode::BAD_REQUEST.into_response(),
-        (Way::Gms(_), Ok(_)) if session.is_some() && session::is_foreign(&parts) => pages::forbidden(),
-        (Way::Gms(uri), Ok(content)) => {
-            parts.extensions.insert(entry);
-            return frontend.forward(parts, uri, content, session).await;
+        Way::Page(page) => {
+            let receiving = Receiving { keep: false, longest: MAX_UNWANTED, patience };
+            noted(&entry, receiving.all_of(body).await).content.map_or_else(pages::unreceived, |_| page)
         }
-        (Way::LogIn, Ok(content)) => {
-            let answer = log_in::act(&frontend.server, &parts, &content).await;
-            entry.authorised(answer.status().is_success());
-            answer
-        }
-        (Way::Page(page), Ok(_)) => page,
     };
     entry.answered(answer.status().as_u16());
     answer
+}
+
+fn noted(entry: &Entry, body: Received) -> Received {
+    entry.received(body.bytes);
+    body
 }
 
 /// Where a request is to go.
@@ -115,17 +127,41 @@ fn gms_uri(uri: &Uri) -> Option<Uri> {
 }
 
 impl Frontend {
-    async fn forward(
+    /// Makes a request ready to be sent on.
+    ///
+    /// # Errors
+    /// With the answer, when it is not sent on.
+    async fn forwarded(
         &self,
-        mut parts: Parts,
-        uri: Uri,
-        content: Bytes,
+        parts: &mut Parts,
+        entry: &Entry,
+        body: Body,
         session: Option<LoggedIn>,
-    ) -> Response {
-        parts.uri = uri;
+    ) -> Result<Forwarded, Response> {
+        let foreign = session.is_some() && session::is_foreign(parts);
+        let admitted =
+            session.is_some() || self.authentication && parts.headers.contains_key(header::AUTHORIZATION);
         let host = parts.headers.get(header::HOST).cloned();
         tidy(&mut parts.headers, host, session);
-        let Ok(response) = self.gms.call(Request::from_parts(parts, Body::from(content))).await;
+        let caller = self.server.authentication.caller(&parts.headers).await;
+        let receiving = Receiving {
+            // GMS wants no body of a stranger.
+            keep: admitted && !foreign && caller.is_ok(),
+            longest: MAX_BODY,
+            patience: self.server.body_timeout,
+        };
+        let body = noted(entry, receiving.all_of(body).await);
+        match body.content {
+            _ if !admitted => Err(StatusCode::UNAUTHORIZED.into_response()),
+            Err(cause) => Err(pages::unreceived(cause)),
+            Ok(_) if foreign => Err(pages::forbidden()),
+            Ok(_) => Ok(Forwarded { entry: entry.clone(), caller, body }),
+        }
+    }
+
+    async fn forward(&self, mut parts: Parts, forwarded: Forwarded) -> Response {
+        parts.extensions.insert(forwarded);
+        let Ok(response) = self.gms.call(Request::from_parts(parts, Body::empty())).await;
         response
     }
 }

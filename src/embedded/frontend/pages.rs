@@ -4,6 +4,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use serde_json::json;
 
+use crate::embedded::routes::Unreceived;
+
 /// What a browser gets for every path that is none of the others': here nothing runs in it.
 pub(super) fn index() -> Response {
     Html(
@@ -28,10 +30,15 @@ pub(super) fn not_found() -> Response {
     (StatusCode::NOT_FOUND, Html("<html><body><h1>Action Not Found</h1></body></html>\n")).into_response()
 }
 
-/// 413.
-pub(super) fn too_large() -> Response {
-    (StatusCode::PAYLOAD_TOO_LARGE, Html("<html><body><h1>Request Entity Too Large</h1></body></html>\n"))
-        .into_response()
+/// The answer to a request whose body is not there.
+pub(super) fn unreceived(cause: Unreceived) -> Response {
+    match cause {
+        Unreceived::TooLong(_) => {
+            (cause.status(), Html("<html><body><h1>Request Entity Too Large</h1></body></html>\n"))
+                .into_response()
+        }
+        Unreceived::Late | Unreceived::BrokenOff => cause.status().into_response(),
+    }
 }
 
 /// 403 for what another site's page may have sent.

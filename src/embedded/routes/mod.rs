@@ -11,6 +11,7 @@ mod health;
 mod models;
 mod openapi_v3;
 mod operations;
+mod receive;
 mod requests;
 mod root;
 mod runs;
@@ -31,7 +32,8 @@ use super::failure::Failure;
 use super::{Server, change, openapi};
 use crate::metadata::Urn;
 
-pub(super) use gate::receive;
+pub(super) use gate::Forwarded;
+pub(super) use receive::{MAX_UNWANTED, Received, Receiving, Unreceived};
 
 /// The whole server.
 pub(super) fn router(server: Arc<Server>) -> Router {

@@ -16,7 +16,7 @@ use crate::embedded::store::read;
 use crate::embedded::{Server, proposal, restli};
 use crate::metadata::Urn;
 
-const RESOURCE: &str = "com.linkedin.metadata.resources.operations.OperationsResource";
+pub(super) const RESOURCE: &str = "com.linkedin.metadata.resources.operations.OperationsResource";
 
 /// Which aspects; what else a client sends (`start`, `batchSize`) is about going through them in parts.
 #[derive(Deserialize)]

@@ -22,7 +22,7 @@ use crate::embedded::system_metadata::NO_RUN;
 use crate::embedded::{Server, proposal, restli, snapshot, tokens, user};
 use crate::metadata::Urn;
 
-const RESOURCE: &str = "com.linkedin.metadata.resources.entity.BatchIngestionRunResource";
+pub(super) const RESOURCE: &str = "com.linkedin.metadata.resources.entity.BatchIngestionRunResource";
 
 /// How many aspects an answer lists at most.
 const LISTED: usize = 100;

@@ -1,6 +1,7 @@
 //! The frontend that it plays: its log-in, and the way through it.
 
 use super::*;
+use crate::embedded::{Action, Fault, Filter, RefusalForm};
 
 const FREE: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 
@@ -279,6 +280,49 @@ async fn more_than_ten_megabytes_do_not_fit_through() {
     assert_eq!(status(request().body(padded(10_000_001))).await, 413);
     // The same goes straight to GMS.
     assert_eq!(post(&gms, "/aspects?action=ingestProposal", padded(10_000_001)).await.status(), 200);
+}
+
+#[tokio::test]
+async fn bodies_are_kept_only_of_who_may_send_one() {
+    let gms = with_frontend().await;
+    let length = 64 * 1024;
+    let credentials = r#"{"username": "jdoe", "password": "secret"}"#;
+    for (longer, expected) in [(0, 200), (1, 413)] {
+        let body = credentials.to_owned() + &" ".repeat(length - credentials.len() + longer);
+        let sent = at(&gms, Method::POST, "/logIn").header("Content-Type", "application/json").body(body);
+        assert_eq!(status(sent).await, expected);
+        for path in ["/x", "/config", "/admin"] {
+            let sent = at(&gms, Method::POST, path).body(" ".repeat(length + longer));
+            assert_ne!((status(sent).await == 413), longer == 0, "{path}");
+        }
+    }
+    // Acts where the body has been kept.
+    gms.fault(Fault {
+        urn_contains: Some("db.t1".into()),
+        ..Fault::new(Action::Status { code: 418, headers: Vec::new(), body: String::new() })
+    });
+    let body = DATASET.to_owned() + &" ".repeat(length);
+    for (token, path, expected) in [
+        (gms.token(), "/api/gms/aspects?action=ingestProposal", 418),
+        (gms.token(), "/api/gms/config", 418),
+        ("x", "/api/gms/aspects?action=ingestProposal", 401),
+        ("x", "/api/gms/config", 400),
+    ] {
+        let sent = at(&gms, Method::POST, path).bearer_auth(token).body(body.clone());
+        assert_eq!(status(sent).await, expected, "{path}");
+        let last = gms.requests().pop().unwrap();
+        assert_eq!((last.bytes, last.authorised), (body.len() as u64, token != "x"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_old_filter_says_through_it_that_a_token_is_over() {
+    let builder = Gms::builder().frontend(FREE.into()).filter(Filter::Old).refusals(RefusalForm::JettyJson);
+    let gms = builder.start().await.unwrap();
+    let past = std::time::SystemTime::now() - std::time::Duration::from_secs(5);
+    let token = gms.create_token_until("jdoe", Some(past)).await.unwrap();
+    let sent = at(&gms, Method::GET, "/api/gms/entities/urn:li:corpuser:datahub").bearer_auth(token);
+    assert!(text(sent.send().await.unwrap(), 401).await.contains("Token has expired"));
 }
 
 #[tokio::test]

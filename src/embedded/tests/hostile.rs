@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::*;
+use crate::embedded::{Action, Fault};
 
 #[tokio::test]
 async fn what_is_sql_elsewhere_is_text_here() {
@@ -83,6 +84,72 @@ async fn a_body_that_never_ends_is_given_up() {
         assert!(answer.starts_with(expected), "{answer}");
     }
     assert_eq!(get(&gms, "/config").await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_body_that_only_drips_is_given_up() {
+    let gms = Gms::builder()
+        .header_timeout(Duration::from_millis(300))
+        .frontend(([127, 0, 0, 1], 0).into())
+        .start()
+        .await
+        .unwrap();
+    let frontend = gms.frontend_url().unwrap().strip_prefix("http://").unwrap().parse().unwrap();
+    let authorization = format!("Authorization: Bearer {}\r\n", gms.token());
+    for (address, path, caller, expected) in [
+        (gms.address(), "/aspects?action=ingestProposal", "", "HTTP/1.1 401"),
+        (gms.address(), "/aspects?action=ingestProposal", authorization.as_str(), "HTTP/1.1 408"),
+        (gms.address(), "/config", "", "HTTP/1.1 408"),
+        (frontend, "/logIn", "", "HTTP/1.1 408"),
+        (frontend, "/x", "", "HTTP/1.1 408"),
+        (frontend, "/api/gms/aspects?action=ingestProposal", authorization.as_str(), "HTTP/1.1 408"),
+    ] {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let (mut reader, mut writer) = stream.into_split();
+        let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n{caller}\r\n");
+        let drips = async {
+            writer.write_all(head.as_bytes()).await.unwrap();
+            // Each pause is far shorter than the limit for one.
+            while writer.write_all(b" ").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        let mut answer = Vec::new();
+        tokio::select! {
+            // The server closes, or resets because more arrives than it reads.
+            _ = reader.read_to_end(&mut answer) => {}
+            () = drips => {}
+            () = tokio::time::sleep(Duration::from_secs(60)) => panic!("{path} goes on for ever"),
+        }
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with(expected), "{path}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn an_open_path_takes_no_body_of_a_stranger() {
+    let gms = start().await;
+    // Acts where the body has been kept.
+    gms.fault(Fault {
+        urn_contains: Some("db.t1".into()),
+        ..Fault::new(Action::Status { code: 418, headers: Vec::new(), body: String::new() })
+    });
+    let body = |bytes: usize| DATASET.to_owned() + &" ".repeat(bytes - DATASET.len());
+    for path in ["/", "/config", "/config/search/export", "/health", "/health/x"] {
+        for (length, known, expected) in [(65_536, false, 0), (65_537, false, 413), (65_537, true, 418)] {
+            let mut sent = client().post(format!("{}{path}", gms.url())).body(body(length));
+            if known {
+                sent = sent.bearer_auth(gms.token());
+            }
+            let status = sent.send().await.unwrap().status().as_u16();
+            let as_expected = if expected == 0 { [400, 404].contains(&status) } else { status == expected };
+            assert!(as_expected, "{path} {length} {known}: {status}");
+        }
+    }
+    // Where he is refused anyway, he is told so, whatever he sends.
+    let refused = client().post(format!("{}/aspects?action=ingestProposal", gms.url())).body(body(1_000_000));
+    assert_eq!(refused.send().await.unwrap().status(), 401);
 }
 
 #[tokio::test]

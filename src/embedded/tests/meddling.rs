@@ -128,6 +128,21 @@ async fn a_write_stays_pending() {
 }
 
 #[tokio::test]
+async fn an_action_is_unknown_to_the_resource_of_its_path() {
+    let gms = start().await;
+    gms.fault(Fault::new(Action::UnknownAction));
+    for (path, resource) in [
+        ("/aspects?action=ingestProposal", "entity.AspectResource"),
+        ("/entities?action=ingest", "entity.EntityResource"),
+        ("/operations?action=getIndexSizes", "operations.OperationsResource"),
+        ("/runs?action=rollback", "entity.BatchIngestionRunResource"),
+    ] {
+        let message = refusal(post(&gms, path, "{}").await, 400).await;
+        assert!(message.contains(&format!("'com.linkedin.metadata.resources.{resource}'")), "{message}");
+    }
+}
+
+#[tokio::test]
 async fn an_old_server_has_no_batches() {
     let gms = Gms::builder().version("v0.13.1").start().await.unwrap();
     let config = value(get(&gms, "/config").await, 200).await;

@@ -44,6 +44,26 @@ async fn a_refusal_has_the_form_that_is_set() {
 }
 
 #[tokio::test]
+async fn what_is_open_in_gms_and_not_here_is_not_found() {
+    let gms = start().await;
+    for path in [
+        "/actuator/health",
+        "/actuator/prometheus",
+        "/config/search/export",
+        "/health/ready",
+        "/openapi/check/ready",
+        "/openapi/operations/dev/featureFlags",
+        "/openapi/operations/dev/featureFlags/x",
+        "/openapi/up/",
+        "/public-iceberg/x",
+        "/schema-registry/api/subjects",
+    ] {
+        let answer = client().get(format!("{}{path}", gms.url())).send().await.unwrap();
+        assert_eq!(answer.status(), 404, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn only_the_old_filter_says_that_a_token_is_over_and_only_once() {
     const OVER: &str = "Failed to validate DataHub token. Token has expired.";
     for (filter, told) in [(Filter::Old, true), (Filter::New, false)] {
