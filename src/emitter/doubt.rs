@@ -1,7 +1,7 @@
 //! Rejections before anything was delivered: are the records at fault, or is it the run?
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
@@ -40,9 +40,13 @@ pub(super) struct Held {
 }
 
 impl Doubt {
+    fn held(&self) -> MutexGuard<'_, Vec<Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Keeps a rejection for later. Returns how many there were since the last delivery.
     pub(super) fn hold(&self, held: Held) -> usize {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).push(held);
+        self.held().push(held);
         self.in_a_row.fetch_add(1, Relaxed) + 1
     }
 
@@ -60,12 +64,12 @@ impl Doubt {
 
     /// Whether anything is kept.
     pub(super) fn is_about_any(&self) -> bool {
-        !self.held.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        !self.held().is_empty()
     }
 
     /// Hands out what was kept.
     pub(super) fn release(&self) -> Vec<Held> {
-        std::mem::take(&mut *self.held.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.held())
     }
 
     /// Counts a request with a part of a batch. `false` if there were enough of them.

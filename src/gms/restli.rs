@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use super::Outgoing;
 use super::system_metadata::push_system_metadata;
 use crate::metadata::json::{push_embedded_json, push_json_string, push_string_map};
 use crate::metadata::{Aspect, Proposal, Urn};
@@ -98,11 +99,14 @@ fn push_content_type(out: &mut Vec<u8>, aspect: &Aspect) {
     out.push(b'}');
 }
 
+/// Room for what is around a single proposal.
+const AROUND: usize = 32;
+
 /// The body of a request for one proposal.
-pub(super) fn single_body(proposal: &Proposal, now: i64, asynchronous: bool, capacity: usize) -> Bytes {
-    let mut body = Vec::with_capacity(capacity);
+pub(super) fn single_body(one: &Outgoing, asynchronous: bool) -> Bytes {
+    let mut body = Vec::with_capacity(one.encoded_len + AROUND);
     body.extend_from_slice(br#"{"proposal":"#);
-    push_proposal(&mut body, proposal, now);
+    push_proposal(&mut body, &one.proposal, one.now);
     body.extend_from_slice(if asynchronous { br#","async":"true"}"# } else { br#","async":"false"}"# });
     body.into()
 }

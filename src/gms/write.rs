@@ -148,23 +148,14 @@ impl Wire {
         mut proposals: impl Iterator<Item = Outgoing>,
     ) -> Option<RequestBody> {
         let wait = self.waits_for_index();
-        let list = match write.route {
-            Route::Batch => List::restli(write.asynchronous),
-            Route::Upsert | Route::Patch => List::openapi(wait),
-            Route::Single | Route::DeleteEntity | Route::Create | Route::CreateEntity | Route::Delete => {
-                let Outgoing { proposal, now, encoded_len } = proposals.next()?;
-                // An item of a list has nearly as much around it.
-                let capacity = encoded_len + self.envelope_bytes();
-                let body = match write.route {
-                    Route::Single => restli::single_body(&proposal, now, write.asynchronous, capacity),
-                    Route::DeleteEntity => restli::delete_body(&proposal.urn),
-                    Route::Delete => return None,
-                    _ => openapi::aspect_body(&proposal, now, wait, capacity),
-                };
-                return Some(body.into());
-            }
-        };
-        Some(RequestBody::list(list, proposals.collect()))
+        Some(match write.route {
+            Route::Batch => RequestBody::list(List::restli(write.asynchronous), proposals.collect()),
+            Route::Upsert | Route::Patch => RequestBody::list(List::openapi(wait), proposals.collect()),
+            Route::Single => restli::single_body(&proposals.next()?, write.asynchronous).into(),
+            Route::DeleteEntity => restli::delete_body(&proposals.next()?.proposal.urn).into(),
+            Route::Create | Route::CreateEntity => openapi::aspect_body(&proposals.next()?, wait).into(),
+            Route::Delete => return None,
+        })
     }
 
     fn waits_for_index(&self) -> bool {

@@ -28,6 +28,9 @@ const LONGEST_QUERY: usize = 256 * 1024;
 const DEEPEST: usize = 32;
 const MOST_FIELDS: usize = 10_000;
 
+/// How many things a list in an answer has at most, whatever the question says.
+const MOST_LISTED: i32 = 10_000;
+
 static SCHEMA: LazyLock<Schema<Query, Mutation, EmptySubscription>> = LazyLock::new(|| {
     Schema::build(Query, Mutation, EmptySubscription)
         .limit_depth(DEEPEST)

@@ -2,21 +2,18 @@
 
 use async_graphql::{Context, Object, Result, SimpleObject};
 
-use super::Caller;
 use super::error::{failed, not_found, server_error, unauthorized};
 use super::search::{self, ScrollAcrossEntitiesInput, ScrollResults};
 use super::token::{
     AccessToken, AccessTokenMetadata, GetAccessTokenInput, ListAccessTokenInput, ListAccessTokenResult,
 };
 use super::user::{AuthenticatedUser, CorpUser, PlatformPrivileges};
+use super::{Caller, MOST_LISTED};
 use crate::embedded::authorization::{GENERATE_PERSONAL_ACCESS_TOKENS, MANAGE_ACCESS_TOKENS};
 use crate::embedded::token_info;
 
 /// How many tokens an answer lists where the question does not say.
 const LISTED: i32 = 20;
-
-/// How many it lists at most.
-const MOST_LISTED: i32 = 10_000;
 
 /// What a scroll counts for, in fields.
 const SCROLL_COST: usize = 500;

@@ -5,16 +5,15 @@ use async_graphql::{Context, Enum, InputObject, InputType as _, Result, SimpleOb
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::Caller;
 use super::entity_type::EntityType;
 use super::error::{bad_request, failed};
 use super::token::FacetFilterInput;
+use super::{Caller, MOST_LISTED};
 use crate::embedded::search::{self, Conjunction, Filter, Search};
 use crate::metadata::Urn;
 
-/// How many entities an answer lists where the question does not say, and at most.
+/// How many entities an answer lists where the question does not say.
 const LISTED: i32 = 10;
-const MOST_LISTED: i32 = 10_000;
 
 #[derive(Debug, InputObject)]
 pub(super) struct ScrollAcrossEntitiesInput {

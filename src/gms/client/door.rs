@@ -173,15 +173,7 @@ impl Client {
         let target = self.target(Method::GET, "/config?verbose=true");
         let mut renewed = false;
         loop {
-            let attempts = retry
-                .run(
-                    |_| self.send(&target, None, MAX_REPLY_BYTES),
-                    |_, _, delay| async move {
-                        tokio::time::sleep(delay).await;
-                        true
-                    },
-                )
-                .await;
+            let attempts = retry.run_quietly(|_| self.send(&target, None, MAX_REPLY_BYTES)).await;
             let Ok(reply) = &attempts.last else {
                 return Err(self.diagnose_attempts(&target, &attempts).into());
             };

@@ -108,15 +108,8 @@ impl Trial<'_> {
         let outgoing = Outgoing { proposal: Arc::new(proposal.clone()), now, encoded_len };
         let target = self.client.target_of(&write);
         let retry = RetryPolicy { max_times: 2, ..RetryPolicy::default() };
-        let attempts = retry
-            .run(
-                |_| self.client.write(&target, wire.body(&write, std::iter::once(outgoing.clone()))),
-                |_, _, delay| async move {
-                    tokio::time::sleep(delay).await;
-                    true
-                },
-            )
-            .await;
+        let body = || wire.body(&write, std::iter::once(outgoing.clone()));
+        let attempts = retry.run_quietly(|_| self.client.write(&target, body())).await;
         let diagnosis = || Error::from(self.client.diagnose_attempts(&target, &attempts));
         match (&attempts.verdict, &attempts.last) {
             (Verdict::Delivered, _) => Ok(Came::Taken),
