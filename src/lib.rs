@@ -23,6 +23,7 @@
 //! |---|---|
 //! | [`metadata`] | URNs, proposals, aspects |
 //! | [`auth`] | tokens, where they come from, and the diagnosis of a refusal |
+//! | [`diagnosis`] | the known causes of a failure, with evidence and fixes |
 //! | [`gms`] | the client: requests, responses, retries |
 //! | [`emitter`] | delivery: order, batches, limits, outcomes |
 //! | [`recipe`] | recipes as values with line and column |
@@ -48,20 +49,29 @@
 #[cfg(any(doc, doctest))]
 pub mod _documentation;
 pub mod auth;
+pub mod diagnosis;
+mod display_text;
+mod duration;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod emitter;
+mod environment;
 mod error;
 pub mod gms;
+mod hex;
 pub mod metadata;
 pub mod pipeline;
 pub mod recipe;
+mod redact;
 mod registry;
 mod shell;
 pub mod sink;
 pub mod source;
 
+pub use duration::parse_duration;
+pub use environment::Environment;
 pub use error::{Error, ErrorKind};
+pub use redact::mask_credentials;
 pub use registry::{Registry, UnknownType};
 
 /// Compiles the README's program.
