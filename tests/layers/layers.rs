@@ -15,7 +15,23 @@ pub(crate) struct Layers {
 
 /// The layers of docs/architecture.md.
 pub(crate) const LIBRARY: Layers = Layers {
-    bottom: &["diagnosis", "error", "metadata", "registry", "shell"],
+    bottom: &[
+        "atomic_write",
+        "clock",
+        "diagnosis",
+        "duration",
+        "environment",
+        "error",
+        "hex",
+        "http",
+        "metadata",
+        "redact",
+        "registry",
+        "shell",
+        "suggest",
+        "sync",
+        "text",
+    ],
     above: &[
         ("recipe", &[]),
         ("auth", &[]),
