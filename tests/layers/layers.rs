@@ -16,21 +16,27 @@ pub(crate) struct Layers {
 /// The layers of docs/architecture.md.
 pub(crate) const LIBRARY: Layers = Layers {
     bottom: &[
+        "_documentation",
         "atomic_write",
+        "box_future",
         "clock",
         "diagnosis",
+        "display_text",
         "duration",
         "environment",
         "error",
+        "file_system",
         "hex",
         "http",
         "metadata",
+        "platform",
         "redact",
         "registry",
         "shell",
         "suggest",
         "sync",
         "text",
+        "threads",
     ],
     above: &[
         ("recipe", &[]),
