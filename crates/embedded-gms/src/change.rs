@@ -135,7 +135,7 @@ pub(super) fn checked_urn(text: &str) -> Result<Urn, Failure> {
     if text.trim() != text {
         return Err(invalid("Error: cannot provide an URN with leading or trailing whitespace"));
     }
-    let urn = Urn::parse_lenient(text).map_err(|_| invalid("expected urn:li:<entity type>:<key>"))?;
+    let urn = Urn::parse(text).map_err(|_| invalid("expected urn:li:<entity type>:<key>"))?;
     if text.contains(RESERVED) {
         return Err(invalid("Error: URN cannot contain ␟ character"));
     }

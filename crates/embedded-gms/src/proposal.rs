@@ -93,7 +93,7 @@ impl Request<'_> {
     /// (`AspectResource.ingestProposals`); what names no entity is refused then.
     pub(super) fn targets(&self) -> impl Iterator<Item = (Operation, Urn)> {
         self.proposals.iter().filter_map(|proposal| {
-            let urn = Urn::parse_lenient(&urn_text(proposal).ok()?).ok()?;
+            let urn = Urn::parse(&urn_text(proposal).ok()?).ok()?;
             Some((proposal.change_type, urn))
         })
     }
