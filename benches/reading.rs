@@ -1,7 +1,7 @@
 //! From a file's bytes to proposals: what reading one record costs, and a file of them.
 //!
-//! `record` measures a record's text alone: checked, compacted and rewritten by the model. `file` adds reading and
-//! splitting, so what splitting costs is the difference between the two.
+//! `record` measures a record's text alone: checked, compacted and rewritten by the model. `file` adds
+//! reading and splitting, so what splitting costs is the difference between the two.
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 #![expect(clippy::unwrap_used, reason = "what a benchmark reads, it has written itself")]
 
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use datahub_emitter::metadata::Origin;
-use datahub_emitter::metadata::record::{Limits, Reader};
+use datahub_emitter::metadata::record::{RecordLimits, RecordReader};
 use datahub_emitter::source::Source as _;
 use datahub_emitter::source::file::{FileSource, FileSourceConfig};
 use serde_json::{Value, json};
@@ -68,7 +68,7 @@ fn record(criterion: &mut Criterion) {
     let known = proposal("schemaMetadata", &schema(server_class));
     // The namespace of Python's classes, which is translated.
     let python = proposal("schemaMetadata", &schema(python_class));
-    // What the model does not know is only compacted, and looked at by shape.
+    // An aspect that the model does not know is only compacted, and looked at by shape.
     let unknown = proposal("customSchema", &schema(server_class));
     let small = proposal("status", &json!({"removed": false}));
 
@@ -81,7 +81,7 @@ fn record(criterion: &mut Criterion) {
         ("schema of an unknown aspect", indented(&unknown)),
         ("status", small.to_string()),
     ] {
-        let mut reader = Reader::new(Limits::default());
+        let mut reader = RecordReader::new(RecordLimits::default());
         let origin = Origin::new("bench", 0, 0);
         group.throughput(Throughput::Bytes(text.len() as u64));
         group.bench_function(name, |bencher| {

@@ -67,6 +67,7 @@ mod registry;
 mod shell;
 pub mod sink;
 pub mod source;
+mod suggest;
 
 pub use duration::parse_duration;
 pub use environment::Environment;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::recipe::Fields;
+use crate::suggest::nearest;
 
 /// Reads the keys of a component's `config`; `None` when there is a mistake in them, which the fields then know.
 type Configure<O> = dyn Fn(&mut Fields<'_>, &mut Vec<String>) -> Option<O> + Send + Sync;
@@ -64,12 +65,9 @@ impl<O> Registry<O> {
             return advice;
         }
         let (kind, shown) = (self.kind, name.chars().take(80).collect::<String>());
-        let distance = |known: &str| strsim::damerau_levenshtein(known, &name.to_lowercase());
-        match self.types().map(|known| (distance(known), known)).min() {
-            Some((distance, near)) if distance <= 2 => {
-                format!("unknown {kind} `{shown}`: did you mean `{near}`?")
-            }
-            _ => {
+        match nearest(name, self.types()) {
+            Some(near) => format!("unknown {kind} `{shown}`: did you mean `{near}`?"),
+            None => {
                 let known: Vec<String> = self.types().map(|known| format!("`{known}`")).collect();
                 format!("unknown {kind} `{shown}`: expected one of {}", known.join(", "))
             }

@@ -4,11 +4,10 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-use strsim::damerau_levenshtein;
-
 use super::mistake::{Mistakes, Problem};
 use super::tree::{Entry, Node, Span, Value};
 use crate::redact::holds_jwt;
+use crate::suggest::nearest;
 
 /// The longest time that makes sense in a recipe, in seconds: a year.
 const LONGEST: f64 = 366.0 * 86_400.0;
@@ -297,23 +296,11 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn nearest(&self, key: &str) -> Option<&'static str> {
-        let fold = |key: &str| {
-            let letters = key.chars().filter(|character| character.is_alphanumeric());
-            letters.flat_map(char::to_lowercase).collect::<String>()
-        };
-        // Distances of long texts are dear, and no key is long.
-        if key.len() > 80 {
-            return None;
-        }
-        let key = fold(key);
-        let given = |known: &str| self.entries.iter().any(|entry| entry.key == known);
-        self.known
-            .iter()
-            .map(|known| (damerau_levenshtein(&key, &fold(known)), *known))
-            .filter(|(distance, known)| *distance <= (known.len() / 3).max(1) && *distance < key.len())
-            .min_by_key(|(distance, known)| (*distance, given(known)))
-            .map(|(_, known)| known)
+    /// Of known keys that are equally near, one that the mapping does not have yet is the likelier.
+    fn nearest(&self, key: &str) -> Option<&'a str> {
+        let (given, absent): (Vec<&'static str>, Vec<&'static str>) =
+            self.known.iter().partition(|known| self.entries.iter().any(|entry| entry.key == **known));
+        nearest(key, absent.into_iter().chain(given))
     }
 
     fn entry(&mut self, key: &'static str) -> Option<&'a Entry> {

@@ -22,7 +22,7 @@ use split::{Found, Piece, Splitter};
 
 use super::{Form, Input, InvalidRecord, Item, Position, Progress, RawRecord, Source};
 use crate::metadata::Origin;
-use crate::metadata::record::{Ignored, Limits, Read as Understood, Reader};
+use crate::metadata::record::{Ignored, ParsedRecord, RecordLimits, RecordReader};
 use crate::{Error, ErrorKind};
 
 /// Why usage records are passed over.
@@ -36,7 +36,7 @@ const USAGE: &str =
 /// largest record.
 pub struct FileSource {
     config: FileSourceConfig,
-    reader: Reader,
+    reader: RecordReader,
     files: Vec<InputFile>,
     /// The number of the file that is opened next.
     next: u32,
@@ -87,7 +87,10 @@ impl FileSource {
 
     fn without_files(config: FileSourceConfig) -> Self {
         Self {
-            reader: Reader::new(Limits { max_bytes: config.max_record_bytes, max_depth: config.max_depth }),
+            reader: RecordReader::new(RecordLimits {
+                max_bytes: config.max_record_bytes,
+                max_depth: config.max_depth,
+            }),
             config,
             files: Vec::new(),
             next: 0,
@@ -217,7 +220,7 @@ impl Source for FileSource {
 }
 
 /// Makes an item of what was found; with `aspect`, only proposals for that one are kept.
-fn understand(found: &Found<'_>, file: &Arc<str>, reader: &mut Reader, aspect: Option<&str>) -> Item {
+fn understand(found: &Found<'_>, file: &Arc<str>, reader: &mut RecordReader, aspect: Option<&str>) -> Item {
     let origin = Origin { file: Arc::clone(file), index: found.index, offset: found.offset };
     let text = match &found.piece {
         Piece::Record(text) => *text,
@@ -226,14 +229,14 @@ fn understand(found: &Found<'_>, file: &Arc<str>, reader: &mut Reader, aspect: O
         }
     };
     match reader.read(text, origin.clone()) {
-        Ok(Understood::Proposals(mut proposals)) => {
+        Ok(ParsedRecord::Proposals(mut proposals)) => {
             let all = proposals.len();
             if let Some(aspect) = aspect {
                 proposals.retain(|proposal| proposal.aspect_name() == aspect);
             }
             Item::Record { filtered: (all - proposals.len()) as u64, proposals }
         }
-        Ok(Understood::Ignored(Ignored::Usage)) => Item::Ignored(origin, USAGE),
+        Ok(ParsedRecord::Ignored(Ignored::Usage)) => Item::Ignored(origin, USAGE),
         Err(error) => Item::Invalid(InvalidRecord {
             reason: placed(&error.reason, found.offset + error.offset as u64),
             origin,
