@@ -12,6 +12,12 @@ use crate::suggest::nearest;
 /// The longest time that a recipe may give, in seconds: a year.
 const LONGEST: f64 = 366.0 * 86_400.0;
 
+/// A mistake was reported to the [`Mistakes`] of the recipe, so a component cannot be configured. Only
+/// [`Fields::reported`] makes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the recipe has a mistake, which was reported")]
+pub struct Reported(());
+
 /// Reads the keys of one mapping. Reading a key makes it known; [`finish`](Self::finish) reports the unknown
 /// keys, each with the most similar known one.
 ///
@@ -232,12 +238,27 @@ impl<'a> Fields<'a> {
         self.entry(key).map(|entry| &entry.node).filter(|node| !node.is_null())
     }
 
-    /// Accepts the key, whatever it holds; when it is there, adds to `warnings` one line: "`path.key` has no
-    /// effect here: why".
-    pub fn ignored(&mut self, key: &'static str, why: &str, warnings: &mut Vec<String>) {
+    /// Adds a warning for the user.
+    pub fn warn(&self, message: impl Into<String>) {
+        self.mistakes.warn(message.into());
+    }
+
+    /// Accepts the key with any value. If it is present and not null, warns: "`path.key` has no effect here: why".
+    pub fn ignored(&mut self, key: &'static str, why: &str) {
         if self.has(key) {
-            warnings.push(format!("`{}` has no effect here: {why}", self.path_of(key)));
+            self.warn(format!("`{}` has no effect here: {why}", self.path_of(key)));
         }
+    }
+
+    /// The error of a component that cannot be configured because of a mistake that it has reported. If it has reported
+    /// none, that is reported as a mistake.
+    pub fn reported(&self) -> Reported {
+        if self.mistakes.is_empty() {
+            let subject = if self.path.is_empty() { "the recipe" } else { self.path.as_str() };
+            let message = format!("`{subject}` cannot be read, and the plugin that reads it has not reported why");
+            self.mistakes.report(Problem::new(self.place, message));
+        }
+        Reported(())
     }
 
     /// Reports the key as a mistake if it is present and not null: "`path.key` is not supported yet: why".

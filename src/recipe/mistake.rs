@@ -56,13 +56,14 @@ impl Problem {
 pub struct Mistakes {
     source: Arc<AnnotatedText>,
     problems: Mutex<Vec<Problem>>,
+    warnings: Mutex<Vec<String>>,
     /// The mappings that were read, by path: their place, and whether they are not a mapping at all.
     blocks: Mutex<HashMap<String, (Span, bool)>>,
 }
 
 impl Mistakes {
     pub(super) fn new(source: Arc<AnnotatedText>, problems: Vec<Problem>) -> Self {
-        Self { source, problems: Mutex::new(problems), blocks: Mutex::default() }
+        Self { source, problems: Mutex::new(problems), warnings: Mutex::default(), blocks: Mutex::default() }
     }
 
     /// Reports a mistake at a value. If the value could be a secret, `message` is masked where it quotes it.
@@ -75,6 +76,15 @@ impl Mistakes {
             message = message.replace(text, crate::redact::MASK);
         }
         self.report(Problem::new(node.span, message));
+    }
+
+    /// Takes the warnings that [`Fields::warn`](super::Fields::warn) has added, in order.
+    pub fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn warn(&self, message: String) {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(message);
     }
 
     /// Whether no mistake was reported.

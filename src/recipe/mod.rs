@@ -42,7 +42,7 @@ mod yaml;
 use std::fmt;
 use std::sync::Arc;
 
-pub use fields::Fields;
+pub use fields::{Fields, Reported};
 pub use load::Format;
 pub use mistake::{Mistake, Mistakes, RecipeError};
 pub use secrets::Secrets;
