@@ -15,7 +15,7 @@ use super::stop::Cause;
 use super::traces::OpenTrace;
 use super::{Outcome, Rejection, UndeliveredReason};
 use crate::ErrorKind;
-use crate::auth::Diagnosis;
+use crate::diagnosis::Diagnosis;
 use crate::gms::{
     AcceptedAspects, GmsResponse, RejectedRequest, RetryReason, Route, Verdict, rejection_hint, trace,
 };
@@ -238,7 +238,7 @@ impl<'a> Course<'a> {
 
     /// Nothing that was tried is taken, so it is no record's fault.
     fn nothing_is_taken(&self, sent: &Sent<'_>, reply: &GmsResponse) -> Cause {
-        let message = self.state.client.scrub(&reply.message());
+        let message = self.state.client.redact(&reply.message());
         Cause::Message(
             ErrorKind::Rejected,
             format!(
@@ -291,7 +291,7 @@ impl<'a> Course<'a> {
     fn rejection(&self, reason: &'static str, item: &Item, sent: &Sent<'_>, reply: &GmsResponse) -> Outcome {
         let state = self.state;
         let proposal = item.delivery.proposal();
-        let mut message = state.client.scrub(&reply.message());
+        let mut message = state.client.redact(&reply.message());
         let explanation = rejection_hint(&RejectedRequest {
             status: reply.status.as_u16(),
             message: &message,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::auth::TokenProvider;
 use crate::emitter::{Emitter, EmitterBuilder, MAX_BATCH, SinkMode};
 use crate::gms::{ClientMode, EmitMode, Endpoint, RetryPolicy, TlsSettings, WaitForServer};
-use crate::recipe::{Environment, Fields};
+use crate::recipe::Fields;
 
 use delivery::Delivery;
 pub use destination::{Overrides, Server};
