@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 const DATASET: &str = "urn:li:dataset:(urn:li:dataPlatform:s3,a?b#c/d%2C é,PROD)";
 
-fn wire(endpoint: Endpoint, emit_mode: EmitMode) -> Wire {
-    Wire { endpoint, emit_mode, batches: true, respect_sync_marker: false }
+fn wire(endpoint: Endpoint, emit_mode: EmitMode) -> RequestEncoder {
+    RequestEncoder { endpoint, emit_mode, batches: true, respect_sync_marker: false }
 }
 
 fn proposal(change_type: ChangeType, aspect_name: &'static str, value: &str) -> Proposal {
@@ -18,8 +18,8 @@ fn proposal(change_type: ChangeType, aspect_name: &'static str, value: &str) -> 
     Proposal::new(change_type, Urn::parse(DATASET).unwrap(), aspect_name, aspect)
 }
 
-fn outgoing(wire: &Wire, proposals: &[&Proposal]) -> Vec<Outgoing> {
-    let outgoing = |proposal: &&Proposal| Outgoing {
+fn outgoing(wire: &RequestEncoder, proposals: &[&Proposal]) -> Vec<OutgoingProposal> {
+    let outgoing = |proposal: &&Proposal| OutgoingProposal {
         proposal: Arc::new((*proposal).clone()),
         now: 7,
         encoded_len: wire.encoded_len(proposal, 7, &mut Vec::new()),
@@ -35,7 +35,7 @@ fn whole(body: RequestBody) -> Vec<u8> {
     text
 }
 
-fn request(wire: &Wire, batches: bool, proposals: &[&Proposal]) -> (String, Value) {
+fn request(wire: &RequestEncoder, batches: bool, proposals: &[&Proposal]) -> (String, Value) {
     let route = wire.route(proposals[0], batches);
     let write = wire.write(route, proposals.iter().copied()).unwrap();
     let body = wire.body(&write, outgoing(wire, proposals).into_iter());
@@ -162,7 +162,7 @@ fn one_marked_proposal_makes_its_request_synchronous() {
     marked.system_metadata_mut().properties = vec![("emitModeMarker".into(), " Sync ".into())];
     for endpoint in [Endpoint::Restli, Endpoint::Openapi] {
         let mut wire = wire(endpoint, EmitMode::AsyncWait);
-        let asynchronous = |wire: &Wire, proposals: &[&Proposal]| {
+        let asynchronous = |wire: &RequestEncoder, proposals: &[&Proposal]| {
             let route = wire.route(proposals[0], true);
             let write = wire.write(route, proposals.iter().copied()).unwrap();
             let body = wire.body(&write, outgoing(wire, proposals).into_iter()).unwrap();
