@@ -14,7 +14,9 @@ use crate::support::server::Server;
 fn client(server: &Server, token: &str) -> Client {
     let tokens = FixedToken::new(Token::new(token, TokenSource::Recipe));
     let address = ServerAddress::parse(server.url()).unwrap();
-    Client::new(&ClientConfig { tokens: Some(Arc::new(tokens)), ..ClientConfig::new(address) }).unwrap()
+    let mut config = ClientConfig::new(address);
+    config.tokens = Some(Arc::new(tokens));
+    Client::new(&config).unwrap()
 }
 
 fn status(code: u16, body: &str) -> Fault {
