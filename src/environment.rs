@@ -39,6 +39,7 @@ impl Environment {
         matches!(self.variables.get(name), Some(None))
     }
 
+    #[cfg(feature = "pipeline")]
     pub(crate) fn set(&mut self, name: String, value: String) {
         self.variables.insert(name, Some(value));
     }

@@ -17,6 +17,7 @@ mod refusal;
 mod remedy;
 mod silence;
 mod token;
+#[cfg(feature = "pipeline")]
 mod token_file;
 
 pub(crate) use authorization::authorization;
@@ -34,4 +35,5 @@ pub use provider::{
     TokenProvider,
 };
 pub use token::{Token, TokenSource};
+#[cfg(feature = "pipeline")]
 pub use token_file::{TokenFile, TokenMetadata};

@@ -46,6 +46,7 @@ use crate::metadata::Proposal;
 use state::State;
 use traces::OpenTrace;
 
+#[cfg(feature = "pipeline")]
 pub(crate) use builder::{ASYNC_WAIT_OVER_RESTLI, MAX_BATCH};
 pub use builder::{EmitterBuilder, SinkMode};
 pub use counts::Counts;
@@ -133,6 +134,7 @@ impl Emitter {
     }
 
     /// GMS turned out not to know batches, so that proposals go one by one.
+    #[cfg(feature = "pipeline")]
     pub(crate) fn is_single_only(&self) -> bool {
         self.handle.state.is_single_only()
     }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 
-use super::write_times::entity_path;
+use super::entity::MAX_ENTITY_BYTES;
 use super::{
     Attempts, ClientConfig, ClientMode, EmitMode, Endpoint, Feature, GmsResponse, Next, RequestBody,
     RequestLine, RetryPolicy, RetryState, SendError, ServerAddress, ServerConfig, WriteRequest, trace,
@@ -17,7 +17,6 @@ use super::{
 use crate::auth::{Credentials, TokenFacts};
 use crate::clock::Clock;
 use crate::http::{self, HttpService};
-use crate::metadata::Urn;
 use crate::redact::Redactor;
 
 use crate::{Error, ErrorKind};
@@ -26,9 +25,6 @@ pub use preflight::{TokenStatus, WaitForServer};
 
 /// Most answers are short; of a longer one only the beginning is of use.
 const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
-
-/// An entity with all its aspects may be large, but not without bound.
-pub(super) const MAX_ENTITY_BYTES: usize = 256 * 1024 * 1024;
 
 /// The version of the Python client whose wire this crate speaks.
 const PYTHON_CLIENT_VERSION: &str = "1.7.0.17";
@@ -158,24 +154,6 @@ impl Client {
         )
     }
 
-    /// Reads an entity's aspects: the JSON text of GMS's answer, or `None` if it knows no such entity.
-    ///
-    /// # Errors
-    /// When GMS refuses, or cannot be reached.
-    pub async fn entity(&self, urn: &Urn, aspects: &[String]) -> Result<Option<Bytes>, Error> {
-        let line = self.request_line(Method::GET, &entity_path(urn, aspects.iter().map(String::as_str)));
-        let reply = match self.send(&line, None, MAX_ENTITY_BYTES).await {
-            Ok(reply) => reply,
-            Err(fault) => return Err(self.diagnose_send_error(&line, &fault, 1).into()),
-        };
-        match reply.status.as_u16() {
-            200 if reply.is_json_or_empty() && !reply.body.is_empty() => Ok(Some(reply.body)),
-            404 if reply.is_json_or_empty() => Ok(None),
-            400 | 422 | 500 => Err(self.rejected(&line, &reply)),
-            _ => Err(self.diagnose(&line, &reply).into()),
-        }
-    }
-
     /// Where a write goes.
     pub(crate) fn write_line(&self, write: &WriteRequest) -> RequestLine {
         if write.method == Method::PATCH {
@@ -255,6 +233,7 @@ impl Client {
     }
 
     /// Sends a write whose request line is `line`, and again as `policy` says. `body` encodes it for each attempt.
+    #[cfg(feature = "pipeline")]
     pub(crate) async fn write_with_retries(
         &self,
         line: &RequestLine,
@@ -283,7 +262,7 @@ impl Client {
     }
 
     /// An answer that says no to what was asked, and not to who asked.
-    fn rejected(&self, line: &RequestLine, reply: &GmsResponse) -> Error {
+    pub(super) fn rejected(&self, line: &RequestLine, reply: &GmsResponse) -> Error {
         let message = self.redact(&reply.message());
         Error::new(ErrorKind::Rejected, format!("{} from {line}: {message}", reply.status.as_u16()))
     }

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
 use serde::Deserialize;
 
-use super::client::MAX_ENTITY_BYTES;
+use super::entity::{MAX_ENTITY_BYTES, entity_path};
 use super::{Client, GmsResponse, RetryPolicy};
 use crate::Error;
 use crate::metadata::Urn;
@@ -177,17 +177,6 @@ impl Client {
             return Err(self.diagnose_attempts(&line, &attempts).into());
         }
     }
-}
-
-/// Where an entity is read, with these aspects or with all.
-pub(super) fn entity_path<'a>(urn: &Urn, aspects: impl Iterator<Item = &'a str>) -> String {
-    let names: Vec<String> = aspects
-        .map(|name| {
-            percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
-        })
-        .collect();
-    let path = format!("/entitiesV2/{}", urn.path_segment());
-    if names.is_empty() { path } else { format!("{path}?aspects=List({})", names.join(",")) }
 }
 
 #[cfg(test)]

@@ -99,11 +99,7 @@ fn kind(error: &reqwest::Error) -> TransportErrorKind {
         _ if error.is_timeout() => TransportErrorKind::ResponseTimeout,
         // TLS 1.3 refuses a missing client certificate only after the handshake.
         Some(alert @ rustls::Error::AlertReceived(_)) => tls_kind(alert),
-        _ if cause::<hyper::Error>(error)
-            .is_some_and(|error| error.is_parse() && !error.is_parse_too_large()) =>
-        {
-            TransportErrorKind::NotHttp
-        }
+        _ if cause::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) => TransportErrorKind::NotHttp,
         _ => TransportErrorKind::ConnectionLost,
     }
 }

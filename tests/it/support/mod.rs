@@ -5,3 +5,4 @@ pub(crate) mod sandbox;
 pub(crate) mod scripted_gms;
 pub(crate) mod server;
 pub(crate) mod serving;
+pub(crate) mod tls_server;
