@@ -15,7 +15,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let token = std::env::var("DATAHUB_GMS_TOKEN")?;
     let emitter = Emitter::builder(server).token(token).build()?;
 
-    let orders = Urn::parse("urn:li:dataset:(urn:li:dataPlatform:snowflake,nordlys.marts.fct_orders,PROD)")?;
+    let orders = Urn::dataset("snowflake", "nordlys.marts.fct_orders", "PROD")?;
     let certified = r#"{"tags": [{"tag": "urn:li:tag:certified"}]}"#;
     let proposal = Proposal::upsert(orders, "globalTags", certified)?;
 
