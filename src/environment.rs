@@ -44,7 +44,7 @@ impl Environment {
         self.variables.insert(name, Some(value));
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, feature = "pipeline"))]
     pub(super) fn set_not_utf8(&mut self, name: &str) {
         self.variables.insert(name.to_owned(), None);
     }

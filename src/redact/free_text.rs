@@ -252,6 +252,7 @@ pub(crate) fn is_reference(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::redact::holds_jwt;
 
     #[test]
     fn plain_is_what_names_and_settings_are_made_of() {
