@@ -117,7 +117,9 @@ impl<'a> Course<'a> {
         let mut kept = Vec::with_capacity(piece.items.len());
         for item in piece.items {
             let proposal = item.delivery.proposal();
-            if said.as_ref().is_none_or(|taken| taken.holds(proposal.urn().as_str(), proposal.aspect_name()))
+            if said
+                .as_ref()
+                .is_none_or(|taken| taken.contains(proposal.urn().as_str(), proposal.aspect_name()))
             {
                 kept.push(item);
             } else {

@@ -12,13 +12,14 @@ use crate::metadata::Urn;
 pub(super) const MAX_ENTITY_BYTES: usize = 256 * 1024 * 1024;
 
 impl Client {
-    /// Reads aspects of an entity, or all if `aspects` is empty: the JSON text of GMS's response, or `None` if GMS has no such
-    /// entity.
+    /// Reads aspects of an entity, or all if `aspects` is empty: the JSON text of GMS's response, or `None`
+    /// if GMS has no such entity.
     ///
     /// # Errors
     /// [`ErrorKind::Rejected`](crate::ErrorKind::Rejected) if GMS does not accept the URN or the aspects,
-    /// [`Refused`](crate::ErrorKind::Refused) if it refuses the caller, [`Unreachable`](crate::ErrorKind::Unreachable) if it
-    /// cannot be reached or the response is not from a GMS.
+    /// [`Refused`](crate::ErrorKind::Refused) if it refuses the caller,
+    /// [`Unreachable`](crate::ErrorKind::Unreachable) if it cannot be reached or the response is not from a
+    /// GMS.
     pub async fn entity(&self, urn: &Urn, aspects: &[String]) -> Result<Option<Bytes>, Error> {
         let path = entity_path(urn, aspects.iter().map(String::as_str));
         let line = self.request_line(Method::GET, &path);

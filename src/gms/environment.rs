@@ -7,8 +7,8 @@ use crate::Error;
 use crate::auth::{Token, TokenSource};
 use crate::environment::Environment;
 
-/// The server and the token that the variables `DATAHUB_GMS_URL`, `DATAHUB_GMS_HOST`, `_PORT`, `_PROTOCOL` and
-/// `DATAHUB_GMS_TOKEN` name, and with the feature `pipeline` the file `~/.datahubenv`.
+/// The server and the token that the variables `DATAHUB_GMS_URL`, `DATAHUB_GMS_HOST`, `_PORT`, `_PROTOCOL`
+/// and `DATAHUB_GMS_TOKEN` name, and with the feature `pipeline` the file `~/.datahubenv`.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct GmsEnvironment {
@@ -19,7 +19,8 @@ pub struct GmsEnvironment {
 }
 
 impl GmsEnvironment {
-    /// Reads the variables alone. A port takes precedence over the URL, as in DataHub's own client (`config_utils.py`).
+    /// Reads the variables alone. A port takes precedence over the URL, as in DataHub's own client
+    /// (`config_utils.py`).
     pub fn from_variables(environment: &Environment) -> Self {
         let get = |name| environment.get(name).map(str::trim).filter(|value| !value.is_empty());
         let host = get("DATAHUB_GMS_HOST");
@@ -43,8 +44,8 @@ impl GmsEnvironment {
         Self { server, token }
     }
 
-    /// Reads the variables. If they name no server, and the feature `pipeline` is on, the file `~/.datahubenv` is read as well,
-    /// unless `DATAHUB_SKIP_CONFIG` is true.
+    /// Reads the variables. If they name no server, and the feature `pipeline` is on, the file
+    /// `~/.datahubenv` is read as well, unless `DATAHUB_SKIP_CONFIG` is true.
     ///
     /// # Errors
     /// [`ErrorKind::Input`](crate::ErrorKind::Input) if the file exists and cannot be read or understood.

@@ -4,7 +4,8 @@ use std::fmt;
 
 use reqwest::Method;
 
-/// The method and URL of a request, as messages name it: `POST http://gms:8080/aspects?action=ingestProposal`.
+/// The method and URL of a request, as messages name it: `POST
+/// http://gms:8080/aspects?action=ingestProposal`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RequestLine {
     pub(crate) method: Method,

@@ -27,7 +27,8 @@ pub(super) fn token_error(
     let code = errors.iter().find_map(|error| error.code);
     match (code, operation) {
         (Some(403), _) => forbidden(server, operation, me, &words).into(),
-        // Newer servers have a list of what they allow, and their words name it (`ACCESS_TOKEN_ALLOWED_DURATIONS`).
+        // Newer servers have a list of what they allow, and their words name it
+        // (`ACCESS_TOKEN_ALLOWED_DURATIONS`).
         (Some(400), TokenOperation::Create { duration: AccessTokenDuration::NoExpiry, .. }) => Error::new(
             ErrorKind::Input,
             format!(
