@@ -4,7 +4,7 @@ use datahub_emitter::embedded::{Action, Fault, Gms, Policy, User};
 use serde_json::Value;
 
 use crate::support::sandbox::{Ran, Sandbox, tags};
-use crate::support::scripted_gms::{Answer, ScriptedGms};
+use crate::support::scripted_gms::{Response, ScriptedGms};
 use crate::support::server::Server;
 
 const FOREIGN: &str = include_str!("../../fixtures/tokens/foreign.jwt");
@@ -90,11 +90,11 @@ fn an_older_gms_is_asked_by_graphql() {
         (401, "", 3, "error[auth.token-unknown]"),
         (403, "{}", 3, "error[auth.forbidden]"),
     ] {
-        let gms = ScriptedGms::of_all(move |request| {
+        let gms = ScriptedGms::start_for_all(move |request| {
             if request.path().starts_with("/config") {
-                return Answer::Status(200, r#"{"noCode":"true","versions":{}}"#.into());
+                return Response::Status(200, r#"{"noCode":"true","versions":{}}"#.into());
             }
-            Answer::Status(status, body.into())
+            Response::Status(status, body.into())
         });
         let ran =
             check(&format!("server: '{}', token: '{}'", gms.url(), FOREIGN.trim()), &[]).ends_with(exit);

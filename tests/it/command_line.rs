@@ -2,9 +2,13 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::Stdio;
+use std::sync::mpsc;
 
+use crate::support::CLOSED_PORT_URL;
+use crate::support::raw_server::{RawServer, Response};
 use crate::support::sandbox::{Ran, Running, Sandbox, tag, tags};
 use crate::support::server::Server;
+use crate::support::wait::PATIENCE;
 
 impl Running {
     fn first_line(&mut self) -> String {
@@ -165,10 +169,7 @@ fn a_token_that_is_refused_is_exit_code_3_and_a_missing_server_4() {
     let ran =
         sandbox.run(&["get", "urn:li:tag:a", "--server", server.url(), "--token-file", "token"]).ends_with(3);
     assert!(ran.stderr.contains("error[auth."), "{ran:#?}");
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
-    sandbox.run(&["get", "urn:li:tag:a", "--server", &address]).ends_with(4);
+    sandbox.run(&["get", "urn:li:tag:a", "--server", CLOSED_PORT_URL]).ends_with(4);
 }
 
 #[test]
@@ -298,19 +299,21 @@ fn a_signal_ends_the_run_with_a_report() {
 #[test]
 fn a_signal_ends_the_wait_for_a_server_that_does_not_answer() {
     for (name, code) in [("INT", 130), ("TERM", 143)] {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let (arrived, arrivals) = mpsc::channel();
+        let server = RawServer::start(move |_| {
+            arrived.send(()).unwrap();
+            Response::Never
+        })
+        .unwrap();
         let sandbox = Sandbox::new();
         sandbox.write("tags.jsonl", &tags(["a"]));
         sandbox.recipe(
             "tags.jsonl",
-            &format!(
-                "{{type: datahub-rest, config: {{server: 'http://{}', timeout_sec: 3600}}}}",
-                listener.local_addr().unwrap()
-            ),
+            &format!("{{type: datahub-rest, config: {{server: '{}', timeout_sec: 3600}}}}", server.url()),
         );
         let arguments = ["ingest", "-c", "recipe.yml", "--report-to", "report.json"];
         let mut running = Running(sandbox.start(&arguments));
-        let _connection = listener.accept().unwrap();
+        arrivals.recv_timeout(PATIENCE).unwrap();
         crate::support::sandbox::signal(&running.0, name);
         assert_eq!(running.exit_code(), Some(code));
         let report = sandbox.json("report.json");

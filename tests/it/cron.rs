@@ -5,9 +5,10 @@ use std::process::Child;
 
 use serde_json::Value;
 
+use crate::support::raw_server::RawServer;
 use crate::support::report::adds_up;
 use crate::support::sandbox::{Ran, Sandbox, tag, tags};
-use crate::support::scripted_gms::{Answer, ScriptedGms};
+use crate::support::scripted_gms::{Response, ScriptedGms};
 use crate::support::server::Server;
 
 /// Lines that are no records.
@@ -72,10 +73,9 @@ fn a_deadline_ends_a_run_in_good_order() {
 
 #[test]
 fn a_deadline_ends_the_wait_for_a_server() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = RawServer::start(|_| Response::Never).unwrap();
     let sandbox = pipeline(&tags(["a"]), "");
-    let sink =
-        format!("{{type: datahub-rest, config: {{server: 'http://{}'}}}}", listener.local_addr().unwrap());
+    let sink = format!("{{type: datahub-rest, config: {{server: '{}'}}}}", server.url());
     sandbox.recipe("tags.jsonl", &sink);
     let report = sandbox.ingest(&["--deadline", "0.2", "--json"]).ends_with(1).json();
     assert_eq!(report["proposals"]["read"], 0);
@@ -127,11 +127,11 @@ fn a_share_of_failures_is_judged_early_and_at_the_end() {
 
 #[test]
 fn proposals_that_gms_rejects_count_as_failures() {
-    let gms = ScriptedGms::apart(|request| {
+    let gms = ScriptedGms::start(|request| {
         if request.proposals().iter().any(|(urn, _)| urn.starts_with("urn:li:tag:bad")) {
-            return Answer::Status(422, r#"{"message":"no"}"#.into());
+            return Response::Status(422, r#"{"message":"no"}"#.into());
         }
-        Answer::ok()
+        Response::ok()
     });
     let sandbox = Sandbox::new();
     let names: Vec<String> = (0..200).map(|n| format!("bad{n}")).collect();
@@ -191,13 +191,13 @@ fn quiet_says_nothing_when_all_is_well_and_what_went_wrong_when_not() {
 #[test]
 fn quiet_says_nothing_of_a_server_that_was_waited_for() {
     let asked = std::sync::atomic::AtomicUsize::new(0);
-    let gms = ScriptedGms::of_all(move |request| {
+    let gms = ScriptedGms::start_for_all(move |request| {
         if request.is_write() {
-            return Answer::ok();
+            return Response::ok();
         }
         match asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
-            0 => Answer::Status(503, String::new()),
-            _ => Answer::Status(200, r#"{"noCode":"true"}"#.into()),
+            0 => Response::Status(503, String::new()),
+            _ => Response::Status(200, r#"{"noCode":"true"}"#.into()),
         }
     });
     let sandbox = pipeline(&tags(["a"]), "");
@@ -269,7 +269,7 @@ fn the_end_of_the_token_is_among_the_metrics() {
 
 #[test]
 fn a_metrics_file_without_a_place_is_found_out_before_anything_is_sent() {
-    let gms = ScriptedGms::apart(|_| Answer::ok());
+    let gms = ScriptedGms::start(|_| Response::ok());
     let sandbox = pipeline(&tag("a"), "");
     sandbox.recipe("tags.jsonl", &format!("{{type: datahub-rest, config: {{server: '{}'}}}}", gms.url()));
     let ran = sandbox.ingest(&["--metrics-file", "no/emit.prom"]).ends_with(6);

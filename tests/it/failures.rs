@@ -4,23 +4,16 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::support::report::adds_up;
-use crate::support::sandbox::{Running, Sandbox, tag, tags};
-use crate::support::scripted_gms::{Answer, Apart, ScriptedGms};
-
-/// Longer than anything here takes, also on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-fn many(records: usize) -> String {
-    (0..records).map(|number| tag(&format!("t{number}")) + "\n").collect()
-}
+use crate::support::sandbox::{Running, Sandbox, numbered_tags, tag, tags};
+use crate::support::scripted_gms::{Response, ScriptedGms};
+use crate::support::wait::PATIENCE;
 
 /// A recipe for `gms` that gives up soon.
-fn into(gms: &Apart) -> String {
+fn into(gms: &ScriptedGms) -> String {
     format!("{{type: datahub-rest, config: {{server: '{}', retry_max_times: 1}}}}", gms.url())
 }
 
@@ -49,16 +42,16 @@ fn a_network_that_breaks_in_the_middle_is_told_and_nothing_is_lost() {
     let answered = Arc::new(AtomicUsize::new(0));
     let requests = AtomicUsize::new(0);
     let counted = Arc::clone(&answered);
-    let gms = ScriptedGms::apart(move |request| {
+    let gms = ScriptedGms::start(move |request| {
         if requests.fetch_add(1, SeqCst) < GOOD {
             counted.fetch_add(request.proposals().len(), SeqCst);
-            Answer::ok()
+            Response::ok()
         } else {
-            Answer::Reset
+            Response::Reset
         }
     });
     let sandbox = Sandbox::new();
-    sandbox.write("tags.jsonl", &many(3_000));
+    sandbox.write("tags.jsonl", &numbered_tags(3_000));
     sandbox.recipe("tags.jsonl", &into(&gms));
     let ran = sandbox.ingest(&["--report-to", "report.json"]).ends_with(4);
     let report = sandbox.json("report.json");
@@ -80,7 +73,7 @@ fn a_server_in_trouble_all_the_time_is_not_asked_for_ever() {
     for (status, headers, fewest) in
         [(503, "Retry-After: 0\r\n", 1), (429, "", 1), (500, "", 2), (503, "", 2)]
     {
-        let gms = ScriptedGms::apart(move |_| Answer::With(status, String::new(), headers));
+        let gms = ScriptedGms::start(move |_| Response::WithHeaders(status, String::new(), headers));
         let sandbox = Sandbox::new();
         sandbox.write("tags.jsonl", &tags(["a", "b"]));
         let sink = into(&gms).replace("retry_max_times: 1", "retry_max_times: 1, retry_budget_sec: 2");
@@ -98,7 +91,7 @@ fn a_server_in_trouble_all_the_time_is_not_asked_for_ever() {
 
 #[test]
 fn dead_letters_that_have_no_place_are_found_out_before_anything_is_sent() {
-    let gms = ScriptedGms::apart(|_| Answer::ok());
+    let gms = ScriptedGms::start(|_| Response::ok());
     let sandbox = Sandbox::new();
     sandbox.write("tags.jsonl", &(tags(["a"]) + "no json\n"));
     sandbox.recipe("tags.jsonl", &into(&gms));
@@ -162,7 +155,7 @@ fn a_directory_without_metadata_is_a_mistake_and_one_with_some_is_read() {
 
 #[test]
 fn a_corrupt_archive_costs_only_what_comes_after_the_damage() {
-    let whole = gzip(many(5_000).as_bytes());
+    let whole = gzip(numbered_tags(5_000).as_bytes());
     let report = read("tags.json.gz", &whole, 0);
     assert_eq!(report["proposals"]["delivered"], 5_000);
 
@@ -252,11 +245,11 @@ fn a_signal_lets_what_is_under_way_end_and_counts_it() {
     let gate = Arc::new(Gate::default());
     let before = AtomicUsize::new(0);
     let at_gate = Arc::clone(&gate);
-    let gms = ScriptedGms::apart(move |_| {
+    let gms = ScriptedGms::start(move |_| {
         if before.fetch_add(1, SeqCst) > 0 {
             at_gate.pass();
         }
-        Answer::ok()
+        Response::ok()
     });
     let sandbox = Sandbox::new();
     sandbox.write(
@@ -269,7 +262,7 @@ fn a_signal_lets_what_is_under_way_end_and_counts_it() {
     );
     let mut running = Running(sandbox.start(&["ingest", "-c", "recipe.yml", "--report-to", "report.json"]));
     let mut stdin = running.0.stdin.take().unwrap();
-    stdin.write_all(many(500).as_bytes()).unwrap();
+    stdin.write_all(numbered_tags(500).as_bytes()).unwrap();
     stdin.flush().unwrap();
     gate.wait_for_one();
     crate::support::sandbox::signal(&running.0, "TERM");
@@ -292,7 +285,7 @@ fn a_signal_lets_what_is_under_way_end_and_counts_it() {
 fn a_reader_that_has_seen_enough_ends_the_run_quietly() {
     let sandbox = Sandbox::new();
     // More than a pipe holds.
-    sandbox.write("tags.jsonl", &many(20_000));
+    sandbox.write("tags.jsonl", &numbered_tags(20_000));
     sandbox.recipe("tags.jsonl", "{type: console}");
     let mut running = Running(
         sandbox

@@ -23,7 +23,7 @@ mod killed;
 mod matrix;
 #[cfg(target_os = "linux")]
 mod memory;
-mod peers;
+mod python_client;
 mod recipe_mistakes;
 mod recipes;
 mod refusals;

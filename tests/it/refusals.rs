@@ -3,15 +3,17 @@
 use std::collections::HashSet;
 use std::io::Write as _;
 use std::process::Child;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use datahub_emitter::embedded::{Action, Fault};
 use serde_json::Value;
 
+use crate::support::CLOSED_PORT_URL;
 use crate::support::report::adds_up;
-use crate::support::sandbox::{Ran, Sandbox, tag, tags};
-use crate::support::scripted_gms::{Answer, ScriptedGms};
+use crate::support::sandbox::{Ran, Sandbox, numbered_tags, tags};
+use crate::support::scripted_gms::{Response, ScriptedGms};
 use crate::support::server::Server;
+use crate::support::wait;
 
 /// More than fit into all requests that may be under way at once.
 const RECORDS: usize = 3_000;
@@ -36,14 +38,10 @@ impl Drop for Running {
     }
 }
 
-fn many() -> String {
-    (0..RECORDS).map(|number| tag(&format!("t{number}")) + "\n").collect()
-}
-
 /// Runs a recipe for `server` over many records, with `token` in its place; `None` leaves the key out.
 fn run(server: &str, token: Option<&str>) -> (Ran, Value) {
     let sandbox = Sandbox::new();
-    sandbox.write("tags.jsonl", &many());
+    sandbox.write("tags.jsonl", &numbered_tags(RECORDS));
     let key = if token.is_some() { ", token: '${TOKEN}'" } else { "" };
     let sink = format!("{{type: datahub-rest, config: {{server: '{server}', wait_for_server: 0s{key}}}}}");
     sandbox.recipe("tags.jsonl", &sink);
@@ -158,12 +156,12 @@ fn a_token_that_no_header_can_hold_is_found_before_anything_is_sent() {
 
 #[test]
 fn whoever_may_do_nothing_is_told_who_he_is_and_what_he_lacks() {
-    let gms = ScriptedGms::apart(|request| {
+    let gms = ScriptedGms::start(|request| {
         let urns: Vec<String> =
             request.proposals().into_iter().map(|(urn, _)| format!("HttpStatus: 403 Urn: {urn}")).collect();
         let message =
             format!("User urn:li:corpuser:loader is unauthorized to modify entity: {}", urns.join(", "));
-        Answer::Status(403, serde_json::json!({"status": 403, "message": message}).to_string())
+        Response::Status(403, serde_json::json!({"status": 403, "message": message}).to_string())
     });
     let (ran, report) = run(&gms.url(), Some(FOREIGN));
     assert_refused(&ran, &report, "auth.forbidden");
@@ -176,11 +174,7 @@ fn whoever_may_do_nothing_is_told_who_he_is_and_what_he_lacks() {
 
 #[test]
 fn where_nobody_listens_nothing_is_read() {
-    // A port that was free a moment ago, and that no one listens on now.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    let (ran, report) = run(&format!("http://{address}"), Some(FOREIGN));
+    let (ran, report) = run(CLOSED_PORT_URL, Some(FOREIGN));
     assert_eq!(ran.code, Some(4), "{ran:#?}");
     assert_eq!(report["outcome"], "unreachable");
     assert_told(&ran, &report, "endpoint.unreachable");
@@ -202,7 +196,8 @@ fn what_is_no_gms_is_sent_nothing() {
             "endpoint.login-page",
         ),
     ] {
-        let gms = ScriptedGms::of_all(move |_| Answer::With(status, body.to_owned(), headers));
+        let gms =
+            ScriptedGms::start_for_all(move |_| Response::WithHeaders(status, body.to_owned(), headers));
         let (ran, report) = run(&gms.url(), Some(FOREIGN));
         assert_eq!(ran.code, Some(4), "{ran:#?}");
         assert_eq!(report["outcome"], "unreachable");
@@ -247,15 +242,11 @@ fn a_token_whose_time_is_over_in_the_middle_loses_nothing() {
     let child = sandbox.start(&["ingest", "-c", "recipe.yml", "--report-to", "report.json"]);
     let mut running = Running(Some(child));
     let mut stdin = running.0.as_mut().unwrap().stdin.take().unwrap();
-    let all = many();
+    let all = numbered_tags(RECORDS);
     let (first, second) = all.split_at(all.len() / 2);
     stdin.write_all(first.as_bytes()).unwrap();
     stdin.flush().unwrap();
-    let patience = Instant::now() + Duration::from_secs(60);
-    while !server.writes().contains(&Some(200)) {
-        assert!(Instant::now() < patience, "nothing is delivered while more is to come");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait::until("a delivery while more is to come", || server.writes().contains(&Some(200)));
     server.gms().expire_token(server.token());
     // The run may have ended before it has read everything.
     drop(stdin.write_all(second.as_bytes()));

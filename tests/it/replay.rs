@@ -8,17 +8,18 @@ use serde_json::{Value, json};
 
 use crate::support::report::adds_up;
 use crate::support::sandbox::{Ran, Sandbox, tag, tags};
-use crate::support::scripted_gms::{Answer, ScriptedGms};
+use crate::support::scripted_gms::{Response, ScriptedGms};
 use crate::support::server::Server;
+use crate::support::wait::{self, PATIENCE};
 
 const LETTERS: &str = "letters.jsonl";
 
 /// A run of `recipe.yml` into a GMS that rejects all that `tags.jsonl` has: all of it is in [`LETTERS`] then.
 fn reject(sandbox: &Sandbox) {
     // What takes nothing at all would be a server in trouble.
-    let gms = ScriptedGms::apart(|request| match request.proposals().as_slice() {
-        [(urn, _)] if urn == "urn:li:tag:first" => Answer::ok(),
-        _ => Answer::Status(422, r#"{"message":"not today"}"#.into()),
+    let gms = ScriptedGms::start(|request| match request.proposals().as_slice() {
+        [(urn, _)] if urn == "urn:li:tag:first" => Response::ok(),
+        _ => Response::Status(422, r#"{"message":"not today"}"#.into()),
     });
     let tags = std::fs::read_to_string(sandbox.path("tags.jsonl")).unwrap();
     sandbox.write("tags.jsonl", &format!("{}\n{tags}", tag("first")));
@@ -107,9 +108,7 @@ fn a_refusal_that_is_known_late_does_not_undo_what_was_written_meanwhile() {
     let mut child = sandbox.start(&arguments);
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all((described("a", "first") + "\n").as_bytes()).unwrap();
-    while server.writes().is_empty() {
-        std::thread::yield_now();
-    }
+    wait::until("the first write", || !server.writes().is_empty());
     stdin.write_all((described("a", "second") + "\n").as_bytes()).unwrap();
     drop(stdin);
     let ran: Ran = child.wait_with_output().unwrap().into();
@@ -226,9 +225,7 @@ fn a_replay_that_is_killed_and_run_again_ends_where_one_that_was_not_does() {
     for kills in 1..=4 {
         let before = server.writes().len();
         let mut child = sandbox.start(&["replay", LETTERS, "-c", "recipe.yml"]);
-        while server.writes().len() < before + 3 * kills && child.try_wait().unwrap().is_none() {
-            std::thread::yield_now();
-        }
+        wait::until_or_end(&mut child, || server.writes().len() >= before + 3 * kills);
         // SIGKILL; it may be at its end already.
         drop(child.kill());
         child.wait().unwrap();
@@ -285,7 +282,7 @@ fn a_record_that_is_understood_by_now_is_sent_and_another_stays() {
 #[test]
 fn what_fails_again_is_never_written_into_the_file_that_is_read() {
     let sandbox = Sandbox::new();
-    let gms = ScriptedGms::apart(|_| Answer::Status(422, r#"{"message":"not today"}"#.into()));
+    let gms = ScriptedGms::start(|_| Response::Status(422, r#"{"message":"not today"}"#.into()));
     sandbox.write("tags.jsonl", &tags(["a"]));
     sandbox.recipe(
         "tags.jsonl",
@@ -340,10 +337,10 @@ fn another_sink_takes_all_letters() {
 fn whoever_may_not_read_is_told_and_may_force_it() {
     let sandbox = Sandbox::new();
     sandbox.write(LETTERS, &letter("a", LONG_AGO));
-    let gms = ScriptedGms::of_all(|request| match request.path() {
-        "/config" => Answer::Status(200, r#"{"noCode":"true"}"#.into()),
-        _ if request.is_write() => Answer::ok(),
-        _ => Answer::Status(403, r#"{"message":"User is unauthorized to get entity"}"#.into()),
+    let gms = ScriptedGms::start_for_all(|request| match request.path() {
+        "/config" => Response::Status(200, r#"{"noCode":"true"}"#.into()),
+        _ if request.is_write() => Response::ok(),
+        _ => Response::Status(403, r#"{"message":"User is unauthorized to get entity"}"#.into()),
     });
     sandbox.recipe("tags.jsonl", &format!("{{type: datahub-rest, config: {{server: '{}'}}}}", gms.url()));
     let ran = sandbox.run(&["replay", LETTERS, "-c", "recipe.yml"]).ends_with(3);
@@ -358,20 +355,17 @@ fn whoever_may_not_read_is_told_and_may_force_it() {
 fn a_signal_ends_it_while_gms_is_asked() {
     let sandbox = Sandbox::new();
     sandbox.write(LETTERS, &letter("a", LONG_AGO));
-    let (asked, wait) = mpsc::channel();
-    let gms = ScriptedGms::of_all(move |request| {
+    let (asked, requests) = mpsc::channel();
+    let gms = ScriptedGms::start_for_all(move |request| {
         if request.path() == "/config" {
-            return Answer::Status(200, r#"{"noCode":"true"}"#.into());
+            return Response::Status(200, r#"{"noCode":"true"}"#.into());
         }
         asked.send(()).unwrap();
-        // Never answered: its sender is kept where nobody uses it.
-        let (sender, receiver) = tokio::sync::oneshot::channel();
-        std::mem::forget(sender);
-        Answer::Later(receiver)
+        Response::Never
     });
     sandbox.recipe("tags.jsonl", &format!("{{type: datahub-rest, config: {{server: '{}'}}}}", gms.url()));
     let mut child = sandbox.start(&["replay", LETTERS, "-c", "recipe.yml", "--report-to", "report.json"]);
-    wait.recv_timeout(std::time::Duration::from_secs(60)).unwrap();
+    requests.recv_timeout(PATIENCE).unwrap();
     crate::support::sandbox::signal(&child, "TERM");
     assert_eq!(child.wait().unwrap().code(), Some(143));
     let report = sandbox.json("report.json");

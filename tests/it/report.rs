@@ -1,5 +1,6 @@
 //! What does the report say, and can I rely on it?
 
+use crate::support::CLOSED_PORT_URL;
 use crate::support::report::adds_up;
 use crate::support::sandbox::{Sandbox, tags};
 use crate::support::server::Server;
@@ -68,11 +69,7 @@ fn a_refused_token_stops_the_run_and_is_explained() {
 
 #[test]
 fn a_server_that_is_away_is_told_before_anything_is_read() {
-    // A port that was free a moment ago, and that no one listens on now.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    let sandbox = with_tags(&format!("{{type: datahub-rest, config: {{server: 'http://{address}'}}}}"));
+    let sandbox = with_tags(&format!("{{type: datahub-rest, config: {{server: '{CLOSED_PORT_URL}'}}}}"));
     let ran = sandbox.ingest(&["--json"]).ends_with(4);
     let report = ran.json();
     adds_up(&report);

@@ -7,9 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-use crate::support::report::adds_up;
-use crate::support::sandbox::{Ran, Sandbox, read_json, tag};
-use crate::support::scripted_gms::{Answer, Apart, Request, ScriptedGms};
+use crate::support::sandbox::{Ran, Sandbox, numbered_tags, read_json, tag};
+use crate::support::scripted_gms::{Request, Response, ScriptedGms};
 
 /// Takes proposals until it is told to refuse, and knows what it took.
 #[derive(Clone, Default)]
@@ -28,19 +27,19 @@ impl Taker {
         taker
     }
 
-    fn start(&self) -> Apart {
+    fn start(&self) -> ScriptedGms {
         let taker = self.clone();
-        ScriptedGms::apart(move |request| taker.answer(request))
+        ScriptedGms::start(move |request| taker.answer(request))
     }
 
-    fn answer(&self, request: &Request) -> Answer {
+    fn answer(&self, request: &Request) -> Response {
         let refuses_after = self.refuses_after.load(SeqCst);
         let number = self.requests.fetch_add(1, SeqCst);
         if refuses_after > 0 && number >= refuses_after && !self.well.load(SeqCst) {
-            return Answer::Status(401, String::new());
+            return Response::Status(401, String::new());
         }
         self.taken.lock().unwrap().extend(request.proposals().into_iter().map(|(urn, _)| urn));
-        Answer::ok()
+        Response::ok()
     }
 
     fn taken(&self) -> Vec<String> {
@@ -52,27 +51,16 @@ fn names(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("t{number}")).collect()
 }
 
-fn lines(count: usize) -> String {
-    names(count).iter().map(|name| tag(name) + "\n").collect()
-}
-
 fn urns(count: usize) -> Vec<String> {
-    names(count).iter().map(|name| format!("urn:li:tag:{name}")).collect()
+    (0..count).map(|number| format!("urn:li:tag:t{number}")).collect()
 }
 
-fn recipe(sandbox: &Sandbox, source: &str, gms: &Apart) {
+fn recipe(sandbox: &Sandbox, source: &str, gms: &ScriptedGms) {
     let sink = format!(
         "{{type: datahub-rest, config: {{server: '{}', token: t, max_threads: 1, max_per_batch: 1, max_pending_requests: 50}}}}",
         gms.url()
     );
     sandbox.recipe(source, &sink);
-}
-
-fn ingest(sandbox: &Sandbox, arguments: &[&str]) -> (Ran, Value) {
-    let ran = sandbox.ingest(&[&["--report-to", "report.json"], arguments].concat());
-    let report = sandbox.json("report.json");
-    adds_up(&report);
-    (ran, report)
 }
 
 /// The one checkpoint in the sandbox's state, if there is one.
@@ -82,10 +70,10 @@ fn checkpoint(sandbox: &Sandbox) -> Option<PathBuf> {
 }
 
 /// Runs until it is refused after 30 records of 100, one a request, and returns the report.
-fn refused(sandbox: &Sandbox, taker: &Taker, gms: &Apart) -> Value {
-    sandbox.write("tags.jsonl", &lines(100));
+fn refused(sandbox: &Sandbox, taker: &Taker, gms: &ScriptedGms) -> Value {
+    sandbox.write("tags.jsonl", &numbered_tags(100));
     recipe(sandbox, "tags.jsonl", gms);
-    let (ran, report) = ingest(sandbox, &[]);
+    let (ran, report) = sandbox.ingest_with_report(&[]);
     ran.ends_with(3);
     assert_eq!(taker.taken(), urns(30));
     report
@@ -101,7 +89,7 @@ fn after_a_refusal_the_rest_is_sent_and_nothing_twice() {
     assert_eq!(Path::new(resume["checkpoint"].as_str().unwrap()), checkpoint(&sandbox).unwrap());
 
     taker.well.store(true, SeqCst);
-    let (ran, report) = ingest(&sandbox, &["--resume"]);
+    let (ran, report) = sandbox.ingest_with_report(&["--resume"]);
     let ran = ran.ends_with(0);
     assert!(ran.stderr.contains("goes on at record 30"), "{ran:#?}");
     assert_eq!(taker.taken(), urns(100));
@@ -109,7 +97,7 @@ fn after_a_refusal_the_rest_is_sent_and_nothing_twice() {
     assert_eq!(report["resume"], Value::Null);
     assert_eq!(checkpoint(&sandbox), None, "a clean end leaves none");
 
-    let (ran, report) = ingest(&sandbox, &["--resume"]);
+    let (ran, report) = sandbox.ingest_with_report(&["--resume"]);
     let ran = ran.ends_with(0);
     assert!(ran.stderr.contains("starts at the beginning"), "{ran:#?}");
     assert_eq!(report["proposals"]["delivered"], 100);
@@ -121,7 +109,7 @@ fn after_a_refusal_the_rest_is_sent_and_nothing_twice() {
 fn the_command_that_is_printed_works_as_it_stands() {
     let (sandbox, taker) = (Sandbox::new(), Taker::refusing_after(30));
     let gms = taker.start();
-    sandbox.write("tags.jsonl", &lines(100));
+    sandbox.write("tags.jsonl", &numbered_tags(100));
     sandbox.write("a token's file", "one\n");
     recipe(&sandbox, "tags.jsonl", &gms);
     let arguments =
@@ -145,11 +133,11 @@ fn without_the_flag_a_run_starts_at_the_beginning_and_warns() {
     let gms = taker.start();
     refused(&sandbox, &taker, &gms);
     // One that gets nowhere leaves the other's checkpoint as it is.
-    let (ran, report) = ingest(&sandbox, &[]);
+    let (ran, report) = sandbox.ingest_with_report(&[]);
     ran.ends_with(3);
     assert_eq!(report["resume"]["from_record"], 30);
     taker.well.store(true, SeqCst);
-    let (ran, report) = ingest(&sandbox, &[]);
+    let (ran, report) = sandbox.ingest_with_report(&[]);
     ran.ends_with(0);
     assert_eq!(report["proposals"]["delivered"], 100);
     let warning = report["warnings"][0].as_str().unwrap();
@@ -163,14 +151,14 @@ fn an_input_that_has_changed_is_not_gone_on_with() {
     let gms = taker.start();
     refused(&sandbox, &taker, &gms);
     taker.well.store(true, SeqCst);
-    let same_length = lines(100).replacen("t99", "u99", 2);
+    let same_length = numbered_tags(100).replacen("t99", "u99", 2);
     for (text, what) in [
-        (lines(101), "the size of"),
+        (numbered_tags(101), "the size of"),
         (same_length, "the content of"),
-        (lines(100), "the modification time (mtime) of"),
+        (numbered_tags(100), "the modification time (mtime) of"),
     ] {
         sandbox.write("tags.jsonl", &text);
-        let (ran, report) = ingest(&sandbox, &["--resume"]);
+        let (ran, report) = sandbox.ingest_with_report(&["--resume"]);
         let ran = ran.ends_with(2);
         for words in ["the input has changed", what, "tags.jsonl", "--restart"] {
             assert!(ran.stderr.contains(words), "{words}: {ran:#?}");
@@ -178,7 +166,7 @@ fn an_input_that_has_changed_is_not_gone_on_with() {
         assert_eq!(report["outcome"], "invalid");
     }
     assert_eq!(taker.taken().len(), 30, "nothing was sent");
-    let (ran, report) = ingest(&sandbox, &["--restart"]);
+    let (ran, report) = sandbox.ingest_with_report(&["--restart"]);
     ran.ends_with(0);
     assert_eq!(report["proposals"]["delivered"], 100);
     assert_eq!(report["warnings"], serde_json::json!([]));
@@ -213,12 +201,12 @@ fn a_damaged_checkpoint_is_named_and_can_be_discarded() {
     }
     assert_eq!(taker.taken().len(), 30, "nothing was sent");
     let damaged = std::fs::read(&path).unwrap();
-    let (ran, report) = ingest(&sandbox, &["--restart"]);
+    let (ran, report) = sandbox.ingest_with_report(&["--restart"]);
     ran.ends_with(0);
     assert_eq!(report["proposals"]["delivered"], 100);
     // Without a flag it is a warning, once.
     std::fs::write(&path, damaged).unwrap();
-    let (ran, report) = ingest(&sandbox, &[]);
+    let (ran, report) = sandbox.ingest_with_report(&[]);
     ran.ends_with(0);
     assert!(report["warnings"][0].as_str().unwrap().contains("damaged"), "{report:#}");
     assert_eq!(checkpoint(&sandbox), None);
@@ -238,13 +226,13 @@ fn a_dry_run_and_a_preview_leave_the_checkpoint_alone() {
         &["--preview", "--restart"],
         &["--dry-run", "--resume"],
     ] {
-        let (ran, report) = ingest(&sandbox, arguments);
+        let (ran, report) = sandbox.ingest_with_report(arguments);
         ran.ends_with(0);
         assert_eq!(report["resume"], Value::Null);
         assert_eq!(std::fs::read(&path).unwrap(), before, "{arguments:?}");
     }
     // A dry run that resumes shows what is left.
-    let (_, report) = ingest(&sandbox, &["--dry-run", "--resume"]);
+    let (_, report) = sandbox.ingest_with_report(&["--dry-run", "--resume"]);
     assert_eq!(report["proposals"]["filtered"], 70);
 }
 
@@ -252,27 +240,27 @@ fn a_dry_run_and_a_preview_leave_the_checkpoint_alone() {
 fn a_dry_run_and_a_preview_pass_over_what_is_finished_ahead_as_a_run_does() {
     let sandbox = Sandbox::new();
     let taken = AtomicUsize::new(0);
-    let gms = ScriptedGms::apart(move |request| {
+    let gms = ScriptedGms::start(move |request| {
         // One waits until others have overtaken it, and then no one is let in.
         if request.proposals().iter().any(|(urn, _)| urn == "urn:li:tag:t5") {
             while taken.load(SeqCst) < 20 {
                 std::thread::yield_now();
             }
-            return Answer::Status(401, String::new());
+            return Response::Status(401, String::new());
         }
         match taken.fetch_add(1, SeqCst) {
-            0..20 => Answer::ok(),
-            _ => Answer::Status(401, String::new()),
+            0..20 => Response::ok(),
+            _ => Response::Status(401, String::new()),
         }
     });
-    sandbox.write("tags.jsonl", &lines(100));
+    sandbox.write("tags.jsonl", &numbered_tags(100));
     let config = format!("server: '{}', token: t, max_threads: 2, max_per_batch: 1", gms.url());
     sandbox.recipe("tags.jsonl", &format!("{{type: datahub-rest, config: {{{config}}}}}"));
-    let (ran, report) = ingest(&sandbox, &[]);
+    let (ran, report) = sandbox.ingest_with_report(&[]);
     ran.ends_with(3);
     let resume = &report["resume"];
     assert_eq!((&resume["from_record"], &resume["skipped_records"]), (&5.into(), &15.into()), "{resume}");
-    let (_, report) = ingest(&sandbox, &["--resume", "--dry-run"]);
+    let (_, report) = sandbox.ingest_with_report(&["--resume", "--dry-run"]);
     assert_eq!(report["proposals"]["filtered"], 80, "{report:#}");
     let ran = sandbox.ingest(&["--resume", "--preview=2"]).ends_with(0);
     let shown: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -290,9 +278,9 @@ fn a_server_that_is_away_leaves_everything_to_a_resume() {
     let text = std::fs::read_to_string(sandbox.path("recipe.yml")).unwrap();
     // A name, so that both are runs of one pipeline.
     sandbox.write("recipe.yml", &format!("pipeline_name: p\n{text}"));
-    ingest(&sandbox, &[]).0.ends_with(3);
+    sandbox.ingest_with_report(&[]).0.ends_with(3);
     taker.refuses_after.store(taker.requests.load(SeqCst) + 20, SeqCst);
-    ingest(&sandbox, &[]).0.ends_with(3);
+    sandbox.ingest_with_report(&[]).0.ends_with(3);
     let away = text
         .replace(&gms.url(), "http://127.0.0.1:1")
         .replace("max_threads", "retry_max_times: 0, max_threads");
@@ -312,7 +300,7 @@ fn a_server_that_is_away_leaves_everything_to_a_resume() {
     assert!(warning.contains(&gms.url()) && warning.contains("http://127.0.0.1:1"), "{warning}");
     assert!(ran.stderr.contains(report["resume"]["command"].as_str().unwrap()), "{ran:#?}");
     taker.well.store(true, SeqCst);
-    let (ran, report) = ingest(&sandbox, &["--resume"]);
+    let (ran, report) = sandbox.ingest_with_report(&["--resume"]);
     ran.ends_with(0);
     assert_eq!(report["proposals"]["delivered"], 80);
 }
@@ -343,11 +331,11 @@ fn directories_and_compressed_files_go_on_too() {
             }
         }
         recipe(&sandbox, "many", &gms);
-        let (ran, report) = ingest(&sandbox, &[]);
+        let (ran, report) = sandbox.ingest_with_report(&[]);
         ran.ends_with(3);
         assert_eq!(report["resume"]["from_record"], 70);
         taker.well.store(true, SeqCst);
-        let (ran, report) = ingest(&sandbox, &["--resume"]);
+        let (ran, report) = sandbox.ingest_with_report(&["--resume"]);
         ran.ends_with(0);
         assert_eq!(taker.taken(), urns(100));
         assert_eq!(report["source"]["records"], 30);
@@ -358,22 +346,22 @@ fn directories_and_compressed_files_go_on_too() {
 fn what_is_rejected_or_no_record_is_finished_and_is_not_read_again() {
     let sandbox = Sandbox::new();
     let taker = Taker::refusing_after(120);
-    let gms = ScriptedGms::apart({
+    let gms = ScriptedGms::start({
         let taker = taker.clone();
         move |request| {
             if request.proposals().iter().any(|(urn, _)| urn == "urn:li:tag:t3") {
-                return Answer::Status(422, r#"{"message":"urn:li:tag:t3 is not wanted"}"#.into());
+                return Response::Status(422, r#"{"message":"urn:li:tag:t3 is not wanted"}"#.into());
             }
             taker.answer(request)
         }
     });
     let broken = "no record\n";
-    sandbox.write("tags.jsonl", &format!("{broken}{}{broken}", lines(200)));
+    sandbox.write("tags.jsonl", &format!("{broken}{}{broken}", numbered_tags(200)));
     recipe(&sandbox, "tags.jsonl", &gms);
-    let (ran, first) = ingest(&sandbox, &[]);
+    let (ran, first) = sandbox.ingest_with_report(&[]);
     ran.ends_with(3);
     taker.well.store(true, SeqCst);
-    let (_, second) = ingest(&sandbox, &["--resume"]);
+    let (_, second) = sandbox.ingest_with_report(&["--resume"]);
     let both = |pointer: &str| {
         let figures =
             [&first, &second].map(|report| report.pointer(pointer).and_then(Value::as_u64).unwrap());
@@ -396,12 +384,12 @@ fn what_is_rejected_or_no_record_is_finished_and_is_not_read_again() {
 #[test]
 fn a_file_sink_starts_over() {
     let sandbox = Sandbox::new();
-    sandbox.write("tags.jsonl", &lines(10));
+    sandbox.write("tags.jsonl", &numbered_tags(10));
     sandbox.recipe(
         "tags.jsonl",
         &format!("{{type: file, config: {{filename: '{}'}}}}", sandbox.path("out.json").display()),
     );
-    let (ran, report) = ingest(&sandbox, &["--resume"]);
+    let (ran, report) = sandbox.ingest_with_report(&["--resume"]);
     ran.ends_with(0);
     assert_eq!(report["proposals"]["delivered"], 10);
     assert_eq!(read_json(&sandbox.path("out.json")).as_array().unwrap().len(), 10);
@@ -412,7 +400,7 @@ fn a_file_sink_starts_over() {
 #[test]
 fn a_run_that_was_interrupted_or_ran_out_of_time_is_gone_on_with() {
     let (sandbox, taker) = (Sandbox::new(), Taker::default());
-    let gms = ScriptedGms::apart({
+    let gms = ScriptedGms::start({
         let taker = taker.clone();
         move |request| {
             // So slow that the file takes longer than it is given.
@@ -420,7 +408,7 @@ fn a_run_that_was_interrupted_or_ran_out_of_time_is_gone_on_with() {
             taker.answer(request)
         }
     });
-    sandbox.write("tags.jsonl", &lines(1_000));
+    sandbox.write("tags.jsonl", &numbered_tags(1_000));
     recipe(&sandbox, "tags.jsonl", &gms);
     let arguments = ["ingest", "-c", "recipe.yml", "--report-to", "report.json", "--no-progress"];
     let child = sandbox.start(&arguments);
@@ -434,11 +422,11 @@ fn a_run_that_was_interrupted_or_ran_out_of_time_is_gone_on_with() {
     assert_eq!(report["resume"]["from_record"], sent, "{report:#}");
     assert!(ran.stderr.contains(report["resume"]["command"].as_str().unwrap()), "{ran:#?}");
 
-    let (ran, report) = ingest(&sandbox, &["--resume", "--deadline", "1s"]);
+    let (ran, report) = sandbox.ingest_with_report(&["--resume", "--deadline", "1s"]);
     ran.ends_with(1);
     assert_eq!(report["resume"]["from_record"], taker.taken().len(), "{report:#}");
     assert!(taker.taken().len() >= sent);
-    let (ran, _) = ingest(&sandbox, &["--resume"]);
+    let (ran, _) = sandbox.ingest_with_report(&["--resume"]);
     ran.ends_with(0);
     assert_eq!(taker.taken(), urns(1_000));
 }
@@ -460,7 +448,7 @@ fn a_checkpoint_that_cannot_be_written_ends_the_run_with_6_and_loses_nothing() {
     assert_eq!(taker.taken().len(), 30, "nothing was sent");
     assert_eq!(std::fs::read(&path).unwrap(), before);
     std::fs::remove_dir(&beside).unwrap();
-    let (ran, report) = ingest(&sandbox, &["--resume"]);
+    let (ran, report) = sandbox.ingest_with_report(&["--resume"]);
     ran.ends_with(0);
     assert_eq!(report["proposals"]["delivered"], 70);
 }

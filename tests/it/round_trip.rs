@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::support::report::adds_up;
 use crate::support::sandbox::Sandbox;
-use crate::support::scripted_gms::{Answer, ScriptedGms};
+use crate::support::scripted_gms::{Response, ScriptedGms};
 use crate::support::server::Server;
 
 /// An aspect of an entity.
@@ -246,9 +246,9 @@ fn any_script_goes_into_a_urn_and_comes_back() {
 #[test]
 fn dead_letters_are_the_records_that_they_were() {
     // A server that takes nothing at all is no records' fault, so it takes one that is beside the point.
-    let refusing = ScriptedGms::apart(|request| match request.proposals().as_slice() {
-        [(urn, _)] if urn == "urn:li:tag:first" => Answer::ok(),
-        _ => Answer::Status(422, r#"{"message":"not this one"}"#.into()),
+    let refusing = ScriptedGms::start(|request| match request.proposals().as_slice() {
+        [(urn, _)] if urn == "urn:li:tag:first" => Response::ok(),
+        _ => Response::Status(422, r#"{"message":"not this one"}"#.into()),
     });
     let (straight, later) = (Server::start(), Server::start());
     for name in ["warehouse/01-organisation.json", "value-form.json", "changes.json", "old-mce.json"] {

@@ -4,13 +4,11 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::Stdio;
 use std::sync::mpsc;
-use std::time::Duration;
 
 use crate::support::sandbox::{Running, Sandbox, signal, tag, tags};
-use crate::support::scripted_gms::{Answer, Apart, ScriptedGms};
+use crate::support::scripted_gms::{Response, ScriptedGms};
 use crate::support::server::Server;
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::wait::PATIENCE;
 
 impl Running {
     fn write(&mut self, text: &str) {
@@ -37,9 +35,9 @@ fn from_stdin(sandbox: &Sandbox, sink: &str, arguments: &[&str]) -> Running {
 #[test]
 fn sighup_has_the_token_read_again_and_stops_nothing() {
     let (arrived, arrivals) = mpsc::channel();
-    let gms = ScriptedGms::apart(move |request| {
+    let gms = ScriptedGms::start(move |request| {
         arrived.send(request.headers()["authorization"].clone()).unwrap();
-        Answer::ok()
+        Response::ok()
     });
     let sandbox = Sandbox::new();
     let file = sandbox.write("token", "one");
@@ -64,7 +62,7 @@ fn sighup_has_the_token_read_again_and_stops_nothing() {
 
 #[test]
 fn a_token_that_cannot_be_read_again_is_used_on() {
-    let gms = ScriptedGms::apart(|_| Answer::ok());
+    let gms = ScriptedGms::start(|_| Response::ok());
     let sandbox = Sandbox::new();
     let file = sandbox.write("token", "one");
     let sink = format!(
@@ -82,15 +80,12 @@ fn a_token_that_cannot_be_read_again_is_used_on() {
     assert_eq!(run.0.wait().unwrap().code(), Some(0));
 }
 
-/// A server that never answers a write, and what tells of each that arrives.
-fn silent() -> (Apart, mpsc::Receiver<()>) {
+/// A server that never responds to a write, and a message for each write that arrives.
+fn silent() -> (ScriptedGms, mpsc::Receiver<()>) {
     let (arrived, arrivals) = mpsc::channel();
-    let gms = ScriptedGms::apart(move |_| {
+    let gms = ScriptedGms::start(move |_| {
         arrived.send(()).unwrap();
-        // Never answered: its sender is kept where nobody uses it.
-        let (sender, receiver) = tokio::sync::oneshot::channel();
-        std::mem::forget(sender);
-        Answer::Later(receiver)
+        Response::Never
     });
     (gms, arrivals)
 }

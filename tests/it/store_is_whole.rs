@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::support::gms_process::GmsProcess;
+use crate::support::raw_client::try_exchange;
 use crate::support::sandbox::Sandbox;
-use crate::support::serving::{Serving, try_exchange};
+use crate::support::wait;
 
 /// How many connections write at a time.
 const WRITERS: usize = 4;
@@ -27,7 +28,7 @@ fn kill(times: usize) {
     let acknowledged = Mutex::new(Vec::new());
     let next = AtomicUsize::new(0);
     for round in 0..times {
-        let mut serving = Serving::start(&sandbox, &arguments);
+        let mut serving = GmsProcess::start(&sandbox, &arguments);
         let token = std::fs::read_to_string(sandbox.path("token")).unwrap();
         let gms = serving.gms().to_owned();
         let wanted = (round + 1) * BATCHES;
@@ -44,16 +45,12 @@ fn kill(times: usize) {
                     }
                 });
             }
-            let start = Instant::now();
-            while acknowledged.lock().unwrap().len() < wanted {
-                assert!(start.elapsed() < Duration::from_secs(60), "nothing is written");
-                std::thread::sleep(Duration::from_millis(1));
-            }
+            wait::until("acknowledged writes", || acknowledged.lock().unwrap().len() >= wanted);
             // SIGKILL: the process gets no chance to tidy up.
             serving.process.kill().unwrap();
             serving.process.wait().unwrap();
         });
-        let serving = Serving::start(&sandbox, &arguments);
+        let serving = GmsProcess::start(&sandbox, &arguments);
         check(&sandbox.path("gms.sqlite"), &acknowledged.lock().unwrap(), next.load(Ordering::Relaxed));
         assert_eq!(write(serving.gms(), token.trim(), next.fetch_add(1, Ordering::Relaxed)), Some(200));
     }

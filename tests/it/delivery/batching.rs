@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use datahub_emitter::emitter::{Outcome, SinkMode};
 
-use super::{emitter, outcomes, proposal};
-use crate::support::scripted_gms::{Answer, Request, ScriptedGms};
+use crate::support::emitting::{emitter, outcomes, proposal};
+use crate::support::scripted_gms::{Request, Response, ScriptedGms};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_and_twenty_records_take_at_most_three_requests() {
-    let gms = ScriptedGms::start(|_| Answer::ok()).await;
+    let gms = ScriptedGms::start(|_| Response::ok());
     let emitter = emitter(&gms).build().unwrap();
     let mut receipts = Vec::new();
     for urn in 0..120 {
@@ -34,7 +34,7 @@ async fn a_hundred_and_twenty_records_take_at_most_three_requests() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lone_record_does_not_wait_for_company() {
-    let gms = ScriptedGms::start(|_| Answer::ok()).await;
+    let gms = ScriptedGms::start(|_| Response::ok());
     let emitter = emitter(&gms).min_process_interval(Duration::from_secs(3_600)).build().unwrap();
     // No flush, no close: it leaves by itself.
     assert_eq!(emitter.emit(proposal(1, "status", "x")).await.await, Outcome::Delivered);
@@ -42,7 +42,7 @@ async fn a_lone_record_does_not_wait_for_company() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_larger_than_every_limit_travels_alone() {
-    let gms = ScriptedGms::start(|_| Answer::ok()).await;
+    let gms = ScriptedGms::start(|_| Response::ok());
     let emitter = emitter(&gms).max_batch_bytes(4_000).max_pending_bytes(10_000).build().unwrap();
     let large = "x".repeat(50_000);
     for urn in 0..30 {
@@ -60,9 +60,8 @@ async fn one_larger_than_every_limit_travels_alone() {
 async fn a_413_teaches_a_smaller_limit() {
     const LIMIT: usize = 8_000;
     let gms = ScriptedGms::start(|request: &Request| {
-        if request.body.len() > LIMIT { Answer::Status(413, String::new()) } else { Answer::ok() }
-    })
-    .await;
+        if request.body.len() > LIMIT { Response::Status(413, String::new()) } else { Response::ok() }
+    });
     let emitter = emitter(&gms).max_threads(1).build().unwrap();
     for urn in 0..2_000 {
         let text = if urn == 1_000 { "x".repeat(LIMIT) } else { "x".into() };
@@ -81,7 +80,7 @@ async fn each_mode_has_its_request() {
         (SinkMode::Async, "POST /aspects?action=ingestProposal ", "true"),
         (SinkMode::AsyncBatch, "POST /aspects?action=ingestProposalBatch ", "true"),
     ] {
-        let gms = ScriptedGms::start(|_| Answer::ok()).await;
+        let gms = ScriptedGms::start(|_| Response::ok());
         let emitter = emitter(&gms).mode(mode).build().unwrap();
         drop(emitter.emit(proposal(1, "status", "x")).await);
         assert_eq!(emitter.close(None).await.delivered, 1);

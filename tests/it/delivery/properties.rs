@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use proptest::prelude::*;
 
-use super::{emitter, proposal};
-use crate::support::scripted_gms::{Answer, Request, ScriptedGms};
+use crate::support::emitting::{emitter, proposal};
+use crate::support::scripted_gms::{Request, Response, ScriptedGms};
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
@@ -37,18 +37,17 @@ proptest! {
                 // Trouble ends, so that delivery can.
                 let fault = faults.get(number).copied().unwrap_or(7);
                 match fault {
-                    0 => Answer::Status(503, String::new()),
+                    0 => Response::Status(503, String::new()),
                     // Each slows down what follows, so there are few.
-                    1 if number < 10 => Answer::With(429, String::new(), "Retry-After: 0\r\n"),
-                    2 => Answer::Reset,
-                    3 => Answer::Cut,
+                    1 if number < 10 => Response::WithHeaders(429, String::new(), "Retry-After: 0\r\n"),
+                    2 => Response::Reset,
+                    3 => Response::Cut,
                     _ => {
                         log.lock().unwrap().extend(request.proposals());
-                        Answer::ok()
+                        Response::ok()
                     }
                 }
-            })
-            .await;
+            });
             let emitter = emitter(&gms)
                 .max_threads(threads)
                 .max_per_batch(per_batch)
@@ -97,12 +96,11 @@ proptest! {
                 let number = |aspect: &str| aspect[1..].parse::<usize>().unwrap_or(usize::MAX);
                 let found = proposals.iter().find_map(|(_, aspect)| bad.get(&number(aspect)).copied());
                 if let Some(status) = found {
-                    return Answer::Status(status, r#"{"message":"no"}"#.into());
+                    return Response::Status(status, r#"{"message":"no"}"#.into());
                 }
                 log.lock().unwrap().extend(proposals);
-                Answer::ok()
-            })
-            .await;
+                Response::ok()
+            });
             let emitter = emitter(&gms).max_threads(threads).max_per_batch(per_batch).build().unwrap();
             for (number, urn) in urns.iter().enumerate() {
                 drop(emitter.emit(proposal(*urn, &format!("a{number:05}"), "x")).await);

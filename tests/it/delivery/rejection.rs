@@ -7,21 +7,20 @@ use datahub_emitter::emitter::{Emitter, Outcome, SinkMode};
 use datahub_emitter::gms::RetryPolicy;
 use datahub_emitter::metadata::{Proposal, Urn};
 
-use super::{emitter, impatient, outcomes, proposal};
-use crate::support::scripted_gms::{Answer, Request, ScriptedGms};
+use crate::support::emitting::{emitter, outcomes, proposal, retry_at_once};
+use crate::support::scripted_gms::{Request, Response, ScriptedGms};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_bad_record_costs_one_record() {
     let gms = ScriptedGms::start(|request: &Request| {
         if request.proposals().iter().any(|(urn, _)| urn == "urn:li:tag:t63") {
-            return Answer::Status(
+            return Response::Status(
                 422,
                 r#"{"message":"Unknown aspect x for entity tag","status":422}"#.into(),
             );
         }
-        Answer::ok()
-    })
-    .await;
+        Response::ok()
+    });
     let emitter = emitter(&gms).build().unwrap();
     let mut receipts = Vec::new();
     for urn in 0..100 {
@@ -50,14 +49,14 @@ async fn one_bad_record_costs_one_record() {
 }
 
 /// Refuses what holds the record `bad`, with these words.
-fn refuses(bad: usize, words: fn(&str) -> String) -> impl Fn(&Request) -> Answer {
+fn refuses(bad: usize, words: fn(&str) -> String) -> impl Fn(&Request) -> Response {
     move |request: &Request| {
         let is_bad = |urn: &str| urn == format!("urn:li:tag:t{bad}");
         match request.proposals().into_iter().find(|(urn, _)| is_bad(urn)) {
             Some((urn, _)) => {
-                Answer::Status(422, serde_json::json!({"message": words(&urn), "status": 422}).to_string())
+                Response::Status(422, serde_json::json!({"message": words(&urn), "status": 422}).to_string())
             }
-            None => Answer::ok(),
+            None => Response::ok(),
         }
     }
 }
@@ -69,7 +68,7 @@ async fn finding_a_bad_record_takes_few_requests() {
     for (bad, words, extra) in
         [(0, unnamed, 15_usize), (99, unnamed, 15), (5_000, unnamed, 15), (5_000, named, 2)]
     {
-        let gms = ScriptedGms::start(refuses(bad, words)).await;
+        let gms = ScriptedGms::start(refuses(bad, words));
         let emitter = emitter(&gms).build().unwrap();
         let mut receipts = Vec::new();
         for urn in 0..10_000 {
@@ -95,11 +94,10 @@ async fn many_bad_records_cost_themselves_alone() {
     let gms = ScriptedGms::start(move |request: &Request| {
         let is_bad = |urn: &str| urn.trim_start_matches("urn:li:tag:t").parse().is_ok_and(bad);
         if request.proposals().iter().any(|(urn, _)| is_bad(urn)) {
-            return Answer::Status(422, r#"{"message":"no"}"#.into());
+            return Response::Status(422, r#"{"message":"no"}"#.into());
         }
-        Answer::ok()
-    })
-    .await;
+        Response::ok()
+    });
     let emitter = emitter(&gms).build().unwrap();
     for urn in 0..1_000 {
         drop(emitter.emit(proposal(urn, "status", "x")).await);
@@ -110,7 +108,7 @@ async fn many_bad_records_cost_themselves_alone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_bad_records_alone_are_rejected_one_by_one() {
-    let gms = ScriptedGms::start(|_| Answer::Status(422, r#"{"message":"no"}"#.into())).await;
+    let gms = ScriptedGms::start(|_| Response::Status(422, r#"{"message":"no"}"#.into()));
     let emitter = emitter(&gms).mode(SinkMode::Async).build().unwrap();
     let receipts =
         vec![emitter.emit(proposal(0, "status", "x")).await, emitter.emit(proposal(1, "status", "x")).await];
@@ -123,7 +121,7 @@ async fn two_bad_records_alone_are_rejected_one_by_one() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_rejects_everything_is_no_record_s_fault() {
     for (mode, most) in [(SinkMode::AsyncBatch, 8 + 16), (SinkMode::Async, 4 + 4), (SinkMode::Sync, 3)] {
-        let gms = ScriptedGms::start(|_| Answer::Status(422, r#"{"message":"no"}"#.into())).await;
+        let gms = ScriptedGms::start(|_| Response::Status(422, r#"{"message":"no"}"#.into()));
         let emitter = emitter(&gms).mode(mode).max_threads(4).build().unwrap();
         for urn in 0..500 {
             drop(emitter.emit(proposal(urn, "status", "x")).await);
@@ -139,7 +137,7 @@ async fn a_server_that_rejects_everything_is_no_record_s_fault() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_source_does_not_fill_the_dead_letters() {
-    let gms = ScriptedGms::start(|_| Answer::Status(422, r#"{"message":"no"}"#.into())).await;
+    let gms = ScriptedGms::start(|_| Response::Status(422, r#"{"message":"no"}"#.into()));
     let emitter = emitter(&gms).max_threads(4).timeout(Duration::MAX).build().unwrap();
     for urn in 0..50 {
         drop(emitter.emit(proposal(urn, "status", "x")).await.await);
@@ -151,7 +149,7 @@ async fn a_slow_source_does_not_fill_the_dead_letters() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_gms_would_drop_in_silence_is_never_sent() {
-    let gms = ScriptedGms::start(|_| Answer::ok()).await;
+    let gms = ScriptedGms::start(|_| Response::ok());
     let emitter = emitter(&gms).build().unwrap();
     let long = Urn::parse(&format!("urn:li:tag:{}", "x".repeat(600))).unwrap();
     let outcome = emitter.emit(Proposal::upsert(long, "status", "{}").unwrap()).await.await;
@@ -163,8 +161,8 @@ async fn what_gms_would_drop_in_silence_is_never_sent() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_status_that_the_user_has_tried_again_is_a_rejection_when_it_stays() {
-    let gms = ScriptedGms::start(refuses(5, |_| "no".into())).await;
-    let retry = RetryPolicy { statuses: vec![422, 429], max_times: 1, ..impatient() };
+    let gms = ScriptedGms::start(refuses(5, |_| "no".into()));
+    let retry = RetryPolicy { statuses: vec![422, 429], max_times: 1, ..retry_at_once() };
     let emitter = emitter(&gms).max_per_batch(10).retry(retry).build().unwrap();
     for urn in 0..100 {
         drop(emitter.emit(proposal(urn, "status", "x")).await);
@@ -177,9 +175,8 @@ async fn a_status_that_the_user_has_tried_again_is_a_rejection_when_it_stays() {
 async fn a_server_that_quotes_the_token_back_does_not_spread_it() {
     let token = "s3cr3t-0123456789-abcdefghij";
     let gms = ScriptedGms::start(move |_| {
-        Answer::Status(422, format!(r#"{{"message":"bad request by {token}"}}"#))
-    })
-    .await;
+        Response::Status(422, format!(r#"{{"message":"bad request by {token}"}}"#))
+    });
     let emitter = Emitter::builder(gms.url()).token(token).build().unwrap();
     let outcome = emitter.emit(proposal(1, "status", "x")).await.await;
     let shown = format!("{outcome:?} {emitter:?}");

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use datahub_emitter::embedded::Gms;
 use serde_json::Value;
@@ -13,6 +12,7 @@ use super::troubles::{LETTERS, Trouble, What};
 use crate::support::report::adds_up;
 use crate::support::sandbox::{Ran, Sandbox};
 use crate::support::server::Server;
+use crate::support::wait;
 
 pub(super) struct World {
     sandbox: Sandbox,
@@ -135,11 +135,7 @@ impl World {
         for stage in stages {
             let mut command = self.ingest(token, &arguments);
             let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-            let begun = Instant::now();
-            while !stage(self) && child.try_wait().unwrap().is_none() {
-                assert!(begun.elapsed() < Duration::from_secs(300), "the run does not get on");
-                std::thread::sleep(Duration::from_millis(1));
-            }
+            wait::until_or_end(&mut child, || stage(self));
             if child.try_wait().unwrap().is_none() {
                 crate::support::sandbox::signal(&child, signal);
             }

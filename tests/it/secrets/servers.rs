@@ -2,14 +2,14 @@
 
 use super::{COMMANDS, JWT, OPAQUE, assert_hidden, recipe, tokens};
 use crate::support::sandbox::{Ran, Sandbox, tag, tags};
-use crate::support::scripted_gms::{Answer, Request, ScriptedGms};
+use crate::support::scripted_gms::{Request, Response, ScriptedGms};
 use crate::support::server::Server;
 
 /// Answers that quote the token if it came with the request, as proxies and misled servers do.
-pub(super) fn quoting(status: u16, token: &'static str) -> impl Fn(&Request) -> Answer {
+pub(super) fn quoting(status: u16, token: &'static str) -> impl Fn(&Request) -> Response {
     move |request| {
         if !request.head.contains(token) {
-            return Answer::Status(status, String::new());
+            return Response::Status(status, String::new());
         }
         let cut: String = token.chars().take(token.len() - 5).collect();
         let message = format!("refused \"{token}\", that is Bearer {token}; it begins with {cut}… '{token}'");
@@ -18,7 +18,7 @@ pub(super) fn quoting(status: u16, token: &'static str) -> impl Fn(&Request) -> 
             1 => serde_json::json!({"error": message, "path": format!("/{token}")}).to_string(),
             _ => message,
         };
-        Answer::Status(status, body)
+        Response::Status(status, body)
     }
 }
 
@@ -26,8 +26,8 @@ pub(super) fn quoting(status: u16, token: &'static str) -> impl Fn(&Request) -> 
 fn a_server_that_quotes_it_back_does_not_spread_it() {
     for token in [JWT.trim(), OPAQUE] {
         for status in [400, 401, 402, 403, 404, 422, 407, 429, 500, 503, 302, 200] {
-            let at_config = ScriptedGms::of_all(quoting(status, token));
-            let at_write = ScriptedGms::apart(quoting(status, token));
+            let at_config = ScriptedGms::start_for_all(quoting(status, token));
+            let at_write = ScriptedGms::start(quoting(status, token));
             for gms in [at_config, at_write] {
                 for (key, value) in [
                     ("token", format!("'{token}'")),
@@ -53,11 +53,13 @@ fn a_server_that_quotes_it_back_does_not_spread_it() {
 fn nor_does_one_that_redirects_to_it_or_calls_its_version_so() {
     let token = OPAQUE;
     let location = format!("Location: http://localhost:1/{token}?token={token}\r\n");
-    let redirecting = ScriptedGms::of_all(move |_| Answer::With(307, String::new(), location.clone().leak()));
-    let boasting = ScriptedGms::of_all(move |_| {
+    let redirecting = ScriptedGms::start_for_all(move |_| {
+        Response::WithHeaders(307, String::new(), location.clone().leak())
+    });
+    let boasting = ScriptedGms::start_for_all(move |_| {
         let config =
             serde_json::json!({"noCode": "true", "versions": {"acryldata/datahub": {"version": token}}});
-        Answer::Status(200, config.to_string())
+        Response::Status(200, config.to_string())
     });
     for gms in [redirecting, boasting] {
         for command in COMMANDS {
@@ -76,8 +78,8 @@ fn get_and_put_do_not_show_it_wherever_it_comes_from() {
     let server = Server::start();
     let url = server.url();
     for token in tokens() {
-        let quoting = ScriptedGms::of_all(quoting(401, token));
-        let rejecting = ScriptedGms::of_all(quoting_only_writes(token));
+        let quoting = ScriptedGms::start_for_all(quoting(401, token));
+        let rejecting = ScriptedGms::start_for_all(quoting_only_writes(token));
         let environments: [&[(&str, String)]; 6] = [
             &[("DATAHUB_GMS_TOKEN", token.to_owned())],
             &[("DATAHUB_GMS_URL", format!("http://u:{token}@localhost:1"))],
@@ -119,11 +121,11 @@ fn get_and_put_do_not_show_it_wherever_it_comes_from() {
     }
 }
 
-fn quoting_only_writes(token: &'static str) -> impl Fn(&Request) -> Answer {
+fn quoting_only_writes(token: &'static str) -> impl Fn(&Request) -> Response {
     let quote = quoting(422, token);
     move |request| {
         if request.head.contains("/config") {
-            Answer::Status(200, r#"{"noCode":"true"}"#.into())
+            Response::Status(200, r#"{"noCode":"true"}"#.into())
         } else {
             quote(request)
         }
@@ -174,7 +176,7 @@ fn run(
 #[test]
 fn dead_letters_and_reports_hold_none() {
     let server = Server::start();
-    let gms = ScriptedGms::apart(quoting_only_writes(OPAQUE));
+    let gms = ScriptedGms::start(quoting_only_writes(OPAQUE));
     for (url, token, code) in [(server.url(), server.token(), 1), (&gms.url(), OPAQUE, 1)] {
         let sandbox = Sandbox::new();
         let long = tag(&"x".repeat(600));
@@ -214,9 +216,10 @@ fn letters<const N: usize>(names: [&str; N]) -> String {
 fn a_replay_does_not_show_it() {
     for token in [JWT.trim(), OPAQUE] {
         for status in [400, 401, 403, 422, 429, 500, 503, 302, 200] {
-            for gms in
-                [ScriptedGms::of_all(quoting(status, token)), ScriptedGms::apart(quoting(status, token))]
-            {
+            for gms in [
+                ScriptedGms::start_for_all(quoting(status, token)),
+                ScriptedGms::start(quoting(status, token)),
+            ] {
                 let sandbox = Sandbox::new();
                 sandbox.write("letters.jsonl", &letters(["a", "b"]));
                 sandbox.write(

@@ -3,7 +3,7 @@
 use super::servers::quoting;
 use super::{JWT, assert_hidden, tokens};
 use crate::support::sandbox::Sandbox;
-use crate::support::scripted_gms::{Answer, ScriptedGms};
+use crate::support::scripted_gms::{Response, ScriptedGms};
 use crate::support::server::Server;
 
 const COMMANDS: [&[&str]; 6] = [
@@ -29,15 +29,15 @@ fn look(url: &str, token: &str, what: &str) {
 fn they_do_not_show_it_whatever_the_server_makes_of_it() {
     for token in tokens() {
         for status in [200, 302, 400, 401, 403, 404, 429, 500] {
-            let gms = ScriptedGms::of_all(quoting(status, token));
+            let gms = ScriptedGms::start_for_all(quoting(status, token));
             look(&gms.url(), token, &format!("at {status}"));
         }
         // Errors of GraphQL are 200, and their words may quote as well.
         for code in [400, 403, 404, 500] {
-            let gms = ScriptedGms::of_all(move |_| {
+            let gms = ScriptedGms::start_for_all(move |_| {
                 let message = format!("no longer exists: Bearer {token}");
                 let error = serde_json::json!({"message": message, "extensions": {"code": code}});
-                Answer::Status(200, serde_json::json!({"errors": [error], "data": null}).to_string())
+                Response::Status(200, serde_json::json!({"errors": [error], "data": null}).to_string())
             });
             look(&gms.url(), token, &format!("at an error {code}"));
         }

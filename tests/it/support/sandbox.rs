@@ -5,6 +5,8 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
+use super::report::adds_up;
+
 /// Temporary directories, and commands that know no others.
 pub(crate) struct Sandbox {
     directory: tempfile::TempDir,
@@ -63,6 +65,15 @@ impl Sandbox {
     /// `ingest -c recipe.yml` and more.
     pub(crate) fn ingest(&self, arguments: &[&str]) -> Ran {
         Ran::of(self.command().args(["ingest", "-c", "recipe.yml"]).args(arguments).stdin(Stdio::null()))
+    }
+
+    /// As [`ingest`](Self::ingest), and the report, whose numbers have to add up.
+    #[track_caller]
+    pub(crate) fn ingest_with_report(&self, arguments: &[&str]) -> (Ran, Value) {
+        let ran = self.ingest(&[&["--report-to", "report.json"], arguments].concat());
+        let report = self.json("report.json");
+        adds_up(&report);
+        (ran, report)
     }
 
     /// Starts a command whose three streams are pipes.
@@ -127,6 +138,11 @@ pub(crate) fn tag(name: &str) -> String {
 /// A metadata file, JSON Lines, of the tags `names`.
 pub(crate) fn tags<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     names.into_iter().map(|name| tag(name) + "\n").collect()
+}
+
+/// A metadata file, JSON Lines, of the tags `t0`, `t1` and so on.
+pub(crate) fn numbered_tags(count: usize) -> String {
+    (0..count).map(|number| tag(&format!("t{number}")) + "\n").collect()
 }
 
 /// Asks a process to end, by the signal of that name (`INT`, `TERM`).

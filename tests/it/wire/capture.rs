@@ -9,13 +9,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
-use tokio::sync::oneshot;
 
 use super::case::Case;
 use super::exact::{exact, fault_of_form};
 use super::gms;
 use crate::support::sandbox::{Ran, Sandbox};
-use crate::support::scripted_gms::{Answer, Apart, Request, ScriptedGms};
+use crate::support::scripted_gms::{Request, ScriptedGms};
 
 /// Two records around those of a case where batches are sent, so that it does not depend on the machine what goes together.
 /// As long as the request with the first is open and no other was answered, a batch leaves when it is full or the source is
@@ -46,16 +45,13 @@ struct Seen {
     requests: Vec<Request>,
     ahead: bool,
     last: bool,
-    /// Where answers are awaited, and those answers; `None` when everything is answered at once.
-    held: Option<Vec<(oneshot::Sender<Answer>, Answer)>>,
+    /// What lets the responses go that are held back; `None` when none is.
+    held: Option<Vec<Sender<()>>>,
 }
 
 impl Seen {
     fn answer_all(&mut self) {
-        for (awaited, answer) in self.held.take().into_iter().flatten() {
-            // Whoever has gone needs no answer.
-            awaited.send(answer).ok();
-        }
+        self.held.take();
     }
 }
 
@@ -88,9 +84,9 @@ pub(super) fn requests(case: &Case) -> (Ran, Vec<Request>) {
     (ran, requests)
 }
 
-fn server(case: &Case, seen: Arc<Mutex<Seen>>, tell: Sender<()>) -> Apart {
+fn server(case: &Case, seen: Arc<Mutex<Seen>>, tell: Sender<()>) -> ScriptedGms {
     let config = case.config();
-    ScriptedGms::of_all(move |request: &Request| {
+    ScriptedGms::start_for_all(move |request: &Request| {
         let answer = gms::answer(request, &config);
         let (ahead, last) = (names(request, AHEAD), names(request, LAST));
         let mut seen = seen.lock().unwrap();
@@ -100,9 +96,11 @@ fn server(case: &Case, seen: Arc<Mutex<Seen>>, tell: Sender<()>) -> Apart {
         // Nobody listens any more when the command has ended.
         tell.send(()).ok();
         if let (true, Some(held)) = (request.is_write(), &mut seen.held) {
-            let (awaited, later) = oneshot::channel();
-            held.push((awaited, answer));
-            return Answer::Later(later);
+            let (hold, released) = channel();
+            held.push(hold);
+            drop(seen);
+            // Nothing is ever sent: it ends when the other side is dropped.
+            released.recv().ok();
         }
         answer
     })

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::support::scripted_gms::{Answer, Request};
+use crate::support::scripted_gms::{Request, Response};
 
 /// Answers a request below `base`, the path under which a proxy shows GMS; `config` is what it says of itself.
-pub(super) fn answer(request: &Request, config: &str) -> Answer {
+pub(super) fn answer(request: &Request, config: &str) -> Response {
     let (path, query) = request.path().split_once('?').unwrap_or((request.path(), ""));
     let openapi = path.split_once("/openapi/v3/entity/").map(|(_, entity)| entity);
     let asynchronous = query.split('&').any(|parameter| parameter == "async=true");
     let written = if asynchronous { 202 } else { 200 };
     match (request.method(), openapi) {
-        ("GET", _) if path.ends_with("/config") => Answer::Status(200, config.to_owned()),
-        ("POST", None) if path.ends_with("/aspects") || path.ends_with("/entities") => Answer::ok(),
+        ("GET", _) if path.ends_with("/config") => Response::Status(200, config.to_owned()),
+        ("POST", None) if path.ends_with("/aspects") || path.ends_with("/entities") => Response::ok(),
         ("POST", None) if path.contains("/openapi/v1/trace/write/") => settled(request),
         ("PATCH", Some(_)) if asynchronous => traced(202, String::new(), request),
         ("POST" | "PATCH", Some(entity)) if !entity.contains('/') => {
@@ -22,7 +22,7 @@ pub(super) fn answer(request: &Request, config: &str) -> Answer {
         }
         ("POST", Some(_)) => traced(written, created(request, path).to_string(), request),
         ("DELETE", Some(_)) => traced(200, String::new(), request),
-        _ => Answer::Status(404, r#"{"error":"No endpoint."}"#.into()),
+        _ => Response::Status(404, r#"{"error":"No endpoint."}"#.into()),
     }
 }
 
@@ -34,10 +34,10 @@ pub(super) fn trace_id(urn: &str) -> String {
     format!("{:016x}{:016x}", hash(0xcbf2_9ce4_8422_2325), hash(1))
 }
 
-fn traced(status: u16, body: String, request: &Request) -> Answer {
+fn traced(status: u16, body: String, request: &Request) -> Response {
     let first = urns(request).into_iter().min().unwrap_or_default();
     let header = format!("traceparent: 00-{}-00f067aa0ba902b7-01\r\n", trace_id(&first));
-    Answer::With(status, body, header.leak())
+    Response::WithHeaders(status, body, header.leak())
 }
 
 fn urns(request: &Request) -> Vec<String> {
@@ -76,7 +76,7 @@ fn created(request: &Request, path: &str) -> Value {
     json!({"urn": urn, aspect: {"value": body(request)["value"]}})
 }
 
-fn settled(request: &Request) -> Answer {
+fn settled(request: &Request) -> Response {
     let done = json!({
         "success": true,
         "primaryStorage": {"writeStatus": "ACTIVE_STATE"},
@@ -90,7 +90,7 @@ fn settled(request: &Request) -> Answer {
             (urn.clone(), names.map(|name| (name.to_owned(), done.clone())).collect::<Map<_, _>>().into())
         })
         .collect();
-    Answer::Status(200, Value::Object(answer).to_string())
+    Response::Status(200, Value::Object(answer).to_string())
 }
 
 fn decoded(segment: &str) -> String {
