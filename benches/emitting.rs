@@ -1,4 +1,5 @@
-//! From a proposal to the socket and back: queue, batches, escaping, requests and receipts, over the loopback interface.
+//! From a proposal to the socket and back: queue, batches, escaping, requests and receipts, over the loopback
+//! interface.
 //!
 //! The server reads each request whole and does nothing with it, so the time is mostly that of the emitter.
 #![allow(missing_docs, reason = "criterion's macros make public functions")]

@@ -1,7 +1,7 @@
 //! From a file's bytes to proposals: what reading one record costs, and a file of them.
 //!
-//! `record` measures a record's text alone: checked, compacted and rewritten by the model. `file` adds reading and
-//! splitting, so what splitting costs is the difference between the two.
+//! `record` measures a record's text alone: checked, compacted and rewritten by the model. `file` adds
+//! reading and splitting, so what splitting costs is the difference between the two.
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 #![expect(clippy::unwrap_used, reason = "what a benchmark reads, it has written itself")]
 
@@ -68,7 +68,7 @@ fn record(criterion: &mut Criterion) {
     let known = proposal("schemaMetadata", &schema(server_class));
     // The namespace of Python's classes, which is translated.
     let python = proposal("schemaMetadata", &schema(python_class));
-    // What the model does not know is only compacted, and looked at by shape.
+    // Aspects that are not in the model are only compacted, and looked at by shape.
     let unknown = proposal("customSchema", &schema(server_class));
     let small = proposal("status", &json!({"removed": false}));
 

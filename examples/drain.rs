@@ -1,5 +1,6 @@
-//! A stand-in for GMS that does as little as a server can: it reads each request whole, checks the bearer token, counts
-//! the proposals and responds "success". It stores nothing; `benches/compare.py` measures clients against it.
+//! A stand-in for GMS that does as little as a server can: it reads each request whole, checks the bearer
+//! token, counts the proposals and responds "success". It stores nothing; `benches/compare.py` measures
+//! clients against it.
 //!
 //! ```text
 //! cargo run --release --example drain -- TOKEN [DELAY_MS]

@@ -1,9 +1,9 @@
-//! Puts one tag on one table, and says what became of it.
+//! Adds a tag to a table, and prints the outcome.
 //!
 //! ```text
 //! DATAHUB_GMS_URL=http://localhost:8080 DATAHUB_GMS_TOKEN=… cargo run --example emit
 //! ```
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example talks to whoever runs it")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example prints its results")]
 
 use datahub_emitter::Error;
 use datahub_emitter::emitter::{Emitter, Outcome};
@@ -19,14 +19,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let certified = r#"{"tags": [{"tag": "urn:li:tag:certified"}]}"#;
     let proposal = Proposal::upsert(orders, "globalTags", certified)?;
 
-    // Returns as soon as there is room in the queue: a slow server slows its caller down.
+    // Returns when the queue has capacity: a slow server slows its caller down.
     let receipt = emitter.emit(proposal).await;
     match receipt.await {
-        Outcome::Delivered => println!("GMS has it"),
-        Outcome::Rejected(rejection) => eprintln!("GMS refused it: {}", rejection.message),
-        Outcome::Undelivered(why) => eprintln!("GMS does not have it: {}", why.message),
+        Outcome::Delivered => println!("delivered"),
+        Outcome::Rejected(rejection) => eprintln!("rejected: {}", rejection.message),
+        Outcome::Undelivered(why) => eprintln!("not delivered: {}", why.message),
     }
-    // A token that was refused, a server that is gone: the cause, the evidence, and what mends it.
+    // For a refused token or a server that is down, the diagnosis has the cause, the evidence and fixes.
     if let Some(diagnosis) = emitter.stopped().as_ref().and_then(Error::diagnosis) {
         eprintln!("{}: {}", diagnosis.code, diagnosis.fixes.join("; "));
     }

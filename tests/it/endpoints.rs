@@ -1,4 +1,4 @@
-//! Does it speak each of GMS's interfaces so that nothing gets lost there, and does it know what a server lacks?
+//! Are both endpoints of GMS used so that nothing is lost, and are missing features of a server noticed?
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -14,7 +14,7 @@ use crate::support::emitting::{outcomes, status};
 use crate::support::sandbox::{Sandbox, tags};
 use crate::support::scripted_gms::{Request, Response, ScriptedGms};
 
-/// What the scripted GMS calls its writes.
+/// The trace header of the scripted GMS.
 const TRACEPARENT: &str = "traceparent: 00-0123456789abcdef0123456789abcdef-0123456789abcdef-01\r\n";
 
 fn openapi_emitter(gms: &ScriptedGms) -> EmitterBuilder {
@@ -30,7 +30,7 @@ fn items(request: &Request) -> Vec<Value> {
     serde_json::from_slice(&request.body).unwrap()
 }
 
-/// Answers a write as GMS does: with what it was sent.
+/// Responds to a write as GMS does, with the items of the request.
 fn echo(request: &Request) -> Response {
     Response::WithHeaders(200, String::from_utf8(request.body.clone()).unwrap(), TRACEPARENT)
 }
@@ -43,7 +43,7 @@ fn reason(outcome: &Outcome) -> UndeliveredReason {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_gms_leaves_out_of_its_answer_was_not_taken() {
+async fn a_proposal_missing_in_the_response_is_not_delivered() {
     let gms = ScriptedGms::start(|request| {
         // Grouped by URN, in another order, and without one of the aspects.
         let mut entities: HashMap<String, Value> = HashMap::new();
@@ -119,11 +119,11 @@ async fn entity_types_do_not_share_a_request_and_share_as_few_as_they_can() {
         let kind = if write.target().contains("/tag?") { "urn:li:tag:" } else { "urn:li:corpuser:" };
         assert!(items(&write).iter().all(|item| item["urn"].as_str().unwrap().starts_with(kind)));
     }
-    // A batch that leaves after 5 ms may be small; the others are full.
+    // A batch that is sent after 5 ms may be small; the others are full.
     assert!(gms.writes().len() <= 4, "{} requests for two batches", gms.writes().len());
 }
 
-/// Answers about traces: pending at first, then as `fate` says of each URN.
+/// Responds to queries for traces: pending at first, then the result of `fate` for each URN.
 fn trace(request: &Request, asked: &AtomicUsize, pending: usize, fate: impl Fn(&str) -> Value) -> Response {
     let wanted: HashMap<String, Vec<String>> = serde_json::from_slice(&request.body).unwrap();
     let waits = asked.fetch_add(1, SeqCst) < pending;
@@ -151,7 +151,7 @@ fn failed() -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_gms_queued_is_followed_until_it_is_written_or_not() {
+async fn a_queued_write_is_followed_until_it_succeeds_or_fails() {
     let asked = AtomicUsize::new(0);
     let gms = ScriptedGms::start(move |request| {
         if !request.target().starts_with("POST /openapi/v1/trace/write/0123456789abcdef0123456789abcdef?") {
@@ -180,7 +180,7 @@ async fn what_gms_queued_is_followed_until_it_is_written_or_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_write_that_is_never_settled_is_undelivered_when_its_time_is_over() {
+async fn a_write_without_a_result_is_undelivered_after_the_timeout() {
     let asked = AtomicUsize::new(0);
     let gms = ScriptedGms::start(move |request| match request.target() {
         target if target.contains("/trace/") => trace(request, &asked, usize::MAX, |_| written()),
@@ -199,9 +199,9 @@ async fn a_write_that_is_never_settled_is_undelivered_when_its_time_is_over() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_trace_that_cannot_be_followed_is_not_taken_for_a_delivery() {
+async fn a_write_whose_trace_cannot_be_followed_is_not_delivered() {
     for (write, trace) in [
-        // The answer names none.
+        // The response has no trace header.
         (Response::Status(202, String::new()), Response::ok()),
         (
             Response::WithHeaders(202, String::new(), TRACEPARENT),
@@ -223,7 +223,7 @@ async fn a_trace_that_cannot_be_followed_is_not_taken_for_a_delivery() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn few_traces_are_open_at_a_time_and_sending_goes_on_meanwhile() {
+async fn the_number_of_open_traces_is_bounded_and_sending_continues() {
     let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let gms = ScriptedGms::start({
         let (open, most) = (Arc::clone(&open), Arc::clone(&most));
@@ -250,7 +250,7 @@ async fn few_traces_are_open_at_a_time_and_sending_goes_on_meanwhile() {
     assert!((3..=64).contains(&most), "{most} traces were open at a time, with two requests");
 }
 
-/// An old GMS, in its own words.
+/// The response of an old GMS.
 const NO_BATCHES: &str = r#"{"exceptionClass":"com.linkedin.restli.server.RestLiServiceException","message":"POST operation named ingestProposalBatch not supported on resource 'com.linkedin.metadata.resources.entity.AspectResource' URI: '/aspects?action=ingestProposalBatch'","status":400}"#;
 
 fn without_batches(request: &Request) -> Response {
@@ -261,7 +261,7 @@ fn without_batches(request: &Request) -> Response {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_old_gms_that_knows_no_batches_gets_one_proposal_at_a_time() {
+async fn an_old_gms_without_batches_gets_one_proposal_at_a_time() {
     let gms = ScriptedGms::start(without_batches);
     let emitter = Emitter::builder(gms.url()).direct().max_threads(1).build().unwrap();
     for number in 0..300 {
@@ -276,7 +276,7 @@ async fn an_old_gms_that_knows_no_batches_gets_one_proposal_at_a_time() {
 }
 
 #[test]
-fn that_it_knows_no_batches_is_said_once() {
+fn a_gms_without_batches_is_reported_once() {
     let gms = ScriptedGms::start(without_batches);
     let sandbox = Sandbox::new();
     sandbox.write("tags.jsonl", &tags(["a", "b", "c"]));
@@ -286,11 +286,11 @@ fn that_it_knows_no_batches_is_said_once() {
     assert_eq!(warnings.matches("one by one").count(), 1, "{warnings}");
 }
 
-/// A GMS that says it has this version, and answers writes with `answer`.
-fn of_version(version: &'static str, answer: fn(&Request) -> Response) -> ScriptedGms {
+/// A GMS of this version that responds to writes with `respond`.
+fn of_version(version: &'static str, respond: fn(&Request) -> Response) -> ScriptedGms {
     ScriptedGms::start_for_all(move |request| {
         if request.is_write() {
-            return answer(request);
+            return respond(request);
         }
         let config = json!({"noCode": "true", "versions": {"acryldata/datahub": {"version": version}}});
         Response::Status(200, config.to_string())
@@ -298,7 +298,7 @@ fn of_version(version: &'static str, answer: fn(&Request) -> Response) -> Script
 }
 
 #[test]
-fn what_a_server_lacks_is_told_before_anything_is_sent() {
+fn a_missing_feature_of_the_server_is_an_error_before_anything_is_sent() {
     for (version, config, instead) in [
         ("v0.10.5", "endpoint: openapi", "endpoint: restli"),
         ("v1.0.0", "endpoint: openapi, emit_mode: ASYNC_WAIT", "emit_mode: SYNC_WAIT"),
@@ -318,7 +318,7 @@ fn what_a_server_lacks_is_told_before_anything_is_sent() {
 }
 
 #[test]
-fn a_server_whose_version_says_nothing_is_believed_when_it_has_no_such_endpoint() {
+fn a_missing_endpoint_is_an_error_if_the_version_is_unknown() {
     let gms = of_version("head", |_| {
         Response::Status(404, r#"{"error":"No endpoint POST /openapi/v3/entity/tag."}"#.into())
     });
@@ -333,7 +333,7 @@ fn a_server_whose_version_says_nothing_is_believed_when_it_has_no_such_endpoint(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_emitter_that_asks_for_what_is_not_there_sends_nothing() {
+async fn an_emitter_for_a_missing_endpoint_sends_nothing() {
     let gms = ScriptedGms::start_for_all(|request| {
         if request.is_write() { echo(request) } else { Response::Status(200, r#"{"noCode":"true"}"#.into()) }
     });
@@ -349,7 +349,7 @@ async fn an_emitter_that_asks_for_what_is_not_there_sends_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn behind_the_frontend_patches_go_another_way() {
+async fn patches_through_the_frontend_use_another_path() {
     let gms = ScriptedGms::start(|request| match request.target() {
         target if target.starts_with("PATCH ") => Response::Status(202, String::new()),
         _ => echo(request),
@@ -367,7 +367,7 @@ async fn behind_the_frontend_patches_go_another_way() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_name_that_would_make_a_request_mean_another_resource_is_not_sent() {
+async fn an_aspect_name_that_would_change_the_request_path_is_not_sent() {
     let gms = ScriptedGms::start(echo);
     for name in ["", ".", "..", "a/b", "status?x=1"] {
         let emitter = openapi_emitter(&gms).emit_mode(EmitMode::SyncPrimary).build().unwrap();
@@ -393,7 +393,7 @@ async fn a_patch_of_a_large_aspect_is_sent_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_is_refused_is_not_taken_for_what_was_refused() {
+async fn a_403_that_names_the_actor_rejects_no_record() {
     let gms = ScriptedGms::start(|request| {
         if request.proposals().iter().any(|(urn, _)| urn == "urn:li:tag:t2") {
             let words = "User urn:li:corpuser:loader is unauthorized to modify entity: HttpStatus: 403 Urn: urn:li:tag:t2";

@@ -15,7 +15,7 @@ fn log_in(frontend: &str, username: &str, password: &str) -> u16 {
     send(frontend, "POST /logIn", "Content-Type: application/json\r\n", &body).0
 }
 
-/// Writes a tag's status with the token that a file holds.
+/// Writes a tag's status with the token in a file.
 fn write(sandbox: &Sandbox, base: &str, token: &str, tag: &str) -> u16 {
     let token = std::fs::read_to_string(sandbox.path(token)).unwrap();
     let urn = format!("urn:li:tag:{tag}");
@@ -29,7 +29,7 @@ fn write(sandbox: &Sandbox, base: &str, token: &str, tag: &str) -> u16 {
 
 #[cfg(unix)]
 #[test]
-fn the_administrators_password_is_said_once() {
+fn the_administrators_password_is_printed_once() {
     let sandbox = Sandbox::new();
     let serving = GmsProcess::start(&sandbox, &["--data", "gms.sqlite"]);
     let frontend = serving.frontend().to_owned();
@@ -46,7 +46,7 @@ fn the_administrators_password_is_said_once() {
 
 #[cfg(unix)]
 #[test]
-fn a_seed_gives_others_what_they_need() {
+fn a_seed_creates_users_policies_and_tokens() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let sandbox = Sandbox::new();
@@ -67,7 +67,7 @@ fn a_seed_gives_others_what_they_need() {
     assert_eq!(send(serving.gms(), "GET /entities/urn:li:corpuser:loader", "", "").0, 401);
     let (code, said) = serving.stop();
     assert_eq!((code, said.as_str()), (Some(0), ""));
-    // With the switch off, a token is enough.
+    // Without REST authorization, a valid token is enough.
     let serving = GmsProcess::start(
         &sandbox,
         &["--data", ":memory:", "--seed", "seed.yml", "--rest-authorization", "off"],
@@ -86,7 +86,7 @@ fn faults_come_from_a_file() {
 }
 
 #[test]
-fn the_form_of_a_refusal_is_asked_for() {
+fn the_form_of_a_refusal_can_be_chosen() {
     let sandbox = Sandbox::new();
     for (arguments, kind, part) in [
         (&[][..], Some("application/json"), "\"error\":\"Unauthorized\""),
@@ -106,7 +106,7 @@ fn the_form_of_a_refusal_is_asked_for() {
 }
 
 #[test]
-fn the_old_filter_is_asked_for() {
+fn the_old_authentication_filter_can_be_chosen() {
     let sandbox = Sandbox::new();
     sandbox.write("seed.yml", "tokens: [{name: a, actor: datahub, out: token}]\n");
     sandbox.write("faults.yml", "faults: [{times: 1, action: expire_token}]\n");
@@ -132,7 +132,7 @@ fn the_old_filter_is_asked_for() {
 }
 
 #[test]
-fn silent_drops_are_asked_for() {
+fn silent_drops_can_be_turned_on() {
     let sandbox = Sandbox::new();
     sandbox.write("seed.yml", "tokens: [{name: a, actor: datahub, out: token}]\n");
     for (arguments, status) in
@@ -146,7 +146,7 @@ fn silent_drops_are_asked_for() {
 }
 
 #[test]
-fn a_model_of_ones_own_comes_from_a_file() {
+fn an_entity_registry_can_be_loaded_from_a_file() {
     let sandbox = Sandbox::new();
     sandbox.write("seed.yml", "tokens: [{name: a, actor: datahub, out: token}]\n");
     sandbox.write("model.yml", "entities: [{name: tag, aspects: [rules]}]\n");
@@ -169,7 +169,7 @@ fn a_model_of_ones_own_comes_from_a_file() {
 }
 
 #[test]
-fn a_mistake_in_a_seed_ends_it_before_it_serves() {
+fn a_mistake_in_the_seed_is_an_error_at_startup() {
     let sandbox = Sandbox::new();
     sandbox.write("seed.yml", "users:\n- name: x\n  privileges: [EDIT_ENTITIES]\n");
     let arguments = ["gms", "serve", "--listen", "127.0.0.1:0", "--data", ":memory:", "--seed", "seed.yml"];
@@ -181,7 +181,7 @@ fn a_mistake_in_a_seed_ends_it_before_it_serves() {
 }
 
 #[test]
-fn an_address_that_is_taken_for_the_frontend_is_an_error_only_where_it_was_asked_for() {
+fn an_occupied_frontend_address_is_an_error_only_if_it_was_requested() {
     let sandbox = Sandbox::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -193,7 +193,7 @@ fn an_address_that_is_taken_for_the_frontend_is_an_error_only_where_it_was_asked
 
 #[cfg(unix)]
 #[test]
-fn users_policies_and_tokens_are_changed_while_it_runs() {
+fn users_policies_and_tokens_can_be_changed_while_it_runs() {
     let sandbox = Sandbox::new();
     let run = |arguments: &[&str]| {
         let mut all = vec!["gms"];
@@ -222,7 +222,7 @@ fn users_policies_and_tokens_are_changed_while_it_runs() {
         "token",
     ])
     .ends_with(0);
-    // A server notices what another process did within a second.
+    // A server notices changes by another process within a second.
     let becomes = |expected: u16, tag: &str| {
         wait::until("another permission", || write(&sandbox, serving.gms(), "token", tag) == expected);
     };

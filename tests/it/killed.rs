@@ -1,4 +1,4 @@
-//! Does a run that was killed at any moment come to the same end?
+//! Does a run that is killed at any moment and resumed have the same result?
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
@@ -14,10 +14,10 @@ use crate::support::scripted_gms::{Request, Response, ScriptedGms};
 use crate::support::server::Server;
 use crate::support::wait;
 
-/// Every so many records are about the same entities again.
+/// The number of different entities.
 const ENTITIES: usize = 1_500;
 
-/// The `number`th record: it says so in its description.
+/// The record with this number, which is also its description.
 fn record(number: usize) -> String {
     let urn = format!("urn:li:tag:t{}", number % ENTITIES);
     let aspect = serde_json::json!({"json": {"name": "n", "description": number.to_string()}});
@@ -36,7 +36,7 @@ fn write_records(sandbox: &Sandbox, count: usize) {
     sandbox.write("tags.jsonl", &lines);
 }
 
-/// What a run of `count` records leaves of each entity that nobody disturbed: its last record.
+/// For each entity the number of its last record: the result of an undisturbed run.
 fn undisturbed(count: usize) -> BTreeMap<String, usize> {
     (0..count).map(|number| (format!("urn:li:tag:t{}", number % ENTITIES), number)).collect()
 }
@@ -49,7 +49,7 @@ struct Arrival {
     at: SystemTime,
 }
 
-/// Takes everything, and knows what came and when.
+/// Accepts everything, and records each proposal with its time.
 #[derive(Clone, Default)]
 struct Recorder(Arc<Mutex<Vec<Arrival>>>);
 
@@ -87,7 +87,7 @@ impl Recorder {
     }
 }
 
-/// Starts a run that goes on with what the last one left, if it left anything.
+/// Starts a run that resumes the previous one.
 fn start(sandbox: &Sandbox) -> Child {
     sandbox
         .command()
@@ -112,7 +112,7 @@ fn finished(sandbox: &Sandbox) -> Vec<Range<usize>> {
     behind.chain(std::iter::once(0..number(&checkpoint["number"]))).collect()
 }
 
-/// What killing came to.
+/// Measurements over all kills.
 #[derive(Debug, Default)]
 struct Figures {
     kills: usize,
@@ -138,13 +138,13 @@ fn kill_and_resume(records: usize, kills: usize, seed: u64) -> Figures {
     );
     let mut figures = Figures::default();
     let mut known: HashSet<usize> = HashSet::new();
-    // Without a kill, a run would come to its end in that many steps.
+    // So that the kills are spread over the whole input.
     let step = records / kills / 2;
     loop {
         let before = recorder.count();
         let finished = finished(&sandbox);
         let mut child = start(&sandbox);
-        // Some are killed before they have begun.
+        // Some are killed before they have sent anything.
         let wanted = before + random.usize(0..=step);
         let mut killed = false;
         if figures.kills < kills && wait::until_or_end(&mut child, || recorder.count() >= wanted) {
@@ -153,7 +153,7 @@ fn kill_and_resume(records: usize, kills: usize, seed: u64) -> Figures {
         }
         let status = child.wait().unwrap();
         let now = SystemTime::now();
-        gms.wait_until_idle();
+        gms.wait_until_idle().unwrap();
         let arrived = recorder.since(before);
         check_order(&arrived);
         for arrival in &arrived {
@@ -169,14 +169,14 @@ fn kill_and_resume(records: usize, kills: usize, seed: u64) -> Figures {
         let since = |start: SystemTime| arrived.iter().filter(|arrival| arrival.at >= start).count();
         figures.window += since(now - Duration::from_millis(100));
     }
-    assert_eq!(known.len(), records, "each arrives");
+    assert_eq!(known.len(), records, "every record arrives");
     let store: BTreeMap<String, usize> =
         recorder.since(0).into_iter().map(|arrival| (arrival.urn, arrival.number)).collect();
-    assert_eq!(store, undisturbed(records), "the last that arrived is the last that was written");
+    assert_eq!(store, undisturbed(records), "the last arrival of each entity is its last record");
     figures
 }
 
-/// In one run, what is about one entity arrives in order.
+/// Checks that the records of one entity arrived in order within one run.
 fn check_order(arrived: &[Arrival]) {
     let mut last: BTreeMap<&str, usize> = BTreeMap::new();
     for arrival in arrived {
@@ -187,7 +187,7 @@ fn check_order(arrived: &[Arrival]) {
 }
 
 #[test]
-fn ten_kills_change_nothing_in_the_end() {
+fn ten_kills_do_not_change_the_result() {
     let figures = kill_and_resume(8_000, 10, 7);
     println!("{figures:?}");
     assert!(figures.kills >= 5, "{figures:?}");
@@ -195,16 +195,16 @@ fn ten_kills_change_nothing_in_the_end() {
 
 #[test]
 #[ignore = "takes minutes, and measures time: 200 kills of a run of 50,000 records"]
-fn two_hundred_kills_send_little_twice() {
+fn two_hundred_kills_send_few_records_twice() {
     let figures = kill_and_resume(50_000, 200, 11);
     println!("{figures:?}");
     assert!(figures.kills >= 150, "{figures:?}");
-    // Measured over all of them, so that one moment in which the machine did something else decides nothing.
+    // Measured over all kills, so that one pause of the machine does not matter.
     assert!(figures.twice <= figures.window, "{figures:?}");
 }
 
 #[test]
-fn the_embedded_gms_has_in_the_end_what_an_undisturbed_run_leaves() {
+fn the_embedded_gms_has_the_same_content_as_after_an_undisturbed_run() {
     let records = 3 * ENTITIES;
     let (sandbox, server) = (Sandbox::new(), Server::start());
     write_records(&sandbox, records);
@@ -231,7 +231,7 @@ fn the_embedded_gms_has_in_the_end_what_an_undisturbed_run_leaves() {
 }
 
 #[test]
-fn after_a_401_in_the_middle_a_new_token_delivers_the_rest_and_everything_once() {
+fn after_a_401_a_resume_with_a_new_token_delivers_the_rest_exactly_once() {
     let records = ENTITIES;
     let (sandbox, server) = (Sandbox::new(), Server::start());
     write_records(&sandbox, records);

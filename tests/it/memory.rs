@@ -14,7 +14,7 @@ use crate::support::scripted_gms::{CONFIG, Response};
 
 const MIB: u64 = 1 << 20;
 
-/// Writes datasets with properties, some 2 KB each, until the file has `bytes`, and returns their number.
+/// Writes datasets with properties, about 2 KB each, until the file has `bytes`, and returns their number.
 fn generate(path: &Path, bytes: u64) -> u64 {
     let mut file = BufWriter::new(File::create(path).unwrap());
     let description = "Orders, one row for each line of an order, as the shop wrote them. ".repeat(25);
@@ -42,8 +42,8 @@ fn peak(pid: u32) -> Option<u64> {
 /// Delivers a file of `bytes`, and returns the peak memory of that run.
 fn peak_of_run(bytes: u64) -> u64 {
     let sandbox = Sandbox::new();
-    // The mark is the highest so far: with each request it covers the run up to there, and after the last request comes
-    // only a report of a few hundred bytes.
+    // The mark is the highest so far: with each request it covers the run up to there, and after the last
+    // request comes only a report of a few hundred bytes.
     let process = Arc::new(AtomicU32::new(0));
     let most = Arc::new(AtomicU64::new(0));
     let gms = RawServer::start({
@@ -75,10 +75,10 @@ fn peak_of_run(bytes: u64) -> u64 {
 }
 
 #[test]
-fn a_file_five_times_as_long_takes_the_same_memory() {
+fn a_file_five_times_as_large_takes_the_same_memory() {
     let [small, large] = [20 * MIB, 100 * MIB].map(peak_of_run);
     assert!(small.max(large) < 64 * MIB, "{small} and {large} bytes");
-    // How much of the 16 MiB for pending proposals is used depends on the machine, and so does what the allocator keeps.
-    // 80 MiB more in the file must not show.
+    // How much of the 16 MiB for pending proposals is used depends on the machine, and so does what the
+    // allocator keeps. 80 MiB more in the file must not show.
     assert!(large.saturating_sub(small) < 40 * MIB, "{small} and {large} bytes");
 }

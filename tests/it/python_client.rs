@@ -1,4 +1,5 @@
-//! Do the failures of DataHub's Python client happen here? Each test's comment says what acryl-datahub 1.7.0.17 does.
+//! Do the failures of DataHub's Python client happen here? The comment of each test says what acryl-datahub
+//! 1.7.0.17 does.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Stdio;
@@ -13,15 +14,15 @@ use crate::support::sandbox::{Ran, Sandbox, numbered_tags, tag, tags};
 use crate::support::scripted_gms::{Request, Response, ScriptedGms};
 use crate::support::wait;
 
-/// A token of which no part can be mistaken for anything else.
+/// A token without parts that occur elsewhere in the output.
 const TOKEN: &str = "Q7zKWm0x-Yb3VtLr9-pHs2NdGf";
 
-/// A server that answers every write with this status and this body.
+/// A server that responds to every write with this status and body.
 fn always(status: u16, body: &'static str) -> ScriptedGms {
     ScriptedGms::start(move |_| Response::Status(status, body.into()))
 }
 
-/// Runs `records` into `gms`, with more keys of the sink.
+/// Sends `records` to `gms`, with more keys of the sink.
 fn run(gms: &ScriptedGms, records: &str, keys: &str, arguments: &[&str]) -> (Ran, Value) {
     let sandbox = Sandbox::new();
     sandbox.write("tags.jsonl", records);
@@ -34,7 +35,7 @@ fn is_about(request: &Request, beginning: &str) -> bool {
     request.proposals().iter().any(|(urn, _)| urn.starts_with(beginning))
 }
 
-/// No trace of a program's inside, and few lines.
+/// Checks that the output is short and free of stack traces.
 fn assert_readable(ran: &Ran) {
     for word in ["Traceback", "panicked", "backtrace"] {
         assert!(!ran.stderr.contains(word), "{ran:#?}");
@@ -55,7 +56,7 @@ fn a_run_that_delivers_nothing_is_no_success() {
     }
 }
 
-/// Failed records of which many, with few records all, are missing in the dead-letter file.
+/// Many failed records, or all of a small file, are missing in the dead-letter file.
 #[test]
 fn every_rejected_record_is_in_the_dead_letters() {
     for (mode, records) in [("ASYNC", 200), ("ASYNC_BATCH", 200), ("SYNC", 200), ("ASYNC_BATCH", 5)] {
@@ -63,18 +64,17 @@ fn every_rejected_record_is_in_the_dead_letters() {
             let bad = is_about(request, "urn:li:tag:t");
             if bad { Response::Status(422, r#"{"message":"no"}"#.into()) } else { Response::ok() }
         });
-        // One in between is taken: a server that takes nothing at all is another case.
+        // Every other record is accepted: a server that accepts nothing is another case.
         let names: Vec<String> = (0..records).flat_map(|n| [format!("good{n}"), format!("t{n}")]).collect();
         let mixed = tags(names.iter().map(String::as_str));
-        let (ran, report) =
-            run(&gms, &mixed, &format!(", mode: {mode}"), &["--dead-letters", "letters.jsonl"]);
+        let (ran, report) = run(&gms, &mixed, &format!(", mode: {mode}"), &["--dead-letters", "dead.jsonl"]);
         assert_eq!(ran.code, Some(1));
         assert_eq!(report["proposals"]["delivered"], records, "{mode}");
         assert_eq!(report["dead_letters"]["records"], records, "{mode}");
     }
 }
 
-/// SIGTERM in the middle: what was queued is gone without a trace.
+/// After SIGTERM the queued records are lost without a message.
 #[cfg(unix)]
 #[test]
 fn an_interrupted_run_accounts_for_every_record() {
@@ -95,18 +95,18 @@ fn an_interrupted_run_accounts_for_every_record() {
     assert_eq!(report["proposals"]["delivered"], arrived, "{report:#}");
 }
 
-/// 500 records with a refused token: 503 requests with it.
+/// 500 records with a refused token cause 503 requests.
 #[test]
 fn a_refused_token_is_not_tried_for_every_record() {
     let gms = always(401, "");
     let (ran, report) = run(&gms, &numbered_tags(500), ", mode: ASYNC, token: refused", &[]);
     assert_eq!(ran.code, Some(3));
-    // As many as were under way at once, and not one more.
+    // As many as were in flight at once, and not one more.
     assert!(gms.writes().len() <= 16, "{}", gms.writes().len());
     assert_eq!(report["proposals"]["undelivered"], report["proposals"]["read"]);
 }
 
-/// 401 for /config: fifty lines of traceback, without "401" or "authentication" in them.
+/// A 401 for /config prints a traceback of fifty lines that does not mention "401" or "authentication".
 #[test]
 fn a_refusal_of_the_first_request_is_diagnosed() {
     let gms = ScriptedGms::start_for_all(|_| Response::Status(401, String::new()));
@@ -117,7 +117,7 @@ fn a_refusal_of_the_first_request_is_diagnosed() {
     assert!(report["diagnosis"]["code"].as_str().unwrap().starts_with("auth."));
 }
 
-/// A server that is down: 29 seconds until it gives up, also for a dry run.
+/// If the server is down, a run gives up after 29 seconds, and so does a dry run.
 #[test]
 fn a_server_that_is_down_is_diagnosed_and_not_needed_for_a_dry_run() {
     let sandbox = Sandbox::new();
@@ -128,7 +128,7 @@ fn a_server_that_is_down_is_diagnosed_and_not_needed_for_a_dry_run() {
     sandbox.ingest(&["--dry-run"]).ends_with(0);
 }
 
-/// `tokn: abc` in the sink: accepted, and sent without any token.
+/// `tokn: abc` in the sink is accepted, and records are sent without a token.
 #[test]
 fn an_unknown_key_of_the_sink_is_an_error() {
     let gms = always(200, "{}");
@@ -138,17 +138,17 @@ fn an_unknown_key_of_the_sink_is_an_error() {
     assert!(gms.writes().is_empty());
 }
 
-/// A token with a line end, as files have it: "Failed to connect".
+/// A newline at the end of the token, as in a file, is reported as "Failed to connect".
 #[test]
 fn a_newline_after_the_token_is_removed_with_a_warning() {
     let gms = ScriptedGms::start(|_| Response::ok());
     let (ran, report) = run(&gms, &numbered_tags(1), &format!(", token: \"{TOKEN}\\n\""), &[]);
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     assert_eq!(gms.writes()[0].headers()["authorization"], format!("Bearer {TOKEN}"));
-    assert!(!report["warnings"].as_array().unwrap().is_empty(), "it is told all the same");
+    assert!(!report["warnings"].as_array().unwrap().is_empty(), "there is a warning");
 }
 
-/// `token: "Bearer abc"`: sent as `Bearer Bearer abc`.
+/// `token: "Bearer abc"` is sent as `Bearer Bearer abc`.
 #[test]
 fn a_doubled_bearer_is_not_sent() {
     let gms = ScriptedGms::start(|_| Response::ok());
@@ -158,7 +158,7 @@ fn a_doubled_bearer_is_not_sent() {
     assert!(gms.writes().is_empty());
 }
 
-/// A batch of 7 that fails: all 7 entries in the report name the last of them.
+/// If a batch of 7 fails, all 7 entries in the report name the last record.
 #[test]
 fn each_failure_has_its_own_urn() {
     let gms = ScriptedGms::start(|request| {
@@ -170,7 +170,7 @@ fn each_failure_has_its_own_urn() {
     sandbox.write("recipe.yml", &format!("source: {{type: file, config: {{path: '-'}}}}\nsink: {sink}\n"));
     let mut child = sandbox.start(&["ingest", "-c", "recipe.yml", "--report-to", "report.json"]);
     let mut stdin = child.stdin.take().unwrap();
-    // One that is taken first: a server that takes nothing at all is another case.
+    // The first record is accepted: a server that accepts nothing is another case.
     stdin.write_all(tags(["good"]).as_bytes()).unwrap();
     wait::until("the first write", || !gms.writes().is_empty());
     stdin.write_all(numbered_tags(7).as_bytes()).unwrap();
@@ -188,7 +188,7 @@ fn each_failure_has_its_own_urn() {
     assert_eq!(urns.len(), 7, "{report:#}");
 }
 
-/// 401 with plain text for a body: the text is dropped.
+/// The body of a 401 with plain text is dropped.
 #[test]
 fn the_body_of_a_refusal_is_shown() {
     let gms = always(401, "the gateway wants a badge");
@@ -197,7 +197,7 @@ fn the_body_of_a_refusal_is_shown() {
     assert_readable(&ran);
 }
 
-/// 429 with `Retry-After: 1`: honoured there, and here.
+/// A 429 with `Retry-After: 1` is honoured; so it is here.
 #[test]
 fn retry_after_is_honoured() {
     let refusal: Mutex<Option<Instant>> = Mutex::default();
@@ -216,7 +216,7 @@ fn retry_after_is_honoured() {
     assert_eq!(report["requests"]["sent"], 2);
 }
 
-/// A key twice in a recipe: the last wins in silence.
+/// Of a duplicate key in a recipe the last one is used silently.
 #[test]
 fn a_duplicate_key_in_a_recipe_is_an_error() {
     let sandbox = Sandbox::new();
@@ -228,7 +228,7 @@ fn a_duplicate_key_in_a_recipe_is_an_error() {
     assert!(ran.stderr.contains("recipe.yml:2:1") && ran.stderr.contains("source"), "{ran:#?}");
 }
 
-/// Any run: the first four and the last four characters of the token are in the log.
+/// The first four and the last four characters of the token are logged.
 #[test]
 fn no_part_of_a_token_is_logged() {
     let gms = ScriptedGms::start(|_| Response::ok());
@@ -240,7 +240,7 @@ fn no_part_of_a_token_is_logged() {
     }
 }
 
-/// A source file that is cut off: a traceback, suppressed "for security".
+/// A truncated source file causes a traceback, suppressed "for security".
 #[test]
 fn a_truncated_file_is_reported_with_the_position() {
     let whole = format!("[{},\n{}]", tag("a"), tag("b"));
@@ -248,12 +248,12 @@ fn a_truncated_file_is_reported_with_the_position() {
     let gms = ScriptedGms::start(|_| Response::ok());
     let (ran, report) = run(&gms, half, "", &[]);
     assert_eq!(ran.code, Some(1));
-    assert_eq!(report["proposals"]["delivered"], 1, "what came before it arrives");
+    assert_eq!(report["proposals"]["delivered"], 1, "the record before it is delivered");
     assert!(ran.stderr.contains("tags.jsonl#1") && ran.stderr.contains("byte"), "{ran:#?}");
     assert_readable(&ran);
 }
 
-/// Exit codes: 0, and 1 for everything else.
+/// The exit code is 0, or 1 for everything else.
 #[test]
 fn exit_codes_distinguish_what_went_wrong() {
     let good = || ScriptedGms::start(|_| Response::ok());
@@ -264,7 +264,7 @@ fn exit_codes_distinguish_what_went_wrong() {
     assert_eq!(run(&always(503, ""), &numbered_tags(1), ", retry_max_times: 0", &[]).0.code, Some(4));
 }
 
-/// `pth: 1` in the file source: accepted in silence.
+/// `pth: 1` in the file source is accepted silently.
 #[test]
 fn an_unknown_key_of_the_source_is_an_error() {
     let sandbox = Sandbox::new();
@@ -313,9 +313,9 @@ fn five_records_take_little_memory() {
     assert!(kilobytes < 122 * 1024 / 2, "{kilobytes} kB");
 }
 
-/// A transformer that raises on one record of five: exit 0, and the record is gone.
+/// A transformer that raises on one of five records: the exit code is 0, and the record is lost.
 ///
-/// A transformer that this crate does not know is a mistake in the recipe, found before anything is read.
+/// An unknown transformer is a mistake in the recipe, reported before anything is read.
 #[test]
 fn an_unknown_transformer_is_an_error() {
     let gms = ScriptedGms::start(|_| Response::ok());

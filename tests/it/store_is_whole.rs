@@ -1,4 +1,4 @@
-//! A server that is killed with SIGKILL leaves a whole database, with everything in it that it has acknowledged.
+//! Does a server that is killed with SIGKILL leave an intact database with everything that it acknowledged?
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -11,16 +11,16 @@ use crate::support::raw_client::try_exchange;
 use crate::support::sandbox::Sandbox;
 use crate::support::wait;
 
-/// How many connections write at a time.
+/// The number of connections that write at the same time.
 const WRITERS: usize = 4;
 
-/// How many tags a batch has, which are written together or not at all.
+/// The number of tags per batch, which are written together or not at all.
 const BATCH: usize = 3;
 
-/// How many batches are acknowledged before the next kill.
+/// The number of batches that are acknowledged between two kills.
 const BATCHES: usize = 20;
 
-/// Kills a server so many times in the middle of writes.
+/// Kills a server `times` times during writes.
 fn kill(times: usize) {
     let sandbox = Sandbox::new();
     sandbox.write("seed.yml", "tokens: [{name: a, actor: datahub, out: token}]\n");
@@ -46,7 +46,7 @@ fn kill(times: usize) {
                 });
             }
             wait::until("acknowledged writes", || acknowledged.lock().unwrap().len() >= wanted);
-            // SIGKILL: the process gets no chance to tidy up.
+            // SIGKILL: the process cannot clean up.
             serving.process.kill().unwrap();
             serving.process.wait().unwrap();
         });
@@ -56,7 +56,7 @@ fn kill(times: usize) {
     }
 }
 
-/// Status of the answer; `None` where the server went away instead.
+/// The status of the response; `None` if the server was killed before it responded.
 fn write(gms: &str, token: &str, batch: usize) -> Option<u16> {
     let proposals: Vec<_> = (0..BATCH)
         .map(|tag| {
@@ -69,14 +69,14 @@ fn write(gms: &str, token: &str, batch: usize) -> Option<u16> {
     let headers = format!("Authorization: Bearer {token}\r\n");
     let body = json!({"proposals": proposals}).to_string();
     let answer = try_exchange(gms, "POST /aspects?action=ingestProposalBatch", &headers, &body).ok()?;
-    // Half an answer acknowledges nothing.
+    // A truncated response acknowledges nothing.
     (answer.body() == "{\"value\":\"success\"}").then(|| answer.status()).or_else(|| {
         assert!(answer.reset || answer.text.is_empty() || answer.status() == 200, "{answer:?}");
         None
     })
 }
 
-/// Looks into the file itself: it is sound, what was acknowledged is there, and no batch is there in part.
+/// Checks the file itself: it is intact, has all acknowledged batches, and has no batch in part.
 fn check(data: &Path, acknowledged: &[usize], batches: usize) {
     let database = rusqlite::Connection::open(data).unwrap();
     let verdict: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
@@ -100,6 +100,6 @@ fn check(data: &Path, acknowledged: &[usize], batches: usize) {
 }
 
 #[test]
-fn twenty_kills_cost_nothing_that_was_acknowledged() {
+fn twenty_kills_lose_nothing_that_was_acknowledged() {
     kill(20);
 }

@@ -1,4 +1,4 @@
-//! Where does my token come from, what if it changes while a run goes on, and what if it is no token?
+//! Where does the token come from, what if it changes during a run, and what if it is malformed?
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -27,7 +27,7 @@ fn unauthorized() -> Response {
     Response::Status(401, json!({"status": 401, "error": "Unauthorized"}).to_string())
 }
 
-/// A GMS that takes this token alone, and remembers the tokens that it saw.
+/// A GMS that accepts only this token, and the tokens that it has seen.
 fn taking(token: &'static str) -> (ScriptedGms, Arc<Mutex<Vec<String>>>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let gms = ScriptedGms::start_for_all({
@@ -44,7 +44,7 @@ fn taking(token: &'static str) -> (ScriptedGms, Arc<Mutex<Vec<String>>>) {
     (gms, seen)
 }
 
-/// Runs a recipe with these keys beside `server`.
+/// Runs a recipe with these keys of the sink beside `server`.
 fn ingest(gms: &ScriptedGms, sandbox: &Sandbox, keys: &str, environment: &[(&str, &str)]) -> Ran {
     sandbox.write("tags.jsonl", &tags(["a", "b"]));
     sandbox.recipe(
@@ -100,7 +100,7 @@ fn a_token_file_may_be_a_pipe() {
 }
 
 #[test]
-fn the_system_client_goes_as_it_is() {
+fn the_system_client_is_sent_unchanged() {
     let (gms, _) = taking("Basic __datahub_system:s3:cr3t");
     let environment =
         [("DATAHUB_SYSTEM_CLIENT_ID", "__datahub_system"), ("DATAHUB_SYSTEM_CLIENT_SECRET", "s3:cr3t")];
@@ -109,7 +109,7 @@ fn the_system_client_goes_as_it_is() {
 }
 
 #[test]
-fn what_is_no_token_is_told_before_anything_is_sent() {
+fn a_malformed_token_is_an_error_before_anything_is_sent() {
     let sandbox = Sandbox::new();
     let file = sandbox.write("token", "${DATAHUB_GMS_TOKEN}");
     let in_file = format!("auth: {{type: pat, config: {{token_file: '{}'}}}}", file.display());
@@ -130,7 +130,7 @@ fn what_is_no_token_is_told_before_anything_is_sent() {
 }
 
 #[test]
-fn a_token_that_is_about_to_expire_is_told_before_it_breaks() {
+fn a_token_that_expires_soon_is_a_warning() {
     let sandbox = Sandbox::new();
     let (gms, _) = taking("none");
     let sink = |token: &str| {
@@ -147,7 +147,7 @@ fn a_token_that_is_about_to_expire_is_told_before_it_breaks() {
 }
 
 #[test]
-fn a_source_of_tokens_that_fails_is_named() {
+fn a_failing_token_provider_is_named() {
     let (gms, seen) = taking("none");
     for (keys, word) in [
         ("auth: {type: pat, config: {token_file: /no/such/token}}", "/no/such/token"),
@@ -163,8 +163,8 @@ fn a_source_of_tokens_that_fails_is_named() {
     assert!(seen.lock().unwrap().is_empty());
 }
 
-/// A GMS that takes only the newest of the tokens `token-1`, `token-2`, …, and puts the next one into `file` whenever
-/// `writes` were taken, up to number `last`.
+/// A GMS that accepts only the newest of the tokens `token-1`, `token-2` and so on, and writes the next one
+/// to `file` after every `writes` accepted writes, up to number `last`.
 fn rotating(file: PathBuf, writes: usize, last: usize) -> ScriptedGms {
     let (taken, current) = (AtomicUsize::new(0), AtomicUsize::new(1));
     ScriptedGms::start_for_all(move |request| {
@@ -175,7 +175,7 @@ fn rotating(file: PathBuf, writes: usize, last: usize) -> ScriptedGms {
             return unauthorized();
         }
         if (taken.fetch_add(1, SeqCst) + 1).is_multiple_of(writes) && current.load(SeqCst) < last {
-            // The new one is there before the old one is refused, as `token rotate` does it.
+            // The new token is in the file before the old one is refused, as with `token rotate`.
             replace(&file, &format!("token-{}", current.load(SeqCst) + 1));
             current.fetch_add(1, SeqCst);
         }
@@ -184,7 +184,7 @@ fn rotating(file: PathBuf, writes: usize, last: usize) -> ScriptedGms {
 }
 
 #[test]
-fn a_token_that_is_replaced_five_times_costs_nothing() {
+fn a_token_that_is_replaced_five_times_loses_nothing() {
     let sandbox = Sandbox::new();
     let file = sandbox.write("token", "token-1");
     let records = 100_000;
@@ -203,7 +203,8 @@ fn a_token_that_is_replaced_five_times_costs_nothing() {
 #[cfg(unix)]
 #[test]
 fn tokens_are_renewed_before_they_expire() {
-    // The server says that its tokens live for a second, and never refuses one: whoever has a new one renewed it in time.
+    // The server says that its tokens live for a second, and never refuses one: so each new token was a
+    // renewal in time.
     let issued = Arc::new(AtomicUsize::new(0));
     let (arrived, arrivals) = mpsc::channel();
     let gms = ScriptedGms::start_for_all({
@@ -257,7 +258,7 @@ fn tokens_are_renewed_before_they_expire() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_token_that_was_good_gets_one_more_try() {
+async fn a_refused_token_that_has_delivered_is_tried_once_more() {
     let writes = AtomicUsize::new(0);
     let gms = ScriptedGms::start(move |_| match writes.fetch_add(1, SeqCst) {
         2 => unauthorized(),
@@ -273,7 +274,7 @@ async fn a_token_that_was_good_gets_one_more_try() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_tokens_that_are_refused_in_a_row_end_the_run() {
+async fn two_refused_tokens_in_a_row_end_the_run() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("token");
     std::fs::write(&file, "token-1").unwrap();
@@ -281,7 +282,7 @@ async fn two_tokens_that_are_refused_in_a_row_end_the_run() {
     let gms = ScriptedGms::start({
         let (file, asked) = (file.clone(), Arc::clone(&asked));
         move |_| {
-            // Whatever is tried, there is always another one, and it is no better.
+            // The provider always has another token, and all of them are refused.
             replace(&file, &format!("token-{}", asked.fetch_add(1, SeqCst) + 2));
             unauthorized()
         }

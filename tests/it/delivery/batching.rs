@@ -1,4 +1,4 @@
-//! How many proposals travel in a request, and when does it leave?
+//! How many proposals are in a request, and when is it sent?
 
 use std::time::Duration;
 
@@ -33,15 +33,15 @@ async fn a_hundred_and_twenty_records_take_at_most_three_requests() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lone_record_does_not_wait_for_company() {
+async fn a_single_proposal_does_not_wait_for_others() {
     let gms = ScriptedGms::start(|_| Response::ok());
     let emitter = emitter(&gms).min_process_interval(Duration::from_secs(3_600)).build().unwrap();
-    // No flush, no close: it leaves by itself.
+    // Without flush or close it is sent after 5 ms.
     assert_eq!(emitter.emit(proposal(1, "status", "x")).await.await, Outcome::Delivered);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_larger_than_every_limit_travels_alone() {
+async fn a_proposal_larger_than_every_limit_is_sent_alone() {
     let gms = ScriptedGms::start(|_| Response::ok());
     let emitter = emitter(&gms).max_batch_bytes(4_000).max_pending_bytes(10_000).build().unwrap();
     let large = "x".repeat(50_000);
@@ -57,7 +57,7 @@ async fn one_larger_than_every_limit_travels_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_413_teaches_a_smaller_limit() {
+async fn a_413_lowers_the_batch_size_limit() {
     const LIMIT: usize = 8_000;
     let gms = ScriptedGms::start(|request: &Request| {
         if request.body.len() > LIMIT { Response::Status(413, String::new()) } else { Response::ok() }

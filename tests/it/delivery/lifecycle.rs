@@ -8,7 +8,7 @@ use crate::support::emitting::{emitter, proposal, retry_at_once};
 use crate::support::scripted_gms::{Response, ScriptedGms};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn flush_waits_for_all_and_close_for_no_longer_than_told() {
+async fn flush_waits_for_all_outcomes_and_close_until_its_deadline() {
     let gms = ScriptedGms::start(|_| Response::ok());
     let emitter = emitter(&gms).build().unwrap();
     for urn in 0..250 {
@@ -17,7 +17,7 @@ async fn flush_waits_for_all_and_close_for_no_longer_than_told() {
     emitter.flush().await;
     assert_eq!(emitter.counts().delivered, 250);
 
-    // A port where nobody listens: the request is tried again until the deadline.
+    // The server is down: the request is retried until the deadline.
     let silent = Emitter::builder("http://127.0.0.1:9").retry(retry_at_once()).build().unwrap();
     let receipt = silent.emit(proposal(1, "status", "x")).await;
     let counts = silent.close(Some(Duration::ZERO)).await;
@@ -28,7 +28,7 @@ async fn flush_waits_for_all_and_close_for_no_longer_than_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn counts_add_up_also_for_what_comes_while_it_closes() {
+async fn counts_add_up_for_proposals_emitted_while_closing() {
     for _ in 0..50 {
         let gms = ScriptedGms::start(|_| Response::ok());
         let emitter =

@@ -1,4 +1,4 @@
-//! Does every proposal reach GMS once, in order, in as few requests as can be?
+//! Does every proposal reach GMS once, in order, in as few requests as possible?
 
 mod batching;
 mod lifecycle;

@@ -1,4 +1,4 @@
-//! What does a 401 or a 403 do to a run?
+//! Does a 401 stop the run, and does a 403 stop it or reject proposals?
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -30,7 +30,7 @@ async fn a_401_stops_everything_at_once_and_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_not_tried_to_the_end_is_undelivered() {
+async fn a_proposal_with_pending_retries_is_undelivered_after_a_refusal() {
     let (refuse, refused) = std::sync::mpsc::channel();
     let refused = Mutex::new(Some(refused));
     let refuse = Mutex::new(refuse);
@@ -101,7 +101,7 @@ async fn a_403_for_some_rejects_those_and_a_403_for_all_stops_the_run() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_403_that_names_one_at_a_time_costs_those() {
+async fn a_403_that_names_one_entity_at_a_time_rejects_only_those() {
     let gms = ScriptedGms::start(|request: &Request| {
         let forbidden =
             |urn: &str| urn.trim_start_matches("urn:li:tag:t").parse().is_ok_and(|n: usize| n < 20);
@@ -122,7 +122,7 @@ async fn a_403_that_names_one_at_a_time_costs_those() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_403_in_the_middle_of_a_run_costs_what_it_names_in_every_mode() {
+async fn a_403_during_a_run_rejects_the_named_entity_in_every_mode() {
     for mode in [SinkMode::Sync, SinkMode::AsyncBatch] {
         let gms = ScriptedGms::start(|request: &Request| {
             let named = request.proposals().into_iter().find(|(urn, _)| urn == "urn:li:tag:t150");

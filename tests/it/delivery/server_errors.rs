@@ -12,7 +12,7 @@ use crate::support::emitting::{emitter, proposal, retry_at_once};
 use crate::support::scripted_gms::{Request, Response, ScriptedGms};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_breaks_in_the_middle_is_no_fault_of_the_records() {
+async fn a_server_that_fails_during_a_run_rejects_nothing() {
     let requests = AtomicU32::new(0);
     let gms = ScriptedGms::start(move |_| {
         if requests.fetch_add(1, SeqCst) < 2 {
@@ -34,7 +34,7 @@ async fn a_server_that_breaks_in_the_middle_is_no_fault_of_the_records() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_outage_with_many_requests_under_way_rejects_nothing() {
+async fn an_outage_with_many_requests_in_flight_rejects_nothing() {
     let requests = AtomicU32::new(0);
     let gms = ScriptedGms::start(move |_| {
         if requests.fetch_add(1, SeqCst) == 3 {
@@ -53,8 +53,8 @@ async fn an_outage_with_many_requests_under_way_rejects_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_record_that_gms_chokes_on_costs_itself_where_it_travels_alone() {
-    // The last one may be at fault as well as the server: nothing comes after it that could tell.
+async fn a_proposal_that_causes_a_500_is_rejected_if_later_ones_succeed() {
+    // For the last proposal the cause is unknown: no later success shows that the server works.
     for (bad, rejected) in [(5, 1), (19, 0)] {
         let gms = ScriptedGms::start(move |request: &Request| {
             if request.proposals().iter().any(|(urn, _)| urn == &format!("urn:li:tag:t{bad}")) {
@@ -80,7 +80,7 @@ async fn a_record_that_gms_chokes_on_costs_itself_where_it_travels_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_record_that_gms_chokes_on_is_rejected_while_others_pass() {
+async fn a_proposal_in_a_batch_that_causes_a_500_is_rejected_alone() {
     let gms = ScriptedGms::start(|request: &Request| {
         if request.proposals().iter().any(|(urn, _)| urn == "urn:li:tag:t163") {
             return Response::Status(500, r#"{"message":"INTERNAL SERVER ERROR","status":500}"#.into());
@@ -97,7 +97,7 @@ async fn a_record_that_gms_chokes_on_is_rejected_while_others_pass() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_taken_without_an_answer_is_no_rejection_when_it_is_found_there() {
+async fn already_exists_after_an_unknown_outcome_is_a_delivery() {
     let create = || {
         Proposal::create(proposal(1, "tagProperties", "x").urn(), "tagProperties", r#"{"name":"x"}"#).unwrap()
     };

@@ -12,7 +12,8 @@ use crate::support::scripted_gms::{Response, ScriptedGms};
 /// Requests per second.
 const RATE: f64 = 50.0;
 
-/// A server with a token bucket, and what it counted after the first two seconds: requests accepted and refused.
+/// A server with a token bucket, and what it counted after the first two seconds: requests accepted and
+/// refused.
 fn rate_limited() -> (ScriptedGms, Arc<Mutex<(u32, u32)>>) {
     let begin = Instant::now();
     let counts = Arc::new(Mutex::new((0, 0)));

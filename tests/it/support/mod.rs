@@ -1,4 +1,4 @@
-//! What the tests share: the binary in a sandbox, servers to run it against, and checks of its report.
+//! Helpers of the tests: the binary in a sandbox, servers to run it against, and checks of its report.
 
 pub(crate) mod emitting;
 pub(crate) mod gms_process;
@@ -10,5 +10,6 @@ pub(crate) mod scripted_gms;
 pub(crate) mod server;
 pub(crate) mod wait;
 
-/// The address of a server that is down: a port that the system gives to no one who asks for a free one.
+/// The address of a server that is down. The system does not assign this port when a program asks for a free
+/// one.
 pub(crate) const CLOSED_PORT_URL: &str = "http://127.0.0.1:9";

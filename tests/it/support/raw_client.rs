@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use serde_json::Value;
 
-/// What a server sent on a connection.
+/// The bytes that a server sent on a connection.
 #[derive(Debug)]
 pub(crate) struct RawResponse {
     /// Everything, from the status line on.

@@ -1,14 +1,15 @@
-//! An HTTP/1.1 server that reads each request whole and sends exactly the response that it is given, broken ones too.
+//! An HTTP/1.1 server that reads each request whole and sends exactly the response that it is given, also
+//! broken ones.
 //!
 //! The benchmarks and `examples/drain.rs` use it as well: it does as little per request as a server can.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// A request as it came.
+/// A request as it was received.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Request {
     /// The request line and the headers.
@@ -16,11 +17,12 @@ pub(crate) struct Request {
     pub(crate) body: Vec<u8>,
 }
 
-/// What the server does after a request.
+/// A response, or another reaction to a request.
 pub(crate) enum Response {
     /// Sends this status and this body, as JSON.
     Status(u16, String),
-    /// Sends this status, this body and these header lines. Without a `Content-Type` among them the body is JSON.
+    /// Sends this status, this body and these header lines. Without a `Content-Type` among them the body is
+    /// JSON.
     WithHeaders(u16, String, &'static str),
     /// Closes the connection without a response.
     Reset,
@@ -123,7 +125,8 @@ impl RawServer {
                 }
                 let (connections, handler) = (Arc::clone(&accepted), Arc::clone(&handler));
                 thread::spawn(move || {
-                    // A client that goes away in the middle of a request ends its connection, and nothing else.
+                    // A client that goes away in the middle of a request ends its connection, and nothing
+                    // else.
                     serve(&stream, &*handler).ok();
                     connections.close(number);
                 });
@@ -137,16 +140,21 @@ impl RawServer {
     }
 
     /// Waits until all requests have arrived that were sent by processes that have ended.
-    pub(crate) fn wait_until_idle(&self) {
-        // Connections are accepted in the order of their arrival: once this one has been, all before it are known.
-        let mut stream = TcpStream::connect(self.address).expect("the server accepts connections");
-        stream.write_all(b"GET /config HTTP/1.1\r\n\r\n").expect("the server reads");
-        stream.read_exact(&mut [0]).expect("the server responds");
+    ///
+    /// # Errors
+    /// If the server does not respond.
+    pub(crate) fn wait_until_idle(&self) -> io::Result<()> {
+        // Connections are accepted in the order of their arrival: once this one has been, all before it are
+        // known.
+        let mut stream = TcpStream::connect(self.address)?;
+        stream.write_all(b"GET /config HTTP/1.1\r\n\r\n")?;
+        stream.read_exact(&mut [0])?;
         drop(stream);
         let mut state = self.connections.lock();
         while !state.open.is_empty() {
-            state = self.connections.changed.wait(state).expect("no thread panics while it holds the lock");
+            state = self.connections.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        Ok(())
     }
 }
 
@@ -164,8 +172,8 @@ impl Drop for RawServer {
 }
 
 impl Connections {
-    fn lock(&self) -> std::sync::MutexGuard<'_, ConnectionState> {
-        self.state.lock().expect("no thread panics while it holds the lock")
+    fn lock(&self) -> MutexGuard<'_, ConnectionState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes a connection; false if the server is closed.

@@ -1,4 +1,5 @@
-//! A stand-in for GMS that responds to each request as a test says: for faults that no real server makes on demand.
+//! A stand-in for GMS that responds to each request as a test says: for faults that no real server makes on
+//! demand.
 
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
@@ -70,8 +71,8 @@ struct Log {
 }
 
 impl ScriptedGms {
-    /// Responds to `GET` as a GMS does to `GET /config`, and to every other request as `script` says. The script may
-    /// block.
+    /// Responds to `GET` as a GMS does to `GET /config`, and to every other request as `script` says. The
+    /// script may block.
     pub(crate) fn start(script: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Self {
         Self::start_for_all(move |request| {
             if request.is_write() { script(request) } else { Response::Status(200, CONFIG.into()) }

@@ -3,7 +3,7 @@
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-/// Longer than anything here takes, also on a machine that does much else: a test that waits so long has failed.
+/// The longest wait for an event: longer than any of them takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Waits until `condition` holds.

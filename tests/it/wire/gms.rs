@@ -1,4 +1,4 @@
-//! Answers as GMS gives them, whatever it is sent.
+//! The responses of GMS.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 use crate::support::scripted_gms::{Request, Response};
 
-/// Answers a request below `base`, the path under which a proxy shows GMS; `config` is what it says of itself.
-pub(super) fn answer(request: &Request, config: &str) -> Response {
+/// The response to a request; `config` is the response to `GET /config`.
+pub(super) fn respond(request: &Request, config: &str) -> Response {
     let (path, query) = request.path().split_once('?').unwrap_or((request.path(), ""));
     let openapi = path.split_once("/openapi/v3/entity/").map(|(_, entity)| entity);
     let asynchronous = query.split('&').any(|parameter| parameter == "async=true");
@@ -26,7 +26,7 @@ pub(super) fn answer(request: &Request, config: &str) -> Response {
     }
 }
 
-/// The trace id of a write whose first URN, in alphabetical order, is `urn`. (A GMS makes one up.)
+/// The trace id of a write whose first URN, in alphabetical order, is `urn`. (A GMS generates one.)
 pub(super) fn trace_id(urn: &str) -> String {
     let hash = |seed: u64| {
         urn.bytes().fold(seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
@@ -49,12 +49,12 @@ fn urns(request: &Request) -> Vec<String> {
 }
 
 fn body(request: &Request) -> Value {
-    // Only names matter here, so it is no matter what became of the numbers.
+    // Only names matter here, so numbers may lose precision.
     let text = String::from_utf8_lossy(&request.body);
     super::exact::exact(&text).unwrap_or_default()
 }
 
-/// One element a URN, the order not kept, and of two items for one aspect the last.
+/// One element per URN, in another order, and with the last of two items for one aspect.
 fn grouped(request: &Request) -> Value {
     let mut entities: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
     for item in body(request).as_array().into_iter().flatten() {
@@ -68,7 +68,7 @@ fn grouped(request: &Request) -> Value {
     entities.into_values().rev().map(Value::Object).collect()
 }
 
-/// The answer to a write to an aspect's own path.
+/// The response to a write to the path of an aspect.
 fn created(request: &Request, path: &str) -> Value {
     let mut parts = path.rsplit('/');
     let aspect = parts.next().map(decoded).unwrap_or_default();
