@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         Outcome::Undelivered(why) => eprintln!("GMS does not have it: {}", why.message),
     }
     // A token that was refused, a server that is gone: the cause, the evidence, and what mends it.
-    if let Some(diagnosis) = emitter.stopped().as_ref().and_then(Error::diagnosis) {
+    if let Some(diagnosis) = emitter.stop_reason().as_ref().and_then(Error::diagnosis) {
         eprintln!("{}: {}", diagnosis.code, diagnosis.fixes.join("; "));
     }
 

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::emitter::RejectionReason;
 use crate::metadata::{Aspect, ChangeType, Origin, Urn};
 
 fn origin() -> Origin {
@@ -29,7 +30,7 @@ fn proposal() -> Proposal {
 }
 
 fn rejection() -> Rejection {
-    Rejection { reason: "gms-rejected", status: Some(422), message: "no \"such\" aspect".into(), attempts: 2 }
+    Rejection::new(RejectionReason::GmsRejected, "no \"such\" aspect").with_response(422, 2)
 }
 
 fn letters(directory: &tempfile::TempDir) -> (PathBuf, DeadLetters) {

@@ -14,10 +14,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::{BoxFuture, Examination, RequestCounts, Sink, SinkContext, SinkSummary, TokenSummary};
 use crate::Error;
 use crate::auth::{Diagnosis, FixedToken, Token, TokenFacts, TokenSource, forecast};
-use crate::emitter::{Delivery, Emitter, SinkMode};
+use crate::emitter::{Delivery, Emitter};
 use crate::gms::{Client, EmitMode, Endpoint, Patience, ServerConfig};
 
-pub use config::{DatahubRestConfig, Overrides, Server};
+pub use config::{DatahubRestConfig, Overrides, Server, SinkMode};
 
 /// What a run says of an old GMS.
 const SINGLE_ONLY: &str =
@@ -84,7 +84,7 @@ impl DatahubRestSink {
                 let embedded = start(data.clone()).await?;
                 let token = Token::new(embedded.token.clone(), TokenSource::Embedded);
                 let tokens = Arc::new(FixedToken::new(token));
-                (config.emitter(&embedded.url, Some(tokens)).direct(), Some(embedded))
+                (config.emitter(&embedded.url, Some(tokens)).no_proxy(), Some(embedded))
             }
         };
         let emitter = builder.build()?;
@@ -114,7 +114,7 @@ impl DatahubRestSink {
     }
 
     fn warnings(&self) -> Vec<String> {
-        let single_only = self.emitter.is_single_only().then(|| SINGLE_ONLY.to_owned());
+        let single_only = self.emitter.lacks_batches().then(|| SINGLE_ONLY.to_owned());
         // A token that was refused has a diagnosis, which says more.
         let token = self.emitter.client().token().filter(|_| self.stopped().is_none());
         let forecast = token.and_then(|token| forecast(&token, Timestamp::now(), self.warn_before_expiry));
@@ -145,7 +145,7 @@ impl Sink for DatahubRestSink {
     }
 
     fn stopped(&self) -> Option<Error> {
-        self.emitter.stopped()
+        self.emitter.stop_reason()
     }
 
     fn close(&self, deadline: Option<Duration>) -> BoxFuture<'_, Result<(), Error>> {
