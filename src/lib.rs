@@ -43,6 +43,7 @@
 //! A program that embeds the emitter turns both off.
 
 pub mod auth;
+pub mod clock;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod emitter;

@@ -44,7 +44,7 @@ impl Pending {
     }
 
     /// A handle for a request body that is encoded while it is sent. It shares the aspect's bytes.
-    pub(super) fn outgoing(&self) -> OutgoingProposalProposal {
+    pub(super) fn outgoing(&self) -> OutgoingProposal {
         OutgoingProposal { proposal: self.delivery.share(), now: self.observed_at, encoded_len: self.encoded_bytes }
     }
 

@@ -2,13 +2,13 @@
 
 use reqwest::Method;
 
-use super::request_body::{List, Outgoing};
+use super::request_body::{List, OutgoingProposal};
 use super::{EmitMode, Endpoint, RequestBody, openapi, restli};
 use crate::metadata::{ChangeType, Name, Proposal, model};
 
 /// How proposals are written to one GMS.
 #[derive(Clone, Debug)]
-pub(crate) struct Wire {
+pub(crate) struct RequestEncoder {
     pub(crate) endpoint: Endpoint,
     pub(crate) emit_mode: EmitMode,
     /// Many proposals a request.
@@ -40,9 +40,9 @@ pub(crate) enum Route {
     Delete,
 }
 
-/// A request that carries proposals, but for its [body](Wire::body).
+/// A request that carries proposals, but for its [body](RequestEncoder::body).
 #[derive(Clone, Debug)]
-pub(crate) struct Write {
+pub(crate) struct WriteRequest {
     pub(crate) method: Method,
     /// With its query, below the server's address.
     pub(crate) path: String,
@@ -68,7 +68,7 @@ impl Route {
     }
 }
 
-impl Wire {
+impl RequestEncoder {
     /// What divides proposals that may share a batch: over OpenAPI the entity type.
     pub(crate) fn lane(&self, proposal: &Proposal) -> Name {
         match self.endpoint {
@@ -124,7 +124,7 @@ impl Wire {
         &self,
         route: Route,
         mut proposals: impl Iterator<Item = &'a Proposal> + Clone,
-    ) -> Option<Write> {
+    ) -> Option<WriteRequest> {
         let marked = self.respect_sync_marker && proposals.clone().any(is_marked_sync);
         let asynchronous = self.emit_mode.is_asynchronous() && !marked && route.may_be_queued();
         let first = proposals.next()?;
@@ -138,14 +138,14 @@ impl Wire {
             Route::CreateEntity => (Method::POST, openapi::create_path(first, asynchronous, true)),
             Route::Delete => (Method::DELETE, openapi::delete_path(first)),
         };
-        Some(Write { method, path, asynchronous, route })
+        Some(WriteRequest { method, path, asynchronous, route })
     }
 
     /// The body of `write` for the proposals that it was made for; `None` where there is none.
     pub(crate) fn body(
         &self,
-        write: &Write,
-        mut proposals: impl Iterator<Item = Outgoing>,
+        write: &WriteRequest,
+        mut proposals: impl Iterator<Item = OutgoingProposal>,
     ) -> Option<RequestBody> {
         let wait = self.waits_for_index();
         Some(match write.route {
