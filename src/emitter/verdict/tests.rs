@@ -237,50 +237,50 @@ fn every_combination_of_facts_keeps_the_invariants() {
 
 fn check(group: &GroupFacts, response: &ResponseFacts, progress: &Progress) {
     let Decision { action, shrink_batches } = decide(group, response, progress);
-    let case = format!("{group:?}\n{response:?}\n{progress:?}\n{action:?}");
+    let case = || format!("{group:?}\n{response:?}\n{progress:?}\n{action:?}");
     let status = response.status.unwrap_or_default();
-    assert!(!shrink_batches || status == 413, "{case}");
+    assert!(!shrink_batches || status == 413, "{}", case());
     match action {
-        Action::Accept => assert!(response.verdict == Verdict::Delivered, "{case}"),
+        Action::Accept => assert!(response.verdict == Verdict::Delivered, "{}", case()),
         Action::AcceptEarlierAttempt => {
-            assert!(group.creates && group.outcome_unknown && response.says_exists, "{case}");
+            assert!(group.creates && group.outcome_unknown && response.says_exists, "{}", case());
         }
-        Action::SendSingly => assert!(group.route == Route::Batch && status == 400, "{case}"),
+        Action::SendSingly => assert!(group.route == Route::Batch && status == 400, "{}", case()),
         // Both parts of a split are smaller than the whole.
         Action::Split(Split::ByNamedUrns) => {
-            assert!(0 < response.named && response.named < group.proposals, "{case}");
+            assert!(0 < response.named && response.named < group.proposals, "{}", case());
         }
-        Action::Split(Split::InHalves) => assert!(group.proposals > 1, "{case}"),
+        Action::Split(Split::InHalves) => assert!(group.proposals > 1, "{}", case()),
         Action::Split(Split::InHalvesAfterServerError) => {
-            assert!(group.proposals > 1 && status == 500 && !progress.is_stopped, "{case}");
+            assert!(group.proposals > 1 && status == 500 && !progress.is_stopped, "{}", case());
         }
         Action::RejectNamed => {
-            assert!(status == 403 && response.named > 0, "{case}");
-            assert!(progress.has_accepted || response.named < group.proposals, "{case}");
+            assert!(status == 403 && response.named > 0, "{}", case());
+            assert!(progress.has_accepted || response.named < group.proposals, "{}", case());
         }
         // Before anything was accepted, only a size is a record's own fault.
         Action::Reject => {
-            assert!(group.proposals == 1 && (progress.has_accepted || status == 413), "{case}");
-            assert!((400..500).contains(&status), "{case}");
+            assert!(group.proposals == 1 && (progress.has_accepted || status == 413), "{}", case());
+            assert!((400..500).contains(&status), "{}", case());
         }
         Action::Hold(stop_at) => {
-            assert!(group.proposals == 1 && !progress.has_accepted, "{case}");
-            assert!(stop_at != StopAt::Never || group.is_part, "{case}");
+            assert!(group.proposals == 1 && !progress.has_accepted, "{}", case());
+            assert!(stop_at != StopAt::Never || group.is_part, "{}", case());
         }
-        Action::Postpone => assert!(group.proposals == 1 && group.batch_size > 1 || progress.has_accepted, "{case}"),
-        Action::LeaveUndelivered => assert!(progress.is_stopped && status == 500, "{case}"),
+        Action::Postpone => assert!(group.proposals == 1 && group.batch_size > 1 || progress.has_accepted, "{}", case()),
+        Action::LeaveUndelivered => assert!(progress.is_stopped && status == 500, "{}", case()),
         Action::Stop(StopBecause::NoOpenapi) => {
-            assert!(status == 404 && !progress.has_accepted, "{case}");
+            assert!(status == 404 && !progress.has_accepted, "{}", case());
         }
         // What GMS says about some records is no reason to stop a run in which it accepts others.
         Action::Stop(StopBecause::Response) => {
             let blames_records = response.verdict == Verdict::Rejected
                 || (response.verdict == Verdict::Forbidden && response.named == 1 && group.proposals > 1);
-            assert!(!blames_records, "{case}");
+            assert!(!blames_records, "{}", case());
         }
     }
     // Whatever is in flight together fails together: that alone never stops the run.
     if let Action::Hold(StopAt::Suspects(suspects)) = action {
-        assert!(suspects >= progress.max_in_flight_requests, "{case}");
+        assert!(suspects >= progress.max_in_flight_requests, "{}", case());
     }
 }
