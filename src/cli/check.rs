@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use clap::Args;
 use datahub_emitter::Error;
-use datahub_emitter::auth::Diagnosis;
+use datahub_emitter::diagnosis::Diagnosis;
 use datahub_emitter::pipeline::{Pipeline, explain, explain_note};
-use datahub_emitter::recipe::{Environment, Recipe, parse_duration};
+use datahub_emitter::recipe::Recipe;
 use datahub_emitter::sink::SinkSummary;
+use datahub_emitter::{Environment, parse_duration};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 

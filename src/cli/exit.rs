@@ -80,3 +80,26 @@ impl From<Exit> for ExitCode {
         Self::from(exit.code())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_error_has_the_exit_code_of_the_contract() {
+        for (kind, code) in [
+            (ErrorKind::Limit, 1),
+            (ErrorKind::NotFound, 1),
+            (ErrorKind::Rejected, 1),
+            (ErrorKind::Internal, 1),
+            (ErrorKind::Input, 2),
+            (ErrorKind::Refused, 3),
+            (ErrorKind::Unreachable, 4),
+            (ErrorKind::Locked, 5),
+            (ErrorKind::Disk, 6),
+            (ErrorKind::OutputClosed, 141),
+        ] {
+            assert_eq!(Exit::of(&Error::new(kind, "x")).code(), code, "{kind:?}");
+        }
+    }
+}

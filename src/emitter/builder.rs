@@ -13,7 +13,7 @@ use crate::gms::{
     AddressError, Client, ClientMode, ClientSettings, EmitMode, Endpoint, GmsEnvironment, RequestEncoder,
     RetryPolicy, ServerAddress, TlsSettings,
 };
-use crate::recipe::Environment;
+use crate::environment::Environment;
 use crate::{Error, ErrorKind};
 
 /// Configures an [`Emitter`]. The defaults are those of DataHub's REST sink.

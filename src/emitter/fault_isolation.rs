@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use super::outcome::Rejection;
 use super::pending::Pending;
-use crate::auth::Diagnosis;
+use crate::diagnosis::Diagnosis;
 
 /// How many requests with a part of a batch are sent before anything was accepted.
 const MAX_PARTS: u32 = 16;

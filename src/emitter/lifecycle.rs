@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use tokio::sync::watch;
 
 use super::outcome::{Undelivered, UndeliveredReason};
-use crate::auth::Diagnosis;
+use crate::diagnosis::Diagnosis;
 use crate::{Error, ErrorKind};
 
 /// The phase of an emitter. It only ever advances.

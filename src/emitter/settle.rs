@@ -19,7 +19,7 @@ use super::verdict::{
     Action, Decision, GroupFacts, Progress, ResponseFacts, Split, StopAt, StopBecause, decide, decide_postponed,
 };
 use crate::ErrorKind;
-use crate::auth::Diagnosis;
+use crate::diagnosis::Diagnosis;
 use crate::gms::{AcceptedAspects, GmsResponse, RejectedRequest, Route, Verdict, rejection_hint, trace};
 use crate::metadata::ChangeType;
 
@@ -346,7 +346,7 @@ impl<'a> BatchSettlement<'a> {
         let Shared { client, settings, .. } = self.shared;
         let proposal = pending.delivery.proposal();
         let status = response.status.as_u16();
-        let mut message = client.scrub(&response.message());
+        let mut message = client.redact(&response.message());
         let hint = rejection_hint(&RejectedRequest {
             status,
             message: &message,
@@ -364,7 +364,7 @@ impl<'a> BatchSettlement<'a> {
     }
 
     fn nothing_is_accepted(&self, exchange: &Exchange, response: &GmsResponse) -> StopCause {
-        let message = self.shared.client.scrub(&response.message());
+        let message = self.shared.client.redact(&response.message());
         StopCause::Message(
             ErrorKind::Rejected,
             format!(

@@ -100,7 +100,7 @@ fn settle(shared: &Shared, proposals: Vec<Pending>, trace: &Trace) -> Vec<Pendin
             TraceStatus::Pending => still_pending.push(pending),
             TraceStatus::Settled => shared.settle(pending.delivery, Outcome::Delivered),
             TraceStatus::Failed(message) => {
-                let message = shared.client.scrub(&message);
+                let message = shared.client.redact(&message);
                 let mut rejection = Rejection::new(RejectionReason::RejectedAfterQueueing, message);
                 rejection.attempts = 1;
                 shared.settle(pending.delivery, Outcome::Rejected(rejection));

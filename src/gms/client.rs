@@ -16,9 +16,11 @@ use super::{
     Attempts, EmitMode, Endpoint, Feature, GmsResponse, Next, RequestBody, RequestLine, RetryPolicy,
     RetryState, SendError, ServerAddress, ServerConfig, TlsSettings, WriteRequest, trace,
 };
-use crate::auth::{Credentials, Scrubber, TokenFacts, TokenProvider};
+use crate::auth::{Credentials, TokenFacts, TokenProvider};
 use crate::clock::{Clock, SystemClock};
 use crate::metadata::Urn;
+use crate::redact::Redactor;
+
 use crate::{Error, ErrorKind};
 
 pub use preflight::{TokenStatus, WaitForServer};
@@ -124,9 +126,9 @@ impl Client {
             headers.insert(name, value);
         }
         let headers_of = settings.extra_headers.iter().filter(|(name, value)| may_be_secret(name, value));
-        let scrubber = Scrubber::new(headers_of.map(|(_, value)| value.as_str()));
+        let redactor = Redactor::new(headers_of.map(|(_, value)| value.as_str()));
         let provider = settings.tokens.clone().filter(|_| extra_token.is_none());
-        let credentials = Credentials::new(provider, scrubber);
+        let credentials = Credentials::new(provider, redactor);
         let (server, config) = (settings.server.clone(), Arc::default());
         let clock = Arc::clone(&settings.clock);
         Ok(Self { transport, server, headers, credentials, extra_token, config, clock })
@@ -162,8 +164,8 @@ impl Client {
     }
 
     /// `text` without any token that was used and the values of extra headers.
-    pub fn scrub(&self, text: &str) -> String {
-        self.credentials.scrub(text)
+    pub fn redact(&self, text: &str) -> String {
+        self.credentials.redact(text)
     }
 
     /// What the server said of itself, if it was asked.
@@ -327,7 +329,7 @@ impl Client {
 
     /// An answer that says no to what was asked, and not to who asked.
     fn rejected(&self, line: &RequestLine, reply: &GmsResponse) -> Error {
-        let message = self.scrub(&reply.message());
+        let message = self.redact(&reply.message());
         Error::new(ErrorKind::Rejected, format!("{} from {line}: {message}", reply.status.as_u16()))
     }
 
@@ -343,10 +345,10 @@ impl Client {
                 format!("{} from {line}, with half an answer", reply.status)
             }
             Ok(reply) => {
-                let message: String = self.scrub(&reply.message()).chars().take(200).collect();
+                let message: String = self.redact(&reply.message()).chars().take(200).collect();
                 format!("{} from {line}: {message}", reply.status)
             }
-            Err(error) => format!("{line}: {}", self.scrub(&error.to_string())),
+            Err(error) => format!("{line}: {}", self.redact(&error.to_string())),
         }
     }
 }

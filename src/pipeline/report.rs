@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::whole_file;
-use crate::auth::Diagnosis;
+use crate::diagnosis::Diagnosis;
 use crate::sink::{RequestCounts, SinkSummary, TokenSummary};
 use crate::{Error, ErrorKind};
 

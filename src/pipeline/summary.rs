@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use self::words::{bytes, delivery_words, grouped, proposals, records, seconds};
 use super::report::{Failure, FailureKind, Report, RunOutcome};
 use crate::Error;
-use crate::auth::Diagnosis;
+use crate::diagnosis::Diagnosis;
 use crate::metadata::Urn;
 use crate::shell;
 

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
-use super::mask::show_word;
 use super::render;
 use super::source::Source;
 use super::tree::{Node, Span};
+use crate::redact::show_word;
 use crate::{Error, ErrorKind};
 
 /// As many mistakes are shown. The rest is counted: nobody mends a thousand before the next run.
@@ -71,7 +71,7 @@ impl Mistakes {
             && text.len() > 1
             && !self.source.may_show(node)
         {
-            message = message.replace(text, super::mask::MASK);
+            message = message.replace(text, crate::redact::MASK);
         }
         self.report(Problem::new(node.span, message));
     }

@@ -1,7 +1,7 @@
 //! What a look at a sink before a run finds.
 
 use crate::Error;
-use crate::auth::Diagnosis;
+use crate::diagnosis::Diagnosis;
 
 /// What was looked at, in order, and what ended it if that was not the last step.
 #[derive(Debug, Default)]

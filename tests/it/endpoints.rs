@@ -191,7 +191,7 @@ async fn what_gms_queued_is_followed_until_it_is_written_or_not() {
                 assert_eq!((number, rejection.reason.as_str()), (3, "rejected-after-queueing"));
                 assert!(rejection.message.contains("Invalid format"), "{}", rejection.message);
             }
-            other @ Outcome::Undelivered(_) => panic!("{other:?}"),
+            other => panic!("{other:?}"),
         }
     }
 }
@@ -370,7 +370,7 @@ async fn behind_the_frontend_patches_go_another_way() {
     })
     .await;
     let emitter = Emitter::builder(gms.url() + "/api/gms/").endpoint(Endpoint::Openapi).no_proxy();
-    let emitter = emitter.mode(Batching::Sequential).build().unwrap();
+    let emitter = emitter.batching(Batching::Sequential).build().unwrap();
     drop(emitter.emit(status(1)).await);
     drop(emitter.emit(proposal("urn:li:tag:t1", ChangeType::Patch, "tagProperties", "[]")).await);
     assert_eq!(emitter.close(None).await.delivered, 2);

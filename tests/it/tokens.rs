@@ -290,8 +290,8 @@ async fn two_tokens_that_are_refused_in_a_row_end_the_run() {
         }
     })
     .await;
-    let emitter = Emitter::builder(gms.url()).no_proxy().token_provider(Arc::new(FileProvider::new(&file)));
-    let emitter = emitter.mode(Batching::Sequential).build().unwrap();
+    let emitter = Emitter::builder(gms.url()).no_proxy().token_provider(FileProvider::new(&file));
+    let emitter = emitter.batching(Batching::Sequential).build().unwrap();
     for number in 0..50 {
         drop(emitter.emit(status(number)).await);
     }

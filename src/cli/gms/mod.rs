@@ -52,9 +52,9 @@ impl Gms {
 mod file {
     use std::path::{Path, PathBuf};
 
+    use datahub_emitter::Environment;
     use datahub_emitter::embedded::Gms;
     use datahub_emitter::pipeline::embedded_data_path;
-    use datahub_emitter::recipe::Environment;
     use datahub_emitter::{Error, ErrorKind};
 
     use super::Data;
@@ -72,7 +72,7 @@ mod file {
                     "a GMS in memory ends with its process, and all that it knows with it: give a file",
                 ));
             }
-            Gms::builder().data(path).start().await
+            Ok(Gms::builder().data(path).start().await?)
         }
     }
 

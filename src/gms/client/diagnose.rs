@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use reqwest::header::{COOKIE, LOCATION, SERVER, WWW_AUTHENTICATE};
 
 use super::Client;
-use crate::auth::{Address, Answer, Diagnosis, Fault, Observation, Observed, Redirect, Silence, diagnose};
+use crate::auth::{Address, Answer, Fault, Observation, Observed, Redirect, Silence, diagnose};
+use crate::diagnosis::Diagnosis;
 use crate::gms::{
     Attempts, GmsResponse, RequestLine, SendError, TransportError, TransportErrorKind, Verdict,
 };
@@ -38,13 +39,13 @@ impl Client {
         attempts: u32,
         found_at: Option<&str>,
     ) -> Diagnosis {
-        let (message, body) = (self.scrub(&reply.message()), self.scrub(&beginning(reply)));
-        let content_type = self.scrub(reply.content_type());
-        let location = reply.location().map(|location| self.scrub(location));
+        let (message, body) = (self.redact(&reply.message()), self.redact(&beginning(reply)));
+        let content_type = self.redact(reply.content_type());
+        let location = reply.location().map(|location| self.redact(location));
         let query =
             header(reply, &LOCATION).and_then(|location| location.split_once('?')).map(|(_, query)| query);
         let names = query.into_iter().flat_map(|query| query.split('&'));
-        let server = header(reply, &SERVER).map(|server| self.scrub(&visible(server, 80)));
+        let server = header(reply, &SERVER).map(|server| self.redact(&visible(server, 80)));
         let answer = Answer {
             status: reply.status.as_u16(),
             content_type: &content_type,
@@ -80,7 +81,7 @@ impl Client {
             SendError::NoToken(no_token) => return no_token.diagnosis.clone(),
             SendError::Transport(error) => error,
         };
-        let problem = self.scrub(&error.message);
+        let problem = self.redact(&error.message);
         let silence = Silence { fault: kind(error), problem: &problem };
         self.diagnosis(line, Observed::Silence(silence), attempts, None)
     }

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{Client, MAX_RESPONSE_BYTES};
 use crate::Error;
-use crate::auth::{Code, Diagnosis};
+use crate::diagnosis::{Code, Diagnosis};
 use crate::gms::server_config::{UserType, user_type};
 use crate::gms::{
     Attempts, GmsResponse, Next, RequestLine, RetryPolicy, RetryState, SendError, ServerConfig,
@@ -126,8 +126,8 @@ impl Client {
     async fn read_config(&self, line: &RequestLine, attempts: &Attempts) -> Result<ServerConfig, Error> {
         if let Some(read) = attempts.last.as_ref().ok().and_then(ServerConfig::read) {
             let config = ServerConfig {
-                version: read.version.map(|version| self.scrub(&version)),
-                environment: read.environment.map(|environment| self.scrub(&environment)),
+                version: read.version.map(|version| self.redact(&version)),
+                environment: read.environment.map(|environment| self.redact(&environment)),
                 ..read
             };
             return Ok(self.config.get_or_init(|| config).clone());

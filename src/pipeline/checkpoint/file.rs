@@ -12,7 +12,6 @@
 //!
 //! It is written under another name and renamed, so that there is always a whole one.
 
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -22,6 +21,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::ranges::Ranges;
 use super::tracker::Standing;
+use crate::hex::hex;
 use crate::pipeline::state::sync_directory;
 use crate::source::{Input, Position};
 use crate::{Error, ErrorKind};
@@ -124,11 +124,7 @@ impl Checkpoint {
 }
 
 fn checksum(text: &[u8]) -> String {
-    let mut sum = String::with_capacity(SUM_DIGITS);
-    for byte in Sha256::digest(text) {
-        write!(sum, "{byte:02x}").unwrap_or_default();
-    }
-    sum
+    hex(&Sha256::digest(text))
 }
 
 impl CheckpointFile {

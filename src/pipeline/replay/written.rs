@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use super::super::RunControl;
-use crate::auth::Code;
+use crate::diagnosis::Code;
 use crate::gms::{Client, WriteTime, WriteTimes};
 use crate::metadata::{ChangeType, Proposal, Urn, model};
 use crate::{Error, ErrorKind};

@@ -1,6 +1,6 @@
 use super::*;
 use crate::ErrorKind;
-use crate::auth::{Code, Diagnosis};
+use crate::diagnosis::{Code, Diagnosis};
 use crate::pipeline::report::{DeadLetterReport, ProposalCounts, SinkReport, SourceReport};
 
 fn report() -> Report {

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use crate::auth::TokenProvider;
 use crate::emitter::{Emitter, EmitterBuilder, MAX_PER_BATCH, defaults};
+use crate::environment::Environment;
 use crate::gms::{ClientMode, EmitMode, Endpoint, RetryPolicy, TlsSettings, WaitForServer};
-use crate::recipe::{Environment, Fields};
+use crate::recipe::Fields;
 
 use delivery::Delivery;
 pub use delivery::SinkMode;

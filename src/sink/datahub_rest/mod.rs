@@ -13,7 +13,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{BoxFuture, Examination, RequestCounts, Sink, SinkContext, SinkSummary, TokenSummary};
 use crate::Error;
-use crate::auth::{Diagnosis, FixedToken, Token, TokenFacts, TokenSource, forecast};
+use crate::auth::{FixedToken, Token, TokenFacts, TokenSource, forecast};
+use crate::diagnosis::Diagnosis;
 use crate::emitter::{Delivery, Emitter};
 use crate::gms::{Client, EmitMode, Endpoint, ServerConfig, WaitForServer};
 

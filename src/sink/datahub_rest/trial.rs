@@ -118,7 +118,7 @@ impl Trial<'_> {
             (Verdict::Forbidden, _) => Ok(Came::Forbidden(diagnosis())),
             (Verdict::Rejected, Ok(reply)) => Err(Error::new(
                 ErrorKind::Rejected,
-                format!("{} from {target}: {}", reply.status.as_u16(), self.client.scrub(&reply.message())),
+                format!("{} from {target}: {}", reply.status.as_u16(), self.client.redact(&reply.message())),
             )),
             _ => Err(diagnosis()),
         }

@@ -37,7 +37,7 @@ async fn one_bad_record_costs_one_record() {
                 assert_eq!((urn, rejection.status), (63, Some(422)));
                 assert_eq!(rejection.message, "Unknown aspect x for entity tag");
             }
-            other @ Outcome::Undelivered(_) => panic!("{other:?}"),
+            other => panic!("{other:?}"),
         }
     }
     let mut in_order: Vec<String> = Vec::new();

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::auth::{
     CommandProvider, FileProvider, FixedToken, OidcClientCredentials, Token, TokenProvider, TokenSource,
 };
-use crate::recipe::{Environment, Fields};
+use crate::environment::Environment;
+use crate::recipe::Fields;
 
 /// Where EKS projects a service account's token (`k8s_projected.py`).
 const K8S_TOKEN_FILE: &str = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token";

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::{from_variable, named};
 use crate::emitter::Batching;
+use crate::environment::Environment;
 use crate::gms::{EmitMode, Endpoint};
-use crate::recipe::{Environment, Fields};
+use crate::recipe::Fields;
 
 const ENDPOINTS: [(&str, Endpoint); 2] = [("RESTLI", Endpoint::Restli), ("OPENAPI", Endpoint::Openapi)];
 

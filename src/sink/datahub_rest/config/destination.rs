@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::auth;
-use crate::auth::{Diagnosis, FixedToken, TokenProvider, TokenSource};
+use crate::auth::{FixedToken, TokenProvider, TokenSource};
+use crate::diagnosis::Diagnosis;
+use crate::environment::Environment;
 use crate::gms::{GmsEnvironment, ServerAddress};
-use crate::recipe::{Environment, Fields};
+use crate::recipe::Fields;
 
 /// What a recipe calls the GMS in the box.
 const EMBEDDED: &str = "embedded";

@@ -1,0 +1,190 @@
+//! The codes of the known causes, and the kind of failure that each is.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::error::ErrorKind;
+
+/// The causes that are told apart. The list is closed: it grows only with a test and a row in
+/// docs/reference/diagnostics.md.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Code {
+    /// No token was sent, and GMS wants one.
+    TokenMissing,
+    /// The token is the empty text.
+    TokenEmpty,
+    /// The token is a reference to a variable that nobody has expanded.
+    TokenUnexpanded,
+    /// The token begins with `Bearer`, which is put before it anyway.
+    TokenDoubledBearer,
+    /// The token, or the header that carries it, has a form that GMS does not read: a newline, quotes, a control
+    /// character, no `Bearer` before it.
+    TokenNotAHeader,
+    /// The token's `exp` claim has passed.
+    TokenExpired,
+    /// The token's `nbf` claim has not come.
+    TokenNotYetValid,
+    /// A token in good form that GMS does not take: revoked, issued elsewhere, or GMS's token store is away.
+    TokenUnknown,
+    /// A token that is no JWT, so nothing more can be said.
+    TokenOpaqueRefused,
+    /// By the server's clock the token is not good, and by the clock here it is.
+    ClockSkew,
+    /// 403: who may not do what.
+    Forbidden,
+    /// 403: the caller's user is gone or suspended.
+    ActorInactive,
+    /// DataHub's frontend refused: with its own switch off it lets only browser sessions through.
+    ProxySession,
+    /// A note: authentication is off, so the server looks at no token.
+    Disabled,
+    /// A redirect to another scheme or host, which would drop the token or give it away.
+    Redirected,
+    /// Whoever gives tokens gave none.
+    ProviderFailed,
+    /// The token would travel unencrypted, and `require_https` forbids that.
+    InsecureTransport,
+    /// A page to log in at, of something that stands in front of GMS.
+    LoginPage,
+    /// DataHub's frontend, and not GMS.
+    Frontend,
+    /// Something answers, but it is no GMS.
+    NotGms,
+    /// GMS is starting, or going down.
+    NotReady,
+    /// GMS, or what stands in front of it, kept failing.
+    ServerError,
+    /// 407: a proxy on the way wants credentials.
+    ProxyAuthentication,
+    /// No connection to the server.
+    Unreachable,
+    /// The name of the server's host is unknown.
+    NameUnknown,
+    /// The TLS handshake failed, or one side speaks TLS and the other does not.
+    Tls,
+    /// No connection, or no answer, within the time limit.
+    Timeout,
+    /// GMS kept asking to wait.
+    Throttled,
+}
+
+impl Code {
+    /// All codes, in the order of docs/reference/diagnostics.md.
+    pub const ALL: [Self; 28] = [
+        Self::TokenMissing,
+        Self::TokenEmpty,
+        Self::TokenUnexpanded,
+        Self::TokenDoubledBearer,
+        Self::TokenNotAHeader,
+        Self::TokenExpired,
+        Self::TokenNotYetValid,
+        Self::TokenUnknown,
+        Self::TokenOpaqueRefused,
+        Self::ClockSkew,
+        Self::Forbidden,
+        Self::ActorInactive,
+        Self::ProxySession,
+        Self::Disabled,
+        Self::Redirected,
+        Self::ProviderFailed,
+        Self::InsecureTransport,
+        Self::LoginPage,
+        Self::Frontend,
+        Self::NotGms,
+        Self::NotReady,
+        Self::ServerError,
+        Self::ProxyAuthentication,
+        Self::Unreachable,
+        Self::NameUnknown,
+        Self::Tls,
+        Self::Timeout,
+        Self::Throttled,
+    ];
+
+    /// The table: the code's name, and the kind of failure it is.
+    fn row(self) -> (&'static str, Option<ErrorKind>) {
+        use ErrorKind::{Input, Refused, Unreachable};
+        match self {
+            Self::TokenMissing => ("auth.token-missing", Some(Refused)),
+            Self::TokenEmpty => ("auth.token-empty", Some(Refused)),
+            Self::TokenUnexpanded => ("auth.token-unexpanded", Some(Refused)),
+            Self::TokenDoubledBearer => ("auth.token-doubled-bearer", Some(Refused)),
+            Self::TokenNotAHeader => ("auth.token-not-a-header", Some(Refused)),
+            Self::TokenExpired => ("auth.token-expired", Some(Refused)),
+            Self::TokenNotYetValid => ("auth.token-not-yet-valid", Some(Refused)),
+            Self::TokenUnknown => ("auth.token-unknown", Some(Refused)),
+            Self::TokenOpaqueRefused => ("auth.token-opaque-refused", Some(Refused)),
+            Self::ClockSkew => ("auth.clock-skew", Some(Refused)),
+            Self::Forbidden => ("auth.forbidden", Some(Refused)),
+            Self::ActorInactive => ("auth.actor-inactive", Some(Refused)),
+            Self::ProxySession => ("auth.proxy-session", Some(Refused)),
+            Self::Disabled => ("auth.disabled", None),
+            Self::Redirected => ("auth.redirected", Some(Refused)),
+            Self::ProviderFailed => ("auth.provider-failed", Some(Refused)),
+            Self::InsecureTransport => ("auth.insecure-transport", Some(Input)),
+            Self::LoginPage => ("endpoint.login-page", Some(Unreachable)),
+            Self::Frontend => ("endpoint.frontend", Some(Unreachable)),
+            Self::NotGms => ("endpoint.not-gms", Some(Unreachable)),
+            Self::NotReady => ("endpoint.not-ready", Some(Unreachable)),
+            Self::ServerError => ("endpoint.server-error", Some(Unreachable)),
+            Self::ProxyAuthentication => ("endpoint.proxy-authentication", Some(Unreachable)),
+            Self::Unreachable => ("endpoint.unreachable", Some(Unreachable)),
+            Self::NameUnknown => ("endpoint.name-unknown", Some(Unreachable)),
+            Self::Tls => ("endpoint.tls", Some(Unreachable)),
+            Self::Timeout => ("endpoint.timeout", Some(Unreachable)),
+            Self::Throttled => ("endpoint.throttled", Some(Unreachable)),
+        }
+    }
+
+    /// The code's name in reports and on the terminal.
+    pub fn as_str(self) -> &'static str {
+        self.row().0
+    }
+
+    /// The kind of failure; `None` for a note, which is not a failure.
+    pub fn kind(self) -> Option<ErrorKind> {
+        self.row().1
+    }
+
+    /// Whether it is a server that may yet come, so that trying on has a point: it is away, starting, or in trouble.
+    pub(crate) fn may_pass(self) -> bool {
+        matches!(
+            self,
+            Self::NotReady | Self::ServerError | Self::Unreachable | Self::Timeout | Self::Throttled
+        )
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_code_is_listed_once_with_the_kind_of_its_family() {
+        let names: std::collections::HashSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+        for code in Code::ALL {
+            let expected = match code {
+                Code::Disabled => None,
+                Code::InsecureTransport => Some(ErrorKind::Input),
+                _ if code.as_str().starts_with("auth.") => Some(ErrorKind::Refused),
+                _ => Some(ErrorKind::Unreachable),
+            };
+            assert_eq!(code.kind(), expected, "{code}");
+        }
+    }
+}
