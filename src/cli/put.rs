@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use datahub_emitter::emitter::{Emitter, Outcome, Batching};
+use datahub_emitter::emitter::{Batching, Emitter, Outcome};
 use datahub_emitter::gms::ClientMode;
 use datahub_emitter::metadata::{Proposal, Urn};
 use datahub_emitter::{Error, ErrorKind};
@@ -39,12 +39,13 @@ impl Put {
             Error::new(ErrorKind::Input, "the first argument is no URN").with_source(error)
         })?;
         let text = read(&self.data)?;
-        let proposal = Proposal::upsert(urn, self.aspect.clone(), &text).map_err(|error| {
+        let proposal = Proposal::upsert(urn, self.aspect.clone(), text).map_err(|error| {
             Error::new(ErrorKind::Input, format!("{} is no aspect", self.data.display())).with_source(error)
         })?;
         let server = Server::find(global).await?;
-        let mut builder =
-            Emitter::builder(server.address.to_string()).client_mode(ClientMode::Cli).batching(Batching::Sequential);
+        let mut builder = Emitter::builder(server.address.to_string())
+            .client_mode(ClientMode::Cli)
+            .batching(Batching::Sequential);
         if let Some(token) = &server.token {
             builder = builder.token_with_source(token.clone());
         }

@@ -139,7 +139,8 @@ impl RefusalReview<'_> {
             if credentials.generation() > retried {
                 return TokenDecision::Retry;
             }
-        } else if credentials.generation() > generation || refusals.cleared_at.is_some_and(|at| sent_at < at) {
+        } else if credentials.generation() > generation || refusals.cleared_at.is_some_and(|at| sent_at < at)
+        {
             return TokenDecision::Retry;
         }
         let was_accepted = generation > 0 && gate.accepted_generation.load(Relaxed) == generation;

@@ -57,7 +57,11 @@ impl Capacity {
     /// Capacity for `count` proposals, from 1 to [`MAX_COUNT`], with together `bytes`, at least 1.
     pub(super) fn new(count: usize, bytes: u32) -> Self {
         let permits = usize::try_from(bytes).unwrap_or(MAX_COUNT);
-        Self { count: Arc::new(Semaphore::new(count)), bytes: Arc::new(Semaphore::new(permits)), max_bytes: bytes }
+        Self {
+            count: Arc::new(Semaphore::new(count)),
+            bytes: Arc::new(Semaphore::new(permits)),
+            max_bytes: bytes,
+        }
     }
 
     /// Waits for capacity for a proposal of `bytes`. A proposal larger than the whole capacity waits until it can have

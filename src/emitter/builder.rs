@@ -9,11 +9,11 @@ use super::queue::BatchLimits;
 use super::settings::{Batching, MAX_PER_BATCH, Settings, defaults};
 use super::shared::Shared;
 use crate::auth::{FixedToken, Token, TokenProvider, TokenSource};
+use crate::environment::Environment;
 use crate::gms::{
     AddressError, Client, ClientMode, ClientSettings, EmitMode, Endpoint, GmsEnvironment, RequestEncoder,
     RetryPolicy, ServerAddress, TlsSettings,
 };
-use crate::environment::Environment;
 use crate::{Error, ErrorKind};
 
 /// Configures an [`Emitter`]. The defaults are those of DataHub's REST sink.
@@ -300,7 +300,9 @@ impl EmitterBuilder {
             Connection::InvalidServer(error) => return Err(invalid(format!("server: {error}"))),
             Connection::Client(client) => *client,
             Connection::ClientWithSetting(name) => {
-                return Err(invalid(format!("{name} has no effect on a client that exists already: set it there")));
+                return Err(invalid(format!(
+                    "{name} has no effect on a client that exists already: set it there"
+                )));
             }
         };
         let max_batch_bytes = match self.max_batch_bytes {
@@ -360,8 +362,7 @@ fn in_range(name: &str, value: usize, max: usize) -> Result<usize, Error> {
     if (1..=max).contains(&value) {
         return Ok(value);
     }
-    let range =
-        if max == usize::MAX { "at least 1".to_owned() } else { format!("between 1 and {max}") };
+    let range = if max == usize::MAX { "at least 1".to_owned() } else { format!("between 1 and {max}") };
     Err(invalid(format!("{name} must be {range}, not {value}")))
 }
 

@@ -52,7 +52,8 @@ pub(super) async fn drive(shared: Arc<Shared>, mut opened: UnboundedReceiver<Ope
             continue;
         }
         let mut look_again_at = None;
-        while deliveries.running.len() < shared.settings.max_unsettled_batches && shared.limit.is_available() {
+        while deliveries.running.len() < shared.settings.max_unsettled_batches && shared.limit.is_available()
+        {
             match next_batch(&shared, !deliveries.running.is_empty(), has_returned) {
                 NextBatch::Leaves(batch) => {
                     has_returned = false;

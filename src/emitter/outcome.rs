@@ -103,8 +103,6 @@ pub enum RejectionReason {
     AspectDroppedByGms,
     /// The aspect's or the entity type's name is not a name.
     NotAName,
-    /// The aspect's text is not UTF-8.
-    NotUtf8,
     /// The aspect does not support the change type.
     ChangeTypeNotSupported,
     /// The change type needs an aspect.
@@ -127,7 +125,6 @@ impl RejectionReason {
             Self::ContentTypeDroppedByGms => "content-type-dropped-by-gms",
             Self::AspectDroppedByGms => "aspect-dropped-by-gms",
             Self::NotAName => "not-a-name",
-            Self::NotUtf8 => "not-utf-8",
             Self::ChangeTypeNotSupported => "change-type-not-supported",
             Self::NoAspect => "no-aspect",
             Self::Forbidden => "forbidden",

@@ -45,7 +45,11 @@ impl Pending {
 
     /// A handle for a request body that is encoded while it is sent. It shares the aspect's bytes.
     pub(super) fn outgoing(&self) -> OutgoingProposal {
-        OutgoingProposal { proposal: self.delivery.share(), now: self.observed_at, encoded_len: self.encoded_bytes }
+        OutgoingProposal {
+            proposal: self.delivery.share(),
+            now: self.observed_at,
+            encoded_len: self.encoded_bytes,
+        }
     }
 
     /// GMS has queued the proposal: another one may be admitted. Its bytes still count, because it stays in memory.
@@ -56,7 +60,7 @@ impl Pending {
 
 impl Queued for Pending {
     fn urn(&self) -> &Urn {
-        &self.delivery.proposal().urn
+        self.delivery.proposal().urn()
     }
 
     fn lane(&self) -> Name {

@@ -56,10 +56,13 @@ impl RequestGroup {
 }
 
 /// The requests for `proposals`, in the order in which they are sent. Without `batches`, each proposal has its own.
-pub(super) fn group_by_request(proposals: Vec<Pending>, encoder: &RequestEncoder, batches: bool) -> VecDeque<RequestGroup> {
-    let routed = proposals
-        .into_iter()
-        .map(|pending| (encoder.route(pending.delivery.proposal(), batches), pending));
+pub(super) fn group_by_request(
+    proposals: Vec<Pending>,
+    encoder: &RequestEncoder,
+    batches: bool,
+) -> VecDeque<RequestGroup> {
+    let routed =
+        proposals.into_iter().map(|pending| (encoder.route(pending.delivery.proposal(), batches), pending));
     let new = |(route, proposals)| RequestGroup {
         proposals,
         route,

@@ -107,7 +107,8 @@ async fn send_with_token<'a>(
 ) -> Option<(Exchange, Option<GateGuard<'a>>)> {
     let mut permit = wait_for_permit(shared, passage, permit).await?;
     let encoder = &shared.settings.encoder;
-    let write = encoder.write(group.route, group.proposals.iter().map(|pending| pending.delivery.proposal()))?;
+    let write =
+        encoder.write(group.route, group.proposals.iter().map(|pending| pending.delivery.proposal()))?;
     let line = shared.client.write_line(&write);
     let encode = || encoder.body(&write, group.proposals.iter().map(Pending::outgoing));
     let mut body = encode();

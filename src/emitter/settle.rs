@@ -16,7 +16,8 @@ use super::queue::Queued;
 use super::requests::{RequestGroup, group_by_request};
 use super::shared::Shared;
 use super::verdict::{
-    Action, Decision, GroupFacts, Progress, ResponseFacts, Split, StopAt, StopBecause, decide, decide_postponed,
+    Action, Decision, GroupFacts, Progress, ResponseFacts, Split, StopAt, StopBecause, decide,
+    decide_postponed,
 };
 use crate::ErrorKind;
 use crate::diagnosis::Diagnosis;
@@ -74,9 +75,8 @@ impl<'a> BatchSettlement<'a> {
     /// Enough parts of the batch were sent, and none was accepted: the run stops.
     pub(super) fn give_up(&mut self, group: RequestGroup) {
         let cause = self.cause_if_nothing_is_accepted.take();
-        let cause = cause.unwrap_or_else(|| {
-            StopCause::Message(ErrorKind::Rejected, "GMS rejects every proposal".into())
-        });
+        let cause = cause
+            .unwrap_or_else(|| StopCause::Message(ErrorKind::Rejected, "GMS rejects every proposal".into()));
         self.stop(group, cause);
     }
 
@@ -178,10 +178,7 @@ impl<'a> BatchSettlement<'a> {
 
     fn facts(&self, group: &RequestGroup) -> GroupFacts {
         let creates = |pending: &Pending| {
-            matches!(
-                pending.delivery.proposal().change_type,
-                ChangeType::Create | ChangeType::CreateEntity
-            )
+            matches!(pending.delivery.proposal().change_type(), ChangeType::Create | ChangeType::CreateEntity)
         };
         GroupFacts {
             route: group.route,
@@ -221,11 +218,15 @@ impl<'a> BatchSettlement<'a> {
     ) {
         self.failing = 0;
         self.shared.gate.note_accepted(response.token_generation);
-        let listed = group.route.is_answered_with_aspects().then(|| AcceptedAspects::read(response)).flatten();
+        let listed =
+            group.route.is_answered_with_aspects().then(|| AcceptedAspects::read(response)).flatten();
         let mut accepted = Vec::with_capacity(group.proposals.len());
         for pending in group.proposals {
             let proposal = pending.delivery.proposal();
-            if listed.as_ref().is_none_or(|listed| listed.holds(proposal.urn.as_str(), &proposal.aspect_name)) {
+            if listed
+                .as_ref()
+                .is_none_or(|listed| listed.holds(proposal.urn().as_str(), proposal.aspect_name()))
+            {
                 accepted.push(pending);
             } else {
                 let rejection = self.dropped(&pending, response, exchange.attempts.count);
@@ -256,8 +257,8 @@ impl<'a> BatchSettlement<'a> {
             "GMS responded with {status}, but its response does not contain the aspect {} of {}: it has not accepted it. \
              GMS does this with an aspect that it does not know for an entity of this type ({server}; \
              datahub-emitter {})",
-            proposal.aspect_name,
-            proposal.urn,
+            proposal.aspect_name(),
+            proposal.urn(),
             env!("CARGO_PKG_VERSION")
         );
         Rejection::new(RejectionReason::AspectDroppedByGms, message).with_response(status, attempts)
@@ -352,8 +353,8 @@ impl<'a> BatchSettlement<'a> {
             message: &message,
             endpoint: settings.encoder.endpoint,
             body_bytes: exchange.body_bytes,
-            aspect_bytes: proposal.aspect.as_ref().map_or(0, |aspect| aspect.value.len()),
-            patches: proposal.change_type == ChangeType::Patch,
+            aspect_bytes: proposal.aspect().map_or(0, |aspect| aspect.value().len()),
+            patches: proposal.change_type() == ChangeType::Patch,
             frontend: client.server().is_frontend(),
             server: client.known_config(),
         });

@@ -199,9 +199,7 @@ impl Shared {
     pub(super) fn shrink_batches(&self, bytes: usize, proposals: usize) {
         let max = if proposals > 1 { bytes / 2 } else { bytes.saturating_sub(1) };
         if self.queue().shrink_batches(max) {
-            tracing::warn!(
-                "a request of {bytes} bytes was too large (413); further ones have at most {max}"
-            );
+            tracing::warn!("a request of {bytes} bytes was too large (413); further ones have at most {max}");
         }
     }
 
@@ -281,7 +279,7 @@ impl Shared {
 
 /// What a proposal counts against the bound on memory.
 fn memory_bytes(proposal: &Proposal) -> usize {
-    proposal.aspect.as_ref().map_or(0, |aspect| aspect.value.len()) + OVERHEAD_BYTES
+    proposal.aspect().map_or(0, |aspect| aspect.value().len()) + OVERHEAD_BYTES
 }
 
 impl fmt::Debug for Shared {

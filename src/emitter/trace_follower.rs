@@ -54,9 +54,9 @@ pub(super) async fn follow(shared: Arc<Shared>, trace: OpenTrace) {
         delay = (delay * 2).min(MAX_DELAY);
         is_last_query |=
             shared.lifecycle.is_stopped() || ends_at.is_some_and(|ends_at| Instant::now() >= ends_at);
-        let body = trace::body(pending.iter().map(|pending| {
-            (pending.urn().as_str(), pending.delivery.proposal().aspect_name.as_ref())
-        }));
+        let body = trace::body(
+            pending.iter().map(|pending| (pending.urn().as_str(), pending.delivery.proposal().aspect_name())),
+        );
         let query = async {
             if !shared.lifecycle.is_stopped() {
                 shared.limit.pause_is_over().await;
@@ -96,7 +96,7 @@ pub(super) async fn follow(shared: Arc<Shared>, trace: OpenTrace) {
 fn settle(shared: &Shared, proposals: Vec<Pending>, trace: &Trace) -> Vec<Pending> {
     let mut still_pending = Vec::new();
     for pending in proposals {
-        match trace.status(pending.urn().as_str(), &pending.delivery.proposal().aspect_name) {
+        match trace.status(pending.urn().as_str(), pending.delivery.proposal().aspect_name()) {
             TraceStatus::Pending => still_pending.push(pending),
             TraceStatus::Settled => shared.settle(pending.delivery, Outcome::Delivered),
             TraceStatus::Failed(message) => {

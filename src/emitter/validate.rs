@@ -9,30 +9,28 @@ use crate::metadata::{Aspect, ChangeType, Proposal, model};
 /// Why GMS would drop `proposal` silently or cannot receive it over `endpoint`, if so.
 pub(super) fn validate(proposal: &Proposal, endpoint: Endpoint) -> Result<(), Rejection> {
     let reject = |reason, message| Err(Rejection::new(reason, message));
-    if let Some(fault) = proposal.urn.fault() {
+    if let Some(fault) = proposal.urn().storage_problem() {
         return reject(RejectionReason::UrnDroppedByGms, fault);
     }
-    let change_type = proposal.change_type;
-    match &proposal.aspect {
-        _ if !is_name(&proposal.aspect_name) || !is_name(&proposal.entity_type) => reject(
+    let change_type = proposal.change_type();
+    match proposal.aspect() {
+        _ if !is_name(proposal.aspect_name()) || !is_name(proposal.entity_type()) => reject(
             RejectionReason::NotAName,
             format!(
                 "the aspect's name is {:?} and the entity's type {:?}: a name contains only ASCII letters, digits and `_`",
-                proposal.aspect_name, proposal.entity_type
+                proposal.aspect_name(),
+                proposal.entity_type()
             ),
         ),
-        Some(aspect) if std::str::from_utf8(&aspect.value).is_err() => {
-            reject(RejectionReason::NotUtf8, "the aspect's text is not UTF-8, as JSON must be".into())
-        }
         // `MCPItem.isValidChangeType`
         _ if !matches!(change_type, ChangeType::Upsert | ChangeType::Delete)
-            && model::is_timeseries(&proposal.aspect_name) =>
+            && model::is_timeseries(proposal.aspect_name()) =>
         {
             reject(
                 RejectionReason::ChangeTypeNotSupported,
                 format!(
                     "{} is a timeseries aspect, for which GMS supports UPSERT and not {change_type}",
-                    proposal.aspect_name
+                    proposal.aspect_name()
                 ),
             )
         }
@@ -45,13 +43,13 @@ pub(super) fn validate(proposal: &Proposal, endpoint: Endpoint) -> Result<(), Re
         // GMS ignores the content type of a patch.
         Some(aspect)
             if !matches!(change_type, ChangeType::Patch | ChangeType::Delete)
-                && aspect.content_type != Aspect::JSON =>
+                && *aspect.content_type() != Aspect::JSON =>
         {
             reject(
                 RejectionReason::ContentTypeDroppedByGms,
                 format!(
                     "the aspect's content type is {:?}; GMS accepts application/json and silently drops anything else",
-                    aspect.content_type
+                    aspect.content_type()
                 ),
             )
         }

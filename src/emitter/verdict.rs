@@ -16,7 +16,7 @@
 //!   the server's fault if nothing is accepted any more, whichever part is sent.
 //! - **Anything else** stops the run.
 
-use crate::gms::{Route, RetryReason, Verdict};
+use crate::gms::{RetryReason, Route, Verdict};
 
 /// How many proposals of one batch, refused alone before anything was accepted, show that no single record is at fault.
 pub(super) const REFUSED_ALONE: usize = 3;

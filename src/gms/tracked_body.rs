@@ -141,7 +141,7 @@ mod tests {
         };
         let text = format!(r#"{{"description":"{}"}}"#, "x".repeat(30_000));
         let urn = Urn::parse("urn:li:tag:t").unwrap();
-        let proposal = Arc::new(Proposal::upsert(urn, "tagProperties", &text).unwrap());
+        let proposal = Arc::new(Proposal::upsert(urn, "tagProperties", text).unwrap());
         let encoded_len = wire.encoded_len(&proposal, 7, &mut Vec::new()) - wrong;
         let write = wire.write(wire.route(&proposal, true), std::iter::once(&*proposal)).unwrap();
         wire.body(&write, std::iter::repeat_n(OutgoingProposal { proposal, now: 7, encoded_len }, count))

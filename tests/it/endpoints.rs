@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use datahub_emitter::emitter::{Emitter, EmitterBuilder, Outcome, Receipt, Batching, UndeliveredReason};
+use datahub_emitter::emitter::{Batching, Emitter, EmitterBuilder, Outcome, Receipt, UndeliveredReason};
 use datahub_emitter::gms::{EmitMode, Endpoint};
 use datahub_emitter::metadata::{ChangeType, Proposal, Urn};
 use serde_json::{Value, json};
@@ -21,9 +21,7 @@ fn emitter(gms: &ScriptedGms) -> EmitterBuilder {
 }
 
 fn proposal(urn: &str, change_type: ChangeType, aspect_name: &'static str, value: &str) -> Proposal {
-    let mut proposal = Proposal::upsert(Urn::parse(urn).unwrap(), aspect_name, value).unwrap();
-    proposal.change_type = change_type;
-    proposal
+    Proposal::new(change_type, Urn::parse(urn).unwrap(), aspect_name, Some(value.parse().unwrap()))
 }
 
 fn status(number: usize) -> Proposal {
@@ -104,8 +102,7 @@ async fn each_kind_of_change_has_its_request_and_a_urn_keeps_its_order() {
     ] {
         drop(emitter.emit(proposal(urn, change_type, name, value)).await);
     }
-    let mut delete = proposal(urn, ChangeType::Delete, "tagKey", "{}");
-    delete.aspect = None;
+    let delete = Proposal::delete(Urn::parse(urn).unwrap(), "tagKey");
     drop(emitter.emit(delete).await);
     assert_eq!(emitter.close(None).await.delivered, 5);
     let targets: Vec<String> = gms.writes().iter().map(|write| write.target().to_owned()).collect();
@@ -253,8 +250,12 @@ async fn few_traces_are_open_at_a_time_and_sending_goes_on_meanwhile() {
         }
     })
     .await;
-    let emitter =
-        emitter(&gms).batching(Batching::Single).emit_mode(EmitMode::AsyncWait).max_in_flight_requests(2).build().unwrap();
+    let emitter = emitter(&gms)
+        .batching(Batching::Single)
+        .emit_mode(EmitMode::AsyncWait)
+        .max_in_flight_requests(2)
+        .build()
+        .unwrap();
     for number in 0..150 {
         drop(emitter.emit(status(number)).await);
     }
@@ -386,9 +387,7 @@ async fn a_name_that_would_make_a_request_mean_another_resource_is_not_sent() {
     let gms = ScriptedGms::start(echo).await;
     for name in ["", ".", "..", "a/b", "status?x=1"] {
         let emitter = emitter(&gms).emit_mode(EmitMode::SyncPrimary).build().unwrap();
-        let mut delete = status(1);
-        (delete.change_type, delete.aspect, delete.aspect_name) =
-            (ChangeType::Delete, None, name.to_owned().into());
+        let delete = Proposal::delete(status(1).urn(), name);
         let receipt = emitter.emit(delete).await;
         emitter.close(None).await;
         let Outcome::Rejected(rejection) = receipt.await else { panic!("{name:?} was sent") };
@@ -428,5 +427,7 @@ async fn whoever_is_refused_is_not_taken_for_what_was_refused() {
     let counts = emitter.close(None).await;
     assert_eq!((counts.delivered, counts.rejected, counts.undelivered), (2, 1, 0));
     assert_eq!(loader.await, Outcome::Delivered);
-    assert!(matches!(refused.await, Outcome::Rejected(rejection) if rejection.reason.as_str() == "forbidden"));
+    assert!(
+        matches!(refused.await, Outcome::Rejected(rejection) if rejection.reason.as_str() == "forbidden")
+    );
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use datahub_emitter::auth::FileProvider;
-use datahub_emitter::emitter::{Emitter, Batching};
+use datahub_emitter::emitter::{Batching, Emitter};
 use datahub_emitter::metadata::{Proposal, Urn};
 use serde_json::json;
 
@@ -266,7 +266,8 @@ async fn a_token_that_was_good_gets_one_more_try() {
         _ => Answer::ok(),
     })
     .await;
-    let emitter = Emitter::builder(gms.url()).no_proxy().token("abc").batching(Batching::Sequential).build().unwrap();
+    let emitter =
+        Emitter::builder(gms.url()).no_proxy().token("abc").batching(Batching::Sequential).build().unwrap();
     for number in 0..5 {
         drop(emitter.emit(status(number)).await);
     }

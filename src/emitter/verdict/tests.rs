@@ -60,12 +60,24 @@ fn each_rule_has_its_decision() {
     for (name, group, response, progress, expected) in [
         ("accepted", GROUP, response(Verdict::Delivered, 200, 0), NOTHING_YET, Accept),
         ("no batches", GROUP, response(Verdict::UnknownBatch, 400, 0), NOTHING_YET, SendSingly),
-        ("no batches, but it was none", SINGLE_ROUTE, response(Verdict::UnknownBatch, 400, 0), ACCEPTING, Reject),
+        (
+            "no batches, but it was none",
+            SINGLE_ROUTE,
+            response(Verdict::UnknownBatch, 400, 0),
+            ACCEPTING,
+            Reject,
+        ),
         ("bad batch", GROUP, response(Verdict::Rejected, 422, 0), NOTHING_YET, halves),
         ("bad batch, some named", GROUP, response(Verdict::Rejected, 422, 2), NOTHING_YET, named),
         ("bad batch, all named", GROUP, response(Verdict::Rejected, 422, 8), ACCEPTING, halves),
         ("bad record", SINGLE, response(Verdict::Rejected, 422, 0), ACCEPTING, Reject),
-        ("bad record first", SINGLE, response(Verdict::Rejected, 422, 0), NOTHING_YET, Hold(StopAt::Suspects(4))),
+        (
+            "bad record first",
+            SINGLE,
+            response(Verdict::Rejected, 422, 0),
+            NOTHING_YET,
+            Hold(StopAt::Suspects(4)),
+        ),
         ("bad part first", part, response(Verdict::Rejected, 422, 0), NOTHING_YET, Hold(StopAt::Never)),
         (
             "third bad part",
@@ -76,13 +88,7 @@ fn each_rule_has_its_decision() {
         ),
         ("too large record first", SINGLE, response(Verdict::Rejected, 413, 0), NOTHING_YET, Reject),
         ("exists, first response lost", create, exists.clone(), NOTHING_YET, AcceptEarlierAttempt),
-        (
-            "exists",
-            GroupFacts { outcome_unknown: false, ..create },
-            exists.clone(),
-            ACCEPTING,
-            Reject,
-        ),
+        ("exists", GroupFacts { outcome_unknown: false, ..create }, exists.clone(), ACCEPTING, Reject),
         ("exists, no CREATE", GroupFacts { creates: false, ..create }, exists, ACCEPTING, Reject),
         ("no OpenAPI", openapi, response(Verdict::Rejected, 404, 0), NOTHING_YET, Stop(NoOpenapi)),
         ("404 in the middle", openapi, response(Verdict::Rejected, 404, 0), ACCEPTING, halves),
@@ -267,7 +273,9 @@ fn check(group: &GroupFacts, response: &ResponseFacts, progress: &Progress) {
             assert!(group.proposals == 1 && !progress.has_accepted, "{}", case());
             assert!(stop_at != StopAt::Never || group.is_part, "{}", case());
         }
-        Action::Postpone => assert!(group.proposals == 1 && group.batch_size > 1 || progress.has_accepted, "{}", case()),
+        Action::Postpone => {
+            assert!(group.proposals == 1 && group.batch_size > 1 || progress.has_accepted, "{}", case())
+        }
         Action::LeaveUndelivered => assert!(progress.is_stopped && status == 500, "{}", case()),
         Action::Stop(StopBecause::NoOpenapi) => {
             assert!(status == 404 && !progress.has_accepted, "{}", case());

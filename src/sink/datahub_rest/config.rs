@@ -181,9 +181,9 @@ impl Limits {
             let variable = "DATAHUB_REST_EMITTER_BATCH_MAX_PAYLOAD_LENGTH";
             from_variable(fields, environment, "max_per_batch", variable, parsed).unwrap_or(MAX_PER_BATCH)
         };
-        let max_per_batch =
-            fields.number("max_per_batch", 1..=MAX_PER_BATCH, "a number from 1 to 200")
-                .unwrap_or(defaults::MAX_PER_BATCH);
+        let max_per_batch = fields
+            .number("max_per_batch", 1..=MAX_PER_BATCH, "a number from 1 to 200")
+            .unwrap_or(defaults::MAX_PER_BATCH);
         Self {
             max_threads: max_threads.unwrap_or(defaults::MAX_IN_FLIGHT_REQUESTS).max(1),
             max_per_batch: max_per_batch.min(longest_batch).max(1),

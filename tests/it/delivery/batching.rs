@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use datahub_emitter::emitter::{Outcome, Batching};
+use datahub_emitter::emitter::{Batching, Outcome};
 
 use super::{emitter, outcomes, proposal};
 use crate::support::scripted_gms::{Answer, Request, ScriptedGms};

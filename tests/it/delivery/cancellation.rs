@@ -39,7 +39,10 @@ impl Observer for Outcomes {
 async fn a_cancelled_emit_counts_nothing_and_leaks_no_capacity() {
     let (gms, emitter, respond, first) = full_emitter().await;
     for _ in 0..3 {
-        assert!(timeout(SHORT, emitter.emit(proposal(1, "status", "x"))).await.is_err(), "there is no capacity");
+        assert!(
+            timeout(SHORT, emitter.emit(proposal(1, "status", "x"))).await.is_err(),
+            "there is no capacity"
+        );
         assert!(timeout(SHORT, emitter.send(proposal(1, "status", "x"))).await.is_err());
     }
     assert_eq!(emitter.counts().emitted, 1);

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use datahub_emitter::emitter::{Outcome, Batching, UndeliveredReason};
+use datahub_emitter::emitter::{Batching, Outcome, UndeliveredReason};
 use datahub_emitter::gms::RetryPolicy;
 
 use super::{emitter, outcomes, proposal};
@@ -132,7 +132,8 @@ async fn a_403_in_the_middle_of_a_run_costs_what_it_names_in_every_mode() {
             })
         })
         .await;
-        let emitter = emitter(&gms).batching(mode).max_in_flight_requests(1).max_per_batch(50).build().unwrap();
+        let emitter =
+            emitter(&gms).batching(mode).max_in_flight_requests(1).max_per_batch(50).build().unwrap();
         for urn in 0..200 {
             drop(emitter.emit(proposal(urn, "status", "x")).await);
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
-use datahub_emitter::emitter::{Emitter, Batching};
+use datahub_emitter::emitter::{Batching, Emitter};
 
 use super::{emitter, proposal};
 use crate::support::scripted_gms::{Answer, ScriptedGms};
