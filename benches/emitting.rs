@@ -1,4 +1,5 @@
-//! From a proposal to the socket and back: queue, batches, escaping, requests and receipts, over the loopback interface.
+//! From a proposal to the socket and back: queue, batches, escaping, requests and receipts, over the loopback
+//! interface.
 //!
 //! The server reads each request whole and looks at nothing in it, so what is measured is mostly the emitter.
 #![allow(missing_docs, reason = "criterion's macros make public functions")]

@@ -17,8 +17,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let certified = r#"{"tags": [{"tag": "urn:li:tag:certified"}]}"#;
     let proposal = Proposal::upsert(orders, "globalTags", certified)?;
 
-    // Waits for capacity, so that a slow server slows its caller down, and then for the outcome. To deliver many proposals, use
-    // `emit` or `emit_all`, which fill batches.
+    // Waits for capacity, so that a slow server slows its caller down, and then for the outcome. To deliver
+    // many proposals, use `emit` or `emit_all`, which fill batches.
     match emitter.send(proposal).await {
         Outcome::Delivered => println!("delivered"),
         other => eprintln!("not delivered: {other:?}"),

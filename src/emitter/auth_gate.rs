@@ -3,10 +3,10 @@
 //! The gate is closed from the first 401 until it is known what the senders do. It decides and does not send:
 //!
 //! - A request that was sent with an older token, or before the current one was confirmed, is sent again.
-//! - A token that GMS has accepted in this run is tried once more after 2 s, because GMS also responds with 401 while it
-//!   cannot reach its token store (`StatefulTokenService`).
-//! - Otherwise the token is renewed. If there is no other token, or if two different tokens were refused while GMS accepted
-//!   nothing in between, the run stops.
+//! - A token that GMS has accepted in this run is tried once more after 2 s, because GMS also responds with
+//!   401 while it cannot reach its token store (`StatefulTokenService`).
+//! - Otherwise the token is renewed. If there is no other token, or if two different tokens were refused
+//!   while GMS accepted nothing in between, the run stops.
 //!
 //! So a refused token costs no more requests than were in flight, and one more if the token was good before.
 
@@ -60,7 +60,8 @@ pub(super) struct RefusedRequest {
 pub(super) enum TokenDecision {
     /// Sends it again: there is another token, or the same token is good after all.
     Retry,
-    /// Waits, sends it once more although the gate is closed, and reports the result to the same [`RefusalReview`].
+    /// Waits, sends it once more although the gate is closed, and reports the result to the same
+    /// [`RefusalReview`].
     RetrySameTokenAfter(Duration),
     /// Stops the run, with a sentence on why there is no other token.
     Stop(Option<String>),

@@ -1,7 +1,7 @@
 //! Backpressure: bounds the proposals that are queued and in flight, by count and by bytes.
 //!
-//! Capacity is reserved before a proposal is queued. While there is none, the caller waits, its source is not read, and
-//! memory use stays the same.
+//! Capacity is reserved before a proposal is queued. While there is none, the caller waits, its source is not
+//! read, and memory use stays the same.
 
 use std::sync::Arc;
 
@@ -64,8 +64,8 @@ impl Capacity {
         }
     }
 
-    /// Waits for capacity for a proposal of `bytes`. A proposal larger than the whole capacity waits until it can have
-    /// all of it. `None` once the capacity is closed. Cancel safe: a cancelled caller holds nothing.
+    /// Waits for capacity for a proposal of `bytes`. A proposal larger than the whole capacity waits until it
+    /// can have all of it. `None` once the capacity is closed. Cancel safe: a cancelled caller holds nothing.
     pub(super) async fn reserve(&self, bytes: usize) -> Option<CapacityPermit> {
         let count = Arc::clone(&self.count).acquire_owned().await.ok()?;
         let bytes = Arc::clone(&self.bytes).acquire_many_owned(self.permits(bytes)).await.ok()?;

@@ -56,7 +56,8 @@ impl Emitter {
         EmitterBuilder::new(server)
     }
 
-    /// Starts an emitter for the GMS, and with the token, that the environment names: see [`EmitterBuilder::from_env`].
+    /// Starts an emitter for the GMS, and with the token, that the environment names: see
+    /// [`EmitterBuilder::from_env`].
     ///
     /// # Errors
     /// As [`EmitterBuilder::from_env`] and [`EmitterBuilder::build`].
@@ -82,9 +83,9 @@ impl EmitterBuilder {
         })
     }
 
-    /// An emitter for the GMS, and with the token, that the environment names, as for DataHub's Python client: the variables
-    /// `DATAHUB_GMS_URL` (or `DATAHUB_GMS_HOST`, `DATAHUB_GMS_PORT` and `DATAHUB_GMS_PROTOCOL`) and `DATAHUB_GMS_TOKEN`, else
-    /// the file `~/.datahubenv`.
+    /// An emitter for the GMS, and with the token, that the environment names, as for DataHub's Python
+    /// client: the variables `DATAHUB_GMS_URL` (or `DATAHUB_GMS_HOST`, `DATAHUB_GMS_PORT` and
+    /// `DATAHUB_GMS_PROTOCOL`) and `DATAHUB_GMS_TOKEN`, else the file `~/.datahubenv`.
     ///
     /// # Errors
     /// Of kind [`Input`](ErrorKind::Input) when the environment names no server, or the file cannot be read.
@@ -129,7 +130,8 @@ impl EmitterBuilder {
         }
     }
 
-    /// The personal access token, as DataHub shows it once under *Settings › Access Tokens*. By default there is no token.
+    /// The personal access token, as DataHub shows it once under *Settings › Access Tokens*. By default there
+    /// is no token.
     pub fn token(self, token: impl Into<String>) -> Self {
         self.token_with_source(Token::new(token, TokenSource::Recipe))
     }
@@ -149,19 +151,21 @@ impl EmitterBuilder {
         self.set_client("token_provider", |settings| settings.tokens = Some(provider))
     }
 
-    /// Adds a header to every request. It replaces this crate's header of the same name, including Authorization.
+    /// Adds a header to every request. It replaces this crate's header of the same name, including
+    /// Authorization.
     pub fn extra_header(self, name: impl Into<String>, value: impl Into<String>) -> Self {
         let header = (name.into(), value.into());
         self.set_client("extra_header", |settings| settings.extra_headers.push(header))
     }
 
-    /// The time limit for connecting, and for each period in which the server accepts or sends nothing. It does not limit a
-    /// request as a whole. Default 30 s.
+    /// The time limit for connecting, and for each period in which the server accepts or sends nothing. It
+    /// does not limit a request as a whole. Default 30 s.
     pub fn timeout(self, timeout: Duration) -> Self {
         self.set_client("timeout", |settings| settings.timeout = timeout)
     }
 
-    /// TLS trust roots and client certificate. By default the system's trust roots, and no client certificate.
+    /// TLS trust roots and client certificate. By default the system's trust roots, and no client
+    /// certificate.
     pub fn tls(self, tls: TlsSettings) -> Self {
         self.set_client("tls", |settings| settings.tls = tls)
     }
@@ -176,7 +180,8 @@ impl EmitterBuilder {
         self.set_client("client_mode", |settings| settings.mode = mode)
     }
 
-    /// The component in the header `User-Agent: DataHub-Client/1.0 (sdk; {component}/datahub-emitter; …)`. Default `datahub`.
+    /// The component in the header `User-Agent: DataHub-Client/1.0 (sdk; {component}/datahub-emitter; …)`.
+    /// Default `datahub`.
     pub fn component(self, component: impl Into<String>) -> Self {
         let component = component.into();
         self.set_client("component", |settings| settings.component = Some(component))
@@ -206,35 +211,37 @@ impl EmitterBuilder {
         self
     }
 
-    /// With [`EmitMode::AsyncWait`]: how long a proposal that GMS has queued is followed until it is written. Default 1 hour,
-    /// as in the Python client.
+    /// With [`EmitMode::AsyncWait`]: how long a proposal that GMS has queued is followed until it is written.
+    /// Default 1 hour, as in the Python client.
     pub fn trace_timeout(mut self, timeout: Duration) -> Self {
         self.trace_timeout = timeout;
         self
     }
 
-    /// Whether a proposal whose system metadata has the property `emitModeMarker: sync` is written before GMS responds,
-    /// together with all others in the same request. Default off.
+    /// Whether a proposal whose system metadata has the property `emitModeMarker: sync` is written before GMS
+    /// responds, together with all others in the same request. Default off.
     pub fn respect_sync_marker(mut self, on: bool) -> Self {
         self.respect_sync_marker = on;
         self
     }
 
-    /// The largest number of requests in flight. Default 15. [`Batching::Sequential`] has one at a time whatever this says.
+    /// The largest number of requests in flight. Default 15. [`Batching::Sequential`] has one at a time
+    /// whatever this says.
     pub fn max_in_flight_requests(mut self, requests: usize) -> Self {
         self.max_in_flight_requests = requests;
         self
     }
 
-    /// The largest number of proposals in a request, from 1 to 200. Default 100. Only for [`Batching::Batched`].
+    /// The largest number of proposals in a request, from 1 to 200. Default 100. Only for
+    /// [`Batching::Batched`].
     pub fn max_per_batch(mut self, proposals: usize) -> Self {
         self.max_per_batch = proposals;
         self
     }
 
-    /// The largest length of a request's body, in bytes. A single proposal that is longer is sent alone. Default 15 MiB, as
-    /// in the Python client, and 9.5 MB through DataHub's frontend (an address that ends with `/api/gms`), whose buffer has
-    /// 10 MB.
+    /// The largest length of a request's body, in bytes. A single proposal that is longer is sent alone.
+    /// Default 15 MiB, as in the Python client, and 9.5 MB through DataHub's frontend (an address that ends
+    /// with `/api/gms`), whose buffer has 10 MB.
     pub fn max_batch_bytes(mut self, bytes: usize) -> Self {
         self.max_batch_bytes = Some(bytes);
         self
@@ -246,15 +253,15 @@ impl EmitterBuilder {
         self
     }
 
-    /// The largest number of bytes that are queued and in flight together, up to 4 GiB - 1. A single proposal that is larger
-    /// waits until nothing else is pending. Default 16 MiB.
+    /// The largest number of bytes that are queued and in flight together, up to 4 GiB - 1. A single proposal
+    /// that is larger waits until nothing else is pending. Default 16 MiB.
     pub fn max_pending_bytes(mut self, bytes: usize) -> Self {
         self.max_pending_bytes = bytes;
         self
     }
 
-    /// How long a batch that is not full waits for more proposals while other requests are in flight and none comes back.
-    /// While nothing is in flight, a batch waits for 5 ms. Default 30 s.
+    /// How long a batch that is not full waits for more proposals while other requests are in flight and none
+    /// comes back. While nothing is in flight, a batch waits for 5 ms. Default 30 s.
     pub fn max_linger(mut self, linger: Duration) -> Self {
         self.max_linger = linger;
         self
@@ -269,9 +276,9 @@ impl EmitterBuilder {
     /// Starts the emitter in the current tokio runtime. No request is sent yet.
     ///
     /// # Errors
-    /// Of kind [`Input`](ErrorKind::Input) when the address is invalid, a limit is out of range, a certificate or a header
-    /// cannot be used, there is no tokio runtime, [`EmitMode::AsyncWait`] is combined with Rest.li, or a setting of the client
-    /// is combined with [`with_client`](Self::with_client).
+    /// Of kind [`Input`](ErrorKind::Input) when the address is invalid, a limit is out of range, a
+    /// certificate or a header cannot be used, there is no tokio runtime, [`EmitMode::AsyncWait`] is combined
+    /// with Rest.li, or a setting of the client is combined with [`with_client`](Self::with_client).
     pub fn build(self) -> Result<Emitter, Error> {
         let runtime = tokio::runtime::Handle::try_current()
             .map_err(|error| invalid("an emitter needs a tokio runtime").with_source(error))?;
@@ -318,8 +325,8 @@ impl EmitterBuilder {
             },
             encoder,
             max_in_flight_requests,
-            // In sequence, a proposal has an outcome before the next one is sent. Else a batch that waits for a retry does not
-            // keep others from being sent.
+            // In sequence, a proposal has an outcome before the next one is sent. Else a batch that waits for
+            // a retry does not keep others from being sent.
             max_unsettled_batches: match self.batching {
                 Batching::Sequential => 1,
                 Batching::Batched | Batching::Single => 2 * max_in_flight_requests,

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::outcome::Outcome;
 
-/// How many proposals were emitted, how they ended, and how many requests that took. Once the emitter is closed,
-/// `emitted = delivered + rejected + undelivered`.
+/// How many proposals were emitted, how they ended, and how many requests that took. Once the emitter is
+/// closed, `emitted = delivered + rejected + undelivered`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {

@@ -10,8 +10,8 @@ use super::send::send;
 use super::settle::BatchSettlement;
 use super::shared::Shared;
 
-/// Delivers `batch`. The first request is sent with `permit`, if there is one already. The batch keeps its URNs until the
-/// end, so that nothing overtakes it, whatever is retried or split.
+/// Delivers `batch`. The first request is sent with `permit`, if there is one already. The batch keeps its
+/// URNs until the end, so that nothing overtakes it, whatever is retried or split.
 pub(super) async fn deliver(shared: Arc<Shared>, batch: Vec<Pending>, mut permit: Option<RequestPermit>) {
     let mut settlement = BatchSettlement::new(&shared, batch);
     let mut turn = None;

@@ -17,9 +17,9 @@ pub trait Observer: Send + Sync {
     fn settled(&self, proposal: Proposal, outcome: Outcome);
 }
 
-/// A proposal that a sink has accepted responsibility for. The owner must [`settle`](Self::settle) it. If it is dropped
-/// without that, it counts as undelivered with the reason [`Dropped`](UndeliveredReason::Dropped), so that no proposal
-/// can get lost.
+/// A proposal that a sink has accepted responsibility for. The owner must [`settle`](Self::settle) it. If it
+/// is dropped without that, it counts as undelivered with the reason [`Dropped`](UndeliveredReason::Dropped),
+/// so that no proposal can get lost.
 pub struct Delivery {
     inner: Option<(Arc<Proposal>, Recipient)>,
 }
@@ -58,8 +58,8 @@ impl Delivery {
         }
     }
 
-    /// Sets `lastObserved` in the proposal's system metadata, if there is system metadata without it, to the time that the
-    /// request will contain. A dead letter then holds the proposal as it was sent.
+    /// Sets `lastObserved` in the proposal's system metadata, if there is system metadata without it, to the
+    /// time that the request will contain. A dead letter then holds the proposal as it was sent.
     pub(super) fn set_last_observed(&mut self, millis: i64) {
         if let Some((proposal, _)) = &mut self.inner
             && let Some(metadata) = proposal.system_metadata()
@@ -102,8 +102,8 @@ impl fmt::Debug for Delivery {
     }
 }
 
-/// A delivery that waits for capacity. If the waiting future is dropped, the caller has cancelled it, which is no error of
-/// the sink.
+/// A delivery that waits for capacity. If the waiting future is dropped, the caller has cancelled it, which
+/// is no error of the sink.
 pub(super) struct WaitingDelivery(Option<Delivery>);
 
 impl WaitingDelivery {

@@ -1,9 +1,9 @@
 //! Decides when a batch leaves, and runs the tasks that deliver batches and follow traces.
 //!
-//! A batch leaves at once when it is full, by count or by bytes, and when somebody waits for a flush or the end. While nothing
-//! is in flight, it leaves 5 ms after its first proposal, so that a single proposal does not wait. Otherwise it leaves when a
-//! request comes back, or after [`max_linger`](super::builder::EmitterBuilder::max_linger). So neither a slow source nor a
-//! fast one needs tuning.
+//! A batch leaves at once when it is full, by count or by bytes, and when somebody waits for a flush or the
+//! end. While nothing is in flight, it leaves 5 ms after its first proposal, so that a single proposal does
+//! not wait. Otherwise it leaves when a request comes back, or after `max_linger`. So neither a slow source
+//! nor a fast one needs tuning.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,12 +22,12 @@ use super::shared::Shared;
 use super::trace_follower::follow;
 use crate::metadata::Urn;
 
-/// How long the first proposal waits for others while nothing is in flight: a slow source gets low latency, and a fast one
-/// fills a batch in this time.
+/// How long the first proposal waits for others while nothing is in flight: a slow source gets low latency,
+/// and a fast one fills a batch in this time.
 const LINGER: Duration = Duration::from_millis(5);
 
-/// How long the emitter must have been idle before suspects are settled: the next proposals may show whether a record is at
-/// fault. There are no next ones while the emitter is flushed or closed.
+/// How long the emitter must have been idle before suspects are settled: the next proposals may show whether
+/// a record is at fault. There are no next ones while the emitter is flushed or closed.
 const IDLE_BEFORE_JUDGEMENT: Duration = Duration::from_millis(50);
 
 /// Forms batches and sends them until the emitter is closed or stopped, and every proposal has an outcome.
@@ -112,7 +112,8 @@ async fn check_server(shared: &Shared) {
     }
 }
 
-/// Ends the emitter when the driver ends, even if that is because the runtime is shut down: nobody waits forever.
+/// Ends the emitter when the driver ends, even if that is because the runtime is shut down: nobody waits
+/// forever.
 struct EndGuard(Arc<Shared>);
 
 impl Drop for EndGuard {
@@ -162,7 +163,8 @@ impl Deliveries {
         self.urns.insert(self.running.spawn(delivery).id(), urns);
     }
 
-    /// Frees the batch's URNs. If the task panicked, the drop guards of its proposals have reported their outcome.
+    /// Frees the batch's URNs. If the task panicked, the drop guards of its proposals have reported their
+    /// outcome.
     fn release(&mut self, shared: &Shared, finished: &Result<(Id, ()), JoinError>) {
         let id = match finished {
             Ok((id, ())) => *id,

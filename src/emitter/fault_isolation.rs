@@ -1,14 +1,15 @@
 //! Is a rejected record at fault, or the whole run?
 //!
-//! As long as GMS has accepted nothing, a rejection may have a cause that concerns every proposal: a missing privilege, a
-//! wrong endpoint, a broken server. Rejecting records then would write the whole input to the dead-letter file. Therefore:
+//! As long as GMS has accepted nothing, a rejection may have a cause that concerns every proposal: a missing
+//! privilege, a wrong endpoint, a broken server. Rejecting records then would write the whole input to the
+//! dead-letter file. Therefore:
 //!
-//! - A proposal that was refused alone is a *suspect*. It is held until something is accepted, which shows that the record
-//!   is at fault, or until the run stops, which shows that it is not, or until the emitter has been idle for 50 ms and
-//!   nothing can show it any more.
+//! - A proposal that was refused alone is a *suspect*. It is held until something is accepted, which shows
+//!   that the record is at fault, or until the run stops, which shows that it is not, or until the emitter
+//!   has been idle for 50 ms and nothing can show it any more.
 //! - One batch at a time is bisected, with at most 16 requests.
-//! - Three proposals of one bisected batch that were refused alone stop the run. So do as many proposals that were sent alone
-//!   as can be in flight together, since those all leave before the first one is refused.
+//! - Three proposals of one bisected batch that were refused alone stop the run. So do as many proposals that
+//!   were sent alone as can be in flight together, since those all leave before the first one is refused.
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};

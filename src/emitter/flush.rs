@@ -10,8 +10,8 @@ pub(super) struct FlushToken {
     _epoch: mpsc::Sender<()>,
 }
 
-/// The proposals between two flushes are an epoch. Each of them holds a clone of the epoch's sender, so that the receiver
-/// learns when the last one has an outcome.
+/// The proposals between two flushes are an epoch. Each of them holds a clone of the epoch's sender, so that
+/// the receiver learns when the last one has an outcome.
 pub(super) struct FlushTracker {
     current: Mutex<Epoch>,
     /// Epochs that were ended by a flush and may have proposals without an outcome.
@@ -53,8 +53,8 @@ impl FlushTracker {
     /// Waits until every proposal with a token from before has an outcome. `wake` is called once, when
     /// [`is_requested`](Self::is_requested) has become true.
     ///
-    /// Cancel safe: a receiver is taken off the list only after its epoch is over, so that the next flush waits for
-    /// the proposals of a cancelled one as well.
+    /// Cancel safe: a receiver is taken off the list only after its epoch is over, so that the next flush
+    /// waits for the proposals of a cancelled one as well.
     pub(super) async fn flush(&self, wake: impl FnOnce()) {
         let _request = Request::new(&self.waiting);
         let mut ended = self.ended.lock().await;

@@ -19,14 +19,15 @@ use crate::Error;
 use crate::gms::{Client, ServerConfig};
 use crate::metadata::Proposal;
 
-/// Delivers proposals to one GMS: batches them, keeps the order of each URN, retries, and reports an outcome for each.
+/// Delivers proposals to one GMS: batches them, keeps the order of each URN, retries, and reports an outcome
+/// for each.
 ///
-/// Cloning is cheap, and all clones share one queue. When the last clone is dropped without [`close`](Self::close), the
-/// emitted proposals are still delivered as long as the tokio runtime runs.
+/// Cloning is cheap, and all clones share one queue. When the last clone is dropped without
+/// [`close`](Self::close), the emitted proposals are still delivered as long as the tokio runtime runs.
 ///
 /// # Cancel safety
-/// Every method that waits can be used in `tokio::select!` and with a timeout. Proposals that were queued keep being
-/// delivered whatever future is dropped; each method says what else dropping its future means.
+/// Every method that waits can be used in `tokio::select!` and with a timeout. Proposals that were queued
+/// keep being delivered whatever future is dropped; each method says what else dropping its future means.
 ///
 /// ```no_run
 /// use datahub_emitter::emitter::Emitter;
@@ -69,20 +70,20 @@ impl Emitter {
 
     /// Emits `proposal` and waits for its outcome.
     ///
-    /// To deliver many proposals, use [`emit`](Self::emit) or [`emit_all`](Self::emit_all): waiting for each outcome before
-    /// the next proposal makes batches of one.
+    /// To deliver many proposals, use [`emit`](Self::emit) or [`emit_all`](Self::emit_all): waiting for each
+    /// outcome before the next proposal makes batches of one.
     ///
     /// # Cancel safety
-    /// If the future is dropped while it waits for capacity, the proposal is dropped and nothing is counted. If it is
-    /// dropped later, the proposal is still delivered, and its outcome is only counted.
+    /// If the future is dropped while it waits for capacity, the proposal is dropped and nothing is counted.
+    /// If it is dropped later, the proposal is still delivered, and its outcome is only counted.
     pub async fn send(&self, proposal: Proposal) -> Outcome {
         self.emit(proposal).await.await
     }
 
     /// Waits for capacity and queues `proposal`. Returns a [`Receipt`] that resolves to the outcome.
     ///
-    /// A proposal that cannot be sent, because it is invalid or because the emitter is closed or has stopped, gets its outcome
-    /// at once.
+    /// A proposal that cannot be sent, because it is invalid or because the emitter is closed or has stopped,
+    /// gets its outcome at once.
     ///
     /// # Cancel safety
     /// If the future is dropped before it returns, the proposal is dropped and nothing is counted.
@@ -110,11 +111,13 @@ impl Emitter {
 
     /// Emits all `proposals`, and waits until each of them has an outcome.
     ///
-    /// Memory stays bounded: only proposals that were not delivered are kept, for the result. Once the emitter has stopped or
-    /// is closed, no more proposals are taken from the iterator; pass [`by_ref`](Iterator::by_ref) to keep the rest.
+    /// Memory stays bounded: only proposals that were not delivered are kept, for the result. Once the
+    /// emitter has stopped or is closed, no more proposals are taken from the iterator; pass
+    /// [`by_ref`](Iterator::by_ref) to keep the rest.
     ///
     /// # Cancel safety
-    /// If the future is dropped, proposals that were queued are still delivered, and their outcomes are only counted.
+    /// If the future is dropped, proposals that were queued are still delivered, and their outcomes are only
+    /// counted.
     pub async fn emit_all(&self, proposals: impl IntoIterator<Item = Proposal>) -> EmitAllResult {
         let collector = Arc::new(Collector::default());
         let mut emitted = 0;
@@ -129,18 +132,20 @@ impl Emitter {
         collector.result(emitted)
     }
 
-    /// Like [`emit`](Self::emit), for a [`Delivery`] that reports its outcome to an [`Observer`](super::Observer).
+    /// Like [`emit`](Self::emit), for a [`Delivery`] that reports its outcome to an
+    /// [`Observer`](super::Observer).
     ///
     /// # Cancel safety
-    /// If the future is dropped while it waits for capacity, the delivery is settled as undelivered with the reason
-    /// [`Cancelled`](super::UndeliveredReason::Cancelled), and the emitter does not count it.
+    /// If the future is dropped while it waits for capacity, the delivery is settled as undelivered with the
+    /// reason [`Cancelled`](super::UndeliveredReason::Cancelled), and the emitter does not count it.
     pub async fn deliver(&self, delivery: Delivery) {
         let waiting = WaitingDelivery::new(delivery);
         let admission = self.shared().admit(waiting.proposal()).await;
         self.shared().enqueue(waiting.into_delivery(), admission);
     }
 
-    /// Waits until every proposal that was emitted before has an outcome. Meanwhile batches leave at once, full or not.
+    /// Waits until every proposal that was emitted before has an outcome. Meanwhile batches leave at once,
+    /// full or not.
     ///
     /// # Cancel safety
     /// Dropping the future only ends the waiting: batches again leave when they are full.
@@ -148,15 +153,16 @@ impl Emitter {
         self.shared().flush().await;
     }
 
-    /// Delivers the emitted proposals and returns the counts. Nothing can be emitted afterwards. After `deadline`, requests in
-    /// flight are abandoned, and proposals without an outcome are undelivered; `None` waits without limit, that is until
-    /// everything is delivered or the retries of [`RetryPolicy`](crate::gms::RetryPolicy) are used up.
+    /// Delivers the emitted proposals and returns the counts. Nothing can be emitted afterwards. After
+    /// `deadline`, requests in flight are abandoned, and proposals without an outcome are undelivered; `None`
+    /// waits without limit, that is until everything is delivered or the retries of
+    /// [`RetryPolicy`](crate::gms::RetryPolicy) are used up.
     ///
     /// It may be called several times, also from several clones: the first deadline to pass counts.
     ///
     /// # Cancel safety
-    /// The emitter is closing from the first poll on. Dropping the future ends the waiting and drops its deadline; the proposals
-    /// are still delivered. Call it again to wait for that.
+    /// The emitter is closing from the first poll on. Dropping the future ends the waiting and drops its
+    /// deadline; the proposals are still delivered. Call it again to wait for that.
     pub async fn close(&self, deadline: Option<Duration>) -> Counts {
         self.shared().close(deadline).await;
         self.counts()
@@ -167,19 +173,22 @@ impl Emitter {
         self.shared().counts()
     }
 
-    /// Why sending stopped, if it did: a refused token, or a server that cannot be reached. It does not start again.
+    /// Why sending stopped, if it did: a refused token, or a server that cannot be reached. It does not start
+    /// again.
     pub fn stop_reason(&self) -> Option<Error> {
         self.shared().lifecycle.stop_reason().map(|stop| stop.cause.to_error())
     }
 
-    /// Asks the server for its configuration and checks that it supports the emitter's settings. Asks only once.
+    /// Asks the server for its configuration and checks that it supports the emitter's settings. Asks only
+    /// once.
     ///
     /// Calling this before emitting is optional. It finds a wrong address early.
     ///
     /// # Errors
-    /// Of kind [`Unreachable`](crate::ErrorKind::Unreachable) when nothing responds, or something that is not a GMS; of kind
-    /// [`Input`](crate::ErrorKind::Input) when an older GMS lacks OpenAPI v3, which
-    /// [`Endpoint::Openapi`](crate::gms::Endpoint) needs, or tracing, which [`EmitMode::AsyncWait`](crate::gms::EmitMode) needs.
+    /// Of kind [`Unreachable`](crate::ErrorKind::Unreachable) when nothing responds, or something that is not
+    /// a GMS; of kind [`Input`](crate::ErrorKind::Input) when an older GMS lacks OpenAPI v3, which
+    /// [`Endpoint::Openapi`](crate::gms::Endpoint) needs, or tracing, which
+    /// [`EmitMode::AsyncWait`](crate::gms::EmitMode) needs.
     ///
     /// # Cancel safety
     /// Dropping the future abandons the request; it can be called again.

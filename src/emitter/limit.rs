@@ -1,7 +1,8 @@
 //! How many requests a server gets, and how fast: one limit for all requests that carry proposals.
 //!
-//! Four rules apply together: the number of requests in flight ([`concurrency`]), the rate after a 429 ([`rate_limit`]), the
-//! share of requests that are retries ([`retry_budget`]), and the pause that a `Retry-After` header asks for.
+//! Four rules apply together: the number of requests in flight ([`concurrency`]), the rate after a 429
+//! ([`rate_limit`]), the share of requests that are retries ([`retry_budget`]), and the pause that a
+//! `Retry-After` header asks for.
 
 mod concurrency;
 mod rate_limit;
@@ -48,7 +49,8 @@ pub(super) struct RequestPermit {
 }
 
 impl RequestLimit {
-    /// At most `max_in_flight` requests at a time. When the retry budget is used up, it allows one retry per `interval`.
+    /// At most `max_in_flight` requests at a time. When the retry budget is used up, it allows one retry per
+    /// `interval`.
     pub(super) fn new(max_in_flight: usize, interval: Duration) -> Self {
         let now = Instant::now();
         let inner = Inner {

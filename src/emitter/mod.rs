@@ -26,27 +26,33 @@
 //!                                    └── parked URN ──┘
 //! ```
 //!
-//! 1. **Validation** (`validate`). GMS responds to some proposals with success and writes nothing. They are rejected before
-//!    they are sent, with the reason.
-//! 2. **Backpressure** (`backpressure`). What is queued and in flight is bounded by count and by bytes. While there is no
-//!    capacity, [`Emitter::emit`] waits, so that the source is not read and memory use stays the same.
-//! 3. **Queue** (`queue`). A batch takes the oldest proposals whose URN is not in flight. The others are parked until the batch
-//!    that holds their URN is settled, so that proposals of one URN never overtake each other.
+//! 1. **Validation** (`validate`). GMS responds to some proposals with success and writes nothing. They are
+//!    rejected before they are sent, with the reason.
+//! 2. **Backpressure** (`backpressure`). What is queued and in flight is bounded by count and by bytes. While
+//!    there is no capacity, [`Emitter::emit`] waits, so that the source is not read and memory use stays the
+//!    same.
+//! 3. **Queue** (`queue`). A batch takes the oldest proposals whose URN is not in flight. The others are
+//!    parked until the batch that holds their URN is settled, so that proposals of one URN never overtake
+//!    each other.
 //! 4. **Driver** (`driver`). One task decides when a batch leaves, and starts a task that delivers it.
-//! 5. **Requests** (`requests`). A batch becomes one or more requests: an upsert and a patch, for example, use different ones.
-//! 6. **Sending** (`send`). Each attempt waits for a permit of the request limit (`limit`: requests in flight, rate after a
-//!    429, retry budget, `Retry-After`) and for the auth gate (`auth_gate`). Failures are retried as `gms::retry` says. After a
-//!    401 one task finds out whether there is another token, while no other request is sent.
-//! 7. **Verdict** (`verdict`). A pure function of the response, the request and the progress of the run says what follows: the
-//!    proposals are delivered or rejected, the batch is split, or the run stops. As long as GMS has accepted nothing, it is
-//!    open whether a record or the run is at fault (`fault_isolation`).
-//! 8. **Settlement** (`settle`). Carries the decision out. Every proposal is in a [`Delivery`], whose drop guard reports an
-//!    outcome even if code forgets to.
-//! 9. **Traces** (`open_traces`, `trace_follower`). With [`EmitMode::AsyncWait`](crate::gms::EmitMode) GMS only says that it
-//!    has queued a proposal. It is followed by its trace until it is written, while further proposals are sent.
+//! 5. **Requests** (`requests`). A batch becomes one or more requests: an upsert and a patch, for example,
+//!    use different ones.
+//! 6. **Sending** (`send`). Each attempt waits for a permit of the request limit (`limit`: requests in
+//!    flight, rate after a 429, retry budget, `Retry-After`) and for the auth gate (`auth_gate`). Failures
+//!    are retried as `gms::retry` says. After a 401 one task finds out whether there is another token, while
+//!    no other request is sent.
+//! 7. **Verdict** (`verdict`). A pure function of the response, the request and the progress of the run says
+//!    what follows: the proposals are delivered or rejected, the batch is split, or the run stops. As long as
+//!    GMS has accepted nothing, it is open whether a record or the run is at fault (`fault_isolation`).
+//! 8. **Settlement** (`settle`). Carries the decision out. Every proposal is in a [`Delivery`], whose drop
+//!    guard reports an outcome even if code forgets to.
+//! 9. **Traces** (`open_traces`, `trace_follower`). With [`EmitMode::AsyncWait`](crate::gms::EmitMode) GMS
+//!    only says that it has queued a proposal. It is followed by its trace until it is written, while further
+//!    proposals are sent.
 //!
-//! `shared` is the state that these parts have in common, `pending` a proposal on its way through them, `exchange` a request
-//! with its result, and `lifecycle` says whether proposals are admitted and requests sent, and why not.
+//! `shared` is the state that these parts have in common, `pending` a proposal on its way through them,
+//! `exchange` a request with its result, and `lifecycle` says whether proposals are admitted and requests
+//! sent, and why not.
 
 mod auth_gate;
 mod backpressure;

@@ -48,7 +48,8 @@ impl OpenTraces {
     }
 
     pub(super) fn open(&self, trace: OpenTrace) {
-        // The driver receives as long as a batch is in flight. If it has ended, the drop guards report an outcome.
+        // The driver receives as long as a batch is in flight. If it has ended, the drop guards report an
+        // outcome.
         drop(self.sender.send(trace));
     }
 

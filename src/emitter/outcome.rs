@@ -180,7 +180,8 @@ pub enum UndeliveredReason {
     AllRejected,
     /// The sink was closed, or its deadline passed.
     Closed,
-    /// The caller stopped waiting for capacity: it dropped the future of [`Emitter::deliver`](super::Emitter::deliver).
+    /// The caller stopped waiting for capacity: it dropped the future of
+    /// [`Emitter::deliver`](super::Emitter::deliver).
     Cancelled,
     /// The sink could not write to a local file or stream.
     Disk,

@@ -11,7 +11,8 @@ use super::queue::Queued;
 use crate::gms::{OutgoingProposal, RequestEncoder};
 use crate::metadata::{Name, Urn};
 
-/// The scratch buffer in which a proposal's encoded length is measured holds most proposals beside their aspect.
+/// The scratch buffer in which a proposal's encoded length is measured holds most proposals beside their
+/// aspect.
 const SCRATCH_BYTES: usize = 512;
 
 /// A proposal that is queued or in flight.
@@ -52,7 +53,8 @@ impl Pending {
         }
     }
 
-    /// GMS has queued the proposal: another one may be admitted. Its bytes still count, because it stays in memory.
+    /// GMS has queued the proposal: another one may be admitted. Its bytes still count, because it stays in
+    /// memory.
     pub(super) fn release_count(&mut self) {
         self.permit.release_count();
     }

@@ -1,13 +1,14 @@
 //! The queue: which proposals are sent next, and together. Keeps the order of each URN, and fills batches.
 //!
-//! There is one queue, in order of arrival. A batch is filled from its front. A proposal whose URN is part of a batch in flight
-//! cannot join, or the two could overtake each other: it is parked, and returns to the front when that batch is settled,
-//! including its retries and bisection. Several proposals of one URN may share a batch, in order. So the order of each URN
-//! holds whatever is retried, and a batch that waits holds up its own URNs only.
+//! There is one queue, in order of arrival. A batch is filled from its front. A proposal whose URN is part of
+//! a batch in flight cannot join, or the two could overtake each other: it is parked, and returns to the
+//! front when that batch is settled, including its retries and bisection. Several proposals of one URN may
+//! share a batch, in order. So the order of each URN holds whatever is retried, and a batch that waits holds
+//! up its own URNs only.
 //!
-//! Over Rest.li a batch may contain anything. An OpenAPI request is about one entity type, so that the queue has a *lane* for
-//! each type. A URN never changes its lane, so its order is the lane's, and batches are full although the types alternate
-//! in the input.
+//! Over Rest.li a batch may contain anything. An OpenAPI request is about one entity type, so that the queue
+//! has a *lane* for each type. A URN never changes its lane, so its order is the lane's, and batches are full
+//! although the types alternate in the input.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -34,8 +35,8 @@ pub(super) struct BatchLimits {
     pub(super) envelope: usize,
 }
 
-/// Items in the order of arrival, in lanes. The lane that has waited longest leaves first, and one with a full batch before
-/// those without.
+/// Items in the order of arrival, in lanes. The lane that has waited longest leaves first, and one with a
+/// full batch before those without.
 pub(super) struct Queue<T> {
     limits: BatchLimits,
     lanes: HashMap<Name, Lane<T>>,
@@ -75,15 +76,16 @@ impl<T: Queued> Queue<T> {
         Self { limits, lanes: HashMap::new(), parked: HashMap::new(), in_flight: HashSet::new(), pushed: 0 }
     }
 
-    /// Adds an item. Returns whether the driver should check for a batch: the item may have completed one, or is the first
-    /// to wait for one.
+    /// Adds an item. Returns whether the driver should check for a batch: the item may have completed one, or
+    /// is the first to wait for one.
     pub(super) fn push(&mut self, item: T) -> bool {
         let number = self.pushed;
         self.pushed += 1;
         self.lane(item.lane()).push(Numbered { number, item })
     }
 
-    /// Fills the forming batches, parks the items whose URN is in flight, and returns the batch that leaves next.
+    /// Fills the forming batches, parks the items whose URN is in flight, and returns the batch that leaves
+    /// next.
     pub(super) fn form(&mut self) -> Option<FormingBatch<'_, T>> {
         for lane in self.lanes.values_mut() {
             lane.form(&self.in_flight, &mut self.parked);
@@ -93,7 +95,8 @@ impl<T: Queued> Queue<T> {
         Some(FormingBatch { items: &lane.forming, is_full: lane.is_full() })
     }
 
-    /// Takes the batch that leaves next, as it is. Its URNs are in flight until they are [released](Self::release).
+    /// Takes the batch that leaves next, as it is. Its URNs are in flight until they are
+    /// [released](Self::release).
     pub(super) fn take(&mut self) -> Vec<T> {
         let forming = self.lanes.iter_mut().filter(|(_, lane)| !lane.forming.is_empty());
         let Some((name, lane)) = forming.min_by_key(|(_, lane)| lane.priority()) else {
@@ -122,7 +125,8 @@ impl<T: Queued> Queue<T> {
         }
     }
 
-    /// Limits further batches to `bytes`. Returns whether that is less than before. Forming batches stay as they are.
+    /// Limits further batches to `bytes`. Returns whether that is less than before. Forming batches stay as
+    /// they are.
     pub(super) fn shrink_batches(&mut self, bytes: usize) -> bool {
         let shrinks = bytes < self.limits.bytes;
         if shrinks {

@@ -10,8 +10,8 @@ use super::outcome::{Outcome, Undelivered, UndeliveredReason};
 
 /// Resolves to the [`Outcome`] of an emitted proposal.
 ///
-/// Dropping a receipt does not change what happens to the proposal. Awaiting a receipt is cancel safe: a `&mut Receipt`
-/// that lost a `select!` can be awaited again.
+/// Dropping a receipt does not change what happens to the proposal. Awaiting a receipt is cancel safe: a
+/// `&mut Receipt` that lost a `select!` can be awaited again.
 #[derive(Debug)]
 pub struct Receipt {
     receiver: oneshot::Receiver<Outcome>,

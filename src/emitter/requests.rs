@@ -1,7 +1,7 @@
 //! Groups the proposals of a batch into requests, and bisects a group that was rejected.
 //!
-//! A request holds proposals of one route. A batch usually is one request; where GMS needs several, they are sent one after
-//! another, in an order in which no proposal overtakes an earlier one of the same URN.
+//! A request holds proposals of one route. A batch usually is one request; where GMS needs several, they are
+//! sent one after another, in an order in which no proposal overtakes an earlier one of the same URN.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -29,7 +29,8 @@ impl RequestGroup {
         urns.next().is_some_and(|first| urns.any(|urn| urn != first))
     }
 
-    /// Two groups of about equal size, in order. All proposals of one URN are in the same half, unless there is only one URN.
+    /// Two groups of about equal size, in order. All proposals of one URN are in the same half, unless there
+    /// is only one URN.
     pub(super) fn bisect(mut self) -> [Self; 2] {
         let proposals = std::mem::take(&mut self.proposals);
         bisect(proposals, Pending::urn).map(|half| self.part(half))
@@ -55,7 +56,8 @@ impl RequestGroup {
     }
 }
 
-/// The requests for `proposals`, in the order in which they are sent. Without `batches`, each proposal has its own.
+/// The requests for `proposals`, in the order in which they are sent. Without `batches`, each proposal has
+/// its own.
 pub(super) fn group_by_request(
     proposals: Vec<Pending>,
     encoder: &RequestEncoder,

@@ -1,7 +1,7 @@
 //! Sends the request of a group until it has a final result: retries, and resends after a 401.
 //!
-//! Every attempt needs a permit of the request limit and an open auth gate. The retry loop is here; `gms::retry` decides
-//! after each attempt what follows, and the auth gate decides what follows a 401.
+//! Every attempt needs a permit of the request limit and an open auth gate. The retry loop is here;
+//! `gms::retry` decides after each attempt what follows, and the auth gate decides what follows a 401.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::limit::RequestPermit;
 use super::pending::Pending;
 use super::requests::RequestGroup;
 use super::shared::Shared;
-use crate::gms::{Next, RequestBody, RetryState, Verdict};
+use crate::gms::{Next, RequestBody, RetryPolicy, RetryState, Verdict};
 
 /// How an attempt passes the auth gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,8 @@ enum Passage {
 
 /// Sends `group`, first with `permit` if there is one already. `None` if nothing may be sent any more.
 ///
-/// If the token was refused, the returned guard keeps other requests from being sent until the caller has stopped the run.
+/// If the token was refused, the returned guard keeps other requests from being sent until the caller has
+/// stopped the run.
 pub(super) async fn send<'a>(
     shared: &'a Shared,
     group: &RequestGroup,
@@ -97,7 +98,8 @@ fn refused_request(exchange: &Exchange) -> Option<RefusedRequest> {
     }
 }
 
-/// Sends `group` until there is a final result, or the retries are used up. `None` if nothing may be sent any more.
+/// Sends `group` until there is a final result, or the retries are used up. `None` if nothing may be sent any
+/// more.
 async fn send_with_token<'a>(
     shared: &'a Shared,
     group: &RequestGroup,
@@ -113,12 +115,18 @@ async fn send_with_token<'a>(
     let encode = || encoder.body(&write, group.proposals.iter().map(Pending::outgoing));
     let mut body = encode();
     let body_bytes = body.as_ref().map_or(0, RequestBody::len);
-    let mut policy = shared.settings.retry.clone();
-    if group.retries_exhausted {
-        // The whole batch was retried already. A server that has accepted nothing yet gets no further retries.
-        policy.max_times = policy.max_times.min(u32::from(shared.has_accepted()));
-    }
-    let mut retry = RetryState::new(&policy, shared.client.clock());
+    let fewer_retries;
+    let policy = if group.retries_exhausted {
+        // The whole batch was retried already. A server that has accepted nothing yet gets no further
+        // retries.
+        let policy = &shared.settings.retry;
+        let max_times = policy.max_times.min(u32::from(shared.has_accepted()));
+        fewer_retries = RetryPolicy { max_times, ..policy.clone() };
+        &fewer_retries
+    } else {
+        &shared.settings.retry
+    };
+    let mut retry = RetryState::new(policy, shared.client.clock());
     let mut accepted_before = None;
     loop {
         shared.counters.requests.fetch_add(1, Relaxed);

@@ -5,10 +5,12 @@ use std::time::Duration;
 use super::queue::BatchLimits;
 use crate::gms::{EmitMode, Endpoint, RequestEncoder, RetryPolicy};
 
-/// The largest batch: the ingestion endpoint accepts at most 200 proposals per request from DataHub's own client.
+/// The largest batch: the ingestion endpoint accepts at most 200 proposals per request from DataHub's own
+/// client.
 pub(crate) const MAX_PER_BATCH: usize = 200;
 
-/// The defaults of DataHub's REST sink (`datahub_rest.py`). The builder and the sink's configuration use them.
+/// The defaults of DataHub's REST sink (`datahub_rest.py`). The builder and the sink's configuration use
+/// them.
 pub(crate) mod defaults {
     use std::time::Duration;
 
@@ -37,8 +39,8 @@ pub enum Batching {
 }
 
 impl Batching {
-    /// The [`EmitMode`] unless one is set: [`Sequential`](Self::Sequential) waits until GMS has written a proposal, the others
-    /// until it has queued it.
+    /// The [`EmitMode`] unless one is set: [`Sequential`](Self::Sequential) waits until GMS has written a
+    /// proposal, the others until it has queued it.
     pub fn default_emit_mode(self) -> EmitMode {
         match self {
             Self::Sequential => EmitMode::SyncPrimary,

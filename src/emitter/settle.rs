@@ -24,7 +24,8 @@ use crate::diagnosis::Diagnosis;
 use crate::gms::{AcceptedAspects, GmsResponse, RejectedRequest, Route, Verdict, rejection_hint, trace};
 use crate::metadata::ChangeType;
 
-/// One batch while it is delivered: the groups that are still to be sent, and what the responses to others showed.
+/// One batch while it is delivered: the groups that are still to be sent, and what the responses to others
+/// showed.
 pub(super) struct BatchSettlement<'a> {
     shared: &'a Shared,
     groups: VecDeque<RequestGroup>,
@@ -60,7 +61,8 @@ impl<'a> BatchSettlement<'a> {
         }
     }
 
-    /// The group to send next. A batch is split into single proposals if GMS turned out not to support batches.
+    /// The group to send next. A batch is split into single proposals if GMS turned out not to support
+    /// batches.
     pub(super) fn next_group(&mut self) -> Option<RequestGroup> {
         let group = self.groups.pop_front()?;
         if group.route != Route::Batch || self.shared.sends_batches() {
@@ -80,7 +82,8 @@ impl<'a> BatchSettlement<'a> {
         self.stop(group, cause);
     }
 
-    /// Settles the proposals of `group` that have an outcome now. What is to be sent again is put in front, in order.
+    /// Settles the proposals of `group` that have an outcome now. What is to be sent again is put in front,
+    /// in order.
     pub(super) fn settle(&mut self, mut group: RequestGroup, exchange: &Exchange, slot: Option<TraceSlot>) {
         group.outcome_unknown |= exchange.attempts.outcome_unknown;
         let Ok(response) = &exchange.attempts.last else {
@@ -308,7 +311,8 @@ impl<'a> BatchSettlement<'a> {
         self.groups.push_front(first);
     }
 
-    /// Holds a suspect. `stop` stops the run; it is called if there are enough suspects and nothing was accepted.
+    /// Holds a suspect. `stop` stops the run; it is called if there are enough suspects and nothing was
+    /// accepted.
     fn hold(&self, suspect: Suspect, stop_at: StopAt, stop: impl FnOnce()) {
         let is_server_error = suspect.server_error.is_some();
         let suspects = self.shared.suspects.hold(suspect);
@@ -317,8 +321,8 @@ impl<'a> BatchSettlement<'a> {
             StopAt::Suspects(enough) => suspects >= enough,
             StopAt::Never => false,
         };
-        // GMS may have accepted something since the decision. That shows that GMS's message was about the record; a server
-        // error says nothing about the record, whatever was accepted before it.
+        // GMS may have accepted something since the decision. That shows that GMS's message was about the
+        // record; a server error says nothing about the record, whatever was accepted before it.
         let has_accepted = self.shared.has_accepted();
         if is_enough && (is_server_error || !has_accepted) {
             stop();

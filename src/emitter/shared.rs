@@ -82,13 +82,14 @@ impl Shared {
         (shared, opened)
     }
 
-    /// The queue. A panic while the lock was held leaves it consistent: none of its methods calls foreign code.
+    /// The queue. A panic while the lock was held leaves it consistent: none of its methods calls foreign
+    /// code.
     pub(super) fn queue(&self) -> MutexGuard<'_, Queue<Pending>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for capacity for `proposal`, or returns the outcome of one that will not be sent. Counts nothing, so that a
-    /// caller may stop waiting.
+    /// Waits for capacity for `proposal`, or returns the outcome of one that will not be sent. Counts
+    /// nothing, so that a caller may stop waiting.
     pub(super) async fn admit(&self, proposal: &Proposal) -> Result<CapacityPermit, Outcome> {
         validate(proposal, self.settings.encoder.endpoint).map_err(Outcome::Rejected)?;
         let permit = self.capacity.reserve(memory_bytes(proposal)).await;
@@ -165,7 +166,8 @@ impl Shared {
         self.wake.notify_one();
     }
 
-    /// Settles the suspects as rejected, since GMS has accepted others, unless sending has stopped in the meantime.
+    /// Settles the suspects as rejected, since GMS has accepted others, unless sending has stopped in the
+    /// meantime.
     pub(super) fn reject_suspects(&self) {
         for Suspect { proposal, rejection, .. } in self.suspects.take() {
             let outcome = match self.lifecycle.stop_reason() {
@@ -176,9 +178,9 @@ impl Shared {
         }
     }
 
-    /// Settles the suspects although nothing in flight can show any more what is at fault. Those that GMS's message blames are
-    /// rejected. For the others nobody can tell, so they are undelivered, and once the emitter is being closed, they stop the
-    /// run.
+    /// Settles the suspects although nothing in flight can show any more what is at fault. Those that GMS's
+    /// message blames are rejected. For the others nobody can tell, so they are undelivered, and once the
+    /// emitter is being closed, they stop the run.
     pub(super) fn settle_suspects(&self) {
         for Suspect { proposal, rejection, server_error } in self.suspects.take() {
             if let Some(error) = server_error.clone().filter(|_| self.lifecycle.phase() >= Phase::Closing) {
@@ -232,7 +234,8 @@ impl Shared {
         self.flushes.is_requested() || self.lifecycle.phase() >= Phase::Closing
     }
 
-    /// Asks the server for its configuration, unless it was asked before, and checks that it supports the settings.
+    /// Asks the server for its configuration, unless it was asked before, and checks that it supports the
+    /// settings.
     pub(super) async fn server_config(&self) -> Result<ServerConfig, Error> {
         let config = match self.client.known_config() {
             Some(known) => known.clone(),
@@ -267,7 +270,8 @@ impl Shared {
         self.lacks_batches.load(Relaxed)
     }
 
-    /// The counts. At the end, whatever is neither delivered nor rejected is undelivered, including what a panic left behind.
+    /// The counts. At the end, whatever is neither delivered nor rejected is undelivered, including what a
+    /// panic left behind.
     pub(super) fn counts(&self) -> Counts {
         let mut counts = self.counters.read();
         if self.lifecycle.phase() == Phase::Ended {

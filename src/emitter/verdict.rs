@@ -1,24 +1,25 @@
 //! What a response means for the proposals of a request: a pure function.
 //!
-//! [`decide`] knows the request group, the response and the progress of the run as plain facts, and returns what to do.
-//! `settle` collects the facts and carries the decision out. The test enumerates the facts.
+//! [`decide`] knows the request group, the response and the progress of the run as plain facts, and returns
+//! what to do. `settle` collects the facts and carries the decision out. The test enumerates the facts.
 //!
 //! The rules:
 //!
-//! - **A rejected batch** is split until the proposals at fault are alone: by the URNs that GMS's message names, else by
-//!   bisection. So one bad record costs one record, and about two requests per halving. A 413 also makes the batches of
-//!   the rest of the run smaller.
-//! - **A rejected single proposal** is rejected if GMS has accepted anything in this run. Until then it is held as a suspect
-//!   (see `fault_isolation`).
-//! - **A 403** that names some proposals of a batch is about those. One that names none, or all, is about the caller and stops
-//!   the run. A single proposal that is named is at fault once anything was accepted.
-//! - **A 500 that remains after the retries** may be the fault of one record or of the server. The batch is bisected; it is
-//!   the server's fault if nothing is accepted any more, whichever part is sent.
+//! - **A rejected batch** is split until the proposals at fault are alone: by the URNs that GMS's message
+//!   names, else by bisection. So one bad record costs one record, and about two requests per halving. A 413
+//!   also makes the batches of the rest of the run smaller.
+//! - **A rejected single proposal** is rejected if GMS has accepted anything in this run. Until then it is
+//!   held as a suspect (see `fault_isolation`).
+//! - **A 403** that names some proposals of a batch is about those. One that names none, or all, is about the
+//!   caller and stops the run. A single proposal that is named is at fault once anything was accepted.
+//! - **A 500 that remains after the retries** may be the fault of one record or of the server. The batch is
+//!   bisected; it is the server's fault if nothing is accepted any more, whichever part is sent.
 //! - **Anything else** stops the run.
 
 use crate::gms::{RetryReason, Route, Verdict};
 
-/// How many proposals of one batch, refused alone before anything was accepted, show that no single record is at fault.
+/// How many proposals of one batch, refused alone before anything was accepted, show that no single record is
+/// at fault.
 pub(super) const REFUSED_ALONE: usize = 3;
 
 /// What is known about the request group.
@@ -152,8 +153,9 @@ pub(super) fn decide(group: &GroupFacts, response: &ResponseFacts, progress: &Pr
     }
 }
 
-/// Decides about a single proposal that failed with 500, at the end of its batch. It is at fault if GMS has accepted
-/// something since. Otherwise that is open until GMS accepts something, or until there are enough suspects.
+/// Decides about a single proposal that failed with 500, at the end of its batch. It is at fault if GMS has
+/// accepted something since. Otherwise that is open until GMS accepts something, or until there are enough
+/// suspects.
 pub(super) fn decide_postponed(progress: &Progress) -> Action {
     if progress.is_making_progress && !progress.is_stopped {
         return Action::Reject;
@@ -213,8 +215,8 @@ fn server_error(group: &GroupFacts, progress: &Progress) -> Action {
     }
 }
 
-/// How many suspects that were sent alone show that no single record is at fault: more than can be in flight together, since
-/// those all leave before the first one is refused.
+/// How many suspects that were sent alone show that no single record is at fault: more than can be in flight
+/// together, since those all leave before the first one is refused.
 fn max_suspects(progress: &Progress) -> usize {
     progress.max_in_flight_requests.max(REFUSED_ALONE)
 }

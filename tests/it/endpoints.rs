@@ -360,7 +360,7 @@ async fn an_emitter_that_asks_for_what_is_not_there_sends_nothing() {
     assert!(gms.writes().is_empty());
 
     let restli = Emitter::builder(gms.url()).emit_mode(EmitMode::AsyncWait).build().unwrap_err();
-    assert!(restli.to_string().contains("endpoint: openapi"), "{restli}");
+    assert!(restli.to_string().contains("Endpoint::Openapi"), "{restli}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,13 +8,15 @@ const AFTER_FAILURE: f64 = 0.5;
 /// The factor by which the limit falls when responses take much longer than usual.
 const AFTER_SLOWNESS: f64 = 0.8;
 
-/// Slowness alone leaves at least this share of the maximum, because it may have another cause than our requests.
+/// Slowness alone leaves at least this share of the maximum, because it may have another cause than our
+/// requests.
 const MIN_SHARE_WHEN_SLOW: f64 = 0.25;
 
 /// A response that takes this many times as long as usual is slow.
 const SLOW_FACTOR: f64 = 3.0;
 
-/// A response within this many seconds is never slow: on a fast server the times vary by more than the factor.
+/// A response within this many seconds is never slow: on a fast server the times vary by more than the
+/// factor.
 const NEVER_SLOW_SECONDS: f64 = 0.5;
 
 /// The weight of the newest response in the recent latency.
@@ -23,7 +25,8 @@ const RECENT_WEIGHT: f64 = 0.3;
 /// The weight with which the usual latency follows the recent one when that is higher.
 const USUAL_WEIGHT: f64 = 0.01;
 
-/// Additive increase, multiplicative decrease: one request more per round trip, and half of them after a failure.
+/// Additive increase, multiplicative decrease: one request more per round trip, and half of them after a
+/// failure.
 ///
 /// It starts at the maximum, so that a healthy server is used as configured from the first request on.
 #[derive(Debug)]
@@ -31,7 +34,8 @@ pub(super) struct ConcurrencyLimit {
     max: f64,
     limit: f64,
     lowered_at: Option<Instant>,
-    /// Per size of the request's body, in powers of two: a large request takes longer, which does not make it slow.
+    /// Per size of the request's body, in powers of two: a large request takes longer, which does not make it
+    /// slow.
     latencies: [Option<Latency>; Self::SIZES],
 }
 

@@ -13,8 +13,8 @@ const STEEPNESS: f64 = 0.4;
 /// The lowest rate, in requests per second.
 const MIN_RATE: f64 = 0.5;
 
-/// The rate to begin with, in requests per second, if the server has accepted nothing before the first 429. Halved by each
-/// further one.
+/// The rate to begin with, in requests per second, if the server has accepted nothing before the first 429.
+/// Halved by each further one.
 const UNKNOWN_RATE: f64 = 50.0;
 
 /// 429s within this time count as one.
@@ -23,11 +23,12 @@ const ONE_REFUSAL: Duration = Duration::from_millis(100);
 /// A rate that has not delayed a request for this long is dropped.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// Spaces requests evenly at the rate that a server with a limit accepts. Before the first 429 there is no rate: the number
-/// of requests in flight is limit enough.
+/// Spaces requests evenly at the rate that a server with a limit accepts. Before the first 429 there is no
+/// rate: the number of requests in flight is limit enough.
 ///
-/// After a 429 the rate falls to 70% of what was accepted in the last second, returns to that level within a few seconds,
-/// stays there for a while, and only then rises further. So only a few requests in a hundred are refused.
+/// After a 429 the rate falls to 70% of what was accepted in the last second, returns to that level within a
+/// few seconds, stays there for a while, and only then rises further. So only a few requests in a hundred are
+/// refused.
 #[derive(Debug)]
 pub(super) struct RateLimit {
     accepted: LastSecond,
@@ -149,8 +150,9 @@ impl LastSecond {
 mod tests {
     use super::*;
 
-    /// Simulates a server that accepts `limit` requests per second. Each of the `workers` sends its next request `latency`
-    /// after the one before, or 500 ms later if that was refused. Returns the accepted and refused requests of each second.
+    /// Simulates a server that accepts `limit` requests per second. Each of the `workers` sends its next
+    /// request `latency` after the one before, or 500 ms later if that was refused. Returns the accepted and
+    /// refused requests of each second.
     fn simulate(limit: u32, latency: Duration, workers: usize, by_window: bool) -> Vec<(u32, u32)> {
         let start = Instant::now();
         let mut rate_limit = RateLimit::new(start);

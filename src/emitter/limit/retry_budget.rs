@@ -22,7 +22,8 @@ pub(super) struct RetryBudget {
 }
 
 impl RetryBudget {
-    /// A full budget: four retries for each of `max_in_flight` requests. An empty one allows a retry per `interval`.
+    /// A full budget: four retries for each of `max_in_flight` requests. An empty one allows a retry per
+    /// `interval`.
     pub(super) fn new(max_in_flight: usize, interval: Duration, now: Instant) -> Self {
         let max = PER_REQUEST * f64::from(u32::try_from(max_in_flight).unwrap_or(u32::MAX)).max(2.0);
         Self { available: max, max, interval, updated_at: now }

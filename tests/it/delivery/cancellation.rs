@@ -14,7 +14,8 @@ use crate::support::scripted_gms::{Answer, ScriptedGms};
 /// Long enough for everything that does not wait for the server.
 const SHORT: Duration = Duration::from_millis(50);
 
-/// A server whose first response comes when the sender says so, and an emitter with capacity for one proposal.
+/// A server whose first response comes when the sender says so, and an emitter with capacity for one
+/// proposal.
 async fn full_emitter() -> (ScriptedGms, Emitter, oneshot::Sender<Answer>, tokio::task::JoinHandle<Outcome>) {
     let (respond, response) = oneshot::channel();
     let response = Mutex::new(Some(response));
