@@ -11,7 +11,7 @@ use super::shared::Shared;
 use crate::auth::{FixedToken, Token, TokenProvider, TokenSource};
 use crate::environment::Environment;
 use crate::gms::{
-    AddressError, Client, ClientMode, ClientSettings, EmitMode, Endpoint, GmsEnvironment, RequestEncoder,
+    AddressError, Client, ClientConfig, ClientMode, EmitMode, Endpoint, GmsEnvironment, RequestEncoder,
     RetryPolicy, ServerAddress, TlsSettings,
 };
 use crate::{Error, ErrorKind};
@@ -40,14 +40,14 @@ pub struct EmitterBuilder {
 /// Where the emitter's client comes from.
 #[derive(Clone, Debug)]
 enum Connection {
-    /// It is made with these settings.
-    Settings(Box<ClientSettings>),
+    /// It is made with this configuration.
+    Config(Box<ClientConfig>),
     /// The address is invalid.
     InvalidServer(AddressError),
     /// It exists already.
     Client(Box<Client>),
-    /// It exists already, and a setting was given that only a new one could have.
-    ClientWithSetting(&'static str),
+    /// It exists already, and an option was set that only a new client can have.
+    ClientWithOption(&'static str),
 }
 
 impl Emitter {
@@ -78,7 +78,7 @@ impl EmitterBuilder {
     /// An emitter for the GMS at `server`, for example `http://localhost:8080`.
     pub fn new(server: impl AsRef<str>) -> Self {
         Self::with_connection(match ServerAddress::parse(server.as_ref()) {
-            Ok(server) => Connection::Settings(Box::new(ClientSettings::new(server))),
+            Ok(server) => Connection::Config(Box::new(ClientConfig::new(server))),
             Err(error) => Connection::InvalidServer(error),
         })
     }
@@ -101,9 +101,9 @@ impl EmitterBuilder {
         })
     }
 
-    /// An emitter with a client of its own that has these settings.
-    pub fn from_settings(settings: ClientSettings) -> Self {
-        Self::with_connection(Connection::Settings(Box::new(settings)))
+    /// An emitter with a new client of this configuration.
+    pub fn from_config(config: ClientConfig) -> Self {
+        Self::with_connection(Connection::Config(Box::new(config)))
     }
 
     /// An emitter that sends through `client`. Settings of the client, from [`token`](Self::token) to
@@ -148,48 +148,48 @@ impl EmitterBuilder {
 
     /// As [`token_provider`](Self::token_provider), for a provider that others use as well.
     pub fn shared_token_provider(self, provider: Arc<dyn TokenProvider>) -> Self {
-        self.set_client("token_provider", |settings| settings.tokens = Some(provider))
+        self.set_client("token_provider", |config| config.tokens = Some(provider))
     }
 
     /// Adds a header to every request. It replaces this crate's header of the same name, including
     /// Authorization.
     pub fn extra_header(self, name: impl Into<String>, value: impl Into<String>) -> Self {
         let header = (name.into(), value.into());
-        self.set_client("extra_header", |settings| settings.extra_headers.push(header))
+        self.set_client("extra_header", |config| config.extra_headers.push(header))
     }
 
     /// The time limit for connecting, and for each period in which the server accepts or sends nothing. It
     /// does not limit a request as a whole. Default 30 s.
     pub fn timeout(self, timeout: Duration) -> Self {
-        self.set_client("timeout", |settings| settings.timeout = timeout)
+        self.set_client("timeout", |config| config.timeout = timeout)
     }
 
     /// TLS trust roots and client certificate. By default the system's trust roots, and no client
     /// certificate.
     pub fn tls(self, tls: TlsSettings) -> Self {
-        self.set_client("tls", |settings| settings.tls = tls)
+        self.set_client("tls", |config| config.tls = tls)
     }
 
     /// Whether to send TCP keep-alive probes, for firewalls that forget idle connections. Default off.
     pub fn tcp_keepalive(self, on: bool) -> Self {
-        self.set_client("tcp_keepalive", |settings| settings.tcp_keepalive = on)
+        self.set_client("tcp_keepalive", |config| config.tcp_keepalive = on)
     }
 
     /// The kind of client, for the server's statistics. Default [`ClientMode::Sdk`].
     pub fn client_mode(self, mode: ClientMode) -> Self {
-        self.set_client("client_mode", |settings| settings.mode = mode)
+        self.set_client("client_mode", |config| config.mode = mode)
     }
 
     /// The component in the header `User-Agent: DataHub-Client/1.0 (sdk; {component}/datahub-emitter; …)`.
     /// Default `datahub`.
     pub fn component(self, component: impl Into<String>) -> Self {
         let component = component.into();
-        self.set_client("component", |settings| settings.component = Some(component))
+        self.set_client("component", |config| config.component = Some(component))
     }
 
     /// Ignores the proxies that `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY` name. By default they are used.
     pub fn no_proxy(self) -> Self {
-        self.set_client("no_proxy", |settings| settings.direct = true)
+        self.set_client("no_proxy", |config| config.no_proxy = true)
     }
 
     /// How proposals share requests. Default [`Batching::Batched`].
@@ -303,10 +303,10 @@ impl EmitterBuilder {
         };
         let max_per_batch = in_range("max_per_batch", self.max_per_batch, MAX_PER_BATCH)?;
         let client = match self.connection {
-            Connection::Settings(settings) => Client::new(&settings)?,
+            Connection::Config(config) => Client::new(&config)?,
             Connection::InvalidServer(error) => return Err(invalid(format!("server: {error}"))),
             Connection::Client(client) => *client,
-            Connection::ClientWithSetting(name) => {
+            Connection::ClientWithOption(name) => {
                 return Err(invalid(format!(
                     "{name} has no effect on a client that exists already: set it there"
                 )));
@@ -347,12 +347,12 @@ impl EmitterBuilder {
         Ok(Capacity::new(proposals, u32::try_from(bytes).unwrap_or(backpressure::MAX_BYTES)))
     }
 
-    /// Sets a setting of the client, or notes that it is too late for that.
-    fn set_client(mut self, name: &'static str, set: impl FnOnce(&mut ClientSettings)) -> Self {
+    /// Sets an option of the client, or notes that the client exists already.
+    fn set_client(mut self, name: &'static str, set: impl FnOnce(&mut ClientConfig)) -> Self {
         match &mut self.connection {
-            Connection::Settings(settings) => set(settings),
-            Connection::Client(_) => self.connection = Connection::ClientWithSetting(name),
-            Connection::InvalidServer(_) | Connection::ClientWithSetting(_) => {}
+            Connection::Config(config) => set(config),
+            Connection::Client(_) => self.connection = Connection::ClientWithOption(name),
+            Connection::InvalidServer(_) | Connection::ClientWithOption(_) => {}
         }
         self
     }
