@@ -1,4 +1,4 @@
-//! Adds a tag to a table and prints the outcome.
+//! Adds one tag to one table, and prints the outcome.
 //!
 //! ```text
 //! DATAHUB_GMS_URL=http://localhost:8080 DATAHUB_GMS_TOKEN=… cargo run --example emit
@@ -13,7 +13,7 @@ use datahub_emitter::metadata::{Proposal, Urn};
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let emitter = Emitter::from_env()?;
 
-    let orders = Urn::parse("urn:li:dataset:(urn:li:dataPlatform:snowflake,nordlys.marts.fct_orders,PROD)")?;
+    let orders = Urn::dataset("snowflake", "nordlys.marts.fct_orders", "PROD")?;
     let certified = r#"{"tags": [{"tag": "urn:li:tag:certified"}]}"#;
     let proposal = Proposal::upsert(orders, "globalTags", certified)?;
 
