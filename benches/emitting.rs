@@ -1,7 +1,6 @@
-//! From a proposal to the socket and back: queue, batches, escaping, requests and receipts, over the loopback
-//! interface.
+//! Measures emitting, over the loopback interface: queue, batches, escaping, requests and receipts.
 //!
-//! The server reads each request whole and does nothing with it, so the time is mostly that of the emitter.
+//! The server reads each request and ignores its content, so the result is mostly the cost of the emitter.
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 #![expect(clippy::unwrap_used, reason = "both ends are the benchmark's own")]
 
@@ -17,10 +16,10 @@ use raw_server::{RawServer, Response};
 #[expect(dead_code, reason = "the tests need more of it")]
 mod raw_server;
 
-/// Proposals that are emitted before all are waited for.
+/// Proposals that are emitted before their receipts are awaited.
 const PROPOSALS: usize = 2_000;
 
-/// `entities` different ones, in turn, each with `text` in its description.
+/// Proposals for `entities` entities in turn, each with `text` in its description.
 fn proposals(entities: usize, text: &str) -> Vec<Proposal> {
     let aspect = format!(r#"{{"customProperties":{{"owner":"nordlys"}},"description":"{text}","tags":[]}}"#);
     (0..PROPOSALS)
@@ -61,7 +60,7 @@ fn emit(criterion: &mut Criterion) {
                 },
                 BatchSize::LargeInput,
             );
-            assert!(emitter.stopped().is_none());
+            assert!(emitter.stop_reason().is_none());
         });
     }
     group.finish();

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
 
 use datahub_emitter::auth::FileProvider;
-use datahub_emitter::emitter::{Emitter, SinkMode};
+use datahub_emitter::emitter::{Batching, Emitter};
 use serde_json::json;
 
 use crate::support::emitting::status;
@@ -264,7 +264,8 @@ async fn a_refused_token_that_has_delivered_is_tried_once_more() {
         2 => unauthorized(),
         _ => Response::ok(),
     });
-    let emitter = Emitter::builder(gms.url()).direct().token("abc").mode(SinkMode::Sync).build().unwrap();
+    let emitter =
+        Emitter::builder(gms.url()).no_proxy().token("abc").batching(Batching::Sequential).build().unwrap();
     for number in 0..5 {
         drop(emitter.emit(status(number)).await);
     }
@@ -287,14 +288,14 @@ async fn two_refused_tokens_in_a_row_end_the_run() {
             unauthorized()
         }
     });
-    let emitter = Emitter::builder(gms.url()).direct().token_provider(Arc::new(FileProvider::new(&file)));
-    let emitter = emitter.mode(SinkMode::Sync).build().unwrap();
+    let emitter = Emitter::builder(gms.url()).no_proxy().token_provider(FileProvider::new(&file));
+    let emitter = emitter.batching(Batching::Sequential).build().unwrap();
     for number in 0..50 {
         drop(emitter.emit(status(number)).await);
     }
     assert_eq!(emitter.close(None).await.undelivered, 50);
     assert_eq!(asked.load(SeqCst), 2, "one request for each of the two");
-    let error = emitter.stopped().unwrap();
+    let error = emitter.stop_reason().unwrap();
     let evidence = error.diagnosis().unwrap().evidence.join("\n");
     assert!(evidence.contains("the token before this one was refused as well"), "{evidence}");
 }

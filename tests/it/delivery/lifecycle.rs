@@ -31,8 +31,7 @@ async fn flush_waits_for_all_outcomes_and_close_until_its_deadline() {
 async fn counts_add_up_for_proposals_emitted_while_closing() {
     for _ in 0..50 {
         let gms = ScriptedGms::start(|_| Response::ok());
-        let emitter =
-            emitter(&gms).min_process_interval(Duration::MAX).max_pending_requests(4).build().unwrap();
+        let emitter = emitter(&gms).max_linger(Duration::MAX).max_pending_proposals(4).build().unwrap();
         let late = emitter.clone();
         let emitting = tokio::spawn(async move {
             for urn in 0..40 {

@@ -49,10 +49,10 @@ proptest! {
                 }
             });
             let emitter = emitter(&gms)
-                .max_threads(threads)
+                .max_in_flight_requests(threads)
                 .max_per_batch(per_batch)
                 .max_batch_bytes(bytes)
-                .max_pending_requests(64)
+                .max_pending_proposals(64)
                 .build()
                 .unwrap();
             for (number, urn) in urns.iter().enumerate() {
@@ -101,13 +101,13 @@ proptest! {
                 log.lock().unwrap().extend(proposals);
                 Response::ok()
             });
-            let emitter = emitter(&gms).max_threads(threads).max_per_batch(per_batch).build().unwrap();
+            let emitter = emitter(&gms).max_in_flight_requests(threads).max_per_batch(per_batch).build().unwrap();
             for (number, urn) in urns.iter().enumerate() {
                 drop(emitter.emit(proposal(*urn, &format!("a{number:05}"), "x")).await);
             }
             let counts = emitter.close(None).await;
             let rejected = bad.keys().filter(|number| **number < urns.len()).count() as u64;
-            if emitter.stopped().is_some() {
+            if emitter.stop_reason().is_some() {
                 // None of the first proposals was accepted, so the run was stopped.
                 prop_assert!(counts.delivered <= urns.len() as u64 - rejected && counts.rejected <= rejected);
                 prop_assert!(rejected > 0 && counts.undelivered > 0);

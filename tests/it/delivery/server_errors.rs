@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::SeqCst;
 
-use datahub_emitter::emitter::SinkMode;
+use datahub_emitter::emitter::Batching;
 use datahub_emitter::gms::RetryPolicy;
 use datahub_emitter::metadata::Proposal;
 
@@ -21,7 +21,7 @@ async fn a_server_that_fails_during_a_run_rejects_nothing() {
         Response::Status(500, r#"{"message":"Failed to acquire JDBC Connection","status":500}"#.into())
     });
     let retry = RetryPolicy { max_times: 2, ..retry_at_once() };
-    let emitter = emitter(&gms).max_threads(1).retry(retry).build().unwrap();
+    let emitter = emitter(&gms).max_in_flight_requests(1).retry(retry).build().unwrap();
     for urn in 0..1_000 {
         drop(emitter.emit(proposal(urn, "status", "x")).await);
     }
@@ -29,7 +29,7 @@ async fn a_server_that_fails_during_a_run_rejects_nothing() {
     assert_eq!(counts.rejected, 0);
     assert!(counts.delivered > 0 && counts.undelivered > 0);
     assert_eq!(counts.delivered + counts.undelivered, 1_000);
-    assert_eq!(emitter.stopped().unwrap().diagnosis().unwrap().code.as_str(), "endpoint.server-error");
+    assert_eq!(emitter.stop_reason().unwrap().diagnosis().unwrap().code.as_str(), "endpoint.server-error");
     assert!(gms.writes().len() <= 40, "{} requests to a server in trouble", gms.writes().len());
 }
 
@@ -49,7 +49,7 @@ async fn an_outage_with_many_requests_in_flight_rejects_nothing() {
     }
     let counts = emitter.close(None).await;
     assert_eq!((counts.delivered, counts.rejected, counts.undelivered), (20, 0, 280));
-    assert_eq!(emitter.stopped().unwrap().diagnosis().unwrap().code.as_str(), "endpoint.server-error");
+    assert_eq!(emitter.stop_reason().unwrap().diagnosis().unwrap().code.as_str(), "endpoint.server-error");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -66,7 +66,7 @@ async fn a_proposal_that_causes_a_500_is_rejected_if_later_ones_succeed() {
             Response::ok()
         });
         let retry = RetryPolicy { max_times: 1, ..retry_at_once() };
-        let emitter = emitter(&gms).mode(SinkMode::Sync).retry(retry).build().unwrap();
+        let emitter = emitter(&gms).batching(Batching::Sequential).retry(retry).build().unwrap();
         for urn in 0..20 {
             drop(emitter.emit(proposal(urn, "status", "x")).await);
         }
@@ -88,7 +88,7 @@ async fn a_proposal_in_a_batch_that_causes_a_500_is_rejected_alone() {
         Response::ok()
     });
     let retry = RetryPolicy { max_times: 1, ..retry_at_once() };
-    let emitter = emitter(&gms).max_threads(1).retry(retry).build().unwrap();
+    let emitter = emitter(&gms).max_in_flight_requests(1).retry(retry).build().unwrap();
     for urn in 0..300 {
         drop(emitter.emit(proposal(urn, "status", "x")).await);
     }

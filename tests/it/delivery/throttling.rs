@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use datahub_emitter::emitter::{Emitter, SinkMode};
+use datahub_emitter::emitter::{Batching, Emitter};
 
 use crate::support::emitting::{emitter, proposal};
 use crate::support::scripted_gms::{Response, ScriptedGms};
@@ -40,7 +40,7 @@ fn rate_limited() -> (ScriptedGms, Arc<Mutex<(u32, u32)>>) {
 
 async fn emit_to_rate_limited(proposals: usize) -> (u32, u32) {
     let (gms, counts) = rate_limited();
-    let emitter = Emitter::builder(gms.url()).token("good").mode(SinkMode::Async).build().unwrap();
+    let emitter = Emitter::builder(gms.url()).token("good").batching(Batching::Single).build().unwrap();
     for number in 0..proposals {
         drop(emitter.emit(proposal(number % 40, "status", "x")).await);
     }
@@ -80,7 +80,7 @@ async fn no_request_is_sent_before_the_time_that_retry_after_gives() {
         }
         Response::WithHeaders(503, String::new(), "Retry-After: 1\r\n")
     });
-    let emitter = emitter(&gms).max_threads(1).max_per_batch(1).build().unwrap();
+    let emitter = emitter(&gms).max_in_flight_requests(1).max_per_batch(1).build().unwrap();
     for urn in 0..20 {
         drop(emitter.emit(proposal(urn, "status", "x")).await);
     }
