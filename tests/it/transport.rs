@@ -13,7 +13,7 @@ use reqwest::Method;
 use reqwest::header::HeaderMap;
 
 use crate::support::sandbox::{Ran, Sandbox, tags};
-use crate::support::scripted_gms::{Answer, ScriptedGms};
+use crate::support::scripted_gms::{self, CONFIG, ScriptedGms};
 use crate::support::tls_server::{TlsServer, tls_file};
 
 const TOKEN: &str = r#"{"access_token": "token-of-the-provider", "expires_in": 3600}"#;
@@ -118,13 +118,13 @@ fn a_provider_uses_the_service_that_it_is_connected_to() {
 #[test]
 fn a_recipe_s_tls_settings_apply_to_the_identity_provider() {
     let provider = TlsServer::start(TOKEN);
-    let gms = ScriptedGms::of_all(|request| {
+    let gms = ScriptedGms::start_for_all(|request| {
         let is_known =
             request.headers().get("authorization").is_some_and(|value| value.ends_with("provider"));
         match (request.is_write(), is_known) {
-            (true, true) => Answer::ok(),
-            (true, false) => Answer::Status(401, "{}".into()),
-            _ => Answer::Status(200, r#"{"noCode": "true", "versions": {}}"#.into()),
+            (true, true) => scripted_gms::Response::ok(),
+            (true, false) => scripted_gms::Response::Status(401, "{}".into()),
+            _ => scripted_gms::Response::Status(200, CONFIG.into()),
         }
     });
     let run = |keys: &str| {
