@@ -44,6 +44,7 @@
 //! A program that embeds the emitter turns both off.
 
 pub mod auth;
+mod box_future;
 pub mod diagnosis;
 mod display_text;
 mod duration;
@@ -63,6 +64,7 @@ mod shell;
 pub mod sink;
 pub mod source;
 
+pub use box_future::BoxFuture;
 pub use duration::parse_duration;
 pub use environment::Environment;
 pub use error::{Error, ErrorKind};

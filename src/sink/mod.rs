@@ -19,12 +19,10 @@ use std::time::Duration;
 pub use examine::{Examination, Step};
 pub use registry::{OnWait, OpenSink, SinkContext, SinkRegistry};
 
+pub use crate::box_future::BoxFuture;
 use crate::Error;
 use crate::emitter::Delivery;
 use crate::gms::Client;
-
-/// A future on the heap, as the methods of [`Sink`] return it.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Takes proposals, and settles each of them.
 pub trait Sink: Send + Sync {

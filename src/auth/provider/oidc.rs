@@ -8,8 +8,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use super::{Fetched, Fetching, ProviderError, TokenProvider};
+use super::{IssuedToken, ProviderError, TokenProvider};
 use crate::auth::{Token, TokenSource};
+use crate::box_future::BoxFuture;
 
 /// How long an identity provider may take, as in the Python client.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -48,7 +49,7 @@ impl OidcClientCredentials {
         client_id: impl Into<String>,
         client_secret: impl Into<String>,
     ) -> Result<Self, ProviderError> {
-        let wrong = |what: &str| ProviderError::lasting(format!("token_endpoint {what}"));
+        let wrong = |what: &str| ProviderError::permanent(format!("token_endpoint {what}"));
         let endpoint =
             Url::parse(endpoint.trim()).map_err(|error| wrong(&format!("is no address: {error}")))?;
         if !matches!(endpoint.scheme(), "http" | "https") || endpoint.host_str().is_none() {
@@ -80,7 +81,7 @@ impl OidcClientCredentials {
         self
     }
 
-    async fn ask(&self) -> Result<Fetched, ProviderError> {
+    async fn ask(&self) -> Result<IssuedToken, ProviderError> {
         let problem = |what: &str| format!("the token endpoint {} {what}", shown(&self.endpoint));
         let broken = |error: &reqwest::Error| {
             let what = if error.is_timeout() { "did not answer in 30 s" } else { "cannot be reached" };
@@ -93,7 +94,7 @@ impl OidcClientCredentials {
             .retry(reqwest::retry::never())
             .timeout(TIMEOUT)
             .build()
-            .map_err(|_| ProviderError::lasting(problem("cannot be asked: no TLS")))?;
+            .map_err(|_| ProviderError::permanent(problem("cannot be asked: no TLS")))?;
         let request = client
             .post(self.endpoint.clone())
             .header(reqwest::header::ACCEPT, "application/json")
@@ -105,7 +106,7 @@ impl OidcClientCredentials {
         while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error))? {
             body.extend_from_slice(&chunk);
             if body.len() > MAX_BYTES {
-                return Err(ProviderError::lasting(problem("answered with more than a token")));
+                return Err(ProviderError::permanent(problem("answered with more than a token")));
             }
         }
         if !status.is_success() {
@@ -117,13 +118,13 @@ impl OidcClientCredentials {
             return Err(ProviderError { message: problem(&format!("answered {status}{said}")), transient });
         }
         let answer: Answer = serde_json::from_slice(&body)
-            .map_err(|_| ProviderError::lasting(problem("answered with something else than JSON")))?;
+            .map_err(|_| ProviderError::permanent(problem("answered with something else than JSON")))?;
         let token = answer.access_token.filter(|token| !token.is_empty());
-        let token = token.ok_or_else(|| ProviderError::lasting(problem("answered without access_token")))?;
+        let token = token.ok_or_else(|| ProviderError::permanent(problem("answered without access_token")))?;
         // Counted from the question, so that it is renewed early rather than late.
         let expires_at =
             answer.expires_in.as_ref().and_then(seconds).and_then(|life| asked_at.checked_add(life));
-        Ok(Fetched { token: Token::new(token, TokenSource::Oidc), expires_at })
+        Ok(IssuedToken { token: Token::new(token, TokenSource::Oidc), expires_at })
     }
 
     fn form(&self) -> String {
@@ -164,7 +165,7 @@ impl TokenProvider for OidcClientCredentials {
         TokenSource::Oidc
     }
 
-    fn fetch(&self) -> Fetching<'_> {
+    fn fetch(&self) -> BoxFuture<'_, Result<IssuedToken, ProviderError>> {
         Box::pin(self.ask())
     }
 }
