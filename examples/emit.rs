@@ -26,9 +26,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         Outcome::Rejected(rejection) => eprintln!("GMS refused it: {}", rejection.message),
         Outcome::Undelivered(why) => eprintln!("GMS does not have it: {}", why.message),
     }
-    // A token that was refused, a server that is gone: the cause, the evidence, and what mends it.
+    // If GMS refused the token or cannot be reached: the cause, the evidence and the fixes.
     if let Some(diagnosis) = emitter.stopped().as_ref().and_then(Error::diagnosis) {
-        eprintln!("{}: {}", diagnosis.code, diagnosis.fixes.join("; "));
+        eprintln!("{diagnosis}");
     }
 
     let counts = emitter.close(None).await;

@@ -35,7 +35,7 @@ pub(crate) use observation::{
     NoResponse, NoResponseCause, Observation, Observed, Redirect, Request, RequestKind, ResponseInfo, ServerInfo,
 };
 pub use provider::{
-    BoxFuture, CommandProvider, FileProvider, FixedToken, IssuedToken, OidcClientCredentials, ProviderError,
+    CommandProvider, FileProvider, FixedToken, IssuedToken, OidcClientCredentials, ProviderError,
     TokenProvider,
 };
 pub use token::Token;

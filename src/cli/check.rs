@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use datahub_emitter::Error;
-use datahub_emitter::diagnosis::Diagnosis;
+use datahub_emitter::diagnosis::{RenderedDiagnosis, Renderer as _};
 use datahub_emitter::pipeline::{Pipeline, explain, explain_note};
 use datahub_emitter::recipe::Recipe;
 use datahub_emitter::sink::SinkSummary;
@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use super::exit::Exit;
 use super::progress::Screen;
+use super::renderer::CommandLine;
 use super::{Global, input, output};
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -62,8 +63,8 @@ struct Found {
     /// What was looked at, in order.
     steps: Vec<FoundStep>,
     /// What was found that is no failure.
-    notes: Vec<Diagnosis>,
-    diagnosis: Option<Diagnosis>,
+    notes: Vec<RenderedDiagnosis>,
+    diagnosis: Option<RenderedDiagnosis>,
     error: Option<String>,
     warnings: Vec<String>,
 }
@@ -106,8 +107,9 @@ impl Check {
         }
         if let Err(error) = &looked {
             found.ok = false;
-            found.diagnosis = error.diagnosis().cloned();
-            found.error = Some(error.full_message());
+            found.diagnosis = error.diagnosis().map(|diagnosis| diagnosis.render(&CommandLine));
+            let summary = found.diagnosis.as_ref().map(|diagnosis| diagnosis.summary.clone());
+            found.error = Some(summary.unwrap_or_else(|| error.full_message()));
         }
         if self.json {
             let mut text = serde_json::to_vec_pretty(&found).map_err(|error| {
@@ -124,7 +126,7 @@ impl Check {
         let Some(too_soon) = too_soon else { return looked.map(|()| Exit::Done) };
         // Whoever asked about the end of the token gets his answer, also where GMS has noticed it already.
         if let Err(error) = looked {
-            screen.say(&explain(&error, screen.color()));
+            screen.say(&explain(&error, &CommandLine, screen.color()));
         }
         screen.say(&format!("error: {too_soon}\n"));
         Ok(Exit::Failed)
@@ -168,7 +170,7 @@ impl Check {
         });
         let steps = examination.steps.into_iter();
         found.steps.extend(steps.map(|step| FoundStep { step: step.name, observed: step.observed }));
-        found.notes = examination.notes;
+        found.notes = examination.notes.iter().map(|note| note.render(&CommandLine)).collect();
         examination.failure.map_or(Ok(()), Err)
     }
 

@@ -12,9 +12,11 @@ mod output;
 mod panic;
 mod progress;
 mod put;
+mod renderer;
 mod replay;
 mod running;
 mod server;
+mod shell;
 mod signals;
 mod token;
 
@@ -25,11 +27,13 @@ use std::sync::Arc;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use datahub_emitter::Error;
 use datahub_emitter::auth::{FileProvider, FixedToken};
+use datahub_emitter::diagnosis::SharedRenderer;
 use datahub_emitter::pipeline::{self, Options};
 
 use self::exit::Exit;
 use self::log::{Color, LogFormat};
 use self::progress::Screen;
+use self::renderer::CommandLine;
 
 /// Puts metadata into DataHub: runs ingestion recipes, and reads and writes single aspects.
 #[derive(Debug, Parser)]
@@ -81,6 +85,7 @@ impl Global {
     /// What they mean to a recipe.
     fn run_options(&self) -> Result<Options, Error> {
         let mut options = Options::default();
+        options.renderer = SharedRenderer::new(CommandLine);
         options.server.clone_from(&self.server);
         if let Some(path) = &self.token_file {
             // Read here, so that a wrong name is told at once.
@@ -152,7 +157,7 @@ fn run(cli: Cli, screen: &Screen) -> Exit {
     // A thread may wait for standard input for ever; nothing that matters is left to do.
     runtime.shutdown_background();
     result.unwrap_or_else(|error| {
-        screen.say(&pipeline::explain(&error, screen.color()));
+        screen.say(&pipeline::explain(&error, &CommandLine, screen.color()));
         Exit::of(&error)
     })
 }

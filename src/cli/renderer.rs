@@ -110,9 +110,7 @@ impl CommandLine {
 fn recipe_line(fix: &Fix) -> Option<String> {
     let (advice, line) = match fix {
         Fix::ConfigureToken => ("", "token: ${DATAHUB_GMS_TOKEN}"),
-        Fix::SetAuthorizationHeader => {
-            ("", "extra_headers: {Authorization: 'Bearer ${DATAHUB_GMS_TOKEN}'}")
-        }
+        Fix::SetAuthorizationHeader => ("", "extra_headers: {Authorization: 'Bearer ${DATAHUB_GMS_TOKEN}'}"),
         Fix::ReplaceAuthorizationHeader => {
             return Some(
                 "take that header out of extra_headers, and write under sink.config:  token: ${DATAHUB_GMS_TOKEN}"
@@ -121,7 +119,8 @@ fn recipe_line(fix: &Fix) -> Option<String> {
         }
         Fix::CorrectAuthorizationHeader => {
             return Some(
-                "or write it as GMS reads it:  extra_headers: {Authorization: 'Bearer ${DATAHUB_GMS_TOKEN}'}".into(),
+                "or write it as GMS reads it:  extra_headers: {Authorization: 'Bearer ${DATAHUB_GMS_TOKEN}'}"
+                    .into(),
             );
         }
         Fix::UseServiceName => {
@@ -142,22 +141,19 @@ fn recipe_line(fix: &Fix) -> Option<String> {
             ));
         }
         Fix::UseRestli => ("if a policy gives that privilege on some entities only", "endpoint: restli"),
-        Fix::SendProxyAuthorization => (
-            "or send what it wants",
-            "extra_headers: {Proxy-Authorization: 'Bearer ${PROXY_TOKEN}'}",
-        ),
-        Fix::BypassLoginPage => (
-            "or go past it, to GMS's own address inside the network",
-            "server: http://datahub-gms:8080",
-        ),
+        Fix::SendProxyAuthorization => {
+            ("or send what it wants", "extra_headers: {Proxy-Authorization: 'Bearer ${PROXY_TOKEN}'}")
+        }
+        Fix::BypassLoginPage => {
+            ("or go past it, to GMS's own address inside the network", "server: http://datahub-gms:8080")
+        }
         Fix::WaitLonger => ("have a run wait longer for it", "wait_for_server: 10m"),
         Fix::RaiseTimeout => ("if it is only slow, give it more time", "timeout_sec: 120"),
         Fix::ReduceRequests => ("run again later, with fewer requests at a time", "max_threads: 2"),
         Fix::RaiseRetries => ("or let it try for longer", "retry_max_times: 20"),
-        Fix::TrustCertificateAuthority => (
-            "if your own authority signed the server's certificate",
-            "ca_certificate_path: /path/to/ca.pem",
-        ),
+        Fix::TrustCertificateAuthority => {
+            ("if your own authority signed the server's certificate", "ca_certificate_path: /path/to/ca.pem")
+        }
         Fix::SetClientCertificate => ("", "client_certificate_path: /path/to/client.pem"),
         _ => return None,
     };

@@ -15,6 +15,7 @@ use super::check::duration;
 use super::exit::Exit;
 use super::output;
 use super::progress::Screen;
+use super::renderer::CommandLine;
 use super::signals::Signals;
 
 /// The sink whose records go to standard output.
@@ -102,10 +103,10 @@ impl RunFlags {
         let pipeline = match prepare() {
             Ok(pipeline) => pipeline,
             Err(error) => {
-                let report = Report::without_run(&error, started_at);
+                let report = Report::without_run(&error, started_at, &CommandLine);
                 self.tell_of_no_run(&report, screen);
                 if sends && let Err(on_top) = self.write_metrics(&report, Exit::of(&error)) {
-                    screen.say(&explain(&on_top, screen.color()));
+                    screen.say(&explain(&on_top, &CommandLine, screen.color()));
                 }
                 return Err(error);
             }
@@ -118,7 +119,7 @@ impl RunFlags {
         }
         // No one reads on: whoever has seen enough does not want to hear of it.
         if exit != Exit::OutputClosed && (exit != Exit::Done || !screen.quiet()) {
-            let summary = finished.summary(recipe, screen.color());
+            let summary = finished.summary(recipe, screen.color(), &CommandLine);
             screen.say(&summary.called(&program()).to_string());
         }
         if warned {
@@ -135,7 +136,7 @@ impl RunFlags {
         {
             // That the file has no place was found out before the run, and told.
             if exit != Exit::Disk {
-                screen.say(&explain(&error, screen.color()));
+                screen.say(&explain(&error, &CommandLine, screen.color()));
             }
             // What ended the run matters more.
             return Ok(if exit == Exit::Done { Exit::of(&error) } else { exit });
@@ -157,7 +158,7 @@ impl RunFlags {
         }
         // What the user has to mend first is what decides how it ends.
         for on_top in told.into_iter().filter_map(Result::err) {
-            screen.say(&explain(&on_top, screen.color()));
+            screen.say(&explain(&on_top, &CommandLine, screen.color()));
         }
     }
 
@@ -170,7 +171,7 @@ impl RunFlags {
                 return;
             }
             let seconds = patience.as_secs();
-            let text = explain_note(diagnosis, told.color());
+            let text = explain_note(&diagnosis.render(&CommandLine), told.color());
             told.say(&format!("{text}  waiting   for up to {seconds} s (wait_for_server)\n"));
         }));
         let signal = OnceLock::new();

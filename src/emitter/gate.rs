@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::deliver::Sent;
 use super::state::{Phase, State};
+use crate::diagnosis::Evidence;
 use crate::gms::Verdict;
 
 /// How long a token that GMS took before rests before it is tried once more: GMS answers 401 also while it cannot reach its
@@ -46,7 +47,7 @@ pub(super) enum Ruling<'a> {
     /// It was sent again, and this came of it.
     Answered(Box<Sent<'a>>),
     /// Give up; perhaps with a word on why there is no other token.
-    Stop(Option<String>),
+    Stop(Option<Evidence>),
 }
 
 impl Gate {
@@ -129,13 +130,8 @@ impl Gate {
         judge.hopeless = !matches!(renewed, Ok(true));
         match renewed {
             Ok(true) => Ruling::Again,
-            Ok(false) => {
-                Ruling::Stop(second.then(|| "the token before this one was refused as well".to_owned()))
-            }
-            Err(no_token) => Ruling::Stop(Some(format!(
-                "there is no other token: {}",
-                no_token.diagnosis.evidence.join("; ")
-            ))),
+            Ok(false) => Ruling::Stop(second.then_some(Evidence::PreviousTokenRefused)),
+            Err(no_token) => Ruling::Stop(Some(Evidence::NoOtherToken(no_token.diagnosis.evidence))),
         }
     }
 }

@@ -20,7 +20,7 @@ use super::stop::{Cause, Stop};
 use super::traces::{MAX_OPEN_TRACES, OpenTrace};
 use super::{Delivery, Outcome, Undelivered, UndeliveredReason};
 use crate::Error;
-use crate::gms::{Client, EmitMode, Endpoint, Outgoing, RetryPolicy, ServerConfig, Wire};
+use crate::gms::{Client, EmitMode, Endpoint, OutgoingProposal, RequestEncoder, RetryPolicy, ServerConfig};
 use crate::metadata::{Name, Urn};
 
 /// A proposal's bytes beside its aspect, for the bound on memory.
@@ -29,7 +29,7 @@ const OVERHEAD_BYTES: usize = 512;
 /// How proposals are sent.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
-    pub(super) wire: Wire,
+    pub(super) wire: RequestEncoder,
     pub(super) batch: BatchLimits,
     pub(super) max_requests: usize,
     /// Batches that are not settled, those included that wait until they may be sent again.
@@ -146,8 +146,12 @@ impl Queued for Item {
 
 impl Item {
     /// It, for a request that is made of it while it is sent.
-    pub(super) fn outgoing(&self) -> Outgoing {
-        Outgoing { proposal: self.delivery.share(), now: self.observed_at, encoded_len: self.encoded_bytes }
+    pub(super) fn outgoing(&self) -> OutgoingProposal {
+        OutgoingProposal {
+            proposal: self.delivery.share(),
+            now: self.observed_at,
+            encoded_len: self.encoded_bytes,
+        }
     }
 
     /// It is on GMS's side now: it counts no more among what waits here, but for its bytes.
@@ -243,7 +247,7 @@ impl State {
 
     pub(super) fn why_undelivered(&self) -> Undelivered {
         match self.stop.get() {
-            Some(stop) => Undelivered { reason: stop.reason, message: stop.cause.summary().to_owned() },
+            Some(stop) => Undelivered { reason: stop.reason, message: stop.cause.summary() },
             None => Undelivered {
                 reason: UndeliveredReason::Closed,
                 message: "the emitter was closed first".into(),
@@ -285,7 +289,7 @@ impl State {
                 (Some(_), _) => Outcome::Undelivered(self.why_undelivered()),
                 (None, Some(trouble)) => Outcome::Undelivered(Undelivered {
                     reason: UndeliveredReason::Unreachable,
-                    message: trouble.summary,
+                    message: trouble.summary.to_string(),
                 }),
                 (None, None) => rejection,
             };

@@ -58,10 +58,10 @@ impl Cause {
         }
     }
 
-    pub(super) fn summary(&self) -> &str {
+    pub(super) fn summary(&self) -> String {
         match self {
-            Self::Diagnosis(diagnosis) => &diagnosis.summary,
-            Self::Message(_, message) => message,
+            Self::Diagnosis(diagnosis) => diagnosis.summary.to_string(),
+            Self::Message(_, message) => message.clone(),
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::Outgoing;
+use super::OutgoingProposal;
 use super::system_metadata::push_system_metadata;
 use crate::metadata::json::{push_json_string, push_strings};
 use crate::metadata::{ChangeType, Proposal, Urn, model, push_openapi_value};
@@ -26,7 +26,7 @@ pub(super) fn push_item(out: &mut Vec<u8>, proposal: &Proposal, now: i64, wait_f
 }
 
 /// The body of a request to an aspect's own path.
-pub(super) fn aspect_body(one: &Outgoing, wait_for_index: bool) -> Bytes {
+pub(super) fn aspect_body(one: &OutgoingProposal, wait_for_index: bool) -> Bytes {
     let mut body = Vec::with_capacity(one.encoded_len);
     push_aspect(&mut body, &one.proposal, one.now, wait_for_index);
     body.into()

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::Outgoing;
+use super::OutgoingProposal;
 use super::system_metadata::push_system_metadata;
 use crate::metadata::json::{push_embedded_json, push_json_string, push_string_map};
 use crate::metadata::{Aspect, Proposal, Urn};
@@ -103,7 +103,7 @@ fn push_content_type(out: &mut Vec<u8>, aspect: &Aspect) {
 const AROUND: usize = 32;
 
 /// The body of a request for one proposal.
-pub(super) fn single_body(one: &Outgoing, asynchronous: bool) -> Bytes {
+pub(super) fn single_body(one: &OutgoingProposal, asynchronous: bool) -> Bytes {
     let mut body = Vec::with_capacity(one.encoded_len + AROUND);
     body.extend_from_slice(br#"{"proposal":"#);
     push_proposal(&mut body, &one.proposal, one.now);

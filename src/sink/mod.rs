@@ -12,8 +12,6 @@ mod stream;
 mod tests;
 mod writer;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::time::Duration;
 
 pub use examine::{Examination, Step};

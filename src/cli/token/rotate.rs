@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
-use datahub_emitter::auth::{Token, TokenFacts, TokenFile, TokenMetadata};
+use datahub_emitter::auth::{Token, TokenFile, TokenInfo, TokenMetadata};
 use datahub_emitter::gms::{AccessTokenDuration, AccessTokenInfo, Client, Me, NewAccessToken};
 use datahub_emitter::{Error, ErrorKind};
 
@@ -141,7 +141,7 @@ async fn prove_and_write(
 ) -> Result<Client, Error> {
     let me = &caller.me;
     let new = caller.with(made.token.clone())?;
-    let found = new.known_me().await?;
+    let found = new.require_me().await?;
     if found.urn != me.urn {
         let message = format!("GMS takes the new token for one of {}, and not of {}", found.urn, me.urn);
         return Err(Error::new(ErrorKind::Rejected, message));
@@ -194,5 +194,5 @@ async fn find(client: &Client, me: &Me, token: &Token) -> Result<Option<AccessTo
 }
 
 fn end(token: &Token) -> Option<jiff::Timestamp> {
-    TokenFacts::of(token).claims?.expires_at
+    TokenInfo::new(token).claims?.expires_at
 }

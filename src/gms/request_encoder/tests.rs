@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 const DATASET: &str = "urn:li:dataset:(urn:li:dataPlatform:s3,a?b#c/d%2C é,PROD)";
 
-fn wire(endpoint: Endpoint, emit_mode: EmitMode) -> Wire {
-    Wire { endpoint, emit_mode, batches: true, respect_sync_marker: false }
+fn wire(endpoint: Endpoint, emit_mode: EmitMode) -> RequestEncoder {
+    RequestEncoder { endpoint, emit_mode, batches: true, respect_sync_marker: false }
 }
 
 fn proposal(change_type: ChangeType, aspect_name: &'static str, value: &str) -> Proposal {
@@ -22,8 +22,8 @@ fn proposal(change_type: ChangeType, aspect_name: &'static str, value: &str) -> 
     proposal
 }
 
-fn outgoing(wire: &Wire, proposals: &[&Proposal]) -> Vec<Outgoing> {
-    let outgoing = |proposal: &&Proposal| Outgoing {
+fn outgoing(wire: &RequestEncoder, proposals: &[&Proposal]) -> Vec<OutgoingProposal> {
+    let outgoing = |proposal: &&Proposal| OutgoingProposal {
         proposal: Arc::new((*proposal).clone()),
         now: 7,
         encoded_len: wire.encoded_len(proposal, 7, &mut Vec::new()),
@@ -39,7 +39,7 @@ fn whole(body: RequestBody) -> Vec<u8> {
     text
 }
 
-fn request(wire: &Wire, batches: bool, proposals: &[&Proposal]) -> (String, Value) {
+fn request(wire: &RequestEncoder, batches: bool, proposals: &[&Proposal]) -> (String, Value) {
     let route = wire.route(proposals[0], batches);
     let write = wire.write(route, proposals.iter().copied()).unwrap();
     let body = wire.body(&write, outgoing(wire, proposals).into_iter());
@@ -168,7 +168,7 @@ fn one_marked_proposal_makes_its_request_synchronous() {
     }));
     for endpoint in [Endpoint::Restli, Endpoint::Openapi] {
         let mut wire = wire(endpoint, EmitMode::AsyncWait);
-        let asynchronous = |wire: &Wire, proposals: &[&Proposal]| {
+        let asynchronous = |wire: &RequestEncoder, proposals: &[&Proposal]| {
             let route = wire.route(proposals[0], true);
             let write = wire.write(route, proposals.iter().copied()).unwrap();
             let body = wire.body(&write, outgoing(wire, proposals).into_iter()).unwrap();

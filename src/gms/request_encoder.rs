@@ -2,13 +2,14 @@
 
 use reqwest::Method;
 
-use super::request_body::{List, Outgoing};
+use super::request_body::{List, OutgoingProposal};
 use super::{EmitMode, Endpoint, RequestBody, openapi, restli};
+use crate::auth::RequestKind;
 use crate::metadata::{ChangeType, Name, Proposal, model};
 
 /// How proposals are written to one GMS.
 #[derive(Clone, Debug)]
-pub(crate) struct Wire {
+pub(crate) struct RequestEncoder {
     pub(crate) endpoint: Endpoint,
     pub(crate) emit_mode: EmitMode,
     /// Many proposals a request.
@@ -40,14 +41,16 @@ pub(crate) enum Route {
     Delete,
 }
 
-/// A request that carries proposals, but for its [body](Wire::body).
+/// A request that carries proposals, but for its [body](RequestEncoder::body).
 #[derive(Clone, Debug)]
-pub(crate) struct Write {
+pub(crate) struct WriteRequest {
     pub(crate) method: Method,
     /// With its query, below the server's address.
     pub(crate) path: String,
     /// GMS answers when it has queued what is in it.
     pub(crate) asynchronous: bool,
+    /// The purpose of the request, for a diagnosis.
+    pub(crate) kind: RequestKind,
     route: Route,
 }
 
@@ -68,7 +71,7 @@ impl Route {
     }
 }
 
-impl Wire {
+impl RequestEncoder {
     /// What divides proposals that may share a batch: over OpenAPI the entity type.
     pub(crate) fn lane(&self, proposal: &Proposal) -> Name {
         match self.endpoint {
@@ -124,7 +127,7 @@ impl Wire {
         &self,
         route: Route,
         mut proposals: impl Iterator<Item = &'a Proposal> + Clone,
-    ) -> Option<Write> {
+    ) -> Option<WriteRequest> {
         let marked = self.respect_sync_marker && proposals.clone().any(is_marked_sync);
         let asynchronous = self.emit_mode.is_asynchronous() && !marked && route.may_be_queued();
         let first = proposals.next()?;
@@ -138,14 +141,18 @@ impl Wire {
             Route::CreateEntity => (Method::POST, openapi::create_path(first, asynchronous, true)),
             Route::Delete => (Method::DELETE, openapi::delete_path(first)),
         };
-        Some(Write { method, path, asynchronous, route })
+        let kind = match self.endpoint {
+            Endpoint::Restli => RequestKind::RestliWrite,
+            Endpoint::Openapi => RequestKind::OpenapiWrite { entity_type: first.entity_type.to_string() },
+        };
+        Some(WriteRequest { method, path, asynchronous, kind, route })
     }
 
     /// The body of `write` for the proposals that it was made for; `None` where there is none.
     pub(crate) fn body(
         &self,
-        write: &Write,
-        mut proposals: impl Iterator<Item = Outgoing>,
+        write: &WriteRequest,
+        mut proposals: impl Iterator<Item = OutgoingProposal>,
     ) -> Option<RequestBody> {
         let wait = self.waits_for_index();
         Some(match write.route {

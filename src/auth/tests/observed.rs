@@ -1,7 +1,7 @@
-//! Makes observations, with what is usual for whatever a row leaves out.
+//! Observations with default values.
 
 use datahub_emitter::auth::{
-    Address, Answer, Claims, Fault, Observation, Observed, Silence, TokenFacts, diagnose,
+    Address, Answer, Claims, Fault, Observation, Observed, Silence, TokenInfo, diagnose,
 };
 use datahub_emitter::diagnosis::Diagnosis;
 use datahub_emitter::gms::ServerAddress;
@@ -16,9 +16,10 @@ pub(super) fn at(offset: i64) -> Timestamp {
 
 /// A request to a server.
 pub(super) struct To {
-    server: ServerAddress,
-    request: String,
-    token: Option<TokenFacts>,
+    server: String,
+    line: String,
+    kind: RequestKind,
+    token: Option<TokenInfo>,
     cookie: bool,
     attempts: u32,
     found_at: Option<&'static str>,
@@ -26,20 +27,33 @@ pub(super) struct To {
 }
 
 impl To {
-    /// A batch of proposals.
+    /// A batch of proposals over Rest.li.
     pub(super) fn write(server: &str) -> Self {
-        Self::path(server, "POST", "/aspects?action=ingestProposalBatch")
+        Self::path(server, "POST", "/aspects?action=ingestProposalBatch", RequestKind::RestliWrite)
     }
 
-    /// The first question.
+    /// A batch of proposals for data sets over OpenAPI.
+    pub(super) fn write_openapi(server: &str) -> Self {
+        let kind = RequestKind::OpenapiWrite { entity_type: "dataset".into() };
+        Self::path(server, "POST", "/openapi/v3/entity/dataset?async=true", kind)
+    }
+
+    /// The first request.
     pub(super) fn config(server: &str) -> Self {
-        Self::path(server, "GET", "/config")
+        Self::path(server, "GET", "/config", RequestKind::Config)
     }
 
-    pub(super) fn path(server: &str, method: &str, path: &str) -> Self {
-        let server = ServerAddress::parse(server).unwrap();
+    /// The request that shows whether GMS accepts the token.
+    pub(super) fn verbose_config(server: &str) -> Self {
+        Self::path(server, "GET", "/config?verbose=true", RequestKind::Config)
+    }
+
+    pub(super) fn path(server: &str, method: &str, path: &str, kind: RequestKind) -> Self {
+        // Without the default port, as the client shows it.
+        let server = Url::parse(server).unwrap().as_str().trim_end_matches('/').to_owned();
         Self {
-            request: format!("{method} {}", server.at(path)),
+            line: format!("{method} {server}{path}"),
+            kind,
             server,
             token: None,
             cookie: false,
@@ -49,7 +63,7 @@ impl To {
         }
     }
 
-    pub(super) fn with(self, token: TokenFacts) -> Self {
+    pub(super) fn with(self, token: TokenInfo) -> Self {
         Self { token: Some(token), ..self }
     }
 
@@ -69,44 +83,46 @@ impl To {
         Self { in_container: true, ..self }
     }
 
-    pub(super) fn answered(&self, answer: Answer<'_>) -> Diagnosis {
-        self.came_to(Observed::Answer(answer))
+    pub(super) fn responded(&self, info: ResponseInfo<'_>) -> Diagnosis {
+        self.diagnose(Observed::Response(info))
     }
 
     /// A status, and a body for programs.
     pub(super) fn refused(&self, status: u16, body: &str) -> Diagnosis {
-        self.answered(Answer {
+        self.responded(ResponseInfo {
             status,
             content_type: "application/json",
             body,
             message: &message(body),
             server_time: Some(at(1)),
-            ..Answer::default()
+            ..ResponseInfo::default()
         })
     }
 
     /// A status, and a web page.
     pub(super) fn showed(&self, status: u16, body: &str) -> Diagnosis {
-        self.answered(Answer { status, content_type: "text/html", body, message: body, ..Answer::default() })
+        self.responded(ResponseInfo { status, content_type: "text/html", body, message: body, ..ResponseInfo::default() })
     }
 
-    pub(super) fn failed(&self, fault: Fault, problem: &str) -> Diagnosis {
-        self.came_to(Observed::Silence(Silence { fault, problem }))
+    pub(super) fn failed(&self, cause: NoResponseCause, problem: &str) -> Diagnosis {
+        self.diagnose(Observed::NoResponse(NoResponse { cause, problem }))
     }
 
     pub(super) fn anonymous(&self) -> Diagnosis {
-        self.came_to(Observed::Anonymous { server_time: Some(at(1)) })
+        self.diagnose(Observed::Anonymous { server_time: Some(at(1)) })
     }
 
-    fn came_to(&self, observed: Observed<'_>) -> Diagnosis {
+    fn diagnose(&self, observed: Observed<'_>) -> Diagnosis {
+        let url = Url::parse(&self.server).unwrap();
+        let host = url.host_str().unwrap();
         diagnose(&Observation {
-            request: &self.request,
-            server: Address {
-                url: &self.server.to_string(),
-                host: self.server.host(),
-                loopback: self.server.is_loopback(),
-                through_frontend: self.server.is_frontend(),
-                frontend: &self.server.frontend(),
+            request: Request { line: &self.line, kind: &self.kind },
+            server: ServerInfo {
+                url: &self.server,
+                host,
+                loopback: host == "localhost",
+                through_frontend: self.server.ends_with("/api/gms"),
+                frontend: &format!("{}://{host}:9002", url.scheme()),
             },
             observed,
             attempts: self.attempts,
@@ -119,7 +135,7 @@ impl To {
     }
 }
 
-/// The words in a body, as the client finds them.
+/// The error message in a body, as the client finds it.
 fn message(body: &str) -> String {
     let parsed: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
     let found = parsed["message"].as_str().or(parsed["error"].as_str());
@@ -127,15 +143,14 @@ fn message(body: &str) -> String {
 }
 
 /// A personal access token of DataHub's for `loader`, from a file.
-pub(super) fn pat() -> TokenFacts {
-    token("file:/run/secrets/datahub-token", "the file /run/secrets/datahub-token")
+pub(super) fn pat() -> TokenInfo {
+    token(TokenSource::File("/run/secrets/datahub-token".into()))
 }
 
-/// The same from somewhere else.
-pub(super) fn token(source: &str, place: &str) -> TokenFacts {
-    TokenFacts {
-        source: source.into(),
-        place: place.into(),
+/// The same token from another source.
+pub(super) fn token(source: TokenSource) -> TokenInfo {
+    TokenInfo {
+        source,
         fingerprint: "3f9a01c2".into(),
         claims: Some(Claims {
             actor_id: Some("loader".into()),
@@ -147,13 +162,13 @@ pub(super) fn token(source: &str, place: &str) -> TokenFacts {
             ..Claims::default()
         }),
         empty: false,
-        header_slip: None,
+        header_mistake: None,
     }
 }
 
 /// The token with other claims.
-pub(super) fn but(token: TokenFacts, change: impl FnOnce(&mut Claims)) -> TokenFacts {
+pub(super) fn with_claims(token: TokenInfo, change: impl FnOnce(&mut Claims)) -> TokenInfo {
     let mut claims = token.claims.clone().unwrap_or_default();
     change(&mut claims);
-    TokenFacts { claims: Some(claims), ..token }
+    TokenInfo { claims: Some(claims), ..token }
 }
