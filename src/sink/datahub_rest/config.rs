@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::auth::TokenProvider;
 use crate::emitter::{Emitter, EmitterBuilder, MAX_BATCH, SinkMode};
+use crate::environment::Environment;
 use crate::gms::{ClientMode, EmitMode, Endpoint, RetryPolicy, TlsSettings, WaitForServer};
 use crate::recipe::Fields;
 
