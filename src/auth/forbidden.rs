@@ -70,10 +70,7 @@ fn missing_privilege(
     .with_evidence(evidence)
     // `EntityController` requires CREATE on the type, `AspectResource` UPDATE on the URN.
     .with_evidence(over_openapi.then_some(Evidence::OpenapiPrivileges))
-    .with_fixes([
-        Fix::GrantPrivilege { actor, privilege, entity_types, operation },
-        Fix::UsePrivilegedToken,
-    ])
+    .with_fixes([Fix::GrantPrivilege { actor, privilege, entity_types, operation }, Fix::UsePrivilegedToken])
     .with_fixes(alternatives)
     .with_fixes(over_openapi.then_some(Fix::UseRestli))
 }

@@ -89,7 +89,11 @@ mod tests {
             (r#"{"noCode":"true"}"#, None),
             ("GOOD", None),
         ] {
-            assert_eq!(identify(&ResponseInfo { status: 200, body, ..ResponseInfo::default() }), page, "{body}");
+            assert_eq!(
+                identify(&ResponseInfo { status: 200, body, ..ResponseInfo::default() }),
+                page,
+                "{body}"
+            );
         }
     }
 

@@ -41,8 +41,6 @@ pub(crate) struct Request<'a> {
 pub(crate) enum RequestKind {
     /// Reads the server's `/config`.
     Config,
-    /// Asks whether the server is healthy.
-    Health,
     /// Writes proposals over Rest.li.
     RestliWrite,
     /// Writes proposals over OpenAPI v3, all of one entity type.

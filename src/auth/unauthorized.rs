@@ -196,7 +196,11 @@ impl Clock {
             let claim = Evidence::Expired { expires_at, clock };
             let valid_by_local_clock = expires_at > self.local;
             if let Some(skew) = self.skew().filter(|_| valid_by_local_clock) {
-                return Some(self.skewed(evidence, Summary::ClockSkew { expired: true, server_ahead: skew }, claim));
+                return Some(self.skewed(
+                    evidence,
+                    Summary::ClockSkew { expired: true, server_ahead: skew },
+                    claim,
+                ));
             }
             let ago = now.duration_since(expires_at);
             return Some(
@@ -210,7 +214,11 @@ impl Clock {
         let claim = Evidence::NotYetValid { not_before, clock };
         let valid_by_local_clock = not_before <= self.local;
         if let Some(skew) = self.skew().filter(|_| valid_by_local_clock) {
-            return Some(self.skewed(evidence, Summary::ClockSkew { expired: false, server_ahead: skew }, claim));
+            return Some(self.skewed(
+                evidence,
+                Summary::ClockSkew { expired: false, server_ahead: skew },
+                claim,
+            ));
         }
         let until = not_before.duration_since(now);
         Some(

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use datahub_emitter::Error;
-use datahub_emitter::diagnosis::{RenderedDiagnosis, Renderer as _};
+use datahub_emitter::diagnosis::RenderedDiagnosis;
 use datahub_emitter::pipeline::{Pipeline, explain, explain_note};
 use datahub_emitter::recipe::Recipe;
 use datahub_emitter::sink::SinkSummary;

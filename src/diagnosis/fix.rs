@@ -239,39 +239,55 @@ impl Fix {
             }
             Self::CheckVariable(name) => return format!("see that {name} is set and exported"),
             Self::ProvideToken(source) => return format!("put a token into {}", place(source)),
-            Self::CheckTokenForm(source) => return format!(
-                "look at what {} really holds: DataHub's tokens are JWTs, three parts with dots between them",
-                place(source)
-            ),
-            Self::RemoveScheme(source) => return format!(
-                "take away `Bearer ` from the beginning of {}, and leave the token alone",
-                place(source)
-            ),
-            Self::CopyTokenAgain(source) => return format!(
-                "copy the token into {} again: it is one line of letters, digits, dots, `-` and `_`, without quotes",
-                place(source)
-            ),
-            Self::InspectToken(source) => return format!("see what is in {}", place(source)),
-            Self::WriteTokenItself(path) => return format!(
-                "write the token itself into {}; variables are not expanded in token files",
-                path.display()
-            ),
-            Self::ExpandVariable(name) => {
-                return format!("set {name} to the token itself: the value is a reference to another variable");
+            Self::CheckTokenForm(source) => {
+                return format!(
+                    "look at what {} really holds: DataHub's tokens are JWTs, three parts with dots between them",
+                    place(source)
+                );
             }
-            Self::TrustIssuer { issuer, audience } => return format!(
-                "have GMS run with EXTERNAL_OAUTH_ENABLED=true, EXTERNAL_OAUTH_TRUSTED_ISSUERS={issuer} and \
+            Self::RemoveScheme(source) => {
+                return format!(
+                    "take away `Bearer ` from the beginning of {}, and leave the token alone",
+                    place(source)
+                );
+            }
+            Self::CopyTokenAgain(source) => {
+                return format!(
+                    "copy the token into {} again: it is one line of letters, digits, dots, `-` and `_`, without quotes",
+                    place(source)
+                );
+            }
+            Self::InspectToken(source) => return format!("see what is in {}", place(source)),
+            Self::WriteTokenItself(path) => {
+                return format!(
+                    "write the token itself into {}; variables are not expanded in token files",
+                    path.display()
+                );
+            }
+            Self::ExpandVariable(name) => {
+                return format!(
+                    "set {name} to the token itself: the value is a reference to another variable"
+                );
+            }
+            Self::TrustIssuer { issuer, audience } => {
+                return format!(
+                    "have GMS run with EXTERNAL_OAUTH_ENABLED=true, EXTERNAL_OAUTH_TRUSTED_ISSUERS={issuer} and \
                  EXTERNAL_OAUTH_ALLOWED_AUDIENCES={}; it takes no other issuer's tokens",
-                audience.as_deref().unwrap_or("<the token's aud claim>")
-            ),
-            Self::CheckTokenIsListed { frontend } => return format!(
-                "see whether it is listed at {frontend}/settings/tokens: if it is not, it was revoked, or belongs to another \
+                    audience.as_deref().unwrap_or("<the token's aud claim>")
+                );
+            }
+            Self::CheckTokenIsListed { frontend } => {
+                return format!(
+                    "see whether it is listed at {frontend}/settings/tokens: if it is not, it was revoked, or belongs to another \
                  DataHub"
-            ),
-            Self::CheckUser(user) => return format!(
-                "see that {} is there, and is not suspended, under Settings > Users & Groups",
-                user.as_deref().unwrap_or("its user")
-            ),
+                );
+            }
+            Self::CheckUser(user) => {
+                return format!(
+                    "see that {} is there, and is not suspended, under Settings > Users & Groups",
+                    user.as_deref().unwrap_or("its user")
+                );
+            }
             Self::WaitUntil(time) => return format!("wait until {}, and run again", whole_seconds(*time)),
             Self::GrantPrivilege { actor, privilege, entity_types, operation } => {
                 let on = if entity_types.is_empty() {
@@ -289,21 +305,29 @@ impl Fix {
                     caller(actor.as_deref())
                 );
             }
-            Self::GrantPlatformPrivilege { actor, privilege } => return format!(
-                "in DataHub under Settings > Permissions, give {actor} a platform policy with the privilege {privilege}"
-            ),
+            Self::GrantPlatformPrivilege { actor, privilege } => {
+                return format!(
+                    "in DataHub under Settings > Permissions, give {actor} a platform policy with the privilege {privilege}"
+                );
+            }
             Self::AlternativePrivilege { entity_type, privilege } => {
                 return format!("for {entity_type} the platform privilege {privilege} does as well");
             }
-            Self::ActivateUser(user) => return format!(
-                "have an administrator look {} up in DataHub under Settings > Users & Groups, and reactivate it",
-                caller(user.as_deref())
-            ),
+            Self::ActivateUser(user) => {
+                return format!(
+                    "have an administrator look {} up in DataHub under Settings > Users & Groups, and reactivate it",
+                    caller(user.as_deref())
+                );
+            }
             Self::SetServer(url) => return format!("give the builder the server {url}"),
-            Self::BypassFrontend(url) => return format!("or go past it, to GMS itself: give the builder the server {url}"),
-            Self::AskProxyOwner { server } => return format!(
-                "ask whoever runs what stands in front of {server} to let requests to GMS's API pass from this machine"
-            ),
+            Self::BypassFrontend(url) => {
+                return format!("or go past it, to GMS itself: give the builder the server {url}");
+            }
+            Self::AskProxyOwner { server } => {
+                return format!(
+                    "ask whoever runs what stands in front of {server} to let requests to GMS's API pass from this machine"
+                );
+            }
             Self::AllowBearerTokens { server } => {
                 return format!("have whoever runs it let requests with a Bearer token pass to {server}");
             }
@@ -312,7 +336,9 @@ impl Fix {
             }
             Self::ProbeServer(url) => return format!("see what answers at {url}/config"),
             Self::WaitForHealth(url) => return format!("wait until {url}/health answers 200"),
-            Self::ResolveHost(host) => return format!("see whether this machine can resolve the name {host}"),
+            Self::ResolveHost(host) => {
+                return format!("see whether this machine can resolve the name {host}");
+            }
             Self::Other(text) => return text.clone(),
             // Texts without data.
             Self::ConfigureToken => "give the token to `EmitterBuilder::token`",

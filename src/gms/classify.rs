@@ -169,7 +169,7 @@ fn is_request_at_fault(message: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::{TokenUnavailable, ProviderError, TokenSource};
+    use crate::auth::{ProviderError, TokenSource, TokenUnavailable};
     use crate::gms::TransportError;
 
     fn response(status: u16, body: &'static str) -> GmsResponse {
@@ -278,7 +278,7 @@ mod tests {
             let no_token = TokenUnavailable::provider_failed(&TokenSource::Command, &error);
             classify(Err(&SendError::from(no_token)), &[])
         };
-        assert_eq!(verdict(ProviderError::lasting("no")), Verdict::Fatal);
+        assert_eq!(verdict(ProviderError::permanent("no")), Verdict::Fatal);
         assert_eq!(verdict(ProviderError::transient("later")), Verdict::Retry(RetryReason::NoConnection));
     }
 }

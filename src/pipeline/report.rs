@@ -236,14 +236,7 @@ impl Failure {
         let message = error
             .diagnosis()
             .map_or_else(|| error.full_message(), |diagnosis| renderer.summary(&diagnosis.summary));
-        Self {
-            origin: None,
-            urn: None,
-            aspect: None,
-            status: None,
-            message,
-            kind: FailureKind::Run,
-        }
+        Self { origin: None, urn: None, aspect: None, status: None, message, kind: FailureKind::Run }
     }
 }
 

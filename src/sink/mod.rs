@@ -17,8 +17,8 @@ use std::time::Duration;
 pub use examine::{Examination, Step};
 pub use registry::{OnWait, OpenSink, SinkContext, SinkRegistry};
 
-pub use crate::box_future::BoxFuture;
 use crate::Error;
+pub use crate::box_future::BoxFuture;
 use crate::emitter::Delivery;
 use crate::gms::Client;
 

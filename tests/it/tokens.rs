@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use datahub_emitter::auth::FileProvider;
+use datahub_emitter::diagnosis::Evidence;
 use datahub_emitter::emitter::{Emitter, SinkMode};
 use datahub_emitter::metadata::{Proposal, Urn};
 use serde_json::json;
@@ -298,6 +299,6 @@ async fn two_tokens_that_are_refused_in_a_row_end_the_run() {
     assert_eq!(emitter.close(None).await.undelivered, 50);
     assert_eq!(asked.load(SeqCst), 2, "one request for each of the two");
     let error = emitter.stopped().unwrap();
-    let evidence = error.diagnosis().unwrap().evidence.join("\n");
-    assert!(evidence.contains("the token before this one was refused as well"), "{evidence}");
+    let evidence = &error.diagnosis().unwrap().evidence;
+    assert!(evidence.contains(&Evidence::PreviousTokenRefused), "{evidence:?}");
 }

@@ -96,8 +96,9 @@ impl TokenProvider for FileProvider {
         Box::pin(async {
             let path = self.path.clone();
             let read = tokio::task::spawn_blocking(move || Self::read_identified(&path)).await;
-            let (token, identity) =
-                read.map_err(|_| ProviderError::transient("the task that reads the token file was cancelled"))??;
+            let (token, identity) = read.map_err(|_| {
+                ProviderError::transient("the task that reads the token file was cancelled")
+            })??;
             *self.last_read() = LastRead { file: Some(identity), checked_at: Instant::now() };
             Ok(token.into())
         })
@@ -110,7 +111,8 @@ impl TokenProvider for FileProvider {
         }
         last_read.checked_at = Instant::now();
         // A missing file is being replaced; the token that was read remains in use.
-        std::fs::metadata(&self.path).is_ok_and(|metadata| Some(FileIdentity::of(&metadata)) != last_read.file)
+        std::fs::metadata(&self.path)
+            .is_ok_and(|metadata| Some(FileIdentity::of(&metadata)) != last_read.file)
     }
 }
 

@@ -120,7 +120,8 @@ impl OidcClientCredentials {
         let answer: Answer = serde_json::from_slice(&body)
             .map_err(|_| ProviderError::permanent(problem("answered with something else than JSON")))?;
         let token = answer.access_token.filter(|token| !token.is_empty());
-        let token = token.ok_or_else(|| ProviderError::permanent(problem("answered without access_token")))?;
+        let token =
+            token.ok_or_else(|| ProviderError::permanent(problem("answered without access_token")))?;
         // Counted from the question, so that it is renewed early rather than late.
         let expires_at =
             answer.expires_in.as_ref().and_then(seconds).and_then(|life| asked_at.checked_add(life));

@@ -10,7 +10,6 @@ mod renderer;
 mod shell;
 mod table;
 
-use crate::ErrorKind;
 use crate::diagnosis::{Code, Diagnosis, RenderedDiagnosis};
 
 use renderer::CommandLine;
@@ -40,7 +39,8 @@ fn every_row_has_its_code_its_evidence_and_its_fix() {
         if (diagnosis.code.as_str(), diagnosis.code.kind()) != (code, *kind) {
             problems.push(format!("{name}: {code} was expected, of the kind {kind:?}\n{text}\n"));
         }
-        if !rendered.evidence.join("\n").contains(evidence) || !rendered.fixes.iter().any(|line| line.contains(fix))
+        if !rendered.evidence.join("\n").contains(evidence)
+            || !rendered.fixes.iter().any(|line| line.contains(fix))
         {
             problems.push(format!("{name}: {evidence:?} and {fix:?} were expected\n{text}\n"));
         }

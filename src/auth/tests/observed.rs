@@ -1,11 +1,13 @@
 //! Observations with default values.
 
-use datahub_emitter::auth::{
-    Address, Answer, Claims, Fault, Observation, Observed, Silence, TokenInfo, diagnose,
-};
-use datahub_emitter::diagnosis::Diagnosis;
-use datahub_emitter::gms::ServerAddress;
 use jiff::Timestamp;
+use url::Url;
+
+use crate::auth::{
+    Claims, NoResponse, NoResponseCause, Observation, Observed, Request, RequestKind, ResponseInfo,
+    ServerInfo, TokenInfo, TokenSource, diagnose,
+};
+use crate::diagnosis::Diagnosis;
 
 /// 2026-11-25T12:00:00Z.
 pub(super) const NOW: i64 = 1_795_608_000;
@@ -101,7 +103,13 @@ impl To {
 
     /// A status, and a web page.
     pub(super) fn showed(&self, status: u16, body: &str) -> Diagnosis {
-        self.responded(ResponseInfo { status, content_type: "text/html", body, message: body, ..ResponseInfo::default() })
+        self.responded(ResponseInfo {
+            status,
+            content_type: "text/html",
+            body,
+            message: body,
+            ..ResponseInfo::default()
+        })
     }
 
     pub(super) fn failed(&self, cause: NoResponseCause, problem: &str) -> Diagnosis {

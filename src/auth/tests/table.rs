@@ -50,10 +50,7 @@ fn opaque(source: TokenSource) -> TokenInfo {
 }
 
 fn mistaken_header(mistake: HeaderMistake) -> TokenInfo {
-    TokenInfo {
-        header_mistake: Some(mistake),
-        ..opaque(TokenSource::ExtraHeaders)
-    }
+    TokenInfo { header_mistake: Some(mistake), ..opaque(TokenSource::ExtraHeaders) }
 }
 
 fn expired(offset: i64) -> TokenInfo {
@@ -79,10 +76,20 @@ macro_rules! row {
 }
 
 pub(super) fn rows() -> Vec<Row> {
-    [before_sending(), no_token(), times(), unknown(), redirects_and_proxies(), forbidden(), pages(), no_response(), unavailable()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        before_sending(),
+        no_token(),
+        times(),
+        unknown(),
+        redirects_and_proxies(),
+        forbidden(),
+        pages(),
+        no_response(),
+        unavailable(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 #[rustfmt::skip]

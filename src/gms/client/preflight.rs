@@ -210,6 +210,7 @@ impl Client {
         let line = self.request_line(Method::GET, "/config?verbose=true").with_kind(RequestKind::Config);
         let reply = self.ask_openly(&line.url).await.ok()?;
         let has_token = self.token().is_some_and(|token| !token.empty);
-        (user_type(&reply)? == UserType::User).then(|| Diagnosis::authentication_disabled(line.to_string(), has_token))
+        (user_type(&reply)? == UserType::User)
+            .then(|| Diagnosis::authentication_disabled(line.to_string(), has_token))
     }
 }

@@ -107,7 +107,10 @@ fn a_refusal_is_explained() {
         Code::TokenExpired,
         Summary::Other("GMS refused the token: it expired 3 days ago".to_owned()),
     )
-    .with_evidence(["401 from POST http://gms:8080/aspects", "the token is from env:T"].map(|text| Evidence::Other(text.to_owned())))
+    .with_evidence(
+        ["401 from POST http://gms:8080/aspects", "the token is from env:T"]
+            .map(|text| Evidence::Other(text.to_owned())),
+    )
     .with_fixes([Fix::Other("export T=<token>".to_owned())]);
     let mut report = report();
     report.outcome = RunOutcome::Refused;

@@ -114,7 +114,17 @@ impl DatahubRestSink {
         let embedded = Mutex::new(embedded);
         let run_id = Arc::clone(&context.run_id);
         let renderer = context.renderer.clone();
-        Ok(Self { run_id, emitter, server, mode, endpoint, emit_mode, warn_before_expiry, renderer, embedded })
+        Ok(Self {
+            run_id,
+            emitter,
+            server,
+            mode,
+            endpoint,
+            emit_mode,
+            warn_before_expiry,
+            renderer,
+            embedded,
+        })
     }
 
     fn warnings(&self) -> Vec<String> {

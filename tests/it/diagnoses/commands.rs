@@ -15,12 +15,13 @@ use crate::support::server::Server;
 fn fixes() -> Vec<Fix> {
     let file = || TokenSource::File("/run/token".into());
     let variable = |name: &str| TokenSource::Environment(name.into());
-    let create = |source: Option<TokenSource>, user: Option<&str>, service_account: Option<&str>| Fix::CreateToken {
-        source,
-        user: user.map(str::to_owned),
-        service_account: service_account.map(str::to_owned),
-        frontend: "http://gms:9002".into(),
-    };
+    let create =
+        |source: Option<TokenSource>, user: Option<&str>, service_account: Option<&str>| Fix::CreateToken {
+            source,
+            user: user.map(str::to_owned),
+            service_account: service_account.map(str::to_owned),
+            frontend: "http://gms:9002".into(),
+        };
     let loader = Some("loader");
     vec![
         create(None, None, None),
