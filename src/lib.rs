@@ -65,6 +65,7 @@ mod environment;
 mod error;
 pub mod gms;
 mod hex;
+pub mod http;
 pub mod metadata;
 pub mod pipeline;
 pub mod recipe;

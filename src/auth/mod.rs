@@ -32,8 +32,7 @@ pub(crate) use credentials::Credentials;
 pub(crate) use diagnose::diagnose;
 pub(crate) use expiry_warning::expiry_warning;
 pub(crate) use observation::{
-    NoResponse, NoResponseCause, Observation, Observed, Redirect, Request, RequestKind, ResponseInfo,
-    ServerInfo,
+    NoResponse, Observation, Observed, Redirect, Request, RequestKind, ResponseInfo, ServerInfo,
 };
 pub use provider::{
     CommandProvider, FileProvider, FixedToken, IssuedToken, OidcClientCredentials, ProviderError,

@@ -1,7 +1,8 @@
 //! The cause of a request without a response, and of a server that is unavailable.
 
-use super::observation::{NoResponse, NoResponseCause, Observation};
+use super::observation::{NoResponse, Observation};
 use crate::diagnosis::{Code, Diagnosis, Evidence, Fix, Summary, TlsProblem};
+use crate::http::TransportErrorKind;
 
 /// The cause of a request without a response.
 pub(super) fn diagnose(observation: &Observation<'_>, failure: &NoResponse<'_>) -> Diagnosis {
@@ -10,20 +11,20 @@ pub(super) fn diagnose(observation: &Observation<'_>, failure: &NoResponse<'_>) 
         problem: failure.problem.to_owned(),
     }];
     match failure.cause {
-        NoResponseCause::Name => unavailable(observation, Code::NameUnknown, evidence),
-        NoResponseCause::ConnectTimeout | NoResponseCause::Timeout => {
-            unavailable(observation, Code::Timeout, evidence)
-        }
-        NoResponseCause::Connect | NoResponseCause::Broken => {
-            unavailable(observation, Code::Unreachable, evidence)
-        }
-        NoResponseCause::PlainPort => plain_port(observation, evidence),
-        NoResponseCause::NotHttp => tls_port(observation, evidence),
-        NoResponseCause::Certificate => tls(observation, TlsProblem::Certificate, evidence)
+        TransportErrorKind::NameLookup => unavailable(observation, Code::NameUnknown, evidence),
+        TransportErrorKind::ConnectTimeout
+        | TransportErrorKind::WriteTimeout
+        | TransportErrorKind::ResponseTimeout => unavailable(observation, Code::Timeout, evidence),
+        TransportErrorKind::Connect
+        | TransportErrorKind::ConnectionLost
+        | TransportErrorKind::InvalidRequest => unavailable(observation, Code::Unreachable, evidence),
+        TransportErrorKind::NotTls => plain_port(observation, evidence),
+        TransportErrorKind::NotHttp => tls_port(observation, evidence),
+        TransportErrorKind::Certificate => tls(observation, TlsProblem::Certificate, evidence)
             .with_fixes([Fix::TrustCertificateAuthority, Fix::CorrectHostForCertificate]),
-        NoResponseCause::ClientCertificate => tls(observation, TlsProblem::ClientCertificate, evidence)
+        TransportErrorKind::ClientCertificate => tls(observation, TlsProblem::ClientCertificate, evidence)
             .with_fixes([Fix::SetClientCertificate, Fix::SetClientKey]),
-        NoResponseCause::Tls => tls(observation, TlsProblem::Handshake, evidence)
+        TransportErrorKind::Tls => tls(observation, TlsProblem::Handshake, evidence)
             .with_fixes([Fix::TrustCertificateAuthority, Fix::UsePlainHttp]),
     }
 }

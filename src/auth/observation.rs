@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::TokenInfo;
+use crate::http::TransportErrorKind;
 
 /// Everything that is known about a request that failed. Its texts contain no secret.
 #[derive(Clone, Debug)]
@@ -120,32 +121,7 @@ pub(crate) struct Redirect<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NoResponse<'a> {
     /// How far the request got.
-    pub(crate) cause: NoResponseCause,
+    pub(crate) cause: TransportErrorKind,
     /// A description, for example `connection refused`.
     pub(crate) problem: &'a str,
-}
-
-/// How far a request got before it failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NoResponseCause {
-    /// There was no connection.
-    Connect,
-    /// The host's name could not be resolved.
-    Name,
-    /// The server's certificate is not trusted, or not for this host.
-    Certificate,
-    /// The server requires a client certificate, or another one.
-    ClientCertificate,
-    /// The TLS handshake failed for another reason.
-    Tls,
-    /// TLS was begun, and the server did not speak TLS.
-    PlainPort,
-    /// Plain HTTP was sent, and the server did not speak HTTP.
-    NotHttp,
-    /// There was no connection within the time limit.
-    ConnectTimeout,
-    /// There was no response within the time limit.
-    Timeout,
-    /// The connection broke after the request had begun.
-    Broken,
 }

@@ -8,9 +8,8 @@ use super::queue::BatchLimits;
 use super::room::Room;
 use super::state::{Settings, State};
 use crate::auth::{FixedToken, Token, TokenProvider, TokenSource};
-use crate::clock::SystemClock;
 use crate::gms::{
-    Client, ClientMode, ClientSettings, EmitMode, Endpoint, RequestEncoder, RetryPolicy, ServerAddress,
+    Client, ClientConfig, ClientMode, EmitMode, Endpoint, RequestEncoder, RetryPolicy, ServerAddress,
     TlsSettings,
 };
 use crate::{Error, ErrorKind};
@@ -272,8 +271,7 @@ impl EmitterBuilder {
             return Err(input(ASYNC_WAIT_OVER_RESTLI.into()));
         }
         let server = ServerAddress::parse(&self.server).map_err(|error| input(format!("server: {error}")))?;
-        let client = Client::new(&ClientSettings {
-            server,
+        let client = Client::new(&ClientConfig {
             tokens: self.tokens,
             extra_headers: self.extra_headers,
             timeout: self.timeout,
@@ -281,8 +279,8 @@ impl EmitterBuilder {
             tcp_keepalive: self.tcp_keepalive,
             mode: self.client_mode,
             component: self.component,
-            direct: self.direct,
-            clock: Arc::new(SystemClock),
+            no_proxy: self.direct,
+            ..ClientConfig::new(server)
         })?;
         let wire = RequestEncoder {
             endpoint: self.endpoint,

@@ -117,7 +117,8 @@ impl<'a> Course<'a> {
         let mut kept = Vec::with_capacity(piece.items.len());
         for item in piece.items {
             let proposal = item.delivery.proposal();
-            if said.as_ref().is_none_or(|taken| taken.holds(proposal.urn.as_str(), &proposal.aspect_name)) {
+            if said.as_ref().is_none_or(|taken| taken.holds(proposal.urn().as_str(), proposal.aspect_name()))
+            {
                 kept.push(item);
             } else {
                 let outcome = self.dropped(&item, reply, sent.attempts.count);
@@ -152,8 +153,8 @@ impl<'a> Course<'a> {
                 "GMS answered {} and left the aspect {} of {} out of its answer: it has not taken it. GMS does so with an \
                  aspect that it does not know for an entity of this type ({server}; datahub-emitter {})",
                 reply.status.as_u16(),
-                proposal.aspect_name,
-                proposal.urn,
+                proposal.aspect_name(),
+                proposal.urn(),
                 env!("CARGO_PKG_VERSION")
             ),
             attempts,
@@ -207,8 +208,10 @@ impl<'a> Course<'a> {
         let was_taken = piece.may_be_written && reply.full_message().contains("already exists");
         let is_part = piece.is_part;
         for item in piece.items {
-            let creates =
-                matches!(item.delivery.proposal().change_type, ChangeType::Create | ChangeType::CreateEntity);
+            let creates = matches!(
+                item.delivery.proposal().change_type(),
+                ChangeType::Create | ChangeType::CreateEntity
+            );
             if was_taken && creates {
                 self.state.settle(item.delivery, Outcome::Delivered);
                 continue;
@@ -297,8 +300,8 @@ impl<'a> Course<'a> {
             message: &message,
             endpoint: state.settings.wire.endpoint,
             body_bytes: sent.body_bytes,
-            aspect_bytes: proposal.aspect.as_ref().map_or(0, |aspect| aspect.value.len()),
-            patches: proposal.change_type == ChangeType::Patch,
+            aspect_bytes: proposal.aspect().map_or(0, |aspect| aspect.value().len()),
+            patches: proposal.change_type() == ChangeType::Patch,
             frontend: state.client.server().is_frontend(),
             server: state.client.known_config(),
         });

@@ -132,7 +132,7 @@ pub(super) struct Item {
 
 impl Queued for Item {
     fn urn(&self) -> &Urn {
-        &self.delivery.proposal().urn
+        self.delivery.proposal().urn()
     }
 
     fn lane(&self) -> Name {
@@ -203,7 +203,7 @@ impl State {
         if let Some(fault) = fault(delivery.proposal(), self.settings.wire.endpoint) {
             return self.settle(delivery, Outcome::Rejected(fault));
         }
-        let aspect_bytes = delivery.proposal().aspect.as_ref().map_or(0, |aspect| aspect.value.len());
+        let aspect_bytes = delivery.proposal().aspect().map_or(0, |aspect| aspect.value().len());
         let place = self.room.take(aspect_bytes + OVERHEAD_BYTES).await;
         let (Some(place), Phase::Open) = (place, self.phase()) else {
             return self.settle(delivery, Outcome::Undelivered(self.why_undelivered()));

@@ -61,7 +61,7 @@ pub(super) async fn follow(state: Arc<State>, trace: OpenTrace) {
         delay = (delay * 2).min(LONGEST_DELAY);
         last_question |= state.phase() >= Phase::Stopped || ends_at.is_some_and(|end| Instant::now() >= end);
         let body = trace::body(
-            items.iter().map(|item| (item.urn().as_str(), item.delivery.proposal().aspect_name.as_ref())),
+            items.iter().map(|item| (item.urn().as_str(), item.delivery.proposal().aspect_name())),
         );
         let ask = async {
             if state.phase() < Phase::Stopped {
@@ -100,7 +100,7 @@ pub(super) async fn follow(state: Arc<State>, trace: OpenTrace) {
 fn settle(state: &State, items: Vec<Item>, trace: &Trace) -> Vec<Item> {
     let mut pending = Vec::new();
     for item in items {
-        match trace.status(item.urn().as_str(), &item.delivery.proposal().aspect_name) {
+        match trace.status(item.urn().as_str(), item.delivery.proposal().aspect_name()) {
             TraceStatus::Pending => pending.push(item),
             TraceStatus::Settled => state.settle(item.delivery, Outcome::Delivered),
             TraceStatus::Failed(words) => {

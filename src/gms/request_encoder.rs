@@ -76,15 +76,15 @@ impl RequestEncoder {
     pub(crate) fn lane(&self, proposal: &Proposal) -> Name {
         match self.endpoint {
             Endpoint::Restli => Name::default(),
-            Endpoint::Openapi => proposal.entity_type.clone(),
+            Endpoint::Openapi => proposal.entity_type_name().clone(),
         }
     }
 
     /// The kind of request that `proposal` goes in. `batches` is false where they are not wanted, or not known to GMS.
     pub(crate) fn route(&self, proposal: &Proposal, batches: bool) -> Route {
-        let deletes_entity = proposal.change_type == ChangeType::Delete
-            && model::is_key_aspect(&proposal.entity_type, &proposal.aspect_name);
-        match (self.endpoint, proposal.change_type) {
+        let deletes_entity = proposal.change_type() == ChangeType::Delete
+            && model::is_key_aspect(proposal.entity_type(), proposal.aspect_name());
+        match (self.endpoint, proposal.change_type()) {
             // DataHub's client sends these as proposals like any other.
             (Endpoint::Restli, _) if batches => Route::Batch,
             (Endpoint::Restli, _) if deletes_entity => Route::DeleteEntity,
@@ -135,15 +135,15 @@ impl RequestEncoder {
             Route::Batch => (Method::POST, restli::INGEST_PROPOSAL_BATCH.to_owned()),
             Route::Single => (Method::POST, restli::INGEST_PROPOSAL.to_owned()),
             Route::DeleteEntity => (Method::POST, restli::DELETE.to_owned()),
-            Route::Upsert => (Method::POST, openapi::entities_path(&first.entity_type, asynchronous)),
-            Route::Patch => (Method::PATCH, openapi::entities_path(&first.entity_type, asynchronous)),
+            Route::Upsert => (Method::POST, openapi::entities_path(first.entity_type(), asynchronous)),
+            Route::Patch => (Method::PATCH, openapi::entities_path(first.entity_type(), asynchronous)),
             Route::Create => (Method::POST, openapi::create_path(first, asynchronous, false)),
             Route::CreateEntity => (Method::POST, openapi::create_path(first, asynchronous, true)),
             Route::Delete => (Method::DELETE, openapi::delete_path(first)),
         };
         let kind = match self.endpoint {
             Endpoint::Restli => RequestKind::RestliWrite,
-            Endpoint::Openapi => RequestKind::OpenapiWrite { entity_type: first.entity_type.to_string() },
+            Endpoint::Openapi => RequestKind::OpenapiWrite { entity_type: first.entity_type().to_owned() },
         };
         Some(WriteRequest { method, path, asynchronous, kind, route })
     }
@@ -159,7 +159,7 @@ impl RequestEncoder {
             Route::Batch => RequestBody::list(List::restli(write.asynchronous), proposals.collect()),
             Route::Upsert | Route::Patch => RequestBody::list(List::openapi(wait), proposals.collect()),
             Route::Single => restli::single_body(&proposals.next()?, write.asynchronous).into(),
-            Route::DeleteEntity => restli::delete_body(&proposals.next()?.proposal.urn).into(),
+            Route::DeleteEntity => restli::delete_body(proposals.next()?.proposal.urn()).into(),
             Route::Create | Route::CreateEntity => openapi::aspect_body(&proposals.next()?, wait).into(),
             Route::Delete => return None,
         })
@@ -172,7 +172,7 @@ impl RequestEncoder {
 
 /// The marker is DataHub's own (`emitter/mcp.py`), and so are its loose letters.
 fn is_marked_sync(proposal: &Proposal) -> bool {
-    let properties = proposal.system_metadata.as_deref().map_or(&[][..], |metadata| &metadata.properties);
+    let properties = proposal.system_metadata().map_or(&[][..], |metadata| &*metadata.properties);
     properties
         .iter()
         .any(|(name, value)| name == "emitModeMarker" && value.trim().eq_ignore_ascii_case("sync"))

@@ -4,10 +4,11 @@ use jiff::Timestamp;
 use url::Url;
 
 use crate::auth::{
-    Claims, NoResponse, NoResponseCause, Observation, Observed, Request, RequestKind, ResponseInfo,
-    ServerInfo, TokenInfo, TokenSource, diagnose,
+    Claims, NoResponse, Observation, Observed, Request, RequestKind, ResponseInfo, ServerInfo, TokenInfo,
+    TokenSource, diagnose,
 };
 use crate::diagnosis::Diagnosis;
+use crate::http::TransportErrorKind;
 
 /// 2026-11-25T12:00:00Z.
 pub(super) const NOW: i64 = 1_795_608_000;
@@ -112,7 +113,7 @@ impl To {
         })
     }
 
-    pub(super) fn failed(&self, cause: NoResponseCause, problem: &str) -> Diagnosis {
+    pub(super) fn failed(&self, cause: TransportErrorKind, problem: &str) -> Diagnosis {
         self.diagnose(Observed::NoResponse(NoResponse { cause, problem }))
     }
 

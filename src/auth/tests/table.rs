@@ -3,10 +3,9 @@
 use super::observed::{To, at, pat, token, with_claims};
 use crate::ErrorKind;
 use crate::auth::token_unavailable::provider_failed;
-use crate::auth::{
-    NoResponseCause, ProviderError, Redirect, RequestKind, ResponseInfo, Token, TokenInfo, TokenSource,
-};
+use crate::auth::{ProviderError, Redirect, RequestKind, ResponseInfo, Token, TokenInfo, TokenSource};
 use crate::diagnosis::{Diagnosis, HeaderMistake};
+use crate::http::TransportErrorKind;
 
 pub(super) struct Row {
     pub(super) name: &'static str,
@@ -297,29 +296,29 @@ fn pages() -> Vec<Row> {
 fn no_response() -> Vec<Row> {
     let secure = "https://gms:8443";
     vec![
-        row!("nobody listens here", To::config(LOCAL).failed(NoResponseCause::Connect, "connection refused"),
+        row!("nobody listens here", To::config(LOCAL).failed(TransportErrorKind::Connect, "connection refused"),
             "endpoint.unreachable", UNREACHABLE, "connection refused", "datahub-emit gms serve"),
-        row!("nobody listens in this container", To::config(LOCAL).in_container().failed(NoResponseCause::Connect, "connection refused"),
+        row!("nobody listens in this container", To::config(LOCAL).in_container().failed(TransportErrorKind::Connect, "connection refused"),
             "endpoint.unreachable", UNREACHABLE, "localhost is the container itself", "server: http://host.docker.internal:8080"),
-        row!("nobody listens there", To::config(GMS).tried(5).failed(NoResponseCause::Connect, "connection refused"),
+        row!("nobody listens there", To::config(GMS).tried(5).failed(TransportErrorKind::Connect, "connection refused"),
             "endpoint.unreachable", UNREACHABLE, "tried 5 times", "curl -i http://gms:8080/config"),
-        row!("the connection breaks", To::write(GMS).failed(NoResponseCause::Broken, "connection reset by the server"),
+        row!("the connection breaks", To::write(GMS).failed(TransportErrorKind::ConnectionLost, "connection reset by the server"),
             "endpoint.unreachable", UNREACHABLE, "connection reset", "curl -i http://gms:8080/config"),
-        row!("an unknown name", To::config("http://gsm:8080").failed(NoResponseCause::Name, "the name of the host is unknown"),
+        row!("an unknown name", To::config("http://gsm:8080").failed(TransportErrorKind::NameLookup, "the name of the host is unknown"),
             "endpoint.name-unknown", UNREACHABLE, "the name of the host is unknown", "getent hosts gsm"),
-        row!("no connection in time", To::config(GMS).failed(NoResponseCause::ConnectTimeout, "no connection within the time limit (timeout_sec)"),
+        row!("no connection in time", To::config(GMS).failed(TransportErrorKind::ConnectTimeout, "no connection within the time limit (timeout_sec)"),
             "endpoint.timeout", UNREACHABLE, "no connection within", "timeout_sec: 120"),
-        row!("no answer in time", To::write(GMS).failed(NoResponseCause::Timeout, "no answer within the time limit (timeout_sec)"),
+        row!("no answer in time", To::write(GMS).failed(TransportErrorKind::ResponseTimeout, "no answer within the time limit (timeout_sec)"),
             "endpoint.timeout", UNREACHABLE, "no answer within", "timeout_sec: 120"),
-        row!("an authority of one's own", To::config(secure).failed(NoResponseCause::Certificate, "invalid peer certificate: UnknownIssuer"),
+        row!("an authority of one's own", To::config(secure).failed(TransportErrorKind::Certificate, "invalid peer certificate: UnknownIssuer"),
             "endpoint.tls", UNREACHABLE, "UnknownIssuer", "ca_certificate_path: /path/to/ca.pem"),
-        row!("a client's certificate is wanted", To::config(secure).failed(NoResponseCause::ClientCertificate, "received fatal alert: CertificateRequired"),
+        row!("a client's certificate is wanted", To::config(secure).failed(TransportErrorKind::ClientCertificate, "received fatal alert: CertificateRequired"),
             "endpoint.tls", UNREACHABLE, "CertificateRequired", "client_certificate_path: /path/to/client.pem"),
-        row!("another fault of TLS", To::config(secure).failed(NoResponseCause::Tls, "received fatal alert: ProtocolVersion"),
+        row!("another fault of TLS", To::config(secure).failed(TransportErrorKind::Tls, "received fatal alert: ProtocolVersion"),
             "endpoint.tls", UNREACHABLE, "ProtocolVersion", "ca_certificate_path"),
-        row!("https to a plain port", To::config("https://gms:8080").failed(NoResponseCause::PlainPort, "received corrupt message of type InvalidContentType"),
+        row!("https to a plain port", To::config("https://gms:8080").failed(TransportErrorKind::NotTls, "received corrupt message of type InvalidContentType"),
             "endpoint.tls", UNREACHABLE, "what answered was not TLS", "server: http://gms:8080"),
-        row!("http to a port for TLS", To::config("http://gms:8443").failed(NoResponseCause::NotHttp, "invalid HTTP version parsed"),
+        row!("http to a port for TLS", To::config("http://gms:8443").failed(TransportErrorKind::NotHttp, "invalid HTTP version parsed"),
             "endpoint.tls", UNREACHABLE, "plain HTTP was sent", "server: https://gms:8443"),
         row!("http to a port for TLS, which says so", To::config("http://gms:8443").showed(400, "<html><title>400 The plain HTTP request was sent to HTTPS port</title></html>"),
             "endpoint.tls", UNREACHABLE, "400 from GET", "server: https://gms:8443"),

@@ -7,16 +7,16 @@ use jiff::Timestamp;
 use reqwest::header::{COOKIE, LOCATION, SERVER, WWW_AUTHENTICATE};
 
 use super::Client;
-use crate::auth::{
-    NoResponse, NoResponseCause, Observation, Observed, Redirect, Request, ResponseInfo, ServerInfo, diagnose,
-};
+use crate::auth::{NoResponse, Observation, Observed, Redirect, Request, ResponseInfo, ServerInfo, diagnose};
 use crate::diagnosis::Diagnosis;
-use crate::gms::{
-    Attempts, GmsResponse, RequestLine, SendError, TransportError, TransportErrorKind, Verdict,
-};
+use crate::display_text::display_text;
+use crate::gms::{Attempts, GmsResponse, RequestLine, SendError, Verdict};
 
-/// Of a body more is never of use, to tell a page from another.
-const BODY_CHARS: usize = 4_000;
+/// The part of a body that identifies a page, in characters.
+const MAX_BODY_CHARS: usize = 4_000;
+
+/// The part of a `Server` header that is shown, in characters.
+const MAX_SERVER_HEADER_CHARS: usize = 80;
 
 impl Client {
     /// Why a request that was tried, perhaps more than once, came to nothing.
@@ -47,7 +47,8 @@ impl Client {
         let query =
             header(reply, &LOCATION).and_then(|location| location.split_once('?')).map(|(_, query)| query);
         let names = query.into_iter().flat_map(|query| query.split('&'));
-        let server = header(reply, &SERVER).map(|server| self.redact(&visible(server, 80)));
+        let server =
+            header(reply, &SERVER).map(|server| self.redact(&display_text(server, MAX_SERVER_HEADER_CHARS)));
         let info = ResponseInfo {
             status: reply.status.as_u16(),
             content_type: &content_type,
@@ -84,7 +85,7 @@ impl Client {
             SendError::Transport(error) => error,
         };
         let problem = self.redact(&error.message);
-        let failure = NoResponse { cause: no_response_cause(error), problem: &problem };
+        let failure = NoResponse { cause: error.kind, problem: &problem };
         self.diagnosis(line, Observed::NoResponse(failure), attempts, None)
     }
 
@@ -133,33 +134,8 @@ fn header<'a>(reply: &'a GmsResponse, name: &reqwest::header::HeaderName) -> Opt
 }
 
 fn beginning(reply: &GmsResponse) -> String {
-    let bytes = reply.body.get(..4 * BODY_CHARS).unwrap_or(&reply.body);
-    String::from_utf8_lossy(bytes).chars().take(BODY_CHARS).collect()
-}
-
-fn visible(text: &str, count: usize) -> String {
-    text.chars().filter(|c| !c.is_control()).take(count).collect()
-}
-
-/// How far it got. The words are those of rustls and hyper, which have no other way to say it through reqwest.
-fn no_response_cause(error: &TransportError) -> NoResponseCause {
-    let says = |words: &[&str]| words.iter().any(|word| error.message.contains(word));
-    match error.kind {
-        TransportErrorKind::Name => NoResponseCause::Name,
-        TransportErrorKind::Tls if says(&["InvalidContentType"]) => NoResponseCause::PlainPort,
-        TransportErrorKind::Tls if says(&["CertificateRequired", "HandshakeFailure", "BadCertificate"]) => {
-            NoResponseCause::ClientCertificate
-        }
-        TransportErrorKind::Tls if says(&["certificate"]) => NoResponseCause::Certificate,
-        TransportErrorKind::Tls => NoResponseCause::Tls,
-        TransportErrorKind::ConnectTimeout => NoResponseCause::ConnectTimeout,
-        TransportErrorKind::Timeout | TransportErrorKind::WriteTimeout => NoResponseCause::Timeout,
-        TransportErrorKind::Broken if says(&["invalid HTTP version", "invalid HTTP status"]) => {
-            NoResponseCause::NotHttp
-        }
-        TransportErrorKind::Broken => NoResponseCause::Broken,
-        TransportErrorKind::Connect | TransportErrorKind::Unsendable => NoResponseCause::Connect,
-    }
+    let bytes = reply.body.get(..4 * MAX_BODY_CHARS).unwrap_or(&reply.body);
+    String::from_utf8_lossy(bytes).chars().take(MAX_BODY_CHARS).collect()
 }
 
 /// Whether this process runs in a container, as far as the files tell that Docker and Podman leave there, and the

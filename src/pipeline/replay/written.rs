@@ -50,9 +50,9 @@ impl WrittenSince {
         for proposal in proposals.filter(|proposal| can_be_superseded(proposal)) {
             if let Entry::Vacant(unknown) = self.known.entry(self.names.hash_one(name(proposal))) {
                 unknown.insert(None);
-                let question = questions.entry(proposal.urn.clone()).or_default();
+                let question = questions.entry(proposal.urn().clone()).or_default();
                 question.whole |= deletes_entity(proposal);
-                question.aspects.push(proposal.aspect_name.to_string());
+                question.aspects.push(proposal.aspect_name().to_string());
             }
         }
         let control = self.control.clone();
@@ -76,7 +76,7 @@ impl WrittenSince {
 
     /// Whether what GMS has of the aspect is newer than a letter of `at`, or that letter itself.
     pub(super) fn supersedes(&self, proposal: &Proposal, at: Timestamp) -> bool {
-        let observed = proposal.system_metadata.as_ref().and_then(|metadata| metadata.last_observed);
+        let observed = proposal.system_metadata().and_then(|metadata| metadata.last_observed);
         can_be_superseded(proposal)
             && self
                 .known
@@ -89,17 +89,17 @@ impl WrittenSince {
 
 /// An event of a time series stands beside the others, and a key never changes.
 fn can_be_superseded(proposal: &Proposal) -> bool {
-    let is_key = model::is_key_aspect(&proposal.entity_type, &proposal.aspect_name);
-    !model::is_timeseries(&proposal.aspect_name) && (!is_key || deletes_entity(proposal))
+    let is_key = model::is_key_aspect(proposal.entity_type(), proposal.aspect_name());
+    !model::is_timeseries(proposal.aspect_name()) && (!is_key || deletes_entity(proposal))
 }
 
 fn deletes_entity(proposal: &Proposal) -> bool {
-    proposal.change_type == ChangeType::Delete
-        && model::is_key_aspect(&proposal.entity_type, &proposal.aspect_name)
+    proposal.change_type() == ChangeType::Delete
+        && model::is_key_aspect(proposal.entity_type(), proposal.aspect_name())
 }
 
 fn name(proposal: &Proposal) -> (&str, &str) {
-    (proposal.urn.as_str(), &proposal.aspect_name)
+    (proposal.urn().as_str(), proposal.aspect_name())
 }
 
 type Answer = (Urn, Question, WriteTimes);

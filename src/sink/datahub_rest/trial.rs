@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::gms::{
     Client, EmitMode, Endpoint, OutgoingProposal, RequestEncoder, RetryPolicy, Verdict, WriteRequest,
 };
-use crate::metadata::{ChangeType, Proposal, Urn};
+use crate::metadata::{Proposal, Urn};
 use crate::sink::Examination;
 use crate::{Error, ErrorKind};
 
@@ -74,12 +74,7 @@ impl Trial<'_> {
 
     async fn take_back(&self, found: &mut Examination) -> Result<(), Error> {
         let key = format!("{}Key", self.urn.entity_type());
-        let proposal = Proposal {
-            change_type: ChangeType::Delete,
-            aspect_name: key.into(),
-            aspect: None,
-            ..self.proposal()?
-        };
+        let proposal = Proposal::delete(&self.urn, key);
         let left = format!("{} is left, soft-deleted", self.urn);
         match self.send(&proposal).await {
             Ok(Came::Taken) => found.step("write", "taken back: the entity is deleted"),
