@@ -1,9 +1,9 @@
-//! Puts one tag on one table, and says what became of it.
+//! Adds one tag to one table, and prints the outcome.
 //!
 //! ```text
 //! DATAHUB_GMS_URL=http://localhost:8080 DATAHUB_GMS_TOKEN=… cargo run --example emit
 //! ```
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example talks to whoever runs it")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example prints its result")]
 
 use datahub_emitter::Error;
 use datahub_emitter::emitter::{Emitter, Outcome};
@@ -15,18 +15,18 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let token = std::env::var("DATAHUB_GMS_TOKEN")?;
     let emitter = Emitter::builder(server).token(token).build()?;
 
-    let orders = Urn::parse("urn:li:dataset:(urn:li:dataPlatform:snowflake,nordlys.marts.fct_orders,PROD)")?;
+    let orders = Urn::dataset("snowflake", "nordlys.marts.fct_orders", "PROD")?;
     let certified = r#"{"tags": [{"tag": "urn:li:tag:certified"}]}"#;
     let proposal = Proposal::upsert(orders, "globalTags", certified)?;
 
-    // Returns as soon as there is room in the queue: a slow server slows its caller down.
+    // Waits while the queue is full, so a slow server slows its callers down.
     let receipt = emitter.emit(proposal).await;
     match receipt.await {
-        Outcome::Delivered => println!("GMS has it"),
-        Outcome::Rejected(rejection) => eprintln!("GMS refused it: {}", rejection.message),
-        Outcome::Undelivered(why) => eprintln!("GMS does not have it: {}", why.message),
+        Outcome::Delivered => println!("delivered"),
+        Outcome::Rejected(rejection) => eprintln!("GMS rejected it: {}", rejection.message),
+        Outcome::Undelivered(why) => eprintln!("not delivered: {}", why.message),
     }
-    // If GMS refused the token or cannot be reached: the cause, the evidence and the fixes.
+    // If the emitter has stopped, for example because GMS refused the token: the cause and how to fix it.
     if let Some(diagnosis) = emitter.stopped().as_ref().and_then(Error::diagnosis) {
         eprintln!("{diagnosis}");
     }
