@@ -94,7 +94,7 @@ fn emit(criterion: &mut Criterion) {
                 },
                 BatchSize::LargeInput,
             );
-            assert!(emitter.stopped().is_none());
+            assert!(emitter.stop_reason().is_none());
         });
     }
     group.finish();

@@ -11,23 +11,20 @@ use datahub_emitter::metadata::{Proposal, Urn};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let server = std::env::var("DATAHUB_GMS_URL").unwrap_or_else(|_| "http://localhost:8080".into());
-    let token = std::env::var("DATAHUB_GMS_TOKEN")?;
-    let emitter = Emitter::builder(server).token(token).build()?;
+    let emitter = Emitter::from_env()?;
 
     let orders = Urn::dataset("snowflake", "nordlys.marts.fct_orders", "PROD")?;
     let certified = r#"{"tags": [{"tag": "urn:li:tag:certified"}]}"#;
     let proposal = Proposal::upsert(orders, "globalTags", certified)?;
 
-    // Waits while the queue is full, so a slow server slows its callers down.
-    let receipt = emitter.emit(proposal).await;
-    match receipt.await {
+    // Waits for capacity, so that a slow server slows its caller down, and then for the outcome. To deliver
+    // many proposals, use `emit` or `emit_all`, which fill batches.
+    match emitter.send(proposal).await {
         Outcome::Delivered => println!("delivered"),
-        Outcome::Rejected(rejection) => eprintln!("GMS rejected it: {}", rejection.message),
-        Outcome::Undelivered(why) => eprintln!("not delivered: {}", why.message),
+        other => eprintln!("not delivered: {other:?}"),
     }
-    // If the emitter has stopped, for example because GMS refused the token: the cause and how to fix it.
-    if let Some(diagnosis) = emitter.stopped().as_ref().and_then(Error::diagnosis) {
+    // If sending stopped, because of a refused token for example, the diagnosis says why and how to fix it.
+    if let Some(diagnosis) = emitter.stop_reason().as_ref().and_then(Error::diagnosis) {
         eprintln!("{diagnosis}");
     }
 
