@@ -47,15 +47,20 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  datahub-emit ingest -c recipe.yml                     run a recipe
-  datahub-emit check recipe.yml                         check the recipe, the server and the token; send nothing
-  datahub-emit get urn:li:corpuser:datahub              print the aspects of an entity
-  datahub-emit gms serve                                start an embedded GMS, for first runs and tests
+  datahub-emit ingest -c recipe.yml           run a recipe
+  datahub-emit check recipe.yml               check the recipe, the server and the token
+  datahub-emit get urn:li:corpuser:datahub    print the aspects of an entity
+  datahub-emit gms serve                      start an embedded GMS, for first runs and tests
 
 Exit codes:
-  0  everything was delivered          1  something was not delivered or found  2  command line, recipe or input
-  3  GMS refused the token             4  GMS cannot be reached                 5  the pipeline is running already
-  6  a local file cannot be written    130, 143  interrupted, after requests in flight were settled";
+  0         everything was delivered
+  1         something was not delivered or not found
+  2         the command line, the recipe or its input is wrong
+  3         GMS refused the token or the request
+  4         GMS cannot be reached
+  5         the pipeline is already running
+  6         a local file cannot be written
+  130, 143  interrupted, after requests in flight were settled";
 
 /// Options that every command takes.
 #[derive(Debug, Args)]
