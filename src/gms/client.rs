@@ -14,7 +14,7 @@ use super::{
     Attempts, ClientConfig, ClientMode, EmitMode, Endpoint, Feature, GmsResponse, Next, RequestBody,
     RequestLine, RetryPolicy, RetryState, SendError, ServerAddress, ServerConfig, WriteRequest, trace,
 };
-use crate::auth::{Credentials, TokenFacts};
+use crate::auth::{Credentials, RequestKind, TokenInfo};
 use crate::clock::Clock;
 use crate::http::{self, HttpService};
 use crate::redact::Redactor;
@@ -37,7 +37,7 @@ pub struct Client {
     headers: HeaderMap,
     credentials: Credentials,
     /// The Authorization header among the extra headers, which replaces every token.
-    extra_token: Option<Arc<TokenFacts>>,
+    extra_token: Option<Arc<TokenInfo>>,
     /// The server's configuration, once it was read.
     config: Arc<OnceLock<ServerConfig>>,
     clock: Arc<dyn Clock>,
@@ -77,8 +77,8 @@ impl Client {
     }
 
     /// The properties of the current token, once one was fetched.
-    pub fn token(&self) -> Option<Arc<TokenFacts>> {
-        self.extra_token.clone().or_else(|| self.credentials.facts())
+    pub fn token(&self) -> Option<Arc<TokenInfo>> {
+        self.extra_token.clone().or_else(|| self.credentials.token_info())
     }
 
     /// Fetches the token again, and returns whether it is another one now.
@@ -157,9 +157,10 @@ impl Client {
     /// The request line of a write.
     pub(crate) fn write_line(&self, write: &WriteRequest) -> RequestLine {
         if write.method == Method::PATCH {
-            return RequestLine { method: Method::PATCH, url: self.server.patch_at(&write.path) };
+            let (method, url) = (Method::PATCH, self.server.patch_at(&write.path));
+            return RequestLine { method, url, kind: write.kind.clone() };
         }
-        self.request_line(write.method.clone(), &write.path)
+        self.request_line(write.method.clone(), &write.path).with_kind(write.kind.clone())
     }
 
     /// Sends a write once. The read limit allows for a response that repeats the request.
@@ -184,7 +185,7 @@ impl Client {
     }
 
     pub(super) fn request_line(&self, method: Method, path: &str) -> RequestLine {
-        RequestLine { method, url: self.server.at(path) }
+        RequestLine { method, url: self.server.at(path), kind: RequestKind::Other }
     }
 
     /// Sends a request once, with the current token, and reads at most `max_response_bytes` of the response's
@@ -332,6 +333,6 @@ fn may_be_secret(name: &str, value: &str) -> bool {
     name.eq_ignore_ascii_case("authorization") || name.eq_ignore_ascii_case("cookie") || value.len() >= 8
 }
 
-fn extra_authorization(header: &HeaderValue) -> TokenFacts {
-    TokenFacts::of_header(&String::from_utf8_lossy(header.as_bytes()))
+fn extra_authorization(header: &HeaderValue) -> TokenInfo {
+    TokenInfo::from_authorization_header(&String::from_utf8_lossy(header.as_bytes()))
 }

@@ -6,6 +6,7 @@ use reqwest::Method;
 
 use super::Client;
 use crate::Error;
+use crate::auth::RequestKind;
 use crate::metadata::Urn;
 
 /// The read limit for an entity with all its aspects: 256 MiB.
@@ -22,7 +23,7 @@ impl Client {
     /// GMS.
     pub async fn entity(&self, urn: &Urn, aspects: &[String]) -> Result<Option<Bytes>, Error> {
         let path = entity_path(urn, aspects.iter().map(String::as_str));
-        let line = self.request_line(Method::GET, &path);
+        let line = self.request_line(Method::GET, &path).with_kind(RequestKind::Read);
         let response = match self.send(&line, None, MAX_ENTITY_BYTES).await {
             Ok(response) => response,
             Err(error) => return Err(self.diagnose_send_error(&line, &error, 1).into()),

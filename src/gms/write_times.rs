@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::entity::{MAX_ENTITY_BYTES, entity_path};
 use super::{Client, GmsResponse, RetryPolicy};
 use crate::Error;
+use crate::auth::RequestKind;
 use crate::metadata::Urn;
 
 /// The property of the system metadata that marks the replay of a dead letter. Its value is the time of the
@@ -158,6 +159,7 @@ impl Client {
     /// If GMS refuses the request, or cannot be reached; the error has a diagnosis.
     pub(crate) async fn write_times(&self, urn: &Urn, aspects: &[&str]) -> Result<WriteTimes, Error> {
         let line = self.request_line(Method::GET, &entity_path(urn, aspects.iter().copied()));
+        let line = line.with_kind(RequestKind::Read);
         let mut renewed = false;
         loop {
             let attempts = self.get_with_retries(&line, MAX_ENTITY_BYTES, &RetryPolicy::default()).await;

@@ -9,6 +9,7 @@ use url::Url;
 
 use super::{Client, MAX_RESPONSE_BYTES};
 use crate::Error;
+use crate::auth::RequestKind;
 use crate::diagnosis::{Code, Diagnosis};
 use crate::gms::server_config::{UserType, user_type};
 use crate::gms::{
@@ -57,7 +58,7 @@ impl Client {
     /// [`ErrorKind::Unreachable`](crate::ErrorKind::Unreachable) if nothing answers, or something other than
     /// a GMS; [`Refused`](crate::ErrorKind::Refused) if the caller is refused. The error has a diagnosis.
     pub async fn server_config(&self, retry: &RetryPolicy) -> Result<ServerConfig, Error> {
-        let line = self.request_line(Method::GET, "/config");
+        let line = self.request_line(Method::GET, "/config").with_kind(RequestKind::Config);
         let mut retry = RetryState::new(retry, self.clock());
         loop {
             let result = self.send(&line, None, MAX_RESPONSE_BYTES).await;
@@ -88,7 +89,7 @@ impl Client {
         wait: WaitForServer,
         on_wait: impl Fn(&Diagnosis) + Send + Sync,
     ) -> Result<ServerConfig, Error> {
-        let line = self.request_line(Method::GET, "/config");
+        let line = self.request_line(Method::GET, "/config").with_kind(RequestKind::Config);
         let (WaitForServer::Explicit(time) | WaitForServer::Default(time)) = wait;
         let policy = RetryPolicy {
             max_times: u32::MAX,
@@ -151,7 +152,8 @@ impl Client {
         let base = Url::parse(&self.server.origin()).ok()?;
         for path in ALTERNATIVE_PATHS {
             let address = format!("{}{path}", base.as_str().trim_end_matches('/'));
-            let line = RequestLine { method: Method::GET, url: format!("{address}/config") };
+            let url = format!("{address}/config");
+            let line = RequestLine { method: Method::GET, url, kind: RequestKind::Config };
             let response = self.send_anonymously(&line);
             let Ok(Ok(response)) = tokio::time::timeout(ALTERNATIVE_TIMEOUT, response).await else {
                 return None;
@@ -181,7 +183,7 @@ impl Client {
     /// is a token, and on 401 and 403; [`Unreachable`](crate::ErrorKind::Unreachable) on a redirect, a web
     /// page or no response. Any other response is [`TokenStatus::Unknown`].
     pub async fn check_token(&self, retry: &RetryPolicy) -> Result<TokenStatus, Error> {
-        let line = self.request_line(Method::GET, "/config?verbose=true");
+        let line = self.request_line(Method::GET, "/config?verbose=true").with_kind(RequestKind::Config);
         let mut renewed = false;
         loop {
             let attempts = self.get_with_retries(&line, MAX_RESPONSE_BYTES, retry).await;
@@ -209,9 +211,10 @@ impl Client {
     /// The note that authentication is off, if GMS considers a caller without a token a user. `None` if it
     /// does not, or its version does not tell.
     pub async fn anonymous_access(&self) -> Option<Diagnosis> {
-        let line = self.request_line(Method::GET, "/config?verbose=true");
+        let line = self.request_line(Method::GET, "/config?verbose=true").with_kind(RequestKind::Config);
         let response = self.send_anonymously(&line).await.ok()?;
         let has_token = self.token().is_some_and(|token| !token.empty);
-        (user_type(&response)? == UserType::User).then(|| Diagnosis::disabled(&line.to_string(), has_token))
+        (user_type(&response)? == UserType::User)
+            .then(|| Diagnosis::authentication_disabled(line.to_string(), has_token))
     }
 }

@@ -205,7 +205,7 @@ impl Client {
         let created =
             Created::deserialize(created).map_err(|_| self.unreadable("the token, and made none"))?;
         // A later message of the server may quote the token.
-        self.credentials().learn(&created.access_token);
+        self.credentials().add_secret(&created.access_token);
         Ok(NewAccessToken {
             token: Token::new(created.access_token, TokenSource::Issued),
             info: created.metadata.map(Into::into),
