@@ -2,18 +2,20 @@
 
 use std::time::SystemTime;
 
-use super::authentication::Draft;
-use super::authorization::{self, Policy};
-use super::change;
-use super::failure::Failure;
-use super::seed::Seed;
-use super::store::access;
-use super::store::write::Stamp;
-use super::token_info::{self, TokenInfo};
-use super::tokens::{self, TokenType};
-use super::user::{self, User};
-use super::{Gms, SYSTEM_ACTOR, password};
-use crate::{Error, ErrorKind};
+use crate::actor::{self, SYSTEM_ACTOR};
+use crate::authentication::issuing::{TOKEN_LIFETIME, TokenRequest};
+use crate::authorization::{self, Policy};
+use crate::error::{Error, ErrorKind};
+use crate::failure::Failure;
+use crate::gms::Gms;
+use crate::seed::Seed;
+use crate::store::row::AuditStamp;
+use crate::store::{access, write};
+use crate::token_info::{self, TokenInfo};
+use crate::tokens::{self, TokenType};
+use crate::user::{self, User};
+use crate::{change, password};
+use rusqlite::Connection;
 
 /// The name of a token that was asked for without one.
 const UNNAMED: &str = "embedded GMS";
@@ -22,8 +24,14 @@ fn disk(failure: &Failure) -> Error {
     Error::new(ErrorKind::Disk, failure.message().to_owned())
 }
 
-fn system_stamp() -> Stamp {
-    Stamp { actor: user::urn(SYSTEM_ACTOR), time: tokens::milliseconds(SystemTime::now()) }
+fn system_stamp() -> AuditStamp {
+    AuditStamp { actor: actor::user_urn(SYSTEM_ACTOR), time: tokens::milliseconds(SystemTime::now()) }
+}
+
+/// Removes a user and the policy that holds the user's own privileges. Returns whether the user existed.
+fn remove_user(connection: &Connection, name: &str) -> Result<bool, Failure> {
+    authorization::delete_policy(connection, &Policy::of_user(name, &[]).name)?;
+    Ok(write::delete_entity(connection, &actor::user_urn(name))?.rows > 0)
 }
 
 impl Gms {
@@ -33,7 +41,7 @@ impl Gms {
     /// # Errors
     /// [`ErrorKind::Input`] for a name that no user can have, [`ErrorKind::Disk`] when the token cannot be stored.
     pub async fn create_token(&self, actor_id: &str) -> Result<String, Error> {
-        self.create_token_until(actor_id, Some(SystemTime::now() + super::TOKEN_LIFETIME)).await
+        self.create_token_until(actor_id, Some(SystemTime::now() + TOKEN_LIFETIME)).await
     }
 
     /// Makes a personal token as [`create_token`](Self::create_token) does, which is good until `expires`, to the
@@ -59,7 +67,7 @@ impl Gms {
         actor_id: &str,
         expires: Option<SystemTime>,
     ) -> Result<(String, TokenInfo), Error> {
-        let actor = user::urn(actor_id);
+        let actor = actor::user_urn(actor_id);
         change::checked_urn(&actor).map_err(|failure| {
             let message = format!("cannot make a token for user {actor_id:?}: {}", failure.message());
             Error::new(ErrorKind::Input, message)
@@ -69,7 +77,7 @@ impl Gms {
             self.server.store.write(move |connection| user::ensure(connection, &user, &system_stamp()));
         ensured.await.map_err(|failure| disk(&failure))?;
         self.server.access_may_have_changed();
-        let draft = Draft {
+        let draft = TokenRequest {
             name: name.to_owned(),
             description: None,
             owner: actor.clone(),
@@ -118,13 +126,13 @@ impl Gms {
         self.server.store.read(user::all).await.map_err(|failure| disk(&failure))
     }
 
-    /// Sets a user up, as [`Builder::user`](super::Builder::user) does.
+    /// Sets a user up, as [`GmsBuilder::user`](crate::GmsBuilder::user) does.
     ///
     /// # Errors
     /// [`ErrorKind::Input`] for a name that no user can have, a password that is empty or too long, or an unknown
     /// privilege; [`ErrorKind::Disk`] when that cannot be stored.
     pub async fn set_user(&self, user: User) -> Result<(), Error> {
-        self.plant(Seed { users: vec![user], ..Seed::default() }).await
+        self.apply(Seed { users: vec![user], ..Seed::default() }).await
     }
 
     /// Makes a password up for a user who has none, and returns it; `None` for one who has a password. It is a secret,
@@ -132,14 +140,14 @@ impl Gms {
     ///
     /// # Errors
     /// As [`set_user`](Self::set_user).
-    pub async fn make_password(&self, name: &str) -> Result<Option<String>, Error> {
-        let urn = user::urn(name);
+    pub async fn generate_password(&self, name: &str) -> Result<Option<String>, Error> {
+        let urn = actor::user_urn(name);
         let known = self.server.store.read(move |connection| access::password(connection, &urn)).await;
         if known.map_err(|failure| disk(&failure))?.is_some() {
             return Ok(None);
         }
-        let made = password::make()?;
-        let (urn, hash) = (user::urn(name), password::hash(&made)?);
+        let made = password::generate()?;
+        let (urn, hash) = (actor::user_urn(name), password::hash(&made)?);
         let stored =
             self.server.store.write(move |connection| Ok(access::set_password(connection, &urn, &hash)?));
         stored.await.map_err(|failure| disk(&failure))?;
@@ -153,7 +161,7 @@ impl Gms {
     /// [`ErrorKind::Disk`] when that cannot be stored.
     pub async fn remove_user(&self, name: &str) -> Result<bool, Error> {
         let name = name.to_owned();
-        let removed = self.server.store.write(move |connection| user::remove(connection, &name)).await;
+        let removed = self.server.store.write(move |connection| remove_user(connection, &name)).await;
         self.server.access_may_have_changed();
         removed.map_err(|failure| disk(&failure))
     }
@@ -172,7 +180,7 @@ impl Gms {
     /// [`ErrorKind::Input`] when it has no name, or a privilege that DataHub does not know; [`ErrorKind::Disk`] when it
     /// cannot be stored.
     pub async fn set_policy(&self, policy: Policy) -> Result<(), Error> {
-        self.plant(Seed { policies: vec![policy], ..Seed::default() }).await
+        self.apply(Seed { policies: vec![policy], ..Seed::default() }).await
     }
 
     /// Removes the policy of that name. Returns whether there was one.
@@ -181,14 +189,15 @@ impl Gms {
     /// [`ErrorKind::Disk`] when that cannot be stored.
     pub async fn remove_policy(&self, name: &str) -> Result<bool, Error> {
         let name = name.to_owned();
-        let removed = self.server.store.write(move |connection| Policy::delete(connection, &name)).await;
+        let removed =
+            self.server.store.write(move |connection| authorization::delete_policy(connection, &name)).await;
         self.server.access_may_have_changed();
         removed.map_err(|failure| disk(&failure))
     }
 
-    async fn plant(&self, seed: Seed) -> Result<(), Error> {
-        let planted = seed.plant(&self.server.store, &self.server.authentication).await;
+    async fn apply(&self, seed: Seed) -> Result<(), Error> {
+        let applied = seed.apply(&self.server.store, &self.server.authentication).await;
         self.server.access_may_have_changed();
-        planted
+        applied
     }
 }

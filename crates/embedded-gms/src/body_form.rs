@@ -3,12 +3,11 @@
 
 use std::time::SystemTime;
 
+use crate::tokens;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
-
-use super::tokens;
 
 /// The form of the body that comes with a status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

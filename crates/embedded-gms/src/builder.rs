@@ -1,28 +1,42 @@
 //! How an embedded GMS is to run.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::actor;
+use crate::authentication::{self, AuthFilter, SystemClient};
+use crate::authorization::Policy;
+use crate::error::{Error, ErrorKind};
+use crate::faults::Fault;
+use crate::gms::Gms;
+use crate::refusal::RefusalForm;
+use crate::seed::Seed;
+use crate::server::{self, FrontendSettings, ServerCommand, Settings};
+use crate::store::Location;
+use crate::user::User;
 use tokio::sync::{oneshot, watch};
-
-use super::authentication::{self, Filter, SystemClient};
-use super::authorization::Policy;
-use super::faults::Fault;
-use super::refusal::RefusalForm;
-use super::seed::Seed;
-use super::server::{self, FrontendSettings, Order, Settings};
-use super::store::Location;
-use super::user::{self, User};
-use super::{Gms, VERSION, url_of};
-use crate::{Error, ErrorKind};
 
 /// How long a client may take for the head of a request, unless the builder is told otherwise.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// A free port of the loopback interface.
+const LOOPBACK: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
+
+/// The default version in `/config`: that of the GMS whose behaviour is reproduced, with a suffix.
+const VERSION: &str = "v1.3.0-embedded";
+
+impl Gms {
+    /// A server in memory, on a free port of this machine, with authentication on, unless the builder is told
+    /// otherwise.
+    pub fn builder() -> GmsBuilder {
+        GmsBuilder::new()
+    }
+}
+
 /// Says how an embedded GMS is to run. Made by [`Gms::builder`].
 #[derive(Clone, Debug)]
-pub struct Builder {
+pub struct GmsBuilder {
     data: Option<PathBuf>,
     settings: Settings,
     seed_file: Option<PathBuf>,
@@ -30,17 +44,17 @@ pub struct Builder {
     fault_file: Option<PathBuf>,
 }
 
-impl Builder {
+impl GmsBuilder {
     pub(super) fn new() -> Self {
         Self {
             data: None,
             settings: Settings {
                 location: Location::Memory,
-                listen: super::LOOPBACK,
+                listen: LOOPBACK,
                 frontend: None,
-                authentication: authentication::Policy {
+                authentication: authentication::AuthenticationSettings {
                     enabled: true,
-                    filter: Filter::default(),
+                    filter: AuthFilter::default(),
                     form: RefusalForm::default(),
                     system_client: None,
                 },
@@ -130,7 +144,7 @@ impl Builder {
 
     /// Which of GMS's filters refuses strangers; the new ones by default.
     #[must_use]
-    pub fn filter(mut self, filter: Filter) -> Self {
+    pub fn auth_filter(mut self, filter: AuthFilter) -> Self {
         self.settings.authentication.filter = filter;
         self
     }
@@ -302,7 +316,7 @@ impl Builder {
         }
         settings.seed.extend(seed);
         settings.location = data.clone().map_or(Location::Memory, Location::File);
-        let (orders, given) = watch::channel(Order::Run);
+        let (commands, given) = watch::channel(ServerCommand::Run);
         let (ending, done) = watch::channel(());
         let (ready, started) = oneshot::channel();
         let thread = std::thread::Builder::new()
@@ -321,12 +335,22 @@ impl Builder {
             url: url_of(ready.address),
             address: ready.address,
             frontend_url: ready.frontend.map(url_of),
-            token: ready.server.authentication.issue_own(&user::urn(user::ADMINISTRATOR))?,
+            token: ready.server.authentication.issue_own(&actor::user_urn(actor::ADMINISTRATOR))?,
             server: ready.server,
             data,
-            orders,
+            commands,
             done,
             thread: Some(thread),
         })
     }
+}
+
+/// The address as a client writes it: one that stands for all of this machine's is reached by loopback.
+fn url_of(address: SocketAddr) -> String {
+    let ip = match address.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    format!("http://{}", SocketAddr::new(ip, address.port()))
 }

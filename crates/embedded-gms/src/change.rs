@@ -3,13 +3,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use crate::failure::Failure;
+use crate::patch::Patch;
+use crate::urn::Urn;
+use crate::{json_text, keys, model, system_metadata};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-
-use super::failure::Failure;
-use super::patch::Patch;
-use super::{compact, keys, model, system_metadata};
-use crate::Urn;
 
 /// The longest URN that is stored, in bytes of its URL-encoded form (GMS: `ValidationApiUtils.URN_NUM_BYTES_LIMIT`).
 const MAX_ENCODED_URN: usize = 512;
@@ -23,7 +22,7 @@ pub(super) const IF_VERSION_MATCH: &str = "If-Version-Match";
 /// The change types (`ChangeType.pdl`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub(super) enum Operation {
+pub(super) enum ChangeType {
     Upsert,
     Create,
     CreateEntity,
@@ -37,7 +36,7 @@ pub(super) enum Operation {
 pub(super) struct Change {
     pub(super) urn: Urn,
     pub(super) aspect: String,
-    pub(super) operation: Operation,
+    pub(super) operation: ChangeType,
     /// The key aspect of the entity, as text.
     pub(super) key: String,
     pub(super) content: Content,
@@ -76,11 +75,11 @@ impl Change {
     pub(super) fn new(
         urn: Urn,
         aspect: String,
-        operation: Operation,
+        operation: ChangeType,
         content: Content,
         (system_metadata, headers): (Option<&RawValue>, Option<&RawValue>),
     ) -> Result<Self, Failure> {
-        if model::is_timeseries(&aspect) && !matches!(operation, Operation::Upsert | Operation::Delete) {
+        if model::is_timeseries(&aspect) && !matches!(operation, ChangeType::Upsert | ChangeType::Delete) {
             return Err(Failure::internal(format!(
                 "java.lang.UnsupportedOperationException: ChangeType not supported: [{}] for aspect {aspect}",
                 operation.name(),
@@ -108,7 +107,7 @@ impl Change {
     }
 }
 
-impl Operation {
+impl ChangeType {
     fn name(self) -> &'static str {
         match self {
             Self::Upsert => "UPSERT",
@@ -169,7 +168,7 @@ fn object(raw: Option<&RawValue>) -> Result<Option<String>, Failure> {
         Cow::Borrowed(raw)
     };
     let object = serde_json::from_str::<&RawValue>(&text).map_err(|_| wrong())?.get();
-    if object.starts_with('{') { Ok(Some(compact::compact(object))) } else { Err(wrong()) }
+    if object.starts_with('{') { Ok(Some(json_text::compact(object))) } else { Err(wrong()) }
 }
 
 fn version(headers: Option<&RawValue>) -> Result<Option<String>, Failure> {

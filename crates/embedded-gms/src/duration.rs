@@ -36,7 +36,7 @@ pub struct TokenDuration(pub Option<Duration>);
 
 impl TokenDuration {
     /// When a token ends that is made then.
-    pub fn from(self, start: SystemTime) -> Option<SystemTime> {
+    pub fn expires_at(self, start: SystemTime) -> Option<SystemTime> {
         self.0.and_then(|duration| start.checked_add(duration))
     }
 }

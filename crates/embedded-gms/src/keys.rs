@@ -155,7 +155,7 @@ mod tests {
     fn a_urn_is_made_of_its_key() {
         for urn in ["urn:li:tag:x", "urn:li:dataset:(urn:li:dataPlatform:hive,db.k,PROD)", "urn:li:query:q1"]
         {
-            let urn = crate::Urn::parse(urn).unwrap();
+            let urn = crate::urn::Urn::parse(urn).unwrap();
             let key = from_urn_key(urn.entity_type(), urn.key()).unwrap();
             assert_eq!(to_urn(urn.entity_type(), &key).unwrap(), urn.as_str());
         }

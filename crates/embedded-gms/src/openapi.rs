@@ -1,5 +1,10 @@
 //! How OpenAPI answers: refusals, entities, and the parameters that calls share.
 
+use crate::failure::{Cause, Failure};
+use crate::ingest::Accepted;
+use crate::store::row::{AspectRow, AuditStamp};
+use crate::store::write::Effect;
+use crate::{restli, snapshot, system_metadata};
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -8,25 +13,19 @@ use serde::{Serialize, Serializer};
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::failure::{Cause, Failure};
-use super::ingest::Accepted;
-use super::store::read::Stored;
-use super::store::write::Effect;
-use super::{restli, snapshot, system_metadata};
-
 const NOT_FOUND_REASON: HeaderName = HeaderName::from_static("not-found-reason");
 
 /// A failure in the form of OpenAPI (`GlobalControllerExceptionHandler`).
 #[derive(Debug)]
-pub(super) struct Refused(Failure);
+pub(super) struct OpenapiFailure(Failure);
 
-impl From<Failure> for Refused {
+impl From<Failure> for OpenapiFailure {
     fn from(failure: Failure) -> Self {
         Self(failure)
     }
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for OpenapiFailure {
     fn into_response(self) -> Response {
         let message = self.0.message();
         let said = without_class(message);
@@ -98,15 +97,15 @@ pub(super) fn names(uri: &Uri, parameters: &[&str]) -> Vec<String> {
 
 /// An entity with some of its aspects (`GenericEntityV3`).
 #[derive(Debug)]
-pub(super) struct Entity {
+pub(super) struct EntityV3 {
     pub(super) urn: String,
-    pub(super) aspects: Vec<(String, Aspect)>,
+    pub(super) aspects: Vec<(String, AspectV3)>,
 }
 
 /// An aspect (`GenericAspectV3`).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Aspect {
+pub(super) struct AspectV3 {
     value: Box<RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     system_metadata: Option<Box<RawValue>>,
@@ -114,18 +113,12 @@ pub(super) struct Aspect {
     audit_stamp: Option<AuditStamp>,
 }
 
-#[derive(Debug, Serialize)]
-struct AuditStamp {
-    actor: String,
-    time: i64,
-}
-
-impl Aspect {
+impl AspectV3 {
     /// A stored aspect; `number` is the one of its version, and says that the caller asked for system metadata.
     ///
     /// # Errors
     /// When what is stored is not JSON, which only a damaged file can be.
-    pub(super) fn stored(stored: Stored, number: Option<i64>) -> Result<Self, Failure> {
+    pub(super) fn stored(stored: AspectRow, number: Option<i64>) -> Result<Self, Failure> {
         let system_metadata = number
             .map(|number| snapshot::raw(system_metadata::with_version(&stored.system_metadata, number)))
             .transpose()?;
@@ -158,17 +151,17 @@ impl Aspect {
     }
 }
 
-impl Entity {
+impl EntityV3 {
     /// What was accepted, one entity for each URN, and of several changes to one aspect the last.
     ///
     /// # Errors
-    /// As [`Aspect::stored`].
+    /// As [`AspectV3::stored`].
     pub(super) fn group(accepted: Vec<Accepted>, with_system_metadata: bool) -> Result<Vec<Self>, Failure> {
         let mut entities: Vec<Self> = Vec::new();
         let mut places = std::collections::HashMap::new();
         for accepted in accepted {
             let (urn, name) = (accepted.change.urn.to_string(), accepted.change.aspect.clone());
-            let Some(aspect) = Aspect::accepted(accepted, with_system_metadata)? else { continue };
+            let Some(aspect) = AspectV3::accepted(accepted, with_system_metadata)? else { continue };
             let index = *places.entry(urn.clone()).or_insert(entities.len());
             if index == entities.len() {
                 entities.push(Self { urn, aspects: Vec::new() });
@@ -183,7 +176,7 @@ impl Entity {
     }
 }
 
-impl Serialize for Entity {
+impl Serialize for EntityV3 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.aspects.len() + 1))?;
         map.serialize_entry("urn", &self.urn)?;

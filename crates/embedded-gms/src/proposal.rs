@@ -5,19 +5,18 @@
 
 use std::borrow::Cow;
 
+use crate::change::{self, Change, ChangeType, Content};
+use crate::failure::{Cause, Failure};
+use crate::patch::Patch;
+use crate::registry::Registry;
+use crate::urn::Urn;
+use crate::{json_text, keys};
 use serde::Deserialize;
 use serde::de::Error as _;
 use serde_json::value::RawValue;
 
-use super::change::{self, Change, Content, Operation};
-use super::failure::{Cause, Failure};
-use super::patch::Patch;
-use super::registry::Registry;
-use super::{compact, keys};
-use crate::Urn;
-
 #[derive(Deserialize)]
-struct One<'a> {
+struct SingleIngest<'a> {
     #[serde(borrow)]
     proposal: Proposal<'a>,
     #[serde(borrow, default)]
@@ -25,7 +24,7 @@ struct One<'a> {
 }
 
 #[derive(Deserialize)]
-struct Several<'a> {
+struct BatchIngest<'a> {
     #[serde(borrow)]
     proposals: Vec<Proposal<'a>>,
     #[serde(borrow, default)]
@@ -41,12 +40,12 @@ struct Proposal<'a> {
     #[serde(borrow, default)]
     entity_urn: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
-    entity_key_aspect: Option<Generic<'a>>,
-    change_type: Operation,
+    entity_key_aspect: Option<GenericAspect<'a>>,
+    change_type: ChangeType,
     #[serde(borrow, default)]
     aspect_name: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
-    aspect: Option<Generic<'a>>,
+    aspect: Option<GenericAspect<'a>>,
     #[serde(borrow, default)]
     system_metadata: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -54,7 +53,7 @@ struct Proposal<'a> {
 }
 
 /// What a request asks for.
-pub(super) struct Request<'a> {
+pub(super) struct IngestRequest<'a> {
     proposals: Vec<Proposal<'a>>,
     /// Whether the caller does not wait for it.
     pub(super) asynchronous: bool,
@@ -63,7 +62,7 @@ pub(super) struct Request<'a> {
 /// `GenericAspect.pdl`
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Generic<'a> {
+struct GenericAspect<'a> {
     #[serde(borrow)]
     value: Cow<'a, str>,
     #[serde(borrow)]
@@ -74,24 +73,24 @@ struct Generic<'a> {
 ///
 /// # Errors
 /// 400 when it is not one.
-pub(super) fn single(body: &[u8]) -> Result<Request<'_>, Failure> {
-    let One { proposal, r#async } = parse(body)?;
-    Ok(Request { proposals: vec![proposal], asynchronous: is_true(r#async.as_deref()) })
+pub(super) fn single(body: &[u8]) -> Result<IngestRequest<'_>, Failure> {
+    let SingleIngest { proposal, r#async } = parse(body)?;
+    Ok(IngestRequest { proposals: vec![proposal], asynchronous: is_true(r#async.as_deref()) })
 }
 
 /// Reads the body of `ingestProposalBatch`.
 ///
 /// # Errors
 /// As [`single`].
-pub(super) fn batch(body: &[u8]) -> Result<Request<'_>, Failure> {
-    let Several { proposals, r#async } = parse(body)?;
-    Ok(Request { proposals, asynchronous: is_true(r#async.as_deref()) })
+pub(super) fn batch(body: &[u8]) -> Result<IngestRequest<'_>, Failure> {
+    let BatchIngest { proposals, r#async } = parse(body)?;
+    Ok(IngestRequest { proposals, asynchronous: is_true(r#async.as_deref()) })
 }
 
-impl Request<'_> {
+impl IngestRequest<'_> {
     /// What is to be done to which entities. GMS asks whether it may be done before it looks closer
     /// (`AspectResource.ingestProposals`); what names no entity is refused then.
-    pub(super) fn targets(&self) -> impl Iterator<Item = (Operation, Urn)> {
+    pub(super) fn targets(&self) -> impl Iterator<Item = (ChangeType, Urn)> {
         self.proposals.iter().filter_map(|proposal| {
             let urn = Urn::parse(&urn_text(proposal).ok()?).ok()?;
             Some((proposal.change_type, urn))
@@ -102,7 +101,7 @@ impl Request<'_> {
     /// "Invalid proposal, skipping and proceeding with batch"); what is not registered is refused even then.
     ///
     /// # Errors
-    /// With the answer that GMS gives: see [`change`]. One bad proposal refuses them all.
+    /// With the answer that GMS gives: see [`change`]. SingleIngest bad proposal refuses them all.
     pub(super) fn changes(&self, registry: &Registry, silent: bool) -> Result<Vec<Change>, Failure> {
         let skipped = |failure: &Failure| silent && failure.cause() == Cause::Proposal;
         let changes = self.proposals.iter().map(|proposal| change(proposal, registry));
@@ -153,7 +152,7 @@ fn change(proposal: &Proposal<'_>, registry: &Registry) -> Result<Change, Failur
     };
     registry.check(urn.entity_type(), &aspect)?;
     let content = match (&proposal.aspect, proposal.change_type) {
-        (_, Operation::Delete) => Content::Nothing,
+        (_, ChangeType::Delete) => Content::Nothing,
         (None, _) => {
             return Err(refused("Aspect is required, and the proposal has none.", proposal));
         }
@@ -189,14 +188,14 @@ fn urn_text<'a>(proposal: &'a Proposal<'_>) -> Result<Cow<'a, str>, Failure> {
 }
 
 fn content(
-    generic: &Generic<'_>,
-    operation: Operation,
+    generic: &GenericAspect<'_>,
+    operation: ChangeType,
     aspect: &str,
     proposal: &Proposal<'_>,
 ) -> Result<Content, Failure> {
     let supported = match generic.content_type.as_ref() {
         "application/json" => true,
-        "application/json-patch+json" => operation == Operation::Patch,
+        "application/json-patch+json" => operation == ChangeType::Patch,
         _ => false,
     };
     if !supported {
@@ -208,7 +207,7 @@ fn content(
     let text = serde_json::from_str::<&RawValue>(&generic.value)
         .and_then(|raw| {
             // An aspect is a record; a patch may be the list of its operations.
-            if operation == Operation::Patch || raw.get().starts_with('{') {
+            if operation == ChangeType::Patch || raw.get().starts_with('{') {
                 Ok(raw.get())
             } else {
                 Err(serde_json::Error::custom("expected an object"))
@@ -220,8 +219,8 @@ fn content(
                 generic.value.chars().take(200).collect::<String>()
             ))
         })?;
-    let text = compact::compact(text);
-    Ok(if operation == Operation::Patch {
+    let text = json_text::compact(text);
+    Ok(if operation == ChangeType::Patch {
         Content::Patch(Patch::read(&text)?)
     } else {
         Content::Aspect(text)

@@ -1,10 +1,9 @@
 //! The answer to a caller who was not recognised: 401, in one of the forms that a GMS or what stands in front of it
 //! gives it.
 
+use crate::body_form::BodyForm;
 use axum::http::StatusCode;
 use axum::response::Response;
-
-use super::body_form::BodyForm;
 
 /// What GMS says of every refusal but one.
 pub(super) const UNAUTHORIZED: &str = "Unauthorized to perform this action.";

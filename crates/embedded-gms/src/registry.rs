@@ -8,13 +8,11 @@ use std::fmt;
 use std::path::Path;
 use std::sync::LazyLock;
 
+use crate::change::Change;
+use crate::error::{Error, ErrorKind};
+use crate::failure::Failure;
+use crate::{keys, small_file};
 use serde::Deserialize;
-
-use super::change::Change;
-use super::failure::Failure;
-use super::keys;
-use super::seed::read_short;
-use crate::{Error, ErrorKind};
 
 static STANDARD: LazyLock<Result<Registry, String>> = LazyLock::new(|| {
     let mut registry = Registry::default();
@@ -26,12 +24,12 @@ static STANDARD: LazyLock<Result<Registry, String>> = LazyLock::new(|| {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Registry {
     /// By their names in lower case: GMS makes no difference there.
-    types: BTreeMap<String, EntityType>,
+    types: BTreeMap<String, RegisteredType>,
 }
 
 /// An entity type.
 #[derive(Clone, Debug)]
-pub(super) struct EntityType {
+pub(super) struct RegisteredType {
     name: String,
     /// With the key aspect.
     aspects: BTreeSet<String>,
@@ -41,14 +39,14 @@ pub(super) struct EntityType {
 
 /// The file, as far as it counts.
 #[derive(Deserialize)]
-struct File {
+struct RegistryFile {
     #[serde(default)]
-    entities: Vec<FileEntity>,
+    entities: Vec<RegistryEntity>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct FileEntity {
+struct RegistryEntity {
     name: String,
     key_aspect: Option<String>,
     #[serde(default)]
@@ -79,14 +77,14 @@ impl Registry {
     /// [`ErrorKind::Input`] when it cannot be read, or is no entity registry.
     pub(super) fn add_file(&mut self, path: &Path) -> Result<(), Error> {
         let wrong = |message: String| Error::new(ErrorKind::Input, format!("{}: {message}", path.display()));
-        let text = read_short(path).map_err(|error| wrong(error.to_string()).with_source(error))?;
+        let text = small_file::read(path).map_err(|error| wrong(error.to_string()).with_source(error))?;
         self.add(&text).map_err(wrong)
     }
 
     fn add(&mut self, text: &str) -> Result<(), String> {
-        let file: File = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
-        for (index, FileEntity { name, key_aspect, aspects }) in file.entities.into_iter().enumerate() {
-            let known = self.types.entry(name.to_lowercase()).or_insert_with(|| EntityType {
+        let file: RegistryFile = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
+        for (index, RegistryEntity { name, key_aspect, aspects }) in file.entities.into_iter().enumerate() {
+            let known = self.types.entry(name.to_lowercase()).or_insert_with(|| RegisteredType {
                 name,
                 aspects: BTreeSet::new(),
                 lower_case: BTreeMap::new(),
@@ -140,27 +138,27 @@ impl Registry {
     }
 
     /// The entity types, by their names whatever their case.
-    pub(super) fn types(&self) -> impl Iterator<Item = &EntityType> {
+    pub(super) fn types(&self) -> impl Iterator<Item = &RegisteredType> {
         self.types.values()
     }
 
     /// The aspects of all types.
     pub(super) fn aspects(&self) -> BTreeSet<&str> {
-        self.types().flat_map(EntityType::aspects).collect()
+        self.types().flat_map(RegisteredType::aspects).collect()
     }
 
     /// An entity type.
     ///
     /// # Errors
     /// When it is not registered.
-    pub(super) fn of_type(&self, entity_type: &str) -> Result<&EntityType, Unregistered> {
+    pub(super) fn of_type(&self, entity_type: &str) -> Result<&RegisteredType, Unregistered> {
         self.types
             .get(&entity_type.to_lowercase())
             .ok_or_else(|| Unregistered::EntityType(entity_type.to_owned()))
     }
 }
 
-impl EntityType {
+impl RegisteredType {
     pub(super) fn name(&self) -> &str {
         &self.name
     }

@@ -1,11 +1,10 @@
 //! How Rest.li answers: success, failure, and the lists in its queries.
 
+use crate::failure::{Cause, Failure};
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-
-use super::failure::{Cause, Failure};
 
 const EXCEPTION: &str = "com.linkedin.restli.server.RestLiServiceException";
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("x-restli-protocol-version");

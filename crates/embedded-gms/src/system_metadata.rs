@@ -1,8 +1,7 @@
 //! System metadata: when and by which run an aspect was written (`SystemMetadata.pdl`). It is stored as it came, and only
 //! completed.
 
-use super::tree::{Node, Object};
-
+use crate::tree::{Node, Object};
 /// What stands for no run.
 pub(super) const NO_RUN: &str = "no-run-id-provided";
 

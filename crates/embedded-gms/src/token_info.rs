@@ -2,13 +2,13 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::failure::Failure;
+use crate::store::row::AuditStamp;
+use crate::store::{access, read, write};
+use crate::{system_metadata, tokens};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-
-use super::failure::Failure;
-use super::store::{access, read, write};
-use super::{system_metadata, tokens};
 
 /// The aspect that says what a stored token is.
 pub(super) const ASPECT: &str = "dataHubAccessTokenInfo";
@@ -17,13 +17,13 @@ pub(super) const ASPECT: &str = "dataHubAccessTokenInfo";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenInfo {
     pub(super) id: String,
-    pub(super) info: Info,
+    pub(super) info: AccessTokenInfo,
 }
 
 /// `DataHubAccessTokenInfo.pdl`; times are milliseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Info {
+pub(super) struct AccessTokenInfo {
     pub(super) name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) description: Option<String>,
@@ -88,7 +88,7 @@ fn time(milliseconds: i64) -> SystemTime {
 ///
 /// # Errors
 /// When it cannot be written.
-pub(super) fn store(connection: &Connection, token: &TokenInfo, stamp: &write::Stamp) -> Result<(), Failure> {
+pub(super) fn store(connection: &Connection, token: &TokenInfo, stamp: &AuditStamp) -> Result<(), Failure> {
     let (urn, system_metadata) = (token.urn(), system_metadata::default(stamp.time));
     let key = json!({"id": token.id}).to_string();
     write::ensure_key(connection, &urn, "dataHubAccessTokenKey", &key, &system_metadata, stamp)?;

@@ -2,15 +2,14 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::error::{Error, ErrorKind};
+use crate::store::Secrets;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::errors::ErrorKind as JwtError;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-
-use super::store::Secrets;
-use crate::{Error, ErrorKind};
 
 const ISSUER: &str = "datahub-metadata-service";
 
@@ -102,7 +101,7 @@ impl Version {
 
 /// Why a token is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(super) enum TokenRefusal {
     /// Not a token of this server.
     Invalid,
     /// One of ours whose time is over.
@@ -183,18 +182,18 @@ impl Tokens {
     }
 
     /// Reads a token that this server signed.
-    pub(super) fn verify(&self, token: &str) -> Result<(Claims, Version), Refused> {
+    pub(super) fn verify(&self, token: &str) -> Result<(Claims, Version), TokenRefusal> {
         let claims = jsonwebtoken::decode::<Claims>(token, &self.verifying, &self.validation)
             .map_err(|error| match error.kind() {
-                JwtError::ExpiredSignature => Refused::Expired,
-                _ => Refused::Invalid,
+                JwtError::ExpiredSignature => TokenRefusal::Expired,
+                _ => TokenRefusal::Invalid,
             })?
             .claims;
         let version =
             [Version::Stateless, Version::Stateful].into_iter().find(|known| claims.version == known.text());
         match version {
             Some(version) if !claims.actor_id.is_empty() => Ok((claims, version)),
-            _ => Err(Refused::Invalid),
+            _ => Err(TokenRefusal::Invalid),
         }
     }
 }
@@ -294,10 +293,10 @@ mod tests {
     fn only_what_this_server_signed_is_taken() {
         let token = personal("key", None);
         assert_eq!(tokens("key").verify(&token).unwrap().0.actor_id, "jdoe");
-        assert_eq!(tokens("other").verify(&token).unwrap_err(), Refused::Invalid);
+        assert_eq!(tokens("other").verify(&token).unwrap_err(), TokenRefusal::Invalid);
         let (head, signature) = token.rsplit_once('.').unwrap();
         for broken in ["", "a.b.c", head, &format!("{head}."), &format!("{head}.{signature}x")] {
-            assert_eq!(tokens("key").verify(broken).unwrap_err(), Refused::Invalid, "{broken}");
+            assert_eq!(tokens("key").verify(broken).unwrap_err(), TokenRefusal::Invalid, "{broken}");
         }
     }
 
@@ -308,14 +307,14 @@ mod tests {
         for header in [r#"{"alg":"none"}"#, r#"{"alg":"None"}"#, r#"{"alg":"NONE","typ":"JWT"}"#, "{}"] {
             for signature in ["", token.rsplit('.').next().unwrap()] {
                 let forged = format!("{}.{claims}.{signature}", URL_SAFE_NO_PAD.encode(header));
-                assert_eq!(tokens("key").verify(&forged).unwrap_err(), Refused::Invalid, "{header}");
+                assert_eq!(tokens("key").verify(&forged).unwrap_err(), TokenRefusal::Invalid, "{header}");
             }
         }
         let claims = payload(&token);
         for algorithm in [Algorithm::HS384, Algorithm::HS512] {
             let key = EncodingKey::from_secret(b"key");
             let forged = jsonwebtoken::encode(&Header::new(algorithm), &claims, &key).unwrap();
-            assert_eq!(tokens("key").verify(&forged).unwrap_err(), Refused::Invalid, "{algorithm:?}");
+            assert_eq!(tokens("key").verify(&forged).unwrap_err(), TokenRefusal::Invalid, "{algorithm:?}");
         }
         // An HMAC that goes by the name of a signature.
         let hmac =
@@ -325,7 +324,7 @@ mod tests {
         let rest = hmac.split_once('.').unwrap().1;
         for algorithm in ["RS256", "ES256", "PS256", "EdDSA"] {
             let forged = format!("{}.{rest}", URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{algorithm}"}}"#)));
-            assert_eq!(tokens("key").verify(&forged).unwrap_err(), Refused::Invalid, "{algorithm}");
+            assert_eq!(tokens("key").verify(&forged).unwrap_err(), TokenRefusal::Invalid, "{algorithm}");
         }
     }
 
@@ -348,7 +347,7 @@ mod tests {
             ("actorId", serde_json::Value::Null),
         ] {
             let refused = tokens("key").verify(&signed(member, value.clone())).unwrap_err();
-            assert_eq!(refused, Refused::Invalid, "{member} {value}");
+            assert_eq!(refused, TokenRefusal::Invalid, "{member} {value}");
         }
     }
 
@@ -358,7 +357,7 @@ mod tests {
         let session = || Session { token: "t".into(), actor: "urn:li:corpuser:jdoe".into() };
         let cookie = tokens.sign_session(session(), SystemTime::now() + Duration::from_secs(60)).unwrap();
         assert_eq!(tokens.session(&cookie).unwrap().actor, "urn:li:corpuser:jdoe");
-        assert_eq!(tokens.verify(&cookie).unwrap_err(), Refused::Invalid);
+        assert_eq!(tokens.verify(&cookie).unwrap_err(), TokenRefusal::Invalid);
         assert!(tokens.session(&personal("key", None)).is_none());
         assert!(super::tests::tokens("other").session(&cookie).is_none());
         let over = tokens.sign_session(session(), SystemTime::now() - Duration::from_secs(5)).unwrap();
@@ -368,8 +367,8 @@ mod tests {
     #[test]
     fn an_old_token_is_told_from_a_false_one() {
         let token = personal("key", Some(SystemTime::now() - Duration::from_secs(5)));
-        assert_eq!(tokens("key").verify(&token).unwrap_err(), Refused::Expired);
-        assert_eq!(tokens("other").verify(&token).unwrap_err(), Refused::Invalid);
+        assert_eq!(tokens("key").verify(&token).unwrap_err(), TokenRefusal::Expired);
+        assert_eq!(tokens("other").verify(&token).unwrap_err(), TokenRefusal::Invalid);
     }
 
     #[test]

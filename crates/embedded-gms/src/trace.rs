@@ -1,11 +1,10 @@
 //! What became of writes through OpenAPI, for the trace API: remembered by trace id, as far as memory is set aside for it.
 
+use crate::failure::Failure;
+use crate::store::write::Effect;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
-
-use super::failure::Failure;
-use super::store::write::Effect;
 
 /// How many traces are remembered, and how many aspects in all of them; the oldest traces are forgotten first.
 const MAX_TRACES: usize = 10_000;
@@ -49,7 +48,7 @@ fn random() -> Result<u64, Failure> {
 
 /// What became of one aspect of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum TraceOutcome {
     Stored(Effect),
     /// Accepted, and rejected afterwards.
     Rejected(String),
@@ -58,7 +57,7 @@ pub(super) enum Fate {
 }
 
 /// An aspect, by its entity's URN and its own name.
-pub(super) type Place = (String, String);
+pub(super) type AspectId = (String, String);
 
 #[derive(Debug, Default)]
 pub(super) struct Traces {
@@ -67,18 +66,18 @@ pub(super) struct Traces {
 
 #[derive(Debug, Default)]
 struct Memory {
-    traces: VecDeque<(TraceId, BTreeMap<Place, Fate>)>,
+    traces: VecDeque<(TraceId, BTreeMap<AspectId, TraceOutcome>)>,
     aspects: usize,
 }
 
 impl Traces {
     /// Remembers what became of a write. The last change to an aspect counts, but one that changed nothing does not
     /// hide one that did.
-    pub(super) fn remember(&self, id: TraceId, fates: impl IntoIterator<Item = (Place, Fate)>) {
+    pub(super) fn remember(&self, id: TraceId, outcomes: impl IntoIterator<Item = (AspectId, TraceOutcome)>) {
         let mut trace = BTreeMap::new();
-        for (place, fate) in fates {
-            if fate != Fate::Stored(Effect::Unchanged) || !trace.contains_key(&place) {
-                trace.insert(place, fate);
+        for (place, outcome) in outcomes {
+            if outcome != TraceOutcome::Stored(Effect::Unchanged) || !trace.contains_key(&place) {
+                trace.insert(place, outcome);
             }
         }
         let mut memory = self.memory();
@@ -90,18 +89,18 @@ impl Traces {
         }
     }
 
-    /// What became of an aspect; this question counts for [`Fate::Pending`].
-    pub(super) fn ask(&self, id: &TraceId, place: &Place) -> Option<Fate> {
+    /// What became of an aspect; this question counts for [`TraceOutcome::Pending`].
+    pub(super) fn ask(&self, id: &TraceId, place: &AspectId) -> Option<TraceOutcome> {
         let mut memory = self.memory();
-        let fate = memory.traces.iter_mut().rfind(|(known, _)| known == id)?.1.get_mut(place)?;
-        if let Fate::Pending(questions, then) = fate {
+        let outcome = memory.traces.iter_mut().rfind(|(known, _)| known == id)?.1.get_mut(place)?;
+        if let TraceOutcome::Pending(questions, then) = outcome {
             match questions {
-                Some(0) => *fate = Fate::Stored(*then),
+                Some(0) => *outcome = TraceOutcome::Stored(*then),
                 Some(left) => *left -= 1,
                 None => {}
             }
         }
-        Some(fate.clone())
+        Some(outcome.clone())
     }
 
     /// The aspects of an entity that a write touched.
@@ -125,7 +124,7 @@ impl Traces {
 mod tests {
     use super::*;
 
-    fn place(name: &str) -> Place {
+    fn place(name: &str) -> AspectId {
         ("urn:li:tag:x".into(), name.into())
     }
 
@@ -148,13 +147,16 @@ mod tests {
         let written = Effect::Written(1);
         traces.remember(
             id.clone(),
-            [(place("a"), Fate::Pending(Some(2), written)), (place("b"), Fate::Pending(None, written))],
+            [
+                (place("a"), TraceOutcome::Pending(Some(2), written)),
+                (place("b"), TraceOutcome::Pending(None, written)),
+            ],
         );
         let ask = |name| traces.ask(&id, &place(name)).unwrap();
-        assert!(matches!(ask("a"), Fate::Pending(..)));
-        assert!(matches!(ask("a"), Fate::Pending(..)));
-        assert_eq!(ask("a"), Fate::Stored(written));
-        assert!((0..100).all(|_| matches!(ask("b"), Fate::Pending(..))));
+        assert!(matches!(ask("a"), TraceOutcome::Pending(..)));
+        assert!(matches!(ask("a"), TraceOutcome::Pending(..)));
+        assert_eq!(ask("a"), TraceOutcome::Stored(written));
+        assert!((0..100).all(|_| matches!(ask("b"), TraceOutcome::Pending(..))));
         assert_eq!(traces.ask(&id, &place("c")), None);
     }
 
@@ -162,7 +164,7 @@ mod tests {
     fn memory_is_bounded() {
         let traces = Traces::default();
         let first = TraceId::new().unwrap();
-        let many = || (0..40_000).map(|n| (place(&n.to_string()), Fate::Stored(Effect::Row)));
+        let many = || (0..40_000).map(|n| (place(&n.to_string()), TraceOutcome::Stored(Effect::Row)));
         traces.remember(first.clone(), many());
         traces.remember(TraceId::new().unwrap(), many());
         assert!(traces.ask(&first, &place("1")).is_some());

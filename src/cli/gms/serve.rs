@@ -44,8 +44,8 @@ pub(crate) struct Serve {
     auth: Switch,
     /// Which of GMS's filters refuses strangers: the one of before 2025, which says of a token that its time is over and
     /// does not look at its user, or the two that came after it.
-    #[arg(long, value_enum, default_value_t = AuthFilter::New, value_name = "old|new")]
-    auth_filter: AuthFilter,
+    #[arg(long, value_enum, default_value_t = AuthFilterOption::New, value_name = "old|new")]
+    auth_filter: AuthFilterOption,
     /// The form of the body that comes with a 401: spring-json, spring-html, jetty-json, jetty-html or empty. With
     /// Jetty's the reason is in it.
     #[arg(long, value_enum, default_value_t = Refusals::SpringJson, value_name = "FORM", hide_possible_values = true)]
@@ -75,7 +75,7 @@ enum Switch {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum AuthFilter {
+enum AuthFilterOption {
     Old,
     New,
 }
@@ -93,10 +93,10 @@ enum Refusals {
 mod with {
     use std::net::{SocketAddr, ToSocketAddrs as _};
 
-    use datahub_emitter::embedded::{Builder, Filter, Gms, RefusalForm};
+    use datahub_emitter::embedded::{AuthFilter, Gms, GmsBuilder, RefusalForm};
     use datahub_emitter::{Error, ErrorKind};
 
-    use super::{AuthFilter, Refusals, Serve, Switch};
+    use super::{AuthFilterOption, Refusals, Serve, Switch};
     use crate::cli::exit::Exit;
     use crate::cli::gms::file;
     use crate::cli::output;
@@ -117,7 +117,7 @@ mod with {
                 .data(file::path(self.data)?)
                 .listen(listen)
                 .authentication(self.auth == Switch::On)
-                .filter(self.auth_filter.into())
+                .auth_filter(self.auth_filter.into())
                 .refusals(self.refusals.into())
                 .rest_authorization(self.rest_authorization == Switch::On)
                 .silent_drops(self.silent_drops == Switch::On);
@@ -134,7 +134,7 @@ mod with {
             if let Some(path) = self.seed {
                 builder = builder.seed(path);
             }
-            builder = self.entity_registries.into_iter().fold(builder, Builder::entity_registry);
+            builder = self.entity_registries.into_iter().fold(builder, GmsBuilder::entity_registry);
             if let Some(path) = self.faults {
                 builder = builder.fault_file(path);
             }
@@ -147,7 +147,7 @@ mod with {
                     "warning: there is no frontend, because {beside} is taken: name another address with --frontend-listen\n"
                 ));
             }
-            if !seeded && let Some(password) = gms.make_password(ADMINISTRATOR).await? {
+            if !seeded && let Some(password) = gms.generate_password(ADMINISTRATOR).await? {
                 screen.say(&format!(
                     "the user {ADMINISTRATOR} has the password {password} from now on; it is not said again\n"
                 ));
@@ -167,11 +167,11 @@ mod with {
         }
     }
 
-    impl From<AuthFilter> for Filter {
-        fn from(filter: AuthFilter) -> Self {
+    impl From<AuthFilterOption> for AuthFilter {
+        fn from(filter: AuthFilterOption) -> Self {
             match filter {
-                AuthFilter::Old => Self::Old,
-                AuthFilter::New => Self::New,
+                AuthFilterOption::Old => Self::Old,
+                AuthFilterOption::New => Self::New,
             }
         }
     }

@@ -93,8 +93,9 @@ mod with {
                 .parse()
                 .map_err(|message| Error::new(ErrorKind::Input, format!("--duration: {message}")))?;
             let gms = self.data.open().await?;
-            let (token, _) =
-                gms.create_named_token(&self.name, &self.actor, duration.from(SystemTime::now())).await?;
+            let (token, _) = gms
+                .create_named_token(&self.name, &self.actor, duration.expires_at(SystemTime::now()))
+                .await?;
             gms.stop().await;
             match &self.out {
                 None => output::write(format!("{token}\n").as_bytes())?,

@@ -107,7 +107,8 @@ mod with {
             }
             let gms = self.data.open().await?;
             gms.set_user(user).await?;
-            let made = if self.password_file.is_none() { gms.make_password(&self.name).await? } else { None };
+            let made =
+                if self.password_file.is_none() { gms.generate_password(&self.name).await? } else { None };
             gms.stop().await;
             if let Some(password) = made {
                 output::write(format!("{password}\n").as_bytes())?;

@@ -1,19 +1,23 @@
 //! Makes tokens, takes them back, and logs users in.
 
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use super::{Authentication, SESSION, lock, look_up};
+use crate::error::{Error, ErrorKind};
 use crate::failure::Failure;
 use crate::store::access;
-use crate::store::write::Stamp;
-use crate::token_info::{self, Info, TokenInfo};
+use crate::store::row::AuditStamp;
+use crate::token_info::{self, AccessTokenInfo, TokenInfo};
 use crate::tokens::{self, TokenType, Version};
-use crate::{Error, ErrorKind};
-use crate::{TOKEN_LIFETIME, password, user};
+use crate::{actor, password};
+
+/// How long a token lasts that is made without an expiry time: the default of DataHub's page.
+pub(crate) const TOKEN_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// A token that is to be made.
 #[derive(Debug)]
-pub(crate) struct Draft {
+pub(crate) struct TokenRequest {
     pub(crate) name: String,
     pub(crate) description: Option<String>,
     /// A URN.
@@ -29,13 +33,13 @@ impl Authentication {
     ///
     /// # Errors
     /// When it cannot be made or stored.
-    pub(crate) async fn issue(&self, draft: Draft) -> Result<(String, TokenInfo), Error> {
-        let actor_id = user::name_of(&draft.actor);
+    pub(crate) async fn issue(&self, draft: TokenRequest) -> Result<(String, TokenInfo), Error> {
+        let actor_id = actor::name_of(&draft.actor);
         let token = self.tokens.sign(actor_id, draft.r#type, Version::Stateful, draft.expires)?;
         let time = tokens::milliseconds(SystemTime::now());
         let info = TokenInfo {
             id: self.tokens.id(&token),
-            info: Info {
+            info: AccessTokenInfo {
                 name: draft.name,
                 description: draft.description,
                 actor_urn: draft.actor,
@@ -47,7 +51,7 @@ impl Authentication {
         let stored = info.clone();
         self.store
             .write(move |connection| {
-                let stamp = Stamp { actor: stored.info.owner_urn.clone(), time };
+                let stamp = AuditStamp { actor: stored.info.owner_urn.clone(), time };
                 token_info::store(connection, &stored, &stamp)
             })
             .await
@@ -62,7 +66,7 @@ impl Authentication {
     pub(crate) fn issue_own(&self, actor: &str) -> Result<String, Error> {
         let expires = Some(SystemTime::now() + TOKEN_LIFETIME);
         let token =
-            self.tokens.sign(user::name_of(actor), TokenType::Personal, Version::Stateful, expires)?;
+            self.tokens.sign(actor::name_of(actor), TokenType::Personal, Version::Stateful, expires)?;
         lock(&self.own).insert(self.tokens.id(&token));
         Ok(token)
     }
@@ -87,7 +91,7 @@ impl Authentication {
         r#type: TokenType,
         expires: Option<SystemTime>,
     ) -> Result<String, Error> {
-        self.tokens.sign(user::name_of(actor), r#type, Version::Stateless, expires)
+        self.tokens.sign(actor::name_of(actor), r#type, Version::Stateless, expires)
     }
 
     /// Logs a user in who has that password: a token for 24 hours, or `None` for everyone who may not come in.
@@ -95,7 +99,7 @@ impl Authentication {
     /// # Errors
     /// When the store fails, or the token cannot be made.
     pub(crate) async fn log_in(&self, name: &str, password: String) -> Result<Option<String>, Failure> {
-        let urn = user::urn(name);
+        let urn = actor::user_urn(name);
         let (hash, active) = self
             .store
             .read(move |connection| {
@@ -103,15 +107,18 @@ impl Authentication {
             })
             .await?;
         let turn = self.logins.acquire().await.map_err(|_| Failure::stopped())?;
-        let matches = tokio::task::spawn_blocking(move || password::matches(&password, hash.as_deref()))
-            .await
-            .map_err(|_| Failure::stopped())?;
+        let verifier = Arc::clone(&self.passwords);
+        let verified = move || password::matches(&*verifier, &password, hash.as_deref());
+        let matches = tokio::task::spawn_blocking(verified).await.map_err(|_| Failure::stopped())?;
         drop(turn);
         if !(matches && active) {
             return Ok(None);
         }
-        let token =
-            self.issue_stateless(&user::urn(name), TokenType::Session, Some(SystemTime::now() + SESSION));
+        let token = self.issue_stateless(
+            &actor::user_urn(name),
+            TokenType::Session,
+            Some(SystemTime::now() + SESSION),
+        );
         token.map(Some).map_err(|error| Failure::internal(format!("java.lang.RuntimeException: {error}")))
     }
 
@@ -125,7 +132,84 @@ impl Authentication {
         let own = lock(&self.own).remove(id);
         let id = id.to_owned();
         let deleted = self.store.write(move |connection| token_info::delete(connection, &id)).await;
-        self.doubt();
+        self.invalidate();
         deleted.map(|stored| stored || own)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use argon2::password_hash::phc::PasswordHash;
+    use serde_json::json;
+    use tokio::runtime::Handle;
+
+    use super::*;
+    use crate::authentication::{AuthFilter, AuthenticationSettings};
+    use crate::password::{Argon2Verifier, VerifyPassword};
+    use crate::refusal::RefusalForm;
+    use crate::store::{Location, Store, write};
+    use crate::tokens::Tokens;
+    use crate::{system_metadata, user};
+
+    /// Records the algorithm and the parameters of each hash that is verified.
+    #[derive(Debug, Default)]
+    struct RecordingVerifier(Mutex<Vec<String>>);
+
+    impl VerifyPassword for RecordingVerifier {
+        fn verify(&self, password: &[u8], hash: &PasswordHash) -> bool {
+            let text = hash.to_string();
+            // `$argon2id$v=19$m=…,t=…,p=…$salt$hash`
+            let cost: Vec<_> = text.split('$').take(4).collect();
+            lock(&self.0).push(cost.join("$"));
+            Argon2Verifier.verify(password, hash)
+        }
+    }
+
+    #[tokio::test]
+    async fn every_log_in_does_the_same_work() {
+        let (store, secrets) = Store::open(&Location::Memory, Handle::current()).unwrap();
+        let store = Arc::new(store);
+        let hash = password::hash("secret").unwrap();
+        store
+            .write(move |connection| {
+                let stamp = AuditStamp { actor: actor::user_urn("datahub"), time: 0 };
+                for name in ["jdoe", "nopassword", "suspended"] {
+                    user::ensure(connection, name, &stamp)?;
+                    if name != "nopassword" {
+                        access::set_password(connection, &actor::user_urn(name), &hash)?;
+                    }
+                }
+                let urn = actor::user_urn("suspended");
+                let status = json!({"status": "SUSPENDED"}).to_string();
+                write::put(connection, &urn, "corpUserStatus", &status, &system_metadata::default(0), &stamp)
+            })
+            .await
+            .unwrap();
+        let settings = AuthenticationSettings {
+            enabled: true,
+            filter: AuthFilter::New,
+            form: RefusalForm::default(),
+            system_client: None,
+        };
+        let verifier = Arc::new(RecordingVerifier::default());
+        let mut authentication = Authentication::new(settings, Tokens::new(&secrets), store);
+        authentication.passwords = Arc::clone(&verifier) as Arc<dyn VerifyPassword>;
+        let too_long = "x".repeat(2000);
+        let attempts = [
+            ("jdoe", "secret", true),
+            ("jdoe", "wrong", false),
+            ("jdoe", too_long.as_str(), false),
+            ("nopassword", "secret", false),
+            ("nobody", "secret", false),
+            ("suspended", "secret", false),
+        ];
+        for (name, password, accepted) in attempts {
+            let token = authentication.log_in(name, password.to_owned()).await.unwrap();
+            assert_eq!(token.is_some(), accepted, "{name}");
+            let verified = std::mem::take(&mut *lock(&verifier.0));
+            assert_eq!(verified, ["$argon2id$v=19$m=19456,t=2,p=1"], "{name}");
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! Who may do what: the policies that are stored, and what each kind of request asks of them.
 
-mod actor;
 mod operation;
 mod policy;
+mod principal;
 mod privilege;
 mod stored;
 
@@ -13,22 +13,21 @@ use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 
-use super::authentication::Actor;
-use super::change::{self, Change};
-use super::failure::Failure;
-use super::store::Store;
-use super::{SYSTEM_ACTOR, user};
-use crate::Urn;
-use actor::{Asker, ByOwnership, Ownership};
-use stored::Stored;
+use crate::actor::{self, Actor, SYSTEM_ACTOR};
+use crate::change::{self, Change};
+use crate::failure::Failure;
+use crate::store::Store;
+use crate::urn::Urn;
+use principal::{ByOwnership, Ownership, Principal};
+use stored::StoredPolicy;
 
-pub(super) use operation::Operation;
+pub(super) use operation::ApiOperation;
 pub use policy::Policy;
 pub(super) use policy::known;
 pub(super) use privilege::{
     GENERATE_PERSONAL_ACCESS_TOKENS, MANAGE_ACCESS_TOKENS, MANAGE_SYSTEM_OPERATIONS, RESTORE_INDICES,
 };
-pub(super) use stored::list;
+pub(super) use stored::{delete_policy, list, store_policy};
 
 /// How long policies and memberships are not read again, which bounds how late those are noticed that another process
 /// on the same file wrote. What happens in this process counts at once.
@@ -42,27 +41,27 @@ pub(super) struct Authorization {
     /// The name of a caller who comes as GMS itself.
     system_client: Option<String>,
     store: Arc<Store>,
-    known: Mutex<HashMap<String, Known>>,
+    known: Mutex<HashMap<String, CachedAccess>>,
     generation: AtomicU64,
 }
 
 /// What was read for a user.
 #[derive(Clone, Debug)]
-struct Known {
+struct CachedAccess {
     generation: u64,
     since: Instant,
-    asker: Arc<Asker>,
-    policies: Arc<Vec<Stored>>,
+    principal: Arc<Principal>,
+    policies: Arc<Vec<StoredPolicy>>,
 }
 
 /// What the caller of a request may do.
 #[derive(Clone, Debug)]
-pub(super) struct Rights {
-    asker: Arc<Asker>,
+pub(super) struct Permissions {
+    principal: Arc<Principal>,
     /// May do everything, whatever the policies say: the administrator, and GMS itself.
     root: bool,
     rest: bool,
-    policies: Arc<Vec<Stored>>,
+    policies: Arc<Vec<StoredPolicy>>,
     /// Where the owners of an entity are looked up.
     store: Arc<Store>,
 }
@@ -73,7 +72,7 @@ impl Authorization {
     }
 
     /// Reads policies and memberships again: they may have changed.
-    pub(super) fn doubt(&self) {
+    pub(super) fn invalidate(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
@@ -81,11 +80,11 @@ impl Authorization {
     ///
     /// # Errors
     /// When policies or memberships cannot be read.
-    pub(super) async fn rights(&self, actor: &Actor) -> Result<Rights, Failure> {
-        let Known { asker, policies, .. } = self.known(user::urn(&actor.0)).await?;
-        Ok(Rights {
-            asker,
-            root: [user::ADMINISTRATOR, SYSTEM_ACTOR].contains(&actor.0.as_str())
+    pub(super) async fn permissions(&self, actor: &Actor) -> Result<Permissions, Failure> {
+        let CachedAccess { principal, policies, .. } = self.known(actor::user_urn(&actor.0)).await?;
+        Ok(Permissions {
+            principal,
+            root: [actor::ADMINISTRATOR, SYSTEM_ACTOR].contains(&actor.0.as_str())
                 || self.system_client.as_ref() == Some(&actor.0),
             rest: self.rest,
             policies,
@@ -93,37 +92,39 @@ impl Authorization {
         })
     }
 
-    async fn known(&self, user: String) -> Result<Known, Failure> {
+    async fn known(&self, user: String) -> Result<CachedAccess, Failure> {
         let generation = self.generation.load(Ordering::Acquire);
-        let fresh = |known: &Known| known.generation == generation && known.since.elapsed() < REMEMBERED_FOR;
+        let fresh =
+            |known: &CachedAccess| known.generation == generation && known.since.elapsed() < REMEMBERED_FOR;
         let remembered = self.memory().get(&user).filter(|known| fresh(known)).cloned();
         if let Some(known) = remembered {
             return Ok(known);
         }
         let since = Instant::now();
-        let (asker, policies) = self
+        let (principal, policies) = self
             .store
             .read({
                 let user = user.clone();
-                move |connection| Ok((Asker::read(connection, user)?, stored::all(connection)?))
+                move |connection| Ok((Principal::read(connection, user)?, stored::all(connection)?))
             })
             .await?;
-        let known = Known { generation, since, asker: Arc::new(asker), policies: Arc::new(policies) };
+        let known =
+            CachedAccess { generation, since, principal: Arc::new(principal), policies: Arc::new(policies) };
         let mut memory = self.memory();
         memory.retain(|_, known| fresh(known));
         memory.insert(user, known.clone());
         Ok(known)
     }
 
-    fn memory(&self) -> MutexGuard<'_, HashMap<String, Known>> {
+    fn memory(&self) -> MutexGuard<'_, HashMap<String, CachedAccess>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Rights {
+impl Permissions {
     /// His URN.
     pub(super) fn user(&self) -> &str {
-        &self.asker.user
+        &self.principal.user
     }
 
     /// Whether he may do everything.
@@ -137,13 +138,13 @@ impl Rights {
     }
 
     /// Whether REST lets him do something to any entity of a type.
-    pub(super) fn may_all(&self, operation: Operation, entity_type: &str) -> bool {
+    pub(super) fn may_all(&self, operation: ApiOperation, entity_type: &str) -> bool {
         !self.rest || self.root || self.given(operation.privileges(entity_type), entity_type, "")
     }
 
     /// Whether REST lets him do everything to any entity of a type (`ApiOperation.MANAGE`).
     pub(super) fn may_manage(&self, entity_type: &str) -> bool {
-        use Operation::{Create, Delete, Read, Update};
+        use ApiOperation::{Create, Delete, Read, Update};
         [Create, Read, Update, Delete].iter().all(|operation| self.may_all(*operation, entity_type))
     }
 
@@ -161,7 +162,7 @@ impl Rights {
     /// When the owners cannot be read.
     pub(super) async fn refused(
         &self,
-        wanted: impl IntoIterator<Item = (Operation, Urn)>,
+        wanted: impl IntoIterator<Item = (ApiOperation, Urn)>,
     ) -> Result<Vec<Urn>, Failure> {
         if !self.rest || self.root {
             return Ok(Vec::new());
@@ -174,7 +175,7 @@ impl Rights {
             })
             .collect();
         let owner_may =
-            |(operation, urn): &(Operation, Urn)| self.for_owners(*operation, urn).next().is_some();
+            |(operation, urn): &(ApiOperation, Urn)| self.for_owners(*operation, urn).next().is_some();
         if refused.iter().any(owner_may) {
             let asked: Vec<_> =
                 refused.iter().filter(|one| owner_may(one)).map(|(_, urn)| urn.to_string()).collect();
@@ -182,24 +183,24 @@ impl Rights {
             refused.retain(|(operation, urn)| {
                 !self
                     .for_owners(*operation, urn)
-                    .any(|policy| owners.is_owner(urn.as_str(), &self.asker, policy))
+                    .any(|policy| owners.is_owner(urn.as_str(), &self.principal, policy))
             });
         }
         Ok(refused.into_iter().map(|(_, urn)| urn).collect())
     }
 
     /// The policies that would let him do it as an owner.
-    fn for_owners(&self, operation: Operation, urn: &Urn) -> impl Iterator<Item = ByOwnership<'_>> {
+    fn for_owners(&self, operation: ApiOperation, urn: &Urn) -> impl Iterator<Item = ByOwnership<'_>> {
         let entity_type = urn.entity_type();
         let privileges = operation.privileges(entity_type);
         self.policies
             .iter()
             .filter(move |policy| policy.gives_any(privileges, entity_type, urn.as_str()))
-            .filter_map(Stored::owners)
+            .filter_map(StoredPolicy::owners)
     }
 
     fn given(&self, privileges: &[&str], entity_type: &str, urn: &str) -> bool {
-        let mut policies = self.policies.iter().filter(|policy| policy.is_for(&self.asker));
+        let mut policies = self.policies.iter().filter(|policy| policy.is_for(&self.principal));
         policies.any(|policy| policy.gives_any(privileges, entity_type, urn))
     }
 
@@ -209,7 +210,7 @@ impl Rights {
     /// 403.
     pub(super) async fn check(
         &self,
-        operation: Operation,
+        operation: ApiOperation,
         urn: &Urn,
         refusal: impl FnOnce(&str) -> String,
     ) -> Result<(), Failure> {
@@ -226,9 +227,9 @@ impl Rights {
     /// 403.
     pub(super) async fn check_proposals(
         &self,
-        targets: impl Iterator<Item = (change::Operation, Urn)>,
+        targets: impl Iterator<Item = (change::ChangeType, Urn)>,
     ) -> Result<(), Failure> {
-        let refused = self.refused(targets.map(|(change, urn)| (Operation::of(change), urn))).await?;
+        let refused = self.refused(targets.map(|(change, urn)| (ApiOperation::of(change), urn))).await?;
         if refused.is_empty() {
             return Ok(());
         }
@@ -245,7 +246,7 @@ impl Rights {
     /// # Errors
     /// 403.
     pub(super) async fn check_snapshots(&self, changes: &[Change], single: bool) -> Result<(), Failure> {
-        let wanted = changes.iter().map(|change| (Operation::Create, change.urn.clone()));
+        let wanted = changes.iter().map(|change| (ApiOperation::Create, change.urn.clone()));
         match self.refused(wanted).await?.first() {
             None => Ok(()),
             Some(urn) if single => {
@@ -259,7 +260,7 @@ impl Rights {
     ///
     /// # Errors
     /// 403.
-    pub(super) fn check_type(&self, operation: Operation, entity_type: &str) -> Result<(), Failure> {
+    pub(super) fn check_type(&self, operation: ApiOperation, entity_type: &str) -> Result<(), Failure> {
         if self.may_all(operation, entity_type) { Ok(()) } else { Err(self.openapi_refusal(operation)) }
     }
 
@@ -269,14 +270,14 @@ impl Rights {
     /// 403.
     pub(super) async fn check_entities(
         &self,
-        operation: Operation,
+        operation: ApiOperation,
         urns: impl IntoIterator<Item = Urn>,
     ) -> Result<(), Failure> {
         let refused = self.refused(urns.into_iter().map(|urn| (operation, urn))).await?;
         if refused.is_empty() { Ok(()) } else { Err(self.openapi_refusal(operation)) }
     }
 
-    fn openapi_refusal(&self, operation: Operation) -> Failure {
+    fn openapi_refusal(&self, operation: ApiOperation) -> Failure {
         forbidden(format!("{} is unauthorized to {} entities.", self.user(), operation.name()))
     }
 }

@@ -10,7 +10,7 @@ use crate::change;
 
 /// What is done to an entity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Operation {
+pub(crate) enum ApiOperation {
     Create,
     Read,
     Update,
@@ -22,11 +22,11 @@ pub(crate) enum Operation {
     Count,
 }
 
-impl Operation {
+impl ApiOperation {
     /// What a change of this type needs (`AuthUtil.isAPIAuthorizedUrns`). An UPSERT is an update, also of what is not
     /// there yet.
-    pub(super) fn of(change: change::Operation) -> Self {
-        use change::Operation::{Create, CreateEntity, Delete, Patch, Restate, Update, Upsert};
+    pub(super) fn of(change: change::ChangeType) -> Self {
+        use change::ChangeType::{Create, CreateEntity, Delete, Patch, Restate, Update, Upsert};
         match change {
             CreateEntity => Self::Create,
             Delete => Self::Delete,
@@ -47,7 +47,7 @@ impl Operation {
 
     /// The privileges of which one is enough.
     pub(super) fn privileges(self, entity_type: &str) -> &'static [&'static str] {
-        use Operation::{Count, Create, Delete, Exists, Read, ReadTimeseries, Update};
+        use ApiOperation::{Count, Create, Delete, Exists, Read, ReadTimeseries, Update};
         match (entity_type, self) {
             ("dataHubPolicy", Create | Update | Delete) => &[MANAGE_POLICIES],
             ("corpuser" | "corpGroup", Create) => &[CREATE_USERS_AND_GROUPS, MANAGE_USERS_AND_GROUPS],

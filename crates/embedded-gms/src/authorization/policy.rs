@@ -1,19 +1,8 @@
 //! Policies: who may do what to which entities. They are entities themselves (`dataHubPolicy`), kept in the form of
 //! DataHub (`DataHubPolicyInfo.pdl`), so one that is ingested counts like one that is set up here.
 
-use rusqlite::Connection;
-
 use super::privilege;
-use super::stored::Info;
-use crate::failure::Failure;
-use crate::store::write;
-use crate::system_metadata;
-use crate::{Error, ErrorKind};
-
-pub(super) const ENTITY_TYPE: &str = "dataHubPolicy";
-
-/// The aspect that says what a policy allows.
-pub(super) const INFO_ASPECT: &str = "dataHubPolicyInfo";
+use crate::error::{Error, ErrorKind};
 
 /// What everyone may see, as in a fresh DataHub.
 const VIEW_FOR_ALL: &str = "view-entity-page-all";
@@ -180,33 +169,6 @@ impl Policy {
                 known(privilege).map_err(|message| refused(format!("policy {}: {message}", self.name)))?;
         }
         Ok(self)
-    }
-
-    fn urn_of(name: &str) -> String {
-        // A name may hold anything, and a key may not.
-        format!(
-            "urn:li:{ENTITY_TYPE}:{}",
-            percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC)
-        )
-        .replace("%2D", "-")
-        .replace("%5F", "_")
-    }
-
-    /// Writes it, in place of one of the same name.
-    pub(crate) fn store(&self, connection: &Connection, stamp: &write::Stamp) -> Result<(), Failure> {
-        let urn = Self::urn_of(&self.name);
-        let system_metadata = system_metadata::default(stamp.time);
-        let key = serde_json::json!({"id": urn.rsplit(':').next()}).to_string();
-        write::ensure_key(connection, &urn, "dataHubPolicyKey", &key, &system_metadata, stamp)?;
-        let info = serde_json::to_string(&Info::of(self))
-            .map_err(|error| Failure::internal(format!("java.lang.RuntimeException: {error}")))?;
-        write::put(connection, &urn, INFO_ASPECT, &info, &system_metadata, stamp)?;
-        Ok(())
-    }
-
-    /// Removes the policy of that name. Returns whether there was one.
-    pub(crate) fn delete(connection: &Connection, name: &str) -> Result<bool, Failure> {
-        Ok(write::delete_entity(connection, &Self::urn_of(name))?.rows > 0)
     }
 }
 

@@ -5,16 +5,16 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::Fault;
+use super::fault::Fault;
 
 /// The faults that are set, and how often each has matched.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
-    active: Mutex<Vec<Active>>,
+    active: Mutex<Vec<ActiveFault>>,
 }
 
 #[derive(Debug)]
-struct Active {
+struct ActiveFault {
     fault: Fault,
     since: Instant,
     matched: u64,
@@ -23,7 +23,7 @@ struct Active {
 
 /// How a fault stands.
 #[derive(Debug, Serialize)]
-pub(crate) struct State {
+pub(crate) struct FaultStatus {
     action: &'static str,
     path: String,
     urn: Option<String>,
@@ -33,7 +33,7 @@ pub(crate) struct State {
     acted: u64,
 }
 
-impl Active {
+impl ActiveFault {
     fn new(fault: Fault, since: Instant) -> Self {
         Self { fault, since, matched: 0, acted: 0 }
     }
@@ -58,13 +58,13 @@ impl Active {
 
 impl Faults {
     pub(crate) fn add(&self, fault: Fault) {
-        self.active().push(Active::new(fault, Instant::now()));
+        self.active().push(ActiveFault::new(fault, Instant::now()));
     }
 
     /// Sets these in place of all others.
     pub(crate) fn replace(&self, faults: Vec<Fault>) {
         let now = Instant::now();
-        *self.active() = faults.into_iter().map(|fault| Active::new(fault, now)).collect();
+        *self.active() = faults.into_iter().map(|fault| ActiveFault::new(fault, now)).collect();
     }
 
     pub(crate) fn clear(&self) {
@@ -72,8 +72,8 @@ impl Faults {
     }
 
     /// How they stand, in their order.
-    pub(crate) fn states(&self) -> Vec<State> {
-        let state = |active: &Active| State {
+    pub(crate) fn statuses(&self) -> Vec<FaultStatus> {
+        let state = |active: &ActiveFault| FaultStatus {
             action: active.fault.action.name(),
             path: active.fault.path_prefix.clone(),
             urn: active.fault.urn_contains.clone(),
@@ -94,7 +94,7 @@ impl Faults {
         matching.find_map(|active| active.acts(now).then(|| active.fault.clone()))
     }
 
-    fn active(&self) -> MutexGuard<'_, Vec<Active>> {
+    fn active(&self) -> MutexGuard<'_, Vec<ActiveFault>> {
         self.active.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -103,7 +103,7 @@ impl Faults {
 mod tests {
     use std::time::Duration;
 
-    use super::super::Action;
+    use super::super::fault::Action;
     use super::*;
 
     fn delay(seconds: u64) -> Action {
@@ -128,8 +128,8 @@ mod tests {
         assert_eq!(action("/aspects", br#"{"urn":"urn:li:tag:a"}"#), Some(delay(1)));
         assert_eq!(hit(), Some(delay(1)));
         assert_eq!(hit(), None);
-        let states = serde_json::to_value(faults.states()).unwrap();
-        assert_eq!((&states[0]["matched"], &states[0]["acted"]), (&4.into(), &2.into()));
+        let statuses = serde_json::to_value(faults.statuses()).unwrap();
+        assert_eq!((&statuses[0]["matched"], &statuses[0]["acted"]), (&4.into(), &2.into()));
     }
 
     #[test]

@@ -1,22 +1,26 @@
 //! Faults as they are written down, for a server that runs as a process of its own.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{Action, BodyForm, Fault, RetryAfter};
+use super::fault::{Action, Fault, RetryAfter};
+use crate::body_form::BodyForm;
+use crate::error::{Error, ErrorKind};
+use crate::small_file;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
-    faults: Vec<Entry>,
+    faults: Vec<FaultEntry>,
 }
 
 /// One fault; what an action does not use must not be there.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct FaultEntry {
     #[serde(default)]
     path: String,
     urn: Option<String>,
@@ -24,12 +28,12 @@ struct Entry {
     after: Option<After>,
     times: Option<u64>,
     lasts: Option<Seconds>,
-    action: Kind,
+    action: ActionName,
     code: Option<u16>,
     headers: Option<BTreeMap<String, String>>,
     body: Option<String>,
     form: Option<BodyForm>,
-    retry_after: Option<Wait>,
+    retry_after: Option<RetryAfterText>,
     location: Option<String>,
     milliseconds: Option<u64>,
     aspect: Option<String>,
@@ -41,12 +45,12 @@ struct Entry {
 #[serde(untagged, expecting = "expected a number of requests, or {requests: N, seconds: S}")]
 enum After {
     Requests(u64),
-    Both(Both),
+    Both(RequestsAndSeconds),
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Both {
+struct RequestsAndSeconds {
     #[serde(default)]
     requests: u64,
     #[serde(default)]
@@ -61,20 +65,20 @@ struct Seconds {
 
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "expected a number of seconds, or {date: S} for the date in S seconds")]
-enum Wait {
+enum RetryAfterText {
     Seconds(u64),
-    Date(Date),
+    Date(DateIn),
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Date {
+struct DateIn {
     date: f64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Kind {
+enum ActionName {
     Status,
     Throttle,
     Conflict,
@@ -98,11 +102,32 @@ enum Kind {
     StayPending,
 }
 
+impl Fault {
+    /// Reads the faults of a document in YAML or JSON, which [`GmsBuilder::fault_file`](crate::GmsBuilder::fault_file)
+    /// describes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Input`] when it is not what it has to be; the text says where.
+    pub fn parse(document: &str) -> Result<Vec<Self>, Error> {
+        parse(document).map_err(|message| Error::new(ErrorKind::Input, message))
+    }
+
+    /// Reads a file of faults.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Input`] when it cannot be read, or as [`parse`](Self::parse).
+    pub(crate) fn read(path: &Path) -> Result<Vec<Self>, Error> {
+        let wrong = |message: String| Error::new(ErrorKind::Input, format!("{}: {message}", path.display()));
+        let text = small_file::read(path).map_err(|error| wrong(error.to_string()).with_source(error))?;
+        parse(&text).map_err(wrong)
+    }
+}
+
 /// Reads a document in YAML, which JSON is part of.
 ///
 /// # Errors
 /// When it is not what it has to be; the text says where.
-pub(super) fn parse(text: &str) -> Result<Vec<Fault>, String> {
+fn parse(text: &str) -> Result<Vec<Fault>, String> {
     let document: Document = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
     let faults = document.faults.into_iter().enumerate();
     faults
@@ -110,7 +135,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Fault>, String> {
         .collect()
 }
 
-impl Entry {
+impl FaultEntry {
     fn fault(mut self) -> Result<Fault, String> {
         let action = self.action()?;
         if let Some(key) = self.left() {
@@ -119,7 +144,7 @@ impl Entry {
         let (after, after_time) = match self.after {
             None => (0, 0.0),
             Some(After::Requests(requests)) => (requests, 0.0),
-            Some(After::Both(Both { requests, seconds })) => (requests, seconds),
+            Some(After::Both(RequestsAndSeconds { requests, seconds })) => (requests, seconds),
         };
         Ok(Fault {
             path_prefix: self.path,
@@ -136,7 +161,9 @@ impl Entry {
     /// Takes what the action needs out of the entry.
     fn action(&mut self) -> Result<Action, String> {
         Ok(match self.action {
-            Kind::Status if self.form.is_some() || self.message.is_some() || self.retry_after.is_some() => {
+            ActionName::Status
+                if self.form.is_some() || self.message.is_some() || self.retry_after.is_some() =>
+            {
                 Action::Refuse {
                     code: self.code()?.ok_or_else(|| missing("code"))?,
                     form: self.form.take().unwrap_or_default(),
@@ -144,37 +171,39 @@ impl Entry {
                     retry_after: self.retry_after()?,
                 }
             }
-            Kind::Status => Action::Status {
+            ActionName::Status => Action::Status {
                 code: self.code()?.ok_or_else(|| missing("code"))?,
                 headers: self.headers.take().unwrap_or_default().into_iter().collect(),
                 body: self.body.take().unwrap_or_default(),
             },
-            Kind::Throttle => Action::Throttle { retry_after: self.retry_after()? },
-            Kind::Conflict => Action::Conflict,
-            Kind::TooLarge => Action::TooLarge,
-            Kind::Unauthorized => Action::Unauthorized,
-            Kind::ExpireToken => Action::ExpireToken,
-            Kind::Redirect => Action::Redirect {
+            ActionName::Throttle => Action::Throttle { retry_after: self.retry_after()? },
+            ActionName::Conflict => Action::Conflict,
+            ActionName::TooLarge => Action::TooLarge,
+            ActionName::Unauthorized => Action::Unauthorized,
+            ActionName::ExpireToken => Action::ExpireToken,
+            ActionName::Redirect => Action::Redirect {
                 code: self.code()?.unwrap_or(302),
                 location: self.location.take().ok_or_else(|| missing("location"))?,
             },
-            Kind::Html => Action::Html,
-            Kind::Reset => Action::Reset,
-            Kind::ResetAfter => Action::ResetAfter,
-            Kind::HalfBody => Action::HalfBody,
-            Kind::HalfBodyAfter => Action::HalfBodyAfter,
-            Kind::Delay => Action::Delay(self.time()?),
-            Kind::SlowHead => Action::SlowHead(self.time()?),
-            Kind::SlowBody => Action::SlowBody(self.time()?),
-            Kind::Timeout => Action::Timeout,
-            Kind::UnknownAction => Action::UnknownAction,
-            Kind::PartialApply => Action::PartialApply { code: self.code()?.unwrap_or(500) },
-            Kind::Drop => Action::Drop { aspect: self.aspect.take() },
-            Kind::RejectLater => Action::RejectLater {
+            ActionName::Html => Action::Html,
+            ActionName::Reset => Action::Reset,
+            ActionName::ResetAfter => Action::ResetAfter,
+            ActionName::HalfBody => Action::HalfBody,
+            ActionName::HalfBodyAfter => Action::HalfBodyAfter,
+            ActionName::Delay => Action::Delay(self.time()?),
+            ActionName::SlowHead => Action::SlowHead(self.time()?),
+            ActionName::SlowBody => Action::SlowBody(self.time()?),
+            ActionName::Timeout => Action::Timeout,
+            ActionName::UnknownAction => Action::UnknownAction,
+            ActionName::PartialApply => Action::PartialApply { code: self.code()?.unwrap_or(500) },
+            ActionName::Drop => Action::Drop { aspect: self.aspect.take() },
+            ActionName::RejectLater => Action::RejectLater {
                 aspect: self.aspect.take(),
                 message: self.message.take().ok_or_else(|| missing("message"))?,
             },
-            Kind::StayPending => Action::StayPending { aspect: self.aspect.take(), polls: self.polls.take() },
+            ActionName::StayPending => {
+                Action::StayPending { aspect: self.aspect.take(), polls: self.polls.take() }
+            }
         })
     }
 
@@ -189,8 +218,8 @@ impl Entry {
 
     fn retry_after(&mut self) -> Result<Option<RetryAfter>, String> {
         let wait = self.retry_after.take().map(|wait| match wait {
-            Wait::Seconds(seconds) => Ok(RetryAfter::Seconds(seconds)),
-            Wait::Date(Date { date }) => duration("retry_after", date).map(RetryAfter::Date),
+            RetryAfterText::Seconds(seconds) => Ok(RetryAfter::Seconds(seconds)),
+            RetryAfterText::Date(DateIn { date }) => duration("retry_after", date).map(RetryAfter::Date),
         });
         wait.transpose()
     }

@@ -1,10 +1,9 @@
 //! What the frontend answers by itself.
 
+use crate::routes::BodyError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use serde_json::json;
-
-use crate::routes::Unreceived;
 
 /// What a browser gets for every path that is none of the others': here nothing runs in it.
 pub(super) fn index() -> Response {
@@ -31,13 +30,13 @@ pub(super) fn not_found() -> Response {
 }
 
 /// The answer to a request whose body is not there.
-pub(super) fn unreceived(cause: Unreceived) -> Response {
+pub(super) fn unreceived(cause: BodyError) -> Response {
     match cause {
-        Unreceived::TooLong(_) => {
+        BodyError::TooLong(_) => {
             (cause.status(), Html("<html><body><h1>Request Entity Too Large</h1></body></html>\n"))
                 .into_response()
         }
-        Unreceived::Late | Unreceived::BrokenOff => cause.status().into_response(),
+        BodyError::Late | BodyError::BrokenOff => cause.status().into_response(),
     }
 }
 

@@ -1,10 +1,9 @@
 //! Who is logged in: two cookies that have to agree (`AuthUtils`).
 
+use crate::state::ServerState;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
-
-use crate::Server;
 
 /// Holds what says who is logged in; no script of a page can read it.
 pub(super) const SESSION: &str = "PLAY_SESSION";
@@ -27,7 +26,7 @@ pub(super) struct LoggedIn {
 }
 
 /// Who the cookies say is logged in.
-pub(super) fn of(server: &Server, headers: &HeaderMap) -> Option<LoggedIn> {
+pub(super) fn of(server: &ServerState, headers: &HeaderMap) -> Option<LoggedIn> {
     let session = server.authentication.tokens().session(cookie(headers, SESSION)?)?;
     let actor = percent_decode_str(cookie(headers, ACTOR)?).decode_utf8().ok()?;
     (actor == session.actor).then_some(LoggedIn { token: session.token, actor: session.actor })

@@ -1,9 +1,8 @@
 //! What goes wrong in a resolver (`DataHubGraphQLError`, `DataHubDataFetcherExceptionHandler`).
 
+use crate::failure::Failure;
 use async_graphql::{Error, ErrorExtensionValues};
 use serde_json::{Value, json};
-
-use crate::failure::Failure;
 
 /// 403, in the words that GMS has for every lack of a privilege.
 pub(super) fn unauthorized() -> Error {

@@ -2,13 +2,13 @@
 
 use async_graphql::{Context, Object, Result, SimpleObject};
 
+use super::context::{Caller, MAX_LISTED};
 use super::error::{failed, not_found, server_error, unauthorized};
 use super::search::{self, ScrollAcrossEntitiesInput, ScrollResults};
 use super::token::{
     AccessToken, AccessTokenMetadata, GetAccessTokenInput, ListAccessTokenInput, ListAccessTokenResult,
 };
 use super::user::{AuthenticatedUser, CorpUser, PlatformPrivileges};
-use super::{Caller, MOST_LISTED};
 use crate::authorization::{GENERATE_PERSONAL_ACCESS_TOKENS, MANAGE_ACCESS_TOKENS};
 use crate::token_info;
 
@@ -50,14 +50,14 @@ impl Query {
     ) -> Result<ListAccessTokenResult> {
         let caller = context.data::<Caller>()?;
         let filters = input.filters.unwrap_or_default();
-        let own = filters.iter().any(|filter| filter.is_owner(caller.rights.user()));
-        let allowed = caller.rights.holds(MANAGE_ACCESS_TOKENS)
-            || own && caller.rights.holds(GENERATE_PERSONAL_ACCESS_TOKENS);
+        let own = filters.iter().any(|filter| filter.is_owner(caller.permissions.user()));
+        let allowed = caller.permissions.holds(MANAGE_ACCESS_TOKENS)
+            || own && caller.permissions.holds(GENERATE_PERSONAL_ACCESS_TOKENS);
         if !allowed {
             return Err(unauthorized());
         }
         let start = input.start.unwrap_or(0).max(0);
-        let count = input.count.unwrap_or(LISTED).clamp(0, MOST_LISTED);
+        let count = input.count.unwrap_or(LISTED).clamp(0, MAX_LISTED);
         let mut tokens =
             caller.server.store.read(token_info::all).await.map_err(|failure| failed(&failure))?;
         tokens.retain(|token| filters.iter().all(|filter| filter.takes(token)));
@@ -95,7 +95,7 @@ impl Query {
         token: String,
     ) -> Result<AccessTokenMetadata> {
         let caller = context.data::<Caller>()?;
-        if !caller.rights.holds(MANAGE_ACCESS_TOKENS) {
+        if !caller.permissions.holds(MANAGE_ACCESS_TOKENS) {
             return Err(unauthorized());
         }
         let id = caller.server.authentication.id(&token);
@@ -118,8 +118,8 @@ impl Query {
 async fn me(context: &Context<'_>) -> Result<AuthenticatedUser> {
     let caller = context.data::<Caller>()?;
     Ok(AuthenticatedUser {
-        corp_user: CorpUser::load(&caller.server, caller.rights.user()).await?,
-        platform_privileges: PlatformPrivileges::of(&caller.rights),
+        corp_user: CorpUser::load(&caller.server, caller.permissions.user()).await?,
+        platform_privileges: PlatformPrivileges::of(&caller.permissions),
     })
 }
 
@@ -134,7 +134,7 @@ fn app_config(context: &Context<'_>) -> Result<AppConfig> {
 fn stateless_token(context: &Context<'_>, input: GetAccessTokenInput) -> Result<AccessToken> {
     let caller = context.data::<Caller>()?;
     let GetAccessTokenInput { r#type, actor_urn, duration } = input;
-    super::mutation::check_actor(&actor_urn, r#type, &caller.rights)?;
+    super::mutation::check_actor(&actor_urn, r#type, &caller.permissions)?;
     let authentication = &caller.server.authentication;
     let token = authentication.issue_stateless(&actor_urn, r#type.token_type(), duration.end());
     let access_token = token.map_err(|error| server_error(error.to_string()))?;

@@ -5,12 +5,12 @@ use async_graphql::{Context, Enum, InputObject, InputType as _, Result, SimpleOb
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::context::{Caller, MAX_LISTED};
 use super::entity_type::EntityType;
 use super::error::{bad_request, failed};
 use super::token::FacetFilterInput;
-use super::{Caller, MOST_LISTED};
-use crate::Urn;
 use crate::search::{self, Conjunction, Filter, Search};
+use crate::urn::Urn;
 
 /// How many entities an answer lists where the question does not say.
 const LISTED: i32 = 10;
@@ -104,7 +104,7 @@ pub(super) async fn scroll(context: &Context<'_>, input: ScrollAcrossEntitiesInp
         soft_deleted_too: input.search_flags.and_then(|flags| flags.include_soft_deleted).unwrap_or(false),
         slice: None,
     };
-    let count = usize::try_from(input.count.unwrap_or(LISTED).clamp(0, MOST_LISTED)).unwrap_or(0);
+    let count = usize::try_from(input.count.unwrap_or(LISTED).clamp(0, MAX_LISTED)).unwrap_or(0);
     let page = caller
         .server
         .store
@@ -146,8 +146,8 @@ fn name_of(entity_type: EntityType) -> String {
 
 impl SearchResult {
     fn of(urn: String) -> Self {
-        let plain = Urn::parse(&urn).map(|urn| search::plain(urn.entity_type())).unwrap_or_default();
-        let known = EntityType::items().iter().find(|item| search::plain(item.name) == plain);
+        let plain = Urn::parse(&urn).map(|urn| search::normalized(urn.entity_type())).unwrap_or_default();
+        let known = EntityType::items().iter().find(|item| search::normalized(item.name) == plain);
         let r#type = known.map_or(EntityType::Other, |item| item.value);
         Self { entity: Entity { urn, r#type }, extra_properties: None }
     }

@@ -7,7 +7,7 @@ use async_graphql::{
     SimpleObject, Value,
 };
 
-use super::Caller;
+use super::context::Caller;
 use super::entity_type::EntityType;
 use super::error::bad_request;
 use super::user::CorpUser;
@@ -68,7 +68,7 @@ impl AccessTokenDuration {
     pub(super) fn end(self) -> Option<SystemTime> {
         let days = match self {
             Self::OneHour => {
-                return TokenDuration(Some(Duration::from_secs(60 * 60))).from(SystemTime::now());
+                return TokenDuration(Some(Duration::from_secs(60 * 60))).expires_at(SystemTime::now());
             }
             Self::OneDay => 1,
             Self::OneWeek => 7,
@@ -78,7 +78,7 @@ impl AccessTokenDuration {
             Self::OneYear => 365,
             Self::NoExpiry => return None,
         };
-        TokenDuration(Some(Duration::from_secs(days * 24 * 60 * 60))).from(SystemTime::now())
+        TokenDuration(Some(Duration::from_secs(days * 24 * 60 * 60))).expires_at(SystemTime::now())
     }
 }
 

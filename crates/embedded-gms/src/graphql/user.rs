@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use super::entity_type::EntityType;
 use super::error::failed;
-use crate::authorization::Rights;
+use crate::actor;
+use crate::authorization::Permissions;
+use crate::state::ServerState;
 use crate::store::read;
-use crate::{Server, user};
 
 #[derive(SimpleObject)]
 pub(super) struct AuthenticatedUser {
@@ -26,7 +27,7 @@ pub(super) struct CorpUser {
 }
 
 impl CorpUser {
-    pub(super) async fn load(server: &Arc<Server>, urn: &str) -> Result<Self> {
+    pub(super) async fn load(server: &Arc<ServerState>, urn: &str) -> Result<Self> {
         let wanted = urn.to_owned();
         let aspects = server.store.read(move |connection| {
             let aspect = |name| {
@@ -53,7 +54,7 @@ impl CorpUser {
     }
 
     async fn username(&self) -> &str {
-        user::name_of(&self.urn)
+        actor::name_of(&self.urn)
     }
 
     async fn properties(&self) -> Option<CorpUserProperties> {
@@ -206,8 +207,8 @@ pub(super) struct PlatformPrivileges {
 }
 
 impl PlatformPrivileges {
-    pub(super) fn of(rights: &Rights) -> Self {
-        let holds = |names: &[&str]| names.iter().any(|name| rights.holds(name));
+    pub(super) fn of(permissions: &Permissions) -> Self {
+        let holds = |names: &[&str]| names.iter().any(|name| permissions.holds(name));
         Self {
             view_analytics: holds(&["VIEW_ANALYTICS"]),
             manage_policies: holds(&["MANAGE_POLICIES"]),

@@ -4,6 +4,7 @@
 //! `ownership` its owners under `/owners/<urn>/<type>`. A patch that brings `arrayPrimaryKeys`, or says
 //! `forceGenericPatch`, names the arrays and keys itself. Afterwards they are arrays again.
 
+mod error;
 mod keyed;
 mod lineage;
 mod operation;
@@ -17,25 +18,22 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use super::failure::Failure;
-use super::tree::{self, Node, NotText};
-use operation::{Kind, Operation, Written};
-use pointer::Pointer;
-
-/// How much the operations of one patch may copy, in bytes.
-const MAX_COPIED: usize = 64 * 1024 * 1024;
+use crate::failure::Failure;
+use crate::tree::{self, Node};
+use error::PatchError;
+use operation::{PatchOperation, PatchOperationKind, RawOperation};
 
 /// A patch, read but not applied.
 #[derive(Clone, Debug)]
 pub(super) struct Patch {
-    operations: Vec<Operation>,
+    operations: Vec<PatchOperation>,
     /// The arrays and their keys, where the patch itself names them (`GenericPatchTemplate`).
     generic: Option<Vec<(String, Vec<String>)>>,
 }
 
 /// What the patch is to change.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Target<'a> {
+pub(super) struct PatchTarget<'a> {
     pub(super) urn: &'a str,
     pub(super) aspect: &'a str,
     /// The aspect's stored text; `None` where there is none.
@@ -46,9 +44,9 @@ pub(super) struct Target<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Object<'a> {
+struct PatchDocument<'a> {
     #[serde(borrow)]
-    patch: Vec<Written<'a>>,
+    patch: Vec<RawOperation<'a>>,
     #[serde(default)]
     array_primary_keys: Option<BTreeMap<String, Vec<String>>>,
     #[serde(default)]
@@ -66,8 +64,8 @@ impl Patch {
             Failure::bad_proposal(format!("Invalid JSON Patch: {shown}: {reason}"))
         };
         let (mut written, generic) = if text.starts_with('{') {
-            let object: Object<'_> = serde_json::from_str(text).map_err(|error| invalid(&error))?;
-            if object.patch.iter().any(Written::has_from) {
+            let object: PatchDocument<'_> = serde_json::from_str(text).map_err(|error| invalid(&error))?;
+            if object.patch.iter().any(RawOperation::has_from) {
                 // GMS reads this form into a class that has no such field, so here `move` and `copy` cannot be used.
                 return Err(Failure::internal(
                     "java.lang.RuntimeException: Unrecognized field \"from\" (class GenericJsonPatch$PatchOp): move \
@@ -82,9 +80,9 @@ impl Patch {
             (serde_json::from_str(text).map_err(|error| invalid(&error))?, None)
         };
         if generic.is_some() {
-            written.iter_mut().for_each(Written::forget_null);
+            written.iter_mut().for_each(RawOperation::forget_null);
         }
-        let operations = written.iter().map(Written::read).collect::<Result<_, _>>();
+        let operations = written.iter().map(RawOperation::read).collect::<Result<_, _>>();
         Ok(Self { operations: operations.map_err(|reason| invalid(&reason))?, generic })
     }
 
@@ -92,7 +90,7 @@ impl Patch {
     ///
     /// # Errors
     /// When an operation fails, or the aspect cannot be patched: 500 on Rest.li; on OpenAPI 400 in the first case.
-    pub(super) fn apply(&self, target: Target<'_>) -> Result<String, Failure> {
+    pub(super) fn apply(&self, target: PatchTarget<'_>) -> Result<String, Failure> {
         let start = self.start(target)?;
         let result = if let Some(keys) = &self.generic {
             self.on(
@@ -105,13 +103,13 @@ impl Patch {
             let time = target.time;
             self.on(start, |object| template.transform(object, time), |object| template.rebase(object, time))
         };
-        result.map_err(|problem| {
+        result.map_err(|error| {
             let message = |class: &str| {
                 let on = format!("Error performing JSON PATCH on aspect {} of {}", target.aspect, target.urn);
-                format!("{class}: {on}: {problem}")
+                format!("{class}: {on}: {error}")
             };
-            match problem {
-                Problem::NoObject | Problem::Shape(_) => {
+            match error {
+                PatchError::NoObject | PatchError::Shape(_) => {
                     Failure::internal(message("java.lang.ClassCastException"))
                 }
                 _ => Failure::json(message("java.lang.RuntimeException")),
@@ -119,7 +117,7 @@ impl Patch {
         })
     }
 
-    fn start(&self, target: Target<'_>) -> Result<Node, Failure> {
+    fn start(&self, target: PatchTarget<'_>) -> Result<Node, Failure> {
         if let Some(text) = target.current {
             return Ok(Node::new(text));
         }
@@ -133,24 +131,24 @@ impl Patch {
     fn on(
         &self,
         mut document: Node,
-        transform: impl FnOnce(&mut tree::Object) -> Result<(), Problem>,
-        rebase: impl FnOnce(&mut tree::Object) -> Result<(), Problem>,
-    ) -> Result<String, Problem> {
-        transform(document.members()?.ok_or(Problem::NoObject)?)?;
+        transform: impl FnOnce(&mut tree::Object) -> Result<(), PatchError>,
+        rebase: impl FnOnce(&mut tree::Object) -> Result<(), PatchError>,
+    ) -> Result<String, PatchError> {
+        transform(document.members()?.ok_or(PatchError::NoObject)?)?;
         for operation in &self.operations {
-            operation.path.populate(&mut document, matches!(operation.kind, Kind::Remove))?;
+            operation.path.populate(&mut document, matches!(operation.kind, PatchOperationKind::Remove))?;
         }
-        let mut room = MAX_COPIED;
+        let mut room = error::MAX_COPIED;
         for operation in &self.operations {
             operation.apply(&mut document, &mut room)?;
         }
-        rebase(document.members()?.ok_or(Problem::NoObject)?)?;
+        rebase(document.members()?.ok_or(PatchError::NoObject)?)?;
         Ok(document.to_string())
     }
 }
 
-fn no_template(target: Target<'_>) -> Failure {
-    let Target { urn, aspect, .. } = target;
+fn no_template(target: PatchTarget<'_>) -> Failure {
+    let PatchTarget { urn, aspect, .. } = target;
     Failure::internal(if target.current.is_none() {
         format!(
             "java.lang.UnsupportedOperationException: Patch not supported for aspect with name {aspect}. Default \
@@ -162,54 +160,4 @@ fn no_template(target: Target<'_>) -> Failure {
              arrayPrimaryKeys or forceGenericPatch can be applied to it"
         )
     })
-}
-
-/// Why a patch cannot be applied.
-#[derive(Debug)]
-enum Problem {
-    /// There is nothing at the path.
-    Absent,
-    /// Something on the way, or the result, is no object.
-    NoObject,
-    /// An array does not hold what its keys need.
-    Shape(String),
-    /// A `test` found another value.
-    Different,
-    /// A `move` into what is moved.
-    IntoItself,
-    WholeDocument,
-    TooLarge,
-    Unreadable(NotText),
-    At(String, Box<Self>),
-}
-
-impl Problem {
-    fn at(self, path: &Pointer) -> Self {
-        match self {
-            located @ (Self::At(..) | Self::NoObject) => located,
-            problem => Self::At(path.to_string(), Box::new(problem)),
-        }
-    }
-}
-
-impl From<NotText> for Problem {
-    fn from(error: NotText) -> Self {
-        Self::Unreadable(error)
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Absent => f.write_str("the JSON value has no such name or index"),
-            Self::NoObject => f.write_str("a value that is no object cannot be cast to ObjectNode"),
-            Self::Shape(what) => f.write_str(what),
-            Self::Different => f.write_str("the `test` found another value"),
-            Self::IntoItself => f.write_str("a value cannot be moved into itself"),
-            Self::WholeDocument => f.write_str("the whole aspect cannot be removed by a patch"),
-            Self::TooLarge => write!(f, "the patch copies more than {MAX_COPIED} bytes"),
-            Self::Unreadable(error) => write!(f, "{error}"),
-            Self::At(path, problem) => write!(f, "{path}: {problem}"),
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Problem;
+use super::error::PatchError;
 use crate::tree::Node;
 
 /// How many steps a path may have. Nothing in DataHub's model needs more than a few.
@@ -43,8 +43,8 @@ impl Pointer {
     ///
     /// # Errors
     /// When there is none.
-    pub(super) fn find<'a>(&self, document: &'a mut Node) -> Result<&'a mut Node, Problem> {
-        walk(document, &self.steps).map_err(|problem| problem.at(self))
+    pub(super) fn find<'a>(&self, document: &'a mut Node) -> Result<&'a mut Node, PatchError> {
+        walk(document, &self.steps).map_err(|error| error.at(self))
     }
 
     /// The containers on the way to what it names, made where they are missing, as DataHub makes them for every operation
@@ -52,7 +52,7 @@ impl Pointer {
     ///
     /// # Errors
     /// When something on the way is no object: DataHub does not step through arrays.
-    pub(super) fn populate(&self, document: &mut Node, last: bool) -> Result<(), Problem> {
+    pub(super) fn populate(&self, document: &mut Node, last: bool) -> Result<(), PatchError> {
         let end = match self.steps.split_last() {
             None => return Ok(()),
             // Without it nothing could be put below an empty step at the end.
@@ -61,34 +61,34 @@ impl Pointer {
         };
         let mut node = document;
         for step in self.steps.iter().take(end) {
-            node = node.members()?.ok_or(Problem::NoObject)?.entry(step);
+            node = node.members()?.ok_or(PatchError::NoObject)?.entry(step);
         }
         Ok(())
     }
 }
 
 /// Follows steps through objects and arrays.
-pub(super) fn walk<'a>(document: &'a mut Node, steps: &[String]) -> Result<&'a mut Node, Problem> {
+pub(super) fn walk<'a>(document: &'a mut Node, steps: &[String]) -> Result<&'a mut Node, PatchError> {
     let mut node = document;
     for step in steps {
         node = if node.is_array() {
-            let elements = node.elements()?.ok_or(Problem::Absent)?;
+            let elements = node.elements()?.ok_or(PatchError::Absent)?;
             let index = index(step, elements.len())?;
-            elements.get_mut(index).ok_or(Problem::Absent)?
+            elements.get_mut(index).ok_or(PatchError::Absent)?
         } else {
-            node.members()?.and_then(|object| object.get_mut(step)).ok_or(Problem::Absent)?
+            node.members()?.and_then(|object| object.get_mut(step)).ok_or(PatchError::Absent)?
         };
     }
     Ok(node)
 }
 
 /// An array's index, below `end`.
-pub(super) fn index(step: &str, end: usize) -> Result<usize, Problem> {
+pub(super) fn index(step: &str, end: usize) -> Result<usize, PatchError> {
     let digits = step.bytes().all(|byte| byte.is_ascii_digit());
     if !digits || step.is_empty() || (step.len() > 1 && step.starts_with('0')) {
-        return Err(Problem::Absent);
+        return Err(PatchError::Absent);
     }
-    step.parse().ok().filter(|index| *index < end).ok_or(Problem::Absent)
+    step.parse().ok().filter(|index| *index < end).ok_or(PatchError::Absent)
 }
 
 impl fmt::Display for Pointer {

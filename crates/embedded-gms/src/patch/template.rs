@@ -1,7 +1,8 @@
 //! Which arrays of which aspects a patch addresses by key, and what a patch on an absent aspect starts from: DataHub's
 //! patch templates (`SnapshotEntityRegistry.populateTemplateEngine`).
 
-use super::{Problem, keyed, lineage};
+use super::error::PatchError;
+use super::{keyed, lineage};
 use crate::tree::{Node, Object};
 
 /// Who stands in the audit stamps of a default.
@@ -157,10 +158,10 @@ fn stamp(time: i64) -> String {
 
 impl Template {
     /// Turns the arrays into maps.
-    pub(super) fn transform(&self, object: &mut Object, time: i64) -> Result<(), Problem> {
+    pub(super) fn transform(&self, object: &mut Object, time: i64) -> Result<(), PatchError> {
         to_maps(object, self.arrays, time)?;
         for (field, arrays) in self.records {
-            to_maps(object.entry(field).members()?.ok_or(Problem::NoObject)?, arrays, time)?;
+            to_maps(object.entry(field).members()?.ok_or(PatchError::NoObject)?, arrays, time)?;
         }
         match self.special {
             Special::None => Ok(()),
@@ -170,10 +171,10 @@ impl Template {
     }
 
     /// Turns the maps into arrays again.
-    pub(super) fn rebase(&self, object: &mut Object, time: i64) -> Result<(), Problem> {
+    pub(super) fn rebase(&self, object: &mut Object, time: i64) -> Result<(), PatchError> {
         to_arrays(object, self.arrays, time)?;
         for (field, arrays) in self.records {
-            to_arrays(object.entry(field).members()?.ok_or(Problem::NoObject)?, arrays, time)?;
+            to_arrays(object.entry(field).members()?.ok_or(PatchError::NoObject)?, arrays, time)?;
         }
         match self.special {
             Special::None => Ok(()),
@@ -198,7 +199,7 @@ impl Array {
     }
 }
 
-fn to_maps(object: &mut Object, arrays: &[Array], time: i64) -> Result<(), Problem> {
+fn to_maps(object: &mut Object, arrays: &[Array], time: i64) -> Result<(), PatchError> {
     for array in arrays {
         array.ensure_stamp(object, time);
         keyed::to_map(object, array.field, array.keys)?;
@@ -212,7 +213,7 @@ fn to_maps(object: &mut Object, arrays: &[Array], time: i64) -> Result<(), Probl
     Ok(())
 }
 
-fn to_arrays(object: &mut Object, arrays: &[Array], time: i64) -> Result<(), Problem> {
+fn to_arrays(object: &mut Object, arrays: &[Array], time: i64) -> Result<(), PatchError> {
     for array in arrays {
         array.ensure_stamp(object, time);
         keyed::to_array(object, array.field, array.keys)?;
@@ -229,22 +230,22 @@ fn to_arrays(object: &mut Object, arrays: &[Array], time: i64) -> Result<(), Pro
 fn inside(
     element: &mut Node,
     array: &Array,
-    turn: fn(&mut Object, &[Array], i64) -> Result<(), Problem>,
+    turn: fn(&mut Object, &[Array], i64) -> Result<(), PatchError>,
     time: i64,
-) -> Result<(), Problem> {
+) -> Result<(), PatchError> {
     if array.elements.is_empty() {
         return Ok(());
     }
     for (field, arrays) in array.elements {
         let record = element.members()?.and_then(|element| element.get_mut(field));
         if let Some(record) = record {
-            turn(record.members()?.ok_or(Problem::NoObject)?, arrays, time)?;
+            turn(record.members()?.ok_or(PatchError::NoObject)?, arrays, time)?;
         }
     }
     Ok(())
 }
 
-fn allowed_values_to_map(object: &mut Object) -> Result<(), Problem> {
+fn allowed_values_to_map(object: &mut Object) -> Result<(), PatchError> {
     if object.get("allowedPlatforms").is_some() {
         keyed::to_map::<&str>(object, "allowedPlatforms", &[])?;
     }

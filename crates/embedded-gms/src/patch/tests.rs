@@ -6,7 +6,8 @@ use super::super::failure::Cause;
 use super::*;
 
 fn apply(aspect: &str, current: Option<&str>, patch: &str) -> Result<String, Failure> {
-    let target = Target { urn: "urn:li:dataset:(urn:li:dataPlatform:hive,a,PROD)", aspect, current, time: 7 };
+    let target =
+        PatchTarget { urn: "urn:li:dataset:(urn:li:dataPlatform:hive,a,PROD)", aspect, current, time: 7 };
     Patch::read(patch)?.apply(target)
 }
 
@@ -80,7 +81,7 @@ fn arrays_lie_in_arrays() {
     let tag = r#"[{"op":"add","path":"/editableSchemaFieldInfo/id/globalTags/tags/t","value":{"tag":"t"}},
         {"op":"add","path":"/editableSchemaFieldInfo/id/glossaryTerms/terms/g","value":{"urn":"g"}},
         {"op":"add","path":"/editableSchemaFieldInfo/id/description","value":"d"}]"#;
-    let tag = crate::compact::compact(tag);
+    let tag = crate::json_text::compact(tag);
     let made: serde_json::Value =
         serde_json::from_str(&apply("editableSchemaMetadata", None, &tag).unwrap()).unwrap();
     assert_eq!(

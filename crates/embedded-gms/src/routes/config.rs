@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
+use crate::actor::Actor;
+use crate::restli;
+use crate::state::ServerState;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::authentication::Actor;
-use crate::{Server, restli};
-
 /// The keys that clients look at, in GMS's form: `noCode` is a text.
 ///
 /// With `?verbose=true` it tells whether the caller was recognised, which is the cheapest way to try a token.
 pub(super) async fn show(
-    State(server): State<Arc<Server>>,
+    State(server): State<Arc<ServerState>>,
     uri: Uri,
     caller: Option<Extension<Actor>>,
 ) -> Response {

@@ -2,11 +2,10 @@
 
 use std::time::SystemTime;
 
+use crate::tokens;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
-
-use crate::tokens;
 
 /// `GET /health` and `/health/live`.
 pub(super) async fn ready() -> StatusCode {

@@ -2,6 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::authorization::{Permissions, RESTORE_INDICES, forbidden};
+use crate::failure::Failure;
+use crate::state::ServerState;
+use crate::store::read;
+use crate::urn::Urn;
+use crate::{proposal, restli};
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -9,12 +15,6 @@ use axum::http::Uri;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
-
-use crate::Urn;
-use crate::authorization::{RESTORE_INDICES, Rights, forbidden};
-use crate::failure::Failure;
-use crate::store::read;
-use crate::{Server, proposal, restli};
 
 pub(super) const RESOURCE: &str = "com.linkedin.metadata.resources.operations.OperationsResource";
 
@@ -30,29 +30,29 @@ struct RestoreIndices {
 
 /// `POST /operations?action=…`.
 pub(super) async fn act(
-    State(server): State<Arc<Server>>,
-    Extension(rights): Extension<Rights>,
+    State(server): State<Arc<ServerState>>,
+    Extension(permissions): Extension<Permissions>,
     uri: Uri,
     body: Bytes,
 ) -> Result<Response, Failure> {
     match restli::parameter(&uri, "action").as_deref() {
-        Some("restoreIndices") => restore_indices(&server, &rights, proposal::parse(&body)?).await,
-        action => Err(super::unknown_action(action, RESOURCE, &uri)),
+        Some("restoreIndices") => restore_indices(&server, &permissions, proposal::parse(&body)?).await,
+        action => Err(super::unroutable::unknown_action(action, RESOURCE, &uri)),
     }
 }
 
 /// Every search here looks at the store itself, so nothing is to be done; what is told is how many aspects GMS would have
 /// gone through, in a text, as GMS tells it (`resources/operations/Utils.java`).
 async fn restore_indices(
-    server: &Server,
-    rights: &Rights,
+    server: &ServerState,
+    permissions: &Permissions,
     request: RestoreIndices,
 ) -> Result<Response, Failure> {
     let RestoreIndices { aspect, urn, urn_like } = request;
     let urn = urn.filter(|urn| !urn.is_empty()).map(|urn| Urn::parse(&urn)).transpose();
     let urn = urn.map_err(|error| Failure::bad_request(format!("Invalid urn: {error}")))?;
     let (entity_type, text) = urn.as_ref().map_or(("", ""), |urn| (urn.entity_type(), urn.as_str()));
-    if !rights.may_operate(RESTORE_INDICES, entity_type, text) {
+    if !permissions.may_operate(RESTORE_INDICES, entity_type, text) {
         return Err(forbidden("User is unauthorized to restore indices."));
     }
     let rows = server

@@ -6,9 +6,9 @@
 use serde_json::Value;
 
 use super::filter::ENTITY_TYPE;
-use super::plain;
-use crate::Urn;
-use crate::store::read::Stored;
+use super::type_name::normalized;
+use crate::store::row::AspectRow;
+use crate::urn::Urn;
 
 /// Fields that are a member of records in a list: field, aspect, list, member.
 const NESTED: &[(&str, &str, &str, &str)] = &[
@@ -47,7 +47,7 @@ pub(super) struct Document {
 }
 
 impl Document {
-    pub(super) fn new(urn: &Urn, stored: Vec<Stored>) -> Self {
+    pub(super) fn new(urn: &Urn, stored: Vec<AspectRow>) -> Self {
         let aspects = stored
             .into_iter()
             .filter_map(|stored| Some((stored.aspect, serde_json::from_str(&stored.metadata).ok()?)))
@@ -64,7 +64,7 @@ impl Document {
         match field {
             "urn" => return vec![self.urn.clone()],
             "lowercasedUrn" => return vec![self.urn.to_lowercase()],
-            ENTITY_TYPE => return vec![plain(&self.entity_type)],
+            ENTITY_TYPE => return vec![normalized(&self.entity_type)],
             "platform" => return self.platforms(),
             "platformInstance" => return self.members("instance"),
             _ => {}

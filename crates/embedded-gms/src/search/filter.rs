@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::plain;
+use super::type_name::normalized;
 
 /// The field that holds the entity's type, which has several spellings.
 pub(super) const ENTITY_TYPE: &str = "_entityType";
@@ -91,7 +91,7 @@ impl Criterion {
         };
         let type_wanted = self.field() == ENTITY_TYPE;
         let single = if self.values.is_empty() { self.value.as_slice() } else { &[] };
-        let spelt = |value: &String| if type_wanted { plain(value) } else { value.clone() };
+        let spelt = |value: &String| if type_wanted { normalized(value) } else { value.clone() };
         let wanted: Vec<String> = self.values.iter().chain(single).map(spelt).collect();
         let any = |test: fn(&str, &str) -> bool| {
             found.iter().any(|found| wanted.iter().any(|wanted| test(found.as_str(), wanted.as_str())))
@@ -171,7 +171,7 @@ mod tests {
         assert!(!old.is_met(&["b".to_owned()]));
         let of_type: Criterion =
             serde_json::from_str(r#"{"field":"_entityType","values":["DATA_JOB"]}"#).unwrap();
-        assert!(of_type.is_met(&[plain("dataJob")]));
+        assert!(of_type.is_met(&[normalized("dataJob")]));
         let unknown = r#"{"field":"x","values":["a"],"condition":"DESCENDANTS_INCL"}"#;
         assert!(serde_json::from_str::<Criterion>(unknown).is_err());
     }

@@ -6,19 +6,21 @@
 mod document;
 mod filter;
 mod order;
+mod type_name;
 
 use std::cmp::Ordering;
 use std::ops::Range;
 
 use rusqlite::Connection;
 
-use super::store::read;
-use super::tokens;
-use crate::Urn;
+use crate::store::read;
+use crate::tokens;
+use crate::urn::Urn;
 use document::Document;
 
 pub(super) use filter::{Condition, Conjunction, Criterion, Filter};
-pub(super) use order::{Order, Place, Slice};
+pub(super) use order::{Position, Slice, SortField};
+pub(super) use type_name::normalized;
 
 /// The types that are found only where they are asked for by name, as in GMS, start so.
 const INTERNAL: &str = "dataHub";
@@ -57,7 +59,7 @@ pub(super) struct Sorted {
     /// How many were found in all.
     pub(super) total: usize,
     /// Where the next part begins; `None` where there are no more.
-    pub(super) next: Option<Place>,
+    pub(super) next: Option<Position>,
 }
 
 impl Search {
@@ -97,8 +99,8 @@ impl Search {
     pub(super) fn ordered(
         &self,
         connection: &Connection,
-        order: &[Order],
-        after: Option<&Place>,
+        order: &[SortField],
+        after: Option<&Position>,
         count: usize,
     ) -> Result<Sorted, rusqlite::Error> {
         let by_urn = order.iter().all(|order| order.field == "urn");
@@ -106,7 +108,7 @@ impl Search {
         for text in self.found(connection)? {
             let Ok(urn) = Urn::parse(&text) else { continue };
             let stored = if by_urn { Vec::new() } else { read::entity(connection, &text)? };
-            places.push(Place::of(&Document::new(&urn, stored), order));
+            places.push(Position::of(&Document::new(&urn, stored), order));
         }
         places.sort_by(|one, other| one.compare(other, order));
         let start = after.map_or(0, |after| {
@@ -176,26 +178,8 @@ fn is_of(types: &[String], entity_type: &str) -> bool {
     if types.is_empty() {
         return !entity_type.starts_with(INTERNAL);
     }
-    let entity_type = plain(entity_type);
-    types.iter().any(|name| plain(name) == entity_type)
-}
-
-/// Types that GraphQL calls otherwise than GMS (`EntityTypeMapper`), in their plain forms. `ROLE` is none of them: it is
-/// `role`, and `dataHubRole` is `DATAHUB_ROLE`.
-const RENAMED: &[(&str, &str)] = &[
-    ("accesstoken", "datahubaccesstoken"),
-    ("customownershiptype", "ownershiptype"),
-    ("executionrequest", "datahubexecutionrequest"),
-    ("ingestionsource", "datahubingestionsource"),
-];
-
-/// What the spellings of a type have in common: `dataHubPolicy` and `DATAHUB_POLICY`.
-pub(super) fn plain(entity_type: &str) -> String {
-    let plain = entity_type.replace('_', "").to_lowercase();
-    match RENAMED.iter().find(|(name, _)| *name == plain) {
-        Some((_, name)) => (*name).to_owned(),
-        None => plain,
-    }
+    let entity_type = normalized(entity_type);
+    types.iter().any(|name| normalized(name) == entity_type)
 }
 
 fn cut(found: &[String], range: Range<usize>) -> Page {
@@ -221,11 +205,11 @@ mod tests {
             ("dataHubIngestionSource", "INGESTION_SOURCE"),
             ("ownershipType", "CUSTOM_OWNERSHIP_TYPE"),
         ] {
-            assert_eq!(plain(one), plain(other));
+            assert_eq!(normalized(one), normalized(other));
         }
-        assert_ne!(plain("dataset"), plain("DATA_JOB"));
+        assert_ne!(normalized("dataset"), normalized("DATA_JOB"));
         let registry = Registry::standard().unwrap();
-        let all: HashSet<_> = registry.types().map(|known| plain(known.name())).collect();
+        let all: HashSet<_> = registry.types().map(|known| normalized(known.name())).collect();
         assert_eq!(all.len(), registry.types().count(), "no two types are one");
     }
 

@@ -11,7 +11,7 @@ use super::document::Document;
 
 /// A field to sort by.
 #[derive(Clone, Debug)]
-pub(crate) struct Order {
+pub(crate) struct SortField {
     pub(crate) field: String,
     pub(crate) descending: bool,
 }
@@ -35,14 +35,14 @@ impl Slice {
 
 /// Where an entity stands: by its values of the fields to sort by, and then by its URN.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Place {
+pub(crate) struct Position {
     values: Vec<Option<String>>,
     urn: String,
 }
 
-impl Place {
-    pub(super) fn of(document: &Document, order: &[Order]) -> Self {
-        let value = |Order { field, descending }: &Order| {
+impl Position {
+    pub(super) fn of(document: &Document, order: &[SortField]) -> Self {
+        let value = |SortField { field, descending }: &SortField| {
             let values = document.values(field).into_iter();
             if *descending {
                 values.max_by(|one, other| by_value(one, other))
@@ -58,8 +58,8 @@ impl Place {
     }
 
     /// What has no value comes last, whichever way the others are sorted.
-    pub(super) fn compare(&self, other: &Self, order: &[Order]) -> Ordering {
-        for ((one, other), Order { descending, .. }) in self.values.iter().zip(&other.values).zip(order) {
+    pub(super) fn compare(&self, other: &Self, order: &[SortField]) -> Ordering {
+        for ((one, other), SortField { descending, .. }) in self.values.iter().zip(&other.values).zip(order) {
             let found = match (one, other) {
                 (Some(one), Some(other)) if *descending => by_value(other, one),
                 (Some(one), Some(other)) => by_value(one, other),
@@ -114,14 +114,14 @@ mod tests {
         }
     }
 
-    fn place(values: &[Option<&str>], urn: &str) -> Place {
-        Place { values: values.iter().map(|value| value.map(str::to_owned)).collect(), urn: urn.into() }
+    fn place(values: &[Option<&str>], urn: &str) -> Position {
+        Position { values: values.iter().map(|value| value.map(str::to_owned)).collect(), urn: urn.into() }
     }
 
     #[test]
     fn a_place_is_before_another_by_field_and_then_by_urn() {
-        let order = |descending| vec![Order { field: "x".into(), descending }];
-        let compare = |one: &Place, other: &Place, descending| one.compare(other, &order(descending));
+        let order = |descending| vec![SortField { field: "x".into(), descending }];
+        let compare = |one: &Position, other: &Position, descending| one.compare(other, &order(descending));
         for (less, more) in [("a", "b"), ("9", "10"), ("-1", "0.5"), ("10", "a")] {
             let (less, more) = (place(&[Some(less)], "u"), place(&[Some(more)], "u"));
             assert_eq!(compare(&less, &more, false), Ordering::Less);
@@ -136,10 +136,10 @@ mod tests {
     #[test]
     fn a_place_comes_back_from_its_text() {
         let place = place(&[Some("é"), None], "urn:li:tag:x");
-        assert_eq!(Place::parse(&place.to_text(), 2), Some(place.clone()));
-        assert_eq!(Place::parse(&place.to_text(), 1), None);
+        assert_eq!(Position::parse(&place.to_text(), 2), Some(place.clone()));
+        assert_eq!(Position::parse(&place.to_text(), 1), None);
         for broken in ["", "x", "e30"] {
-            assert_eq!(Place::parse(broken, 2), None, "{broken}");
+            assert_eq!(Position::parse(broken, 2), None, "{broken}");
         }
     }
 

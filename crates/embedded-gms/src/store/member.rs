@@ -3,10 +3,9 @@
 //! SQLite's `->>` takes JSON of more than 1000 levels for malformed, and a statement that meets such a value fails for all
 //! rows. GMS stores it, and so does this server.
 
+use crate::tree::Node;
 use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
-
-use crate::tree::Node;
 
 /// Adds the function `member(json, name)`: a scalar as text, and NULL for everything else. Of two members of one name the
 /// last counts.

@@ -6,6 +6,7 @@
 
 pub(super) mod access;
 pub(super) mod read;
+pub(super) mod row;
 pub(super) mod runs;
 pub(super) mod timeseries;
 pub(super) mod write;
@@ -18,27 +19,19 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use crate::error::{Error, ErrorKind};
+use crate::failure::Failure;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
-use super::failure::Failure;
-use crate::{Error, ErrorKind};
-
-pub(super) use schema::Secrets;
+pub(super) use schema::{Location, Secrets};
 
 /// How many writes may wait before a request has to wait for room.
 const WAITING_WRITES: usize = 256;
 
 /// How many writes share a commit at most, so that the first of them is not kept waiting for long.
 const WRITES_PER_COMMIT: usize = 64;
-
-/// Where a database lives.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Location {
-    Memory,
-    File(PathBuf),
-}
 
 /// The store. It is closed by [`close`](Self::close), after which everything fails.
 #[derive(Debug)]
@@ -56,7 +49,7 @@ struct Readers {
 }
 
 enum Job {
-    Write(Write),
+    Write(WriteJob),
     Read(Box<dyn FnOnce(&Connection) + Send>),
     Close,
 }
@@ -65,14 +58,14 @@ enum Job {
 const IDLE_READERS: usize = 4;
 
 /// Does its work on the connection, or learns why there is none, and says whether to keep what it did.
-type Write = Box<dyn FnOnce(Result<&Connection, &rusqlite::Error>) -> Step + Send>;
+type WriteJob = Box<dyn FnOnce(Result<&Connection, &rusqlite::Error>) -> WriteResult + Send>;
 
 /// Tells the one who asked how the commit went.
-type Answer = Box<dyn FnOnce(Result<(), &rusqlite::Error>)>;
+type CommitCallback = Box<dyn FnOnce(Result<(), &rusqlite::Error>)>;
 
-struct Step {
+struct WriteResult {
     keep: bool,
-    finish: Answer,
+    finish: CommitCallback,
 }
 
 impl Store {
@@ -105,9 +98,9 @@ impl Store {
         F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let job: Write = Box::new(move |connection| {
+        let job: WriteJob = Box::new(move |connection| {
             let result = connection.map_err(Failure::from).and_then(|connection| caught(|| work(connection)));
-            Step {
+            WriteResult {
                 keep: result.is_ok(),
                 finish: Box::new(move |committed| {
                     // The one who asked may be gone: its client closed the connection.
@@ -207,7 +200,11 @@ fn work(mut connection: Connection, mut jobs: mpsc::Receiver<Job>) {
 }
 
 /// Runs `first` and the writes that wait behind it in one transaction. Returns the job that ended the row, if one did.
-fn commit_together(connection: &mut Connection, first: Write, jobs: &mut mpsc::Receiver<Job>) -> Option<Job> {
+fn commit_together(
+    connection: &mut Connection,
+    first: WriteJob,
+    jobs: &mut mpsc::Receiver<Job>,
+) -> Option<Job> {
     let mut steps = Vec::new();
     let mut after = None;
     let result = transaction(connection, first, jobs, &mut steps, &mut after);
@@ -219,9 +216,9 @@ fn commit_together(connection: &mut Connection, first: Write, jobs: &mut mpsc::R
 
 fn transaction(
     connection: &mut Connection,
-    first: Write,
+    first: WriteJob,
     jobs: &mut mpsc::Receiver<Job>,
-    steps: &mut Vec<Step>,
+    steps: &mut Vec<WriteResult>,
     after: &mut Option<Job>,
 ) -> Result<(), rusqlite::Error> {
     // Takes the right to write at the start, so that waiting for another process's turn happens here and nowhere else.

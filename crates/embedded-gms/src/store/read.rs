@@ -1,36 +1,11 @@
 //! Questions to the store.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
+use super::row::AspectRow;
 use super::timeseries;
 use crate::model;
-
-/// One version of one aspect.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stored {
-    pub(crate) aspect: String,
-    pub(crate) version: i64,
-    pub(crate) metadata: String,
-    pub(crate) system_metadata: String,
-    /// Milliseconds since 1970.
-    pub(crate) created_on: i64,
-    /// The URN of who wrote it.
-    pub(crate) created_by: String,
-}
-
-impl Stored {
-    pub(super) fn from_row(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
-        Ok(Self {
-            aspect: row.get("aspect")?,
-            version: row.get("version")?,
-            metadata: row.get("metadata")?,
-            system_metadata: row.get("system_metadata")?,
-            created_on: row.get("created_on")?,
-            created_by: row.get("created_by")?,
-        })
-    }
-}
 
 /// One version of one aspect; 0 is the latest. A time series has no other version.
 pub(crate) fn aspect(
@@ -38,21 +13,21 @@ pub(crate) fn aspect(
     urn: &str,
     aspect: &str,
     version: i64,
-) -> Result<Option<Stored>, rusqlite::Error> {
+) -> Result<Option<AspectRow>, rusqlite::Error> {
     if model::is_timeseries(aspect) {
         return if version == 0 { timeseries::latest(connection, urn, aspect) } else { Ok(None) };
     }
     connection
         .prepare_cached("SELECT * FROM aspect WHERE urn = ?1 AND aspect = ?2 AND version = ?3")?
-        .query_row(params![urn, aspect, version], Stored::from_row)
+        .query_row(params![urn, aspect, version], AspectRow::from_row)
         .optional()
 }
 
 /// The latest version of every aspect of an entity, in the order of their names.
-pub(crate) fn entity(connection: &Connection, urn: &str) -> Result<Vec<Stored>, rusqlite::Error> {
+pub(crate) fn entity(connection: &Connection, urn: &str) -> Result<Vec<AspectRow>, rusqlite::Error> {
     let mut aspects = connection
         .prepare_cached("SELECT * FROM aspect WHERE urn = ?1 AND version = 0")?
-        .query_map([urn], Stored::from_row)?
+        .query_map([urn], AspectRow::from_row)?
         .collect::<Result<Vec<_>, _>>()?;
     aspects.extend(timeseries::of_entity(connection, urn)?);
     aspects.sort_by(|one, other| one.aspect.cmp(&other.aspect));

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, Row, params};
 
-use super::write::{self, Deleted, Stamp};
+use super::row::AuditStamp;
+use super::write::{self, Deleted};
 use super::{read, timeseries};
-use crate::Urn;
 use crate::failure::Failure;
+use crate::urn::Urn;
 use crate::{keys, system_metadata};
 
 /// The latest version of every aspect, with the time at which it was last observed. `AND` may follow.
@@ -164,7 +165,7 @@ pub(crate) fn rollback(
     written: &[Written],
     origin: &Origin,
     hard: bool,
-    stamp: &Stamp,
+    stamp: &AuditStamp,
 ) -> Result<RolledBack, Failure> {
     let mut done = RolledBack::default();
     // Keys last: with a key all of its entity goes.

@@ -1,16 +1,23 @@
 //! The database file: opening it, its tables, its secrets.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
 
-use super::{Location, member};
+use super::member;
+use crate::error::{Error, ErrorKind};
 use crate::model;
-use crate::{Error, ErrorKind};
+
+/// Where a database lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Location {
+    Memory,
+    File(PathBuf),
+}
 
 /// Marks the file as one of ours (`PRAGMA application_id`): "dhEM" in ASCII.
 const APPLICATION_ID: i32 = 0x6468_454D;

@@ -6,8 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::read::Stored;
-use super::write::Stamp;
+use super::row::{AspectRow, AuditStamp};
 use crate::failure::Failure;
 
 /// What makes a value another row than the others of its aspect (`TimeseriesAspectTransformer.getDocId`).
@@ -33,7 +32,7 @@ pub(super) fn add(
     aspect: &str,
     text: &str,
     system_metadata: &str,
-    stamp: &Stamp,
+    stamp: &AuditStamp,
 ) -> Result<(), Failure> {
     let key: Key<'_> = serde_json::from_str(text).map_err(|error| {
         Failure::unprocessable(format!(
@@ -68,18 +67,18 @@ pub(crate) fn latest(
     connection: &Connection,
     urn: &str,
     aspect: &str,
-) -> Result<Option<Stored>, rusqlite::Error> {
+) -> Result<Option<AspectRow>, rusqlite::Error> {
     connection
         .prepare_cached(
             "SELECT *, 0 AS version FROM timeseries WHERE urn = ?1 AND aspect = ?2
              ORDER BY timestamp DESC, created_on DESC, rowid DESC LIMIT 1",
         )?
-        .query_row([urn, aspect], Stored::from_row)
+        .query_row([urn, aspect], AspectRow::from_row)
         .optional()
 }
 
 /// The newest value of each time series of an entity, in the order of their names.
-pub(super) fn of_entity(connection: &Connection, urn: &str) -> Result<Vec<Stored>, rusqlite::Error> {
+pub(super) fn of_entity(connection: &Connection, urn: &str) -> Result<Vec<AspectRow>, rusqlite::Error> {
     let names: Vec<String> = connection
         .prepare_cached("SELECT DISTINCT aspect FROM timeseries WHERE urn = ?1 ORDER BY aspect")?
         .query_map([urn], |row| row.get(0))?
@@ -94,14 +93,14 @@ pub(crate) fn values(
     aspect: &str,
     times: RangeInclusive<i64>,
     limit: usize,
-    wanted: impl Fn(&Stored) -> bool,
-) -> Result<Vec<Stored>, rusqlite::Error> {
+    wanted: impl Fn(&AspectRow) -> bool,
+) -> Result<Vec<AspectRow>, rusqlite::Error> {
     let mut statement = connection.prepare_cached(
         "SELECT *, 0 AS version FROM timeseries
          WHERE urn = ?1 AND aspect = ?2 AND timestamp BETWEEN ?3 AND ?4
          ORDER BY timestamp DESC, created_on DESC, rowid DESC",
     )?;
-    let rows = statement.query_map(params![urn, aspect, times.start(), times.end()], Stored::from_row)?;
+    let rows = statement.query_map(params![urn, aspect, times.start(), times.end()], AspectRow::from_row)?;
     rows.filter(|row| row.as_ref().map_or(true, &wanted)).take(limit).collect()
 }
 

@@ -4,23 +4,15 @@ use std::collections::HashSet;
 
 use rusqlite::{Connection, params};
 
+use super::row::AuditStamp;
 use super::{access, read, timeseries};
-use crate::change::{Change, Content, Operation};
+use crate::change::{Change, ChangeType, Content};
 use crate::failure::Failure;
-use crate::patch::Target;
+use crate::patch::PatchTarget;
 use crate::{keys, model, system_metadata};
 
 /// The version of an aspect that is not there (`UNVERSIONED_ASPECT_VERSION`).
 const NO_VERSION: &str = "-1";
-
-/// Who writes, and when.
-#[derive(Clone, Debug)]
-pub(crate) struct Stamp {
-    /// A URN.
-    pub(crate) actor: String,
-    /// Milliseconds since 1970.
-    pub(crate) time: i64,
-}
 
 /// What became of a change.
 #[derive(Clone, Debug)]
@@ -50,7 +42,7 @@ pub(crate) enum Effect {
 pub(crate) fn apply(
     connection: &Connection,
     changes: &[&Change],
-    stamp: &Stamp,
+    stamp: &AuditStamp,
 ) -> Result<Vec<Applied>, Failure> {
     let mut created = HashSet::new();
     changes.iter().copied().map(|change| apply_one(connection, change, stamp, &mut created)).collect()
@@ -59,13 +51,13 @@ pub(crate) fn apply(
 fn apply_one<'a>(
     connection: &Connection,
     change: &'a Change,
-    stamp: &Stamp,
+    stamp: &AuditStamp,
     created: &mut HashSet<&'a str>,
 ) -> Result<Applied, Failure> {
     let urn = change.urn.as_str();
     let key_name = keys::aspect_name(change.urn.entity_type());
     let system_metadata = change.system_metadata(stamp.time);
-    if change.operation == Operation::CreateEntity
+    if change.operation == ChangeType::CreateEntity
         && !created.contains(urn)
         && read::has(connection, urn, &key_name)?
     {
@@ -74,7 +66,7 @@ fn apply_one<'a>(
             change,
         )));
     }
-    if change.operation == Operation::Create && read::has(connection, urn, &change.aspect)? {
+    if change.operation == ChangeType::Create && read::has(connection, urn, &change.aspect)? {
         return Err(Failure::unprocessable(about(
             "Cannot perform CREATE since the aspect already exists.",
             change,
@@ -95,7 +87,7 @@ fn apply_one<'a>(
         Content::Patch(patch) => {
             let latest = read::aspect(connection, urn, &change.aspect, 0)?;
             let current = latest.as_ref().map(|latest| latest.metadata.as_str());
-            patch.apply(Target { urn, aspect: &change.aspect, current, time: stamp.time })?
+            patch.apply(PatchTarget { urn, aspect: &change.aspect, current, time: stamp.time })?
         }
     };
     let effect = if model::is_timeseries(&change.aspect) {
@@ -117,8 +109,8 @@ fn apply_one<'a>(
 fn check_version(connection: &Connection, change: &Change) -> Result<(), Failure> {
     let Some(expected) = &change.expected_version else { return Ok(()) };
     let actual = match change.operation {
-        Operation::Restate => return Ok(()),
-        Operation::Create | Operation::CreateEntity => None,
+        ChangeType::Restate => return Ok(()),
+        ChangeType::Create | ChangeType::CreateEntity => None,
         _ => read::number(connection, change.urn.as_str(), &change.aspect)?,
     };
     let actual = actual.map_or_else(|| NO_VERSION.to_owned(), |number| number.to_string());
@@ -140,7 +132,7 @@ pub(crate) fn put(
     aspect: &str,
     text: &str,
     system_metadata: &str,
-    stamp: &Stamp,
+    stamp: &AuditStamp,
 ) -> Result<Effect, Failure> {
     let Some(latest) = read::aspect(connection, urn, aspect, 0)? else {
         insert(connection, urn, aspect, text, system_metadata, stamp)?;
@@ -183,7 +175,7 @@ pub(crate) fn ensure_key(
     key_name: &str,
     key: &str,
     system_metadata: &str,
-    stamp: &Stamp,
+    stamp: &AuditStamp,
 ) -> Result<bool, Failure> {
     let made = insert(connection, urn, key_name, key, system_metadata, stamp)?;
     Ok(made > 0)
@@ -219,7 +211,7 @@ fn insert(
     aspect: &str,
     text: &str,
     system_metadata: &str,
-    stamp: &Stamp,
+    stamp: &AuditStamp,
 ) -> Result<usize, rusqlite::Error> {
     connection
         .prepare_cached(

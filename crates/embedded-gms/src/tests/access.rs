@@ -60,7 +60,7 @@ async fn every_credential_but_a_good_token_is_refused() {
         assert_eq!(status_with(&gms, Some(&bad)).await, 401, "{bad}");
     }
     assert_eq!(status_with(&gms, None).await, 401);
-    // A path that is not there is no secret, but a stranger is not told.
+    // A path that is not there is no secret, but a unauthenticated is not told.
     let unknown = client().get(format!("{}/datasets", gms.url())).send().await.unwrap();
     assert_eq!(unknown.status(), 401);
 }

@@ -325,10 +325,10 @@ async fn what_is_no_query_is_400_and_a_wrong_one_200() {
     assert!(gms.tokens().await.unwrap().is_empty());
     let read = get(&gms, "/api/graphql?query={me{corpUser{urn}}}").await;
     assert_eq!(read.status(), 400);
-    let stranger = client()
+    let unauthenticated = client()
         .post(format!("{}/api/graphql", gms.url()))
         .body(r#"{"query": "{ me { corpUser { urn } } }"}"#);
-    assert_eq!(stranger.send().await.unwrap().status(), 401);
+    assert_eq!(unauthenticated.send().await.unwrap().status(), 401);
 }
 
 #[tokio::test]

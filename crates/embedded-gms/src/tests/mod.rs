@@ -2,6 +2,7 @@
 
 mod access;
 mod documentation;
+mod fault_injection;
 mod forged;
 mod frontend;
 mod generic;
@@ -9,21 +10,20 @@ mod graphql;
 mod groups;
 mod hostile;
 mod ingest;
-mod meddling;
 mod models;
 mod openapi;
 mod privileges;
 mod reading;
-mod recorded;
 mod references;
+mod request_log;
 mod running;
 mod runs;
 mod scroll;
 mod search;
 mod seeding;
 mod silent_drops;
-mod strangers;
 mod timeseries;
+mod unauthenticated;
 mod unregistered;
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};

@@ -127,8 +127,8 @@ async fn what_is_not_there_is_refused_in_the_words_of_openapi() {
     }
     let rest_li = ingest(&gms, &[upsert(DATASET, "status", "{}")]).await;
     assert!(rest_li.headers().get("traceparent").is_none());
-    let stranger = client().post(format!("{}{DATASETS}", gms.url())).body("[]").send().await.unwrap();
-    assert_eq!(stranger.status(), 401);
+    let unauthenticated = client().post(format!("{}{DATASETS}", gms.url())).body("[]").send().await.unwrap();
+    assert_eq!(unauthenticated.status(), 401);
 }
 
 #[tokio::test]

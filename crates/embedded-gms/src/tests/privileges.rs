@@ -270,8 +270,8 @@ async fn users_and_policies_are_kept_with_the_data() {
     let path = directory.path().join("gms.sqlite");
     let builder = Gms::builder().data(&path).user(User::new("loader").password("secret"));
     let gms = builder.policy(edit().urn("urn:li:tag:*")).start().await.unwrap();
-    assert_eq!(gms.make_password("loader").await.unwrap(), None);
-    let made = gms.make_password("datahub").await.unwrap().unwrap();
+    assert_eq!(gms.generate_password("loader").await.unwrap(), None);
+    let made = gms.generate_password("datahub").await.unwrap().unwrap();
     assert!(gms.remove_policy("view-entity-page-all").await.unwrap());
     gms.stop().await;
     let bytes = std::fs::read(&path).unwrap();
@@ -280,12 +280,12 @@ async fn users_and_policies_are_kept_with_the_data() {
     }
     let gms = Gms::builder().data(&path).start().await.unwrap();
     assert_eq!(gms.users().await.unwrap(), ["datahub", "loader"]);
-    assert_eq!(gms.make_password("datahub").await.unwrap(), None);
+    assert_eq!(gms.generate_password("datahub").await.unwrap(), None);
     // What was removed does not come back.
     assert_eq!(gms.policies().await.unwrap(), [edit().urn("urn:li:tag:*")]);
     assert!(gms.remove_user("loader").await.unwrap());
     assert!(!gms.remove_user("loader").await.unwrap());
     // Who gets the name next does not get the password.
     gms.set_user(User::new("loader")).await.unwrap();
-    assert!(gms.make_password("loader").await.unwrap().is_some());
+    assert!(gms.generate_password("loader").await.unwrap().is_some());
 }

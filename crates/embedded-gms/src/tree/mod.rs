@@ -7,10 +7,9 @@ mod number;
 
 use std::fmt;
 
+use crate::json_text;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
-
-use crate::compact;
 
 /// How deep two values are compared; what lies deeper must be the same text.
 const COMPARED_DEPTH: usize = 128;
@@ -265,7 +264,7 @@ impl<'de> Deserialize<'de> for Object {
 
 /// A JSON string in ASCII, as what a patch leaves of an aspect may have to be.
 fn quoted(text: &str) -> String {
-    compact::ascii(&serde_json::Value::from(text).to_string())
+    json_text::ascii(&serde_json::Value::from(text).to_string())
 }
 
 #[cfg(test)]

@@ -8,64 +8,71 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Call, Members, entity};
-use crate::Urn;
-use crate::authorization::{Operation as Wanted, Rights};
-use crate::change::{self, Change, Content, Operation};
+use super::call::Call;
+use super::entity;
+use super::members::Members;
+use crate::authorization::{ApiOperation, Permissions};
+use crate::change::{self, Change, ChangeType, Content};
 use crate::failure::Failure;
-use crate::openapi::{self, Entity};
+use crate::json_text;
+use crate::openapi::{self, EntityV3};
 use crate::patch::Patch;
 use crate::registry::Unregistered;
-use crate::{Server, compact};
+use crate::state::ServerState;
+use crate::urn::Urn;
 
 /// `POST /openapi/v3/entity/{type}?async=true&systemMetadata=false`: upserts. It answers with what was accepted.
-pub(super) async fn upsert(server: &Arc<Server>, mut call: Call) -> Result<Response, Failure> {
+pub(super) async fn upsert(server: &Arc<ServerState>, mut call: Call) -> Result<Response, Failure> {
     call.write.asynchronous = call.flag("async", true)?;
     let with_system_metadata = call.flag("systemMetadata", false)?;
-    let changes = changes(server, call.json()?, Operation::Upsert)?;
+    let changes = changes(server, call.json()?, ChangeType::Upsert)?;
     let status = status(call.write.asynchronous);
     let accepted = server.ingest(changes, call.write).await?;
-    Ok(openapi::answer(status, &Entity::group(accepted, with_system_metadata)?))
+    Ok(openapi::answer(status, &EntityV3::group(accepted, with_system_metadata)?))
 }
 
 /// `PATCH /openapi/v3/entity/{type}`: as [`upsert`]; but one that does not wait is answered without a body.
-pub(super) async fn patch(server: &Arc<Server>, mut call: Call) -> Result<Response, Failure> {
+pub(super) async fn patch(server: &Arc<ServerState>, mut call: Call) -> Result<Response, Failure> {
     call.write.asynchronous = call.flag("async", true)?;
     let with_system_metadata = call.flag("systemMetadata", false)?;
-    let changes = changes(server, call.json()?, Operation::Patch)?;
+    let changes = changes(server, call.json()?, ChangeType::Patch)?;
     let asynchronous = call.write.asynchronous;
     let accepted = server.ingest(changes, call.write).await?;
     if asynchronous {
         return Ok(StatusCode::ACCEPTED.into_response());
     }
-    Ok(openapi::answer(StatusCode::OK, &Entity::group(accepted, with_system_metadata)?))
+    Ok(openapi::answer(StatusCode::OK, &EntityV3::group(accepted, with_system_metadata)?))
 }
 
 /// `POST /openapi/v3/entity/{type}/batchGet?systemMetadata=false`: the entities that a list names, of whatever type, each
 /// with the aspects that it names, or all. What is not there is left out.
-pub(super) async fn get(server: &Arc<Server>, rights: &Rights, call: &Call) -> Result<Response, Failure> {
-    let found = found(server, rights, call, call.json()?).await?;
+pub(super) async fn get(
+    server: &Arc<ServerState>,
+    permissions: &Permissions,
+    call: &Call,
+) -> Result<Response, Failure> {
+    let found = found(server, permissions, call, call.json()?).await?;
     Ok(openapi::answer(StatusCode::OK, &found))
 }
 
 /// What a list of `batchGet` asks for.
 pub(super) async fn found(
-    server: &Arc<Server>,
-    rights: &Rights,
+    server: &Arc<ServerState>,
+    permissions: &Permissions,
     call: &Call,
     body: &RawValue,
-) -> Result<Vec<Entity>, Failure> {
+) -> Result<Vec<EntityV3>, Failure> {
     let with_system_metadata = call.flag("systemMetadata", false)?;
     let wanted = wanted(server, body)?;
     let urns: Vec<_> = wanted.iter().map(|wanted| wanted.urn.clone()).collect();
-    rights.check_entities(Wanted::Read, urns).await?;
+    permissions.check_entities(ApiOperation::Read, urns).await?;
     entity::load(server, wanted, with_system_metadata).await
 }
 
 /// Reads the list. Of an aspect the version may be named, in the header by which a write counts on one; one that is not
 /// registered is not asked for.
-fn wanted(server: &Server, body: &RawValue) -> Result<Vec<entity::Wanted>, Failure> {
-    let mut all: Vec<entity::Wanted> = Vec::new();
+fn wanted(server: &ServerState, body: &RawValue) -> Result<Vec<entity::RequestedEntity>, Failure> {
+    let mut all: Vec<entity::RequestedEntity> = Vec::new();
     let mut places = HashMap::new();
     for entity in elements(body)? {
         let Members(members) = serde_json::from_str(entity.get()).unwrap_or_default();
@@ -75,7 +82,7 @@ fn wanted(server: &Server, body: &RawValue) -> Result<Vec<entity::Wanted>, Failu
             .map_err(|_| Failure::bad_request(format!("Invalid urn: {text}: Invalid urn!")))?;
         let place = *places.entry(text).or_insert(all.len());
         if place == all.len() {
-            all.push(entity::Wanted { urn: urn.clone(), aspects: BTreeMap::new() });
+            all.push(entity::RequestedEntity { urn: urn.clone(), aspects: BTreeMap::new() });
         }
         let Some(wanted) = all.get_mut(place) else { continue };
         for (aspect, value) in members.iter().filter(|(name, _)| name != "urn") {
@@ -115,9 +122,9 @@ fn elements(body: &RawValue) -> Result<Vec<&RawValue>, Failure> {
 /// Reads a batch. An aspect that is not registered refuses it all, or is left out where the server drops in silence
 /// (`EntityController.toMCPBatch`).
 pub(super) fn changes(
-    server: &Server,
+    server: &ServerState,
     body: &RawValue,
-    operation: Operation,
+    operation: ChangeType,
 ) -> Result<Vec<Change>, Failure> {
     let mut changes = Vec::new();
     for entity in elements(body)? {
@@ -153,15 +160,15 @@ pub(super) fn change(
     urn: Urn,
     aspect: String,
     raw: &RawValue,
-    operation: Operation,
+    operation: ChangeType,
 ) -> Result<Change, Failure> {
     let Members(members) = serde_json::from_str(raw.get()).unwrap_or_default();
     let member = |wanted: &str| members.iter().rfind(|(name, _)| name == wanted).map(|(_, value)| *value);
     let no_value = || {
         Failure::internal(format!("java.lang.NullPointerException: aspect {aspect} of {urn} has no `value`"))
     };
-    let text = compact::compact(member("value").ok_or_else(no_value)?.get());
-    let content = if operation == Operation::Patch {
+    let text = json_text::compact(member("value").ok_or_else(no_value)?.get());
+    let content = if operation == ChangeType::Patch {
         patch_of(&text)?
     } else if text.starts_with('{') {
         Content::Aspect(text)

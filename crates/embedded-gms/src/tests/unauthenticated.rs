@@ -1,7 +1,7 @@
 //! How strangers are refused, and who else than a user with a token comes in.
 
 use super::*;
-use crate::{Filter, RefusalForm};
+use crate::{AuthFilter, RefusalForm};
 
 async fn refused(gms: &Gms, authorization: Option<&str>) -> (String, String) {
     let mut request = client().get(format!("{}/entities/urn:li:corpuser:x%3Cb%3E", gms.url()));
@@ -66,8 +66,8 @@ async fn what_is_open_in_gms_and_not_here_is_not_found() {
 #[tokio::test]
 async fn only_the_old_filter_says_that_a_token_is_over_and_only_once() {
     const OVER: &str = "Failed to validate DataHub token. Token has expired.";
-    for (filter, told) in [(Filter::Old, true), (Filter::New, false)] {
-        let gms = Gms::builder().filter(filter).refusals(RefusalForm::JettyJson).start().await.unwrap();
+    for (filter, told) in [(AuthFilter::Old, true), (AuthFilter::New, false)] {
+        let gms = Gms::builder().auth_filter(filter).refusals(RefusalForm::JettyJson).start().await.unwrap();
         let past = std::time::SystemTime::now() - std::time::Duration::from_secs(5);
         let token = gms.create_token_until("jdoe", Some(past)).await.unwrap();
         let bearer = format!("Bearer {token}");
@@ -80,8 +80,8 @@ async fn only_the_old_filter_says_that_a_token_is_over_and_only_once() {
 
 #[tokio::test]
 async fn the_old_filter_does_not_look_at_the_user() {
-    for (filter, status) in [(Filter::Old, 200), (Filter::New, 401)] {
-        let gms = Gms::builder().filter(filter).start().await.unwrap();
+    for (filter, status) in [(AuthFilter::Old, 200), (AuthFilter::New, 401)] {
+        let gms = Gms::builder().auth_filter(filter).start().await.unwrap();
         let token = gms.create_token("jdoe").await.unwrap();
         let suspended = upsert("urn:li:corpuser:jdoe", "corpUserStatus", r#"{"status":"SUSPENDED"}"#);
         ingest(&gms, &[suspended]).await;

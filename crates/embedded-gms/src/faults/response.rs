@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::broken_body::{HalfBody, SlowBody};
-use super::{Action, RetryAfter};
+use super::fault::{Action, RetryAfter};
 use crate::body_form::{BodyForm, is_spring_path};
 
 /// Marks an answer in whose place the connection is reset.
@@ -20,7 +20,7 @@ pub(crate) struct Reset;
 pub(crate) struct SlowHead(pub(crate) Duration);
 
 /// What is answered instead of doing what was asked at `path`; `None` where that is done.
-pub(crate) fn instead(action: &Action, path: &str) -> Option<Response> {
+pub(crate) fn replacement(action: &Action, path: &str) -> Option<Response> {
     Some(match action {
         Action::Status { code, headers, body } => status(*code, headers, body.clone()),
         Action::Refuse { code, form, message, retry_after } => {
@@ -45,7 +45,7 @@ pub(crate) fn instead(action: &Action, path: &str) -> Option<Response> {
 }
 
 /// What becomes of the answer to what was done.
-pub(crate) async fn spoilt(action: &Action, mut answer: Response) -> Response {
+pub(crate) async fn altered(action: &Action, mut answer: Response) -> Response {
     match action {
         Action::ResetAfter => reset(),
         Action::HalfBodyAfter => {

@@ -2,20 +2,19 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use crate::actor;
+use crate::store::read;
 use rusqlite::Connection;
 use serde::Deserialize;
-
-use crate::store::read;
-use crate::{group, user};
 
 /// The aspects by which a user is a member of groups, and where they name them: as an identity provider says, and as
 /// DataHub's own users do.
 const MEMBERSHIPS: [(&str, &str); 2] =
-    [("groupMembership", "groups"), (group::MEMBERSHIP_ASPECT, group::MEMBERSHIP_FIELD)];
+    [("groupMembership", "groups"), (actor::MEMBERSHIP_ASPECT, actor::MEMBERSHIP_FIELD)];
 
 /// A user, with what policies may name him by.
 #[derive(Debug, Default)]
-pub(super) struct Asker {
+pub(super) struct Principal {
     /// His URN.
     pub(super) user: String,
     /// The URNs of the groups of which he is a member.
@@ -24,7 +23,7 @@ pub(super) struct Asker {
     pub(super) roles: BTreeSet<String>,
 }
 
-impl Asker {
+impl Principal {
     /// Looks up what is stored of a user.
     ///
     /// # Errors
@@ -101,17 +100,23 @@ impl Ownership {
     }
 
     /// Whether an entity belongs to him or to one of his groups, so that a policy for its owners holds.
-    pub(super) fn is_owner(&self, urn: &str, asker: &Asker, ByOwnership { types }: ByOwnership<'_>) -> bool {
+    pub(super) fn is_owner(
+        &self,
+        urn: &str,
+        principal: &Principal,
+        ByOwnership { types }: ByOwnership<'_>,
+    ) -> bool {
         self.0.get(urn).into_iter().flatten().any(|Owner { owner, type_urn }| {
             let counts = types.is_none_or(|types| type_urn.as_ref().is_some_and(|urn| types.contains(urn)));
-            counts && (*owner == asker.user || asker.groups.contains(owner))
+            counts && (*owner == principal.user || principal.groups.contains(owner))
         })
     }
 }
 
 /// What a user or a group is called, by its URN.
 pub(super) fn name(urn: &str) -> &str {
-    let known = [user::PREFIX, group::PREFIX].into_iter().find_map(|prefix| urn.strip_prefix(prefix));
+    let known =
+        [actor::USER_PREFIX, actor::GROUP_PREFIX].into_iter().find_map(|prefix| urn.strip_prefix(prefix));
     known.unwrap_or(urn)
 }
 
@@ -126,7 +131,7 @@ mod tests {
 
     #[test]
     fn an_owner_is_a_user_or_one_of_his_groups() {
-        let asker = Asker {
+        let principal = Principal {
             user: "urn:li:corpuser:jdoe".into(),
             groups: ["urn:li:corpGroup:admins".to_owned()].into(),
             roles: BTreeSet::new(),
@@ -143,9 +148,9 @@ mod tests {
             let ownership = owned_by(owner, type_urn);
             let all = ByOwnership { types: None };
             let some = ByOwnership { types: Some(std::slice::from_ref(&technical)) };
-            assert_eq!(ownership.is_owner("urn:li:tag:x", &asker, all), any, "{owner} {type_urn:?}");
-            assert_eq!(ownership.is_owner("urn:li:tag:x", &asker, some), typed, "{owner} {type_urn:?}");
-            assert!(!ownership.is_owner("urn:li:tag:y", &asker, all));
+            assert_eq!(ownership.is_owner("urn:li:tag:x", &principal, all), any, "{owner} {type_urn:?}");
+            assert_eq!(ownership.is_owner("urn:li:tag:x", &principal, some), typed, "{owner} {type_urn:?}");
+            assert!(!ownership.is_owner("urn:li:tag:y", &principal, all));
         }
     }
 }

@@ -55,7 +55,7 @@ impl ReceivedRequest {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Record {
+pub(super) struct RequestLog {
     ring: Mutex<Ring>,
 }
 
@@ -68,12 +68,12 @@ struct Ring {
 
 /// Stands for one entry, and fills it in.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
-    record: Arc<Record>,
+pub(super) struct LogEntry {
+    log: Arc<RequestLog>,
     number: u64,
 }
 
-impl Record {
+impl RequestLog {
     /// Notes a request that has just arrived.
     pub(super) fn arrived(
         self: &Arc<Self>,
@@ -81,7 +81,7 @@ impl Record {
         uri: &Uri,
         headers: &HeaderMap,
         frontend: bool,
-    ) -> Entry {
+    ) -> LogEntry {
         let path = uri.path_and_query().map_or_else(|| uri.path(), |path| path.as_str());
         let headers = masked(headers);
         let mut ring = self.ring();
@@ -100,7 +100,7 @@ impl Record {
             authorised: false,
             status: None,
         });
-        Entry { record: Arc::clone(self), number }
+        LogEntry { log: Arc::clone(self), number }
     }
 
     /// What is remembered, in the order of arrival.
@@ -113,7 +113,7 @@ impl Record {
     }
 }
 
-impl Entry {
+impl LogEntry {
     pub(super) fn authorised(&self, authorised: bool) {
         self.update(|entry| entry.authorised = authorised);
     }
@@ -127,7 +127,7 @@ impl Entry {
     }
 
     fn update(&self, change: impl FnOnce(&mut ReceivedRequest)) {
-        let mut ring = self.record.ring();
+        let mut ring = self.log.ring();
         let index = self.number.checked_sub(ring.first).and_then(|index| usize::try_from(index).ok());
         if let Some(entry) = index.and_then(|index| ring.entries.get_mut(index)) {
             change(entry);
@@ -160,21 +160,21 @@ fn masked(headers: &HeaderMap) -> Vec<(String, String)> {
 mod tests {
     use super::*;
 
-    fn arrived(record: &Arc<Record>, path: &'static str) -> Entry {
-        record.arrived(&Method::GET, &Uri::from_static(path), &HeaderMap::new(), false)
+    fn arrived(log: &Arc<RequestLog>, path: &'static str) -> LogEntry {
+        log.arrived(&Method::GET, &Uri::from_static(path), &HeaderMap::new(), false)
     }
 
     #[test]
     fn the_oldest_are_forgotten_and_late_answers_find_their_entry() {
-        let record = Arc::new(Record::default());
-        let first = arrived(&record, "/first");
-        let second = arrived(&record, "/second?x=1");
+        let log = Arc::new(RequestLog::default());
+        let first = arrived(&log, "/first");
+        let second = arrived(&log, "/second?x=1");
         for _ in 2..=REMEMBERED {
-            arrived(&record, "/more");
+            arrived(&log, "/more");
         }
         first.answered(200);
         second.answered(404);
-        let requests = record.requests();
+        let requests = log.requests();
         assert_eq!(requests.len(), REMEMBERED);
         assert_eq!((requests[0].order, requests[0].path.as_str()), (1, "/second?x=1"));
         assert_eq!(requests[0].status, Some(404));
