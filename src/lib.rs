@@ -49,6 +49,7 @@
 #[cfg(any(doc, doctest))]
 pub mod _documentation;
 pub mod auth;
+pub mod clock;
 pub mod diagnosis;
 mod display_text;
 mod duration;

@@ -117,7 +117,7 @@ impl DeadLetters {
             status: rejection.status,
             message: &rejection.message,
             attempts: rejection.attempts,
-            origin: proposal.origin.as_ref().map(ToString::to_string),
+            origin: proposal.origin().map(ToString::to_string),
             run_id: &self.run_id,
             at,
             raw: None,

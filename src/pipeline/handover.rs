@@ -182,11 +182,9 @@ impl Drop for Taker {
 
 fn size(item: &Item) -> usize {
     match item {
-        Item::Record { proposals, .. } => proposals
-            .iter()
-            .filter_map(|proposal| proposal.aspect.as_ref())
-            .map(|aspect| aspect.value.len())
-            .sum(),
+        Item::Record { proposals, .. } => {
+            proposals.iter().filter_map(|proposal| proposal.aspect()).map(|aspect| aspect.value().len()).sum()
+        }
         Item::Invalid(record) => match &record.raw {
             RawRecord::Text(text) => text.len(),
             RawRecord::Long { .. } => 0,

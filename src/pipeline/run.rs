@@ -43,7 +43,7 @@ pub(super) enum PipelineName {
 impl Stamp {
     /// Run id and pipeline name of the run replace those of the file; everything else is kept.
     fn apply(&self, proposal: &mut Proposal) {
-        let metadata = proposal.system_metadata.get_or_insert_default();
+        let metadata = proposal.system_metadata_mut();
         metadata.run_id = Some(Arc::clone(&self.run_id));
         if let PipelineName::Set(name) = &self.pipeline_name {
             metadata.pipeline_name.clone_from(name);

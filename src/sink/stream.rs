@@ -104,7 +104,7 @@ impl Stream {
     }
 
     pub(super) async fn write(&self, delivery: Delivery) {
-        let size = delivery.proposal().aspect.as_ref().map_or(0, |aspect| aspect.value.len());
+        let size = delivery.proposal().aspect().map_or(0, |aspect| aspect.value().len());
         let weight = u32::try_from(size + OVERHEAD).map_or(ROOM, |weight| weight.min(ROOM));
         // Closed once nothing more is taken.
         let Ok(permit) = Arc::clone(&self.room).acquire_many_owned(weight).await else {

@@ -9,22 +9,13 @@ use super::file::{FileSink, FileSinkConfig};
 use super::stream::Stream;
 use super::writer::{Layout, Target};
 use crate::emitter::{Delivery, Observer, Outcome, Receipt, UndeliveredReason};
-use crate::metadata::{Aspect, ChangeType, Proposal, Urn, record};
+use crate::metadata::{Proposal, Urn, record};
 use crate::{Error, ErrorKind};
 
 /// One of any number of different proposals.
 pub(super) fn proposal(number: usize) -> Proposal {
-    Proposal {
-        entity_type: "dataset".into(),
-        urn: Urn::parse(&format!("urn:li:dataset:(urn:li:dataPlatform:hive,db.t{number},PROD)")).unwrap(),
-        key_aspect: None,
-        change_type: ChangeType::Upsert,
-        aspect_name: "status".into(),
-        aspect: Some(Aspect { value: r#"{"removed":false}"#.into(), content_type: Aspect::JSON }),
-        system_metadata: None,
-        headers: Vec::new(),
-        origin: None,
-    }
+    let urn = Urn::parse(&format!("urn:li:dataset:(urn:li:dataPlatform:hive,db.t{number},PROD)")).unwrap();
+    Proposal::upsert(urn, "status", r#"{"removed":false}"#).unwrap()
 }
 
 async fn write(sink: &dyn Sink, number: usize) -> Receipt {
@@ -256,10 +247,8 @@ async fn a_slow_reader_slows_the_source_down() {
     let gate = Gate::default();
     let stream = Stream::start("a pipe".into(), Box::new(gate.clone()), Layout::Lines).unwrap();
     let big = |number| {
-        let mut proposal = proposal(number);
         let text = format!("\"{}\"", "x".repeat(1024 * 1024));
-        proposal.aspect = Some(Aspect { value: text.into(), content_type: Aspect::JSON });
-        Delivery::with_receipt(proposal)
+        Delivery::with_receipt(Proposal::upsert(proposal(number).urn(), "status", text).unwrap())
     };
     let mut receipts = Vec::new();
     for number in 0..3 {

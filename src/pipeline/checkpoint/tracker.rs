@@ -244,12 +244,14 @@ impl Tracker {
     }
 
     fn urns(&self, proposals: &[Proposal]) -> Urns {
-        let hash = |proposal: &Proposal| self.urns.hash_one(proposal.urn.as_str());
+        let hash = |proposal: &Proposal| self.urns.hash_one(proposal.urn().as_str());
         match proposals {
             [] => Urns::None,
             [one] => Urns::One(hash(one)),
             // A snapshot is about one entity.
-            [first, rest @ ..] if rest.iter().all(|other| other.urn == first.urn) => Urns::One(hash(first)),
+            [first, rest @ ..] if rest.iter().all(|other| other.urn() == first.urn()) => {
+                Urns::One(hash(first))
+            }
             all => Urns::Many(all.iter().map(hash).collect()),
         }
     }

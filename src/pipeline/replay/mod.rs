@@ -26,7 +26,7 @@ use self::letter::{Content, Letters};
 use self::lines::Lines;
 use self::written::WrittenSince;
 use super::RunControl;
-use crate::gms::LETTER_PROPERTY;
+use crate::gms::DEAD_LETTER_TIME_PROPERTY;
 use crate::metadata::{Proposal, record};
 use crate::source::{Item, Progress, Source};
 use crate::{Error, ErrorKind};
@@ -180,8 +180,8 @@ impl ReplaySource {
         let superseded = self.written.as_ref().is_some_and(|written| written.supersedes(proposal, at));
         if superseded {
             tracing::info!(
-                urn = %proposal.urn,
-                aspect = %proposal.aspect_name,
+                urn = %proposal.urn(),
+                aspect = %proposal.aspect_name(),
                 %at,
                 "the letter is superseded: GMS has written the aspect since"
             );
@@ -193,9 +193,9 @@ impl ReplaySource {
 /// Notes in the system metadata which letter a proposal is of. A replay that is broken off in the middle has written some
 /// letters of an aspect then, and the next one can tell that the others are newer.
 fn mark(proposal: &mut Proposal, at: Timestamp) {
-    let metadata = proposal.system_metadata.get_or_insert_default();
-    metadata.properties.retain(|(name, _)| name != LETTER_PROPERTY);
-    metadata.properties.push((LETTER_PROPERTY.into(), at.to_string()));
+    let metadata = proposal.system_metadata_mut();
+    metadata.properties.retain(|(name, _)| name != DEAD_LETTER_TIME_PROPERTY);
+    metadata.properties.push((DEAD_LETTER_TIME_PROPERTY.into(), at.to_string()));
     // It was observed then, and not now.
     if metadata.last_observed.is_none_or(|observed| observed == 0) {
         metadata.last_observed = Some(at.as_millisecond());

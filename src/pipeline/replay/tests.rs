@@ -42,7 +42,7 @@ fn told(contents: &[Content]) -> Vec<String> {
         .iter()
         .flat_map(|content| match content {
             Content::Proposals { proposals, .. } => {
-                proposals.iter().map(|proposal| proposal.urn.as_str().to_owned()).collect()
+                proposals.iter().map(|proposal| proposal.urn().as_str().to_owned()).collect()
             }
             Content::Invalid(record) => vec![record.reason.clone()],
             Content::Ignored(_, why) => vec![(*why).to_owned()],
@@ -61,8 +61,8 @@ fn invalid(content: &Content) -> &InvalidRecord {
 fn a_letter_is_the_proposal_that_it_was_with_its_time_and_its_place() {
     let contents = read(letter("a").as_bytes());
     let [Content::Proposals { proposals, at }] = contents.as_slice() else { panic!("{contents:?}") };
-    assert_eq!(proposals[0].urn.as_str(), "urn:li:tag:a");
-    assert_eq!(proposals[0].origin.as_ref().unwrap().to_string(), "mcps.json#12");
+    assert_eq!(proposals[0].urn().as_str(), "urn:li:tag:a");
+    assert_eq!(proposals[0].origin().unwrap().to_string(), "mcps.json#12");
     assert_eq!(at.to_string(), "2026-11-23T20:15:02.48Z");
 }
 
@@ -72,7 +72,7 @@ fn a_record_that_someone_put_right_by_hand_is_as_old_as_the_file() {
     let contents = read(corrected.as_bytes());
     let [Content::Proposals { proposals, at }] = contents.as_slice() else { panic!("{contents:?}") };
     assert_eq!((proposals.len(), *at), (1, Timestamp::from_microsecond(1).unwrap()));
-    assert_eq!(proposals[0].origin.as_ref().unwrap().to_string(), "letters.jsonl#0");
+    assert_eq!(proposals[0].origin().unwrap().to_string(), "letters.jsonl#0");
 }
 
 #[test]

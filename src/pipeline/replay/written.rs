@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::super::RunControl;
 use crate::diagnosis::Code;
-use crate::gms::{Client, LastWritten, Written};
+use crate::gms::{Client, WriteTime, WriteTimes};
 use crate::metadata::{ChangeType, Proposal, Urn, model};
 use crate::{Error, ErrorKind};
 
@@ -24,7 +24,7 @@ pub(super) struct WrittenSince {
     control: RunControl,
     runtime: Handle,
     names: RandomState,
-    known: HashMap<u64, Option<Written>>,
+    known: HashMap<u64, Option<WriteTime>>,
 }
 
 /// What is asked about one entity.
@@ -50,9 +50,9 @@ impl WrittenSince {
         for proposal in proposals.filter(|proposal| can_be_superseded(proposal)) {
             if let Entry::Vacant(unknown) = self.known.entry(self.names.hash_one(name(proposal))) {
                 unknown.insert(None);
-                let question = questions.entry(proposal.urn.clone()).or_default();
+                let question = questions.entry(proposal.urn().clone()).or_default();
                 question.whole |= deletes_entity(proposal);
-                question.aspects.push(proposal.aspect_name.to_string());
+                question.aspects.push(proposal.aspect_name().to_string());
             }
         }
         let control = self.control.clone();
@@ -76,7 +76,7 @@ impl WrittenSince {
 
     /// Whether what GMS has of the aspect is newer than a letter of `at`, or that letter itself.
     pub(super) fn supersedes(&self, proposal: &Proposal, at: Timestamp) -> bool {
-        let observed = proposal.system_metadata.as_ref().and_then(|metadata| metadata.last_observed);
+        let observed = proposal.system_metadata().and_then(|metadata| metadata.last_observed);
         can_be_superseded(proposal)
             && self
                 .known
@@ -89,20 +89,20 @@ impl WrittenSince {
 
 /// An event of a time series stands beside the others, and a key never changes.
 fn can_be_superseded(proposal: &Proposal) -> bool {
-    let is_key = model::is_key_aspect(&proposal.entity_type, &proposal.aspect_name);
-    !model::is_timeseries(&proposal.aspect_name) && (!is_key || deletes_entity(proposal))
+    let is_key = model::is_key_aspect(proposal.entity_type(), proposal.aspect_name());
+    !model::is_timeseries(proposal.aspect_name()) && (!is_key || deletes_entity(proposal))
 }
 
 fn deletes_entity(proposal: &Proposal) -> bool {
-    proposal.change_type == ChangeType::Delete
-        && model::is_key_aspect(&proposal.entity_type, &proposal.aspect_name)
+    proposal.change_type() == ChangeType::Delete
+        && model::is_key_aspect(proposal.entity_type(), proposal.aspect_name())
 }
 
 fn name(proposal: &Proposal) -> (&str, &str) {
-    (proposal.urn.as_str(), &proposal.aspect_name)
+    (proposal.urn().as_str(), proposal.aspect_name())
 }
 
-type Answer = (Urn, Question, LastWritten);
+type Answer = (Urn, Question, WriteTimes);
 
 async fn all(gms: Client, questions: HashMap<Urn, Question>) -> Result<Vec<Answer>, Error> {
     let mut answers = Vec::with_capacity(questions.len());
@@ -129,7 +129,7 @@ async fn all(gms: Client, questions: HashMap<Urn, Question>) -> Result<Vec<Answe
 async fn one(gms: Client, urn: Urn, question: Question) -> Result<Answer, Error> {
     let aspects: Vec<&str> =
         if question.whole { Vec::new() } else { question.aspects.iter().map(String::as_str).collect() };
-    let found = gms.last_written(&urn, &aspects).await.map_err(with_the_way_out)?;
+    let found = gms.write_times(&urn, &aspects).await.map_err(with_the_way_out)?;
     Ok((urn, question, found))
 }
 

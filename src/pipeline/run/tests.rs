@@ -1,4 +1,3 @@
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -7,24 +6,15 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::emitter::{Outcome, Undelivered, UndeliveredReason};
-use crate::metadata::{Aspect, ChangeType, Origin, SystemMetadata, Urn};
+use crate::metadata::{Origin, SystemMetadata, Urn};
 use crate::pipeline::dead_letter::DeadLetters;
 use crate::pipeline::report::ProposalCounts;
 use crate::sink::{BoxFuture, SinkSummary};
 use crate::source::{InvalidRecord, Progress, RawRecord};
 
 fn proposal(number: usize) -> Proposal {
-    Proposal {
-        entity_type: Cow::Borrowed("tag"),
-        urn: Urn::parse(&format!("urn:li:tag:t{number}")).unwrap(),
-        key_aspect: None,
-        change_type: ChangeType::Upsert,
-        aspect_name: Cow::Borrowed("status"),
-        aspect: Some(Aspect { value: "{\"removed\":false}".into(), content_type: Aspect::JSON }),
-        system_metadata: None,
-        headers: Vec::new(),
-        origin: None,
-    }
+    let urn = Urn::parse(&format!("urn:li:tag:t{number}")).unwrap();
+    Proposal::upsert(urn, "status", "{\"removed\":false}").unwrap()
 }
 
 fn record(number: usize) -> Item {
@@ -269,19 +259,18 @@ async fn a_stop_at_the_end_hurries_the_close_and_does_not_give_it_up() {
 
 #[tokio::test]
 async fn the_run_is_stamped_over_what_the_file_says() {
-    let mut marked = proposal(0);
-    marked.system_metadata = Some(Box::new(SystemMetadata {
+    let marked = proposal(0).with_system_metadata(SystemMetadata {
         last_observed: Some(17),
         run_id: Some("old".into()),
         pipeline_name: Some("old".into()),
         ..SystemMetadata::default()
-    }));
+    });
     let sink = Scripted::new(usize::MAX, false);
     let last = Arc::clone(&sink.last);
     let stamp = Stamp { run_id: "new".into(), pipeline_name: PipelineName::Set(None) };
     let item = Item::Record { proposals: vec![marked], filtered: 0 };
     run(given([item], Then::End), sink, Some(&stamp), &RunControl::default()).await;
-    let sent = last.lock().unwrap().take().unwrap().system_metadata.unwrap();
+    let sent = last.lock().unwrap().take().unwrap().system_metadata().unwrap().clone();
     assert_eq!(sent.run_id.as_deref(), Some("new"));
     assert_eq!(sent.pipeline_name, None);
     assert_eq!(sent.last_observed, Some(17));

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::auth::TokenProvider;
 use crate::emitter::{Emitter, EmitterBuilder, MAX_BATCH, SinkMode};
 use crate::environment::Environment;
-use crate::gms::{ClientMode, EmitMode, Endpoint, Patience, RetryPolicy, TlsSettings};
+use crate::gms::{ClientMode, EmitMode, Endpoint, RetryPolicy, TlsSettings, WaitForServer};
 use crate::recipe::Fields;
 
 use delivery::Delivery;
@@ -44,7 +44,7 @@ pub struct DatahubRestConfig {
     /// `warn_before_expiry`. Default 7 days.
     pub(super) warn_before_expiry: Duration,
     /// `wait_for_server`. Default 30 seconds; none where `retry_max_times` is 0.
-    pub(super) patience: Patience,
+    pub(super) patience: WaitForServer,
 }
 
 /// How much at a time.
@@ -78,10 +78,10 @@ impl DatahubRestConfig {
         let warn_before_expiry = fields.duration("warn_before_expiry").unwrap_or(WARN_BEFORE_EXPIRY);
         let retry = read_retry(fields, environment);
         let patience = match fields.duration("wait_for_server") {
-            Some(asked) => Patience::Asked(asked),
+            Some(asked) => WaitForServer::Explicit(asked),
             // Who wants nothing tried again wants no waiting either.
-            None if retry.max_times == 0 => Patience::Preset(Duration::ZERO),
-            None => Patience::Preset(WAIT_FOR_SERVER),
+            None if retry.max_times == 0 => WaitForServer::Default(Duration::ZERO),
+            None => WaitForServer::Default(WAIT_FOR_SERVER),
         };
         destination::guard_transport(fields, server.as_ref(), tokens.is_some(), warnings);
         let config = Self {

@@ -16,7 +16,7 @@ use crate::Error;
 use crate::auth::{FixedToken, Token, TokenFacts, TokenSource, forecast};
 use crate::diagnosis::Diagnosis;
 use crate::emitter::{Delivery, Emitter, SinkMode};
-use crate::gms::{Client, EmitMode, Endpoint, Patience, ServerConfig};
+use crate::gms::{Client, EmitMode, Endpoint, ServerConfig, WaitForServer};
 
 pub use config::{DatahubRestConfig, Overrides, Server};
 
@@ -90,17 +90,18 @@ impl DatahubRestSink {
         };
         let emitter = builder.build()?;
         // Whoever only wants to know wants to know now.
-        let patience = if context.examined { Patience::Preset(Duration::ZERO) } else { config.patience };
-        let (Patience::Asked(time) | Patience::Preset(time)) = patience;
+        let patience =
+            if context.examined { WaitForServer::Default(Duration::ZERO) } else { config.patience };
+        let (WaitForServer::Explicit(time) | WaitForServer::Default(time)) = patience;
         let tell = |diagnosis: &Diagnosis| context.on_wait.tell(diagnosis, time);
-        emitter.client().await_server(patience, tell).await?;
+        emitter.client().wait_until_ready(patience, tell).await?;
         let server = emitter.server_config().await?;
         // The embedded GMS has made the token itself; and without one there is nothing to try.
         if embedded.is_none()
             && emitter.client().token().is_some_and(|token| !token.empty)
             && !context.examined
         {
-            emitter.client().standing(config.retry()).await?;
+            emitter.client().check_token(config.retry()).await?;
         }
         tracing::info!(
             server = %emitter.client().server(),
