@@ -1,4 +1,4 @@
-//! Users, policies and tokens, for the one who runs the server.
+//! Administration of users, policies and tokens.
 
 use std::time::SystemTime;
 
@@ -17,7 +17,7 @@ use crate::user::{self, User};
 use crate::{change, password};
 use rusqlite::Connection;
 
-/// The name of a token that was asked for without one.
+/// The name of a token that is created without one.
 const UNNAMED: &str = "embedded GMS";
 
 fn disk(failure: &Failure) -> Error {
@@ -35,17 +35,17 @@ fn remove_user(connection: &Connection, name: &str) -> Result<bool, Failure> {
 }
 
 impl Gms {
-    /// Makes a personal token for the user of that name (`jdoe`, not a URN), good for 30 days. A user who is not there
-    /// yet is made, with `corpUserKey` and `corpUserInfo`; what he may do is a matter of policies.
+    /// Creates a personal access token for a user (`jdoe`, not a URN) that lasts 30 days. A user that does
+    /// not exist is created, with `corpUserKey` and `corpUserInfo`. Policies decide what the user may do.
     ///
     /// # Errors
-    /// [`ErrorKind::Input`] for a name that no user can have, [`ErrorKind::Disk`] when the token cannot be stored.
+    /// [`ErrorKind::Input`] if the name is not valid; [`ErrorKind::Disk`] if the token cannot be stored.
     pub async fn create_token(&self, actor_id: &str) -> Result<String, Error> {
         self.create_token_until(actor_id, Some(SystemTime::now() + TOKEN_LIFETIME)).await
     }
 
-    /// Makes a personal token as [`create_token`](Self::create_token) does, which is good until `expires`, to the
-    /// second; with `None` for ever. A time that has passed makes a token that is refused.
+    /// Like [`create_token`](Self::create_token), with an expiry time, rounded down to the second. `None`
+    /// means that the token does not expire. A time in the past gives a token that is refused.
     ///
     /// # Errors
     /// As [`create_token`](Self::create_token).
@@ -57,7 +57,7 @@ impl Gms {
         Ok(self.create_named_token(UNNAMED, actor_id, expires).await?.0)
     }
 
-    /// Makes a personal token with a name, and says what is stored of it, by which it can be revoked.
+    /// Creates a personal access token with a name. The [`TokenInfo`] has the id by which it can be revoked.
     ///
     /// # Errors
     /// As [`create_token`](Self::create_token).
@@ -88,23 +88,23 @@ impl Gms {
         self.server.authentication.issue(draft).await
     }
 
-    /// The tokens that are stored, in the order of their ids.
+    /// The stored tokens, ordered by id.
     ///
     /// # Errors
-    /// [`ErrorKind::Disk`] when they cannot be read.
+    /// [`ErrorKind::Disk`] if they cannot be read.
     pub async fn tokens(&self) -> Result<Vec<TokenInfo>, Error> {
         self.server.store.read(token_info::all).await.map_err(|failure| disk(&failure))
     }
 
-    /// Revokes a token: it is refused from now on. Returns whether there was such a token.
+    /// Revokes a token: from now on it is refused. Returns whether it existed.
     ///
     /// # Errors
-    /// [`ErrorKind::Disk`] when that cannot be stored.
+    /// [`ErrorKind::Disk`] if the change cannot be stored.
     pub async fn revoke(&self, token: &str) -> Result<bool, Error> {
         self.revoke_id(&self.server.authentication.id(token)).await
     }
 
-    /// Revokes the token of that id.
+    /// Revokes a token by its id. Returns whether it existed.
     ///
     /// # Errors
     /// As [`revoke`](Self::revoke).
@@ -112,31 +112,31 @@ impl Gms {
         self.server.authentication.revoke_id(id).await.map_err(|failure| disk(&failure))
     }
 
-    /// Treats a token as if its time were over, from now on until the server stops; what the token itself says does
-    /// not change. For a token whose own time is over, see [`create_token_until`](Self::create_token_until).
+    /// Treats a token as expired until the server stops, although its claims say otherwise. For a token with
+    /// an expiry time of its own, see [`create_token_until`](Self::create_token_until).
     pub fn expire_token(&self, token: &str) {
         self.server.authentication.expire(token);
     }
 
-    /// The names of all users, in their order.
+    /// The names of all users, in alphabetical order.
     ///
     /// # Errors
-    /// [`ErrorKind::Disk`] when they cannot be read.
+    /// [`ErrorKind::Disk`] if they cannot be read.
     pub async fn users(&self) -> Result<Vec<String>, Error> {
         self.server.store.read(user::all).await.map_err(|failure| disk(&failure))
     }
 
-    /// Sets a user up, as [`GmsBuilder::user`](crate::GmsBuilder::user) does.
+    /// Creates or updates a user, as [`GmsBuilder::user`](crate::GmsBuilder::user) does.
     ///
     /// # Errors
-    /// [`ErrorKind::Input`] for a name that no user can have, a password that is empty or too long, or an unknown
-    /// privilege; [`ErrorKind::Disk`] when that cannot be stored.
+    /// [`ErrorKind::Input`] if the name is not valid, the password is empty or too long, or a privilege is
+    /// unknown; [`ErrorKind::Disk`] if the user cannot be stored.
     pub async fn set_user(&self, user: User) -> Result<(), Error> {
         self.apply(Seed { users: vec![user], ..Seed::default() }).await
     }
 
-    /// Makes a password up for a user who has none, and returns it; `None` for one who has a password. It is a secret,
-    /// and cannot be read again.
+    /// Generates a password for a user without one, and returns it. `None` means that the user already has a
+    /// password. The password is a secret and cannot be read again.
     ///
     /// # Errors
     /// As [`set_user`](Self::set_user).
@@ -154,11 +154,11 @@ impl Gms {
         Ok(Some(made))
     }
 
-    /// Removes a user with all that is known of him, his password and his own privileges. His tokens are refused from
-    /// now on. Returns whether he was there.
+    /// Removes a user with all aspects, the password and the user's own privileges. The user's tokens are
+    /// refused from now on. Returns whether the user existed.
     ///
     /// # Errors
-    /// [`ErrorKind::Disk`] when that cannot be stored.
+    /// [`ErrorKind::Disk`] if the change cannot be stored.
     pub async fn remove_user(&self, name: &str) -> Result<bool, Error> {
         let name = name.to_owned();
         let removed = self.server.store.write(move |connection| remove_user(connection, &name)).await;
@@ -166,27 +166,27 @@ impl Gms {
         removed.map_err(|failure| disk(&failure))
     }
 
-    /// The policies, by name.
+    /// All policies, ordered by name.
     ///
     /// # Errors
-    /// [`ErrorKind::Disk`] when they cannot be read.
+    /// [`ErrorKind::Disk`] if they cannot be read.
     pub async fn policies(&self) -> Result<Vec<Policy>, Error> {
         self.server.store.read(authorization::list).await.map_err(|failure| disk(&failure))
     }
 
-    /// Sets a policy up, in place of one of the same name.
+    /// Creates a policy, or replaces the one of the same name.
     ///
     /// # Errors
-    /// [`ErrorKind::Input`] when it has no name, or a privilege that DataHub does not know; [`ErrorKind::Disk`] when it
+    /// [`ErrorKind::Input`] if the policy has no name or an unknown privilege; [`ErrorKind::Disk`] if it
     /// cannot be stored.
     pub async fn set_policy(&self, policy: Policy) -> Result<(), Error> {
         self.apply(Seed { policies: vec![policy], ..Seed::default() }).await
     }
 
-    /// Removes the policy of that name. Returns whether there was one.
+    /// Removes a policy. Returns whether it existed.
     ///
     /// # Errors
-    /// [`ErrorKind::Disk`] when that cannot be stored.
+    /// [`ErrorKind::Disk`] if the change cannot be stored.
     pub async fn remove_policy(&self, name: &str) -> Result<bool, Error> {
         let name = name.to_owned();
         let removed =

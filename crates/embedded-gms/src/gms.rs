@@ -13,7 +13,8 @@ use crate::state::ServerState;
 use crate::store::read;
 use tokio::sync::watch;
 
-/// A running embedded GMS. Dropping it stops it at once; [`stop`](Self::stop) lets it finish first.
+/// A running embedded GMS. Dropping it stops the server at once; [`stop`](Self::stop) lets requests finish
+/// first.
 pub struct Gms {
     pub(crate) server: Arc<ServerState>,
     pub(crate) address: SocketAddr,
@@ -27,17 +28,17 @@ pub struct Gms {
 }
 
 impl Gms {
-    /// Where clients reach it, for example `http://127.0.0.1:41373`; without a slash at the end.
+    /// The URL of the server, for example `http://127.0.0.1:41373`, without a final slash.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Where browsers and programs reach the frontend that it plays; `None` where there is none.
+    /// The URL of the frontend; `None` without a frontend.
     pub fn frontend_url(&self) -> Option<&str> {
         self.frontend_url.as_deref()
     }
 
-    /// The address that it listens on.
+    /// The address on which the server listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -47,20 +48,20 @@ impl Gms {
         self.data.as_deref()
     }
 
-    /// A personal token of the user `datahub`, made at the start, good for 30 days and while the server runs. It is a
-    /// secret.
+    /// A personal access token of the user `datahub`. It is created at the start and is valid for 30 days,
+    /// but only while the server runs. It is a secret.
     pub fn token(&self) -> &str {
         &self.token
     }
 
-    /// The stored JSON text of an aspect's latest version, without white space between its tokens and otherwise
-    /// character for character as it came; `None` when it is not there.
+    /// The stored JSON text of the latest version of an aspect, as it was received but without white space
+    /// between tokens; `None` if the aspect does not exist.
     pub async fn aspect(&self, urn: &str, name: &str) -> Option<String> {
         self.aspect_version(urn, name, 0).await
     }
 
-    /// One version of an aspect, as [`aspect`](Self::aspect) gives it: 0 is the latest, and the earlier ones are
-    /// numbered from 1 in the order in which they were written.
+    /// One version of an aspect, as in [`aspect`](Self::aspect): 0 is the latest; earlier versions are
+    /// numbered from 1, in the order in which they were written.
     pub async fn aspect_version(&self, urn: &str, name: &str, version: u32) -> Option<String> {
         let (urn, name) = (urn.to_owned(), name.to_owned());
         self.server
@@ -71,12 +72,12 @@ impl Gms {
             .map(|stored| stored.metadata)
     }
 
-    /// The requests that arrived, in order; the last 10,000 of them.
+    /// The last 10,000 requests, in the order of arrival.
     pub fn requests(&self) -> Vec<ReceivedRequest> {
         self.server.request_log.requests()
     }
 
-    /// Adds a fault behind those that are set.
+    /// Adds a fault after the existing ones.
     pub fn fault(&self, fault: Fault) {
         self.server.faults.add(fault);
     }
@@ -86,8 +87,9 @@ impl Gms {
         self.server.faults.clear();
     }
 
-    /// Stops the server: it takes no more connections, answers the requests that are under way (for up to 10
-    /// seconds), and brings the data file up to date. A second call just waits.
+    /// Stops the server: it accepts no more connections, waits up to 10 seconds for requests in progress, and
+    /// writes everything to the data file. A second call only waits. Dropping the future does not cancel the
+    /// stop.
     pub async fn stop(&self) {
         self.commands.send_if_modified(|order| {
             let running = *order == ServerCommand::Run;
@@ -99,10 +101,10 @@ impl Gms {
         self.stopped().await;
     }
 
-    /// Waits until the server has stopped.
+    /// Waits until the server has stopped. Cancel-safe.
     pub async fn stopped(&self) {
         let mut done = self.done.clone();
-        // Nothing is ever sent: the channel is closed when the thread has released everything.
+        // Nothing is sent on this channel; it is closed when the thread has released everything.
         while done.changed().await.is_ok() {}
     }
 }
@@ -111,7 +113,7 @@ impl Drop for Gms {
     fn drop(&mut self) {
         self.commands.send_replace(ServerCommand::Abort);
         if let Some(thread) = self.thread.take() {
-            // A panic there has been reported by its own thread.
+            // The thread has already reported a panic.
             drop(thread.join());
         }
     }

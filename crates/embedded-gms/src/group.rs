@@ -1,4 +1,4 @@
-//! Groups of users. They are entities (`corpGroup`), and a user's own aspects say of which he is a member.
+//! Groups of users. A group is an entity (`corpGroup`); the aspects of each user list the user's groups.
 
 use crate::failure::Failure;
 use crate::store::row::AuditStamp;
@@ -8,15 +8,15 @@ use rusqlite::Connection;
 use serde_json::json;
 
 /// # Errors
-/// With the reason, for a name that no group can have.
+/// The reason, if the name is not valid.
 pub(super) fn check_name(name: &str) -> Result<(), String> {
     change::checked_urn(&actor::group_urn(name))
         .map(drop)
         .map_err(|failure| format!("no group can be called {name:?}: {}", failure.message()))
 }
 
-/// Makes a user a member of these groups, in place of those into which he was put in this way before. Groups that are
-/// not there are made.
+/// Sets the groups of a user, in place of those that were set this way before. Groups that do not exist are
+/// created.
 pub(super) fn set_groups_of(
     connection: &Connection,
     member: &str,
@@ -28,7 +28,7 @@ pub(super) fn set_groups_of(
         let urn = actor::group_urn(name);
         let key = json!({"name": name}).to_string();
         if write::ensure_key(connection, &urn, "corpGroupKey", &key, &system_metadata, stamp)? {
-            // The model still wants the lists, and goes by the users' aspects.
+            // The model requires these lists but uses the users' aspects.
             let info = json!({"displayName": name, "admins": [], "members": [], "groups": []}).to_string();
             write::put(connection, &urn, "corpGroupInfo", &info, &system_metadata, stamp)?;
         }

@@ -1,4 +1,4 @@
-//! Takes the changes of a request into the store, with the faults that act on them.
+//! Applies the changes of a request to the store, with the faults that act on them.
 
 use crate::actor::{self, Actor};
 use crate::change::Change;
@@ -12,17 +12,17 @@ use crate::trace::{AspectId, TraceId, TraceOutcome};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// A request that writes: whose it is, how it wants to be answered, and what goes wrong with it.
+/// The parameters of a request that writes.
 #[derive(Clone, Debug)]
 pub(super) struct WriteRequest {
     pub(super) actor: Actor,
     pub(super) asynchronous: bool,
     pub(super) injection: Option<FaultInjection>,
-    /// For the requests that can be traced.
+    /// Set for requests that can be traced.
     pub(super) trace: Option<TraceId>,
 }
 
-/// A change that was accepted, and what became of it.
+/// An accepted change and its result.
 #[derive(Debug)]
 pub(super) struct Accepted {
     pub(super) change: Change,
@@ -30,8 +30,8 @@ pub(super) struct Accepted {
 }
 
 impl ServerState {
-    /// Applies a batch: all of it or nothing. Returns what was accepted, in order. Whether the caller waits makes no
-    /// difference to the store: it is answered when the aspects are stored.
+    /// Applies a batch atomically. Returns the accepted changes, in order. Asynchronous and synchronous
+    /// writes are stored alike: the response is sent when the aspects are stored.
     ///
     /// # Errors
     /// As [`write::apply`].
@@ -115,7 +115,7 @@ fn place(change: &Change) -> AspectId {
     (change.urn.to_string(), change.aspect.clone())
 }
 
-/// A change that is answered like the others and then rejected.
+/// The result of a change that is accepted and rejected later.
 fn never_applied(change: Change, stamp: &AuditStamp) -> Accepted {
     let system_metadata = change.system_metadata(stamp.time);
     let applied = Applied {

@@ -1,9 +1,10 @@
-//! A GMS in the process: DataHub's metadata service for first runs and for tests, on a real socket.
+//! A small implementation of DataHub's metadata service (GMS) that runs inside a process and listens on a
+//! real socket, for first runs and tests.
 //!
-//! It takes proposals, patches and snapshots over Rest.li and OpenAPI, keeps aspects with their versions in SQLite (a
-//! file, or memory), and wants a token of its own making, as GMS does with metadata service authentication on. A client
-//! cannot tell the way to it from the way to a real GMS. It is no replacement for one: there is no ranking, there
-//! are no facets, no lineage, no page.
+//! It accepts proposals, patches and snapshots over Rest.li and OpenAPI, stores aspects with their versions
+//! in SQLite (a file, or memory), and requires its own access tokens, like GMS with metadata service
+//! authentication on. It is not a replacement for GMS: it has no search ranking, no facets, no lineage and no
+//! user interface.
 //!
 //! ```
 //! # async fn example() -> Result<(), datahub_embedded_gms::Error> {
@@ -23,8 +24,8 @@
 //! # tokio::runtime::Runtime::new().unwrap().block_on(example()).unwrap();
 //! ```
 //!
-//! It runs on a thread and a runtime of its own, so it can be used from any runtime, also from one with a single
-//! thread, and nothing that blocks there holds it up.
+//! The server has its own thread and Tokio runtime. It can be used from any runtime, including a
+//! single-threaded one, and is not delayed by code that blocks there.
 
 mod actor;
 mod administration;
@@ -64,6 +65,7 @@ mod snapshot;
 mod socket;
 mod state;
 mod store;
+mod sync;
 mod system_metadata;
 mod token_info;
 mod tokens;

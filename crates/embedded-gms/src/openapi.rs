@@ -1,4 +1,4 @@
-//! How OpenAPI answers: refusals, entities, and the parameters that calls share.
+//! OpenAPI: failures, entities, and common parameters.
 
 use crate::failure::{Cause, Failure};
 use crate::ingest::Accepted;
@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 const NOT_FOUND_REASON: HeaderName = HeaderName::from_static("not-found-reason");
 
-/// A failure in the form of OpenAPI (`GlobalControllerExceptionHandler`).
+/// A failure in OpenAPI's form (`GlobalControllerExceptionHandler`).
 #[derive(Debug)]
 pub(super) struct OpenapiFailure(Failure);
 
@@ -45,7 +45,7 @@ impl IntoResponse for OpenapiFailure {
     }
 }
 
-/// OpenAPI cuts the class of an exception out of what it says.
+/// Removes the class of the exception from the message, as OpenAPI does.
 fn without_class(message: &str) -> &str {
     match message.split_once(": ") {
         Some((class, rest)) if class.contains('.') && !class.contains(' ') => rest,
@@ -53,7 +53,7 @@ fn without_class(message: &str) -> &str {
     }
 }
 
-/// An answer with a body.
+/// A response with a JSON body.
 pub(super) fn answer(status: StatusCode, body: &impl Serialize) -> Response {
     match serde_json::to_vec(body) {
         Ok(text) => {
@@ -64,21 +64,21 @@ pub(super) fn answer(status: StatusCode, body: &impl Serialize) -> Response {
     }
 }
 
-/// The answer to a question for what is not there.
+/// The response for an entity or aspect that does not exist.
 pub(super) fn absent() -> Response {
     (StatusCode::NOT_FOUND, [(NOT_FOUND_REASON, HeaderValue::from_static("ENTITY"))]).into_response()
 }
 
-/// The answer to a request for which there is no handler.
+/// The response to a request without a handler.
 pub(super) fn no_endpoint(method: &axum::http::Method, uri: &Uri) -> Response {
     let error = format!("No endpoint {method} {}.", uri.path());
     answer(StatusCode::NOT_FOUND, &json!({"error": error}))
 }
 
-/// A parameter that is true or false, in the spellings that Spring takes.
+/// A boolean parameter, in Spring's spellings.
 ///
 /// # Errors
-/// 400 when it is anything else.
+/// 400 for any other value.
 pub(super) fn flag(uri: &Uri, name: &str, default: bool) -> Result<bool, Failure> {
     let Some(value) = restli::parameter(uri, name).filter(|value| !value.is_empty()) else {
         return Ok(default);
@@ -90,7 +90,7 @@ pub(super) fn flag(uri: &Uri, name: &str, default: bool) -> Result<bool, Failure
     }
 }
 
-/// The values of a parameter that is a set: several of them, or separated by commas.
+/// The values of a set parameter: repeated, or separated by commas.
 pub(super) fn names(uri: &Uri, parameters: &[&str]) -> Vec<String> {
     parameters.iter().filter_map(|name| restli::list(uri, name)).flatten().collect()
 }
@@ -114,10 +114,10 @@ pub(super) struct AspectV3 {
 }
 
 impl AspectV3 {
-    /// A stored aspect; `number` is the one of its version, and says that the caller asked for system metadata.
+    /// A stored aspect. `number` is its version number, given if the caller asked for system metadata.
     ///
     /// # Errors
-    /// When what is stored is not JSON, which only a damaged file can be.
+    /// If the stored text is not JSON, which only a damaged file can cause.
     pub(super) fn stored(stored: AspectRow, number: Option<i64>) -> Result<Self, Failure> {
         let system_metadata = number
             .map(|number| snapshot::raw(system_metadata::with_version(&stored.system_metadata, number)))
@@ -152,7 +152,7 @@ impl AspectV3 {
 }
 
 impl EntityV3 {
-    /// What was accepted, one entity for each URN, and of several changes to one aspect the last.
+    /// The accepted changes as one entity for each URN, with the last change to each aspect.
     ///
     /// # Errors
     /// As [`AspectV3::stored`].

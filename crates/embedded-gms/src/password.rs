@@ -20,8 +20,8 @@ static HASH_OF_NO_USER: LazyLock<Option<String>> = LazyLock::new(|| hash("nobody
 /// Hashes a password. Takes about 20 ms.
 ///
 /// # Errors
-/// [`ErrorKind::Input`] for an empty password or one of more than 1,024 bytes; [`ErrorKind::Internal`] if the system
-/// provides no random numbers.
+/// [`ErrorKind::Input`] for an empty password or one of more than 1,024 bytes; [`ErrorKind::Internal`] if the
+/// system provides no random numbers.
 pub(super) fn hash(password: &str) -> Result<String, Error> {
     if password.is_empty() || password.len() > MAX_BYTES {
         return Err(Error::new(ErrorKind::Input, format!("a password has 1 to {MAX_BYTES} bytes")));
@@ -51,8 +51,8 @@ impl VerifyPassword for Argon2Verifier {
     }
 }
 
-/// Whether the password is the one that was hashed. Without a hash, that of no user is verified: the response time must
-/// not tell whether a user exists.
+/// Whether the password is the one that was hashed. Without a hash, that of no user is verified: the response
+/// time must not tell whether a user exists.
 pub(crate) fn matches(verifier: &dyn VerifyPassword, password: &str, hash: Option<&str>) -> bool {
     let verified = hash.or(HASH_OF_NO_USER.as_deref());
     let Some(parsed) = verified.and_then(|text| PasswordHash::new(text).ok()) else { return false };
@@ -60,7 +60,7 @@ pub(crate) fn matches(verifier: &dyn VerifyPassword, password: &str, hash: Optio
     verifier.verify(password.as_bytes(), &parsed) && hash.is_some()
 }
 
-/// Generates a password of 20 letters and digits, with 100 bits of entropy.
+/// Generates a password of 20 characters, with 100 bits of entropy.
 ///
 /// # Errors
 /// [`ErrorKind::Internal`] if the system provides no random numbers.
@@ -71,7 +71,7 @@ pub(super) fn generate() -> Result<String, Error> {
     Ok(bytes
         .iter()
         .filter_map(|byte| ALPHABET.get(usize::from(byte % 32)))
-        .map(|&letter| char::from(letter))
+        .map(|&character| char::from(character))
         .collect())
 }
 

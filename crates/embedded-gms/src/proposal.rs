@@ -1,7 +1,7 @@
-//! Reads proposals off the wire.
+//! Decodes proposals from Rest.li requests.
 //!
-//! This is the server's own decoder: it shares nothing with the client's encoder, so that a mistake there does not
-//! agree with itself here. Aspects stay text; nothing turns a number into another.
+//! The decoder shares no code with the client's encoder, so that an encoding mistake is not hidden by the
+//! same mistake here. Aspects stay text: numbers keep their spelling.
 
 use std::borrow::Cow;
 
@@ -52,10 +52,10 @@ struct Proposal<'a> {
     headers: Option<&'a RawValue>,
 }
 
-/// What a request asks for.
+/// A decoded request.
 pub(super) struct IngestRequest<'a> {
     proposals: Vec<Proposal<'a>>,
-    /// Whether the caller does not wait for it.
+    /// Whether the request is asynchronous.
     pub(super) asynchronous: bool,
 }
 
@@ -69,16 +69,16 @@ struct GenericAspect<'a> {
     content_type: Cow<'a, str>,
 }
 
-/// Reads the body of `ingestProposal`.
+/// Decodes the body of `ingestProposal`.
 ///
 /// # Errors
-/// 400 when it is not one.
+/// 400 if it is malformed.
 pub(super) fn single(body: &[u8]) -> Result<IngestRequest<'_>, Failure> {
     let SingleIngest { proposal, r#async } = parse(body)?;
     Ok(IngestRequest { proposals: vec![proposal], asynchronous: is_true(r#async.as_deref()) })
 }
 
-/// Reads the body of `ingestProposalBatch`.
+/// Decodes the body of `ingestProposalBatch`.
 ///
 /// # Errors
 /// As [`single`].
@@ -88,8 +88,8 @@ pub(super) fn batch(body: &[u8]) -> Result<IngestRequest<'_>, Failure> {
 }
 
 impl IngestRequest<'_> {
-    /// What is to be done to which entities. GMS asks whether it may be done before it looks closer
-    /// (`AspectResource.ingestProposals`); what names no entity is refused then.
+    /// The change types and URNs. GMS checks permissions before the rest (`AspectResource.ingestProposals`);
+    /// a proposal without a URN is refused later.
     pub(super) fn targets(&self) -> impl Iterator<Item = (ChangeType, Urn)> {
         self.proposals.iter().filter_map(|proposal| {
             let urn = Urn::parse(&urn_text(proposal).ok()?).ok()?;
@@ -97,11 +97,11 @@ impl IngestRequest<'_> {
         })
     }
 
-    /// The changes. With `silent` what GMS cannot build a proposal of is left out, as GMS does (`AspectsBatchImpl`:
-    /// "Invalid proposal, skipping and proceeding with batch"); what is not registered is refused even then.
+    /// The changes. With `silent`, invalid proposals are dropped, as in GMS (`AspectsBatchImpl`: "Invalid
+    /// proposal, skipping and proceeding with batch"); unregistered aspects are refused even then.
     ///
     /// # Errors
-    /// With the answer that GMS gives: see [`change`]. SingleIngest bad proposal refuses them all.
+    /// The failure in GMS's form, see [`change`]. One invalid proposal refuses the batch.
     pub(super) fn changes(&self, registry: &Registry, silent: bool) -> Result<Vec<Change>, Failure> {
         let skipped = |failure: &Failure| silent && failure.cause() == Cause::Proposal;
         let changes = self.proposals.iter().map(|proposal| change(proposal, registry));
@@ -109,15 +109,15 @@ impl IngestRequest<'_> {
     }
 }
 
-/// The parameter is a string; GMS reads it as Java's `parseBoolean` does.
+/// The parameter is a string, which GMS reads with Java's `parseBoolean`.
 fn is_true(text: Option<&str>) -> bool {
     text.is_some_and(|text| text.eq_ignore_ascii_case("true"))
 }
 
-/// Reads a body as JSON.
+/// Parses a body as JSON.
 ///
 /// # Errors
-/// 400 when it is not JSON, or not what the call wants.
+/// 400 if it is not JSON, or not of type `T`.
 pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Failure> {
     serde_json::from_slice(body).map_err(|error| {
         let message: String = error.to_string().chars().take(400).collect();
@@ -161,8 +161,9 @@ fn change(proposal: &Proposal<'_>, registry: &Registry) -> Result<Change, Failur
     Change::new(urn, aspect, proposal.change_type, content, (proposal.system_metadata, proposal.headers))
 }
 
-/// In the model `aspect.value` has the type `bytes`, and Rest.li reads each character of the string as one byte. So
-/// what is not ASCII arrives broken, and a character above U+00FF is refused; here all that would break is refused.
+/// In the model `aspect.value` is `bytes`, and Rest.li reads each character of the string as one byte.
+/// Non-ASCII text would be corrupted, and a character above U+00FF is refused; here all non-ASCII text is
+/// refused.
 fn one_byte_a_character(value: &str, proposal: &Proposal<'_>) -> Result<(), Failure> {
     match value.chars().find(|c| !c.is_ascii()) {
         None => Ok(()),
@@ -206,7 +207,7 @@ fn content(
     }
     let text = serde_json::from_str::<&RawValue>(&generic.value)
         .and_then(|raw| {
-            // An aspect is a record; a patch may be the list of its operations.
+            // An aspect is a record; a patch may be a list of operations.
             if operation == ChangeType::Patch || raw.get().starts_with('{') {
                 Ok(raw.get())
             } else {

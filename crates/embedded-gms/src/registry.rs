@@ -1,7 +1,8 @@
-//! Which aspects an entity type has: those of DataHub's standard model, and what an organisation adds to it.
+//! The entity registry: the aspects of each entity type, from DataHub's standard model and from custom
+//! models.
 //!
-//! Both are written in the form of DataHub's `entity-registry.yml`, of which only the names count here. What is not
-//! registered is refused, as GMS refuses it: a name with a slip of the pen is found in the test, and not in production.
+//! Both have the form of DataHub's `entity-registry.yml`, of which only the names are used. Unregistered
+//! aspects are refused, as in GMS, so that a misspelled name is found in a test.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -20,10 +21,10 @@ static STANDARD: LazyLock<Result<Registry, String>> = LazyLock::new(|| {
     Ok(registry)
 });
 
-/// Knows the entity types and their aspects.
+/// The entity types and their aspects.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Registry {
-    /// By their names in lower case: GMS makes no difference there.
+    /// By lower-case name: GMS ignores the case.
     types: BTreeMap<String, RegisteredType>,
 }
 
@@ -31,13 +32,13 @@ pub(super) struct Registry {
 #[derive(Clone, Debug)]
 pub(super) struct RegisteredType {
     name: String,
-    /// With the key aspect.
+    /// Including the key aspect.
     aspects: BTreeSet<String>,
-    /// The same by their names in lower case.
+    /// The same, by lower-case name.
     lower_case: BTreeMap<String, String>,
 }
 
-/// The file, as far as it counts.
+/// The file, as far as it is used.
 #[derive(Deserialize)]
 struct RegistryFile {
     #[serde(default)]
@@ -53,7 +54,7 @@ struct RegistryEntity {
     aspects: Vec<String>,
 }
 
-/// What is not in the registry.
+/// A name that is not in the registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Unregistered {
     EntityType(String),
@@ -64,17 +65,17 @@ impl Registry {
     /// The standard model.
     ///
     /// # Errors
-    /// When the file that comes with this crate cannot be read.
+    /// If the file in this crate cannot be read.
     pub(super) fn standard() -> Result<Self, Error> {
         STANDARD.clone().map_err(|message| {
             Error::new(ErrorKind::Internal, format!("the embedded GMS's own entity registry: {message}"))
         })
     }
 
-    /// Adds the model of a file: types that are not known yet, and further aspects of those that are.
+    /// Adds the model of a file: new types, and more aspects of existing ones.
     ///
     /// # Errors
-    /// [`ErrorKind::Input`] when it cannot be read, or is no entity registry.
+    /// [`ErrorKind::Input`] if the file cannot be read or is not an entity registry.
     pub(super) fn add_file(&mut self, path: &Path) -> Result<(), Error> {
         let wrong = |message: String| Error::new(ErrorKind::Input, format!("{}: {message}", path.display()));
         let text = small_file::read(path).map_err(|error| wrong(error.to_string()).with_source(error))?;
@@ -91,7 +92,7 @@ impl Registry {
             });
             let expected = keys::aspect_name(&known.name);
             if let Some(found) = key_aspect.as_deref().filter(|found| *found != expected) {
-                // Under this name keys are written and read.
+                // Keys are written and read under this name.
                 return Err(format!(
                     "entities[{index}]: the keyAspect of entity type {} has to be {expected}, and not {found}",
                     known.name
@@ -105,16 +106,16 @@ impl Registry {
         Ok(())
     }
 
-    /// Takes an aspect that is registered for the type.
+    /// Checks that an aspect is registered for the type.
     ///
     /// # Errors
-    /// When it is not, or the type is not.
+    /// If the aspect or the type is not registered.
     pub(super) fn check(&self, entity_type: &str, aspect: &str) -> Result<(), Unregistered> {
         let known = self.of_type(entity_type)?;
         if known.aspects.contains(aspect) { Ok(()) } else { Err(known.has_no(aspect)) }
     }
 
-    /// The name of an aspect as the model writes it. OpenAPI takes it in lower case as well
+    /// The model's spelling of an aspect. OpenAPI accepts lower case too
     /// (`RequestInputUtil.lookupAspectSpec`).
     ///
     /// # Errors
@@ -126,7 +127,7 @@ impl Registry {
         found.map(String::as_str).ok_or_else(|| known.has_no(aspect))
     }
 
-    /// Refuses changes of aspects that are not registered, all of them if there is one.
+    /// Refuses all changes if one of their aspects is not registered.
     ///
     /// # Errors
     /// As [`check`](Self::check).
@@ -137,7 +138,7 @@ impl Registry {
         Ok(())
     }
 
-    /// The entity types, by their names whatever their case.
+    /// The entity types, ordered by name without regard to case.
     pub(super) fn types(&self) -> impl Iterator<Item = &RegisteredType> {
         self.types.values()
     }
@@ -150,7 +151,7 @@ impl Registry {
     /// An entity type.
     ///
     /// # Errors
-    /// When it is not registered.
+    /// If it is not registered.
     pub(super) fn of_type(&self, entity_type: &str) -> Result<&RegisteredType, Unregistered> {
         self.types
             .get(&entity_type.to_lowercase())
@@ -163,7 +164,7 @@ impl RegisteredType {
         &self.name
     }
 
-    /// Its aspects with that of its key, by their names.
+    /// The aspects, including the key aspect, ordered by name.
     pub(super) fn aspects(&self) -> impl Iterator<Item = &str> {
         self.aspects.iter().map(String::as_str)
     }
@@ -173,7 +174,7 @@ impl RegisteredType {
     }
 }
 
-/// The words of GMS (`ValidationApiUtils`).
+/// GMS's wording (`ValidationApiUtils`).
 impl fmt::Display for Unregistered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

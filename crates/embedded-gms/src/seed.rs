@@ -1,4 +1,4 @@
-//! Users, policies and tokens to set up at the start, from a YAML file or a builder.
+//! The users, policies and tokens that are set up at the start, from a YAML file or a builder.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::{change, group, password, small_file};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny};
 
-/// What is to be set up.
+/// The users, policies and tokens to set up.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seed {
     pub(super) users: Vec<User>,
@@ -26,7 +26,7 @@ pub(super) struct Seed {
     pub(super) tokens: Vec<SeedToken>,
 }
 
-/// A token that is to be made and written to a file.
+/// A token that is issued and written to a file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SeedToken {
@@ -38,7 +38,7 @@ pub(super) struct SeedToken {
     out: PathBuf,
 }
 
-/// The file.
+/// The form of the file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SeedFile {
@@ -95,7 +95,7 @@ struct SeedResources {
     urns: Vec<String>,
 }
 
-/// A privilege that DataHub knows.
+/// A valid privilege.
 struct Privilege(String);
 
 impl<'de> Deserialize<'de> for Privilege {
@@ -105,7 +105,7 @@ impl<'de> Deserialize<'de> for Privilege {
     }
 }
 
-/// A user's name, or the URN that has it.
+/// The name of a user, given as name or URN.
 #[derive(Deserialize)]
 struct UserName(#[serde(deserialize_with = "user_name")] String);
 
@@ -116,7 +116,7 @@ fn user_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Er
     Ok(name.to_owned())
 }
 
-/// A group's name, or the URN that has it.
+/// The name of a group, given as name or URN.
 struct GroupName(String);
 
 impl<'de> Deserialize<'de> for GroupName {
@@ -173,7 +173,7 @@ impl Seed {
     /// Reads a seed file.
     ///
     /// # Errors
-    /// [`ErrorKind::Input`] when it cannot be read, or is not what it has to be; the text says where.
+    /// [`ErrorKind::Input`] if the file cannot be read or is not valid; the message has the position.
     pub(super) fn read(path: &Path) -> Result<Self, Error> {
         let wrong = |message: String| Error::new(ErrorKind::Input, format!("{}: {message}", path.display()));
         let text = small_file::read(path).map_err(|error| wrong(error.to_string()).with_source(error))?;
@@ -183,7 +183,7 @@ impl Seed {
     fn parse(text: &str) -> Result<Self, String> {
         match serde_yaml::from_str::<SeedFile>(text) {
             Ok(file) => Ok(file.into()),
-            // A file that only has comments is a seed without anything.
+            // A file with only comments is an empty seed.
             Err(_) if matches!(serde_yaml::from_str(text), Ok(None::<IgnoredAny>)) => Ok(Self::default()),
             Err(error) => Err(located(text, &error)),
         }
@@ -195,10 +195,10 @@ impl Seed {
         self.tokens.extend(more.tokens);
     }
 
-    /// Sets everything up: all users and policies or none, and then the tokens.
+    /// Sets up all users and policies atomically, and then the tokens.
     ///
     /// # Errors
-    /// [`ErrorKind::Input`] for what cannot be, [`ErrorKind::Disk`] when it cannot be stored.
+    /// [`ErrorKind::Input`] for an invalid entry; [`ErrorKind::Disk`] if it cannot be stored.
     pub(super) async fn apply(self, store: &Store, authentication: &Authentication) -> Result<(), Error> {
         let Self { users, policies, tokens } = self;
         let input = |message: String| Error::new(ErrorKind::Input, message);
@@ -254,7 +254,7 @@ impl Seed {
 }
 
 impl SeedToken {
-    /// Makes the token and writes it to its file, unless the one that is there is still good.
+    /// Issues the token and writes it to its file, unless the file has a valid one.
     async fn apply(self, store: &Store, authentication: &Authentication) -> Result<(), Error> {
         let urn = actor::user_urn(&self.actor);
         let there = store.read({
@@ -263,7 +263,7 @@ impl SeedToken {
         });
         if !there.await.map_err(|failure| Error::new(ErrorKind::Disk, failure.message().to_owned()))? {
             let message =
-                format!("token {}: there is no user {}: name him under `users`", self.name, self.actor);
+                format!("token {}: there is no user {}: add it under `users`", self.name, self.actor);
             return Err(Error::new(ErrorKind::Input, message));
         }
         if let Ok(known) = small_file::read(&self.out)
@@ -287,8 +287,8 @@ impl SeedToken {
     }
 }
 
-/// What is wrong, and where. The YAML reader leaves the place out where it would be the first one, as it is for a key of
-/// the whole file that is not known.
+/// The message with its line. The YAML parser omits the position if it is the first one, as for an unknown
+/// key at the top level.
 fn located(text: &str, error: &serde_yaml::Error) -> String {
     let said = error.to_string();
     if error.location().is_some() {

@@ -1,4 +1,4 @@
-//! The thread and runtime of the server: it listens, serves each connection, and stops in good command.
+//! The thread and runtime of the server: listening, connections, shutdown.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -37,13 +37,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 /// The longest head of a request, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
 
-/// How many connections are served at a time; more wait in the listener's queue.
+/// The number of simultaneous connections; more wait in the listener's queue.
 const MAX_CONNECTIONS: usize = 1024;
 
-/// How long requests under way may take when the server stops.
+/// How long requests in progress may take when the server stops.
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 
-/// How a server is to run.
+/// The settings of a server.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) location: Location,
@@ -55,31 +55,31 @@ pub(super) struct Settings {
     pub(super) header_timeout: Duration,
     pub(super) version: String,
     pub(super) silent_drops: bool,
-    /// Files with models that are added to the standard one.
+    /// Files with custom models.
     pub(super) registries: Vec<PathBuf>,
     pub(super) seed: Seed,
 }
 
-/// How the frontend is to run.
+/// The settings of the frontend.
 #[derive(Clone, Debug)]
 pub(super) struct FrontendSettings {
     pub(super) listen: SocketAddr,
-    /// Whether there is no going without.
+    /// Whether the start fails if the address is in use.
     pub(super) required: bool,
     pub(super) authentication: bool,
 }
 
-/// What the thread is told.
+/// A command to the server's thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ServerCommand {
     Run,
-    /// Finish what is under way.
+    /// Finish the requests in progress.
     Stop,
-    /// Leave everything.
+    /// Drop the requests in progress.
     Abort,
 }
 
-/// What the thread says when the server is ready.
+/// The message of the thread when the server is ready.
 #[derive(Debug)]
 pub(super) struct Ready {
     pub(super) address: SocketAddr,
@@ -87,15 +87,15 @@ pub(super) struct Ready {
     pub(super) server: Arc<ServerState>,
 }
 
-/// A server that listens, and does not answer yet.
+/// A server that listens but does not respond yet.
 struct Started {
     listener: TcpListener,
     frontend: Option<TcpListener>,
     ready: Ready,
 }
 
-/// The thread: starts a server, says so on `ready`, and runs it until `commands` say otherwise. `done` is closed when
-/// everything is released.
+/// The thread: starts a server, reports it on `ready`, and runs it until a command ends it. `done` is closed
+/// when everything is released.
 pub(super) fn run(
     settings: &Settings,
     ready: oneshot::Sender<Result<Ready, Error>>,
@@ -119,13 +119,13 @@ pub(super) fn run(
     };
     let server = Arc::clone(&announced.server);
     if ready.send(Ok(announced)).is_err() {
-        // Nobody waits for it any more.
+        // The caller has been cancelled.
         server.store.close();
         return;
     }
     let listeners = Listeners::new(settings, listener, frontend, &server);
     runtime.block_on(serve(listeners, commands));
-    // Ends what is left: connections that did not drain, reads.
+    // Ends the remaining connections and reads.
     runtime.shutdown_timeout(Duration::from_secs(1));
     server.store.close();
     drop(done);
@@ -175,7 +175,7 @@ async fn start(settings: &Settings, runtime: &Runtime) -> Result<Started, Error>
         Authentication::new(settings.authentication.clone(), Tokens::new(&secrets), Arc::clone(&store));
     if let Err(error) = settings.seed.clone().apply(&store, &authentication).await {
         let closed = Arc::clone(&store);
-        // Brings the file up to date; what was set up before the mistake stays.
+        // Completes the file; entries before the invalid one stay.
         drop(tokio::task::spawn_blocking(move || closed.close()).await);
         return Err(error);
     }
@@ -205,7 +205,7 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error>
     Ok((listener, address))
 }
 
-/// Where connections come in, and who answers them.
+/// The listeners and their routers.
 struct Listeners {
     gms: (TcpListener, Router),
     frontend: Option<(TcpListener, Router)>,
@@ -226,7 +226,7 @@ impl Listeners {
         Self { gms: (listener, router), frontend, header_timeout: settings.header_timeout }
     }
 
-    /// The next connection, with who answers it.
+    /// The next connection, with its router.
     async fn accept(
         &self,
         room: &Arc<Semaphore>,
@@ -264,7 +264,7 @@ async fn serve(listeners: Listeners, mut commands: watch::Receiver<ServerCommand
                     tokio::spawn(connection(stream, router, graceful.watcher(), header_timeout, permit));
                 }
                 Err(error) => {
-                    // Too many open files, or a client that left in the queue: others can be served later.
+                    // Too many open files, or a client that disconnected: later connections may succeed.
                     tracing::debug!(%error, "the embedded GMS could not accept a connection");
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
@@ -281,7 +281,7 @@ async fn serve(listeners: Listeners, mut commands: watch::Receiver<ServerCommand
     }
 }
 
-/// Serves one connection to its end.
+/// Serves one connection.
 async fn connection(
     stream: TcpStream,
     router: Router,
@@ -307,7 +307,7 @@ async fn connection(
     drop(permit);
 }
 
-/// Answers a request, unless the connection is to be reset in its place; slowly, where a fault wants that.
+/// Responds to a request, or resets the connection or delays the response if a fault requires it.
 async fn answer(
     handlers: TowerToHyperService<Router>,
     request: Request<Incoming>,

@@ -1,5 +1,5 @@
-//! Snapshots: an entity with some of its aspects, in the older form that `entities?action=ingest` takes and
-//! `GET /entities/{urn}` gives.
+//! Snapshots: an entity with some of its aspects, the older form in `entities?action=ingest` and `GET
+//! /entities/{urn}`.
 
 use std::fmt;
 
@@ -46,25 +46,25 @@ struct Snapshot<'a> {
     aspects: Vec<Tagged<&'a RawValue>>,
 }
 
-/// A member of a union: an object of one key, which is the class.
+/// A member of a union: an object whose only key is the class.
 pub(super) struct Tagged<T> {
     class: String,
     value: T,
 }
 
-/// Reads the body of `entities?action=ingest`: one upsert for each aspect.
+/// Decodes the body of `entities?action=ingest` to one upsert for each aspect.
 ///
 /// # Errors
-/// 400 for what is not a snapshot, 422 for what no proposal could be either.
+/// 400 if it is not a snapshot; 422 if a proposal with this content would be refused too.
 pub(super) fn single(body: &[u8]) -> Result<Vec<Change>, Failure> {
     let SnapshotIngest { entity, system_metadata } = proposal::parse(body)?;
     changes(entity, system_metadata)
 }
 
-/// Reads the body of `entities?action=batchIngest`.
+/// Decodes the body of `entities?action=batchIngest`.
 ///
 /// # Errors
-/// As [`single`]; 412 when there is not one system metadata for each entity.
+/// As [`single`]; 412 if the numbers of entities and of system metadata differ.
 pub(super) fn batch(body: &[u8]) -> Result<Vec<Change>, Failure> {
     let SnapshotBatch { entities, system_metadata } = proposal::parse(body)?;
     if system_metadata.as_ref().is_some_and(|list| list.len() != entities.len()) {
@@ -107,10 +107,10 @@ fn changes(entity: SnapshotUnion<'_>, system_metadata: Option<&RawValue>) -> Res
         .collect()
 }
 
-/// An entity's aspects in the form that `GET /entities/{urn}` gives.
+/// The aspects of an entity in the form of `GET /entities/{urn}`.
 ///
 /// # Errors
-/// 500 when what is stored is not JSON, which only a damaged file can be.
+/// 500 if the stored text is not JSON, which only a damaged file can cause.
 pub(super) fn of(urn: &Urn, aspects: Vec<AspectRow>) -> Result<impl Serialize, Failure> {
     #[derive(Serialize)]
     struct SnapshotResponse<'a> {
@@ -136,7 +136,7 @@ pub(super) fn of(urn: &Urn, aspects: Vec<AspectRow>) -> Result<impl Serialize, F
 /// AspectRow text as a part of an answer, character for character.
 ///
 /// # Errors
-/// 500 when it is not JSON, which only a damaged file can be.
+/// 500 if it is not JSON, which only a damaged file can cause.
 pub(super) fn raw(text: String) -> Result<Box<RawValue>, Failure> {
     RawValue::from_string(text).map_err(|error| {
         Failure::internal(format!("the data file holds an aspect that is not JSON: {error}"))

@@ -1,10 +1,10 @@
-//! A connection that can be reset, or that sends the head of an answer slowly.
+//! A connection that faults can reset or slow down.
 
 use std::future::Future as _;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -12,11 +12,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
-/// In how many pieces a slow head comes.
+use crate::sync::lock;
+
+/// The number of pieces of a slow head.
 const PIECES: usize = 8;
 
-/// A TCP stream that, once [`ConnectionControl::reset`] was called, ends with a reset instead of an orderly close, as a connection
-/// does whose peer or proxy dies; and whose next bytes, once [`ConnectionControl::slow_head`] was called, come in pieces.
+/// A TCP stream that ends with a reset after [`ConnectionControl::reset`], like a connection whose peer or
+/// proxy crashes, and that sends its next bytes in pieces after [`ConnectionControl::slow_head`].
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: TcpStream,
@@ -24,7 +26,7 @@ pub(super) struct Socket {
     slow: Option<SlowSend>,
 }
 
-/// Has hold of a [`Socket`].
+/// Controls a [`Socket`].
 #[derive(Clone, Debug, Default)]
 pub(super) struct ConnectionControl(Arc<ControlFlags>);
 
@@ -34,7 +36,7 @@ struct ControlFlags {
     slow_head: Mutex<Option<Duration>>,
 }
 
-/// A head that is being sent.
+/// A head that is being sent slowly.
 #[derive(Debug)]
 struct SlowSend {
     left: usize,
@@ -49,9 +51,9 @@ impl ConnectionControl {
         self.0.reset.store(true, Ordering::Release);
     }
 
-    /// Takes so long for the head of the next answer.
+    /// Sends the head of the next response during this time.
     pub(super) fn slow_head(&self, takes: Duration) {
-        *self.0.slow_head.lock().unwrap_or_else(PoisonError::into_inner) = Some(takes);
+        *lock(&self.0.slow_head) = Some(takes);
     }
 
     fn is_reset(&self) -> bool {
@@ -59,7 +61,7 @@ impl ConnectionControl {
     }
 
     fn take_slow_head(&self) -> Option<Duration> {
-        self.0.slow_head.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.0.slow_head).take()
     }
 }
 
@@ -76,7 +78,7 @@ impl Socket {
         Self { stream, control, slow: None }
     }
 
-    /// Whether the next bytes are to be sent slowly.
+    /// Whether the next bytes are sent slowly.
     fn is_slow(&mut self, bytes: &[u8]) -> bool {
         if self.slow.is_none() && !bytes.is_empty() {
             self.slow = self.control.take_slow_head().map(|takes| SlowSend::new(takes, bytes));
@@ -147,7 +149,7 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.control.is_reset() {
-            // An orderly end would come before the reset.
+            // A shutdown would reach the client before the reset.
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.stream).poll_shutdown(context)

@@ -10,7 +10,7 @@ use crate::trace::Traces;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What the parts of a running server share.
+/// The state that the parts of a running server share.
 #[derive(Debug)]
 pub(crate) struct ServerState {
     pub(crate) store: Arc<Store>,
@@ -19,19 +19,19 @@ pub(crate) struct ServerState {
     pub(crate) request_log: Arc<RequestLog>,
     pub(crate) faults: Faults,
     pub(crate) traces: Traces,
-    /// What may be written at all.
+    /// The entity types and aspects that may be written.
     pub(crate) registry: Registry,
-    /// Whether Rest.li leaves out what it cannot build a proposal of, and OpenAPI what is not registered, and both say
-    /// nothing.
+    /// Whether Rest.li drops invalid proposals, and OpenAPI unregistered aspects, silently.
     pub(crate) silent_drops: bool,
-    /// How long a client may take between two pieces of a body, and for a small one as a whole.
+    /// The time limit for each pause in a body, and for a small body as a whole.
     pub(crate) body_timeout: Duration,
-    /// What `/config` says.
+    /// The version in `/config`.
     pub(crate) version: String,
 }
 
 impl ServerState {
-    /// Looks up again who may come in and do what: users, tokens or policies may have changed.
+    /// Invalidates the caches of authentication and authorization: users, tokens or policies may have
+    /// changed.
     pub(crate) fn access_may_have_changed(&self) {
         self.authentication.invalidate();
         self.authorization.invalidate();

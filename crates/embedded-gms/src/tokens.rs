@@ -1,4 +1,4 @@
-//! Personal access tokens: JWTs with the claims that GMS gives its own (`StatelessTokenService`, `TokenClaims`).
+//! Tokens: JWTs with GMS's claims (`StatelessTokenService`, `TokenClaims`).
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -16,7 +16,7 @@ const ISSUER: &str = "datahub-metadata-service";
 /// The entity type of stored tokens.
 pub(super) const ENTITY_TYPE: &str = "dataHubAccessToken";
 
-/// Makes and verifies tokens.
+/// Signs and verifies tokens.
 pub(super) struct Tokens {
     signing: EncodingKey,
     verifying: DecodingKey,
@@ -25,29 +25,30 @@ pub(super) struct Tokens {
     sessions: Sessions,
 }
 
-/// Makes and verifies the frontend's session cookies. Their key is another, so that neither is taken for the other.
+/// Signs and verifies the frontend's session cookies. They have a different key, so that a token is not
+/// accepted as a cookie or a cookie as a token.
 struct Sessions {
     signing: EncodingKey,
     verifying: DecodingKey,
 }
 
-/// What a session cookie says, as Play has it.
+/// The claims of a session cookie, as in Play.
 #[derive(Debug, Serialize, Deserialize)]
 struct SessionClaims {
     data: Session,
     exp: i64,
 }
 
-/// Who is logged in.
+/// The user of a session.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Session {
-    /// What GMS knows him by.
+    /// The user's token at GMS.
     pub(super) token: String,
-    /// His URN.
+    /// The user's URN.
     pub(super) actor: String,
 }
 
-/// What a token says, in the order in which GMS writes it.
+/// The claims of a token, in GMS's order.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Claims {
@@ -59,19 +60,19 @@ pub(super) struct Claims {
     version: String,
     jti: String,
     sub: String,
-    /// Seconds since 1970; none for a token that does not expire.
+    /// Seconds since 1970; `None` for a token that does not expire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     exp: Option<i64>,
     iss: String,
 }
 
-/// What a token is for.
+/// The type of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(super) enum TokenType {
     Personal,
     ServiceAccount,
-    /// For the time that someone is logged in.
+    /// The token of a session.
     Session,
 }
 
@@ -81,12 +82,12 @@ enum ActorType {
     User,
 }
 
-/// How long a token is known to be good.
+/// Whether a token is valid by itself or only while it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Version {
-    /// By itself: it is stored nowhere, and cannot be revoked.
+    /// Valid by itself: it is not stored and cannot be revoked.
     Stateless,
-    /// While it is stored.
+    /// Valid while it is stored.
     Stateful,
 }
 
@@ -99,12 +100,12 @@ impl Version {
     }
 }
 
-/// Why a token is not taken.
+/// Why a token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenRefusal {
     /// Not a token of this server.
     Invalid,
-    /// One of ours whose time is over.
+    /// A token of this server that has expired.
     Expired,
 }
 
@@ -125,10 +126,10 @@ impl Tokens {
         }
     }
 
-    /// Signs a session cookie that is good until then.
+    /// Signs a session cookie that expires at `expires`.
     ///
     /// # Errors
-    /// When it cannot be signed.
+    /// If it cannot be signed.
     pub(super) fn sign_session(&self, session: Session, expires: SystemTime) -> Result<String, Error> {
         let exp = milliseconds(expires).div_euclid(1000);
         let claims = SessionClaims { data: session, exp };
@@ -139,7 +140,7 @@ impl Tokens {
         )
     }
 
-    /// Reads a session cookie that this server signed.
+    /// Verifies a session cookie and returns its session.
     pub(super) fn session(&self, cookie: &str) -> Option<Session> {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.leeway = 0;
@@ -147,10 +148,10 @@ impl Tokens {
         read.ok().map(|read| read.claims.data)
     }
 
-    /// Makes a token for the user of that name.
+    /// Signs a token for a user.
     ///
     /// # Errors
-    /// When there are no random numbers, or it cannot be signed.
+    /// If the system provides no random numbers, or the token cannot be signed.
     pub(super) fn sign(
         &self,
         actor_id: &str,
@@ -181,7 +182,7 @@ impl Tokens {
         STANDARD.encode(Sha256::new().chain_update(token).chain_update(&self.salt).finalize())
     }
 
-    /// Reads a token that this server signed.
+    /// Verifies a token of this server.
     pub(super) fn verify(&self, token: &str) -> Result<(Claims, Version), TokenRefusal> {
         let claims = jsonwebtoken::decode::<Claims>(token, &self.verifying, &self.validation)
             .map_err(|error| match error.kind() {
@@ -316,7 +317,7 @@ mod tests {
             let forged = jsonwebtoken::encode(&Header::new(algorithm), &claims, &key).unwrap();
             assert_eq!(tokens("key").verify(&forged).unwrap_err(), TokenRefusal::Invalid, "{algorithm:?}");
         }
-        // An HMAC that goes by the name of a signature.
+        // An HMAC declared as a signature.
         let hmac =
             jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(b"key"));
         let hmac = hmac.unwrap();

@@ -1,39 +1,40 @@
-//! What became of writes through OpenAPI, for the trace API: remembered by trace id, as far as memory is set aside for it.
+//! Traces: the outcomes of writes through OpenAPI, by trace id, for the trace API. Memory is bounded.
 
 use crate::failure::Failure;
 use crate::store::write::Effect;
+use crate::sync::lock;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// How many traces are remembered, and how many aspects in all of them; the oldest traces are forgotten first.
+/// The number of traces, and of aspects in all traces; the oldest traces are dropped first.
 const MAX_TRACES: usize = 10_000;
 const MAX_ASPECTS: usize = 100_000;
 
-/// The name of a write, 32 hexadecimal digits: as in GMS its time in microseconds, and random bits
+/// The id of a write: 32 hexadecimal digits, as in GMS the time in microseconds and random bits
 /// (`TraceIdGenerator`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TraceId(String);
 
 impl TraceId {
     /// # Errors
-    /// When there are no random numbers.
+    /// If the system provides no random numbers.
     pub(super) fn new() -> Result<Self, Failure> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Self(format!("{:016x}{:016x}", now.as_micros() & u128::from(u64::MAX), random()?)))
     }
 
-    /// A trace id, or the whole header `traceparent` that holds one; `None` when it is neither.
+    /// Parses a trace id, or a `traceparent` header that contains one.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let id = if text.contains('-') { text.split('-').nth(1)? } else { text };
         (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| Self(id.to_lowercase()))
     }
 
-    /// The header `traceparent` for an answer.
+    /// The `traceparent` header of a response.
     ///
     /// # Errors
-    /// When there are no random numbers.
+    /// If the system provides no random numbers.
     pub(super) fn header(&self) -> Result<String, Failure> {
         Ok(format!("00-{}-{:016x}-01", self.0, random()?))
     }
@@ -46,17 +47,17 @@ fn random() -> Result<u64, Failure> {
     Ok(u64::from_be_bytes(bytes))
 }
 
-/// What became of one aspect of a write.
+/// The outcome of one aspect of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum TraceOutcome {
     Stored(Effect),
-    /// Accepted, and rejected afterwards.
+    /// Accepted and later rejected.
     Rejected(String),
-    /// Said to be pending for so many questions more (`None`: for ever), and then this.
+    /// Reported as pending for this number of trace requests (`None`: for all), and then stored.
     Pending(Option<u64>, Effect),
 }
 
-/// An aspect, by its entity's URN and its own name.
+/// An aspect: the entity's URN and the aspect's name.
 pub(super) type AspectId = (String, String);
 
 #[derive(Debug, Default)]
@@ -71,8 +72,8 @@ struct Memory {
 }
 
 impl Traces {
-    /// Remembers what became of a write. The last change to an aspect counts, but one that changed nothing does not
-    /// hide one that did.
+    /// Records the outcomes of a write. The last change to an aspect counts, except that one without an
+    /// effect does not replace one with an effect.
     pub(super) fn remember(&self, id: TraceId, outcomes: impl IntoIterator<Item = (AspectId, TraceOutcome)>) {
         let mut trace = BTreeMap::new();
         for (place, outcome) in outcomes {
@@ -89,7 +90,7 @@ impl Traces {
         }
     }
 
-    /// What became of an aspect; this question counts for [`TraceOutcome::Pending`].
+    /// The outcome of an aspect. The call counts for [`TraceOutcome::Pending`].
     pub(super) fn ask(&self, id: &TraceId, place: &AspectId) -> Option<TraceOutcome> {
         let mut memory = self.memory();
         let outcome = memory.traces.iter_mut().rfind(|(known, _)| known == id)?.1.get_mut(place)?;
@@ -103,7 +104,7 @@ impl Traces {
         Some(outcome.clone())
     }
 
-    /// The aspects of an entity that a write touched.
+    /// The aspects of an entity that a write changed.
     pub(super) fn aspects(&self, id: &TraceId, urn: &str) -> Vec<String> {
         let memory = self.memory();
         let trace = memory.traces.iter().rfind(|(known, _)| known == id);
@@ -116,7 +117,7 @@ impl Traces {
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.memory)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Users of the embedded GMS.
+//! Users.
 
 use crate::failure::Failure;
 use crate::store::row::AuditStamp;
@@ -7,7 +7,7 @@ use crate::{actor, system_metadata};
 use rusqlite::Connection;
 use serde_json::json;
 
-/// A user who is to be set up: a name, and what he may do beside looking at everything.
+/// A user to set up: a name, and privileges beyond reading, which all users have.
 ///
 /// ```
 /// use datahub_embedded_gms::User;
@@ -20,34 +20,34 @@ pub struct User {
     pub(super) name: String,
     pub(super) password: Option<String>,
     pub(super) privileges: Vec<String>,
-    /// `None` leaves him in the groups in which he is.
+    /// `None` does not change the user's groups.
     pub(super) groups: Option<Vec<String>>,
 }
 
 impl User {
-    /// A user of that name (`jdoe`, not a URN), who cannot log in.
+    /// Creates a user by name (`jdoe`, not a URN), without a password.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), password: None, privileges: Vec::new(), groups: None }
     }
 
-    /// Lets him log in with this password, of 1 to 1,024 bytes. Only a hash of it is kept.
+    /// Sets the password, of 1 to 1,024 bytes. Only its hash is stored.
     #[must_use]
     pub fn password(mut self, password: impl Into<String>) -> Self {
         self.password = Some(password.into());
         self
     }
 
-    /// Gives him a privilege, on everything, by the name that DataHub has for it: `EDIT_ENTITY`,
-    /// `GENERATE_PERSONAL_ACCESS_TOKENS`. For less than everything there is [`Policy`](crate::Policy).
+    /// Grants a privilege on all entities, by DataHub's name: `EDIT_ENTITY`,
+    /// `GENERATE_PERSONAL_ACCESS_TOKENS`. A [`Policy`](crate::Policy) can restrict privileges to entities.
     #[must_use]
     pub fn privilege(mut self, name: impl Into<String>) -> Self {
         self.privileges.push(name.into());
         self
     }
 
-    /// Makes him a member of the group of that name (`admins`, not a URN), which is made where it is not there, and of
-    /// others that are named so; of no other group into which he was put in this way. What he may do as a member says a
-    /// [`Policy`](crate::Policy).
+    /// Adds the user to a group by name (`admins`, not a URN), which is created if it does not exist. The
+    /// groups of several calls replace those that were set this way before. A [`Policy`](crate::Policy) can
+    /// grant privileges to a group.
     #[must_use]
     pub fn group(mut self, name: impl Into<String>) -> Self {
         self.groups.get_or_insert_default().push(name.into());
@@ -63,7 +63,7 @@ impl std::fmt::Debug for User {
     }
 }
 
-/// Makes the user where there is none. What is known of one that is there stays as it is.
+/// Creates the user if it does not exist. The aspects of an existing user are not changed.
 pub(super) fn ensure(connection: &Connection, name: &str, stamp: &AuditStamp) -> Result<(), Failure> {
     let urn = actor::user_urn(name);
     if read::has(connection, &urn, actor::USER_KEY_ASPECT)? {
@@ -80,7 +80,7 @@ pub(super) fn ensure(connection: &Connection, name: &str, stamp: &AuditStamp) ->
     Ok(())
 }
 
-/// The names of all users, in their order.
+/// The names of all users, in order.
 pub(super) fn all(connection: &Connection) -> Result<Vec<String>, rusqlite::Error> {
     let found = access::of_type(connection, "corpuser", actor::USER_KEY_ASPECT)?;
     Ok(found

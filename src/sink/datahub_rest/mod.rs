@@ -15,10 +15,10 @@ use super::{BoxFuture, Examination, RequestCounts, Sink, SinkContext, SinkSummar
 use crate::Error;
 use crate::auth::{FixedToken, Token, TokenFacts, TokenSource, forecast};
 use crate::diagnosis::Diagnosis;
-use crate::emitter::{Delivery, Emitter, SinkMode};
+use crate::emitter::{Delivery, Emitter};
 use crate::gms::{Client, EmitMode, Endpoint, ServerConfig, WaitForServer};
 
-pub use config::{DatahubRestConfig, Overrides, Server};
+pub use config::{DatahubRestConfig, Overrides, Server, SinkMode};
 
 /// What a run says of an old GMS.
 const SINGLE_ONLY: &str =
@@ -85,7 +85,7 @@ impl DatahubRestSink {
                 let embedded = start(data.clone()).await?;
                 let token = Token::new(embedded.token.clone(), TokenSource::Embedded);
                 let tokens = Arc::new(FixedToken::new(token));
-                (config.emitter(&embedded.url, Some(tokens)).direct(), Some(embedded))
+                (config.emitter(&embedded.url, Some(tokens)).no_proxy(), Some(embedded))
             }
         };
         let emitter = builder.build()?;
@@ -116,7 +116,7 @@ impl DatahubRestSink {
     }
 
     fn warnings(&self) -> Vec<String> {
-        let single_only = self.emitter.is_single_only().then(|| SINGLE_ONLY.to_owned());
+        let single_only = self.emitter.lacks_batches().then(|| SINGLE_ONLY.to_owned());
         // A token that was refused has a diagnosis, which says more.
         let token = self.emitter.client().token().filter(|_| self.stopped().is_none());
         let forecast = token.and_then(|token| forecast(&token, Timestamp::now(), self.warn_before_expiry));
@@ -147,7 +147,7 @@ impl Sink for DatahubRestSink {
     }
 
     fn stopped(&self) -> Option<Error> {
-        self.emitter.stopped()
+        self.emitter.stop_reason()
     }
 
     fn close(&self, deadline: Option<Duration>) -> BoxFuture<'_, Result<(), Error>> {

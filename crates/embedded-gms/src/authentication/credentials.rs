@@ -1,4 +1,4 @@
-//! What a request says of its caller, before anything is looked up.
+//! The credentials in a request, before anything is looked up.
 
 use crate::actor::{Actor, SYSTEM_ACTOR};
 use axum::http::{HeaderMap, header};
@@ -18,9 +18,9 @@ impl std::fmt::Debug for SystemClient {
     }
 }
 
-/// Paths that need no token; one that ends in `*` stands for everything that starts like it
-/// (`authentication.excludedPaths` in GMS's application.yaml, `HealthStatusAuthenticator`). The first is ours: it says
-/// what this is. Of the others, most are not here; a unauthenticated is told just that.
+/// Paths that need no token; a final `*` matches any rest (`authentication.excludedPaths` in GMS's
+/// application.yaml, `HealthStatusAuthenticator`). The first path is this server's own: it describes the
+/// server. Most of the others are not implemented, and answer 404 without a token.
 const OPEN_PATHS: &[&str] = &[
     "/",
     "/actuator/health*",
@@ -37,7 +37,7 @@ const OPEN_PATHS: &[&str] = &[
     "/schema-registry/*",
 ];
 
-/// Whether the path needs no token.
+/// Whether a path needs no token.
 pub(crate) fn is_open(path: &str) -> bool {
     OPEN_PATHS.iter().any(|open| match open.strip_suffix('*') {
         Some(prefix) => path.starts_with(prefix),
@@ -45,30 +45,30 @@ pub(crate) fn is_open(path: &str) -> bool {
     })
 }
 
-/// Whether two secrets are the same, in a time that does not tell how much of them is, nor how long they are.
+/// Compares two secrets in constant time: hashing them first hides their lengths too.
 fn same(one: &str, other: &str) -> bool {
     Sha256::digest(one).ct_eq(&Sha256::digest(other)).into()
 }
 
-/// GMS takes two spellings of a scheme and no other.
+/// GMS accepts exactly two spellings of a scheme.
 fn after_scheme<'a>(headers: &'a HeaderMap, scheme: &str, lower: &str) -> Option<&'a str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     value.strip_prefix(scheme).or_else(|| value.strip_prefix(lower))
 }
 
-/// The token that a request brings.
+/// The bearer token of a request.
 pub(super) fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     after_scheme(headers, "Bearer ", "bearer ")
 }
 
-/// Id and secret come as they are, not in base64, and are parted at the first colon (`DataHubSystemAuthenticator`).
+/// Id and secret are not base64-encoded; the first colon separates them (`DataHubSystemAuthenticator`).
 pub(super) fn system_client(headers: &HeaderMap, client: &SystemClient) -> Option<Actor> {
     let (id, secret) = after_scheme(headers, "Basic ", "basic ")?.split_once(':')?;
     (same(id, &client.id) & same(secret, &client.secret)).then(|| Actor(client.id.clone()))
 }
 
-/// With authentication off, GMS believes `X-DataHub-Actor`, and takes a caller without it for itself
-/// (`NoOpAuthenticator`). What is not a URN is refused even then.
+/// With authentication off, GMS trusts `X-DataHub-Actor`, and treats a caller without it as itself
+/// (`NoOpAuthenticator`). A value that is not a URN is refused even then.
 pub(super) fn claimed_actor(headers: &HeaderMap) -> Option<Actor> {
     let system = || Some(Actor(SYSTEM_ACTOR.to_owned()));
     let Some(value) = headers.get("x-datahub-actor").filter(|value| !value.is_empty()) else {

@@ -1,13 +1,14 @@
-//! Makes tokens, takes them back, and logs users in.
+//! Issues and revokes tokens, and logs users in.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::{Authentication, SESSION, lock, look_up};
+use super::{Authentication, SESSION, look_up};
 use crate::error::{Error, ErrorKind};
 use crate::failure::Failure;
 use crate::store::access;
 use crate::store::row::AuditStamp;
+use crate::sync::lock;
 use crate::token_info::{self, AccessTokenInfo, TokenInfo};
 use crate::tokens::{self, TokenType, Version};
 use crate::{actor, password};
@@ -15,7 +16,7 @@ use crate::{actor, password};
 /// How long a token lasts that is made without an expiry time: the default of DataHub's page.
 pub(crate) const TOKEN_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// A token that is to be made.
+/// A token that is to be issued.
 #[derive(Debug)]
 pub(crate) struct TokenRequest {
     pub(crate) name: String,
@@ -29,10 +30,10 @@ pub(crate) struct TokenRequest {
 }
 
 impl Authentication {
-    /// Makes a token and stores what is to be known of it. Whether its user is there makes no difference yet.
+    /// Issues a token and stores its record. The user need not exist yet.
     ///
     /// # Errors
-    /// When it cannot be made or stored.
+    /// If it cannot be signed or stored.
     pub(crate) async fn issue(&self, draft: TokenRequest) -> Result<(String, TokenInfo), Error> {
         let actor_id = actor::name_of(&draft.actor);
         let token = self.tokens.sign(actor_id, draft.r#type, Version::Stateful, draft.expires)?;
@@ -59,10 +60,10 @@ impl Authentication {
         Ok((token, info))
     }
 
-    /// Makes a personal token for the process itself: it is in no list, and ends with the process.
+    /// Issues a personal token for this process. It is not listed, and becomes invalid when the process ends.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// If it cannot be signed.
     pub(crate) fn issue_own(&self, actor: &str) -> Result<String, Error> {
         let expires = Some(SystemTime::now() + TOKEN_LIFETIME);
         let token =
@@ -71,7 +72,7 @@ impl Authentication {
         Ok(token)
     }
 
-    /// Whether a token is good, stored under that name, and that user's.
+    /// Whether a token is valid, is stored under that name, and belongs to that user.
     pub(crate) async fn is_good(&self, token: &str, name: &str, actor: &str) -> bool {
         if self.recognise(token).await.is_err() {
             return false;
@@ -81,10 +82,10 @@ impl Authentication {
         matches!(stored, Ok(Some(token)) if token.info.name == name && token.info.actor_urn == actor)
     }
 
-    /// Makes a token that is stored nowhere, and cannot be revoked.
+    /// Issues a token that is not stored and cannot be revoked.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// If it cannot be signed.
     pub(crate) fn issue_stateless(
         &self,
         actor: &str,
@@ -94,10 +95,11 @@ impl Authentication {
         self.tokens.sign(actor::name_of(actor), r#type, Version::Stateless, expires)
     }
 
-    /// Logs a user in who has that password: a token for 24 hours, or `None` for everyone who may not come in.
+    /// Logs a user in: returns a token for 24 hours, or `None` for a wrong password, an unknown user or an
+    /// inactive one.
     ///
     /// # Errors
-    /// When the store fails, or the token cannot be made.
+    /// If the store fails, or the token cannot be signed.
     pub(crate) async fn log_in(&self, name: &str, password: String) -> Result<Option<String>, Failure> {
         let urn = actor::user_urn(name);
         let (hash, active) = self
@@ -127,7 +129,7 @@ impl Authentication {
         self.tokens.id(token)
     }
 
-    /// Deletes what is stored of a token, so that it is not taken any more. Returns whether it was stored.
+    /// Deletes the record of a token, so that it is refused. Returns whether it was stored.
     pub(crate) async fn revoke_id(&self, id: &str) -> Result<bool, Failure> {
         let own = lock(&self.own).remove(id);
         let id = id.to_owned();

@@ -1,4 +1,4 @@
-//! Who may do what: the policies that are stored, and what each kind of request asks of them.
+//! Authorization: the stored policies, and what each kind of request requires.
 
 mod operation;
 mod policy;
@@ -8,7 +8,7 @@ mod stored;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
@@ -17,6 +17,7 @@ use crate::actor::{self, Actor, SYSTEM_ACTOR};
 use crate::change::{self, Change};
 use crate::failure::Failure;
 use crate::store::Store;
+use crate::sync::lock;
 use crate::urn::Urn;
 use principal::{ByOwnership, Ownership, Principal};
 use stored::StoredPolicy;
@@ -29,23 +30,23 @@ pub(super) use privilege::{
 };
 pub(super) use stored::{delete_policy, list, store_policy};
 
-/// How long policies and memberships are not read again, which bounds how late those are noticed that another process
-/// on the same file wrote. What happens in this process counts at once.
+/// How long policies and memberships are cached. This bounds how late a change by another process on the same
+/// file is noticed. Changes in this process take effect at once.
 const REMEMBERED_FOR: Duration = Duration::from_secs(1);
 
-/// Knows the policies.
+/// Decides by the stored policies.
 #[derive(Debug)]
 pub(super) struct Authorization {
-    /// Whether Rest.li and OpenAPI ask at all (`authorization.restApiAuthorization`).
+    /// Whether Rest.li and OpenAPI check policies (`authorization.restApiAuthorization`).
     rest: bool,
-    /// The name of a caller who comes as GMS itself.
+    /// The name of the caller that authenticates as GMS itself.
     system_client: Option<String>,
     store: Arc<Store>,
     known: Mutex<HashMap<String, CachedAccess>>,
     generation: AtomicU64,
 }
 
-/// What was read for a user.
+/// Cached data of a user.
 #[derive(Clone, Debug)]
 struct CachedAccess {
     generation: u64,
@@ -54,15 +55,15 @@ struct CachedAccess {
     policies: Arc<Vec<StoredPolicy>>,
 }
 
-/// What the caller of a request may do.
+/// The permissions of a request's caller.
 #[derive(Clone, Debug)]
 pub(super) struct Permissions {
     principal: Arc<Principal>,
-    /// May do everything, whatever the policies say: the administrator, and GMS itself.
+    /// Whether policies are not consulted: for the administrator and GMS itself.
     root: bool,
     rest: bool,
     policies: Arc<Vec<StoredPolicy>>,
-    /// Where the owners of an entity are looked up.
+    /// Looks up the owners of an entity.
     store: Arc<Store>,
 }
 
@@ -71,15 +72,15 @@ impl Authorization {
         Self { rest, system_client, store, known: Mutex::default(), generation: AtomicU64::new(0) }
     }
 
-    /// Reads policies and memberships again: they may have changed.
+    /// Invalidates the cache: policies or memberships may have changed.
     pub(super) fn invalidate(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// What a caller may do.
+    /// The permissions of a caller.
     ///
     /// # Errors
-    /// When policies or memberships cannot be read.
+    /// If policies or memberships cannot be read.
     pub(super) async fn permissions(&self, actor: &Actor) -> Result<Permissions, Failure> {
         let CachedAccess { principal, policies, .. } = self.known(actor::user_urn(&actor.0)).await?;
         Ok(Permissions {
@@ -117,49 +118,49 @@ impl Authorization {
     }
 
     fn memory(&self) -> MutexGuard<'_, HashMap<String, CachedAccess>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.known)
     }
 }
 
 impl Permissions {
-    /// His URN.
+    /// The caller's URN.
     pub(super) fn user(&self) -> &str {
         &self.principal.user
     }
 
-    /// Whether he may do everything.
+    /// Whether the caller may do everything.
     pub(super) fn is_root(&self) -> bool {
         self.root
     }
 
-    /// Whether he holds a privilege of the platform, by which GraphQL goes.
+    /// Whether the caller has a platform privilege. GraphQL checks these.
     pub(super) fn holds(&self, privilege: &str) -> bool {
         self.root || self.given(&[privilege], "", "")
     }
 
-    /// Whether REST lets him do something to any entity of a type.
+    /// Whether REST allows an operation on every entity of a type.
     pub(super) fn may_all(&self, operation: ApiOperation, entity_type: &str) -> bool {
         !self.rest || self.root || self.given(operation.privileges(entity_type), entity_type, "")
     }
 
-    /// Whether REST lets him do everything to any entity of a type (`ApiOperation.MANAGE`).
+    /// Whether REST allows all operations on every entity of a type (`ApiOperation.MANAGE`).
     pub(super) fn may_manage(&self, entity_type: &str) -> bool {
         use ApiOperation::{Create, Delete, Read, Update};
         [Create, Read, Update, Delete].iter().all(|operation| self.may_all(*operation, entity_type))
     }
 
-    /// Whether REST lets him do what an administrator does, to one entity or with empty names to all
+    /// Whether REST allows an administrative operation on one entity, or with empty names on all
     /// (`AuthUtil.isAPIOperationsAuthorized`).
     pub(super) fn may_operate(&self, privilege: &str, entity_type: &str, urn: &str) -> bool {
         let either = [privilege, MANAGE_SYSTEM_OPERATIONS];
         !self.rest || self.root || self.given(&either, entity_type, urn)
     }
 
-    /// Which of these REST does not let him do, in their order. Who owns an entity is looked up, for all of them at once,
-    /// only where it decides.
+    /// The entities on which REST does not allow the operation, in order. Owners are looked up only where
+    /// they decide, for all entities at once.
     ///
     /// # Errors
-    /// When the owners cannot be read.
+    /// If the owners cannot be read.
     pub(super) async fn refused(
         &self,
         wanted: impl IntoIterator<Item = (ApiOperation, Urn)>,
@@ -189,7 +190,7 @@ impl Permissions {
         Ok(refused.into_iter().map(|(_, urn)| urn).collect())
     }
 
-    /// The policies that would let him do it as an owner.
+    /// The policies that would allow the operation to an owner of the entity.
     fn for_owners(&self, operation: ApiOperation, urn: &Urn) -> impl Iterator<Item = ByOwnership<'_>> {
         let entity_type = urn.entity_type();
         let privileges = operation.privileges(entity_type);
@@ -204,7 +205,8 @@ impl Permissions {
         policies.any(|policy| policy.gives_any(privileges, entity_type, urn))
     }
 
-    /// Refuses what he may not do to an entity, in the words that `refusal` makes of his URN.
+    /// Refuses an operation that the caller may not perform. `refusal` makes the message from the caller's
+    /// URN.
     ///
     /// # Errors
     /// 403.
@@ -220,7 +222,7 @@ impl Permissions {
         Err(forbidden(refusal(self.user())))
     }
 
-    /// Refuses proposals over Rest.li: all of them if one may not be made, and with all those that may not
+    /// Refuses a Rest.li batch as a whole if one of its proposals is not allowed, and names all that are not
     /// (`AspectResource`).
     ///
     /// # Errors
@@ -241,7 +243,7 @@ impl Permissions {
         )))
     }
 
-    /// Refuses snapshots, which only need the right to create (`EntityResource`).
+    /// Refuses snapshots, which only require the permission to create (`EntityResource`).
     ///
     /// # Errors
     /// 403.
@@ -256,7 +258,7 @@ impl Permissions {
         }
     }
 
-    /// Refuses a call of OpenAPI on all entities of a type (`GenericEntitiesController`).
+    /// Refuses an OpenAPI call on all entities of a type (`GenericEntitiesController`).
     ///
     /// # Errors
     /// 403.
@@ -264,7 +266,7 @@ impl Permissions {
         if self.may_all(operation, entity_type) { Ok(()) } else { Err(self.openapi_refusal(operation)) }
     }
 
-    /// Refuses a call of OpenAPI on these entities, if there is one on which it may not be made.
+    /// Refuses an OpenAPI call if it is not allowed on one of these entities.
     ///
     /// # Errors
     /// 403.

@@ -1,4 +1,4 @@
-//! Who asks: his groups and roles, and what he owns (`PolicyEngine`).
+//! The caller of a request as policies see it: groups, roles and owned entities (`PolicyEngine`).
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -7,27 +7,27 @@ use crate::store::read;
 use rusqlite::Connection;
 use serde::Deserialize;
 
-/// The aspects by which a user is a member of groups, and where they name them: as an identity provider says, and as
-/// DataHub's own users do.
+/// The aspects that name a user's groups, and their fields: as an identity provider sets them, and as DataHub
+/// does.
 const MEMBERSHIPS: [(&str, &str); 2] =
     [("groupMembership", "groups"), (actor::MEMBERSHIP_ASPECT, actor::MEMBERSHIP_FIELD)];
 
-/// A user, with what policies may name him by.
+/// A user with the groups and roles that policies may name.
 #[derive(Debug, Default)]
 pub(super) struct Principal {
-    /// His URN.
+    /// The user's URN.
     pub(super) user: String,
-    /// The URNs of the groups of which he is a member.
+    /// The URNs of the user's groups.
     pub(super) groups: BTreeSet<String>,
-    /// The URNs of the roles that he has, or one of his groups.
+    /// The URNs of the roles of the user and of the user's groups.
     pub(super) roles: BTreeSet<String>,
 }
 
 impl Principal {
-    /// Looks up what is stored of a user.
+    /// Reads groups and roles of a user.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// If the store cannot be read.
     pub(super) fn read(connection: &Connection, user: String) -> Result<Self, rusqlite::Error> {
         let mut groups = BTreeSet::new();
         for (aspect, field) in MEMBERSHIPS {
@@ -41,7 +41,7 @@ impl Principal {
     }
 }
 
-/// The URNs that an aspect lists. One that is not there, or is not what it should be, lists none.
+/// The URNs in a list field of an aspect; none if the aspect is absent or malformed.
 fn urns(
     connection: &Connection,
     urn: &str,
@@ -55,14 +55,14 @@ fn urns(
     Ok(record.and_then(|list| serde_json::from_value(list).ok()).unwrap_or_default())
 }
 
-/// The owners for whom a policy holds.
+/// The owners to which a policy applies.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ByOwnership<'a> {
-    /// The types of ownership that count; `None` if all do.
+    /// The ownership types that count; `None` means all.
     pub(super) types: Option<&'a [String]>,
 }
 
-/// The owners of some entities.
+/// The owners of entities, by URN.
 #[derive(Debug, Default)]
 pub(super) struct Ownership(HashMap<String, Vec<Owner>>);
 
@@ -76,10 +76,10 @@ struct Owner {
 }
 
 impl Ownership {
-    /// Looks up who owns these entities.
+    /// Reads the owners of these entities.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// If the store cannot be read.
     pub(super) fn read(connection: &Connection, urns: Vec<String>) -> Result<Self, rusqlite::Error> {
         #[derive(Deserialize)]
         struct Record {
@@ -99,7 +99,7 @@ impl Ownership {
         Ok(Self(all))
     }
 
-    /// Whether an entity belongs to him or to one of his groups, so that a policy for its owners holds.
+    /// Whether the principal, or one of its groups, owns an entity with an ownership type that counts.
     pub(super) fn is_owner(
         &self,
         urn: &str,
@@ -113,7 +113,7 @@ impl Ownership {
     }
 }
 
-/// What a user or a group is called, by its URN.
+/// The name in the URN of a user or a group.
 pub(super) fn name(urn: &str) -> &str {
     let known =
         [actor::USER_PREFIX, actor::GROUP_PREFIX].into_iter().find_map(|prefix| urn.strip_prefix(prefix));

@@ -1,4 +1,4 @@
-//! Policies as they are stored: in the form of DataHub.
+//! Policies in DataHub's stored form.
 
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ const ENTITY_TYPE: &str = "dataHubPolicy";
 /// The aspect that says what a policy allows.
 const INFO_ASPECT: &str = "dataHubPolicyInfo";
 
-/// `DataHubPolicyInfo.pdl`, as far as it is understood here. What is not understood never allows anything.
+/// `DataHubPolicyInfo.pdl`, as far as it is supported. Unsupported parts never grant anything.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PolicyInfo {
@@ -72,7 +72,7 @@ struct ResourceFilter {
     urns: Option<Vec<String>>,
 }
 
-/// `PolicyMatchFilter.pdl`: all must hold.
+/// `PolicyMatchFilter.pdl`: all criteria must match.
 #[derive(Debug, Serialize, Deserialize)]
 struct PolicyFilter {
     #[serde(default)]
@@ -131,13 +131,13 @@ impl PolicyInfo {
     }
 }
 
-/// A policy as it is stored, read once.
+/// A stored policy.
 #[derive(Debug)]
 pub(super) struct StoredPolicy(PolicyInfo);
 
 impl StoredPolicy {
-    /// Whether it allows the caller something, whatever he owns: by his name, as a member of a group, or in a role
-    /// (`PolicyEngine.isActorMatch`).
+    /// Whether the policy applies to the principal by name, group or role (`PolicyEngine.isActorMatch`).
+    /// Ownership is checked separately.
     pub(super) fn is_for(&self, principal: &Principal) -> bool {
         let PolicyInfo { state, actors, .. } = &self.0;
         let named = |urns: &Option<Vec<String>>, wanted: &str| urns.iter().flatten().any(|urn| urn == wanted);
@@ -149,15 +149,15 @@ impl StoredPolicy {
                 || principal.roles.iter().any(|role| named(&actors.roles, role)))
     }
 
-    /// The owners of an entity, if it allows them something.
+    /// The owners to which the policy applies, if any.
     pub(super) fn owners(&self) -> Option<ByOwnership<'_>> {
         let PolicyInfo { state, actors, .. } = &self.0;
         (state == "ACTIVE" && actors.resource_owners)
             .then_some(ByOwnership { types: actors.resource_owners_types.as_deref() })
     }
 
-    /// Whether it gives one of these privileges on an entity; one that is no entity's has neither type nor URN. A policy
-    /// of the platform has no resources.
+    /// Whether the policy grants one of these privileges on an entity. For requests that concern no entity,
+    /// type and URN are empty. A platform policy has no resources.
     pub(super) fn gives_any(&self, privileges: &[&str], entity_type: &str, urn: &str) -> bool {
         let PolicyInfo { r#type, resources, .. } = &self.0;
         self.0.privileges.iter().any(|given| privileges.contains(&given.as_str()))
@@ -211,7 +211,7 @@ impl PolicyCriterion {
         let found = match self.field.as_str() {
             "TYPE" | "RESOURCE_TYPE" => entity_type,
             "URN" | "RESOURCE_URN" => urn,
-            // Domains, tags and the like are not known here.
+            // Domains, tags and other fields are not supported.
             _ => return false,
         };
         self.values.iter().any(|value| match (self.condition.as_str(), value.strip_suffix('*')) {
@@ -254,7 +254,7 @@ pub(crate) fn delete_policy(connection: &Connection, name: &str) -> Result<bool,
     Ok(write::delete_entity(connection, &urn_of(name))?.rows > 0)
 }
 
-/// All that are stored. One that cannot be read allows nothing.
+/// All stored policies. A policy that cannot be parsed grants nothing.
 pub(super) fn all(connection: &Connection) -> Result<Vec<StoredPolicy>, rusqlite::Error> {
     let mut policies = Vec::new();
     for (urn, text) in access::of_type(connection, ENTITY_TYPE, INFO_ASPECT)? {
@@ -267,7 +267,7 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<StoredPolicy>, rusqlite
     Ok(policies)
 }
 
-/// All that are stored, as they can be set up, by name.
+/// All stored policies as [`Policy`], ordered by name.
 pub(crate) fn list(connection: &Connection) -> Result<Vec<Policy>, rusqlite::Error> {
     let mut policies: Vec<_> = all(connection)?.iter().map(StoredPolicy::policy).collect();
     policies.sort_by(|one, other| one.name.cmp(&other.name));

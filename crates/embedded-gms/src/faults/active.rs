@@ -1,13 +1,14 @@
-//! The faults that are set, and when each of them acts.
+//! The configured faults, and when each of them acts.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
 use serde::Serialize;
 
 use super::fault::Fault;
+use crate::sync::lock;
 
-/// The faults that are set, and how often each has matched.
+/// The configured faults, with their counters.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     active: Mutex<Vec<ActiveFault>>,
@@ -21,15 +22,15 @@ struct ActiveFault {
     acted: u64,
 }
 
-/// How a fault stands.
+/// The status of a fault, as `/faults` returns it.
 #[derive(Debug, Serialize)]
 pub(crate) struct FaultStatus {
     action: &'static str,
     path: String,
     urn: Option<String>,
-    /// How many requests it was looked up for that it is for.
+    /// The number of requests that matched.
     matched: u64,
-    /// And on how many of them it acted.
+    /// The number of requests on which it acted.
     acted: u64,
 }
 
@@ -38,7 +39,7 @@ impl ActiveFault {
         Self { fault, since, matched: 0, acted: 0 }
     }
 
-    /// Counts a request that matches, and says whether the fault acts on it.
+    /// Counts a matching request, and returns whether the fault acts on it.
     fn acts(&mut self, now: Instant) -> bool {
         let fault = &self.fault;
         let Some(begun) = now.saturating_duration_since(self.since).checked_sub(fault.after_time) else {
@@ -61,7 +62,7 @@ impl Faults {
         self.active().push(ActiveFault::new(fault, Instant::now()));
     }
 
-    /// Sets these in place of all others.
+    /// Replaces all faults.
     pub(crate) fn replace(&self, faults: Vec<Fault>) {
         let now = Instant::now();
         *self.active() = faults.into_iter().map(|fault| ActiveFault::new(fault, now)).collect();
@@ -71,7 +72,7 @@ impl Faults {
         self.active().clear();
     }
 
-    /// How they stand, in their order.
+    /// The status of each fault, in order.
     pub(crate) fn statuses(&self) -> Vec<FaultStatus> {
         let state = |active: &ActiveFault| FaultStatus {
             action: active.fault.action.name(),
@@ -83,7 +84,8 @@ impl Faults {
         self.active().iter().map(state).collect()
     }
 
-    /// What is to happen to a request, if anything is. `bytes` are those of the body, also where it was not kept.
+    /// The fault that acts on a request, if any. `bytes` is the length of the body, which may not have been
+    /// kept.
     pub(crate) fn find(&self, path: &str, body: &[u8], bytes: u64) -> Option<Fault> {
         self.find_at(Instant::now(), path, body, bytes)
     }
@@ -95,7 +97,7 @@ impl Faults {
     }
 
     fn active(&self) -> MutexGuard<'_, Vec<ActiveFault>> {
-        self.active.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.active)
     }
 }
 
@@ -153,7 +155,7 @@ mod tests {
         let start = Instant::now();
         let acts = |at: Duration| faults.find_at(start + at, "/", b"", 0).is_some();
         assert!(!acts(seconds(0)) && !acts(seconds(1)));
-        // The first within its time passes.
+        // The first request within its time passes.
         assert!(!acts(seconds(3)));
         assert!(acts(seconds(4)) && acts(seconds(4)));
         assert!(!acts(seconds(6)));

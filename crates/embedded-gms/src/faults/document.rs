@@ -1,4 +1,4 @@
-//! Faults as they are written down, for a server that runs as a process of its own.
+//! The YAML or JSON form of faults.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,7 +17,7 @@ struct Document {
     faults: Vec<FaultEntry>,
 }
 
-/// One fault; what an action does not use must not be there.
+/// One fault. Keys that its action does not use are errors.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FaultEntry {
@@ -103,19 +103,19 @@ enum ActionName {
 }
 
 impl Fault {
-    /// Reads the faults of a document in YAML or JSON, which [`GmsBuilder::fault_file`](crate::GmsBuilder::fault_file)
-    /// describes.
+    /// Parses a document in YAML or JSON, in the form of
+    /// [`GmsBuilder::fault_file`](crate::GmsBuilder::fault_file).
     ///
     /// # Errors
-    /// [`ErrorKind::Input`] when it is not what it has to be; the text says where.
+    /// [`ErrorKind::Input`] if the document is not valid; the message has the position.
     pub fn parse(document: &str) -> Result<Vec<Self>, Error> {
         parse(document).map_err(|message| Error::new(ErrorKind::Input, message))
     }
 
-    /// Reads a file of faults.
+    /// Reads a fault file.
     ///
     /// # Errors
-    /// [`ErrorKind::Input`] when it cannot be read, or as [`parse`](Self::parse).
+    /// [`ErrorKind::Input`] if the file cannot be read, and as [`parse`](Self::parse).
     pub(crate) fn read(path: &Path) -> Result<Vec<Self>, Error> {
         let wrong = |message: String| Error::new(ErrorKind::Input, format!("{}: {message}", path.display()));
         let text = small_file::read(path).map_err(|error| wrong(error.to_string()).with_source(error))?;
@@ -123,10 +123,10 @@ impl Fault {
     }
 }
 
-/// Reads a document in YAML, which JSON is part of.
+/// Parses a document in YAML, of which JSON is a subset.
 ///
 /// # Errors
-/// When it is not what it has to be; the text says where.
+/// A message with the position, if the document is not valid.
 fn parse(text: &str) -> Result<Vec<Fault>, String> {
     let document: Document = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
     let faults = document.faults.into_iter().enumerate();
@@ -158,7 +158,7 @@ impl FaultEntry {
         })
     }
 
-    /// Takes what the action needs out of the entry.
+    /// Takes the keys of the action out of the entry.
     fn action(&mut self) -> Result<Action, String> {
         Ok(match self.action {
             ActionName::Status
@@ -228,7 +228,7 @@ impl FaultEntry {
         self.milliseconds.take().map(Duration::from_millis).ok_or_else(|| missing("milliseconds"))
     }
 
-    /// A key that the action did not take.
+    /// A key that the action did not use.
     fn left(&self) -> Option<&'static str> {
         let left = [
             ("code", self.code.is_some()),
@@ -251,7 +251,7 @@ fn missing(key: &str) -> String {
 }
 
 fn duration(key: &str, seconds: f64) -> Result<Duration, String> {
-    Duration::try_from_secs_f64(seconds).map_err(|_| format!("`{key}`: {seconds} is no number of seconds"))
+    Duration::try_from_secs_f64(seconds).map_err(|_| format!("`{key}`: {seconds} is not a number of seconds"))
 }
 
 #[cfg(test)]
@@ -348,7 +348,7 @@ mod tests {
             ("faults: [{action: reject_later}]", "`message`"),
             ("faults: [{action: html}, {action: reset, code: 1}]", "faults[1]: the action has no `code`"),
             ("faults: [{action: status, code: 500, form: text, body: x}]", "has no `body`"),
-            ("faults: [{action: reset, after: {seconds: -1}}]", "`after`: -1 is no number of seconds"),
+            ("faults: [{action: reset, after: {seconds: -1}}]", "`after`: -1 is not a number of seconds"),
             ("faults: [{action: reset, after: {minutes: 1}}]", "expected a number of requests"),
             ("faults: [{action: throttle, retry_after: soon}]", "expected a number of seconds"),
             ("faults:\n- {action: explode}", "line 2"),

@@ -6,10 +6,10 @@ use percent_encoding::percent_decode_str;
 
 use crate::body_form::BodyForm;
 
-/// Something that goes wrong with the requests that match.
+/// A fault that acts on matching requests.
 ///
-/// The first fault that matches a request acts on it, in the order in which they were given, and before authentication,
-/// as a proxy in front of GMS would. The paths `/faults` and `/requests` are exempt.
+/// The first matching fault acts on a request, in the order in which they were added, and before
+/// authentication, as a proxy in front of GMS would. The paths `/faults` and `/requests` are exempt.
 ///
 /// ```
 /// use std::time::Duration;
@@ -29,31 +29,32 @@ use crate::body_form::BodyForm;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The start of the paths that it acts on, with their query: `/aspects?action=ingestProposalBatch` is one call, and
-    /// `/aspects` all of them. The empty text, which is the default, is for all.
+    /// The prefix of the paths, with their query: `/aspects?action=ingestProposalBatch` is one call, and
+    /// `/aspects` all of them. Default: empty, which matches all paths.
     pub path_prefix: String,
-    /// A text that must stand in the path (percent-decoded) or in the body as it was sent; `None`, which is the
-    /// default, for any. The body of a caller that was not recognised is not looked at.
+    /// A text that the percent-decoded path or the body must contain. Default: `None`, which matches all
+    /// requests. The body of an unauthenticated caller is not searched.
     pub urn_contains: Option<String>,
-    /// It acts on requests alone whose body has more bytes than this; `None`, which is the default, on all.
+    /// Acts only on requests whose body is larger, in bytes. Default: `None`, which matches all requests.
     pub larger_than: Option<u64>,
-    /// How many matching requests pass before it acts; 0 by default.
+    /// The number of matching requests that pass before it acts. Default: 0.
     pub after: u64,
-    /// How long after it was set it begins; 0 by default. Requests before that do not count.
+    /// The time from adding the fault until it begins to act. Requests before that are not counted. Default:
+    /// 0.
     pub after_time: Duration,
-    /// How many requests it acts on; `None`, which is the default, for all.
+    /// The number of requests on which it acts. Default: `None`, which is no limit.
     pub times: Option<u64>,
-    /// How long it acts once it has begun; `None`, which is the default, for ever.
+    /// How long it acts from its beginning. Default: `None`, which is no limit.
     pub lasts: Option<Duration>,
-    /// What happens.
+    /// The effect on a request.
     pub action: Action,
 }
 
-/// What a [`Fault`] does.
+/// The effect of a [`Fault`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {
-    /// Answers with a status instead of doing what was asked.
+    /// Responds with a status and does not handle the request.
     Status {
         /// The status, from 100 to 999.
         code: u16,
@@ -62,103 +63,105 @@ pub enum Action {
         /// The body.
         body: String,
     },
-    /// Answers with a status instead of doing what was asked, in a form that GMS or a proxy gives it.
+    /// Responds with a status, in a form of GMS or of a proxy, and does not handle the request.
     Refuse {
         /// The status, from 100 to 999.
         code: u16,
         /// The form of the body.
         form: BodyForm,
-        /// What is said, where the form says something; by default the status's own words.
+        /// The message, for forms that contain one. Default: the reason phrase of the status.
         message: Option<String>,
         /// The header `Retry-After`.
         retry_after: Option<RetryAfter>,
     },
-    /// Answers 429 instead of doing what was asked, as GMS does while its queue is behind (`APIThrottle`).
+    /// Responds with 429 and does not handle the request, as GMS does while its queue lags (`APIThrottle`).
     Throttle {
         /// The header `Retry-After`; Rest.li sent none before 2026.
         retry_after: Option<RetryAfter>,
     },
-    /// Answers 503 instead of doing what was asked, as a GMS since 1.7 does when transactions keep getting in each
-    /// other's way: with the code `DATABASE_TRANSACTION_CONFLICT` and `Retry-After: 1`.
+    /// Responds with 503 and does not handle the request, as GMS since 1.7 does after repeated transaction
+    /// conflicts: with the code `DATABASE_TRANSACTION_CONFLICT` and `Retry-After: 1`.
     Conflict,
-    /// Answers 413 instead of doing what was asked, with nginx's page. Goes with [`Fault::larger_than`].
+    /// Responds with 413 and nginx's page, and does not handle the request. Meant for use with
+    /// [`Fault::larger_than`].
     TooLarge,
-    /// Answers 401 instead of doing what was asked, in the form that the server gives it.
+    /// Responds with 401 in the server's form, and does not handle the request.
     Unauthorized,
-    /// Lets the token expire that the request brings, from this request on. With [`Fault::times`] at 1 a client that
-    /// brings another one gets through.
+    /// Expires the token of the request, from this request on. With [`Fault::times`] at 1, a client with
+    /// another token passes.
     ExpireToken,
-    /// Answers with a redirect instead of doing what was asked, as a proxy does that wants people to log in.
+    /// Responds with a redirect and does not handle the request, as a proxy with a login page does.
     Redirect {
         /// The status, 302 for example.
         code: u16,
-        /// Where to.
+        /// The target of the redirect.
         location: String,
     },
-    /// Answers 200 with a web page, as a login page in front of GMS does.
+    /// Responds with 200 and a web page, as a login page in front of GMS does.
     Html,
-    /// Resets the connection instead of doing what was asked.
+    /// Resets the connection and does not handle the request.
     Reset,
-    /// Does what was asked, and then resets the connection instead of answering.
+    /// Handles the request, and resets the connection instead of responding.
     ResetAfter,
-    /// Answers 200 instead of doing what was asked, and closes the connection after half of the body that
+    /// Responds with 200, does not handle the request, and closes the connection after half of the body that
     /// `Content-Length` announces.
     HalfBody,
-    /// Does what was asked, and closes the connection after half of the answer's body.
+    /// Handles the request, and closes the connection after half of the response body.
     HalfBodyAfter,
-    /// Waits before it does what was asked.
+    /// Waits before the request is handled.
     Delay(Duration),
-    /// Does what was asked, and then takes this long for the head of the answer, which comes in pieces.
+    /// Handles the request, and sends the head of the response in pieces during this time.
     SlowHead(Duration),
-    /// Does what was asked, and takes this long for the body of the answer, which comes in pieces.
+    /// Handles the request, and sends the body of the response in pieces during this time.
     SlowBody(Duration),
-    /// Does what was asked, and says that it took too long: status 500 with plain text, as of a request that Rest.li cuts
-    /// off after 60 seconds (`RESTLI_TIMEOUT_SECONDS`), whose write is committed none the less.
+    /// Handles the request, and responds with 500 and plain text, as for a request that Rest.li cuts off
+    /// after 60 seconds (`RESTLI_TIMEOUT_SECONDS`) although its write is committed.
     Timeout,
-    /// Answers as a Rest.li resource that does not have the action that is asked for, as an old GMS does to
+    /// Responds like a Rest.li resource without the requested action, as an old GMS does to
     /// `ingestProposalBatch`. Only for `POST` to `/aspects` and `/entities`.
     UnknownAction,
-    /// Writes the first half of a batch (of five changes two) and fails, as a GMS does that splits batches into several
-    /// transactions.
+    /// Writes the first half of a batch (two of five changes) and fails, as a GMS that splits batches into
+    /// several transactions does.
     PartialApply {
         /// The status, 500 for example.
         code: u16,
     },
-    /// Accepts a write as if nothing were wrong, and leaves changes out of it without a word, as GMS does with what it
-    /// cannot build a proposal of. They are missing from the answer as well, where it lists what was accepted.
+    /// Accepts a write but drops changes silently, as GMS does with invalid proposals. A response that lists
+    /// the accepted changes does not list them.
     Drop {
-        /// The aspect that is left out; with `None` every one. Of the entities those whose URN holds
-        /// [`urn_contains`](Fault::urn_contains), if that is set.
+        /// The dropped aspect; `None` means every aspect. [`urn_contains`](Fault::urn_contains) restricts the
+        /// entities.
         aspect: Option<String>,
     },
-    /// Accepts an asynchronous write, and rejects changes afterwards: nothing of them is stored, and the trace API says
-    /// why. A synchronous write is done as it should be.
+    /// Accepts an asynchronous write and rejects changes later: they are not stored, and the trace API
+    /// returns the reason. A synchronous write is not affected.
     RejectLater {
-        /// Which aspect, as in [`Drop`](Self::Drop).
+        /// The aspect, as in [`Drop`](Self::Drop).
         aspect: Option<String>,
         /// The reason that the trace API gives.
         message: String,
     },
-    /// Does what was asked, but the trace API says of an asynchronous write through OpenAPI that it is pending.
+    /// Handles the request, but the trace API reports an asynchronous OpenAPI write as pending.
     StayPending {
-        /// Which aspect, as in [`Drop`](Self::Drop).
+        /// The aspect, as in [`Drop`](Self::Drop).
         aspect: Option<String>,
-        /// How many times the trace API says so; for ever with `None`.
+        /// The number of trace requests that report it as pending; `None` means all of them.
         polls: Option<u64>,
     },
 }
 
-/// What the header `Retry-After` says.
+/// The value of the header `Retry-After`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RetryAfter {
-    /// So many seconds. GMS rounds down, so that 0 occurs.
+    /// A number of seconds. GMS rounds down, so 0 occurs.
     Seconds(u64),
-    /// The HTTP date that is so much later than the answer, rounded down to the second.
+    /// The HTTP date at this time after the response, rounded down to the second.
     Date(Duration),
 }
 
 impl Fault {
-    /// `action` for every request.
+    /// Creates a fault that applies `action` to every request.
     pub fn new(action: Action) -> Self {
         Self {
             path_prefix: String::new(),
@@ -182,7 +185,7 @@ impl Fault {
 }
 
 impl Action {
-    /// As it is called in a document.
+    /// The action's name in a document.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Status { .. } | Self::Refuse { .. } => "status",

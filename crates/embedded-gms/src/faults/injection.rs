@@ -1,4 +1,4 @@
-//! What a fault does to single changes of a request.
+//! Faults that act on single changes of a request.
 
 use axum::http::StatusCode;
 
@@ -12,7 +12,7 @@ pub(crate) struct FaultInjection {
     action: Action,
 }
 
-/// What a fault does to a change.
+/// The effect of a fault on a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ChangeFault<'a> {
     Drop,
@@ -27,7 +27,7 @@ impl From<Fault> for FaultInjection {
 }
 
 impl FaultInjection {
-    /// What happens to a change of this aspect.
+    /// The effect on a change to this aspect.
     pub(crate) fn change_fault(
         &self,
         urn: &str,
@@ -46,7 +46,7 @@ impl FaultInjection {
         aspect.as_deref().is_none_or(|aspect| aspect == changed).then_some(change_fault)
     }
 
-    /// Why a batch fails when its first half is written, if it does.
+    /// The failure of a batch of which only the first half is written, if the fault causes that.
     pub(crate) fn half_way(&self) -> Option<Failure> {
         let Action::PartialApply { code } = self.action else { return None };
         let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -1,4 +1,4 @@
-//! Faults on demand: what goes wrong between a client and a GMS, at the request that a test names.
+//! Fault injection: errors between a client and GMS, at the requests that a test selects.
 
 mod active;
 mod broken_body;

@@ -23,9 +23,11 @@ struct Credentials {
     password: String,
 }
 
-/// Sets the two cookies for who has the right password. Nobody else is told what was wrong.
+/// Sets the two cookies if the password is right. A refusal does not say whether the user or the password is
+/// wrong.
 pub(super) async fn act(server: &Arc<ServerState>, parts: &Parts, body: &[u8]) -> Response {
-    // Only a page of one's own can send JSON; a form of another site would log its victim in as somebody else.
+    // Only a page of the same origin can send JSON. A form of another site could log its victim in as another
+    // user.
     if !session::is_json(&parts.headers) || session::is_foreign(parts) {
         return pages::forbidden();
     }

@@ -1,4 +1,4 @@
-//! Plays DataHub's frontend, as far as a program meets it: the log-in, and the way through to GMS
+//! DataHub's frontend, as far as programs use it: the login, and the proxy to GMS
 //! (`datahub-frontend/conf/routes`, `Application`, `Authenticator`).
 
 mod log_in;
@@ -24,17 +24,17 @@ use session::LoggedIn;
 /// The longest body of a request, in bytes (`play.http.parser.maxMemoryBuffer`, 10MB).
 const MAX_BODY: u64 = 10_000_000;
 
-/// The longest body of a log-in, in bytes. DataHub's has no limit of its own; anyone can send one, and a name and a
-/// password are short.
+/// The longest body of a login, in bytes. DataHub has no separate limit; this one bounds what unauthenticated
+/// clients can send.
 const MAX_LOG_IN: u64 = 64 * 1024;
 
-/// What the frontend is asked with.
+/// The state of the frontend.
 #[derive(Clone)]
 struct Frontend {
     server: Arc<ServerState>,
-    /// GMS, behind it.
+    /// The GMS behind it.
     gms: TowerToHyperService<Router>,
-    /// Its own switch (`METADATA_SERVICE_AUTH_ENABLED` of the frontend). With it off, only a session counts.
+    /// The frontend's own switch (`METADATA_SERVICE_AUTH_ENABLED`). With it off, only a session counts.
     authentication: bool,
 }
 
@@ -84,12 +84,12 @@ fn noted(entry: &LogEntry, body: ReceivedBody) -> ReceivedBody {
     body
 }
 
-/// Where a request is to go.
+/// The destination of a request.
 enum Way {
-    /// To GMS, at this place.
+    /// GMS, with this URI.
     Gms(Uri),
     LogIn,
-    /// Nowhere: the answer is known.
+    /// None: the response is known.
     Page(Response),
 }
 
@@ -113,7 +113,7 @@ fn way(method: &Method, uri: &Uri) -> Way {
     }
 }
 
-/// Where GMS has what is asked for. The query counts: with one, the old path of GraphQL is another.
+/// The URI at GMS. With a query, the old path of GraphQL is not mapped.
 fn gms_uri(uri: &Uri) -> Option<Uri> {
     let text = uri.path_and_query()?.as_str();
     let mapped = if text == "/api/v2/graphql" {
@@ -127,10 +127,10 @@ fn gms_uri(uri: &Uri) -> Option<Uri> {
 }
 
 impl Frontend {
-    /// Makes a request ready to be sent on.
+    /// Prepares a request for forwarding.
     ///
     /// # Errors
-    /// With the answer, when it is not sent on.
+    /// The response, if the request is not forwarded.
     async fn forwarded(
         &self,
         parts: &mut Parts,
@@ -166,8 +166,8 @@ impl Frontend {
     }
 }
 
-/// The headers as the frontend sends them on: the session's token goes before the caller's, and who he is said to be is
-/// never believed.
+/// Sets the headers of the forwarded request. A session's token replaces that of the caller, and the caller's
+/// `X-DataHub-Actor` is never trusted.
 fn tidy(headers: &mut HeaderMap, host: Option<HeaderValue>, session: Option<LoggedIn>) {
     let from_browser = session.is_some();
     for name in [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::COOKIE] {

@@ -1,5 +1,5 @@
-//! GraphQL, as far as it is about tokens, who the caller is, and which entities there are; the names and types are those
-//! of DataHub's schema (`auth.graphql`, `app.graphql`, `search.graphql`).
+//! GraphQL, as far as it concerns tokens, the caller and the list of entities. Names and types are those of
+//! DataHub's schema (`auth.graphql`, `app.graphql`, `search.graphql`).
 
 mod context;
 mod entity_type;
@@ -23,10 +23,11 @@ use context::Caller;
 use mutation::Mutation;
 use query::Query;
 
-/// How long a query may be, in bytes. GMS has no such limit; the longest that a client sends has some thousand.
+/// The longest query, in bytes. GMS has no such limit; the longest query of a known client has a few thousand
+/// bytes.
 const LONGEST_QUERY: usize = 256 * 1024;
 
-/// How deep a query may be, and how many fields it may ask for.
+/// The greatest depth and the greatest number of fields of a query.
 const DEEPEST: usize = 32;
 const MOST_FIELDS: usize = 10_000;
 
@@ -48,16 +49,16 @@ struct GraphqlRequest {
     variables: Option<Map<String, Value>>,
 }
 
-/// The status and body of an answer; `None` is an empty body.
+/// The status and body of a response; `None` is an empty body.
 pub(super) type GraphqlResponse = (u16, Option<Value>);
 
-/// Answers a request.
+/// Executes a request.
 pub(super) async fn answer(
     server: Arc<ServerState>,
     permissions: Permissions,
     body: &[u8],
 ) -> GraphqlResponse {
-    // Jackson leaves alone what follows the object, and one of the documented commands has a brace too many.
+    // Jackson ignores what follows the object, and one of the documented commands has an extra brace.
     let question = serde_json::Deserializer::from_slice(body).into_iter::<GraphqlRequest>().next();
     let Some(Ok(question)) = question else { return (400, None) };
     if question.query.len() > LONGEST_QUERY {
@@ -77,11 +78,11 @@ pub(super) async fn answer(
     (200, Some(body_of(response)))
 }
 
-/// `errors` only where there are some; `data` only where something was executed; `extensions` always.
+/// `errors` only if there are any; `data` only if something was executed; `extensions` always.
 fn body_of(response: Response) -> Value {
     let Response { data, errors, .. } = response;
     let mut body = Map::new();
-    // What went wrong while a field was resolved has its path; what has none was wrong with the query.
+    // An error of a resolver has a path; an error without one concerns the query.
     let executed = errors.is_empty() || errors.iter().any(|error| !error.path.is_empty());
     if !errors.is_empty() {
         body.insert("errors".into(), errors.into_iter().map(error_of).collect());

@@ -1,4 +1,4 @@
-//! What can be changed.
+//! The mutations.
 
 use async_graphql::{Context, Object, Result};
 
@@ -14,7 +14,8 @@ pub(super) struct Mutation;
 
 #[Object]
 impl Mutation {
-    /// `CreateAccessTokenResolver`. Whether the user is there is not asked here: a token of one who is not is refused.
+    /// `CreateAccessTokenResolver`. It does not check whether the user exists; the token of an unknown user
+    /// is refused.
     async fn create_access_token(
         &self,
         context: &Context<'_>,
@@ -23,14 +24,14 @@ impl Mutation {
         Some(create(context, input).await)
     }
 
-    /// `RevokeAccessTokenResolver`: everyone may revoke what he made.
+    /// `RevokeAccessTokenResolver`: the owner of a token may revoke it.
     async fn revoke_access_token(&self, context: &Context<'_>, token_id: String) -> Result<bool> {
         let caller = context.data::<Caller>()?;
         let id = token_id.clone();
         let found = caller.server.store.read(move |connection| token_info::get(connection, &id)).await;
         let found = found.map_err(|failure| failed(&failure))?;
         let own = found.as_ref().is_some_and(|token| token.info.owner_urn == caller.permissions.user());
-        // Who may not manage tokens does not learn which there are.
+        // A caller without the privilege does not learn which tokens exist.
         if !own && !caller.permissions.holds(MANAGE_ACCESS_TOKENS) {
             return Err(unauthorized());
         }
@@ -63,13 +64,13 @@ async fn create(context: &Context<'_>, input: CreateAccessTokenInput) -> Result<
     Ok(AccessToken { access_token, metadata: Some(info.into()) })
 }
 
-/// Refuses to make a token for another user to who may not, and one for what is no user.
+/// Refuses a token for another user if the caller lacks the privilege, and one for a URN that is not a user.
 ///
 /// # Errors
-/// As GMS has them.
+/// The errors of GMS.
 pub(super) fn check_actor(urn: &str, r#type: AccessTokenType, permissions: &Permissions) -> Result<()> {
     if r#type == AccessTokenType::ServiceAccount {
-        // There are none here.
+        // This server has no service accounts.
         return Err(bad_request(format!("The specified URN is not a service account: {urn}")));
     }
     let own = urn == permissions.user() && permissions.holds(GENERATE_PERSONAL_ACCESS_TOKENS);

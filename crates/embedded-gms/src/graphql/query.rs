@@ -1,4 +1,4 @@
-//! What can be asked.
+//! The queries.
 
 use async_graphql::{Context, Object, Result, SimpleObject};
 
@@ -12,10 +12,10 @@ use super::user::{AuthenticatedUser, CorpUser, PlatformPrivileges};
 use crate::authorization::{GENERATE_PERSONAL_ACCESS_TOKENS, MANAGE_ACCESS_TOKENS};
 use crate::token_info;
 
-/// How many tokens an answer lists where the question does not say.
+/// The default length of a list of tokens.
 const LISTED: i32 = 20;
 
-/// What a scroll counts for, in fields.
+/// The complexity of a scroll, in fields.
 const SCROLL_COST: usize = 500;
 
 pub(super) struct Query;
@@ -31,7 +31,7 @@ struct AuthConfig {
     token_auth_enabled: bool,
 }
 
-/// A field that may be null is an `Option<Result>`: what goes wrong with it is told, and leaves the others as they are.
+/// A nullable field is an `Option<Result>`, so that its error does not affect the other fields.
 #[Object]
 impl Query {
     async fn me(&self, context: &Context<'_>) -> Option<Result<AuthenticatedUser>> {
@@ -42,7 +42,7 @@ impl Query {
         Some(app_config(context))
     }
 
-    /// `ListAccessTokensResolver`: all tokens for who may manage them, else one's own for who may make them.
+    /// `ListAccessTokensResolver`: all tokens for callers that may manage them; otherwise the caller's own.
     async fn list_access_tokens(
         &self,
         context: &Context<'_>,
@@ -61,7 +61,7 @@ impl Query {
         let mut tokens =
             caller.server.store.read(token_info::all).await.map_err(|failure| failed(&failure))?;
         tokens.retain(|token| filters.iter().all(|filter| filter.takes(token)));
-        // The one that ends last comes first, and what never ends after all that do.
+        // Descending by expiry time; tokens without one come last.
         tokens.sort_by_key(|token| std::cmp::Reverse(token.info.expires_at));
         let total = i32::try_from(tokens.len()).unwrap_or(i32::MAX);
         let page: Vec<AccessTokenMetadata> = tokens
@@ -78,7 +78,7 @@ impl Query {
         })
     }
 
-    /// Each of them looks at the whole store, so a query has room for few.
+    /// Each scroll reads the whole store, so a query may have only a few.
     #[graphql(complexity = "SCROLL_COST + child_complexity")]
     async fn scroll_across_entities(
         &self,
@@ -104,7 +104,7 @@ impl Query {
         found.map(Into::into).ok_or_else(|| not_found("Access token no longer exists"))
     }
 
-    /// `GetAccessTokenResolver`: a token that is stored nowhere, and cannot be revoked.
+    /// `GetAccessTokenResolver`: a token that is not stored and cannot be revoked.
     #[graphql(deprecation = "Use createAccessToken instead")]
     async fn get_access_token(
         &self,

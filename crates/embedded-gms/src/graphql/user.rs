@@ -1,4 +1,4 @@
-//! The types of users.
+//! The user types.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub(super) struct AuthenticatedUser {
     pub(super) platform_privileges: PlatformPrivileges,
 }
 
-/// A user, there or not.
+/// A user, which need not exist.
 #[derive(Debug)]
 pub(super) struct CorpUser {
     urn: String,
@@ -83,7 +83,7 @@ fn is_active(record: &Value) -> bool {
     record.get("active").and_then(Value::as_bool).unwrap_or(false)
 }
 
-/// DataHub's schema has `corpUserInfo` twice, under a name of today and one of before.
+/// DataHub's schema has `corpUserInfo` twice, under a current and a former name.
 macro_rules! corp_user_info {
     ($name:ident) => {
         struct $name(Value);
@@ -157,7 +157,7 @@ impl CorpUserEditableProperties {
     }
 }
 
-/// Of no user anything is set here.
+/// This server stores no settings of users.
 #[derive(SimpleObject)]
 struct CorpUserSettings {
     appearance: Option<CorpUserAppearanceSettings>,
@@ -170,7 +170,7 @@ struct CorpUserAppearanceSettings {
     show_theme_v2: Option<bool>,
 }
 
-/// What a user may do with the platform as a whole (`MeResolver`).
+/// The platform privileges of a user (`MeResolver`).
 #[derive(SimpleObject)]
 #[expect(clippy::struct_excessive_bools, reason = "it is so in the schema")]
 pub(super) struct PlatformPrivileges {

@@ -3,21 +3,21 @@
 use crate::tree::NotText;
 use std::fmt;
 
-/// How much the operations of one patch may copy, in bytes.
+/// The limit of what the operations of one patch may copy, in bytes.
 pub(super) const MAX_COPIED: usize = 64 * 1024 * 1024;
 
 /// Why a patch cannot be applied.
 #[derive(Debug)]
 pub(super) enum PatchError {
-    /// There is nothing at the path.
+    /// Nothing exists at the path.
     Absent,
-    /// Something on the way, or the result, is no object.
+    /// A value on the path, or the result, is not an object.
     NoObject,
-    /// An array does not hold what its keys need.
+    /// An element of an array does not have the form that its keys require.
     Shape(String),
     /// A `test` found another value.
     Different,
-    /// A `move` into what is moved.
+    /// A `move` of a value into itself.
     IntoItself,
     WholeDocument,
     TooLarge,
@@ -44,7 +44,7 @@ impl fmt::Display for PatchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Absent => f.write_str("the JSON value has no such name or index"),
-            Self::NoObject => f.write_str("a value that is no object cannot be cast to ObjectNode"),
+            Self::NoObject => f.write_str("a value that is not an object cannot be cast to ObjectNode"),
             Self::Shape(what) => f.write_str(what),
             Self::Different => f.write_str("the `test` found another value"),
             Self::IntoItself => f.write_str("a value cannot be moved into itself"),

@@ -1,5 +1,5 @@
-//! `fineGrainedLineages` for a patch (`FineGrainedLineageTemplateHelper`): a map by operation, downstream field, query and
-//! upstream field, whose values are confidence and types.
+//! `fineGrainedLineages` in a patch (`FineGrainedLineageTemplateHelper`): a map by operation, downstream
+//! field, query and upstream field, with confidence and types as values.
 
 use super::error::PatchError;
 use crate::tree::{Node, Object};
@@ -88,7 +88,7 @@ fn members(node: &mut Node) -> Result<Object, PatchError> {
     node.members()?.map(std::mem::take).ok_or(PatchError::NoObject)
 }
 
-/// One lineage, with the lowest confidence of its upstreams and the types of the last.
+/// One lineage, with the lowest confidence of its upstreams and the types of the last one.
 fn lineage(operation: &str, downstream: &str, query: &str, upstreams: Object) -> Result<Node, PatchError> {
     let (mut confidence, mut lowest) = (Node::new(DEFAULT_CONFIDENCE), 1.0);
     let (mut upstream_type, mut downstream_type) = (Node::string("FIELD_SET"), Node::string("FIELD"));

@@ -1,8 +1,10 @@
-//! Patches, applied as DataHub applies them: RFC 6902, on a form of the aspect in which arrays can be addressed by key.
+//! Patches, applied like in DataHub: RFC 6902, on a form of the aspect in which the elements of arrays are
+//! addressed by key. The crates for RFC 6901 and 6902 work on parsed values; they would not keep numbers and
+//! names as they were written.
 //!
-//! For the time of a patch the arrays that a template names become maps: `globalTags` has its tags under `/tags/<urn>`,
-//! `ownership` its owners under `/owners/<urn>/<type>`. A patch that brings `arrayPrimaryKeys`, or says
-//! `forceGenericPatch`, names the arrays and keys itself. Afterwards they are arrays again.
+//! During a patch, the arrays that a template names are maps: `globalTags` has its tags under `/tags/<urn>`,
+//! `ownership` its owners under `/owners/<urn>/<type>`. A patch with `arrayPrimaryKeys` or
+//! `forceGenericPatch` names the arrays and keys itself. Afterwards the maps become arrays again.
 
 mod error;
 mod keyed;
@@ -23,20 +25,20 @@ use crate::tree::{self, Node};
 use error::PatchError;
 use operation::{PatchOperation, PatchOperationKind, RawOperation};
 
-/// A patch, read but not applied.
+/// A parsed patch.
 #[derive(Clone, Debug)]
 pub(super) struct Patch {
     operations: Vec<PatchOperation>,
-    /// The arrays and their keys, where the patch itself names them (`GenericPatchTemplate`).
+    /// The arrays and their keys, if the patch names them (`GenericPatchTemplate`).
     generic: Option<Vec<(String, Vec<String>)>>,
 }
 
-/// What the patch is to change.
+/// The aspect to which a patch is applied.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PatchTarget<'a> {
     pub(super) urn: &'a str,
     pub(super) aspect: &'a str,
-    /// The aspect's stored text; `None` where there is none.
+    /// The aspect's stored text; `None` if it does not exist.
     pub(super) current: Option<&'a str>,
     /// Milliseconds since 1970, for the audit stamps of a new aspect.
     pub(super) time: i64,
@@ -54,10 +56,10 @@ struct PatchDocument<'a> {
 }
 
 impl Patch {
-    /// Reads a patch: a list of operations, or an object that has it as `patch`.
+    /// Parses a patch: a list of operations, or an object that has the list as `patch`.
     ///
     /// # Errors
-    /// When it is neither. On Rest.li GMS drops it then without a word; here it is refused.
+    /// If it is neither. On Rest.li GMS drops such a proposal silently; here it is refused.
     pub(super) fn read(text: &str) -> Result<Self, Failure> {
         let invalid = |reason: &dyn fmt::Display| {
             let shown: String = text.chars().take(400).collect();
@@ -66,7 +68,8 @@ impl Patch {
         let (mut written, generic) = if text.starts_with('{') {
             let object: PatchDocument<'_> = serde_json::from_str(text).map_err(|error| invalid(&error))?;
             if object.patch.iter().any(RawOperation::has_from) {
-                // GMS reads this form into a class that has no such field, so here `move` and `copy` cannot be used.
+                // GMS reads this form into a class without that field, so it does not support `move` and
+                // `copy`.
                 return Err(Failure::internal(
                     "java.lang.RuntimeException: Unrecognized field \"from\" (class GenericJsonPatch$PatchOp): move \
                      and copy need the patch as a list",
@@ -86,10 +89,11 @@ impl Patch {
         Ok(Self { operations: operations.map_err(|reason| invalid(&reason))?, generic })
     }
 
-    /// The aspect's text with the patch applied.
+    /// The text of the patched aspect.
     ///
     /// # Errors
-    /// When an operation fails, or the aspect cannot be patched: 500 on Rest.li; on OpenAPI 400 in the first case.
+    /// If an operation fails or the aspect cannot be patched: 500 on Rest.li; on OpenAPI 400 in the first
+    /// case.
     pub(super) fn apply(&self, target: PatchTarget<'_>) -> Result<String, Failure> {
         let start = self.start(target)?;
         let result = if let Some(keys) = &self.generic {

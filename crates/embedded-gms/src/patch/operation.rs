@@ -35,24 +35,24 @@ pub(super) struct RawOperation<'a> {
     value: Option<&'a RawValue>,
 }
 
-/// An `Option` by itself would take `null` for nothing.
+/// A plain `Option` would read `null` as `None`.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 impl RawOperation<'_> {
-    /// Whether it has a `from`.
+    /// Whether the operation has a `from`.
     pub(super) fn has_from(&self) -> bool {
         self.from.is_some()
     }
 
-    /// Takes a value that is `null` for none.
+    /// Treats a value of `null` as absent.
     pub(super) fn forget_null(&mut self) {
         self.value = self.value.filter(|value| value.get() != "null");
     }
 
     /// # Errors
-    /// With the reason, when it is not an operation.
+    /// The reason, if it is not a valid operation.
     pub(super) fn read(&self) -> Result<PatchOperation, String> {
         let value = || {
             let value = self.value.ok_or_else(|| format!("the operation {} has no `value`", self.op))?;
@@ -76,10 +76,11 @@ impl RawOperation<'_> {
 }
 
 impl PatchOperation {
-    /// Applies it. What it copies is taken from `room`, in bytes: a few copies of copies fill any memory.
+    /// Applies the operation. Copied bytes are deducted from `room`: repeated copies of copies would fill the
+    /// memory.
     ///
     /// # Errors
-    /// When the document is not as the operation needs it.
+    /// If the document does not fit the operation.
     pub(super) fn apply(&self, document: &mut Node, room: &mut usize) -> Result<(), PatchError> {
         let path = &self.path;
         match &self.kind {
@@ -110,7 +111,7 @@ impl PatchOperation {
     }
 }
 
-/// A value as text, so that however often it is moved, a document is opened no deeper than a path is long.
+/// A value as text, so that repeated moves do not open a document deeper than a path is long.
 fn closed(value: &Node) -> Node {
     Node::new(value.to_string())
 }

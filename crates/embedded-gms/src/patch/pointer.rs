@@ -1,14 +1,14 @@
-//! Where in a document an operation acts (RFC 6901).
+//! JSON pointers (RFC 6901).
 
 use std::fmt;
 
 use super::error::PatchError;
 use crate::tree::Node;
 
-/// How many steps a path may have. Nothing in DataHub's model needs more than a few.
+/// The greatest number of steps of a path. DataHub's model needs only a few.
 const MAX_STEPS: usize = 128;
 
-/// A path, as its steps; none is the whole document.
+/// A path as its steps; no steps mean the whole document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pointer {
     steps: Vec<String>,
@@ -16,7 +16,7 @@ pub(super) struct Pointer {
 
 impl Pointer {
     /// # Errors
-    /// With the reason, when `text` is not a path.
+    /// The reason, if `text` is not a path.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let steps: Vec<_> = match text.strip_prefix('/') {
             Some(rest) => rest.split('/').map(|step| step.replace("~1", "/").replace("~0", "~")).collect(),
@@ -34,28 +34,28 @@ impl Pointer {
         self.steps.split_last().map(|(last, parents)| (last.as_str(), parents))
     }
 
-    /// Whether `other` lies within what this names.
+    /// Whether `other` is within the value at this path.
     pub(super) fn contains(&self, other: &Self) -> bool {
         other.steps.len() > self.steps.len() && other.steps.starts_with(&self.steps)
     }
 
-    /// The value that it names.
+    /// The value at this path.
     ///
     /// # Errors
-    /// When there is none.
+    /// If there is none.
     pub(super) fn find<'a>(&self, document: &'a mut Node) -> Result<&'a mut Node, PatchError> {
         walk(document, &self.steps).map_err(|error| error.at(self))
     }
 
-    /// The containers on the way to what it names, made where they are missing, as DataHub makes them for every operation
-    /// of a patch before it applies the first (`TemplateUtil.populateTopLevelKeys`); with `last` what it names as well.
+    /// Creates missing objects on the path, and with `last` also at its end. DataHub does this for all
+    /// operations of a patch before it applies the first (`TemplateUtil.populateTopLevelKeys`).
     ///
     /// # Errors
-    /// When something on the way is no object: DataHub does not step through arrays.
+    /// If a value on the path is not an object: DataHub does not step through arrays.
     pub(super) fn populate(&self, document: &mut Node, last: bool) -> Result<(), PatchError> {
         let end = match self.steps.split_last() {
             None => return Ok(()),
-            // Without it nothing could be put below an empty step at the end.
+            // Otherwise nothing could be added below an empty last step.
             Some((step, _)) if step.is_empty() || last => self.steps.len(),
             Some((_, parents)) => parents.len(),
         };
@@ -82,7 +82,7 @@ pub(super) fn walk<'a>(document: &'a mut Node, steps: &[String]) -> Result<&'a m
     Ok(node)
 }
 
-/// An array's index, below `end`.
+/// An array index below `end`.
 pub(super) fn index(step: &str, end: usize) -> Result<usize, PatchError> {
     let digits = step.bytes().all(|byte| byte.is_ascii_digit());
     if !digits || step.is_empty() || (step.len() > 1 && step.starts_with('0')) {

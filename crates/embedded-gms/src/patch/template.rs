@@ -1,11 +1,11 @@
-//! Which arrays of which aspects a patch addresses by key, and what a patch on an absent aspect starts from: DataHub's
-//! patch templates (`SnapshotEntityRegistry.populateTemplateEngine`).
+//! DataHub's patch templates (`SnapshotEntityRegistry.populateTemplateEngine`): the arrays that a patch
+//! addresses by key, and the default of an aspect that does not exist.
 
 use super::error::PatchError;
 use super::{keyed, lineage};
 use crate::tree::{Node, Object};
 
-/// Who stands in the audit stamps of a default.
+/// The actor in the audit stamps of defaults.
 const ACTOR: &str = "urn:li:corpuser:__datahub_system";
 
 /// How the arrays of an aspect are addressed.
@@ -13,19 +13,19 @@ const ACTOR: &str = "urn:li:corpuser:__datahub_system";
 pub(super) struct Template {
     aspect: &'static str,
     arrays: &'static [Array],
-    /// Records with arrays of their own, by their field.
+    /// Records that contain arrays, by field.
     records: &'static [(&'static str, &'static [Array])],
     special: Special,
 }
 
-/// An array, the keys of its elements (none for an array of strings), and the records in its elements that have arrays
-/// themselves.
+/// An array, the keys of its elements (none for an array of strings), and the records in its elements that
+/// contain arrays.
 #[derive(Debug)]
 struct Array {
     field: &'static str,
     keys: &'static [&'static str],
     elements: &'static [(&'static str, &'static [Self])],
-    /// Whether the record that it is in must have an `auditStamp`, and gets one.
+    /// Whether the enclosing record requires an `auditStamp`, which is added.
     stamped: bool,
 }
 
@@ -34,7 +34,8 @@ enum Special {
     None,
     /// `fineGrainedLineages`, which has no keys in its elements.
     Lineage,
-    /// `allowedPlatforms` and `allowedValues`, which stay absent where they are; the latter's key depends on its type.
+    /// `allowedPlatforms` and `allowedValues`, which are not created if absent; the key of the latter depends
+    /// on its type.
     AllowedValues,
 }
 
@@ -114,7 +115,7 @@ pub(super) fn of(aspect: &str) -> Option<&'static Template> {
     TEMPLATES.iter().find(|template| template.aspect == aspect)
 }
 
-/// What a patch on an aspect starts from where there is none, as JSON text; `None` where DataHub has nothing sensible.
+/// The default of an aspect that does not exist, as JSON text; `None` if DataHub has no useful one.
 pub(super) fn default_of(aspect: &str, time: i64) -> Option<String> {
     let stamp = stamp(time);
     let modified = format!(r#""lastModified":{{"created":{stamp},"lastModified":{stamp}}}"#);
@@ -157,7 +158,7 @@ fn stamp(time: i64) -> String {
 }
 
 impl Template {
-    /// Turns the arrays into maps.
+    /// Converts the arrays to maps.
     pub(super) fn transform(&self, object: &mut Object, time: i64) -> Result<(), PatchError> {
         to_maps(object, self.arrays, time)?;
         for (field, arrays) in self.records {
@@ -170,7 +171,7 @@ impl Template {
         }
     }
 
-    /// Turns the maps into arrays again.
+    /// Converts the maps back to arrays.
     pub(super) fn rebase(&self, object: &mut Object, time: i64) -> Result<(), PatchError> {
         to_arrays(object, self.arrays, time)?;
         for (field, arrays) in self.records {

@@ -38,7 +38,7 @@ fn tags_are_added_and_removed_by_their_urn() {
     assert_eq!(two, r#"{"tags":[{"tag":"urn:li:tag:pii","context":"x"},{"tag":"urn:li:tag:a/b"}]}"#);
     let remove = r#"[{"op":"remove","path":"/tags/urn:li:tag:pii"}]"#;
     assert_eq!(patched("globalTags", &two, remove), r#"{"tags":[{"tag":"urn:li:tag:a/b"}]}"#);
-    // What is not there is removed all the same.
+    // Removing an absent element succeeds.
     assert_eq!(patched("globalTags", r#"{"tags":[]}"#, remove), r#"{"tags":[]}"#);
 }
 

@@ -1,7 +1,7 @@
-//! References from one entity to another: finding them, and taking them away (`DeleteEntityService`).
+//! References between entities: finding and removing them (`DeleteEntityService`).
 //!
-//! GMS also looks for a form on the entities that have it, and for a structured property in the prompts of forms; these
-//! are no relationships of the model, and stay here.
+//! GMS also removes forms from entities and structured properties from the prompts of forms. These are not
+//! relationships of the model and are not removed here.
 
 mod relationships;
 
@@ -20,26 +20,26 @@ use relationships::RELATIONSHIPS;
 /// An aspect that refers to an entity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reference {
-    /// The URN of the entity whose aspect it is.
+    /// The URN of the entity that has the aspect.
     pub(super) entity: String,
     pub(super) aspect: String,
     pub(super) relationship: &'static str,
-    /// The aspect, as it is stored.
+    /// The stored text of the aspect.
     metadata: String,
 }
 
-/// How many relationships these are: an entity has one of a name to another.
+/// The number of distinct relationships: two entities have at most one of each name.
 pub(super) fn relationships(references: &[Reference]) -> usize {
     let distinct: BTreeSet<_> = references.iter().map(|one| (&one.entity, one.relationship)).collect();
     distinct.len()
 }
 
-/// The references to an entity, in the order of the URNs of who refers.
+/// The references to an entity, ordered by the referring URN.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub(super) fn find(connection: &Connection, urn: &str) -> Result<Vec<Reference>, rusqlite::Error> {
-    // What is stored may have escapes instead of other characters, so only these can be looked for in the text.
+    // Stored text may contain escapes, so only URNs of these characters can be searched for in the text.
     let plain = urn.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'/'));
     let mut statement = connection.prepare_cached(
         "SELECT urn, aspect, metadata FROM aspect
@@ -63,10 +63,11 @@ pub(super) fn find(connection: &Connection, urn: &str) -> Result<Vec<Reference>,
     Ok(found)
 }
 
-/// Takes references away: of an array the element goes, of a record the field, or where it is required the record.
+/// Removes references: the element of an array, the field of a record, or the record if the field is
+/// required.
 ///
 /// # Errors
-/// 500 where a required field would be missing then.
+/// 500 if a required field would be missing.
 pub(super) fn remove(
     connection: &Connection,
     references: &[Reference],
@@ -110,16 +111,16 @@ fn steps(path: &'static str) -> Vec<PathStep> {
         .collect()
 }
 
-/// What was taken away of a value.
+/// The parts that were removed from a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Removal {
     Nothing,
     Something,
-    /// It cannot be without what was taken away.
+    /// The value cannot exist without the removed part.
     All,
 }
 
-/// Why nothing can be taken away.
+/// Why a reference cannot be removed.
 #[derive(Debug)]
 enum RemovalError {
     NotText(NotText),
@@ -144,7 +145,7 @@ impl From<RemovalError> for Failure {
     }
 }
 
-/// Takes a URN away at the end of a path (`DeleteEntityUtils.removeValueBasedOnPath`).
+/// Removes a URN at the end of a path (`DeleteEntityUtils.removeValueBasedOnPath`).
 fn remove_at(value: &mut Node, path: &[PathStep], urn: &str) -> Result<Removal, RemovalError> {
     let Some((step, rest)) = path.split_first() else {
         return Ok(if value.is_string() && value.as_text() == urn { Removal::All } else { Removal::Nothing });

@@ -22,8 +22,8 @@ use crate::{model, proposal, restli};
 
 pub(super) const RESOURCE: &str = "com.linkedin.metadata.resources.entity.AspectResource";
 
-/// `POST /aspects?action=…`. Whether a call asks for `async` makes no difference: it is answered when the aspects are
-/// stored.
+/// `POST /aspects?action=…`. `async` has no effect on the response time: the response is sent when the
+/// aspects are stored.
 pub(super) async fn act(
     State(server): State<Arc<ServerState>>,
     Extension(mut write): Extension<WriteRequest>,

@@ -1,4 +1,4 @@
-//! `GET /config`: what kind of server this is. It needs no token.
+//! `GET /config`: the configuration of the server. It needs no token.
 
 use std::sync::Arc;
 
@@ -11,9 +11,10 @@ use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-/// The keys that clients look at, in GMS's form: `noCode` is a text.
+/// The keys that clients use, in GMS's form: `noCode` is a string.
 ///
-/// With `?verbose=true` it tells whether the caller was recognised, which is the cheapest way to try a token.
+/// With `?verbose=true` the response says whether the caller was authenticated, which is the cheapest way to
+/// check a token.
 pub(super) async fn show(
     State(server): State<Arc<ServerState>>,
     uri: Uri,

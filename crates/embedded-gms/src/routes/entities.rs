@@ -1,4 +1,4 @@
-//! `/entities`: snapshots, deletes, and whether something exists.
+//! `/entities`: snapshots, deletes, existence and search.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -60,7 +60,7 @@ struct SearchRequest {
     sort_criteria: Option<Value>,
 }
 
-/// Of these only one makes a difference: the others are about an index (`SearchFlags.pdl`).
+/// Only one flag has an effect; the others concern an index (`SearchFlags.pdl`).
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct RestliSearchFlags {
@@ -139,7 +139,7 @@ async fn delete(server: &ServerState, permissions: &Permissions, request: Delete
     Ok(json!({"value": answer}))
 }
 
-/// How many references an answer lists at most.
+/// The greatest number of references in a response.
 const SAMPLE: usize = 10;
 
 async fn delete_references(
@@ -154,7 +154,7 @@ async fn delete_references(
     let found = if request.dry_run.unwrap_or(false) {
         server.store.read(move |connection| references::find(connection, urn.as_str())).await?
     } else {
-        // GMS does this as itself, whoever has asked.
+        // GMS writes this under its own name, not that of the caller.
         let stamp = AuditStamp {
             actor: actor::user_urn(SYSTEM_ACTOR),
             time: tokens::milliseconds(SystemTime::now()),
@@ -178,7 +178,7 @@ async fn delete_references(
     Ok(json!({"value": {"total": references::relationships(&found), "relatedAspects": related}}))
 }
 
-/// GMS gives all where no `count` says otherwise; here there are at most so many at a time.
+/// The longest list. GMS returns all URNs without a `count`.
 const MAX_LISTED: u32 = 10_000;
 
 async fn list(server: &ServerState, permissions: &Permissions, request: ListUrns) -> Result<Value, Failure> {
@@ -253,7 +253,7 @@ async fn exists(server: &ServerState, permissions: &Permissions, request: Exists
     Ok(json!({"value": exists}))
 }
 
-/// `GET /entities/{urn}`, with `aspects=ListUrns(a,b)` those alone. An entity that was never written has its key.
+/// `GET /entities/{urn}`; `aspects=List(a,b)` selects aspects. An entity that was never written has its key.
 pub(super) async fn show(
     State(server): State<Arc<ServerState>>,
     Extension(permissions): Extension<Permissions>,

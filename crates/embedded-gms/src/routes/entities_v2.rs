@@ -40,7 +40,8 @@ struct EnvelopedAspect {
     system_metadata: Box<RawValue>,
 }
 
-/// `GET /entitiesV2/{urn}`, with `aspects=List(a,b)` those and the key. An entity that was never written has its key.
+/// `GET /entitiesV2/{urn}`; `aspects=List(a,b)` selects aspects beside the key. An entity that was never
+/// written has its key.
 pub(super) async fn show(
     State(server): State<Arc<ServerState>>,
     Extension(permissions): Extension<Permissions>,
@@ -70,7 +71,7 @@ fn envelope(stored: AspectRow) -> Result<EnvelopedAspect, Failure> {
 }
 
 impl ServerState {
-    /// The latest aspects of an entity, its key always among them, whether it is stored or not.
+    /// The latest aspects of an entity, always including its key, whether it is stored or not.
     pub(super) async fn entity(
         &self,
         urn: &Urn,

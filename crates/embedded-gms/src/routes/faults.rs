@@ -1,4 +1,5 @@
-//! `/faults`: what goes wrong, while the server runs. It is no path of GMS's, and only for who may do everything.
+//! `/faults`: the faults of a running server. GMS does not have this path; only callers with all permissions
+//! may use it.
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ pub(super) const PATH: &str = "/faults";
 /// The longest document, in bytes.
 const LONGEST: usize = 1024 * 1024;
 
-/// `GET /faults`: what is set, and how often each fault has matched and acted.
+/// `GET /faults`: the faults, and how often each has matched and acted.
 pub(super) async fn show(
     State(server): State<Arc<ServerState>>,
     Extension(permissions): Extension<Permissions>,
@@ -27,7 +28,7 @@ pub(super) async fn show(
     Ok(states(&server))
 }
 
-/// `PUT /faults`: sets those of a document, as `--faults` reads it, in place of all others.
+/// `PUT /faults`: replaces all faults by those of a document in the form of `--faults`.
 pub(super) async fn set(
     State(server): State<Arc<ServerState>>,
     Extension(permissions): Extension<Permissions>,
@@ -43,7 +44,7 @@ pub(super) async fn set(
     Ok(states(&server))
 }
 
-/// `DELETE /faults`: removes all.
+/// `DELETE /faults`: removes all faults.
 pub(super) async fn clear(
     State(server): State<Arc<ServerState>>,
     Extension(permissions): Extension<Permissions>,

@@ -1,5 +1,5 @@
-//! What every request goes through before it gets to its handler: it is noted, its caller recognised, its body read, a
-//! fault played, and a caller without a name refused.
+//! The middleware of all requests: logging, authentication, reading the body, fault injection, and refusing
+//! unauthenticated callers.
 
 use std::sync::Arc;
 
@@ -27,20 +27,20 @@ use crate::state::ServerState;
 /// The longest body of a request, in bytes. GMS has no limit; this one bounds the memory of a mistake.
 const MAX_BODY: u64 = 64 * 1024 * 1024;
 
-/// Paths of this server that GMS does not have: a test asks there about the others, and nothing happens to it.
+/// Paths for the tests themselves. Requests to them are not logged, and faults do not act on them.
 const EXEMPT_PATHS: [&str; 2] = [super::requests::PATH, super::faults::PATH];
 
-/// What the frontend has found out about a request that it sends on.
+/// A request that the frontend forwards.
 #[derive(Clone)]
 pub(crate) struct ForwardedRequest {
-    /// As it was sent to the frontend.
+    /// The request as the frontend received it.
     pub(crate) entry: LogEntry,
     pub(crate) caller: Result<Actor, Unauthenticated>,
-    /// In place of the request's own, which is empty.
+    /// Replaces the body of the forwarded request, which is empty.
     pub(crate) body: ReceivedBody,
 }
 
-/// Lets a request through to `next`, or answers it.
+/// Passes a request to `next`, or responds to it.
 pub(super) async fn pass(State(server): State<Arc<ServerState>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let exempt = EXEMPT_PATHS.contains(&parts.uri.path());
@@ -52,8 +52,8 @@ pub(super) async fn pass(State(server): State<Arc<ServerState>>, request: Reques
         let noted = || server.request_log.arrived(&parts.method, &parts.uri, &parts.headers, false);
         let entry = (!exempt).then(noted);
         let caller = server.authentication.caller(&parts.headers).await;
-        // What a unauthenticated sends is read, so that he can read the answer, but not kept: no path that is open to him
-        // wants a body.
+        // The body of an unauthenticated caller is read, so that the caller reads the response, but it is
+        // not kept: no open path uses a body.
         let longest = if caller.is_err() && open { MAX_UNWANTED } else { MAX_BODY };
         let receiving = BodyReader { keep: caller.is_ok(), longest, timeout: server.body_timeout };
         let body = receiving.all_of(body).await;
@@ -81,7 +81,7 @@ pub(super) async fn pass(State(server): State<Arc<ServerState>>, request: Reques
     answer
 }
 
-/// Answers a request on which a fault acts.
+/// Responds to a request on which a fault acts.
 async fn faulty(server: &ServerState, fault: Fault, mut pending: PendingRequest, next: Next) -> Response {
     let uri = &pending.parts.uri;
     match &fault.action {
@@ -106,7 +106,7 @@ async fn faulty(server: &ServerState, fault: Fault, mut pending: PendingRequest,
     faults::altered(&action, pending.admitted(server, next).await).await
 }
 
-/// What a path is of, as GMS calls it.
+/// The Rest.li resource of a path.
 fn resource(path: &str) -> &'static str {
     match path.split('/').nth(1) {
         Some("entities") => entities::RESOURCE,
@@ -126,8 +126,8 @@ struct PendingRequest {
 }
 
 impl PendingRequest {
-    /// Lets a request through to its handler with what its caller may do, unless he is a unauthenticated and the path is not
-    /// open.
+    /// Passes a request to its handler with the caller's permissions, or refuses an unauthenticated caller on
+    /// a path that is not open.
     async fn admitted(self, server: &ServerState, next: Next) -> Response {
         let spring = is_openapi(self.parts.uri.path());
         self.handled(server, next).await.unwrap_or_else(|failure| {

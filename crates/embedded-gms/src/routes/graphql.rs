@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 
 pub(super) const PATH: &str = "/api/graphql";
 
-/// All that went wrong with a query that could be read is 200, and stands in the answer (`GraphQLController`).
+/// Errors of a query that could be parsed are part of a response with status 200 (`GraphQLController`).
 pub(super) async fn act(
     State(server): State<Arc<ServerState>>,
     Extension(permissions): Extension<Permissions>,

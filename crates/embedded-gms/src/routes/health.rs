@@ -1,4 +1,4 @@
-//! `/health`: the server answers only when it is ready, so it is.
+//! `/health`: the server accepts requests only when it is ready.
 
 use std::time::SystemTime;
 

@@ -1,4 +1,4 @@
-//! The paths that the server knows.
+//! The routes of the server.
 
 mod aspects;
 mod config;
@@ -31,7 +31,7 @@ use axum::routing::{get, post};
 pub(super) use gate::ForwardedRequest;
 pub(super) use receive::{BodyError, BodyReader, MAX_UNWANTED, ReceivedBody};
 
-/// The whole server.
+/// The router of the server.
 pub(super) fn router(server: Arc<ServerState>) -> Router {
     Router::new()
         .route("/", get(root::show))

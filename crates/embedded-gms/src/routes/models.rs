@@ -1,6 +1,6 @@
-//! `/openapi/v1/registry/models`: the entity types and aspects that the server knows (`EntityRegistryController`).
+//! `/openapi/v1/registry/models`: the registered entity types and aspects (`EntityRegistryController`).
 //!
-//! What GMS tells beyond names and time series, the annotations of fields, is not known here and left out.
+//! The annotations of fields, which GMS returns too, are not supported.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use serde::Serialize;
 
-/// How many entity types and how many aspects a page has where the question does not say.
+/// The default page sizes.
 const ENTITY_TYPES: usize = 5;
 const ASPECTS: usize = 20;
 
@@ -106,10 +106,10 @@ impl AspectSpecification {
 }
 
 impl<T> SpecificationPage<T> {
-    /// The part of `all` that the query names.
+    /// The page of `all` that the query selects.
     ///
     /// # Errors
-    /// 400 when it starts behind the last one, or names what is no number.
+    /// 400 if it starts after the last element, or a parameter is not a number.
     fn of<A>(all: &[A], uri: &Uri, count: usize, make: impl Fn(&A) -> T) -> Result<Self, Failure> {
         let number = |name, default| match restli::parameter(uri, name) {
             None => Ok(default),
@@ -127,7 +127,7 @@ impl<T> SpecificationPage<T> {
     }
 }
 
-/// Who may not look is told nothing.
+/// Refuses callers without the privilege, without a body.
 async fn for_operators(
     Extension(permissions): Extension<Permissions>,
     request: Request,

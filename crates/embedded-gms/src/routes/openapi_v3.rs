@@ -1,4 +1,4 @@
-//! `/openapi/v3/entity`: its routes, and the place in their paths that an entity or an aspect has.
+//! `/openapi/v3/entity`: its routes, and the entity or aspect that a path names.
 
 mod aspect;
 mod batch;
@@ -30,7 +30,7 @@ use call::Call;
 const PREFIX: &str = "/openapi/v3/entity/";
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// The routes of OpenAPI. Their answers bear a trace id, and no other answers of the server do.
+/// The routes of OpenAPI. Only their responses, and GraphQL's, have a trace id.
 pub(super) fn router() -> Router<Arc<ServerState>> {
     Router::new()
         .route("/openapi/v3/entity/{*rest}", any(entity_calls))
@@ -38,7 +38,7 @@ pub(super) fn router() -> Router<Arc<ServerState>> {
         .route_layer(middleware::from_fn(traced))
 }
 
-/// Gives a request a trace id, and its answer the header that tells it.
+/// Gives a request a trace id, which the response returns in a header.
 pub(super) async fn traced(mut request: Request, next: Next) -> Response {
     let traced = TraceId::new().and_then(|id| Ok((id.header()?, id)));
     let (header, id) = match traced {
@@ -53,26 +53,26 @@ pub(super) async fn traced(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// What a path below [`PREFIX`] names.
+/// The target of a path below [`PREFIX`].
 #[derive(Debug, PartialEq, Eq)]
 enum PathTarget {
     /// All entities of all types.
     Generic,
-    /// All entities of a type, as the path names it.
+    /// All entities of a type, in the path's spelling.
     Type(String),
-    /// The entities that the body names, of several types each under its name, or of any.
+    /// The entities in the body: grouped by type (`generic`), or a list of any type.
     BatchGet {
         generic: bool,
     },
-    /// What is found, of one type or of those that the body names.
+    /// The result of a search in one type, or in the types of the body.
     Scroll(Option<String>),
     Entity(Urn),
     Aspect(Urn, String),
 }
 
 impl PathTarget {
-    /// Refuses a call that its caller may not make, as far as the path tells. What concerns all entities of a type is
-    /// asked of the type that the path names.
+    /// Refuses a call that the caller may not make, as far as the path shows. For all entities of a type, the
+    /// permission is checked on the type in the path.
     async fn check(&self, method: &Method, permissions: &Permissions) -> Result<(), Failure> {
         let creates = matches!(self, Self::Type(_) | Self::Aspect(..));
         let operation = match *method {
@@ -84,7 +84,7 @@ impl PathTarget {
             _ => return Ok(()),
         };
         match self {
-            // The body tells.
+            // Checked when the body is read.
             Self::Generic | Self::BatchGet { .. } | Self::Scroll(_) => Ok(()),
             Self::Type(entity_type) => permissions.check_type(operation, entity_type),
             Self::Entity(urn) | Self::Aspect(urn, _) => {
@@ -94,7 +94,7 @@ impl PathTarget {
     }
 }
 
-/// A URN may hold anything, also what separates the segments of a path, so the path is taken apart before it is decoded.
+/// Splits the path before decoding it: a URN may contain a slash.
 fn place(uri: &Uri) -> Result<Option<PathTarget>, Failure> {
     let rest = uri.path().strip_prefix(PREFIX).unwrap_or_default();
     let segments: Vec<_> = rest.split('/').collect();

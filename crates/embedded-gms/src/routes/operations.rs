@@ -1,4 +1,4 @@
-//! `/operations`: what an administrator does to the indices, of which there are none here.
+//! `/operations`: administration of the indices, of which there are none here.
 
 use std::sync::Arc;
 
@@ -18,13 +18,13 @@ use serde_json::json;
 
 pub(super) const RESOURCE: &str = "com.linkedin.metadata.resources.operations.OperationsResource";
 
-/// Which aspects; what else a client sends (`start`, `batchSize`) is about going through them in parts.
+/// The selected aspects. Other parameters (`start`, `batchSize`) concern paging and are ignored.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RestoreIndices {
     aspect: Option<String>,
     urn: Option<String>,
-    /// As SQL's `LIKE` has it.
+    /// A pattern of SQL's `LIKE`.
     urn_like: Option<String>,
 }
 
@@ -41,8 +41,8 @@ pub(super) async fn act(
     }
 }
 
-/// Every search here looks at the store itself, so nothing is to be done; what is told is how many aspects GMS would have
-/// gone through, in a text, as GMS tells it (`resources/operations/Utils.java`).
+/// Searches read the store, so there is nothing to restore. The response has the number of aspects that GMS
+/// would have processed, in GMS's text form (`resources/operations/Utils.java`).
 async fn restore_indices(
     server: &ServerState,
     permissions: &Permissions,

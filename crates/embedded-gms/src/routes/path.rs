@@ -1,4 +1,4 @@
-//! What a path says.
+//! Parsing of paths.
 
 use crate::change;
 use crate::failure::Failure;
@@ -10,7 +10,7 @@ pub(super) fn is_openapi(path: &str) -> bool {
     path.starts_with("/openapi/")
 }
 
-/// The URN that is the rest of a path, percent-encoded or as it is.
+/// The URN at the end of a path, percent-encoded or not.
 pub(super) fn path_urn(uri: &Uri, prefix: &str) -> Result<Urn, Failure> {
     let rest = uri.path().strip_prefix(prefix).unwrap_or_default();
     let text = percent_decode_str(rest)
@@ -19,7 +19,7 @@ pub(super) fn path_urn(uri: &Uri, prefix: &str) -> Result<Urn, Failure> {
     Urn::parse(&text).map_err(|error| Failure::bad_request(format!("Invalid urn: {error}")))
 }
 
-/// What an entity has before anything is written for it: its key aspect.
+/// The key aspect of an entity, which exists even before anything is written.
 pub(super) fn key_of(urn: &Urn) -> Result<String, Failure> {
     change::checked_key(urn).map_err(|failure| Failure::bad_request(failure.message().to_owned()))
 }

@@ -1,4 +1,4 @@
-//! `GET /requests`: the record of what arrived. It is no path of GMS's.
+//! `GET /requests`: the request log. GMS does not have this path.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use axum::response::Response;
 
 pub(super) const PATH: &str = "/requests";
 
-/// The requests in the order of their arrival, as a list; those for this list are not in it. Only for who may do
-/// everything.
+/// The logged requests in the order of arrival; requests for this list are not logged. Only for callers with
+/// all permissions.
 pub(super) async fn show(
     State(server): State<Arc<ServerState>>,
     Extension(permissions): Extension<Permissions>,

@@ -1,4 +1,4 @@
-//! `GET /`: says what this is, to a person who looks.
+//! `GET /`: a description of the server for people.
 
 use std::sync::Arc;
 

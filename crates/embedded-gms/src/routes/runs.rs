@@ -1,4 +1,4 @@
-//! `/runs`: ingestion runs, listed, described, and rolled back; and rolling back what is of an entity registry.
+//! `/runs`: lists, describes and rolls back ingestion runs; also rolls back everything of an entity registry.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use serde_json::value::RawValue;
 
 pub(super) const RESOURCE: &str = "com.linkedin.metadata.resources.entity.BatchIngestionRunResource";
 
-/// How many aspects an answer lists at most.
+/// The greatest number of aspects in a response.
 const LISTED: usize = 100;
 
 #[derive(Deserialize)]
@@ -205,8 +205,8 @@ async fn rollback(
     }})))
 }
 
-/// `POST /entities?action=deleteAll`: takes back what was written under an entity registry. Who lacks the right to
-/// delete is told so only where something was found (`EntityResource.deleteEntities`).
+/// `POST /entities?action=deleteAll`: rolls back everything that was written under an entity registry. A
+/// missing permission is reported only if something was found (`EntityResource.deleteEntities`).
 pub(super) async fn delete_registry(
     server: &ServerState,
     permissions: &Permissions,

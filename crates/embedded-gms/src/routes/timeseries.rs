@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// How many values a call gets at most, whatever it asks for, and where it does not say.
+/// The default and the greatest number of values in a response.
 const MAX_VALUES: usize = 10_000;
 
 #[derive(Deserialize)]
@@ -60,13 +60,13 @@ struct EnvelopedValue {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct GenericAspectValue {
-    /// ASCII, because the model's type is bytes, one for each character.
+    /// ASCII, because the model's type is `bytes`, one byte for each character.
     value: String,
     content_type: &'static str,
 }
 
 /// # Errors
-/// 400 for an aspect that is no time series, and for what cannot be filtered or sorted by.
+/// 400 for an aspect that is not a time series, and for an unsupported filter or sort.
 pub(super) async fn values(
     server: &ServerState,
     permissions: &Permissions,
@@ -118,7 +118,7 @@ pub(super) async fn values(
     }))
 }
 
-/// Whether a filter holds of a value. A field may be a path; the run is noted beside the value.
+/// Whether a filter matches a value. A field may be a path; the run id is in the system metadata.
 fn takes(filter: &Filter, stored: &AspectRow) -> bool {
     let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
     let (value, system_metadata) = (read(&stored.metadata), read(&stored.system_metadata));

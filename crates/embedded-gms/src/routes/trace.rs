@@ -1,4 +1,4 @@
-//! `/openapi/v1/trace/write`: what became of a write through OpenAPI.
+//! `/openapi/v1/trace/write`: the outcome of a write through OpenAPI.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use axum::response::Response;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
-/// What became of an aspect (`TraceStatus`).
+/// The status of an aspect (`TraceStatus`).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Status {
@@ -29,7 +29,7 @@ struct Status {
     search_storage: Storage,
 }
 
-/// What became of it in one place (`TraceStorageStatus`).
+/// The status in one storage (`TraceStorageStatus`).
 #[derive(Debug, Serialize)]
 struct Storage {
     #[serde(rename = "writeStatus")]
@@ -57,7 +57,7 @@ pub(super) async fn show(
     let questions: BTreeMap<String, Vec<String>> =
         serde_json::from_slice(&body).map_err(|_| Failure::bad_request("Malformed request body"))?;
     let urns: Vec<_> = questions.keys().flat_map(|urn| Urn::parse(urn)).collect();
-    // Nobody but the administrator may read what has no URN.
+    // Only the administrator may read entities without a valid URN.
     let nameless = urns.len() < questions.len() && !permissions.is_root();
     let urns = urns.into_iter().map(|urn| (ApiOperation::Read, urn));
     if nameless || !permissions.refused(urns).await?.is_empty() {

@@ -23,12 +23,12 @@ pub(super) async fn unknown_method(method: Method, uri: Uri) -> Response {
     Failure::bad_request(format!("{method} operation not supported for URI: '{uri}'")).into_response()
 }
 
-/// A route that is not open, and has no caller: the gate lets nobody through to it.
+/// A route that needs a caller and has none. The gate prevents this.
 pub(super) fn nobody() -> Failure {
     Failure::internal("java.lang.IllegalStateException: nobody calls")
 }
 
-/// The answer to an action that the resource does not have.
+/// The failure of an action that the resource does not have.
 pub(super) fn unknown_action(name: Option<&str>, resource: &str, uri: &Uri) -> Failure {
     Failure::bad_request(match name {
         Some(name) => {

@@ -1,7 +1,7 @@
-//! Search over the store: what GMS asks its index, answered from the aspects themselves.
+//! Search over the store.
 //!
-//! There is no index and no ranking here. A search looks at every entity of its types, so it finds what was written just
-//! before, and gives URNs in their order.
+//! There is no index and no ranking. A search reads every entity of its types, so it finds what was just
+//! written, and returns URNs in order.
 
 mod document;
 mod filter;
@@ -22,48 +22,49 @@ pub(super) use filter::{Condition, Conjunction, Criterion, Filter};
 pub(super) use order::{Position, Slice, SortField};
 pub(super) use type_name::normalized;
 
-/// The types that are found only where they are asked for by name, as in GMS, start so.
+/// The prefix of internal types, which are found only if they are named, as in GMS.
 const INTERNAL: &str = "dataHub";
 
-/// Tokens are listed by a call of their own, which looks at who asks.
+/// Tokens have their own call, which checks the caller.
 const NEVER_FOUND: &str = tokens::ENTITY_TYPE;
 
-/// A question.
+/// A search request.
 #[derive(Debug, Default)]
 pub(super) struct Search {
-    /// Entity types, in GMS's spelling (`dataJob`) or GraphQL's (`DATA_JOB`); none is all that are not internal.
+    /// Entity types, in GMS's spelling (`dataJob`) or GraphQL's (`DATA_JOB`). None means all that are not
+    /// internal.
     pub(super) types: Vec<String>,
-    /// Words that must all be in the URN or the names, whatever their case; `*` in a word is anything.
+    /// Words that must all occur in the URN or the names, ignoring case; `*` in a word matches anything.
     pub(super) text: String,
     pub(super) filter: Filter,
-    /// Without it soft-deleted entities are left out, unless the filter is about them.
+    /// Whether soft-deleted entities are found. They are also found if the filter uses their field.
     pub(super) soft_deleted_too: bool,
-    /// Finds only what belongs to that part.
+    /// Restricts the search to a slice.
     pub(super) slice: Option<Slice>,
 }
 
-/// A part of what was found.
+/// A page of results.
 #[derive(Debug)]
 pub(super) struct Page {
     pub(super) urns: Vec<String>,
-    /// How many were found in all.
+    /// The total number of results.
     pub(super) total: usize,
-    /// Whether there are more behind these.
+    /// Whether there are more results.
     pub(super) more: bool,
 }
 
-/// A part of what was found, in an order that was asked for.
+/// A page of sorted results.
 #[derive(Debug)]
 pub(super) struct Sorted {
     pub(super) urns: Vec<String>,
-    /// How many were found in all.
+    /// The total number of results.
     pub(super) total: usize,
-    /// Where the next part begins; `None` where there are no more.
+    /// The end of this page; `None` on the last page.
     pub(super) next: Option<Position>,
 }
 
 impl Search {
-    /// The part that starts at a place.
+    /// The page that starts at an index.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -77,7 +78,8 @@ impl Search {
         Ok(cut(&found, start..start.saturating_add(count)))
     }
 
-    /// The part after a URN, which need not be there any more: what is deleted between two pages moves no other.
+    /// The page after a URN, which need not exist any more: deletions between two pages do not shift the
+    /// results.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -92,7 +94,7 @@ impl Search {
         Ok(cut(&found, start..start.saturating_add(count)))
     }
 
-    /// The part after a place, in this order.
+    /// The page after a position in this order.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -154,7 +156,7 @@ impl Search {
     }
 }
 
-/// The words of a question, each as the pieces between its stars. A word of stars alone is none.
+/// The words of a search, each split at its stars. A word of stars only is dropped.
 fn words(text: &str) -> Vec<Vec<String>> {
     let pieces = |word: &str| -> Vec<String> {
         word.split('*').filter(|piece| !piece.is_empty()).map(str::to_lowercase).collect()
@@ -162,7 +164,7 @@ fn words(text: &str) -> Vec<Vec<String>> {
     text.split_whitespace().map(pieces).filter(|word| !word.is_empty()).collect()
 }
 
-/// Whether all pieces of a word are in the text, one after the other.
+/// Whether all pieces of a word occur in the text, in order.
 fn is_in(word: &[String], text: &str) -> bool {
     let mut rest = Some(text);
     for piece in word {

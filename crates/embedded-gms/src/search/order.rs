@@ -1,4 +1,4 @@
-//! The order in which a search gives what it finds, and the place in it where a page ends.
+//! The order of search results, and positions in it.
 
 use std::cmp::Ordering;
 
@@ -16,16 +16,16 @@ pub(crate) struct SortField {
     pub(crate) descending: bool,
 }
 
-/// One of several parts of equal size, into which who reads in parallel divides what is found.
+/// One of several parts of about equal size, for parallel readers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slice {
-    /// Counted from 0.
+    /// From 0.
     pub(crate) number: usize,
     pub(crate) of: usize,
 }
 
 impl Slice {
-    /// Whether the entity belongs to this part. That does not depend on what else is found.
+    /// Whether the entity belongs to this slice, independent of the other results.
     pub(super) fn has(self, urn: &str) -> bool {
         let digest = Sha256::digest(urn);
         let number = digest.iter().take(4).fold(0_usize, |number, byte| (number << 8) | usize::from(*byte));
@@ -33,7 +33,7 @@ impl Slice {
     }
 }
 
-/// Where an entity stands: by its values of the fields to sort by, and then by its URN.
+/// The position of an entity: the values of the sort fields, and then the URN.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Position {
     values: Vec<Option<String>>,
@@ -57,7 +57,7 @@ impl Position {
         &self.urn
     }
 
-    /// What has no value comes last, whichever way the others are sorted.
+    /// Entities without a value come last in both directions.
     pub(super) fn compare(&self, other: &Self, order: &[SortField]) -> Ordering {
         for ((one, other), SortField { descending, .. }) in self.values.iter().zip(&other.values).zip(order) {
             let found = match (one, other) {
@@ -72,20 +72,20 @@ impl Position {
         self.urn.cmp(&other.urn)
     }
 
-    /// As clients get it, who are not to look into it.
+    /// The scroll id, which is opaque to clients.
     pub(crate) fn to_text(&self) -> String {
         URL_SAFE_NO_PAD.encode(serde_json::json!(self).to_string())
     }
 
-    /// The place that a text stands for, if it is one in this order.
+    /// Parses a scroll id for a number of sort fields.
     pub(crate) fn parse(text: &str, fields: usize) -> Option<Self> {
         let place: Self = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
         (place.values.len() == fields).then_some(place)
     }
 }
 
-/// Numbers by their size, and after them everything else as text. A number never counts as text: with `9`, `10` and `1a`
-/// there would be no order.
+/// Numbers by value, followed by all other texts. A number is never compared as text: `9`, `10` and `1a`
+/// would have no order.
 fn by_value(one: &str, other: &str) -> Ordering {
     match (one.parse::<f64>(), other.parse::<f64>()) {
         (Ok(first), Ok(second)) => first.total_cmp(&second),

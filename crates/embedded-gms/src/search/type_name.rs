@@ -1,7 +1,7 @@
 //! The spellings of an entity type.
 
-/// Types that GraphQL calls otherwise than GMS (`EntityTypeMapper`), in their plain forms. `ROLE` is none of them: it is
-/// `role`, and `dataHubRole` is `DATAHUB_ROLE`.
+/// Types with a different name in GraphQL (`EntityTypeMapper`), in normalized form. `ROLE` is not one of
+/// them: it is `role`, and `dataHubRole` is `DATAHUB_ROLE`.
 const RENAMED: &[(&str, &str)] = &[
     ("accesstoken", "datahubaccesstoken"),
     ("customownershiptype", "ownershiptype"),
@@ -9,7 +9,7 @@ const RENAMED: &[(&str, &str)] = &[
     ("ingestionsource", "datahubingestionsource"),
 ];
 
-/// What the spellings of a type have in common: `dataHubPolicy` and `DATAHUB_POLICY`.
+/// A form that all spellings of a type share: `dataHubPolicy` and `DATAHUB_POLICY`.
 pub(crate) fn normalized(entity_type: &str) -> String {
     let plain = entity_type.replace('_', "").to_lowercase();
     match RENAMED.iter().find(|(name, _)| *name == plain) {

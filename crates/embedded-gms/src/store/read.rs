@@ -1,4 +1,4 @@
-//! Questions to the store.
+//! Reading from the store.
 
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
@@ -7,7 +7,7 @@ use super::row::AspectRow;
 use super::timeseries;
 use crate::model;
 
-/// One version of one aspect; 0 is the latest. A time series has no other version.
+/// One version of one aspect; 0 is the latest. A time series has only version 0.
 pub(crate) fn aspect(
     connection: &Connection,
     urn: &str,
@@ -23,7 +23,7 @@ pub(crate) fn aspect(
         .optional()
 }
 
-/// The latest version of every aspect of an entity, in the order of their names.
+/// The latest version of every aspect of an entity, ordered by name.
 pub(crate) fn entity(connection: &Connection, urn: &str) -> Result<Vec<AspectRow>, rusqlite::Error> {
     let mut aspects = connection
         .prepare_cached("SELECT * FROM aspect WHERE urn = ?1 AND version = 0")?
@@ -34,8 +34,8 @@ pub(crate) fn entity(connection: &Connection, urn: &str) -> Result<Vec<AspectRow
     Ok(aspects)
 }
 
-/// The number of an aspect's latest version, counted from 1, as system metadata give it (`SystemMetadata.version`);
-/// `None` where the aspect is not there, or is a time series.
+/// The number of the latest version, from 1, as in `SystemMetadata.version`; `None` if the aspect does not
+/// exist or is a time series.
 pub(crate) fn number(
     connection: &Connection,
     urn: &str,
@@ -46,7 +46,7 @@ pub(crate) fn number(
         .query_row([urn, aspect], |row| row.get(0))
 }
 
-/// The URNs of a type's entities, in their order, and how many there are.
+/// The URNs of the entities of a type, in order, and their number.
 pub(crate) fn urns(
     connection: &Connection,
     key: &str,
@@ -62,7 +62,7 @@ pub(crate) fn urns(
     Ok((urns, self::count(connection, key, None)?))
 }
 
-/// How many entities have an aspect; with `like` those whose URN is like it, as SQL has it.
+/// The number of entities with an aspect; `like` is a pattern of SQL's `LIKE` for their URNs.
 pub(crate) fn count(
     connection: &Connection,
     aspect: &str,
@@ -75,7 +75,7 @@ pub(crate) fn count(
         .query_row(params![aspect, like], |row| row.get(0))
 }
 
-/// How many aspects there are, as far as they have this name, this URN, and a URN like that, as SQL has it.
+/// The number of aspects that match the name, the URN and the pattern (SQL's `LIKE`) that are given.
 pub(crate) fn count_latest(
     connection: &Connection,
     aspect: Option<&str>,
@@ -90,7 +90,7 @@ pub(crate) fn count_latest(
         .query_row(params![aspect, urn, like], |row| row.get(0))
 }
 
-/// Whether the aspect is there.
+/// Whether the aspect exists.
 pub(crate) fn has(connection: &Connection, urn: &str, aspect: &str) -> Result<bool, rusqlite::Error> {
     connection
         .prepare_cached("SELECT 1 FROM aspect WHERE urn = ?1 AND aspect = ?2 AND version = 0")?

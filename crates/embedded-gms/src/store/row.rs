@@ -29,7 +29,7 @@ impl AspectRow {
     }
 }
 
-/// Who writes, and when (`AuditStamp.pdl`).
+/// The author and the time of a write (`AuditStamp.pdl`).
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct AuditStamp {
     /// A URN.

@@ -1,4 +1,4 @@
-//! Time series: aspects of which every value is kept, by its time.
+//! Time series: aspects of which all values are stored, by timestamp.
 
 use std::ops::RangeInclusive;
 
@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::row::{AspectRow, AuditStamp};
 use crate::failure::Failure;
 
-/// What makes a value another row than the others of its aspect (`TimeseriesAspectTransformer.getDocId`).
+/// The parts of a value that identify its row (`TimeseriesAspectTransformer.getDocId`).
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Key<'a> {
@@ -22,10 +22,10 @@ struct Key<'a> {
     message_id: Option<&'a RawValue>,
 }
 
-/// Adds a value. One of the same time, partition, granularity and message id is replaced.
+/// Adds a value. It replaces a value with the same timestamp, partition, granularity and message id.
 ///
 /// # Errors
-/// When the value has no `timestampMillis`.
+/// If the value has no `timestampMillis`.
 pub(super) fn add(
     connection: &Connection,
     urn: &str,
@@ -77,7 +77,7 @@ pub(crate) fn latest(
         .optional()
 }
 
-/// The newest value of each time series of an entity, in the order of their names.
+/// The newest value of each time series of an entity, ordered by name.
 pub(super) fn of_entity(connection: &Connection, urn: &str) -> Result<Vec<AspectRow>, rusqlite::Error> {
     let names: Vec<String> = connection
         .prepare_cached("SELECT DISTINCT aspect FROM timeseries WHERE urn = ?1 ORDER BY aspect")?
@@ -86,7 +86,7 @@ pub(super) fn of_entity(connection: &Connection, urn: &str) -> Result<Vec<Aspect
     names.iter().filter_map(|name| latest(connection, urn, name).transpose()).collect()
 }
 
-/// The values of a time, newest first, that `wanted` takes, at most `limit`.
+/// At most `limit` values in a range of timestamps that `wanted` accepts, newest first.
 pub(crate) fn values(
     connection: &Connection,
     urn: &str,
@@ -104,7 +104,7 @@ pub(crate) fn values(
     rows.filter(|row| row.as_ref().map_or(true, &wanted)).take(limit).collect()
 }
 
-/// Deletes the values of a time. Returns how many there were.
+/// Deletes the values in a range of timestamps. Returns their number.
 pub(crate) fn delete(
     connection: &Connection,
     urn: &str,
@@ -118,7 +118,7 @@ pub(crate) fn delete(
         .execute(params![urn, aspect, times.start(), times.end()])
 }
 
-/// Deletes the values of the newest time.
+/// Deletes the values with the newest timestamp.
 pub(crate) fn delete_latest(
     connection: &Connection,
     urn: &str,
@@ -132,7 +132,7 @@ pub(crate) fn delete_latest(
         .execute([urn, aspect])
 }
 
-/// Deletes what a run wrote. Returns how many values that were.
+/// Deletes the values that a run wrote. Returns their number.
 pub(super) fn delete_run(connection: &Connection, run: &str) -> Result<usize, rusqlite::Error> {
     connection
         .prepare_cached("DELETE FROM timeseries WHERE member(system_metadata, 'runId') = ?1")?

@@ -1,7 +1,7 @@
 //! Tokens that somebody else made.
 //!
-//! They are of version 1, of which nothing is stored: there the signature alone decides, and a forged token of version 2
-//! would be refused for being unknown, whatever became of its signature.
+//! They are of version 1, of which nothing is stored: there the signature alone decides, and a forged token
+//! of version 2 would be refused for being unknown, whatever became of its signature.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -38,7 +38,8 @@ async fn no_character_of_an_aspect_changes() {
 #[tokio::test]
 async fn urns_of_any_language_are_kept() {
     let gms = start().await;
-    // In the proposal itself (not in the aspect's text) Rest.li has strings, so any character may stand there.
+    // In the proposal itself (not in the aspect's text) Rest.li has strings, so any character may stand
+    // there.
     let urn = "urn:li:tag:日本😀 %2F/é";
     assert_eq!(ingest(&gms, &[upsert(urn, "status", "{}")]).await.status(), 200);
     let encoded = "urn%3Ali%3Atag%3A%E6%97%A5%E6%9C%AC%F0%9F%98%80%20%252F%2F%C3%A9";

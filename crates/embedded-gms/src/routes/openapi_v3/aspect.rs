@@ -44,7 +44,8 @@ pub(super) async fn exists(server: &Arc<ServerState>, urn: &Urn, name: &str) -> 
     entity::has(server, urn, name).await
 }
 
-/// `DELETE …/{urn}/{aspect}`: whether there is one or not; of a time series the newest value goes.
+/// `DELETE …/{urn}/{aspect}`: succeeds whether the aspect exists or not. For a time series it deletes the
+/// newest value.
 pub(super) async fn delete(server: &Arc<ServerState>, urn: Urn, name: String) -> Result<Response, Failure> {
     server
         .store
@@ -61,8 +62,8 @@ pub(super) async fn delete(server: &Arc<ServerState>, urn: Urn, name: String) ->
     Ok(StatusCode::OK.into_response())
 }
 
-/// `POST …/{urn}/{aspect}?async=false&createIfNotExists=true&createIfEntityNotExists=false`: by default it is refused
-/// where there is one already.
+/// `POST …/{urn}/{aspect}?async=false&createIfNotExists=true&createIfEntityNotExists=false`: by default an
+/// existing aspect is refused.
 pub(super) async fn create(
     server: &Arc<ServerState>,
     mut call: Call,
@@ -83,7 +84,7 @@ pub(super) async fn create(
     write_one(server, call, change, status).await
 }
 
-/// `PATCH …/{urn}/{aspect}?async=false`; the body is an object that has the patch.
+/// `PATCH …/{urn}/{aspect}?async=false`; the body is an object with the patch.
 pub(super) async fn patch(
     server: &Arc<ServerState>,
     mut call: Call,
@@ -98,10 +99,10 @@ pub(super) async fn patch(
     write_one(server, call, change, StatusCode::OK).await
 }
 
-/// The name of an aspect as the model writes it.
+/// The model's spelling of an aspect.
 ///
 /// # Errors
-/// 500 when it is not registered, at which GMS stumbles here.
+/// 500 if it is not registered, as in GMS.
 fn registered(server: &ServerState, urn: &Urn, name: &str) -> Result<String, Failure> {
     server.registry.look_up(urn.entity_type(), name).map(str::to_owned).map_err(|unregistered| {
         match unregistered {

@@ -1,4 +1,4 @@
-//! `POST` and `PATCH` on all entities of a type, and `batchGet`: aspects of several entities at once.
+//! `POST` and `PATCH` on the entities of a type, and `batchGet`: aspects of several entities at once.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -21,7 +21,8 @@ use crate::registry::Unregistered;
 use crate::state::ServerState;
 use crate::urn::Urn;
 
-/// `POST /openapi/v3/entity/{type}?async=true&systemMetadata=false`: upserts. It answers with what was accepted.
+/// `POST /openapi/v3/entity/{type}?async=true&systemMetadata=false`: upserts. The response has the accepted
+/// aspects.
 pub(super) async fn upsert(server: &Arc<ServerState>, mut call: Call) -> Result<Response, Failure> {
     call.write.asynchronous = call.flag("async", true)?;
     let with_system_metadata = call.flag("systemMetadata", false)?;
@@ -31,7 +32,8 @@ pub(super) async fn upsert(server: &Arc<ServerState>, mut call: Call) -> Result<
     Ok(openapi::answer(status, &EntityV3::group(accepted, with_system_metadata)?))
 }
 
-/// `PATCH /openapi/v3/entity/{type}`: as [`upsert`]; but one that does not wait is answered without a body.
+/// `PATCH /openapi/v3/entity/{type}`: like [`upsert`], but the response to an asynchronous request has no
+/// body.
 pub(super) async fn patch(server: &Arc<ServerState>, mut call: Call) -> Result<Response, Failure> {
     call.write.asynchronous = call.flag("async", true)?;
     let with_system_metadata = call.flag("systemMetadata", false)?;
@@ -44,8 +46,8 @@ pub(super) async fn patch(server: &Arc<ServerState>, mut call: Call) -> Result<R
     Ok(openapi::answer(StatusCode::OK, &EntityV3::group(accepted, with_system_metadata)?))
 }
 
-/// `POST /openapi/v3/entity/{type}/batchGet?systemMetadata=false`: the entities that a list names, of whatever type, each
-/// with the aspects that it names, or all. What is not there is left out.
+/// `POST /openapi/v3/entity/{type}/batchGet?systemMetadata=false`: the entities in a list, of any type, each
+/// with the aspects that the list names, or all. Absent entities and aspects are omitted.
 pub(super) async fn get(
     server: &Arc<ServerState>,
     permissions: &Permissions,
@@ -55,7 +57,7 @@ pub(super) async fn get(
     Ok(openapi::answer(StatusCode::OK, &found))
 }
 
-/// What a list of `batchGet` asks for.
+/// The entities that a list of `batchGet` requests.
 pub(super) async fn found(
     server: &Arc<ServerState>,
     permissions: &Permissions,
@@ -69,8 +71,8 @@ pub(super) async fn found(
     entity::load(server, wanted, with_system_metadata).await
 }
 
-/// Reads the list. Of an aspect the version may be named, in the header by which a write counts on one; one that is not
-/// registered is not asked for.
+/// Parses the list. The header `If-Version-Match` selects a version of an aspect; unregistered aspects are
+/// ignored.
 fn wanted(server: &ServerState, body: &RawValue) -> Result<Vec<entity::RequestedEntity>, Failure> {
     let mut all: Vec<entity::RequestedEntity> = Vec::new();
     let mut places = HashMap::new();
@@ -111,7 +113,7 @@ pub(super) fn status(asynchronous: bool) -> StatusCode {
     if asynchronous { StatusCode::ACCEPTED } else { StatusCode::OK }
 }
 
-/// The elements of a body. One that is no array has none.
+/// The elements of a body; none if it is not an array.
 fn elements(body: &RawValue) -> Result<Vec<&RawValue>, Failure> {
     if !body.get().starts_with('[') {
         return Ok(Vec::new());
@@ -119,7 +121,7 @@ fn elements(body: &RawValue) -> Result<Vec<&RawValue>, Failure> {
     serde_json::from_str(body.get()).map_err(|error| Failure::json(error.to_string()))
 }
 
-/// Reads a batch. An aspect that is not registered refuses it all, or is left out where the server drops in silence
+/// Parses a batch. An unregistered aspect refuses the batch, or is dropped if the server drops silently
 /// (`EntityController.toMCPBatch`).
 pub(super) fn changes(
     server: &ServerState,
@@ -150,12 +152,12 @@ fn missing_urn() -> Failure {
     Failure::bad_request("Missing `urn` field")
 }
 
-/// What is no string is taken for the text that stands there.
+/// A value that is not a string is replaced by its JSON text.
 fn text_of(raw: &RawValue) -> String {
     serde_json::from_str::<String>(raw.get()).unwrap_or_else(|_| raw.get().to_owned())
 }
 
-/// One aspect, as it stands under its name or is the body of a request.
+/// The change of one aspect: the value of a member, or the body of a request.
 pub(super) fn change(
     urn: Urn,
     aspect: String,
@@ -173,13 +175,13 @@ pub(super) fn change(
     } else if text.starts_with('{') {
         Content::Aspect(text)
     } else {
-        return Err(Failure::json(format!("the value of aspect {aspect} of {urn} is no object")));
+        return Err(Failure::json(format!("the value of aspect {aspect} of {urn} is not an object")));
     };
     Change::new(urn, aspect, operation, content, (member("systemMetadata"), member("headers")))
 }
 
 /// # Errors
-/// When the value is no object that has a patch.
+/// If the value is not an object with a patch.
 pub(super) fn patch_of(text: &str) -> Result<Content, Failure> {
     let Members(members) = serde_json::from_str(text).unwrap_or_default();
     if !members.iter().any(|(name, _)| name == "patch") {

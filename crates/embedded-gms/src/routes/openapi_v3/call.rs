@@ -9,7 +9,7 @@ use axum::extract::Request;
 use axum::http::Uri;
 use serde_json::value::RawValue;
 
-/// A request: its query, its body, and how what it writes is written.
+/// A request: its query, its body, and the parameters of a write.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) uri: Uri,
@@ -23,7 +23,7 @@ impl Call {
         let mut write =
             parts.extensions.get::<WriteRequest>().cloned().ok_or_else(super::super::unroutable::nobody)?;
         write.trace = parts.extensions.get::<TraceId>().cloned();
-        // It has been read once, and found short enough.
+        // The gate has already read the body and checked its length.
         let body = axum::body::to_bytes(body, usize::MAX)
             .await
             .map_err(|error| Failure::bad_request(error.to_string()))?;
@@ -33,7 +33,7 @@ impl Call {
     /// The body as JSON text.
     ///
     /// # Errors
-    /// 400 when it is empty, or not JSON.
+    /// 400 if it is empty or not JSON.
     pub(super) fn json(&self) -> Result<&RawValue, Failure> {
         if self.body.is_empty() {
             return Err(malformed());
@@ -46,7 +46,7 @@ impl Call {
     }
 }
 
-/// 400 for a body that Spring does not make anything of.
+/// 400 for a body that Spring cannot read.
 pub(super) fn malformed() -> Failure {
     Failure::bad_request("Malformed request body")
 }

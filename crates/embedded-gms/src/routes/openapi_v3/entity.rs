@@ -1,4 +1,4 @@
-//! One entity: what it has, whether it exists, and its end.
+//! One entity: reading, existence, deletion.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,15 +14,15 @@ use crate::state::ServerState;
 use crate::store::{read, write};
 use crate::urn::Urn;
 
-/// An entity that is asked for.
+/// A requested entity.
 #[derive(Debug)]
 pub(super) struct RequestedEntity {
     pub(super) urn: Urn,
-    /// With their versions, 0 for the latest; none means the latest of all.
+    /// The aspects with their versions, 0 for the latest; none means the latest of all.
     pub(super) aspects: BTreeMap<String, i64>,
 }
 
-/// Reads entities, in the order in which they are asked for. Of one of which nothing is found there is none.
+/// Reads entities, in the requested order. An entity without any of the aspects is omitted.
 pub(super) async fn load(
     server: &Arc<ServerState>,
     wanted: Vec<RequestedEntity>,
@@ -68,7 +68,7 @@ pub(super) async fn load(
     Ok(entities)
 }
 
-/// `GET …/{urn}?aspects=a,b&systemMetadata=false`: all aspects, or those. Without any that is stored there is no entity.
+/// `GET …/{urn}?aspects=a,b&systemMetadata=false`: all aspects, or the selected ones. 404 if none is stored.
 pub(super) async fn show(server: &Arc<ServerState>, call: &Call, urn: Urn) -> Result<Response, Failure> {
     let with_system_metadata = call.flag("systemMetadata", false)?;
     let only = openapi::names(&call.uri, &["aspects", "aspectNames"]);
@@ -77,13 +77,13 @@ pub(super) async fn show(server: &Arc<ServerState>, call: &Call, urn: Urn) -> Re
     Ok(found.first().map_or_else(openapi::absent, |entity| openapi::answer(StatusCode::OK, entity)))
 }
 
-/// `HEAD …/{urn}`: 204 or 404; one that is soft-deleted does not exist.
+/// `HEAD …/{urn}`: 204 or 404; a soft-deleted entity does not exist.
 pub(super) async fn exists(server: &Arc<ServerState>, urn: &Urn) -> Result<Response, Failure> {
     let key = keys::aspect_name(urn.entity_type());
     has(server, urn, &key).await
 }
 
-/// 204 if the aspect is there, and the entity is not soft-deleted; else 404.
+/// 204 if the aspect exists and the entity is not soft-deleted; otherwise 404.
 pub(super) async fn has(server: &Arc<ServerState>, urn: &Urn, aspect: &str) -> Result<Response, Failure> {
     let (urn, aspect) = (urn.to_string(), aspect.to_owned());
     let found = server
@@ -95,7 +95,8 @@ pub(super) async fn has(server: &Arc<ServerState>, urn: &Urn, aspect: &str) -> R
     Ok(if found { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }.into_response())
 }
 
-/// `DELETE …/{urn}?aspects=a,b&clear=false`: all of it, or those aspects, or with `clear` all but the key.
+/// `DELETE …/{urn}?aspects=a,b&clear=false`: the entity, or the selected aspects, or with `clear` all aspects
+/// but the key.
 pub(super) async fn delete(server: &Arc<ServerState>, call: &Call, urn: &Urn) -> Result<Response, Failure> {
     let key = keys::aspect_name(urn.entity_type());
     let clear = call.flag("clear", false)?;

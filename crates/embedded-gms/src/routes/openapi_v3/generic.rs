@@ -1,4 +1,4 @@
-//! Entities of several types at once: `{"dataset": […], "tag": […]}`, and answers of the same form
+//! Entities of several types at once: `{"dataset": […], "tag": […]}`, with responses of the same form
 //! (`EntityController`, `/entity/generic`).
 
 use std::collections::HashMap;
@@ -18,10 +18,10 @@ use crate::failure::Failure;
 use crate::openapi::{self, EntityV3};
 use crate::state::ServerState;
 
-/// Entities by the name that the request has for their type, in its order.
+/// Entities by their type in the request's spelling, in its order.
 struct ByType(Vec<(String, Vec<EntityV3>)>);
 
-/// `POST /openapi/v3/entity/generic?async=true&systemMetadata=false`: upserts, all of them or none.
+/// `POST /openapi/v3/entity/generic?async=true&systemMetadata=false`: upserts, atomically.
 pub(super) async fn upsert(
     server: &Arc<ServerState>,
     permissions: &Permissions,
@@ -51,8 +51,8 @@ pub(super) async fn upsert(
     Ok(openapi::answer(status, &ByType(answer)))
 }
 
-/// `PATCH /openapi/v3/entity/generic`: one type after another, each of them as a whole or not at all. Of one that does not
-/// wait the answer names the types alone.
+/// `PATCH /openapi/v3/entity/generic`: one type after another, each atomically. The response to an
+/// asynchronous request has only the types.
 pub(super) async fn patch(
     server: &Arc<ServerState>,
     permissions: &Permissions,
@@ -88,21 +88,21 @@ pub(super) async fn get(
     Ok(openapi::answer(StatusCode::OK, &ByType(answer)))
 }
 
-/// The lists of a body by their types; of two under one name the last.
+/// The lists of a body by type; the last of each name.
 ///
 /// # Errors
-/// 500 when it is no object, and 400 when what stands under a name is no array.
+/// 500 if the body is not an object, and 400 if a member is not an array.
 fn lists(call: &Call) -> Result<Vec<(String, &RawValue)>, Failure> {
     let body = call.json()?;
     if !body.get().starts_with('{') {
-        return Err(Failure::internal("java.lang.ClassCastException: the body is no object"));
+        return Err(Failure::internal("java.lang.ClassCastException: the body is not an object"));
     }
     let Members(members) =
         serde_json::from_str(body.get()).map_err(|error| Failure::json(error.to_string()))?;
     last_of_each(members)
 }
 
-/// Checks that lists are what stands under the names, and keeps of each name the last, in the place of the first.
+/// Checks that the members are arrays, and keeps the last of each name, at the position of the first.
 fn last_of_each(members: Vec<(String, &RawValue)>) -> Result<Vec<(String, &RawValue)>, Failure> {
     let mut lists: Vec<(String, &RawValue)> = Vec::new();
     let mut place_of = HashMap::new();

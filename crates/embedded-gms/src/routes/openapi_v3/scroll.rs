@@ -1,4 +1,5 @@
-//! Entities found and given page by page (`GenericEntitiesController.getEntities`, `EntityController.scrollEntities`).
+//! Scrolling: search results in pages (`GenericEntitiesController.getEntities`,
+//! `EntityController.scrollEntities`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use crate::search::{Condition, Conjunction, Criterion, Filter, Position, Search,
 use crate::state::ServerState;
 use crate::urn::Urn;
 
-/// How many entities a page has where the question does not say, and at most.
+/// The default and the greatest page size.
 const USUAL: usize = 10;
 const MOST: usize = 10_000;
 
@@ -26,13 +27,13 @@ const MOST: usize = 10_000;
 #[serde(rename_all = "camelCase")]
 struct Body {
     entities: Option<Vec<String>>,
-    /// None names the entities alone, and an empty list is all of their aspects.
+    /// `None` returns URNs only, and an empty list all aspects.
     aspects: Option<Vec<String>>,
     filter: Option<BodyFilter>,
     sort_criteria: Option<Vec<BodySortCriterion>>,
 }
 
-/// One of the lists must hold, whatever the name says.
+/// One of the lists must match, although the name says otherwise.
 #[derive(Debug, Deserialize)]
 struct BodyFilter {
     #[serde(default)]
@@ -54,7 +55,7 @@ struct BodyCriterion {
     negated: Option<bool>,
 }
 
-/// OpenAPI has fewer conditions than Rest.li, and other names for some.
+/// OpenAPI has fewer conditions than Rest.li, some with other names.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 enum BodyCondition {
@@ -85,14 +86,14 @@ enum BodySortOrder {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ScrollPage {
-    /// `None` where there are no more.
+    /// `None` on the last page.
     scroll_id: Option<String>,
     entities: Vec<EntityV3>,
     total_count: usize,
 }
 
-/// `GET /openapi/v3/entity/{type}?query=*&count=10&scrollId=…&sort=urn&aspects=a,b`: the entities of a type, with all their
-/// aspects or those.
+/// `GET /openapi/v3/entity/{type}?query=*&count=10&scrollId=…&sort=urn&aspects=a,b`: the entities of a type,
+/// with all aspects or the selected ones.
 pub(super) async fn of_type(
     server: &Arc<ServerState>,
     permissions: &Permissions,
@@ -104,8 +105,8 @@ pub(super) async fn of_type(
     answer(server, permissions, call, body).await
 }
 
-/// `POST /openapi/v3/entity/scroll`, with the same parameters; the body says of which types, with which aspects, and what
-/// must hold. `POST /openapi/v3/entity/{type}/scroll` is about one type.
+/// `POST /openapi/v3/entity/scroll`, with the same parameters; the body has types, aspects and a filter.
+/// `POST /openapi/v3/entity/{type}/scroll` searches one type.
 pub(super) async fn across_types(
     server: &Arc<ServerState>,
     permissions: &Permissions,
@@ -160,7 +161,7 @@ async fn answer(
     Ok(openapi::answer(StatusCode::OK, &ScrollPage { scroll_id, entities, total_count: page.total }))
 }
 
-/// The types by the names that the model has for them; without any all that there are.
+/// The types in the model's spelling; all types if none are named.
 fn types(server: &ServerState, named: Option<Vec<String>>) -> Result<Vec<String>, Failure> {
     let Some(named) = named else {
         return Ok(server.registry.types().map(|known| known.name().to_owned()).collect());
@@ -169,7 +170,7 @@ fn types(server: &ServerState, named: Option<Vec<String>>) -> Result<Vec<String>
     known.collect::<Result<_, _>>().map_err(|unregistered| Failure::bad_request(unregistered.to_string()))
 }
 
-/// The parameter goes before the body, and several fields before the one that `sort` names.
+/// The parameters take precedence over the body, and `sortCriteria` over `sort`.
 fn order(uri: &Uri, body: Option<Vec<BodySortCriterion>>) -> Result<Vec<SortField>, Failure> {
     let descending = match restli::parameter(uri, "sortOrder").as_deref() {
         None | Some("ASCENDING") => false,
