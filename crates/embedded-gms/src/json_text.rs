@@ -46,12 +46,12 @@ mod tests {
     use super::{ascii, compact};
 
     #[test]
-    fn what_is_not_ascii_is_escaped() {
+    fn non_ascii_characters_are_escaped() {
         assert_eq!(ascii("{\"é\":\"😀\"}"), r#"{"\u00e9":"\ud83d\ude00"}"#);
     }
 
     #[test]
-    fn only_the_space_between_tokens_goes() {
+    fn only_white_space_between_tokens_is_removed() {
         assert_eq!(
             compact("{ \"a b\" : [ 1.10 ,\t1e400,\r\n\"\\\" x \\\\\" , \" \" ] }"),
             "{\"a b\":[1.10,1e400,\"\\\" x \\\\\",\" \"]}"

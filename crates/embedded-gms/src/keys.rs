@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_does_not_fit_is_told() {
+    fn a_key_that_does_not_fit_is_refused() {
         assert!(from_urn_key("dataset", "x").unwrap_err().contains("has 1 parts"));
         assert!(from_urn_key("dataset", "(a,b)c,d)").unwrap_err().contains("parentheses"));
         assert!(to_urn("dataset", r#"{"platform":"p","name":"n"}"#).unwrap_err().contains("origin"));

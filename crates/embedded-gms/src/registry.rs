@@ -196,7 +196,7 @@ mod tests {
     use crate::model;
 
     #[test]
-    fn the_standard_model_is_whole() {
+    fn the_standard_model_is_complete() {
         let standard = Registry::standard().unwrap();
         assert_eq!(standard.types.len(), 72);
         assert_eq!(standard.types.values().map(|known| known.aspects.len() - 1).sum::<usize>(), 636);
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_registered_is_named() {
+    fn an_unregistered_name_is_reported() {
         let registry = Registry::standard().unwrap();
         let said =
             |entity_type, aspect| registry.check(entity_type, aspect).map_err(|error| error.to_string());
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_of_ones_own_is_added() {
+    fn a_custom_model_is_added() {
         let mut registry = Registry::standard().unwrap();
         registry
             .add(

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_are_forgotten_and_late_answers_find_their_entry() {
+    fn the_oldest_entries_are_dropped_and_late_responses_find_theirs() {
         let log = Arc::new(RequestLog::default());
         let first = arrived(&log, "/first");
         let second = arrived(&log, "/second?x=1");

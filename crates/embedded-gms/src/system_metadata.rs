@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_missing_is_added() {
+    fn missing_members_are_added() {
         let full = r#"{"lastObserved":5,"runId":"r","properties":{"a":"1.0"}}"#;
         assert_eq!(completed(full, 7), full);
         assert_eq!(

@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_this_server_signed_is_taken() {
+    fn only_tokens_of_this_server_are_accepted() {
         let token = personal("key", None);
         assert_eq!(tokens("key").verify(&token).unwrap().0.actor_id, "jdoe");
         assert_eq!(tokens("other").verify(&token).unwrap_err(), TokenRefusal::Invalid);
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn no_other_algorithm_is_taken_even_with_the_right_key() {
+    fn no_other_algorithm_is_accepted_even_with_the_right_key() {
         let token = personal("key", None);
         let claims = token.split('.').nth(1).unwrap();
         for header in [r#"{"alg":"none"}"#, r#"{"alg":"None"}"#, r#"{"alg":"NONE","typ":"JWT"}"#, "{}"] {
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_no_token_and_a_token_no_session() {
+    fn a_session_is_not_a_token_nor_a_token_a_session() {
         let tokens = tokens("key");
         let session = || Session { token: "t".into(), actor: "urn:li:corpuser:jdoe".into() };
         let cookie = tokens.sign_session(session(), SystemTime::now() + Duration::from_secs(60)).unwrap();
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_token_is_told_from_a_false_one() {
+    fn an_expired_token_is_distinguished_from_a_forged_one() {
         let token = personal("key", Some(SystemTime::now() - Duration::from_secs(5)));
         assert_eq!(tokens("key").verify(&token).unwrap_err(), TokenRefusal::Expired);
         assert_eq!(tokens("other").verify(&token).unwrap_err(), TokenRefusal::Invalid);

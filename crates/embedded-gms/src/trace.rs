@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_found_in_its_header() {
+    fn an_id_is_parsed_from_its_header() {
         let id = TraceId::new().unwrap();
         let header = id.header().unwrap();
         assert_eq!(header.len(), 55);
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_pending_ends_after_its_questions() {
+    fn a_pending_outcome_ends_after_its_requests() {
         let traces = Traces::default();
         let id = TraceId::new().unwrap();
         let written = Effect::Written(1);

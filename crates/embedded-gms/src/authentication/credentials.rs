@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn few_paths_are_open() {
+    fn only_a_few_paths_are_open() {
         for open in ["/", "/config", "/health", "/health/live", "/health/x"] {
             assert!(is_open(open), "{open}");
         }

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn an_owner_is_a_user_or_one_of_his_groups() {
+    fn an_owner_is_a_user_or_a_group() {
         let principal = Principal {
             user: "urn:li:corpuser:jdoe".into(),
             groups: ["urn:li:corpGroup:admins".to_owned()].into(),

@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_has_its_time() {
+    fn a_fault_acts_within_its_time() {
         let faults = Faults::default();
         let seconds = Duration::from_secs;
         let fault = Fault { after_time: seconds(2), after: 1, ..Fault::new(Action::Reset) };

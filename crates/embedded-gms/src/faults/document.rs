@@ -259,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_action_can_be_written_down() {
+    fn each_action_can_be_parsed() {
         let faults = parse(
             "faults:
 - {path: /aspects, times: 2, action: status, code: 503, headers: {Retry-After: '1'}, body: '{}'}
@@ -332,13 +332,13 @@ mod tests {
     }
 
     #[test]
-    fn json_is_a_document_too() {
+    fn a_document_may_be_json() {
         let faults = parse(r#"{"faults": [{"action": "reset", "after": {"requests": 2}}]}"#).unwrap();
         assert_eq!(faults, [Fault { after: 2, ..Fault::new(Action::Reset) }]);
     }
 
     #[test]
-    fn a_mistake_is_told() {
+    fn a_mistake_is_reported() {
         for (text, part) in [
             ("faults: [{action: status}]", "`code` is missing"),
             ("faults: [{action: status, code: 7}]", "`code` is 7"),

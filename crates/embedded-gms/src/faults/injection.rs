@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_meddles_with_the_changes_that_it_names() {
+    fn a_fault_acts_on_matching_changes() {
         let fault =
             |action| FaultInjection::from(Fault { urn_contains: Some("tag:a".into()), ..Fault::new(action) });
         let drop = fault(Action::Drop { aspect: Some("status".into()) });

@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_that_cannot_be_played_says_so() {
+    fn a_fault_with_an_invalid_response_is_reported() {
         assert_eq!(status(99, &[], String::new()).status(), StatusCode::NOT_IMPLEMENTED);
         assert_eq!(
             status(503, &[("a b".into(), "x".into())], String::new()).status(),

@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn elements_fields_and_records_go() {
+    fn elements_fields_and_records_are_removed() {
         for (aspect, before, after) in [
             (
                 "globalTags",

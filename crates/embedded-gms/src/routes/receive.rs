@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_comes_at_the_least_rate_is_waited_for() {
+    async fn a_body_at_the_minimum_rate_is_accepted() {
         let received = KEPT.all_of(dripping(16, 64 * 1024, Duration::from_secs(1))).await;
         assert_eq!(received.content.map(|content| content.len() as u64), Ok(MIB));
         // Slower, but within the first 30 seconds.
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_too_long_or_unwanted_is_not_kept() {
+    async fn a_body_that_is_too_long_or_not_needed_is_not_kept() {
         let pieces = |number| dripping(number, 512 * 1024, Duration::ZERO);
         let received = KEPT.all_of(pieces(3)).await;
         assert_eq!((received.bytes, received.content), (3 * MIB / 2, Err(BodyError::TooLong(MIB))));

@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_is_a_member_or_comes_from_a_list() {
+    fn a_field_is_a_member_or_from_a_list() {
         let document = document(
             "urn:li:dataset:(urn:li:dataPlatform:hive,T,PROD)",
             &[
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn the_platform_of_what_no_platform_names() {
+    fn the_platform_of_entities_without_a_platform_field() {
         let airflow = ["urn:li:dataPlatform:airflow"];
         let flow = document(
             "urn:li:dataFlow:(airflow,f,PROD)",

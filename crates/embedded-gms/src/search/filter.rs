@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn every_condition_can_hold_and_fail() {
+    fn every_condition_can_match_and_fail() {
         for (condition, wanted, yes, no) in [
             ("EQUAL", "ab", "ab", "AB"),
             ("IEQUAL", "ab", "AB", "b"),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn one_list_must_hold_with_all_that_is_in_it() {
+    fn all_criteria_of_one_list_must_match() {
         let filter = |text: &str| serde_json::from_str::<Filter>(text).unwrap();
         let takes = |text: &str| filter(text).takes(|field| vec![field.to_uppercase()]);
         let (yes, no) = (r#"{"field":"a","values":["A"]}"#, r#"{"field":"b.keyword","values":["b"]}"#);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_value_is_taken_too_and_what_is_not_known_is_refused() {
+    fn a_single_value_is_accepted_and_an_unknown_condition_refused() {
         let old: Criterion = serde_json::from_str(r#"{"field":"x","value":"a"}"#).unwrap();
         assert!(old.is_met(&["a".to_owned()]));
         assert!(!old.is_met(&["b".to_owned()]));

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_never_found_and_what_is_internal_only_by_name() {
+    fn tokens_are_never_found_and_internal_types_only_by_name() {
         assert!(is_of(&[], "dataset"));
         assert!(!is_of(&[], "dataHubPolicy"));
         assert!(
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_looked_for_with_their_stars() {
+    fn words_may_contain_stars() {
         let found =
             |question: &str| words(question).iter().all(|word| is_in(word, "urn:li:tag:pools\nlido pools"));
         for question in ["", "*", " * ** ", "POOL", "lido*", "*l*do*ools", "pools lido", "urn:li:tag:pools"] {
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_ends_where_the_rest_ends() {
+    fn a_page_ends_with_the_results() {
         let found: Vec<_> = ["a", "b", "c"].map(str::to_owned).into();
         let page = cut(&found, 1..2);
         assert_eq!((page.urns, page.total, page.more), (vec!["b".to_owned()], 3, true));

@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_before_another_by_field_and_then_by_urn() {
+    fn positions_are_ordered_by_field_and_then_by_urn() {
         let order = |descending| vec![SortField { field: "x".into(), descending }];
         let compare = |one: &Position, other: &Position, descending| one.compare(other, &order(descending));
         for (less, more) in [("a", "b"), ("9", "10"), ("-1", "0.5"), ("10", "a")] {
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_comes_back_from_its_text() {
+    fn a_scroll_id_round_trips() {
         let place = place(&[Some("é"), None], "urn:li:tag:x");
         assert_eq!(Position::parse(&place.to_text(), 2), Some(place.clone()));
         assert_eq!(Position::parse(&place.to_text(), 1), None);
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn slices_share_everything_out() {
+    fn every_entity_is_in_exactly_one_slice() {
         for number in 0..100 {
             let urn = format!("urn:li:tag:{number}");
             let owners = (0..3).filter(|number| Slice { number: *number, of: 3 }.has(&urn)).count();

@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scalars_are_told_however_deep_their_neighbours_are() {
+    fn scalars_are_read_beside_deep_values() {
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
         let json =
             format!(r#"{{"deep":{deep},"run":null,"run":"\u0061","seen":1e3,"removed":true,"no":null}}"#);

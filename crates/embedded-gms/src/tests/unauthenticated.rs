@@ -1,4 +1,4 @@
-//! How strangers are refused, and who else than a user with a token comes in.
+//! How unauthenticated callers are refused, and other ways to authenticate.
 
 use super::*;
 use crate::{AuthFilter, RefusalForm};
@@ -15,7 +15,7 @@ async fn refused(gms: &Gms, authorization: Option<&str>) -> (String, String) {
 }
 
 #[tokio::test]
-async fn a_refusal_has_the_form_that_is_set() {
+async fn a_refusal_has_the_configured_form() {
     for (form, kind, parts, sentence) in [
         (
             RefusalForm::SpringJson,
@@ -44,7 +44,7 @@ async fn a_refusal_has_the_form_that_is_set() {
 }
 
 #[tokio::test]
-async fn what_is_open_in_gms_and_not_here_is_not_found() {
+async fn open_paths_of_gms_that_are_missing_here_are_404() {
     let gms = start().await;
     for path in [
         "/actuator/health",
@@ -64,7 +64,7 @@ async fn what_is_open_in_gms_and_not_here_is_not_found() {
 }
 
 #[tokio::test]
-async fn only_the_old_filter_says_that_a_token_is_over_and_only_once() {
+async fn only_the_old_filter_reports_an_expired_token_and_only_once() {
     const OVER: &str = "Failed to validate DataHub token. Token has expired.";
     for (filter, told) in [(AuthFilter::Old, true), (AuthFilter::New, false)] {
         let gms = Gms::builder().auth_filter(filter).refusals(RefusalForm::JettyJson).start().await.unwrap();
@@ -72,7 +72,7 @@ async fn only_the_old_filter_says_that_a_token_is_over_and_only_once() {
         let token = gms.create_token_until("jdoe", Some(past)).await.unwrap();
         let bearer = format!("Bearer {token}");
         assert_eq!(refused(&gms, Some(&bearer)).await.1.contains(OVER), told, "{filter:?}");
-        // What is stored of it is gone now.
+        // Its record has been deleted.
         assert!(!refused(&gms, Some(&bearer)).await.1.contains(OVER));
         assert!(!refused(&gms, Some("Bearer x")).await.1.contains(OVER));
     }
@@ -109,7 +109,7 @@ async fn the_system_client_comes_with_plain_id_and_secret() {
         "Basic __datahub_system",
         "Basic other:a:secret",
         "BASIC __datahub_system:a:secret",
-        // Base64 of the right ones, as other servers want it.
+        // Base64 of the right credentials, as other servers expect.
         "Basic X19kYXRhaHViX3N5c3RlbTphOnNlY3JldA==",
     ] {
         assert_eq!(status(wrong).await, 401, "{wrong}");

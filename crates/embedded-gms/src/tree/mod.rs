@@ -272,7 +272,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_opened_is_written_as_it_was() {
+    fn parsed_values_keep_their_spelling() {
         let text = r#"{"b":1.10,"a\u00e9":[1e400,{"x":null}],"":"\u0041"}"#;
         let mut node = Node::new(text);
         let object = node.members().unwrap().unwrap();
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_compared_and_not_texts() {
+    fn values_are_compared_by_meaning() {
         let same = |one: &str, other: &str| Node::new(one).equals(&Node::new(other)).unwrap();
         assert!(same(r#"{"a":1.0,"b":["\u0041",null]}"#, r#"{"b":["A",null],"a":10e-1}"#));
         assert!(!same(r#"{"a":1}"#, r#"{"a":1,"b":2}"#));
