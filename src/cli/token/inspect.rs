@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 use datahub_emitter::Environment;
-use datahub_emitter::auth::{Token, TokenFacts, TokenMetadata, TokenSource, inspect};
-use datahub_emitter::diagnosis::Diagnosis;
+use datahub_emitter::auth::{Token, TokenInfo, TokenMetadata, TokenSource};
+use datahub_emitter::diagnosis::RenderedDiagnosis;
 use datahub_emitter::gms::GmsEnvironment;
 use datahub_emitter::{Error, ErrorKind};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::exit::Exit;
+use crate::cli::renderer::CommandLine;
 use crate::cli::{Global, output, server};
 
 /// A token has some hundred bytes.
@@ -41,14 +42,14 @@ impl Inspect {
             Some(path) => server::read_token(path)?,
             None => configured(global)?,
         };
-        let facts = TokenFacts::of(&token);
-        let slip = inspect(&token);
+        let info = TokenInfo::new(&token);
+        let mistake = token.lint().map(|mistake| mistake.render(&CommandLine));
         let now = Timestamp::now();
         let mut lines = vec![("token", format!("from {}", token.source().place()))];
         lines.push(("sha256", format!("{} (its first 8 digits)", token.fingerprint())));
-        lines.push(("kind", kind(&facts, slip.as_ref(), token.source())));
-        let mut good = slip.is_none() && !facts.empty;
-        if let Some(claims) = &facts.claims {
+        lines.push(("kind", kind(&info, mistake.as_ref(), token.source())));
+        let mut good = mistake.is_none() && !info.empty;
+        if let Some(claims) = &info.claims {
             let known = [
                 ("actor", claims.actor_urn()),
                 ("issuer", claims.issuer.clone()),
@@ -76,9 +77,9 @@ impl Inspect {
             lines.push(("name", metadata.name));
             lines.push(("id", metadata.id));
         }
-        if let Some(slip) = &slip {
-            lines.push(("wrong", slip.summary.clone()));
-            lines.extend(slip.fixes.iter().map(|fix| ("fix", fix.clone())));
+        if let Some(mistake) = &mistake {
+            lines.push(("wrong", mistake.summary.clone()));
+            lines.extend(mistake.fixes.iter().map(|fix| ("fix", fix.clone())));
         }
         let lines: Vec<_> = lines.iter().map(|(label, value)| format!("{label:<8}  {value}\n")).collect();
         output::write(lines.concat().as_bytes())?;
@@ -86,9 +87,9 @@ impl Inspect {
     }
 }
 
-fn kind(facts: &TokenFacts, slip: Option<&Diagnosis>, source: &TokenSource) -> String {
-    let Some(claims) = &facts.claims else {
-        return match (facts.empty, slip.is_some()) {
+fn kind(info: &TokenInfo, mistake: Option<&RenderedDiagnosis>, source: &TokenSource) -> String {
+    let Some(claims) = &info.claims else {
+        return match (info.empty, mistake.is_some()) {
             (true, _) => "empty: a request goes without an Authorization header",
             (_, true) => "not a token as it stands",
             _ if *source == TokenSource::SystemClient => "GMS's system client",

@@ -1,28 +1,29 @@
-//! Which of the pages that stand in for GMS an answer is.
+//! Recognises web pages that other servers send in place of a response of GMS.
 
-use super::observation::{Answer, Redirect};
+use super::observation::{Redirect, ResponseInfo};
 
-/// What kind of page answered.
+/// The origin of a web page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Page {
-    /// DataHub's own: the frontend.
+    /// DataHub's frontend.
     Frontend,
-    /// One to log in at.
+    /// A log-in page.
     Login,
-    /// The error page of Spring Boot or Jetty, which GMS runs in.
+    /// Spring Boot or Jetty, which GMS runs in.
     Gms,
-    /// Any other.
+    /// Another server.
     Other,
 }
 
-/// Which page `answer` is, if it is one. The frontend tells who it is also in JSON (`Application.java`, `/config`).
-pub(super) fn of(answer: &Answer<'_>) -> Option<Page> {
-    let body = answer.body.to_ascii_lowercase();
-    let html = answer.content_type.starts_with("text/html")
+/// The origin of the page in the response, if it is a page. The frontend also names itself in JSON (`Application.java`,
+/// `/config`).
+pub(super) fn identify(info: &ResponseInfo<'_>) -> Option<Page> {
+    let body = info.body.to_ascii_lowercase();
+    let html = info.content_type.starts_with("text/html")
         || body.trim_start().starts_with("<!doctype html")
         || body.trim_start().starts_with("<html");
     if !html {
-        let frontend = answer.status == 200 && body.contains("datahub-frontend");
+        let frontend = info.status == 200 && body.contains("datahub-frontend");
         return frontend.then_some(Page::Frontend);
     }
     let has = |signs: &[&str]| signs.iter().any(|sign| body.contains(sign));
@@ -48,7 +49,7 @@ fn title(body: &str) -> &str {
     from.split('<').next().unwrap_or_default()
 }
 
-/// Whether a redirect leads to where one logs in: by its path, its host, or what it hands over.
+/// Whether a redirect leads to a log-in, judging by its host, its path and its parameters.
 pub(super) fn is_login(redirect: &Redirect<'_>) -> bool {
     const PARAMETERS: [&str; 7] =
         ["client_id", "redirect_uri", "response_type", "SAMLRequest", "RelayState", "rd", "return_to"];
@@ -77,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_are_told_apart() {
+    fn each_page_is_identified() {
         for (body, page) in [
             ("<html><head><title>Sign in</title>", Some(Page::Login)),
             ("<!DOCTYPE html><html><head><title>DataHub</title></head>", Some(Page::Frontend)),
@@ -88,12 +89,16 @@ mod tests {
             (r#"{"noCode":"true"}"#, None),
             ("GOOD", None),
         ] {
-            assert_eq!(of(&Answer { status: 200, body, ..Answer::default() }), page, "{body}");
+            assert_eq!(
+                identify(&ResponseInfo { status: 200, body, ..ResponseInfo::default() }),
+                page,
+                "{body}"
+            );
         }
     }
 
     #[test]
-    fn a_redirect_to_where_one_logs_in_is_known() {
+    fn a_redirect_to_a_log_in_is_recognised() {
         for (to, parameters, login) in [
             ("https://login.example.org/authorize", vec!["state"], true),
             ("https://dex.example.org/auth", vec!["client_id", "state"], true),
