@@ -17,6 +17,7 @@ mod no_response;
 mod observation;
 pub mod provider;
 mod response;
+mod response_evidence;
 mod token;
 #[cfg(feature = "pipeline")]
 mod token_file;
