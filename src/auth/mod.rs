@@ -19,6 +19,7 @@ pub mod provider;
 mod response;
 mod response_evidence;
 mod token;
+#[cfg(feature = "pipeline")]
 mod token_file;
 mod token_info;
 mod token_unavailable;
@@ -40,6 +41,7 @@ pub use provider::{
     TokenProvider,
 };
 pub use token::Token;
+#[cfg(feature = "pipeline")]
 pub use token_file::{TokenFile, TokenMetadata};
 pub use token_info::TokenInfo;
 pub(crate) use token_unavailable::TokenUnavailable;

@@ -6,6 +6,7 @@ mod classify;
 mod client;
 mod client_config;
 mod emit_mode;
+mod entity;
 mod environment;
 mod frontend;
 mod graphql;
@@ -22,6 +23,7 @@ mod server_config;
 mod system_metadata;
 pub(crate) mod trace;
 mod user;
+#[cfg(feature = "pipeline")]
 mod write_times;
 
 pub use crate::http::TlsSettings;
@@ -45,4 +47,5 @@ pub(crate) use send_error::SendError;
 pub use server_config::{Feature, ServerConfig};
 pub(crate) use trace::{Trace, TraceStatus};
 pub use user::UserStatus;
+#[cfg(feature = "pipeline")]
 pub(crate) use write_times::{DEAD_LETTER_TIME_PROPERTY, WriteTime, WriteTimes};
