@@ -14,8 +14,8 @@
 //! # }
 //! ```
 //!
-//! The [guide](_documentation::library) explains more; the other pages of [`_documentation`] describe the command
-//! `datahub-emit`.
+//! The [guide](_documentation::library) explains more; the other pages of [`_documentation`] describe the
+//! command `datahub-emit`.
 //!
 //! # Modules
 //!
@@ -33,22 +33,29 @@
 //!
 //! # Errors and outcomes
 //!
-//! The result of one proposal is an [`Outcome`](emitter::Outcome): delivered, rejected or undelivered. An [`Error`]
-//! ends the whole operation. Its [`kind`](Error::kind) tells what to do next, and if the cause is known, its
-//! [`diagnosis`](Error::diagnosis) contains the evidence and the fixes.
+//! The result of one proposal is an [`Outcome`](emitter::Outcome): delivered, rejected or undelivered. An
+//! [`Error`] ends the whole operation. Its [`kind`](Error::kind) tells what to do next, and if the cause is
+//! known, its [`diagnosis`](Error::diagnosis) contains the evidence and the fixes.
 //!
 //! # Features
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `cli` | yes | the command `datahub-emit` |
+//! | `pipeline` | yes | recipes, sources, sinks, runs; and `~/.datahubenv` as a part of the environment |
+//! | `cli` | yes | the command `datahub-emit`; includes `pipeline` |
 //! | `embedded` | yes | the embedded GMS, with its server and its database |
 //!
-//! A program that only emits metadata disables both with `default-features = false`.
+//! A program that only emits metadata disables all of them with `default-features = false`.
 
 #[cfg(any(doc, doctest))]
 pub mod _documentation;
+// The test of the diagnoses compiles the command line's renderer, which names this crate.
+#[cfg(test)]
+extern crate self as datahub_emitter;
+
 pub mod auth;
+mod box_future;
+pub mod clock;
 pub mod diagnosis;
 mod display_text;
 mod duration;
@@ -59,20 +66,29 @@ mod environment;
 mod error;
 pub mod gms;
 mod hex;
+pub mod http;
 pub mod metadata;
+#[cfg(feature = "pipeline")]
 pub mod pipeline;
+#[cfg(feature = "pipeline")]
 pub mod recipe;
 mod redact;
+#[cfg(feature = "pipeline")]
 mod registry;
 mod shell;
+#[cfg(feature = "pipeline")]
 pub mod sink;
+#[cfg(feature = "pipeline")]
 pub mod source;
 mod suggest;
 
+pub use box_future::BoxFuture;
 pub use duration::parse_duration;
 pub use environment::Environment;
 pub use error::{Error, ErrorKind};
+#[cfg(feature = "pipeline")]
 pub use redact::mask_credentials;
+#[cfg(feature = "pipeline")]
 pub use registry::{Registry, UnknownType};
 
 /// Compiles the README's program.

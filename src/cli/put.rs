@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use datahub_emitter::emitter::{Emitter, Outcome, SinkMode};
+use datahub_emitter::emitter::{Batching, Emitter, Outcome};
 use datahub_emitter::gms::ClientMode;
 use datahub_emitter::metadata::{Proposal, Urn};
 use datahub_emitter::{Error, ErrorKind};
@@ -14,7 +14,7 @@ use super::exit::Exit;
 use super::progress::Screen;
 use super::server::Server;
 
-/// GMS takes no aspect of this size.
+/// GMS accepts no aspect of this size.
 const MAX_ASPECT_BYTES: u64 = 64 << 20;
 
 #[derive(Debug, Args)]
@@ -23,12 +23,12 @@ Examples:
   datahub-emit put urn:li:tag:pii --aspect tagProperties --data tag.json
   echo '{\"removed\": true}' | datahub-emit put urn:li:tag:pii --aspect status --data -")]
 pub(crate) struct Put {
-    /// The entity.
+    /// The URN of the entity.
     urn: String,
-    /// The aspect's name, for example `datasetProperties`.
+    /// The name of the aspect, for example `datasetProperties`.
     #[arg(long, short = 'a', value_name = "NAME")]
     aspect: String,
-    /// The file that holds the aspect as JSON; `-` is standard input.
+    /// The file with the aspect as JSON; `-` reads standard input.
     #[arg(long, short = 'd', value_name = "FILE")]
     data: PathBuf,
 }
@@ -36,27 +36,29 @@ pub(crate) struct Put {
 impl Put {
     pub(crate) async fn run(self, global: &Global, screen: &Screen) -> Result<Exit, Error> {
         let urn = Urn::parse(&self.urn).map_err(|error| {
-            Error::new(ErrorKind::Input, "the first argument is no URN").with_source(error)
+            Error::new(ErrorKind::Input, "the first argument is not a URN").with_source(error)
         })?;
         let text = read(&self.data)?;
         let proposal = Proposal::upsert(urn, self.aspect.clone(), text).map_err(|error| {
-            Error::new(ErrorKind::Input, format!("{} is no aspect", self.data.display())).with_source(error)
+            Error::new(ErrorKind::Input, format!("{} is not an aspect", self.data.display()))
+                .with_source(error)
         })?;
         let server = Server::find(global).await?;
-        let mut builder =
-            Emitter::builder(server.address.to_string()).client_mode(ClientMode::Cli).mode(SinkMode::Sync);
+        let mut builder = Emitter::builder(server.address.to_string())
+            .client_mode(ClientMode::Cli)
+            .batching(Batching::Sequential);
         if let Some(token) = &server.token {
-            builder = builder.token_from(token.clone());
+            builder = builder.token_with_source(token.clone());
         }
         if server.is_embedded() {
-            builder = builder.direct();
+            builder = builder.no_proxy();
         }
         let emitter = builder.build()?;
-        // Finds a wrong address at once, and not after the last retry.
+        // A wrong address is found now, and not after the last retry.
         emitter.server_config().await?;
-        let outcome = emitter.emit(proposal).await.await;
+        let outcome = emitter.send(proposal).await;
         emitter.close(None).await;
-        let stopped = emitter.stopped();
+        let stopped = emitter.stop_reason();
         let name = server.name();
         server.stop().await;
         match (outcome, stopped) {
@@ -74,6 +76,9 @@ impl Put {
             (Outcome::Undelivered(undelivered), None) => {
                 Err(Error::new(ErrorKind::Unreachable, format!("not delivered: {}", undelivered.message)))
             }
+            (other, None) => {
+                Err(Error::new(ErrorKind::Internal, format!("the outcome is unknown: {other:?}")))
+            }
         }
     }
 }
@@ -88,7 +93,7 @@ fn read(path: &Path) -> Result<String, Error> {
     let problem = |what: &str| Error::new(ErrorKind::Input, format!("{} {what}", path.display()));
     read.map_err(|error| problem("cannot be read").with_source(error))?;
     if text.len() as u64 > MAX_ASPECT_BYTES {
-        return Err(problem("is larger than 64 MiB, which GMS does not take"));
+        return Err(problem("is larger than 64 MiB, which GMS does not accept"));
     }
     Ok(text)
 }

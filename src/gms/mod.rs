@@ -1,47 +1,51 @@
-//! How GMS is spoken to: its address, the requests, what an answer means, and when to ask again.
+//! The client of GMS: its address, its requests, the meaning of its responses, and retries.
 
+mod accepted;
 mod address;
 mod classify;
 mod client;
+mod client_config;
 mod emit_mode;
+mod entity;
 mod environment;
-mod explain;
 mod frontend;
 mod graphql;
-mod last_written;
 mod openapi;
-mod reply;
+mod rejection_hint;
 mod request_body;
+mod request_encoder;
+mod request_line;
+mod response;
 mod restli;
 mod retry;
+mod send_error;
 mod server_config;
 mod system_metadata;
-mod taken;
-mod target;
-mod tls;
 pub(crate) mod trace;
-mod transport;
-mod upload;
 mod user;
-mod write;
+#[cfg(feature = "pipeline")]
+mod write_times;
 
+pub use crate::http::TlsSettings;
+pub(crate) use accepted::AcceptedAspects;
 pub use address::{AddressError, ServerAddress};
-pub(crate) use classify::{Trouble, Verdict, classify};
-pub use client::{Client, ClientMode, ClientSettings, Patience, Standing};
+pub(crate) use classify::{RetryReason, Verdict, classify};
+pub use client::{Client, TokenStatus, WaitForServer};
+pub use client_config::{ClientConfig, ClientMode};
 pub use emit_mode::{EmitMode, Endpoint};
 pub use environment::GmsEnvironment;
-pub(crate) use explain::{Rejected, explain};
 pub use frontend::{LogIn, log_in};
 pub use graphql::{AccessTokenDuration, AccessTokenInfo, GraphqlAnswer, GraphqlError, Me, NewAccessToken};
-pub(crate) use last_written::{LETTER_PROPERTY, LastWritten, Written};
-pub(crate) use reply::{Reply, TransportFault, TransportKind};
-pub(crate) use request_body::{Outgoing, RequestBody};
-pub(crate) use retry::Attempts;
+pub(crate) use rejection_hint::{RejectedRequest, rejection_hint};
+pub(crate) use request_body::{OutgoingProposal, RequestBody};
+pub(crate) use request_encoder::{RequestEncoder, Route, WriteRequest};
+pub(crate) use request_line::RequestLine;
+pub(crate) use response::GmsResponse;
 pub use retry::RetryPolicy;
+pub(crate) use retry::{Attempts, Next, RetryState};
+pub(crate) use send_error::SendError;
 pub use server_config::{Feature, ServerConfig};
-pub(crate) use taken::Taken;
-pub(crate) use target::Target;
-pub use tls::TlsSettings;
 pub(crate) use trace::{Trace, TraceStatus};
-pub use user::UserStanding;
-pub(crate) use write::{Route, Wire, Write};
+pub use user::UserStatus;
+#[cfg(feature = "pipeline")]
+pub(crate) use write_times::{DEAD_LETTER_TIME_PROPERTY, WriteTime, WriteTimes};

@@ -170,8 +170,8 @@ impl AsRef<str> for Urn {
 }
 
 /// A cheap clone, so that constructors take a URN and a reference to one.
-impl From<&Urn> for Urn {
-    fn from(urn: &Urn) -> Self {
+impl From<&Self> for Urn {
+    fn from(urn: &Self) -> Self {
         urn.clone()
     }
 }

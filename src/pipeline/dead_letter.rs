@@ -113,7 +113,7 @@ impl DeadLetters {
     pub(super) fn rejected(&self, proposal: &Proposal, rejection: &Rejection) -> bool {
         let at = self.now();
         let letter = Letter {
-            reason: rejection.reason,
+            reason: rejection.reason.as_str(),
             status: rejection.status,
             message: &rejection.message,
             attempts: rejection.attempts,

@@ -243,19 +243,21 @@ impl<'a> Fields<'a> {
         self.mistakes.warn(message.into());
     }
 
-    /// Accepts the key with any value. If it is present and not null, warns: "`path.key` has no effect here: why".
-    pub fn ignored(&mut self, key: &'static str, why: &str) {
+    /// Accepts the key with any value. If it is present and not null, warns: "`path.key` has no effect here:
+    /// why".
+    pub fn ignored(&mut self, key: &'static str, why: &str, warnings: &mut Vec<String>) {
         if self.has(key) {
-            self.warn(format!("`{}` has no effect here: {why}", self.path_of(key)));
+            warnings.push(format!("`{}` has no effect here: {why}", self.path_of(key)));
         }
     }
 
-    /// The error of a component that cannot be configured because of a mistake that it has reported. If it has reported
-    /// none, that is reported as a mistake.
+    /// The error of a component that cannot be configured because of a mistake that it has reported. If it
+    /// has reported none, that is reported as a mistake.
     pub fn reported(&self) -> Reported {
         if self.mistakes.is_empty() {
             let subject = if self.path.is_empty() { "the recipe" } else { self.path.as_str() };
-            let message = format!("`{subject}` cannot be read, and the plugin that reads it has not reported why");
+            let message =
+                format!("`{subject}` cannot be read, and the plugin that reads it has not reported why");
             self.mistakes.report(Problem::new(self.place, message));
         }
         Reported(())

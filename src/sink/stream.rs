@@ -213,18 +213,14 @@ impl Shared {
     /// Why a delivery can't be taken any more.
     fn undelivered(&self) -> Undelivered {
         match &self.lock().phase {
-            Phase::Failed(fault) => Undelivered {
-                reason: if fault.kind == ErrorKind::Disk {
-                    UndeliveredReason::Disk
-                } else {
-                    UndeliveredReason::Closed
-                },
-                message: format!("{}: {}", fault.message, fault.cause),
-            },
-            _ => Undelivered {
-                reason: UndeliveredReason::Closed,
-                message: format!("{}: the sink is closed", self.name),
-            },
+            Phase::Failed(fault) => {
+                let reason = match fault.kind {
+                    ErrorKind::Disk => UndeliveredReason::Disk,
+                    _ => UndeliveredReason::Closed,
+                };
+                Undelivered::new(reason, format!("{}: {}", fault.message, fault.cause))
+            }
+            _ => Undelivered::new(UndeliveredReason::Closed, format!("{}: the sink is closed", self.name)),
         }
     }
 

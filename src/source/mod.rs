@@ -1,7 +1,7 @@
 //! Sources: plugins that read proposals.
 //!
-//! A source implements [`Source`]. The [`SourceRegistry`] finds it by the recipe's `source.type`, reads its keys, and
-//! opens it when the run starts. A program that embeds a pipeline can register its own:
+//! A source implements [`Source`]. The [`SourceRegistry`] finds it by the recipe's `source.type`, reads its
+//! keys, and opens it when the run starts. A program that embeds a pipeline can register its own:
 //!
 //! ```
 //! use datahub_emitter::Error;
@@ -31,11 +31,10 @@
 //! }
 //!
 //! let mut sources = SourceRegistry::default();
-//! sources.register("tag-list", |fields| {
-//!     let names = fields.strings("names");
+//! sources.register("tag-list", |fields, _warnings| {
 //!     fields.missing("names", "a list of tags");
-//!     let names = names.ok_or_else(|| fields.reported())?;
-//!     Ok(Box::new(|| Ok(Box::new(TagList { names, next: 0 }) as Box<dyn Source>)))
+//!     let names = fields.strings("names")?;
+//!     Some(Box::new(|| Ok(Box::new(TagList { names, next: 0 }) as Box<dyn Source>)))
 //! });
 //! assert!(sources.types().any(|name| name == "tag-list"));
 //! ```
@@ -59,8 +58,8 @@ pub trait Source: Send {
     /// The next record, or `None` at the end.
     ///
     /// # Errors
-    /// When the source cannot continue, for example because a file is missing. A record that cannot be understood is not
-    /// an error but an [`Item::Invalid`].
+    /// When the source cannot continue, for example because a file is missing. A record that cannot be
+    /// understood is not an error but an [`Item::Invalid`].
     fn next(&mut self) -> Result<Option<Item>, Error>;
 
     /// The progress so far, for display.
@@ -71,9 +70,9 @@ pub trait Source: Send {
         Vec::new()
     }
 
-    /// The identity of the input, by which a later run recognises it. `None`, the default, for an input that cannot be
-    /// read again from the middle, such as standard input: then there is no resume checkpoint, and the run cannot be
-    /// resumed.
+    /// The identity of the input, by which a later run recognises it. `None`, the default, for an input that
+    /// cannot be read again from the middle, such as standard input: then there is no resume checkpoint, and
+    /// the run cannot be resumed.
     ///
     /// # Errors
     /// When the input cannot be inspected.
@@ -81,14 +80,14 @@ pub trait Source: Send {
         Ok(None)
     }
 
-    /// The position after the last record that [`next`](Self::next) returned. It is called only if there is an
-    /// [`input`](Self::input).
+    /// The position after the last record that [`next`](Self::next) returned. It is called only if there is
+    /// an [`input`](Self::input).
     fn position(&self) -> Position {
         Position::default()
     }
 
-    /// Moves to a [`position`](Self::position) of an earlier run, before the first call of [`next`](Self::next). The source
-    /// then returns the same records as that run did after the position.
+    /// Moves to a [`position`](Self::position) of an earlier run, before the first call of
+    /// [`next`](Self::next). The source then returns the same records as that run did after the position.
     ///
     /// # Errors
     /// When the input has no such position.
@@ -133,7 +132,8 @@ pub struct InvalidRecord {
 pub enum RawRecord {
     /// All of it.
     Text(bytes::Bytes),
-    /// The text is larger than 1 MiB, so only its length is kept; file and offset are in [`InvalidRecord::origin`].
+    /// The text is larger than 1 MiB, so only its length is kept; file and offset are in
+    /// [`InvalidRecord::origin`].
     Long {
         /// The length of the record in bytes.
         length: u64,

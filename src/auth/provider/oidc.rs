@@ -1,29 +1,34 @@
-//! OAuth 2.0 client credentials: a token that an identity provider issues to a program (RFC 6749, section 4.4).
+//! OAuth 2.0 client credentials: a token that an identity provider issues to a program (RFC 6749, section
+//! 4.4).
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use reqwest::redirect::Policy;
+use bytes::Bytes;
+use reqwest::Method;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use super::{Fetched, Fetching, ProviderError, TokenProvider};
+use super::{IssuedToken, ProviderError, TokenProvider};
+use crate::Error;
 use crate::auth::{Token, TokenSource};
+use crate::box_future::BoxFuture;
+use crate::http::{HttpClient, HttpConfig, HttpService, Request};
 
-/// How long an identity provider may take, as in the Python client.
-const TIMEOUT: Duration = Duration::from_secs(30);
-
-/// The longest answer that is read.
+/// The read limit of a response.
 const MAX_BYTES: usize = 256 * 1024;
 
-/// Asks an identity provider for tokens by its token endpoint.
+/// Requests tokens from the token endpoint of an identity provider.
 pub struct OidcClientCredentials {
     endpoint: Url,
     client_id: String,
     client_secret: SecretString,
     scope: Option<String>,
     audience: Option<String>,
+    http: OnceLock<Arc<dyn HttpService>>,
 }
 
 #[derive(Deserialize)]
@@ -42,15 +47,16 @@ impl OidcClientCredentials {
     /// Asks `endpoint` as the client `client_id`.
     ///
     /// # Errors
-    /// When `endpoint` is not the address of a web server, or one that would carry the secret unprotected over a network.
+    /// When `endpoint` is not the address of a web server, or one that would carry the secret unprotected
+    /// over a network.
     pub fn new(
         endpoint: &str,
         client_id: impl Into<String>,
         client_secret: impl Into<String>,
     ) -> Result<Self, ProviderError> {
-        let wrong = |what: &str| ProviderError::lasting(format!("token_endpoint {what}"));
+        let wrong = |what: &str| ProviderError::permanent(format!("token_endpoint {what}"));
         let endpoint =
-            Url::parse(endpoint.trim()).map_err(|error| wrong(&format!("is no address: {error}")))?;
+            Url::parse(endpoint.trim()).map_err(|error| wrong(&format!("is not a URL: {error}")))?;
         if !matches!(endpoint.scheme(), "http" | "https") || endpoint.host_str().is_none() {
             return Err(wrong("starts with https://"));
         }
@@ -63,6 +69,7 @@ impl OidcClientCredentials {
             client_secret: SecretString::from(client_secret.into()),
             scope: None,
             audience: None,
+            http: OnceLock::new(),
         })
     }
 
@@ -80,33 +87,27 @@ impl OidcClientCredentials {
         self
     }
 
-    async fn ask(&self) -> Result<Fetched, ProviderError> {
+    /// The service that sends the requests. By default that of the first client which uses this provider.
+    #[must_use]
+    pub fn http(mut self, service: Arc<dyn HttpService>) -> Self {
+        self.http = OnceLock::from(service);
+        self
+    }
+
+    async fn ask(&self) -> Result<IssuedToken, ProviderError> {
         let problem = |what: &str| format!("the token endpoint {} {what}", shown(&self.endpoint));
-        let broken = |error: &reqwest::Error| {
-            let what = if error.is_timeout() { "did not answer in 30 s" } else { "cannot be reached" };
-            ProviderError::transient(problem(what))
-        };
+        let http = self.http_service().map_err(|error| {
+            ProviderError::permanent(problem(&format!("cannot be asked: {}", error.full_message())))
+        })?;
         let asked_at = SystemTime::now();
-        // Made for each question, of which there are a few an hour: what is not kept cannot go stale.
-        let client = reqwest::Client::builder()
-            .redirect(Policy::none())
-            .retry(reqwest::retry::never())
-            .timeout(TIMEOUT)
-            .build()
-            .map_err(|_| ProviderError::lasting(problem("cannot be asked: no TLS")))?;
-        let request = client
-            .post(self.endpoint.clone())
-            .header(reqwest::header::ACCEPT, "application/json")
-            .header(reqwest::header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(self.form());
-        let mut response = request.send().await.map_err(|error| broken(&error))?;
-        let status = response.status();
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error))? {
-            body.extend_from_slice(&chunk);
-            if body.len() > MAX_BYTES {
-                return Err(ProviderError::lasting(problem("answered with more than a token")));
-            }
+        let response = http.send(self.request()).await.map_err(|error| {
+            // Certificates and names of hosts do not change by themselves; everything else may pass.
+            let transient = !error.kind.is_tls();
+            ProviderError { message: problem(&format!("cannot be asked: {error}")), transient }
+        })?;
+        let (status, body) = (response.status, response.body);
+        if response.truncated {
+            return Err(ProviderError::permanent(problem("answered with more than a token")));
         }
         if !status.is_success() {
             let transient = status.is_server_error() || matches!(status.as_u16(), 408 | 429);
@@ -117,13 +118,35 @@ impl OidcClientCredentials {
             return Err(ProviderError { message: problem(&format!("answered {status}{said}")), transient });
         }
         let answer: Answer = serde_json::from_slice(&body)
-            .map_err(|_| ProviderError::lasting(problem("answered with something else than JSON")))?;
+            .map_err(|_| ProviderError::permanent(problem("answered with something else than JSON")))?;
         let token = answer.access_token.filter(|token| !token.is_empty());
-        let token = token.ok_or_else(|| ProviderError::lasting(problem("answered without access_token")))?;
+        let token =
+            token.ok_or_else(|| ProviderError::permanent(problem("answered without access_token")))?;
         // Counted from the question, so that it is renewed early rather than late.
         let expires_at =
             answer.expires_in.as_ref().and_then(seconds).and_then(|life| asked_at.checked_add(life));
-        Ok(Fetched { token: Token::new(token, TokenSource::Oidc), expires_at })
+        Ok(IssuedToken { token: Token::new(token, TokenSource::Oidc), expires_at })
+    }
+
+    /// The service that was given, or one with default settings where no client uses this provider.
+    fn http_service(&self) -> Result<Arc<dyn HttpService>, Error> {
+        match self.http.get() {
+            Some(http) => Ok(Arc::clone(http)),
+            None => Ok(Arc::new(HttpClient::new(HttpConfig::default())?)),
+        }
+    }
+
+    fn request(&self) -> Request {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        Request {
+            method: Method::POST,
+            url: self.endpoint.to_string(),
+            headers,
+            body: Some(Bytes::from(self.form()).into()),
+            max_response_bytes: MAX_BYTES,
+        }
     }
 
     fn form(&self) -> String {
@@ -148,7 +171,7 @@ fn shown(endpoint: &Url) -> String {
     shown.to_string()
 }
 
-/// RFC 6749 gives the letters that a code may have; a short word of them is none of ours.
+/// Whether a code has only characters that RFC 6749 allows and few of them, so that it is not a secret.
 fn is_error_code(code: &str) -> bool {
     code.len() <= 40 && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
@@ -164,7 +187,11 @@ impl TokenProvider for OidcClientCredentials {
         TokenSource::Oidc
     }
 
-    fn fetch(&self) -> Fetching<'_> {
+    fn connect(&self, http: &Arc<dyn HttpService>) {
+        self.http.get_or_init(|| Arc::clone(http));
+    }
+
+    fn fetch(&self) -> BoxFuture<'_, Result<IssuedToken, ProviderError>> {
         Box::pin(self.ask())
     }
 }

@@ -1,10 +1,10 @@
-//! Who asks GMS for something about tokens: the holder of a token, or a user who has logged in at the frontend.
+//! The identity that manages tokens: the holder of a token, or a user who logs in at the frontend.
 
 use std::sync::Arc;
 
 use clap::Args;
 use datahub_emitter::auth::{FixedToken, Token};
-use datahub_emitter::gms::{Client, ClientMode, ClientSettings, LogIn, Me, ServerAddress, log_in};
+use datahub_emitter::gms::{Client, ClientConfig, ClientMode, LogIn, Me, ServerAddress, log_in};
 use datahub_emitter::{Error, ErrorKind};
 
 use super::password::password;
@@ -12,14 +12,14 @@ use crate::cli::Global;
 use crate::cli::progress::Screen;
 use crate::cli::server::Server;
 
-/// For the first token, which no other can ask for.
+/// A log-in with name and password, for the first token.
 #[derive(Debug, Args)]
-pub(super) struct Person {
-    /// Logs in as this user at --frontend, instead of with a token. The password is asked for, or taken from
-    /// `DATAHUB_PASSWORD`.
+pub(super) struct LogInFlags {
+    /// Logs in as this user at --frontend instead of using a token. The password is read from
+    /// `DATAHUB_PASSWORD`, or from the terminal.
     #[arg(long, value_name = "NAME", requires = "frontend", conflicts_with = "token_file")]
     user: Option<String>,
-    /// DataHub's web page, for example `http://localhost:9002`.
+    /// The address of DataHub's web page, for example `http://localhost:9002`.
     #[arg(long, value_name = "URL", requires = "user", conflicts_with = "server")]
     frontend: Option<String>,
 }
@@ -31,17 +31,17 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// With the token that `get` and `put` would use.
+    /// Uses the token that `get` and `put` would use.
     pub(super) async fn by_token(global: &Global) -> Result<Self, Error> {
         let server = Server::find(global).await?;
         let client = server.client()?;
-        let me = client.known_me().await?;
+        let me = client.require_me().await?;
         Ok(Self { client, me, server: Some(server) })
     }
 
-    /// As the user who is named, if one is, else with the token.
-    pub(super) async fn new(global: &Global, person: &Person, screen: &Screen) -> Result<Self, Error> {
-        let (Some(user), Some(frontend)) = (&person.user, &person.frontend) else {
+    /// Logs in as the user in the flags, if there is one; otherwise uses the token.
+    pub(super) async fn new(global: &Global, flags: &LogInFlags, screen: &Screen) -> Result<Self, Error> {
+        let (Some(user), Some(frontend)) = (&flags.user, &flags.frontend) else {
             return Self::by_token(global).await;
         };
         let frontend = ServerAddress::parse(frontend)
@@ -50,20 +50,20 @@ impl Caller {
             screen.say(&format!("warning: the password goes to {frontend} unencrypted\n"));
         }
         let password = password(user, screen)?;
-        let settings = ClientSettings { mode: ClientMode::Cli, ..ClientSettings::new(frontend.clone()) };
+        let mut settings = ClientConfig::new(frontend.clone());
+        settings.mode = ClientMode::Cli;
         let client = log_in(&settings, &LogIn { frontend: &frontend, user, password: &password }).await?;
-        let me = client.known_me().await?;
+        let me = client.require_me().await?;
         Ok(Self { client, me, server: None })
     }
 
-    /// The same GMS, asked with another token.
+    /// A client of the same GMS with another token.
     pub(super) fn with(&self, token: Token) -> Result<Client, Error> {
-        Client::new(&ClientSettings {
-            tokens: Some(Arc::new(FixedToken::new(token))),
-            mode: ClientMode::Cli,
-            direct: self.server.as_ref().is_some_and(Server::is_embedded),
-            ..ClientSettings::new(self.client.server().clone())
-        })
+        let mut config = ClientConfig::new(self.client.server().clone());
+        config.tokens = Some(Arc::new(FixedToken::new(token)));
+        config.mode = ClientMode::Cli;
+        config.no_proxy = self.server.as_ref().is_some_and(Server::is_embedded);
+        Client::new(&config)
     }
 
     pub(super) async fn stop(self) {

@@ -1,4 +1,4 @@
-//! Access tokens: made, listed and revoked (`auth.graphql`, `AccessTokenUtil`).
+//! Creates, lists and revokes access tokens (`auth.graphql`, `AccessTokenUtil`).
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::refused::{Deed, refused};
+use super::token_error::{TokenOperation, token_error};
 use super::{GraphqlAnswer, Me};
 use crate::auth::{Token, TokenSource};
 use crate::duration::parse_duration;
@@ -23,15 +23,15 @@ const REVOKE: &str = "mutation revokeAccessToken($tokenId: String!) { revokeAcce
 const LOOK_UP: &str = "query getAccessTokenMetadata($token: String!) { getAccessTokenMetadata(token: $token) { \
                        id name actorUrn ownerUrn createdAt expiresAt } }";
 
-/// How many tokens are asked for at a time.
+/// The tokens per page.
 const PAGE: usize = 100;
 
-/// No DataHub has more tokens; a server that always has another page is not followed for ever.
-const MOST_PAGES: usize = 1_000;
+/// The most pages that are read, in case a server always names another one. No DataHub has that many tokens.
+const MAX_PAGES: usize = 1_000;
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// How long a token is to be good. GMS takes these and no others (`AccessTokenDuration`).
+/// The lifetime of a token. GMS accepts no other lifetimes (`AccessTokenDuration`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessTokenDuration {
     /// An hour.
@@ -48,7 +48,7 @@ pub enum AccessTokenDuration {
     SixMonths,
     /// 365 days.
     OneYear,
-    /// For ever. Newer servers refuse that unless they are told to allow it (`ACCESS_TOKEN_ALLOW_NO_EXPIRY`).
+    /// Without expiry. Newer servers refuse that unless `ACCESS_TOKEN_ALLOW_NO_EXPIRY` is set.
     NoExpiry,
 }
 
@@ -97,31 +97,31 @@ impl FromStr for AccessTokenDuration {
     }
 }
 
-/// What GMS keeps of a token; its text is not among it (`AccessTokenMetadata`).
+/// GMS's record of a token, without the token itself (`AccessTokenMetadata`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AccessTokenInfo {
-    /// A salted hash of the token, which only GMS can compute. It is what revokes a token.
+    /// A salted hash of the token, which only GMS can compute. A token is revoked by it.
     pub id: String,
-    /// What it is called.
+    /// The token's name.
     pub name: String,
-    /// As whom it acts.
+    /// The URN of the user that the token authenticates.
     pub actor: String,
-    /// Who made it.
+    /// The URN of the user who created it.
     pub owner: String,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: Option<Timestamp>,
-    /// When it ends; `None` for never.
+    /// The time of expiry; `None` without one.
     pub expires_at: Option<Timestamp>,
 }
 
-/// A token that was just made.
+/// A token that was just created.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct NewAccessToken {
     /// The token.
     pub token: Token,
-    /// What GMS keeps of it. `None` from old servers, which do not tell.
+    /// GMS's record of it. `None` from old servers, which do not return it.
     pub info: Option<AccessTokenInfo>,
 }
 
@@ -167,11 +167,12 @@ struct Page {
 }
 
 impl Client {
-    /// Who the caller is, for what only a known one can do.
+    /// The caller, for operations that need to know it.
     ///
     /// # Errors
-    /// As [`graphql`](Self::graphql) has them, and where GMS does not tell.
-    pub async fn known_me(&self) -> Result<Me, Error> {
+    /// The errors of [`graphql`](Self::graphql), and [`ErrorKind::Rejected`] if GMS does not tell who the
+    /// caller is.
+    pub async fn require_me(&self) -> Result<Me, Error> {
         let answer = self.ask_me().await?;
         match (Me::read(&answer), answer) {
             (Some(me), _) => Ok(me),
@@ -184,10 +185,11 @@ impl Client {
         }
     }
 
-    /// Makes a personal token for `actor`. GMS does not look whether that user is there.
+    /// Creates a personal token for `actor`. GMS does not check that the user exists.
     ///
     /// # Errors
-    /// When GMS refuses; the error says which privilege is missing, or which durations there are.
+    /// [`ErrorKind::Refused`] if a privilege is missing, [`ErrorKind::Input`] if GMS does not accept the
+    /// duration; also the errors of [`graphql`](Self::graphql).
     pub async fn create_access_token(
         &self,
         me: &Me,
@@ -198,26 +200,26 @@ impl Client {
         let input =
             json!({"type": "PERSONAL", "actorUrn": actor, "duration": duration.as_str(), "name": name});
         let answer = self.graphql(CREATE, &json!({"input": input})).await?;
-        let deed = Deed::Create { actor, duration };
-        let created = self.field(answer, "createAccessToken", me, &deed)?;
+        let operation = TokenOperation::Create { actor, duration };
+        let created = self.field(answer, "createAccessToken", me, &operation)?;
         let created =
             Created::deserialize(created).map_err(|_| self.unreadable("the token, and made none"))?;
-        // Whatever the server writes from now on, it does not spread this.
-        self.credentials().learn(&created.access_token);
+        // A later message of the server may quote the token.
+        self.credentials().add_secret(&created.access_token);
         Ok(NewAccessToken {
             token: Token::new(created.access_token, TokenSource::Issued),
             info: created.metadata.map(Into::into),
         })
     }
 
-    /// The tokens that the caller may see: all where he manages them, else those that he made; of `actor` alone, if there is
-    /// one.
+    /// Lists the tokens that the caller may see: all tokens for a caller who manages them, else those that
+    /// the caller created. With `actor` only that user's tokens.
     ///
     /// # Errors
-    /// When GMS refuses.
+    /// [`ErrorKind::Refused`] if a privilege is missing; also the errors of [`graphql`](Self::graphql).
     pub async fn access_tokens(&self, me: &Me, actor: Option<&str>) -> Result<Vec<AccessTokenInfo>, Error> {
         let mut filters = Vec::new();
-        // Without this filter GMS refuses whoever does not manage tokens (`ListAccessTokensResolver`).
+        // Without this filter GMS refuses a caller who does not manage tokens (`ListAccessTokensResolver`).
         if !me.manage_tokens {
             filters.push(json!({"field": "ownerUrn", "values": [me.urn]}));
         }
@@ -226,15 +228,15 @@ impl Client {
         }
         let mut tokens: Vec<AccessTokenInfo> = Vec::new();
         let mut start = 0;
-        for _ in 0..MOST_PAGES {
+        for _ in 0..MAX_PAGES {
             let input = json!({"start": start, "count": PAGE, "filters": filters});
             let answer = self.graphql(LIST, &json!({"input": input})).await?;
-            let page = self.field(answer, "listAccessTokens", me, &Deed::List)?;
+            let page = self.field(answer, "listAccessTokens", me, &TokenOperation::List)?;
             let page = Page::deserialize(page).map_err(|_| self.unreadable("which tokens there are"))?;
             let found = page.tokens.len();
             start += found;
             for token in page.tokens.into_iter().map(AccessTokenInfo::from) {
-                // One that was made meanwhile moves those behind it to the next page.
+                // A token that is created meanwhile moves those behind it to the next page.
                 if tokens.iter().all(|known| known.id != token.id) {
                     tokens.push(token);
                 }
@@ -249,19 +251,21 @@ impl Client {
     /// Revokes a token by its id.
     ///
     /// # Errors
-    /// When GMS refuses, or has no token of that id ([`ErrorKind::NotFound`]).
+    /// [`ErrorKind::NotFound`] if GMS has no token with that id, [`ErrorKind::Refused`] if a privilege is
+    /// missing; also the errors of [`graphql`](Self::graphql).
     pub async fn revoke_access_token(&self, me: &Me, id: &str) -> Result<(), Error> {
         let answer = self.graphql(REVOKE, &json!({"tokenId": id})).await?;
-        match self.field(answer, "revokeAccessToken", me, &Deed::Revoke { id })? {
+        match self.field(answer, "revokeAccessToken", me, &TokenOperation::Revoke { id })? {
             Value::Bool(true) => Ok(()),
             _ => Err(self.unreadable("whether the token was revoked")),
         }
     }
 
-    /// What GMS keeps of `token`. Only those may ask who manage all tokens; `None` where GMS does not tell.
+    /// GMS's record of `token`; `None` if GMS does not return it. Only a caller who manages all tokens may
+    /// ask for it.
     ///
     /// # Errors
-    /// As [`graphql`](Self::graphql) has them.
+    /// The errors of [`graphql`](Self::graphql).
     pub async fn access_token_info(&self, token: &Token) -> Result<Option<AccessTokenInfo>, Error> {
         let GraphqlAnswer::Data(data) = self.graphql(LOOK_UP, &json!({"token": token.expose()})).await?
         else {
@@ -271,11 +275,19 @@ impl Client {
         Ok(found.map(Into::into))
     }
 
-    /// What an answer has for a field, or why it has nothing.
-    fn field(&self, answer: GraphqlAnswer, name: &str, me: &Me, deed: &Deed<'_>) -> Result<Value, Error> {
+    /// The value of a field, or the reason that there is none.
+    fn field(
+        &self,
+        answer: GraphqlAnswer,
+        name: &str,
+        me: &Me,
+        operation: &TokenOperation<'_>,
+    ) -> Result<Value, Error> {
         match answer {
             GraphqlAnswer::Data(mut data) => Ok(data.get_mut(name).map(Value::take).unwrap_or_default()),
-            GraphqlAnswer::Errors(errors) => Err(refused(&self.server().to_string(), deed, me, &errors)),
+            GraphqlAnswer::Errors(errors) => {
+                Err(token_error(&self.server().to_string(), operation, me, &errors))
+            }
             GraphqlAnswer::NotKnown(diagnosis) => Err((*diagnosis).into()),
         }
     }
@@ -290,7 +302,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_duration_is_one_of_gms_s_or_the_same_time() {
+    fn a_duration_is_a_name_of_gms_or_the_same_iso_8601_duration() {
         for (text, expected) in [
             ("ONE_MONTH", Some(AccessTokenDuration::OneMonth)),
             ("one_week", Some(AccessTokenDuration::OneWeek)),

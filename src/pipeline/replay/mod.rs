@@ -26,7 +26,7 @@ use self::letter::{Content, Letters};
 use self::lines::Lines;
 use self::written::WrittenSince;
 use super::RunControl;
-use crate::gms::LETTER_PROPERTY;
+use crate::gms::DEAD_LETTER_TIME_PROPERTY;
 use crate::metadata::{Proposal, record};
 use crate::source::{Item, Progress, Source};
 use crate::{Error, ErrorKind};
@@ -194,8 +194,8 @@ impl ReplaySource {
 /// letters of an aspect then, and the next one can tell that the others are newer.
 fn mark(proposal: &mut Proposal, at: Timestamp) {
     let metadata = proposal.system_metadata_mut();
-    metadata.properties.retain(|(name, _)| name != LETTER_PROPERTY);
-    metadata.properties.push((LETTER_PROPERTY.into(), at.to_string()));
+    metadata.properties.retain(|(name, _)| name != DEAD_LETTER_TIME_PROPERTY);
+    metadata.properties.push((DEAD_LETTER_TIME_PROPERTY.into(), at.to_string()));
     // It was observed then, and not now.
     if metadata.last_observed.is_none_or(|observed| observed == 0) {
         metadata.last_observed = Some(at.as_millisecond());

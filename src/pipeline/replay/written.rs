@@ -9,8 +9,8 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use super::super::RunControl;
-use crate::diagnosis::Code;
-use crate::gms::{Client, LastWritten, Written};
+use crate::diagnosis::{Code, Fix};
+use crate::gms::{Client, WriteTime, WriteTimes};
 use crate::metadata::{ChangeType, Proposal, Urn, model};
 use crate::{Error, ErrorKind};
 
@@ -24,7 +24,7 @@ pub(super) struct WrittenSince {
     control: RunControl,
     runtime: Handle,
     names: RandomState,
-    known: HashMap<u64, Option<Written>>,
+    known: HashMap<u64, Option<WriteTime>>,
 }
 
 /// What is asked about one entity.
@@ -102,7 +102,7 @@ fn name(proposal: &Proposal) -> (&str, &str) {
     (proposal.urn().as_str(), proposal.aspect_name())
 }
 
-type Answer = (Urn, Question, LastWritten);
+type Answer = (Urn, Question, WriteTimes);
 
 async fn all(gms: Client, questions: HashMap<Urn, Question>) -> Result<Vec<Answer>, Error> {
     let mut answers = Vec::with_capacity(questions.len());
@@ -129,7 +129,7 @@ async fn all(gms: Client, questions: HashMap<Urn, Question>) -> Result<Vec<Answe
 async fn one(gms: Client, urn: Urn, question: Question) -> Result<Answer, Error> {
     let aspects: Vec<&str> =
         if question.whole { Vec::new() } else { question.aspects.iter().map(String::as_str).collect() };
-    let found = gms.last_written(&urn, &aspects).await.map_err(with_the_way_out)?;
+    let found = gms.write_times(&urn, &aspects).await.map_err(with_the_way_out)?;
     Ok((urn, question, found))
 }
 
@@ -137,9 +137,7 @@ async fn one(gms: Client, urn: Urn, question: Question) -> Result<Answer, Error>
 fn with_the_way_out(error: Error) -> Error {
     match error.diagnosis() {
         Some(diagnosis) if diagnosis.code == Code::Forbidden => {
-            let mut diagnosis = diagnosis.clone();
-            diagnosis.fixes.push("--force sends the letters without asking what GMS has".into());
-            diagnosis.into()
+            diagnosis.clone().with_fixes([Fix::ForceReplay]).into()
         }
         _ => error,
     }

@@ -195,12 +195,12 @@ fn unknown_keys_are_told_with_the_nearest_known_one() {
 
 #[test]
 fn keys_without_effect_warn_and_keys_that_are_not_built_are_refused() {
-    let (warnings, messages) = read("pool: 1\nnull_pool: ~\nlater: {}\nnull_later: ~\n", |fields| {
-        fields.ignored("pool", "one pool is enough");
-        fields.ignored("null_pool", "one pool is enough");
+    let mut warnings = Vec::new();
+    let ((), messages) = read("pool: 1\nnull_pool: ~\nlater: {}\nnull_later: ~\n", |fields| {
+        fields.ignored("pool", "one pool is enough", &mut warnings);
+        fields.ignored("null_pool", "one pool is enough", &mut warnings);
         fields.not_yet("later", "it comes");
         fields.not_yet("null_later", "it comes");
-        fields.mistakes.take_warnings()
     });
     assert_eq!(warnings, ["`sink.config.pool` has no effect here: one pool is enough"]);
     assert_eq!(messages, ["`sink.config.later` is not supported yet: it comes"]);
@@ -254,8 +254,5 @@ fn a_block_that_is_no_mapping_is_told_once() {
 fn a_component_that_reports_nothing_is_reported() {
     let (error, messages) = read("a: 1\n", |fields| fields.reported());
     assert_eq!(error.to_string(), "the recipe has a mistake, which was reported");
-    assert_eq!(
-        messages,
-        ["`sink.config` cannot be read, and the plugin that reads it has not reported why"]
-    );
+    assert_eq!(messages, ["`sink.config` cannot be read, and the plugin that reads it has not reported why"]);
 }

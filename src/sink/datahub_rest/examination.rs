@@ -1,7 +1,7 @@
 //! Looks whether a run could deliver: what the server says of itself, whether it takes the token, and whose that is.
 
 use super::DatahubRestSink;
-use crate::gms::{Client, Me, RetryPolicy, Standing};
+use crate::gms::{Client, Me, RetryPolicy, TokenStatus};
 use crate::sink::{Examination, TokenSummary};
 
 impl DatahubRestSink {
@@ -30,13 +30,13 @@ impl DatahubRestSink {
     }
 
     async fn look_at_token(&self, client: &Client, found: &mut Examination) -> Result<(), crate::Error> {
-        let once = RetryPolicy { max_times: 0, ..RetryPolicy::default() };
-        let standing = client.standing(&once).await;
-        let open = client.is_open_to_all().await;
+        let once = RetryPolicy::never();
+        let standing = client.check_token(&once).await;
+        let open = client.anonymous_access().await;
         let token = super::summary(client.token().as_deref());
         let verdict = match &standing {
             _ if open.is_some() => "nobody looks at it: authentication is off",
-            Ok(Standing::Taken) => "GMS takes it",
+            Ok(TokenStatus::Accepted) => "GMS takes it",
             Ok(_) => "this GMS does not tell here whether it takes it",
             Err(_) => "GMS does not take it",
         };

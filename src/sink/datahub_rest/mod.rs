@@ -13,12 +13,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{BoxFuture, Examination, RequestCounts, Sink, SinkContext, SinkSummary, TokenSummary};
 use crate::Error;
-use crate::auth::{FixedToken, Token, TokenFacts, TokenSource, forecast};
-use crate::diagnosis::Diagnosis;
-use crate::emitter::{Delivery, Emitter, SinkMode};
-use crate::gms::{Client, EmitMode, Endpoint, Patience, ServerConfig};
+use crate::auth::{FixedToken, Token, TokenInfo, TokenSource, expiry_warning};
+use crate::diagnosis::{Diagnosis, SharedRenderer};
+use crate::emitter::{Delivery, Emitter};
+use crate::gms::{Client, EmitMode, Endpoint, ServerConfig, WaitForServer};
 
-pub use config::{DatahubRestConfig, Overrides, Server};
+pub use config::{DatahubRestConfig, Overrides, Server, SinkMode};
 
 /// What a run says of an old GMS.
 const SINGLE_ONLY: &str =
@@ -53,6 +53,7 @@ pub struct DatahubRestSink {
     endpoint: Endpoint,
     emit_mode: EmitMode,
     warn_before_expiry: SignedDuration,
+    renderer: SharedRenderer,
     /// Stopped when the last outcome is known.
     embedded: Mutex<Option<EmbeddedServer>>,
 }
@@ -85,22 +86,23 @@ impl DatahubRestSink {
                 let embedded = start(data.clone()).await?;
                 let token = Token::new(embedded.token.clone(), TokenSource::Embedded);
                 let tokens = Arc::new(FixedToken::new(token));
-                (config.emitter(&embedded.url, Some(tokens)).direct(), Some(embedded))
+                (config.emitter(&embedded.url, Some(tokens)).no_proxy(), Some(embedded))
             }
         };
         let emitter = builder.build()?;
         // Whoever only wants to know wants to know now.
-        let patience = if context.examined { Patience::Preset(Duration::ZERO) } else { config.patience };
-        let (Patience::Asked(time) | Patience::Preset(time)) = patience;
+        let patience =
+            if context.examined { WaitForServer::Default(Duration::ZERO) } else { config.patience };
+        let (WaitForServer::Explicit(time) | WaitForServer::Default(time)) = patience;
         let tell = |diagnosis: &Diagnosis| context.on_wait.tell(diagnosis, time);
-        emitter.client().await_server(patience, tell).await?;
+        emitter.client().wait_until_ready(patience, tell).await?;
         let server = emitter.server_config().await?;
         // The embedded GMS has made the token itself; and without one there is nothing to try.
         if embedded.is_none()
             && emitter.client().token().is_some_and(|token| !token.empty)
             && !context.examined
         {
-            emitter.client().standing(config.retry()).await?;
+            emitter.client().check_token(config.retry()).await?;
         }
         tracing::info!(
             server = %emitter.client().server(),
@@ -111,25 +113,38 @@ impl DatahubRestSink {
             SignedDuration::try_from(config.warn_before_expiry).unwrap_or(SignedDuration::MAX);
         let embedded = Mutex::new(embedded);
         let run_id = Arc::clone(&context.run_id);
-        Ok(Self { run_id, emitter, server, mode, endpoint, emit_mode, warn_before_expiry, embedded })
+        let renderer = context.renderer.clone();
+        Ok(Self {
+            run_id,
+            emitter,
+            server,
+            mode,
+            endpoint,
+            emit_mode,
+            warn_before_expiry,
+            renderer,
+            embedded,
+        })
     }
 
     fn warnings(&self) -> Vec<String> {
-        let single_only = self.emitter.is_single_only().then(|| SINGLE_ONLY.to_owned());
+        let single_only = self.emitter.lacks_batches().then(|| SINGLE_ONLY.to_owned());
         // A token that was refused has a diagnosis, which says more.
         let token = self.emitter.client().token().filter(|_| self.stopped().is_none());
-        let forecast = token.and_then(|token| forecast(&token, Timestamp::now(), self.warn_before_expiry));
-        single_only.into_iter().chain(forecast).collect()
+        let warning = token.and_then(|token| {
+            expiry_warning(&token, Timestamp::now(), self.warn_before_expiry, &*self.renderer)
+        });
+        single_only.into_iter().chain(warning).collect()
     }
 }
 
-fn summary(token: Option<&TokenFacts>) -> TokenSummary {
+fn summary(token: Option<&TokenInfo>) -> TokenSummary {
     let Some(token) = token else {
         return TokenSummary { source: "none".into(), ..TokenSummary::default() };
     };
     let claims = token.claims.as_ref();
     TokenSummary {
-        source: token.source.clone(),
+        source: token.source.to_string(),
         actor: claims.and_then(crate::auth::Claims::actor_urn),
         kind: claims.and_then(|claims| claims.kind.clone()),
         expires_at: claims.and_then(|claims| claims.expires_at).map(|time| time.to_string()),
@@ -146,7 +161,7 @@ impl Sink for DatahubRestSink {
     }
 
     fn stopped(&self) -> Option<Error> {
-        self.emitter.stopped()
+        self.emitter.stop_reason()
     }
 
     fn close(&self, deadline: Option<Duration>) -> BoxFuture<'_, Result<(), Error>> {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::gms::{Client, EmitMode, Endpoint, Outgoing, RetryPolicy, Verdict, Wire, Write};
+use crate::gms::{
+    Client, EmitMode, Endpoint, OutgoingProposal, RequestEncoder, RetryPolicy, Verdict, WriteRequest,
+};
 use crate::metadata::{Proposal, Urn};
 use crate::sink::Examination;
 use crate::{Error, ErrorKind};
@@ -89,22 +91,22 @@ impl Trial<'_> {
     }
 
     async fn send(&self, proposal: &Proposal) -> Result<Came, Error> {
-        let wire = Wire {
+        let wire = RequestEncoder {
             endpoint: self.endpoint,
             emit_mode: EmitMode::SyncPrimary,
             batches: false,
             respect_sync_marker: false,
         };
-        let write: Write = wire
+        let write: WriteRequest = wire
             .write(wire.route(proposal, false), std::iter::once(proposal))
             .ok_or_else(|| Error::new(ErrorKind::Internal, "a trial without a proposal"))?;
         let now = Timestamp::now().as_millisecond();
         let encoded_len = wire.encoded_len(proposal, now, &mut Vec::new());
-        let outgoing = Outgoing { proposal: Arc::new(proposal.clone()), now, encoded_len };
-        let target = self.client.target_of(&write);
+        let outgoing = OutgoingProposal { proposal: Arc::new(proposal.clone()), now, encoded_len };
+        let target = self.client.write_line(&write);
         let retry = RetryPolicy { max_times: 2, ..RetryPolicy::default() };
         let body = || wire.body(&write, std::iter::once(outgoing.clone()));
-        let attempts = retry.run_quietly(|_| self.client.write(&target, body())).await;
+        let attempts = self.client.write_with_retries(&target, body, &retry).await;
         let diagnosis = || Error::from(self.client.diagnose_attempts(&target, &attempts));
         match (&attempts.verdict, &attempts.last) {
             (Verdict::Delivered, _) => Ok(Came::Taken),

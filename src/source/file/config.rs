@@ -10,14 +10,15 @@ const MAX_DEPTH: usize = 256;
 
 /// The configuration of the `file` source.
 ///
-/// The keys are those of DataHub's own file source (`FileSourceConfig` in `ingestion/source/file.py`), and also
-/// `max_record_bytes` and `max_depth`.
+/// The keys are those of DataHub's own file source (`FileSourceConfig` in `ingestion/source/file.py`), and
+/// also `max_record_bytes` and `max_depth`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FileSourceConfig {
     /// A file, a directory, or `-` for standard input.
     pub path: String,
-    /// The end of the names of the files of a directory; `None` for all files. Default `.json`, as in DataHub.
+    /// The end of the names of the files of a directory; `None` for all files. Default `.json`, as in
+    /// DataHub.
     pub file_extension: Option<String>,
     /// Only proposals for this aspect are kept. Default: all.
     pub aspect: Option<String>,
@@ -120,11 +121,7 @@ fn read_keys_without_effect(fields: &mut Fields<'_>, warnings: &mut Vec<String>)
     let _: Option<()> = fields.choice("read_mode", &[("AUTO", ()), ("BATCH", ()), ("STREAM", ())]);
     fields.ignored("read_mode", "every file is streamed", warnings);
     let _: Option<bool> = fields.boolean("count_all_before_starting");
-    fields.ignored(
-        "count_all_before_starting",
-        "progress is the share of bytes that was read",
-        warnings,
-    );
+    fields.ignored("count_all_before_starting", "progress is the share of bytes that was read", warnings);
     let mut stateful = fields.block("stateful_ingestion");
     if stateful.boolean("enabled") == Some(true) {
         stateful.not_yet("enabled", "nothing removes entities that are no longer in the file");

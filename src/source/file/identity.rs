@@ -7,7 +7,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use super::open::{SourceFile, STANDARD_INPUT, unreadable};
+use super::open::{STANDARD_INPUT, SourceFile, unreadable};
 use crate::Error;
 use crate::hex::hex;
 use crate::source::Input;
@@ -15,7 +15,8 @@ use crate::source::Input;
 /// The number of bytes at the start, and at the end, of a file that are hashed.
 const HASHED_BYTES: u64 = 64 * 1024;
 
-/// The identity of the files of `path`; `None` for an input that can be read only once, as standard input or a named pipe.
+/// The identity of the files of `path`; `None` for an input that can be read only once, as standard input or
+/// a named pipe.
 pub(super) fn of(path: &str, files: &[SourceFile]) -> Result<Option<Input>, Error> {
     if path == STANDARD_INPUT || files.is_empty() {
         return Ok(None);

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use config::FileSourceConfig;
-use open::{SourceFile, OpenedFile};
+use open::{OpenedFile, SourceFile};
 use split::{RecordPiece, SplitRecord, Splitter};
 
 use super::{Form, Input, InvalidRecord, Item, Position, Progress, RawRecord, Source};
@@ -26,14 +26,13 @@ use crate::metadata::record::{Ignored, ParsedRecord, RecordLimits, RecordReader}
 use crate::{Error, ErrorKind};
 
 /// The reason why usage records are ignored.
-const USAGE: &str =
-    "GMS does not accept usage records (`bucket`, `metrics`) as metadata, and DataHub's file source drops them too";
+const USAGE: &str = "GMS does not accept usage records (`bucket`, `metrics`) as metadata, and DataHub's file source drops them too";
 
 /// Reads metadata files: one file, a directory's files in the order of their names, or standard input.
 ///
-/// The content of a file determines its format: a JSON array of records, a single record, or records with white space
-/// between them (JSON Lines); plain, or compressed with gzip. The memory that is needed depends on the size of the largest
-/// record, not of the file.
+/// The content of a file determines its format: a JSON array of records, a single record, or records with
+/// white space between them (JSON Lines); plain, or compressed with gzip. The memory that is needed depends
+/// on the size of the largest record, not of the file.
 pub struct FileSource {
     config: FileSourceConfig,
     reader: RecordReader,
@@ -59,8 +58,8 @@ impl FileSource {
     /// Finds the files that `config` names. Files are opened when they are read.
     ///
     /// # Errors
-    /// Of kind [`Input`](ErrorKind::Input), when there is no such file or directory, or the directory contains no file
-    /// with the extension.
+    /// Of kind [`Input`](ErrorKind::Input), when there is no such file or directory, or the directory
+    /// contains no file with the extension.
     pub fn open(config: FileSourceConfig) -> Result<Self, Error> {
         let mut warnings = Vec::new();
         let files = open::list(&config.path, config.file_extension.as_deref(), &mut warnings)?;
@@ -220,12 +219,21 @@ impl Source for FileSource {
 }
 
 /// Parses a record of the file. With `aspect`, only proposals for that aspect are kept.
-fn parse_record(found: &SplitRecord<'_>, file: &Arc<str>, reader: &mut RecordReader, aspect: Option<&str>) -> Item {
+fn parse_record(
+    found: &SplitRecord<'_>,
+    file: &Arc<str>,
+    reader: &mut RecordReader,
+    aspect: Option<&str>,
+) -> Item {
     let origin = Origin { file: Arc::clone(file), index: found.index, offset: found.offset };
     let text = match &found.piece {
         RecordPiece::Record(text) => *text,
         RecordPiece::Broken { reason, at, raw } => {
-            return Item::Invalid(InvalidRecord { origin, reason: with_place(reason, *at), raw: raw.clone() });
+            return Item::Invalid(InvalidRecord {
+                origin,
+                reason: with_place(reason, *at),
+                raw: raw.clone(),
+            });
         }
     };
     match reader.read(text, origin.clone()) {

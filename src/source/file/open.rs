@@ -16,8 +16,8 @@ pub(super) const STANDARD_INPUT: &str = "-";
 /// The number of bytes of compressed data that are read at once.
 const COMPRESSED_READ: usize = 64 * 1024;
 
-/// The maximum number of bytes that are decompressed at once. Text that is decompressed together with corrupt data is
-/// lost.
+/// The maximum number of bytes that are decompressed at once. Text that is decompressed together with corrupt
+/// data is lost.
 const UNPACKED_READ: usize = 32 * 1024;
 
 const GZIP_MARK: [u8; 2] = [0x1F, 0x8B];
@@ -46,8 +46,8 @@ pub(super) struct OpenedFile {
 #[error("the gzip data is truncated or corrupt ({0})")]
 pub(super) struct CorruptGzip(String);
 
-/// The files of `path`, in the order of their names. In a directory, those on the first level whose names end in
-/// `extension`; a single file may have any name.
+/// The files of `path`, in the order of their names. In a directory, those on the first level whose names end
+/// in `extension`; a single file may have any name.
 pub(super) fn list(
     path: &str,
     extension: Option<&str>,
@@ -133,7 +133,8 @@ impl SourceFile {
         unpack(stream).map_err(|error| unreadable(&self.name, error))
     }
 
-    /// Opens it at `offset` bytes of its text. In a compressed file, the bytes before that are decompressed and skipped.
+    /// Opens it at `offset` bytes of its text. In a compressed file, the bytes before that are decompressed
+    /// and skipped.
     pub(super) fn open_at(&self, offset: u64) -> Result<OpenedFile, Error> {
         let Some(path) = &self.path else {
             return Err(Error::new(ErrorKind::Input, "standard input cannot be resumed"));
@@ -171,8 +172,8 @@ fn is_compressed(file: &mut File) -> io::Result<bool> {
     Ok(head == GZIP_MARK)
 }
 
-/// Skips the first `count` bytes of `text`. It reads pieces of the usual size, because the amount that can be decompressed
-/// of corrupt data depends on it.
+/// Skips the first `count` bytes of `text`. It reads pieces of the usual size, because the amount that can be
+/// decompressed of corrupt data depends on it.
 fn skip_text(mut text: Box<dyn Read + Send>, count: u64) -> io::Result<Box<dyn Read + Send>> {
     let mut piece = vec![0; UNPACKED_READ];
     let mut left = count;

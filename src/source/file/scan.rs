@@ -2,7 +2,8 @@
 
 use memchr::{memchr, memrchr};
 
-/// Brackets beyond this depth are counted, but their kinds are not stored, which bounds the memory for hostile files.
+/// Brackets beyond this depth are counted, but their kinds are not stored, which bounds the memory for
+/// hostile files.
 const REMEMBERED: usize = 4096;
 
 /// The reason why a scan stopped.
@@ -16,8 +17,8 @@ pub(super) enum ScanStep {
     Unbalanced(usize),
     /// A string is open at the end of a line; the next line starts at this position. Only with `LINES`.
     LineBreakInString(usize),
-    /// Another record starts at the start of a line although this one is open; the text of this one ends before this
-    /// position. Only with `LINES`.
+    /// Another record starts at the start of a line although this one is open; the text of this one ends
+    /// before this position. Only with `LINES`.
     NextRecord(usize),
 }
 
@@ -39,8 +40,9 @@ impl Scan {
         self.escaped = false;
     }
 
-    /// Continues at `from` in `bytes`. With `LINES`, the file has records on lines of their own, so the start of a line can
-    /// show that the value is broken. `whole` means that `bytes` contains the start of the value.
+    /// Continues at `from` in `bytes`. With `LINES`, the file has records on lines of their own, so the start
+    /// of a line can show that the value is broken. `whole` means that `bytes` contains the start of the
+    /// value.
     ///
     /// The value must start with a bracket or a quote.
     pub(super) fn run<const LINES: bool>(&mut self, bytes: &[u8], from: usize, whole: bool) -> ScanStep {
@@ -131,8 +133,9 @@ impl Scan {
 
     /// The end of the text of this record if a `{` after the text `before` starts another record.
     ///
-    /// It does if it is the first character of its line except white space, and either an object is not allowed there, or
-    /// it is the very first and the record was on one line until then: a truncated line of JSON Lines.
+    /// It does if it is the first character of its line except white space, and either an object is not
+    /// allowed there, or it is the very first and the record was on one line until then: a truncated line of
+    /// JSON Lines.
     fn next_record(&self, before: &[u8], whole: bool) -> Option<usize> {
         let text = trim_end(before);
         let gap = before.get(text.len()..)?;
@@ -162,8 +165,8 @@ pub(super) fn trim_end(bytes: &[u8]) -> &[u8] {
 const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
 const HIGH_BITS: u64 = u64::from_ne_bytes([0x80; 8]);
 
-/// Has the high bit of each byte set that is zero in `word`. Bytes after the first such one may be marked too, so
-/// that only the lowest mark counts.
+/// Has the high bit of each byte set that is zero in `word`. Bytes after the first such one may be marked
+/// too, so that only the lowest mark counts.
 const fn zero_bytes(word: u64) -> u64 {
     word.wrapping_sub(ONES) & !word & HIGH_BITS
 }

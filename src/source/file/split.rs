@@ -1,8 +1,8 @@
 //! Splits a metadata file into records without parsing them.
 //!
-//! A file is a JSON array, or objects with white space between them: one object, JSON Lines, or several objects on several
-//! lines each. The first byte that is not white space decides. Every byte except white space, and commas between
-//! elements, becomes part of exactly one record, valid or invalid.
+//! A file is a JSON array, or objects with white space between them: one object, JSON Lines, or several
+//! objects on several lines each. The first byte that is not white space decides. Every byte except white
+//! space, and commas between elements, becomes part of exactly one record, valid or invalid.
 
 use std::io::{self, Read};
 use std::ops::RangeInclusive;
@@ -145,8 +145,8 @@ impl<R: Read> Splitter<R> {
         self.blank
     }
 
-    /// Takes back the last record, whose end was [guessed](SplitRecord::guessed) and which is not one JSON value. It is
-    /// found again by its brackets.
+    /// Takes back the last record, whose end was [guessed](SplitRecord::guessed) and which is not one JSON
+    /// value. It is found again by its brackets.
     pub(super) fn retract_guess(&mut self) {
         if let Some((state, held)) = self.guess.take() {
             self.state = state;
@@ -260,8 +260,8 @@ impl<R: Read> Splitter<R> {
         }
     }
 
-    /// The object at the front of the window, with the end that the layout suggests: in an array as DataHub's file sink
-    /// writes it, the first bracket at the start of a line; else the end of the line.
+    /// The object at the front of the window, with the end that the layout suggests: in an array as DataHub's
+    /// file sink writes it, the first bracket at the start of a line; else the end of the line.
     fn guess(&mut self) -> Option<Extent> {
         if self.layout != LayoutTrust::Trusted {
             return None;
@@ -364,8 +364,8 @@ impl<R: Read> Splitter<R> {
         }))
     }
 
-    /// Skips the rest of a broken record in a file of objects: to the end of its line if it is on one line, else up to a
-    /// line that starts with `{`.
+    /// Skips the rest of a broken record in a file of objects: to the end of its line if it is on one line,
+    /// else up to a line that starts with `{`.
     fn resume(&mut self, extent: Extent) -> io::Result<Extent> {
         let held = self.window.bytes().get(..extent.held).unwrap_or_default();
         let breaks_in_string = held.last() == Some(&b'\n');

@@ -4,7 +4,8 @@ use std::io::{self, ErrorKind, Read};
 
 use super::open::CorruptGzip;
 
-/// The initial size of the buffer in bytes: large enough for few reads, small enough for the cache of the processor.
+/// The initial size of the buffer in bytes: large enough for few reads, small enough for the cache of the
+/// processor.
 pub(super) const INITIAL: usize = 256 * 1024;
 
 /// A larger buffer shrinks to the initial size as soon as its content is small again.
@@ -44,8 +45,8 @@ impl<R: Read> Window<R> {
         self.offset += count as u64;
     }
 
-    /// Reads more bytes after those in the window. False at the end of the stream, or at corrupt compressed data;
-    /// [`take_corruption`](Self::take_corruption) distinguishes the two.
+    /// Reads more bytes after those in the window. False at the end of the stream, or at corrupt compressed
+    /// data; [`take_corruption`](Self::take_corruption) distinguishes the two.
     pub(super) fn more(&mut self) -> io::Result<bool> {
         if self.ended {
             return Ok(false);

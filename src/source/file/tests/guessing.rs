@@ -38,7 +38,8 @@ fn told(text: &[u8]) -> Vec<Told> {
     told
 }
 
-/// As the scan of brackets tells it, which never guesses; in small pieces, so that records go over their ends.
+/// As the scan of brackets tells it, which never guesses; in small pieces, so that records go over their
+/// ends.
 fn scanned(text: &[u8], size: usize) -> Vec<Told> {
     let mut reader = RecordReader::new(RecordLimits::default());
     let found = split(Pieces::new(text, &[size]), RecordLimits::default().max_bytes);

@@ -42,7 +42,8 @@ pub(super) enum Split {
 
 pub(super) const LIMIT: usize = 64 * 1024 * 1024;
 
-/// Splits all of it: offset and piece of each. Checks that the indexes count from 0 and that nothing overlaps.
+/// Splits all of it: offset and piece of each. Checks that the indexes count from 0 and that nothing
+/// overlaps.
 pub(super) fn split(stream: impl Read, max_record: usize) -> Vec<(u64, Split)> {
     let mut splitter = Splitter::new(stream, max_record);
     let mut found = Vec::new();
