@@ -1,9 +1,9 @@
-//! `GET /requests`, and what a person sees who looks.
+//! `GET /requests`, and the page for people.
 
 use super::*;
 
 #[tokio::test]
-async fn what_arrived_can_be_asked_for_without_secrets() {
+async fn the_request_log_contains_no_secrets() {
     let free = ([127, 0, 0, 1], 0).into();
     let gms = Gms::builder().frontend(free).user(User::new("jdoe").password("secret")).start().await.unwrap();
     let body = json!({"proposal": upsert(DATASET, "status", "{}")}).to_string();
@@ -35,7 +35,7 @@ async fn what_arrived_can_be_asked_for_without_secrets() {
 }
 
 #[tokio::test]
-async fn only_the_administrator_sees_what_arrived() {
+async fn only_the_administrator_reads_the_request_log() {
     let gms = Gms::builder().user(User::new("jdoe").privilege("MANAGE_ACCESS_TOKENS")).start().await.unwrap();
     let token = gms.create_token("jdoe").await.unwrap();
     let sent = client().get(format!("{}/requests", gms.url()));
@@ -47,7 +47,7 @@ async fn only_the_administrator_sees_what_arrived() {
 }
 
 #[tokio::test]
-async fn a_person_who_looks_is_told_what_this_is() {
+async fn the_root_page_describes_the_server() {
     let gms = start().await;
     let response = client().get(gms.url()).send().await.unwrap();
     assert!(response.headers()["content-type"].to_str().unwrap().starts_with("text/plain"));

@@ -1,9 +1,9 @@
-//! JSON text in another spelling: without insignificant white space, or in ASCII.
+//! Transformations of JSON text: removing white space, and escaping to ASCII.
 
-/// Drops the white space between the tokens of `text`, which must be valid JSON. Strings and numbers stay as they are.
+/// Removes the white space between the tokens of `text`, which must be valid JSON. Strings and numbers are
+/// unchanged.
 ///
-/// Clients space their JSON differently, and GMS, which compares values, takes an aspect that only looks different for
-/// the same.
+/// Clients format JSON differently, but GMS compares values, so that two texts of one value must not differ.
 pub(super) fn compact(text: &str) -> String {
     let mut in_string = false;
     let mut escaped = false;
@@ -20,14 +20,14 @@ pub(super) fn compact(text: &str) -> String {
         .collect()
 }
 
-/// Writes what is not ASCII in `text`, which must be valid JSON, as `\u` escapes.
+/// Escapes all non-ASCII characters of `text`, which must be valid JSON, as `\u` sequences.
 pub(super) fn ascii(text: &str) -> String {
     let mut written = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_ascii() {
             written.push(c);
         } else {
-            // Only in strings can it stand.
+            // Non-ASCII characters occur only in strings.
             for unit in c.encode_utf16(&mut [0; 2]) {
                 written.push_str("\\u");
                 written.extend(
@@ -46,12 +46,12 @@ mod tests {
     use super::{ascii, compact};
 
     #[test]
-    fn what_is_not_ascii_is_escaped() {
+    fn non_ascii_characters_are_escaped() {
         assert_eq!(ascii("{\"é\":\"😀\"}"), r#"{"\u00e9":"\ud83d\ude00"}"#);
     }
 
     #[test]
-    fn only_the_space_between_tokens_goes() {
+    fn only_white_space_between_tokens_is_removed() {
         assert_eq!(
             compact("{ \"a b\" : [ 1.10 ,\t1e400,\r\n\"\\\" x \\\\\" , \" \" ] }"),
             "{\"a b\":[1.10,1e400,\"\\\" x \\\\\",\" \"]}"

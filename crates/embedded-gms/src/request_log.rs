@@ -1,53 +1,55 @@
-//! The record of what arrived, for tests to ask.
+//! The log of received requests, for tests.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::http::{HeaderMap, Method, Uri};
 use serde::Serialize;
 
-/// How many requests are remembered; the oldest are forgotten first.
+use crate::sync::lock;
+
+/// The number of logged requests; the oldest are dropped first.
 const REMEMBERED: usize = 10_000;
 
-/// How much of a path is remembered, in characters.
+/// The logged length of a path, in characters.
 const LONGEST_PATH: usize = 4096;
 
-/// How much of the headers is remembered, in bytes of their names and values together.
+/// The logged size of all headers, in bytes of names and values.
 const LONGEST_HEADERS: usize = 8192;
 
-/// What stands for a secret.
+/// Replaces a secret.
 const MASK: &str = "***";
 
-/// Parts of the names of headers that hold secrets.
+/// Parts of the names of headers with secrets.
 const SECRET: &[&str] =
     &["authorization", "cookie", "token", "secret", "password", "credential", "api-key", "apikey"];
 
-/// One request that the embedded GMS received. No body is kept, and no secret of a header.
+/// A request that the server received, without its body and without the secrets in its headers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ReceivedRequest {
-    /// Counts all requests since the start, from 0.
+    /// The number of the request since the start, from 0.
     pub order: u64,
     /// The method, for example `POST`.
     pub method: String,
-    /// The path with its query, as it was sent; at most 4,096 characters of it.
+    /// The path with its query, as it was sent; at most 4,096 characters.
     pub path: String,
-    /// Whether it came by way of the frontend.
+    /// Whether the request was sent to the frontend.
     pub frontend: bool,
-    /// The headers with their names in small letters, in the order in which they came; at most 8 KiB of them. `***`
-    /// stands for what may be a secret; of an `Authorization` the scheme is kept.
+    /// The headers with lower-case names, in the order received; at most 8 KiB. Values that may be secret are
+    /// replaced by `***`; the scheme of `Authorization` is kept.
     pub headers: Vec<(String, String)>,
-    /// The bytes of the body that were received.
+    /// The received bytes of the body.
     pub bytes: u64,
-    /// Whether the caller was recognised; always true with authentication off.
+    /// Whether the caller was authenticated; always true with authentication off.
     pub authorised: bool,
-    /// The status that was answered. `None` while there is no answer yet, and for good when a fault reset the
-    /// connection or the client went away.
+    /// The status of the response. `None` before there is a response, and if a fault reset the connection or
+    /// the client disconnected.
     pub status: Option<u16>,
 }
 
 impl ReceivedRequest {
-    /// The first value of the header of that name, in any case.
+    /// The first value of a header; the case of the name is ignored.
     pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
@@ -55,33 +57,33 @@ impl ReceivedRequest {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Record {
+pub(super) struct RequestLog {
     ring: Mutex<Ring>,
 }
 
 #[derive(Debug, Default)]
 struct Ring {
-    /// The number of the first entry, counted from the start.
+    /// The number of the first entry since the start.
     first: u64,
     entries: VecDeque<ReceivedRequest>,
 }
 
-/// Stands for one entry, and fills it in.
+/// A handle that completes one entry.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
-    record: Arc<Record>,
+pub(super) struct LogEntry {
+    log: Arc<RequestLog>,
     number: u64,
 }
 
-impl Record {
-    /// Notes a request that has just arrived.
+impl RequestLog {
+    /// Logs a request on arrival.
     pub(super) fn arrived(
         self: &Arc<Self>,
         method: &Method,
         uri: &Uri,
         headers: &HeaderMap,
         frontend: bool,
-    ) -> Entry {
+    ) -> LogEntry {
         let path = uri.path_and_query().map_or_else(|| uri.path(), |path| path.as_str());
         let headers = masked(headers);
         let mut ring = self.ring();
@@ -100,20 +102,20 @@ impl Record {
             authorised: false,
             status: None,
         });
-        Entry { record: Arc::clone(self), number }
+        LogEntry { log: Arc::clone(self), number }
     }
 
-    /// What is remembered, in the order of arrival.
+    /// The logged requests, in the order of arrival.
     pub(super) fn requests(&self) -> Vec<ReceivedRequest> {
         self.ring().entries.iter().cloned().collect()
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.ring)
     }
 }
 
-impl Entry {
+impl LogEntry {
     pub(super) fn authorised(&self, authorised: bool) {
         self.update(|entry| entry.authorised = authorised);
     }
@@ -127,7 +129,7 @@ impl Entry {
     }
 
     fn update(&self, change: impl FnOnce(&mut ReceivedRequest)) {
-        let mut ring = self.record.ring();
+        let mut ring = self.log.ring();
         let index = self.number.checked_sub(ring.first).and_then(|index| usize::try_from(index).ok());
         if let Some(entry) = index.and_then(|index| ring.entries.get_mut(index)) {
             change(entry);
@@ -141,7 +143,7 @@ fn masked(headers: &HeaderMap) -> Vec<(String, String)> {
     for (name, value) in headers {
         let value = String::from_utf8_lossy(value.as_bytes());
         let shown = if SECRET.iter().any(|part| name.as_str().contains(part)) {
-            // The scheme tells what kind of secret it was; without one, all of it is secret.
+            // The scheme shows the kind of the secret. Without a scheme, the whole value is secret.
             match value.split_once(' ') {
                 Some((scheme @ ("Bearer" | "bearer" | "Basic" | "basic"), _)) => format!("{scheme} {MASK}"),
                 _ => MASK.to_owned(),
@@ -160,21 +162,21 @@ fn masked(headers: &HeaderMap) -> Vec<(String, String)> {
 mod tests {
     use super::*;
 
-    fn arrived(record: &Arc<Record>, path: &'static str) -> Entry {
-        record.arrived(&Method::GET, &Uri::from_static(path), &HeaderMap::new(), false)
+    fn arrived(log: &Arc<RequestLog>, path: &'static str) -> LogEntry {
+        log.arrived(&Method::GET, &Uri::from_static(path), &HeaderMap::new(), false)
     }
 
     #[test]
-    fn the_oldest_are_forgotten_and_late_answers_find_their_entry() {
-        let record = Arc::new(Record::default());
-        let first = arrived(&record, "/first");
-        let second = arrived(&record, "/second?x=1");
+    fn the_oldest_entries_are_dropped_and_late_responses_find_theirs() {
+        let log = Arc::new(RequestLog::default());
+        let first = arrived(&log, "/first");
+        let second = arrived(&log, "/second?x=1");
         for _ in 2..=REMEMBERED {
-            arrived(&record, "/more");
+            arrived(&log, "/more");
         }
         first.answered(200);
         second.answered(404);
-        let requests = record.requests();
+        let requests = log.requests();
         assert_eq!(requests.len(), REMEMBERED);
         assert_eq!((requests[0].order, requests[0].path.as_str()), (1, "/second?x=1"));
         assert_eq!(requests[0].status, Some(404));

@@ -1,4 +1,4 @@
-//! What faults answer.
+//! Responses that faults produce.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,19 +8,19 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::broken_body::{HalfBody, SlowBody};
-use super::{Action, RetryAfter};
+use super::fault::{Action, RetryAfter};
 use crate::body_form::{BodyForm, is_spring_path};
 
-/// Marks an answer in whose place the connection is reset.
+/// Marks a response that is replaced by a connection reset.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reset;
 
-/// Marks an answer whose head takes its time.
+/// Marks a response whose head is sent slowly.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SlowHead(pub(crate) Duration);
 
-/// What is answered instead of doing what was asked at `path`; `None` where that is done.
-pub(crate) fn instead(action: &Action, path: &str) -> Option<Response> {
+/// The response in place of handling the request; `None` if the request is handled.
+pub(crate) fn replacement(action: &Action, path: &str) -> Option<Response> {
     Some(match action {
         Action::Status { code, headers, body } => status(*code, headers, body.clone()),
         Action::Refuse { code, form, message, retry_after } => {
@@ -44,13 +44,13 @@ pub(crate) fn instead(action: &Action, path: &str) -> Option<Response> {
     })
 }
 
-/// What becomes of the answer to what was done.
-pub(crate) async fn spoilt(action: &Action, mut answer: Response) -> Response {
+/// Alters the response of a request that was handled.
+pub(crate) async fn altered(action: &Action, mut answer: Response) -> Response {
     match action {
         Action::ResetAfter => reset(),
         Action::HalfBodyAfter => {
             let (parts, body) = answer.into_parts();
-            // What this server answers is in memory already.
+            // The bodies of this server are already in memory.
             let whole = to_bytes(body, usize::MAX).await.unwrap_or_default();
             halved(Response::from_parts(parts, Body::empty()), &whole)
         }
@@ -72,7 +72,7 @@ pub(crate) async fn spoilt(action: &Action, mut answer: Response) -> Response {
     }
 }
 
-/// An answer that resets the connection.
+/// A response that resets the connection.
 fn reset() -> Response {
     let mut response = Response::default();
     response.extensions_mut().insert(Reset);
@@ -90,7 +90,7 @@ fn unplayable(what: &str) -> Response {
     (StatusCode::NOT_IMPLEMENTED, text).into_response()
 }
 
-/// The answer of [`Action::Status`].
+/// The response of [`Action::Status`].
 fn status(code: u16, headers: &[(String, String)], body: String) -> Response {
     let Ok(code) = StatusCode::from_u16(code) else {
         return unplayable(&format!("status {code}"));
@@ -110,7 +110,7 @@ fn redirect(location: &str) -> [(String, String); 2] {
     [("Location".to_owned(), location.to_owned()), ("Content-Type".to_owned(), "text/html".to_owned())]
 }
 
-/// The answer of [`Action::Html`].
+/// The response of [`Action::Html`].
 fn html() -> Response {
     let page = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body><form action=\"/logIn\" \
                 method=\"post\"><input name=\"username\"><input name=\"password\" type=\"password\"></form></body></html>\n";
@@ -133,7 +133,7 @@ fn with_retry_after(mut answer: Response, retry_after: Option<RetryAfter>) -> Re
     answer
 }
 
-/// As `RestliThrottleResponseFilter` and `GlobalControllerExceptionHandler` word it.
+/// In the wording of `RestliThrottleResponseFilter` and `GlobalControllerExceptionHandler`.
 fn throttled(path: &str, retry_after: Option<RetryAfter>) -> Response {
     const SOURCE: [(&str, &str); 3] = [
         ("x-datahub-ratelimit-rule", "MCL_TIMESERIES_LAG"),
@@ -148,7 +148,7 @@ fn throttled(path: &str, retry_after: Option<RetryAfter>) -> Response {
     with_retry_after(answer, retry_after)
 }
 
-/// As `DatabaseTransactionConflictRestLiServiceException` words it, and OpenAPI's handler.
+/// In the wording of `DatabaseTransactionConflictRestLiServiceException` and of OpenAPI's handler.
 fn conflict(path: &str) -> Response {
     const CODE: &str = "DATABASE_TRANSACTION_CONFLICT";
     let message = "The write conflicted with another transaction, and was given up after 4 attempts";
@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_that_cannot_be_played_says_so() {
+    fn a_fault_with_an_invalid_response_is_reported() {
         assert_eq!(status(99, &[], String::new()).status(), StatusCode::NOT_IMPLEMENTED);
         assert_eq!(
             status(503, &[("a b".into(), "x".into())], String::new()).status(),

@@ -1,4 +1,4 @@
-//! What became of a write, and faults that act on single changes of one.
+//! Traces of writes, and faults that act on single changes.
 
 use super::*;
 use crate::{Action, Fault};
@@ -9,7 +9,7 @@ fn two(removed: bool) -> Value {
     json!([{"urn": DATASET, "status": {"value": {"removed": removed}}, "ownership": {"value": {"owners": []}}}])
 }
 
-/// Writes, and returns the answer and its trace.
+/// Writes, and returns the response and its trace.
 async fn write(gms: &Gms, body: &Value) -> (Value, String) {
     let answer = send(gms, Method::POST, DATASETS, body).await;
     let trace = answer.headers()["traceparent"].to_str().unwrap().to_owned();
@@ -36,7 +36,7 @@ fn pair(one: &str, other: &str) -> (String, String) {
 }
 
 #[tokio::test]
-async fn a_trace_says_what_became_of_a_write() {
+async fn a_trace_reports_the_outcome_of_a_write() {
     let gms = start().await;
     let (_, first) = write(&gms, &two(true)).await;
     assert_eq!(states(&gms, &first).await, pair("ACTIVE_STATE", "ACTIVE_STATE"));
@@ -59,7 +59,7 @@ async fn a_trace_says_what_became_of_a_write() {
 }
 
 #[tokio::test]
-async fn a_change_is_dropped_without_a_word() {
+async fn a_fault_drops_a_change_silently() {
     let gms = start().await;
     let drop = |aspect: Option<&str>| Fault {
         urn_contains: Some("db.t1".into()),
@@ -81,7 +81,7 @@ async fn a_change_is_dropped_without_a_word() {
 }
 
 #[tokio::test]
-async fn a_change_is_rejected_after_it_was_accepted() {
+async fn a_fault_rejects_an_accepted_change() {
     let gms = start().await;
     gms.fault(Fault::new(Action::RejectLater {
         aspect: Some("status".into()),

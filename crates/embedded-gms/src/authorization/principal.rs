@@ -1,34 +1,33 @@
-//! Who asks: his groups and roles, and what he owns (`PolicyEngine`).
+//! The caller of a request as policies see it: groups, roles and owned entities (`PolicyEngine`).
 
 use std::collections::{BTreeSet, HashMap};
 
+use crate::actor;
+use crate::store::read;
 use rusqlite::Connection;
 use serde::Deserialize;
 
-use crate::store::read;
-use crate::{group, user};
-
-/// The aspects by which a user is a member of groups, and where they name them: as an identity provider says, and as
-/// DataHub's own users do.
+/// The aspects that name a user's groups, and their fields: as an identity provider sets them, and as DataHub
+/// does.
 const MEMBERSHIPS: [(&str, &str); 2] =
-    [("groupMembership", "groups"), (group::MEMBERSHIP_ASPECT, group::MEMBERSHIP_FIELD)];
+    [("groupMembership", "groups"), (actor::MEMBERSHIP_ASPECT, actor::MEMBERSHIP_FIELD)];
 
-/// A user, with what policies may name him by.
+/// A user with the groups and roles that policies may name.
 #[derive(Debug, Default)]
-pub(super) struct Asker {
-    /// His URN.
+pub(super) struct Principal {
+    /// The user's URN.
     pub(super) user: String,
-    /// The URNs of the groups of which he is a member.
+    /// The URNs of the user's groups.
     pub(super) groups: BTreeSet<String>,
-    /// The URNs of the roles that he has, or one of his groups.
+    /// The URNs of the roles of the user and of the user's groups.
     pub(super) roles: BTreeSet<String>,
 }
 
-impl Asker {
-    /// Looks up what is stored of a user.
+impl Principal {
+    /// Reads groups and roles of a user.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// If the store cannot be read.
     pub(super) fn read(connection: &Connection, user: String) -> Result<Self, rusqlite::Error> {
         let mut groups = BTreeSet::new();
         for (aspect, field) in MEMBERSHIPS {
@@ -42,7 +41,7 @@ impl Asker {
     }
 }
 
-/// The URNs that an aspect lists. One that is not there, or is not what it should be, lists none.
+/// The URNs in a list field of an aspect; none if the aspect is absent or malformed.
 fn urns(
     connection: &Connection,
     urn: &str,
@@ -56,14 +55,14 @@ fn urns(
     Ok(record.and_then(|list| serde_json::from_value(list).ok()).unwrap_or_default())
 }
 
-/// The owners for whom a policy holds.
+/// The owners to which a policy applies.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ByOwnership<'a> {
-    /// The types of ownership that count; `None` if all do.
+    /// The ownership types that count; `None` means all.
     pub(super) types: Option<&'a [String]>,
 }
 
-/// The owners of some entities.
+/// The owners of entities, by URN.
 #[derive(Debug, Default)]
 pub(super) struct Ownership(HashMap<String, Vec<Owner>>);
 
@@ -77,10 +76,10 @@ struct Owner {
 }
 
 impl Ownership {
-    /// Looks up who owns these entities.
+    /// Reads the owners of these entities.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// If the store cannot be read.
     pub(super) fn read(connection: &Connection, urns: Vec<String>) -> Result<Self, rusqlite::Error> {
         #[derive(Deserialize)]
         struct Record {
@@ -100,18 +99,24 @@ impl Ownership {
         Ok(Self(all))
     }
 
-    /// Whether an entity belongs to him or to one of his groups, so that a policy for its owners holds.
-    pub(super) fn is_owner(&self, urn: &str, asker: &Asker, ByOwnership { types }: ByOwnership<'_>) -> bool {
+    /// Whether the principal, or one of its groups, owns an entity with an ownership type that counts.
+    pub(super) fn is_owner(
+        &self,
+        urn: &str,
+        principal: &Principal,
+        ByOwnership { types }: ByOwnership<'_>,
+    ) -> bool {
         self.0.get(urn).into_iter().flatten().any(|Owner { owner, type_urn }| {
             let counts = types.is_none_or(|types| type_urn.as_ref().is_some_and(|urn| types.contains(urn)));
-            counts && (*owner == asker.user || asker.groups.contains(owner))
+            counts && (*owner == principal.user || principal.groups.contains(owner))
         })
     }
 }
 
-/// What a user or a group is called, by its URN.
+/// The name in the URN of a user or a group.
 pub(super) fn name(urn: &str) -> &str {
-    let known = [user::PREFIX, group::PREFIX].into_iter().find_map(|prefix| urn.strip_prefix(prefix));
+    let known =
+        [actor::USER_PREFIX, actor::GROUP_PREFIX].into_iter().find_map(|prefix| urn.strip_prefix(prefix));
     known.unwrap_or(urn)
 }
 
@@ -125,8 +130,8 @@ mod tests {
     }
 
     #[test]
-    fn an_owner_is_a_user_or_one_of_his_groups() {
-        let asker = Asker {
+    fn an_owner_is_a_user_or_a_group() {
+        let principal = Principal {
             user: "urn:li:corpuser:jdoe".into(),
             groups: ["urn:li:corpGroup:admins".to_owned()].into(),
             roles: BTreeSet::new(),
@@ -143,9 +148,9 @@ mod tests {
             let ownership = owned_by(owner, type_urn);
             let all = ByOwnership { types: None };
             let some = ByOwnership { types: Some(std::slice::from_ref(&technical)) };
-            assert_eq!(ownership.is_owner("urn:li:tag:x", &asker, all), any, "{owner} {type_urn:?}");
-            assert_eq!(ownership.is_owner("urn:li:tag:x", &asker, some), typed, "{owner} {type_urn:?}");
-            assert!(!ownership.is_owner("urn:li:tag:y", &asker, all));
+            assert_eq!(ownership.is_owner("urn:li:tag:x", &principal, all), any, "{owner} {type_urn:?}");
+            assert_eq!(ownership.is_owner("urn:li:tag:x", &principal, some), typed, "{owner} {type_urn:?}");
+            assert!(!ownership.is_owner("urn:li:tag:y", &principal, all));
         }
     }
 }

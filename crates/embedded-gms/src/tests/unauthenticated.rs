@@ -1,7 +1,7 @@
-//! How strangers are refused, and who else than a user with a token comes in.
+//! How unauthenticated callers are refused, and other ways to authenticate.
 
 use super::*;
-use crate::{Filter, RefusalForm};
+use crate::{AuthFilter, RefusalForm};
 
 async fn refused(gms: &Gms, authorization: Option<&str>) -> (String, String) {
     let mut request = client().get(format!("{}/entities/urn:li:corpuser:x%3Cb%3E", gms.url()));
@@ -15,7 +15,7 @@ async fn refused(gms: &Gms, authorization: Option<&str>) -> (String, String) {
 }
 
 #[tokio::test]
-async fn a_refusal_has_the_form_that_is_set() {
+async fn a_refusal_has_the_configured_form() {
     for (form, kind, parts, sentence) in [
         (
             RefusalForm::SpringJson,
@@ -44,7 +44,7 @@ async fn a_refusal_has_the_form_that_is_set() {
 }
 
 #[tokio::test]
-async fn what_is_open_in_gms_and_not_here_is_not_found() {
+async fn open_paths_of_gms_that_are_missing_here_are_404() {
     let gms = start().await;
     for path in [
         "/actuator/health",
@@ -64,15 +64,15 @@ async fn what_is_open_in_gms_and_not_here_is_not_found() {
 }
 
 #[tokio::test]
-async fn only_the_old_filter_says_that_a_token_is_over_and_only_once() {
+async fn only_the_old_filter_reports_an_expired_token_and_only_once() {
     const OVER: &str = "Failed to validate DataHub token. Token has expired.";
-    for (filter, told) in [(Filter::Old, true), (Filter::New, false)] {
-        let gms = Gms::builder().filter(filter).refusals(RefusalForm::JettyJson).start().await.unwrap();
+    for (filter, told) in [(AuthFilter::Old, true), (AuthFilter::New, false)] {
+        let gms = Gms::builder().auth_filter(filter).refusals(RefusalForm::JettyJson).start().await.unwrap();
         let past = std::time::SystemTime::now() - std::time::Duration::from_secs(5);
         let token = gms.create_token_until("jdoe", Some(past)).await.unwrap();
         let bearer = format!("Bearer {token}");
         assert_eq!(refused(&gms, Some(&bearer)).await.1.contains(OVER), told, "{filter:?}");
-        // What is stored of it is gone now.
+        // Its record has been deleted.
         assert!(!refused(&gms, Some(&bearer)).await.1.contains(OVER));
         assert!(!refused(&gms, Some("Bearer x")).await.1.contains(OVER));
     }
@@ -80,8 +80,8 @@ async fn only_the_old_filter_says_that_a_token_is_over_and_only_once() {
 
 #[tokio::test]
 async fn the_old_filter_does_not_look_at_the_user() {
-    for (filter, status) in [(Filter::Old, 200), (Filter::New, 401)] {
-        let gms = Gms::builder().filter(filter).start().await.unwrap();
+    for (filter, status) in [(AuthFilter::Old, 200), (AuthFilter::New, 401)] {
+        let gms = Gms::builder().auth_filter(filter).start().await.unwrap();
         let token = gms.create_token("jdoe").await.unwrap();
         let suspended = upsert("urn:li:corpuser:jdoe", "corpUserStatus", r#"{"status":"SUSPENDED"}"#);
         ingest(&gms, &[suspended]).await;
@@ -109,7 +109,7 @@ async fn the_system_client_comes_with_plain_id_and_secret() {
         "Basic __datahub_system",
         "Basic other:a:secret",
         "BASIC __datahub_system:a:secret",
-        // Base64 of the right ones, as other servers want it.
+        // Base64 of the right credentials, as other servers expect.
         "Basic X19kYXRhaHViX3N5c3RlbTphOnNlY3JldA==",
     ] {
         assert_eq!(status(wrong).await, 401, "{wrong}");
