@@ -112,24 +112,6 @@ pub fn mask_credentials(text: &str) -> String {
     masked
 }
 
-/// Whether a text contains a JSON Web Token. Its first two parts are JSON objects, and `{"` in base64url is
-/// `eyJ`, so that names, paths and addresses are not mistaken for one.
-pub(crate) fn holds_jwt(text: &str) -> bool {
-    /// An object with one short claim has more.
-    const SHORTEST_PART: usize = 10;
-    let part = |text: &str| {
-        text.chars()
-            .take_while(|character| character.is_ascii_alphanumeric() || "_-".contains(*character))
-            .count()
-    };
-    text.match_indices("eyJ").any(|(start, _)| {
-        let (_, header) = text.split_at(start);
-        let (header, rest) = header.split_at(part(header));
-        let claims = rest.strip_prefix('.').filter(|claims| claims.starts_with("eyJ"));
-        header.len() >= SHORTEST_PART && claims.is_some_and(|claims| part(claims) >= SHORTEST_PART)
-    })
-}
-
 /// The text after a value: from the closing quote on, or from the end of an unquoted value.
 fn after_value(text: &str, quote: Option<char>) -> &str {
     let end = text.find(|character: char| match quote {
@@ -274,6 +256,7 @@ pub(crate) fn is_reference(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::redact::holds_jwt;
 
     #[test]
     fn names_and_settings_are_plain_and_credentials_are_not() {
