@@ -76,6 +76,7 @@ impl Rejection {
     }
 
     /// The same rejection, as a response with this HTTP status to the last of so many attempts.
+    #[must_use]
     pub fn with_response(self, status: u16, attempts: u32) -> Self {
         Self { status: Some(status), attempts, ..self }
     }

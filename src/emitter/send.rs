@@ -59,13 +59,11 @@ pub(super) async fn send<'a>(
                     let Some((retried, _)) = resend_while_closed(shared, group, delay, attempts).await else {
                         return Some((exchange, guard));
                     };
-                    match refused_request(&retried) {
-                        Some(again) => refused = again,
-                        None => {
-                            review.clear();
-                            return Some((retried, None));
-                        }
-                    }
+                    let Some(again) = refused_request(&retried) else {
+                        review.clear();
+                        return Some((retried, None));
+                    };
+                    refused = again;
                 }
             }
         }

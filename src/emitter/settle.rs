@@ -202,7 +202,7 @@ impl<'a> BatchSettlement<'a> {
         let accepted = self.shared.accepted();
         Progress {
             has_accepted: accepted > 0,
-            is_making_progress: accepted > accepted_before,
+            has_accepted_since: accepted > accepted_before,
             is_stopped: self.shared.lifecycle.is_stopped(),
             failing: self.failing,
             refused_alone: self.refused_alone,
