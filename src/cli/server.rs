@@ -23,8 +23,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// `--server` and `--token-file`, else the environment's variables, else `~/.datahubenv`. A token that belongs to
-    /// another server than the one that is named is not sent there.
+    /// `--server` and `--token-file`, else the environment's variables, else `~/.datahubenv`. A token that
+    /// belongs to another server than the one that is named is not sent there.
     pub(crate) async fn find(global: &Global) -> Result<Self, Error> {
         let file = global.token_file.as_deref().map(read_token).transpose()?;
         if global.server.as_deref() == Some(EMBEDDED) {
@@ -54,7 +54,8 @@ impl Server {
         })
     }
 
-    /// Starts the embedded GMS for the time of this command, on the file that runs with `server: embedded` write to.
+    /// Starts the embedded GMS for the time of this command, on the file that runs with `server: embedded`
+    /// write to.
     #[cfg(feature = "embedded")]
     async fn embedded(token: Option<Token>) -> Result<Self, Error> {
         use datahub_emitter::pipeline::embedded_data_path;

@@ -62,7 +62,7 @@ class Delivery:
             # Elsewhere it deletes whole entities only.
             kinds.append("05")
         if self.endpoint == "OPENAPI" or self.mode == "ASYNC_BATCH":
-            # Else letters beyond ASCII in a URN reach GMS as escapes.
+            # Else non-ASCII characters in a URN reach GMS as escapes.
             kinds.append("06")
         return files(*kinds)
 

@@ -31,7 +31,8 @@ use imports::Import;
 use layers::Layers;
 use modules::Modules;
 
-/// The root file of each crate, and its layers. The compiler keeps the others from importing more than a public API.
+/// The root file of each crate, and its layers. The compiler keeps the others from importing more than a
+/// public API.
 const CRATES: &[(&str, Option<Layers>)] =
     &[("src/lib.rs", Some(layers::LIBRARY)), ("src/main.rs", None), ("crates/embedded-gms/src/lib.rs", None)];
 
@@ -67,7 +68,7 @@ fn read_files(folder: &str) -> BTreeMap<String, String> {
     files
 }
 
-/// What is wrong with the imports of a crate.
+/// The violations in a crate.
 fn problems(layers: Option<&Layers>, modules: &Modules, imports: &[Import]) -> Vec<String> {
     let mut problems = Vec::new();
     if let Some(layers) = layers {

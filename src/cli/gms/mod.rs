@@ -32,7 +32,8 @@ enum GmsCommand {
 /// The data file that a command is about.
 #[derive(Debug, Args)]
 struct Data {
-    /// The embedded GMS's file; by default that of `server: embedded`. A running server notices a change within a second.
+    /// The embedded GMS's file; by default that of `server: embedded`. A running server notices a change
+    /// within a second.
     #[arg(long, value_name = "FILE")]
     data: Option<std::path::PathBuf>,
 }

@@ -33,7 +33,8 @@ pub(crate) struct Serve {
     /// Where it listens; port 0 takes a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     listen: String,
-    /// Where it plays DataHub's frontend; by default the same host's port 9002, or a free one where --listen has port 0.
+    /// Where it plays DataHub's frontend; by default the same host's port 9002, or a free one where --listen
+    /// has port 0.
     #[arg(long, value_name = "ADDR")]
     frontend_listen: Option<String>,
     /// The file that it keeps everything in, `:memory:` for none; by default that of `server: embedded`.
@@ -42,25 +43,26 @@ pub(crate) struct Serve {
     /// Whether requests need a token.
     #[arg(long, value_enum, default_value_t = Switch::On, value_name = "on|off")]
     auth: Switch,
-    /// Which of GMS's filters refuses strangers: the one of before 2025, which says of a token that its time is over and
-    /// does not look at its user, or the two that came after it.
+    /// Which of GMS's filters refuses strangers: the one of before 2025, which says of a token that its time
+    /// is over and does not look at its user, or the two that came after it.
     #[arg(long, value_enum, default_value_t = AuthFilter::New, value_name = "old|new")]
     auth_filter: AuthFilter,
-    /// The form of the body that comes with a 401: spring-json, spring-html, jetty-json, jetty-html or empty. With
-    /// Jetty's the reason is in it.
+    /// The form of the body that comes with a 401: spring-json, spring-html, jetty-json, jetty-html or empty.
+    /// With Jetty's the reason is in it.
     #[arg(long, value_enum, default_value_t = Refusals::SpringJson, value_name = "FORM", hide_possible_values = true)]
     refusals: Refusals,
     /// Whether a token may write and read only what its user may.
     #[arg(long, value_enum, default_value_t = Switch::On, value_name = "on|off")]
     rest_authorization: Switch,
-    /// Whether it answers 200 to proposals that GMS drops without a word, and drops them; otherwise it refuses them.
+    /// Whether it answers 200 to proposals that GMS drops without a word, and drops them; otherwise it
+    /// refuses them.
     #[arg(long, value_enum, default_value_t = Switch::Off, value_name = "on|off")]
     silent_drops: Switch,
     /// Users, policies and tokens to set up first (YAML).
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
-    /// Aspects and entity types of a model of one's own, in the form of DataHub's entity-registry.yml; several times for
-    /// several. What is neither there nor in DataHub's standard model is refused.
+    /// Aspects and entity types of a model of one's own, in the form of DataHub's entity-registry.yml;
+    /// several times for several. What is neither there nor in DataHub's standard model is refused.
     #[arg(long = "entity-registry", value_name = "FILE")]
     entity_registries: Vec<PathBuf>,
     /// What goes wrong with which requests (YAML), to see how a client takes it.

@@ -29,13 +29,15 @@ Example:
 struct Create {
     #[command(flatten)]
     data: Data,
-    /// The user's name, without `urn:li:corpuser:`. One who is not there yet is made; what he may do, policies say.
+    /// The user's name, without `urn:li:corpuser:`. One who is not there yet is made; what he may do,
+    /// policies say.
     #[arg(long, value_name = "NAME", default_value = "datahub")]
     actor: String,
     /// What the token is called.
     #[arg(long, value_name = "NAME", default_value = "gms token create")]
     name: String,
-    /// How long it is good: one of GraphQL's durations (`ONE_HOUR`, `ONE_MONTH`, `NO_EXPIRY`), or one of ISO 8601 (`P30D`).
+    /// How long it is good: one of GraphQL's durations (`ONE_HOUR`, `ONE_MONTH`, `NO_EXPIRY`), or one of ISO
+    /// 8601 (`P30D`).
     #[arg(long, value_name = "DURATION", default_value = "ONE_MONTH")]
     duration: String,
     /// Writes it to this file, which only its owner can read, instead of to standard output.

@@ -14,8 +14,8 @@ pub(crate) struct UserArgs {
 
 #[derive(Debug, Subcommand)]
 enum UserCommand {
-    /// Sets a user up, or gives one who is there these privileges in place of his own. A password that is made up is
-    /// printed on standard output.
+    /// Sets a user up, or gives one who is there these privileges in place of his own. A password that is
+    /// made up is printed on standard output.
     Add(Add),
     /// Lists the users' names.
     List(Data),
@@ -32,16 +32,16 @@ struct Add {
     data: Data,
     /// The user's name, without `urn:li:corpuser:`.
     name: String,
-    /// Reads the password from the first line of this file, `-` for standard input. Without it one is made up for a
-    /// user who has none.
+    /// Reads the password from the first line of this file, `-` for standard input. Without it one is made up
+    /// for a user who has none.
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
-    /// What he may do everywhere, by DataHub's name for it; several times for several. For less than everywhere there
-    /// is `gms policy add`.
+    /// What he may do everywhere, by DataHub's name for it; several times for several. For less than
+    /// everywhere there is `gms policy add`.
     #[arg(long = "privilege", value_name = "PRIVILEGE")]
     privileges: Vec<String>,
-    /// A group of which he is to be a member, made where it is not there; several times for several, and in place of those
-    /// into which he was put before. Without it he stays where he is.
+    /// A group of which he is to be a member, made where it is not there; several times for several, and in
+    /// place of those into which he was put before. Without it he stays where he is.
     #[arg(long = "group", value_name = "NAME")]
     groups: Vec<String>,
 }

@@ -14,22 +14,23 @@ use jiff::{SignedDuration, Timestamp};
 use crate::cli::exit::Exit;
 use crate::cli::{Global, output, server};
 
-/// A token is some hundred bytes.
+/// A token has some hundred bytes.
 const MAX_BYTES: u64 = 64 * 1024;
 
-/// Who DataHub's own tokens say has issued them.
+/// The issuer in DataHub's own tokens.
 const DATAHUB: &str = "datahub-metadata-service";
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Asks no server, and never prints the token. Whether GMS takes it, `datahub-emit check` finds out. Ends with exit code 1 if no
-GMS can take it: it has expired, or is not in the form of a token.
+Asks no server, and never prints the token; `datahub-emit check` finds out whether GMS accepts it. Exits with code 1 if no
+GMS can accept it, because it has expired or is malformed.
 
 Examples:
   datahub-emit token inspect /run/secrets/datahub-token
   datahub-emit token inspect                            the token of --token-file, DATAHUB_GMS_TOKEN or ~/.datahubenv")]
 pub(super) struct Inspect {
-    /// The file that holds it; `-` is standard input. Without it, the token that `get` and `put` would send.
+    /// The file with the token; `-` reads standard input. The default is the token that `get` and `put` would
+    /// use.
     file: Option<PathBuf>,
 }
 
@@ -115,7 +116,7 @@ fn from_standard_input() -> Result<Token, Error> {
     if bytes.len() as u64 > MAX_BYTES {
         return Err(problem("is too large to be a token"));
     }
-    // What is not UTF-8 is no token, and the error must not quote it.
+    // The error must not quote the token.
     let text = std::str::from_utf8(&bytes).map_err(|_| problem("is not UTF-8"))?;
     Ok(Token::new(text.trim(), TokenSource::File("-".into())))
 }
@@ -127,12 +128,12 @@ fn configured(global: &Global) -> Result<Token, Error> {
     GmsEnvironment::read(&Environment::from_process())?.token.ok_or_else(|| {
         Error::new(
             ErrorKind::Input,
-            "there is no token to look at: name a file, or - for standard input, or set DATAHUB_GMS_TOKEN",
+            "there is no token to inspect: name a file, or - for standard input, or set DATAHUB_GMS_TOKEN",
         )
     })
 }
 
-/// The two largest units of a span.
+/// The two largest units of a duration.
 fn rough(span: SignedDuration) -> String {
     let seconds = span.as_secs();
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);

@@ -1,4 +1,5 @@
-//! What a diagnosis says to type is typed: every command of every row, as it stands, but for the places that only exist there.
+//! What a diagnosis says to type is typed: every command of every row, as it stands, but for the places that
+//! only exist there.
 
 use std::collections::BTreeSet;
 use std::process::Command;

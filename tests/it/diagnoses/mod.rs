@@ -1,7 +1,7 @@
 //! Which cause is named for what was observed, with which evidence and remedy, and how does the command end?
 //!
-//! The table is about the pure function alone. `door` and `underway` make each cause happen, before the first write and after
-//! it; `commands` types what a diagnosis says to type.
+//! The table is about the pure function alone. `door` and `underway` make each cause happen, before the first
+//! write and after it; `commands` types what a diagnosis says to type.
 
 mod commands;
 mod door;

@@ -1,45 +1,41 @@
-//! What was measured of DataHub's Python client (acryl-datahub 1.7.0.17, E1 to E19), and that it does not happen here.
+//! Do the failures of DataHub's Python client happen here? The comment of each test says what acryl-datahub
+//! 1.7.0.17 does.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::support::CLOSED_PORT_URL;
 use crate::support::report::adds_up;
-use crate::support::sandbox::{Ran, Sandbox, tag, tags};
-use crate::support::scripted_gms::{Answer, Apart, Request, ScriptedGms};
+use crate::support::sandbox::{Ran, Sandbox, numbered_tags, tag, tags};
+use crate::support::scripted_gms::{Request, Response, ScriptedGms};
+use crate::support::wait;
 
-/// A token of which no part can be mistaken for anything else.
+/// A token without parts that occur elsewhere in the output.
 const TOKEN: &str = "Q7zKWm0x-Yb3VtLr9-pHs2NdGf";
 
-fn many(records: usize) -> String {
-    (0..records).map(|n| tag(&format!("t{n}")) + "\n").collect()
+/// A server that responds to every write with this status and body.
+fn always(status: u16, body: &'static str) -> ScriptedGms {
+    ScriptedGms::start(move |_| Response::Status(status, body.into()))
 }
 
-/// A server that answers every write with this status and this body.
-fn always(status: u16, body: &'static str) -> Apart {
-    ScriptedGms::apart(move |_| Answer::Status(status, body.into()))
-}
-
-/// Runs `records` into `gms`, with more keys of the sink.
-fn run(gms: &Apart, records: &str, keys: &str, arguments: &[&str]) -> (Ran, Value) {
+/// Sends `records` to `gms`, with more keys of the sink.
+fn run(gms: &ScriptedGms, records: &str, keys: &str, arguments: &[&str]) -> (Ran, Value) {
     let sandbox = Sandbox::new();
     sandbox.write("tags.jsonl", records);
     sandbox
         .recipe("tags.jsonl", &format!("{{type: datahub-rest, config: {{server: '{}'{keys}}}}}", gms.url()));
-    let ran = sandbox.ingest(&[arguments, &["--report-to", "report.json"]].concat());
-    let report = sandbox.json("report.json");
-    adds_up(&report);
-    (ran, report)
+    sandbox.ingest_with_report(arguments)
 }
 
 fn is_about(request: &Request, beginning: &str) -> bool {
     request.proposals().iter().any(|(urn, _)| urn.starts_with(beginning))
 }
 
-/// No trace of a program's inside, and few lines.
+/// Checks that the output is short and free of stack traces.
 fn assert_readable(ran: &Ran) {
     for word in ["Traceback", "panicked", "backtrace"] {
         assert!(!ran.stderr.contains(word), "{ran:#?}");
@@ -49,10 +45,10 @@ fn assert_readable(ran: &Ran) {
 
 /// SYNC mode, every write refused: exit 0, "finished successfully", no failure in the report.
 #[test]
-fn e01_a_run_that_delivers_nothing_is_no_success() {
+fn a_run_that_delivers_nothing_is_no_success() {
     for (status, codes) in [(401, &[3][..]), (403, &[3]), (422, &[1]), (503, &[4])] {
         let gms = always(status, r#"{"message":"no"}"#);
-        let (ran, report) = run(&gms, &many(3), ", mode: SYNC, retry_max_times: 0", &[]);
+        let (ran, report) = run(&gms, &numbered_tags(3), ", mode: SYNC, retry_max_times: 0", &[]);
         assert!(codes.contains(&ran.code.unwrap()), "{status}: {ran:#?}");
         assert_ne!(report["outcome"], "delivered");
         assert_eq!(report["proposals"]["delivered"], 0);
@@ -60,40 +56,36 @@ fn e01_a_run_that_delivers_nothing_is_no_success() {
     }
 }
 
-/// Failed records of which many, with few records all, are missing in the dead-letter file.
+/// Many failed records, or all of a small file, are missing in the dead-letter file.
 #[test]
-fn e02_every_rejected_record_is_in_the_dead_letters() {
+fn every_rejected_record_is_in_the_dead_letters() {
     for (mode, records) in [("ASYNC", 200), ("ASYNC_BATCH", 200), ("SYNC", 200), ("ASYNC_BATCH", 5)] {
-        let gms = ScriptedGms::apart(|request| {
+        let gms = ScriptedGms::start(|request| {
             let bad = is_about(request, "urn:li:tag:t");
-            if bad { Answer::Status(422, r#"{"message":"no"}"#.into()) } else { Answer::ok() }
+            if bad { Response::Status(422, r#"{"message":"no"}"#.into()) } else { Response::ok() }
         });
-        // One in between is taken: a server that takes nothing at all is another case.
+        // Every other record is accepted: a server that accepts nothing is another case.
         let names: Vec<String> = (0..records).flat_map(|n| [format!("good{n}"), format!("t{n}")]).collect();
         let mixed = tags(names.iter().map(String::as_str));
-        let (ran, report) =
-            run(&gms, &mixed, &format!(", mode: {mode}"), &["--dead-letters", "letters.jsonl"]);
+        let (ran, report) = run(&gms, &mixed, &format!(", mode: {mode}"), &["--dead-letters", "dead.jsonl"]);
         assert_eq!(ran.code, Some(1));
         assert_eq!(report["proposals"]["delivered"], records, "{mode}");
         assert_eq!(report["dead_letters"]["records"], records, "{mode}");
     }
 }
 
-/// SIGTERM in the middle: what was queued is gone without a trace.
+/// After SIGTERM the queued records are lost without a message.
 #[cfg(unix)]
 #[test]
-fn e03_a_run_that_is_told_to_stop_accounts_for_everything() {
-    let gms = ScriptedGms::apart(|_| Answer::ok());
+fn an_interrupted_run_accounts_for_every_record() {
+    let gms = ScriptedGms::start(|_| Response::ok());
     let sandbox = Sandbox::new();
     let sink = format!("{{type: datahub-rest, config: {{server: '{}', mode: ASYNC}}}}", gms.url());
     sandbox.write("recipe.yml", &format!("source: {{type: file, config: {{path: '-'}}}}\nsink: {sink}\n"));
     let mut child = sandbox.start(&["ingest", "-c", "recipe.yml", "--report-to", "report.json"]);
     let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(many(500).as_bytes()).unwrap();
-    let patience = Instant::now() + Duration::from_secs(60);
-    while gms.writes().is_empty() && Instant::now() < patience {
-        std::thread::yield_now();
-    }
+    stdin.write_all(numbered_tags(500).as_bytes()).unwrap();
+    wait::until("the first write", || !gms.writes().is_empty());
     crate::support::sandbox::signal(&child, "TERM");
     assert_eq!(child.wait().unwrap().code(), Some(143));
     drop(stdin);
@@ -103,91 +95,85 @@ fn e03_a_run_that_is_told_to_stop_accounts_for_everything() {
     assert_eq!(report["proposals"]["delivered"], arrived, "{report:#}");
 }
 
-/// 500 records with a refused token: 503 requests with it.
+/// 500 records with a refused token cause 503 requests.
 #[test]
-fn e04_a_refused_token_is_not_tried_500_times() {
+fn a_refused_token_is_not_tried_for_every_record() {
     let gms = always(401, "");
-    let (ran, report) = run(&gms, &many(500), ", mode: ASYNC, token: refused", &[]);
+    let (ran, report) = run(&gms, &numbered_tags(500), ", mode: ASYNC, token: refused", &[]);
     assert_eq!(ran.code, Some(3));
-    // As many as were under way at once, and not one more.
+    // As many as were in flight at once, and not one more.
     assert!(gms.writes().len() <= 16, "{}", gms.writes().len());
     assert_eq!(report["proposals"]["undelivered"], report["proposals"]["read"]);
 }
 
-/// 401 for /config: fifty lines of traceback, without "401" or "authentication" in them.
+/// A 401 for /config prints a traceback of fifty lines that does not mention "401" or "authentication".
 #[test]
-fn e05_a_refusal_at_the_first_question_is_named() {
-    let gms = ScriptedGms::of_all(|_| Answer::Status(401, String::new()));
-    let (ran, report) = run(&gms, &many(1), ", token: refused", &[]);
+fn a_refusal_of_the_first_request_is_diagnosed() {
+    let gms = ScriptedGms::start_for_all(|_| Response::Status(401, String::new()));
+    let (ran, report) = run(&gms, &numbered_tags(1), ", token: refused", &[]);
     assert_eq!(ran.code, Some(3), "{ran:#?}");
     assert!(ran.stderr.contains("401") && ran.stderr.contains("error[auth."), "{ran:#?}");
     assert_readable(&ran);
     assert!(report["diagnosis"]["code"].as_str().unwrap().starts_with("auth."));
 }
 
-/// A server that is down: 29 seconds until it gives up, also for a dry run.
+/// If the server is down, a run gives up after 29 seconds, and so does a dry run.
 #[test]
-fn e06_a_server_that_is_down_is_told_at_once_and_a_dry_run_asks_no_one() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let server = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
+fn a_server_that_is_down_is_diagnosed_and_not_needed_for_a_dry_run() {
     let sandbox = Sandbox::new();
-    sandbox.write("tags.jsonl", &many(1));
-    sandbox.recipe("tags.jsonl", &format!("{{type: datahub-rest, config: {{server: '{server}'}}}}"));
+    sandbox.write("tags.jsonl", &numbered_tags(1));
+    sandbox.recipe("tags.jsonl", &format!("{{type: datahub-rest, config: {{server: '{CLOSED_PORT_URL}'}}}}"));
     let report = sandbox.ingest(&["--json"]).ends_with(4).json();
-    assert!(report["duration_ms"].as_u64().unwrap() < 15_000, "{report:#}");
+    assert_eq!(report["diagnosis"]["code"], "endpoint.unreachable");
     sandbox.ingest(&["--dry-run"]).ends_with(0);
 }
 
-/// `tokn: abc` in the sink: accepted, and sent without any token.
+/// `tokn: abc` in the sink is accepted, and records are sent without a token.
 #[test]
-fn e07_a_slip_in_a_key_of_the_sink_is_told() {
+fn an_unknown_key_of_the_sink_is_an_error() {
     let gms = always(200, "{}");
-    let (ran, _) = run(&gms, &many(1), ", tokn: abc", &[]);
+    let (ran, _) = run(&gms, &numbered_tags(1), ", tokn: abc", &[]);
     assert_eq!(ran.code, Some(2));
     assert!(ran.stderr.contains("did you mean `token`"), "{ran:#?}");
     assert!(gms.writes().is_empty());
 }
 
-/// A token with a line end, as files have it: "Failed to connect".
+/// A newline at the end of the token, as in a file, is reported as "Failed to connect".
 #[test]
-fn e08_a_line_end_behind_a_token_does_no_harm() {
-    let gms = ScriptedGms::apart(|_| Answer::ok());
-    let (ran, report) = run(&gms, &many(1), &format!(", token: \"{TOKEN}\\n\""), &[]);
+fn a_newline_after_the_token_is_removed_with_a_warning() {
+    let gms = ScriptedGms::start(|_| Response::ok());
+    let (ran, report) = run(&gms, &numbered_tags(1), &format!(", token: \"{TOKEN}\\n\""), &[]);
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     assert_eq!(gms.writes()[0].headers()["authorization"], format!("Bearer {TOKEN}"));
-    assert!(!report["warnings"].as_array().unwrap().is_empty(), "it is told all the same");
+    assert!(!report["warnings"].as_array().unwrap().is_empty(), "there is a warning");
 }
 
-/// `token: "Bearer abc"`: sent as `Bearer Bearer abc`.
+/// `token: "Bearer abc"` is sent as `Bearer Bearer abc`.
 #[test]
-fn e09_a_doubled_bearer_is_not_sent() {
-    let gms = ScriptedGms::apart(|_| Answer::ok());
-    let (ran, _) = run(&gms, &many(1), &format!(", token: 'Bearer {TOKEN}'"), &[]);
+fn a_doubled_bearer_is_not_sent() {
+    let gms = ScriptedGms::start(|_| Response::ok());
+    let (ran, _) = run(&gms, &numbered_tags(1), &format!(", token: 'Bearer {TOKEN}'"), &[]);
     assert_ne!(ran.code, Some(0));
     assert!(ran.stderr.contains("auth.token-doubled-bearer"), "{ran:#?}");
     assert!(gms.writes().is_empty());
 }
 
-/// A batch of 7 that fails: all 7 entries in the report name the last of them.
+/// If a batch of 7 fails, all 7 entries in the report name the last record.
 #[test]
-fn e10_each_failure_has_its_own_urn() {
-    let gms = ScriptedGms::apart(|request| {
+fn each_failure_has_its_own_urn() {
+    let gms = ScriptedGms::start(|request| {
         let bad = is_about(request, "urn:li:tag:t");
-        if bad { Answer::Status(422, r#"{"message":"no"}"#.into()) } else { Answer::ok() }
+        if bad { Response::Status(422, r#"{"message":"no"}"#.into()) } else { Response::ok() }
     });
     let sandbox = Sandbox::new();
     let sink = format!("{{type: datahub-rest, config: {{server: '{}'}}}}", gms.url());
     sandbox.write("recipe.yml", &format!("source: {{type: file, config: {{path: '-'}}}}\nsink: {sink}\n"));
     let mut child = sandbox.start(&["ingest", "-c", "recipe.yml", "--report-to", "report.json"]);
     let mut stdin = child.stdin.take().unwrap();
-    // One that is taken first: a server that takes nothing at all is another case.
+    // The first record is accepted: a server that accepts nothing is another case.
     stdin.write_all(tags(["good"]).as_bytes()).unwrap();
-    let patience = Instant::now() + Duration::from_secs(60);
-    while gms.writes().is_empty() && Instant::now() < patience {
-        std::thread::yield_now();
-    }
-    stdin.write_all(many(7).as_bytes()).unwrap();
+    wait::until("the first write", || !gms.writes().is_empty());
+    stdin.write_all(numbered_tags(7).as_bytes()).unwrap();
     drop(stdin);
     assert_eq!(child.wait().unwrap().code(), Some(1));
     let report = sandbox.json("report.json");
@@ -202,35 +188,37 @@ fn e10_each_failure_has_its_own_urn() {
     assert_eq!(urns.len(), 7, "{report:#}");
 }
 
-/// 401 with plain text for a body: the text is dropped.
+/// The body of a 401 with plain text is dropped.
 #[test]
-fn e11_the_servers_own_words_are_shown() {
+fn the_body_of_a_refusal_is_shown() {
     let gms = always(401, "the gateway wants a badge");
-    let (ran, _) = run(&gms, &many(1), ", token: refused", &[]);
+    let (ran, _) = run(&gms, &numbered_tags(1), ", token: refused", &[]);
     assert!(ran.stderr.contains("the gateway wants a badge"), "{ran:#?}");
     assert_readable(&ran);
 }
 
-/// 429 with `Retry-After: 1`: honoured there, and here.
+/// A 429 with `Retry-After: 1` is honoured; so it is here.
 #[test]
-fn e12_retry_after_is_kept_to() {
-    let times: Arc<Mutex<Vec<Instant>>> = Arc::default();
-    let seen = Arc::clone(&times);
-    let gms = ScriptedGms::apart(move |_| {
-        let mut seen = seen.lock().unwrap();
-        seen.push(Instant::now());
-        if seen.len() == 1 { Answer::With(429, String::new(), "Retry-After: 1\r\n") } else { Answer::ok() }
+fn retry_after_is_honoured() {
+    let refusal: Mutex<Option<Instant>> = Mutex::default();
+    // A request that comes too early is refused again.
+    let gms = ScriptedGms::start(move |_| {
+        let mut refusal = refusal.lock().unwrap();
+        match *refusal {
+            Some(time) if time.elapsed() >= Duration::from_secs(1) => return Response::ok(),
+            Some(_) => {}
+            None => *refusal = Some(Instant::now()),
+        }
+        Response::WithHeaders(429, String::new(), "Retry-After: 1\r\n")
     });
-    let (ran, report) = run(&gms, &many(1), "", &[]);
+    let (ran, report) = run(&gms, &numbered_tags(1), "", &[]);
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     assert_eq!(report["requests"]["sent"], 2);
-    let times = times.lock().unwrap();
-    assert!(times[1].duration_since(times[0]) >= Duration::from_secs(1));
 }
 
-/// A key twice in a recipe: the last wins in silence.
+/// Of a duplicate key in a recipe the last one is used silently.
 #[test]
-fn e13_a_key_that_is_there_twice_is_told() {
+fn a_duplicate_key_in_a_recipe_is_an_error() {
     let sandbox = Sandbox::new();
     sandbox.write(
         "recipe.yml",
@@ -240,11 +228,11 @@ fn e13_a_key_that_is_there_twice_is_told() {
     assert!(ran.stderr.contains("recipe.yml:2:1") && ran.stderr.contains("source"), "{ran:#?}");
 }
 
-/// Any run: the first four and the last four characters of the token are in the log.
+/// The first four and the last four characters of the token are logged.
 #[test]
-fn e14_no_part_of_a_token_is_logged() {
-    let gms = ScriptedGms::apart(|_| Answer::ok());
-    let (ran, report) = run(&gms, &many(1), &format!(", token: {TOKEN}"), &["-vvv", "--json"]);
+fn no_part_of_a_token_is_logged() {
+    let gms = ScriptedGms::start(|_| Response::ok());
+    let (ran, report) = run(&gms, &numbered_tags(1), &format!(", token: {TOKEN}"), &["-vvv", "--json"]);
     assert_eq!(ran.code, Some(0));
     let said = format!("{}{}{report}", ran.stdout, ran.stderr);
     for part in [TOKEN.split_at(4).0, TOKEN.split_at(TOKEN.len() - 4).1] {
@@ -252,54 +240,56 @@ fn e14_no_part_of_a_token_is_logged() {
     }
 }
 
-/// A source file that is cut off: a traceback, suppressed "for security".
+/// A truncated source file causes a traceback, suppressed "for security".
 #[test]
-fn e15_a_file_that_is_cut_off_is_named_with_the_place() {
+fn a_truncated_file_is_reported_with_the_position() {
     let whole = format!("[{},\n{}]", tag("a"), tag("b"));
     let (half, _) = whole.split_at(whole.find("urn:li:tag:b").unwrap());
-    let gms = ScriptedGms::apart(|_| Answer::ok());
+    let gms = ScriptedGms::start(|_| Response::ok());
     let (ran, report) = run(&gms, half, "", &[]);
     assert_eq!(ran.code, Some(1));
-    assert_eq!(report["proposals"]["delivered"], 1, "what came before it arrives");
+    assert_eq!(report["proposals"]["delivered"], 1, "the record before it is delivered");
     assert!(ran.stderr.contains("tags.jsonl#1") && ran.stderr.contains("byte"), "{ran:#?}");
     assert_readable(&ran);
 }
 
-/// Exit codes: 0, and 1 for everything else.
+/// The exit code is 0, or 1 for everything else.
 #[test]
-fn e16_exit_codes_tell_what_to_do() {
-    let good = || ScriptedGms::apart(|_| Answer::ok());
-    assert_eq!(run(&good(), &many(1), "", &[]).0.code, Some(0));
-    assert_eq!(run(&good(), &(many(1) + "no record"), "", &[]).0.code, Some(1));
-    assert_eq!(run(&good(), &many(1), ", no_such_key: 1", &[]).0.code, Some(2));
-    assert_eq!(run(&always(401, ""), &many(1), "", &[]).0.code, Some(3));
-    assert_eq!(run(&always(503, ""), &many(1), ", retry_max_times: 0", &[]).0.code, Some(4));
+fn exit_codes_distinguish_what_went_wrong() {
+    let good = || ScriptedGms::start(|_| Response::ok());
+    assert_eq!(run(&good(), &numbered_tags(1), "", &[]).0.code, Some(0));
+    assert_eq!(run(&good(), &(numbered_tags(1) + "no record"), "", &[]).0.code, Some(1));
+    assert_eq!(run(&good(), &numbered_tags(1), ", no_such_key: 1", &[]).0.code, Some(2));
+    assert_eq!(run(&always(401, ""), &numbered_tags(1), "", &[]).0.code, Some(3));
+    assert_eq!(run(&always(503, ""), &numbered_tags(1), ", retry_max_times: 0", &[]).0.code, Some(4));
 }
 
-/// `pth: 1` in the file source: accepted in silence.
+/// `pth: 1` in the file source is accepted silently.
 #[test]
-fn e17_a_slip_in_a_key_of_the_source_is_told() {
+fn an_unknown_key_of_the_source_is_an_error() {
     let sandbox = Sandbox::new();
     sandbox.write("recipe.yml", "source: {type: file, config: {pth: 1}}\nsink: {type: blackhole}\n");
     let ran = sandbox.ingest(&[]).ends_with(2);
     assert!(ran.stderr.contains("did you mean `path`"), "{ran:#?}");
 }
 
-/// Five records: 1.3 to 2.4 seconds, and 122 MB.
+/// Five records take 1.3 to 2.4 seconds.
 #[test]
-fn e18_five_records_take_no_second_and_little_memory() {
-    let gms = ScriptedGms::apart(|_| Answer::ok());
-    // The best of a few: this says what it takes, and not how busy the machine is.
+#[ignore = "measures time: needs a machine that does nothing else"]
+fn five_records_take_less_than_a_second() {
+    let gms = ScriptedGms::start(|_| Response::ok());
     let quick = (0..10).any(|_| {
         let start = Instant::now();
-        assert_eq!(run(&gms, &many(5), "", &[]).0.code, Some(0));
-        start.elapsed() < Duration::from_millis(1_300)
+        assert_eq!(run(&gms, &numbered_tags(5), "", &[]).0.code, Some(0));
+        start.elapsed() < Duration::from_secs(1)
     });
     assert!(quick, "each of ten runs took longer");
+}
 
-    if !cfg!(target_os = "linux") {
-        return;
-    }
+/// Five records take 122 MB.
+#[cfg(target_os = "linux")]
+#[test]
+fn five_records_take_little_memory() {
     let sandbox = Sandbox::new();
     sandbox.write("recipe.yml", "source: {type: file, config: {path: '-'}}\nsink: {type: console}\n");
     let mut command = sandbox.command();
@@ -309,7 +299,7 @@ fn e18_five_records_take_no_second_and_little_memory() {
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
-    child.stdin.as_mut().unwrap().write_all(many(5).as_bytes()).unwrap();
+    child.stdin.as_mut().unwrap().write_all(numbered_tags(5).as_bytes()).unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     for _ in 0..5 {
         lines.next().unwrap().unwrap();
@@ -323,14 +313,14 @@ fn e18_five_records_take_no_second_and_little_memory() {
     assert!(kilobytes < 122 * 1024 / 2, "{kilobytes} kB");
 }
 
-/// A transformer that raises on one record of five: exit 0, and the record is gone.
+/// A transformer that raises on one of five records: the exit code is 0, and the record is lost.
 ///
-/// A transformer that this crate does not know is a mistake in the recipe, found before anything is read.
+/// An unknown transformer is a mistake in the recipe, reported before anything is read.
 #[test]
-fn e19_no_record_is_lost_in_a_transformer() {
-    let gms = ScriptedGms::apart(|_| Answer::ok());
+fn an_unknown_transformer_is_an_error() {
+    let gms = ScriptedGms::start(|_| Response::ok());
     let sandbox = Sandbox::new();
-    sandbox.write("tags.jsonl", &many(5));
+    sandbox.write("tags.jsonl", &numbered_tags(5));
     sandbox.recipe(
         "tags.jsonl",
         &format!(
