@@ -1,4 +1,4 @@
-//! What a response means for the proposals of a request: a pure function.
+//! The meaning of a response for the proposals of a request: a pure function.
 //!
 //! [`decide`] knows the request group, the response and the progress of the run as plain facts, and returns
 //! what to do. `settle` collects the facts and carries the decision out. The test enumerates the facts.
@@ -22,7 +22,7 @@ use crate::gms::{RetryReason, Route, Verdict};
 /// at fault.
 pub(super) const REFUSED_ALONE: usize = 3;
 
-/// What is known about the request group.
+/// The facts about the request group.
 #[expect(clippy::struct_excessive_bools, reason = "the facts are independent of each other")]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct GroupFacts {
@@ -39,10 +39,10 @@ pub(super) struct GroupFacts {
     pub(super) batch_size: usize,
 }
 
-/// What is known about the response.
+/// The facts about the response.
 #[derive(Clone, Debug)]
 pub(super) struct ResponseFacts {
-    /// What it means for the request.
+    /// The meaning for the request.
     pub(super) verdict: Verdict,
     /// `None` if there is no response.
     pub(super) status: Option<u16>,
@@ -52,7 +52,7 @@ pub(super) struct ResponseFacts {
     pub(super) says_exists: bool,
 }
 
-/// What is known about the run, as of one moment.
+/// The facts about the run, at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Progress {
     /// GMS has accepted a proposal in this run.
@@ -71,7 +71,7 @@ pub(super) struct Progress {
     pub(super) max_in_flight_requests: usize,
 }
 
-/// What to do with a request group.
+/// The next step for a request group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Decision {
     pub(super) action: Action,
@@ -79,7 +79,7 @@ pub(super) struct Decision {
     pub(super) shrink_batches: bool,
 }
 
-/// What to do with the proposals of a request group.
+/// The next step for the proposals of a request group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     /// They are delivered, or queued by GMS.
@@ -120,7 +120,7 @@ pub(super) enum Split {
 pub(super) enum StopAt {
     /// At once.
     This,
-    /// If there are so many suspects.
+    /// When there is this number of suspects.
     Suspects(usize),
     /// Not because of this one.
     Never,

@@ -281,7 +281,7 @@ fn check(group: &GroupFacts, response: &ResponseFacts, progress: &Progress) {
         Action::Stop(StopBecause::NoOpenapi) => {
             assert!(status == 404 && !progress.has_accepted, "{}", case());
         }
-        // What GMS says about some records is no reason to stop a run in which it accepts others.
+        // A message about some records is not a reason to stop a run in which GMS accepts others.
         Action::Stop(StopBecause::Response) => {
             let blames_records = response.verdict == Verdict::Rejected
                 || (response.verdict == Verdict::Forbidden && response.named == 1 && group.proposals > 1);
