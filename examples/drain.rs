@@ -1,14 +1,13 @@
-//! A stand-in for GMS that does as little as a server can: it reads each request whole, checks the bearer
-//! token, counts the proposals and responds "success". It stores nothing; `benches/compare.py` measures
-//! clients against it.
+//! A minimal replacement for GMS: it reads each request completely, checks the bearer token, counts the
+//! proposals and responds "success". It stores nothing. `benches/compare.py` measures clients against it.
 //!
 //! ```text
 //! cargo run --release --example drain -- TOKEN [DELAY_MS]
 //! ```
 //!
-//! It listens on a free port of the loopback interface and prints one line when it is ready: `{"gms": "http://…"}`.
-//! `DELAY_MS` is how long it waits before it responds to a request with proposals; the default is 0. `GET /stats` gives
-//! the counts, `POST /reset` sets them to zero.
+//! It listens on a free port of the loopback interface and prints one line when it is ready:
+//! `{"gms": "http://…"}`. It waits `DELAY_MS` milliseconds (default 0) before it responds to a request with
+//! proposals. `GET /stats` returns the counts, `POST /reset` sets them to zero.
 
 use std::error::Error;
 use std::io::{self, Write};

@@ -48,7 +48,12 @@
 
 #[cfg(any(doc, doctest))]
 pub mod _documentation;
+// The test of the diagnoses compiles the command line's renderer, which names this crate.
+#[cfg(test)]
+extern crate self as datahub_emitter;
+
 pub mod auth;
+mod box_future;
 pub mod clock;
 pub mod diagnosis;
 mod display_text;
@@ -70,6 +75,7 @@ mod shell;
 pub mod sink;
 pub mod source;
 
+pub use box_future::BoxFuture;
 pub use duration::parse_duration;
 pub use environment::Environment;
 pub use error::{Error, ErrorKind};

@@ -1,4 +1,4 @@
-//! A file that holds a token for programs to read, and beside it what is known of the token.
+//! A file with a token, and a second file with what is known about the token.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -9,32 +9,32 @@ use tempfile::NamedTempFile;
 use super::Token;
 use crate::{Error, ErrorKind};
 
-/// A longer file is none of ours.
+/// A larger file is not one of ours.
 const MAX_METADATA_BYTES: u64 = 64 * 1024;
 
-/// What stands in `FILE.meta.json` beside a token's file. It holds no secret.
+/// The content of `FILE.meta.json` beside a token file. It contains no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenMetadata {
-    /// The id that revokes the token.
+    /// The id by which the token is revoked.
     pub id: String,
-    /// What it is called.
+    /// The name of the token.
     pub name: String,
-    /// As whom it acts, a URN.
+    /// The URN of its user.
     pub actor: String,
-    /// When it ends, in RFC 3339; `null` for never.
+    /// When it expires, RFC 3339; `null` if it does not.
     pub expires_at: Option<String>,
-    /// How long it was to be good, as GMS calls it.
+    /// The requested duration, by its name in GMS, for example `ONE_MONTH`.
     #[serde(default)]
     pub duration: Option<String>,
-    /// The fingerprint of the token that this is about: the first 8 hexadecimal digits of its SHA-256.
+    /// The fingerprint of the token: the first 8 hexadecimal digits of its SHA-256.
     #[serde(default)]
     pub sha256: Option<String>,
 }
 
-/// A token's file that is about to be written: what could stand in the way shows before a token is made.
+/// A token file that is about to be written. Preparing it before the token is made shows whether it can be written.
 #[derive(Debug)]
 pub struct TokenFile {
-    /// The file itself, past symbolic links.
+    /// The file, with symbolic links resolved.
     path: PathBuf,
     metadata: PathBuf,
     fresh: NamedTempFile,
@@ -42,10 +42,10 @@ pub struct TokenFile {
 }
 
 impl TokenFile {
-    /// Makes sure that `path` and `path.meta.json` can be written, and changes neither.
+    /// Makes sure that `path` and `path.meta.json` can be written, without changing them.
     ///
     /// # Errors
-    /// [`ErrorKind::Disk`] when they cannot.
+    /// [`ErrorKind::Disk`] if they cannot.
     pub fn prepare(path: &Path) -> Result<Self, Error> {
         let unwritable = |error| disk(path, error);
         let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -53,18 +53,17 @@ impl TokenFile {
         if real.is_dir() || metadata.is_dir() {
             return Err(unwritable(io::Error::from(io::ErrorKind::IsADirectory)));
         }
-        // A temporary file belongs to its owner alone, and keeps that when it gets its name.
+        // A temporary file is readable for its owner only, and remains so when it is renamed.
         let fresh = NamedTempFile::new_in(directory(&real)).map_err(unwritable)?;
         let fresh_metadata = NamedTempFile::new_in(directory(&metadata)).map_err(unwritable)?;
         keep_owner(&real, fresh.path()).map_err(unwritable)?;
         Ok(Self { path: real, metadata, fresh, fresh_metadata })
     }
 
-    /// Puts the token in its place, whole or not at all, readable for its owner alone; with `metadata` beside it, if there is
-    /// any.
+    /// Replaces the file atomically by one with `token`, readable for its owner only, and writes `metadata` beside it.
     ///
     /// # Errors
-    /// [`ErrorKind::Disk`]; what stood there before stands there then.
+    /// [`ErrorKind::Disk`]; the previous files are unchanged then.
     pub fn write(mut self, token: &Token, metadata: Option<&TokenMetadata>) -> Result<(), Error> {
         let path = self.path.clone();
         let unwritable = |error| disk(&path, error);
@@ -76,7 +75,7 @@ impl TokenFile {
             self.fresh_metadata.write_all(&text).map_err(unwritable)?;
             self.fresh_metadata.write_all(b"\n").map_err(unwritable)?;
             self.fresh_metadata.as_file().sync_all().map_err(unwritable)?;
-            // First: beside the old token it does no harm, since it says which token it is about.
+            // The metadata goes first: beside the old token it is ignored, because its fingerprint differs.
             self.fresh_metadata.persist(&self.metadata).map_err(|error| unwritable(error.error))?;
         }
         if let Err(error) = self.fresh.persist(&path) {
@@ -90,7 +89,7 @@ impl TokenFile {
 }
 
 impl TokenMetadata {
-    /// What stands beside `path` about `token`; `None` where there is nothing, or it is about another token.
+    /// The metadata of `token` beside `path`; `None` if there is none, or it is about another token.
     pub fn beside(path: &Path, token: &Token) -> Option<Self> {
         let path = metadata_path(path);
         if std::fs::metadata(&path).ok()?.len() > MAX_METADATA_BYTES {
@@ -115,18 +114,18 @@ fn disk(path: &Path, error: io::Error) -> Error {
     Error::new(ErrorKind::Disk, format!("cannot write the token to {}", path.display())).with_source(error)
 }
 
-/// As well as it goes: the failure before it is the one to tell.
+/// Best effort: the error that is reported is the one before.
 fn restore(path: &Path, before: Option<&[u8]>) {
     let restored = match before {
         Some(text) => std::fs::write(path, text),
         None => std::fs::remove_file(path),
     };
     if let Err(error) = restored {
-        tracing::warn!("{} could not be put back: {error}", path.display());
+        tracing::warn!("{} could not be restored: {error}", path.display());
     }
 }
 
-/// Whoever reads the file now can read it afterwards, also where an administrator renews it.
+/// Keeps the owner of the file, also if an administrator renews the token.
 #[cfg(unix)]
 fn keep_owner(old: &Path, new: &Path) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt as _, chown};
@@ -149,7 +148,7 @@ mod tests {
     use crate::auth::TokenSource;
 
     #[test]
-    fn metadata_counts_for_the_token_that_it_is_about() {
+    fn metadata_is_read_for_its_own_token_only() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("token");
         let token = Token::new("abc.def.ghi", TokenSource::Issued);
@@ -174,12 +173,12 @@ mod tests {
     }
 
     #[test]
-    fn where_it_cannot_be_written_nothing_changes() {
+    fn a_file_that_cannot_be_written_is_an_error_of_disk() {
         let directory = tempfile::tempdir().unwrap();
         let token = Token::new("abc.def.ghi", TokenSource::Issued);
         assert!(TokenFile::prepare(&directory.path().join("no/such")).is_err());
         assert!(TokenFile::prepare(directory.path()).is_err());
-        // The directory goes away between.
+        // The directory is removed in between.
         let inner = directory.path().join("inner");
         std::fs::create_dir(&inner).unwrap();
         let file = TokenFile::prepare(&inner.join("token")).unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use datahub_emitter::Error;
-use datahub_emitter::diagnosis::Diagnosis;
+use datahub_emitter::diagnosis::RenderedDiagnosis;
 use datahub_emitter::pipeline::{Pipeline, explain, explain_note};
 use datahub_emitter::recipe::Recipe;
 use datahub_emitter::sink::SinkSummary;
@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use super::exit::Exit;
 use super::progress::Screen;
+use super::renderer::CommandLine;
 use super::{Global, input, output};
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -66,8 +67,8 @@ struct Found {
     /// The steps, in order.
     steps: Vec<FoundStep>,
     /// Findings that are not failures.
-    notes: Vec<Diagnosis>,
-    diagnosis: Option<Diagnosis>,
+    notes: Vec<RenderedDiagnosis>,
+    diagnosis: Option<RenderedDiagnosis>,
     error: Option<String>,
     warnings: Vec<String>,
 }
@@ -110,8 +111,9 @@ impl Check {
         }
         if let Err(error) = &looked {
             found.ok = false;
-            found.diagnosis = error.diagnosis().cloned();
-            found.error = Some(error.full_message());
+            found.diagnosis = error.diagnosis().map(|diagnosis| diagnosis.render(&CommandLine));
+            let summary = found.diagnosis.as_ref().map(|diagnosis| diagnosis.summary.clone());
+            found.error = Some(summary.unwrap_or_else(|| error.full_message()));
         }
         if self.json {
             let mut text = serde_json::to_vec_pretty(&found).map_err(|error| {
@@ -128,7 +130,7 @@ impl Check {
         let Some(too_soon) = too_soon else { return looked.map(|()| Exit::Done) };
         // The answer to --expires-within is given even if GMS refuses the token already.
         if let Err(error) = looked {
-            screen.say(&explain(&error, screen.color()));
+            screen.say(&explain(&error, &CommandLine, screen.color()));
         }
         screen.say(&format!("error: {too_soon}\n"));
         Ok(Exit::Failed)
@@ -172,7 +174,7 @@ impl Check {
         });
         let steps = examination.steps.into_iter();
         found.steps.extend(steps.map(|step| FoundStep { step: step.name, observed: step.observed }));
-        found.notes = examination.notes;
+        found.notes = examination.notes.iter().map(|note| note.render(&CommandLine)).collect();
         examination.failure.map_or(Ok(()), Err)
     }
 

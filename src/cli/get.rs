@@ -17,8 +17,8 @@ Prints a JSON object with the value of each aspect under its name. Exits with co
 
 Examples:
   datahub-emit get urn:li:corpuser:datahub
-  datahub-emit get 'urn:li:dataset:(urn:li:dataPlatform:hive,db.orders,PROD)' --aspect ownership --aspect status
-  datahub-emit get urn:li:tag:pii --server embedded     read what a run with `server: embedded` wrote")]
+  datahub-emit get 'urn:li:dataset:(urn:li:dataPlatform:hive,db.orders,PROD)' --aspect ownership
+  datahub-emit get urn:li:tag:pii --server embedded    read from the embedded GMS")]
 pub(crate) struct Get {
     /// The URN of the entity.
     urn: String,

@@ -12,9 +12,11 @@ mod output;
 mod panic;
 mod progress;
 mod put;
+mod renderer;
 mod replay;
 mod running;
 mod server;
+mod shell;
 mod signals;
 mod token;
 
@@ -25,11 +27,13 @@ use std::sync::Arc;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use datahub_emitter::Error;
 use datahub_emitter::auth::{FileProvider, FixedToken};
+use datahub_emitter::diagnosis::SharedRenderer;
 use datahub_emitter::pipeline::{self, Options};
 
 use self::exit::Exit;
 use self::log::{Color, LogFormat};
 use self::progress::Screen;
+use self::renderer::CommandLine;
 
 /// Puts metadata into DataHub: runs ingestion recipes, and reads and writes single aspects.
 #[derive(Debug, Parser)]
@@ -43,15 +47,20 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  datahub-emit ingest -c recipe.yml                     run a recipe
-  datahub-emit check recipe.yml                         check the recipe, the server and the token; send nothing
-  datahub-emit get urn:li:corpuser:datahub              print the aspects of an entity
-  datahub-emit gms serve                                start an embedded GMS, for first runs and tests
+  datahub-emit ingest -c recipe.yml           run a recipe
+  datahub-emit check recipe.yml               check the recipe, the server and the token
+  datahub-emit get urn:li:corpuser:datahub    print the aspects of an entity
+  datahub-emit gms serve                      start an embedded GMS, for first runs and tests
 
 Exit codes:
-  0  everything was delivered          1  something was not delivered or found  2  command line, recipe or input
-  3  GMS refused the token             4  GMS cannot be reached                 5  the pipeline is running already
-  6  a local file cannot be written    130, 143  interrupted, after requests in flight were settled";
+  0         everything was delivered
+  1         something was not delivered or not found
+  2         the command line, the recipe or its input is wrong
+  3         GMS refused the token or the request
+  4         GMS cannot be reached
+  5         the pipeline is already running
+  6         a local file cannot be written
+  130, 143  interrupted, after requests in flight were settled";
 
 /// Options that every command takes.
 #[derive(Debug, Args)]
@@ -81,6 +90,7 @@ impl Global {
     /// The options of a pipeline that they set.
     fn run_options(&self) -> Result<Options, Error> {
         let mut options = Options::default();
+        options.renderer = SharedRenderer::new(CommandLine);
         options.server.clone_from(&self.server);
         if let Some(path) = &self.token_file {
             // Read here, so that a wrong file name is an error before anything else happens.
@@ -152,7 +162,7 @@ fn run(cli: Cli, screen: &Screen) -> Exit {
     // A thread may be blocked on standard input; do not wait for it.
     runtime.shutdown_background();
     result.unwrap_or_else(|error| {
-        screen.say(&pipeline::explain(&error, screen.color()));
+        screen.say(&pipeline::explain(&error, &CommandLine, screen.color()));
         Exit::of(&error)
     })
 }

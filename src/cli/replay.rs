@@ -25,7 +25,7 @@ Examples:
 pub(crate) struct Replay {
     /// The dead-letter file, as named in the summary and the report of the run.
     #[arg(value_name = "DEADLETTERS")]
-    dead_letters: PathBuf,
+    file: PathBuf,
     /// The recipe whose sink receives them: YAML, JSON or TOML, by its file extension; `-` reads YAML from
     /// standard input.
     #[arg(short, long, value_name = "RECIPE")]
@@ -46,7 +46,7 @@ impl Replay {
         let recipe = Recipe::load(&self.config, &Environment::from_process())?;
         let mut options = global.run_options()?;
         self.flags.apply(&mut options);
-        let pipeline = Pipeline::replay(&recipe, options, &self.dead_letters, self.force)?;
+        let pipeline = Pipeline::replay(&recipe, options, &self.file, self.force)?;
         self.flags.check(&pipeline)?;
         Ok(pipeline)
     }

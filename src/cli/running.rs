@@ -15,6 +15,7 @@ use super::check::duration;
 use super::exit::Exit;
 use super::output;
 use super::progress::Screen;
+use super::renderer::CommandLine;
 use super::signals::Signals;
 
 /// The type of the sink that writes to standard output.
@@ -102,10 +103,10 @@ impl RunFlags {
         let pipeline = match prepare() {
             Ok(pipeline) => pipeline,
             Err(error) => {
-                let report = Report::without_run(&error, started_at);
+                let report = Report::without_run(&error, started_at, &CommandLine);
                 self.report_failed_start(&report, screen);
                 if sends && let Err(metrics_error) = self.write_metrics(&report, Exit::of(&error)) {
-                    screen.say(&explain(&metrics_error, screen.color()));
+                    screen.say(&explain(&metrics_error, &CommandLine, screen.color()));
                 }
                 return Err(error);
             }
@@ -118,7 +119,7 @@ impl RunFlags {
         }
         // The process that read standard output has closed it: it has seen enough.
         if exit != Exit::OutputClosed && (exit != Exit::Done || !screen.quiet()) {
-            let summary = finished.summary(recipe, screen.color());
+            let summary = finished.summary(recipe, screen.color(), &CommandLine);
             screen.say(&summary.called(&program()).to_string());
         }
         if warned {
@@ -135,7 +136,7 @@ impl RunFlags {
         {
             // A file that cannot be written was reported before the run.
             if exit != Exit::Disk {
-                screen.say(&explain(&error, screen.color()));
+                screen.say(&explain(&error, &CommandLine, screen.color()));
             }
             // The reason why the run ended has priority.
             return Ok(if exit == Exit::Done { Exit::of(&error) } else { exit });
@@ -157,7 +158,7 @@ impl RunFlags {
         }
         // The error that kept the run from starting decides the exit code.
         for error in written.into_iter().filter_map(Result::err) {
-            screen.say(&explain(&error, screen.color()));
+            screen.say(&explain(&error, &CommandLine, screen.color()));
         }
     }
 
@@ -175,7 +176,7 @@ impl RunFlags {
                 return;
             }
             let seconds = patience.as_secs();
-            let text = explain_note(diagnosis, waiting.color());
+            let text = explain_note(&diagnosis.render(&CommandLine), waiting.color());
             waiting.say(&format!("{text}  waiting   for up to {seconds} s (wait_for_server)\n"));
         }));
         let signal = OnceLock::new();

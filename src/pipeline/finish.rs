@@ -73,7 +73,7 @@ impl Pipeline {
             warnings.push("skipped: another run of this pipeline is under way".into());
         }
         if let Some(failure) = run.course.failure.as_ref().filter(|failure| failure.diagnosis().is_none()) {
-            failures.insert(0, Failure::of_run(failure));
+            failures.insert(0, Failure::of_run(failure, &*self.options.renderer));
         }
         let progress = self.control.progress();
         let mut report = Report {
@@ -95,7 +95,12 @@ impl Pipeline {
             proposals,
             requests: run.sink.requests.into(),
             token: run.sink.token.into(),
-            diagnosis: run.course.failure.as_ref().and_then(Error::diagnosis).cloned(),
+            diagnosis: run
+                .course
+                .failure
+                .as_ref()
+                .and_then(Error::diagnosis)
+                .map(|diagnosis| diagnosis.render(&*self.options.renderer)),
             failures,
             dead_letters,
             resume,

@@ -233,6 +233,7 @@ impl Pipeline {
         let mut context = SinkContext::new(self.run_id.as_str());
         context.pipeline_name = self.config.pipeline_name.as_deref().map(Arc::from);
         context.on_wait = self.options.on_wait.clone();
+        context.renderer = self.options.renderer.clone();
         context.examined = examined;
         open(context).await.map(Destination::Sink)
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::lock::IfRunning;
 use crate::auth::TokenProvider;
+use crate::diagnosis::SharedRenderer;
 use crate::sink::{OnWait, SinkRegistry};
 use crate::source::SourceRegistry;
 
@@ -42,6 +43,8 @@ pub struct Options {
     pub if_running: IfRunning,
     /// Told when a server is away that the run waits for; by default the log is.
     pub on_wait: OnWait,
+    /// Words the diagnoses in the report. The default names the builders of this crate.
+    pub renderer: SharedRenderer,
     /// The run ends after this time: nothing more is read, what is under way gets 20 seconds to be settled, and the rest is
     /// left for a later run.
     pub deadline: Option<Duration>,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::whole_file;
-use crate::diagnosis::Diagnosis;
+use crate::diagnosis::{RenderedDiagnosis, Renderer};
 use crate::sink::{RequestCounts, SinkSummary, TokenSummary};
 use crate::{Error, ErrorKind};
 
@@ -42,7 +42,7 @@ pub struct Report {
     /// The token that was used, without the token.
     pub token: TokenReport,
     /// Why the run was refused, or what could not be reached.
-    pub diagnosis: Option<Diagnosis>,
+    pub diagnosis: Option<RenderedDiagnosis>,
     /// Proposals and records that were not delivered: the first hundred, each with its reason.
     pub failures: Vec<Failure>,
     /// Where rejected and invalid records are kept.
@@ -232,15 +232,11 @@ pub enum FailureKind {
 
 impl Failure {
     /// What ended the run as a whole.
-    pub(super) fn of_run(error: &Error) -> Self {
-        Self {
-            origin: None,
-            urn: None,
-            aspect: None,
-            status: None,
-            message: error.full_message(),
-            kind: FailureKind::Run,
-        }
+    pub(super) fn of_run(error: &Error, renderer: &dyn Renderer) -> Self {
+        let message = error
+            .diagnosis()
+            .map_or_else(|| error.full_message(), |diagnosis| renderer.summary(&diagnosis.summary));
+        Self { origin: None, urn: None, aspect: None, status: None, message, kind: FailureKind::Run }
     }
 }
 
@@ -268,7 +264,7 @@ pub struct Resume {
 
 impl Report {
     /// The report of a run that did not begin because `error` came first.
-    pub fn without_run(error: &Error, started_at: jiff::Timestamp) -> Self {
+    pub fn without_run(error: &Error, started_at: jiff::Timestamp, renderer: &dyn Renderer) -> Self {
         Self {
             schema: SCHEMA,
             outcome: RunOutcome::of_failure(error.kind()),
@@ -281,8 +277,8 @@ impl Report {
             proposals: ProposalCounts::default(),
             requests: RequestReport::default(),
             token: TokenReport::default(),
-            diagnosis: error.diagnosis().cloned(),
-            failures: vec![Failure::of_run(error)],
+            diagnosis: error.diagnosis().map(|diagnosis| diagnosis.render(renderer)),
+            failures: vec![Failure::of_run(error, renderer)],
             dead_letters: DeadLetterReport::default(),
             resume: None,
             warnings: Vec::new(),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use self::words::{bytes, delivery_words, grouped, proposals, records, seconds};
 use super::report::{Failure, FailureKind, Report, RunOutcome};
 use crate::Error;
-use crate::diagnosis::Diagnosis;
+use crate::diagnosis::{RenderedDiagnosis, Renderer};
 use crate::metadata::Urn;
 use crate::shell;
 
@@ -57,13 +57,14 @@ pub struct Summary<'a> {
     recipe: &'a Path,
     program: &'a str,
     color: bool,
+    renderer: &'a dyn Renderer,
 }
 
 impl Finished {
     /// The lines that a person reads at the end. `recipe` is the recipe's path as it was given; `color` allows terminal
     /// colours, which never carry a meaning of their own.
-    pub fn summary<'a>(&'a self, recipe: &'a Path, color: bool) -> Summary<'a> {
-        Summary { finished: self, recipe, program: "datahub-emit", color }
+    pub fn summary<'a>(&'a self, recipe: &'a Path, color: bool, renderer: &'a dyn Renderer) -> Summary<'a> {
+        Summary { finished: self, recipe, program: "datahub-emit", color, renderer }
     }
 }
 
@@ -80,7 +81,7 @@ impl fmt::Display for Summary<'_> {
             );
         }
         if let Some(failure) = &self.finished.failure {
-            write_error(f, failure, self.color)?;
+            write_error(f, failure, self.renderer, self.color)?;
         }
         if self.finished.failure.is_none() || report.proposals.read > 0 || report.source.records > 0 {
             self.write_counts(f)?;
@@ -292,19 +293,19 @@ pub(super) fn command(words: &[String]) -> String {
 
 /// The text of an error as a terminal shows it: its message and causes, or where the cause is known the diagnosis with
 /// what was observed and what mends it. Ends with a line end.
-pub fn explain(error: &Error, color: bool) -> String {
-    struct Explained<'a>(&'a Error, bool);
+pub fn explain(error: &Error, renderer: &dyn Renderer, color: bool) -> String {
+    struct Explained<'a>(&'a Error, &'a dyn Renderer, bool);
     impl fmt::Display for Explained<'_> {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write_error(f, self.0, self.1)
+            write_error(f, self.0, self.1, self.2)
         }
     }
-    Explained(error, color).to_string()
+    Explained(error, renderer, color).to_string()
 }
 
 /// The text of a diagnosis that ends nothing, as a terminal shows it: a note, or why something is waited for.
-pub fn explain_note(diagnosis: &Diagnosis, color: bool) -> String {
-    struct Note<'a>(&'a Diagnosis, bool);
+pub fn explain_note(diagnosis: &RenderedDiagnosis, color: bool) -> String {
+    struct Note<'a>(&'a RenderedDiagnosis, bool);
     impl fmt::Display for Note<'_> {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             let head = if self.0.code.kind().is_some() { "waiting" } else { "note" };
@@ -314,18 +315,23 @@ pub fn explain_note(diagnosis: &Diagnosis, color: bool) -> String {
     Note(diagnosis, color).to_string()
 }
 
-fn write_error(f: &mut fmt::Formatter<'_>, error: &Error, color: bool) -> fmt::Result {
+fn write_error(
+    f: &mut fmt::Formatter<'_>,
+    error: &Error,
+    renderer: &dyn Renderer,
+    color: bool,
+) -> fmt::Result {
     let Some(diagnosis) = error.diagnosis() else {
         return headline(f, "error", Tone::Bad, &error.full_message(), color);
     };
-    write_diagnosis(f, "error", Tone::Bad, diagnosis, color)
+    write_diagnosis(f, "error", Tone::Bad, &diagnosis.render(renderer), color)
 }
 
 fn write_diagnosis(
     f: &mut fmt::Formatter<'_>,
     head: &str,
     tone: Tone,
-    diagnosis: &Diagnosis,
+    diagnosis: &RenderedDiagnosis,
     color: bool,
 ) -> fmt::Result {
     headline(f, &format!("{head}[{}]", diagnosis.code), tone, &diagnosis.summary, color)?;

@@ -12,19 +12,15 @@ mod stream;
 mod tests;
 mod writer;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::time::Duration;
 
 pub use examine::{Examination, Step};
 pub use registry::{OnWait, OpenSink, SinkContext, SinkRegistry};
 
 use crate::Error;
+pub use crate::box_future::BoxFuture;
 use crate::emitter::Delivery;
 use crate::gms::Client;
-
-/// A future on the heap, as the methods of [`Sink`] return it.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Takes proposals, and settles each of them.
 pub trait Sink: Send + Sync {

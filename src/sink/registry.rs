@@ -8,7 +8,7 @@ use super::blackhole::BlackholeSink;
 use super::console::ConsoleSink;
 use super::file::{FileSink, FileSinkConfig};
 use super::{BoxFuture, Sink};
-use crate::diagnosis::Diagnosis;
+use crate::diagnosis::{Diagnosis, SharedRenderer};
 use crate::registry::Registry;
 use crate::{Error, ErrorKind};
 
@@ -50,6 +50,8 @@ pub struct SinkContext {
     pub pipeline_name: Option<Arc<str>>,
     /// Told when a server is waited for.
     pub on_wait: OnWait,
+    /// Words the warnings of the sink.
+    pub renderer: SharedRenderer,
     /// The sink is opened to be [examined](super::Sink::examine), which asks more than opening does.
     pub examined: bool,
 }
@@ -57,7 +59,13 @@ pub struct SinkContext {
 impl SinkContext {
     /// A run without a pipeline name.
     pub fn new(run_id: impl Into<Arc<str>>) -> Self {
-        Self { run_id: run_id.into(), pipeline_name: None, on_wait: OnWait::default(), examined: false }
+        Self {
+            run_id: run_id.into(),
+            pipeline_name: None,
+            on_wait: OnWait::default(),
+            renderer: SharedRenderer::default(),
+            examined: false,
+        }
     }
 
     /// Sets the pipeline's name.

@@ -244,7 +244,7 @@ fn a_metrics_file_has_the_last_run_and_the_last_success() {
     assert_eq!(metrics(&sandbox)[EXIT_CODE].to_bits(), 1.0_f64.to_bits(), "a dry run says nothing");
     sandbox.recipe("tags.jsonl", "{type: blackhol}");
     sandbox.ingest(&[&METRICS[..], &["--dry-run"]].concat()).ends_with(2);
-    assert_eq!(metrics(&sandbox)[EXIT_CODE].to_bits(), 1.0_f64.to_bits(), "whatever becomes of it");
+    assert_eq!(metrics(&sandbox)[EXIT_CODE].to_bits(), 1.0_f64.to_bits(), "a dry run writes no metrics");
     sandbox.ingest(&METRICS).ends_with(2);
     assert!(
         std::fs::read_to_string(sandbox.path("emit.prom")).unwrap().contains("datahub_emit_run_exit_code 2")
@@ -273,7 +273,7 @@ fn a_metrics_file_that_cannot_be_written_is_an_error_before_anything_is_sent() {
     let sandbox = pipeline(&tag("a"), "");
     sandbox.recipe("tags.jsonl", &format!("{{type: datahub-rest, config: {{server: '{}'}}}}", gms.url()));
     let ran = sandbox.ingest(&["--metrics-file", "no/emit.prom"]).ends_with(6);
-    assert_eq!(ran.stderr.matches("no/emit.prom").count(), 1, "it is told once: {ran:#?}");
+    assert_eq!(ran.stderr.matches("no/emit.prom").count(), 1, "it is reported once: {ran:#?}");
     assert!(gms.writes().is_empty());
 }
 

@@ -204,10 +204,10 @@ fn users_policies_and_tokens_can_be_changed_while_it_runs() {
     let serving = GmsProcess::start(&sandbox, &["--data", "gms.sqlite"]);
     let made = run(&["user", "add", "loader"]).ends_with(0).stdout;
     assert_eq!(log_in(serving.frontend(), "loader", made.trim()), 200);
-    sandbox.write("password", "of his own\n");
+    sandbox.write("password", "my own password\n");
     let ran = run(&["user", "add", "loader", "--password-file", "password"]).ends_with(0);
     assert_eq!(ran.stdout, "");
-    assert_eq!(log_in(serving.frontend(), "loader", "of his own"), 200);
+    assert_eq!(log_in(serving.frontend(), "loader", "my own password"), 200);
     assert_eq!(run(&["user", "list"]).ends_with(0).stdout, "datahub\nloader\n");
     run(&[
         "token",
@@ -265,7 +265,7 @@ fn users_policies_and_tokens_can_be_changed_while_it_runs() {
     run(&["token", "revoke", id]).ends_with(1);
     run(&["user", "remove", "loader"]).ends_with(0);
     run(&["user", "remove", "loader"]).ends_with(1);
-    assert_eq!(log_in(serving.frontend(), "loader", "of his own"), 400);
+    assert_eq!(log_in(serving.frontend(), "loader", "my own password"), 400);
     assert_eq!(serving.stop().0, Some(0));
 }
 

@@ -216,7 +216,7 @@ fn retry_after_is_honoured() {
     assert_eq!(report["requests"]["sent"], 2);
 }
 
-/// Of a duplicate key in a recipe the last one is used silently.
+/// The last one of duplicate keys in a recipe is used silently.
 #[test]
 fn a_duplicate_key_in_a_recipe_is_an_error() {
     let sandbox = Sandbox::new();

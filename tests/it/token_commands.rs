@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use datahub_emitter::auth::{FixedToken, Token, TokenSource};
-use datahub_emitter::embedded::{Action, Builder, Fault, Gms, User};
+use datahub_emitter::embedded::{Action, Fault, Gms, GmsBuilder, User};
 use datahub_emitter::gms::{Client, ClientConfig, GraphqlAnswer, ServerAddress};
 use serde_json::json;
 
@@ -70,7 +70,7 @@ fn with_users() -> Server {
         User::new("nobody").password("of nobody"),
     ];
     let frontend = "127.0.0.1:0".parse().unwrap();
-    Server::of(users.into_iter().fold(Gms::builder().frontend(frontend), Builder::user))
+    Server::of(users.into_iter().fold(Gms::builder().frontend(frontend), GmsBuilder::user))
 }
 
 /// Runs `token …` with a log-in as `user`.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
 
 use datahub_emitter::auth::FileProvider;
+use datahub_emitter::diagnosis::Evidence;
 use datahub_emitter::emitter::{Batching, Emitter};
 use serde_json::json;
 
@@ -296,6 +297,6 @@ async fn two_refused_tokens_in_a_row_end_the_run() {
     assert_eq!(emitter.close(None).await.undelivered, 50);
     assert_eq!(asked.load(SeqCst), 2, "one request for each of the two");
     let error = emitter.stop_reason().unwrap();
-    let evidence = error.diagnosis().unwrap().evidence.join("\n");
-    assert!(evidence.contains("the token before this one was refused as well"), "{evidence}");
+    let evidence = &error.diagnosis().unwrap().evidence;
+    assert!(evidence.contains(&Evidence::PreviousTokenRefused), "{evidence:?}");
 }

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 use datahub_emitter::Environment;
-use datahub_emitter::auth::{Token, TokenFacts, TokenMetadata, TokenSource, inspect};
-use datahub_emitter::diagnosis::Diagnosis;
+use datahub_emitter::auth::{Token, TokenInfo, TokenMetadata, TokenSource};
+use datahub_emitter::diagnosis::RenderedDiagnosis;
 use datahub_emitter::gms::GmsEnvironment;
 use datahub_emitter::{Error, ErrorKind};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::exit::Exit;
+use crate::cli::renderer::CommandLine;
 use crate::cli::{Global, output, server};
 
 /// A token has some hundred bytes.
@@ -41,14 +42,14 @@ impl Inspect {
             Some(path) => server::read_token(path)?,
             None => configured(global)?,
         };
-        let facts = TokenFacts::of(&token);
-        let slip = inspect(&token);
+        let info = TokenInfo::new(&token);
+        let mistake = token.lint().map(|mistake| mistake.render(&CommandLine));
         let now = Timestamp::now();
         let mut lines = vec![("token", format!("from {}", token.source().place()))];
         lines.push(("sha256", format!("{} (its first 8 digits)", token.fingerprint())));
-        lines.push(("kind", kind(&facts, slip.as_ref(), token.source())));
-        let mut good = slip.is_none() && !facts.empty;
-        if let Some(claims) = &facts.claims {
+        lines.push(("kind", kind(&info, mistake.as_ref(), token.source())));
+        let mut good = mistake.is_none() && !info.empty;
+        if let Some(claims) = &info.claims {
             let known = [
                 ("actor", claims.actor_urn()),
                 ("issuer", claims.issuer.clone()),
@@ -76,9 +77,9 @@ impl Inspect {
             lines.push(("name", metadata.name));
             lines.push(("id", metadata.id));
         }
-        if let Some(slip) = &slip {
-            lines.push(("wrong", slip.summary.clone()));
-            lines.extend(slip.fixes.iter().map(|fix| ("fix", fix.clone())));
+        if let Some(mistake) = &mistake {
+            lines.push(("wrong", mistake.summary.clone()));
+            lines.extend(mistake.fixes.iter().map(|fix| ("fix", fix.clone())));
         }
         let lines: Vec<_> = lines.iter().map(|(label, value)| format!("{label:<8}  {value}\n")).collect();
         output::write(lines.concat().as_bytes())?;
@@ -86,25 +87,27 @@ impl Inspect {
     }
 }
 
-fn kind(facts: &TokenFacts, slip: Option<&Diagnosis>, source: &TokenSource) -> String {
-    let Some(claims) = &facts.claims else {
-        return match (facts.empty, slip.is_some()) {
-            (true, _) => "empty: a request goes without an Authorization header",
-            (_, true) => "not a token as it stands",
+fn kind(info: &TokenInfo, mistake: Option<&RenderedDiagnosis>, source: &TokenSource) -> String {
+    let Some(claims) = &info.claims else {
+        return match (info.empty, mistake.is_some()) {
+            (true, _) => "empty: requests are sent without an Authorization header",
+            (_, true) => "malformed",
             _ if *source == TokenSource::SystemClient => "GMS's system client",
-            _ => "opaque: no JWT, so DataHub has not made it; an identity provider may have",
+            _ => "opaque: not a JWT, so it is not from DataHub, but may be from an identity provider",
         }
         .to_owned();
     };
     let datahub = claims.issuer.as_deref() == Some(DATAHUB);
     match (claims.kind.as_deref(), datahub) {
-        (Some("PERSONAL"), true) => "a personal access token of DataHub's".to_owned(),
+        (Some("PERSONAL"), true) => "a personal access token of DataHub".to_owned(),
         (Some("SESSION"), true) => {
-            "a session token of DataHub's: it ends with the session, and cannot be revoked".to_owned()
+            "a session token of DataHub: it ends with the session and cannot be revoked".to_owned()
         }
-        (Some("SERVICE_ACCOUNT"), true) => "a service account's token of DataHub's".to_owned(),
-        (Some(kind), true) => format!("a token of DataHub's of a kind that is not known here ({kind})"),
-        _ => "a JWT of another issuer: GMS takes it only if it was told to trust that one".to_owned(),
+        (Some("SERVICE_ACCOUNT"), true) => "a service account token of DataHub".to_owned(),
+        (Some(kind), true) => format!("a token of DataHub of an unknown kind ({kind})"),
+        _ => {
+            "a JWT of another issuer: GMS accepts it only if it is configured to trust that issuer".to_owned()
+        }
     }
 }
 

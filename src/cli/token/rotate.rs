@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
-use datahub_emitter::auth::{Token, TokenFacts, TokenFile, TokenMetadata};
+use datahub_emitter::auth::{Token, TokenFile, TokenInfo, TokenMetadata};
 use datahub_emitter::gms::{AccessTokenDuration, AccessTokenInfo, Client, Me, NewAccessToken};
 use datahub_emitter::{Error, ErrorKind};
 
@@ -197,5 +197,5 @@ async fn find(client: &Client, me: &Me, token: &Token) -> Result<Option<AccessTo
 }
 
 fn expiry(token: &Token) -> Option<jiff::Timestamp> {
-    TokenFacts::of(token).claims?.expires_at
+    TokenInfo::new(token).claims?.expires_at
 }

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use super::super::RunControl;
-use crate::diagnosis::Code;
+use crate::diagnosis::{Code, Fix};
 use crate::gms::{Client, WriteTime, WriteTimes};
 use crate::metadata::{ChangeType, Proposal, Urn, model};
 use crate::{Error, ErrorKind};
@@ -137,9 +137,7 @@ async fn one(gms: Client, urn: Urn, question: Question) -> Result<Answer, Error>
 fn with_the_way_out(error: Error) -> Error {
     match error.diagnosis() {
         Some(diagnosis) if diagnosis.code == Code::Forbidden => {
-            let mut diagnosis = diagnosis.clone();
-            diagnosis.fixes.push("--force sends the letters without asking what GMS has".into());
-            diagnosis.into()
+            diagnosis.clone().with_fixes([Fix::ForceReplay]).into()
         }
         _ => error,
     }

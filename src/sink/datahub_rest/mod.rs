@@ -13,8 +13,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{BoxFuture, Examination, RequestCounts, Sink, SinkContext, SinkSummary, TokenSummary};
 use crate::Error;
-use crate::auth::{FixedToken, Token, TokenFacts, TokenSource, forecast};
-use crate::diagnosis::Diagnosis;
+use crate::auth::{FixedToken, Token, TokenInfo, TokenSource, expiry_warning};
+use crate::diagnosis::{Diagnosis, SharedRenderer};
 use crate::emitter::{Delivery, Emitter};
 use crate::gms::{Client, EmitMode, Endpoint, ServerConfig, WaitForServer};
 
@@ -53,6 +53,7 @@ pub struct DatahubRestSink {
     endpoint: Endpoint,
     emit_mode: EmitMode,
     warn_before_expiry: SignedDuration,
+    renderer: SharedRenderer,
     /// Stopped when the last outcome is known.
     embedded: Mutex<Option<EmbeddedServer>>,
 }
@@ -112,25 +113,38 @@ impl DatahubRestSink {
             SignedDuration::try_from(config.warn_before_expiry).unwrap_or(SignedDuration::MAX);
         let embedded = Mutex::new(embedded);
         let run_id = Arc::clone(&context.run_id);
-        Ok(Self { run_id, emitter, server, mode, endpoint, emit_mode, warn_before_expiry, embedded })
+        let renderer = context.renderer.clone();
+        Ok(Self {
+            run_id,
+            emitter,
+            server,
+            mode,
+            endpoint,
+            emit_mode,
+            warn_before_expiry,
+            renderer,
+            embedded,
+        })
     }
 
     fn warnings(&self) -> Vec<String> {
         let single_only = self.emitter.lacks_batches().then(|| SINGLE_ONLY.to_owned());
         // A token that was refused has a diagnosis, which says more.
         let token = self.emitter.client().token().filter(|_| self.stopped().is_none());
-        let forecast = token.and_then(|token| forecast(&token, Timestamp::now(), self.warn_before_expiry));
-        single_only.into_iter().chain(forecast).collect()
+        let warning = token.and_then(|token| {
+            expiry_warning(&token, Timestamp::now(), self.warn_before_expiry, &*self.renderer)
+        });
+        single_only.into_iter().chain(warning).collect()
     }
 }
 
-fn summary(token: Option<&TokenFacts>) -> TokenSummary {
+fn summary(token: Option<&TokenInfo>) -> TokenSummary {
     let Some(token) = token else {
         return TokenSummary { source: "none".into(), ..TokenSummary::default() };
     };
     let claims = token.claims.as_ref();
     TokenSummary {
-        source: token.source.clone(),
+        source: token.source.to_string(),
         actor: claims.and_then(crate::auth::Claims::actor_urn),
         kind: claims.and_then(|claims| claims.kind.clone()),
         expires_at: claims.and_then(|claims| claims.expires_at).map(|time| time.to_string()),

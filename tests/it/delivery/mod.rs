@@ -3,6 +3,7 @@
 mod batching;
 mod cancellation;
 mod lifecycle;
+mod order;
 mod properties;
 mod refusal;
 mod rejection;

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::time::{Duration, SystemTime};
 
-use datahub_emitter::embedded::{Action, Builder, Fault, Gms, RefusalForm};
+use datahub_emitter::embedded::{Action, Fault, Gms, GmsBuilder, RefusalForm};
 use serde_json::Value;
 
 use crate::support::report::adds_up;
@@ -42,7 +42,7 @@ fn named(keys: &str, code: &str, exit: i32) -> Ran {
 }
 
 /// A GMS with a frontend.
-fn with_frontend(build: impl FnOnce(Builder) -> Builder) -> Server {
+fn with_frontend(build: impl FnOnce(GmsBuilder) -> GmsBuilder) -> Server {
     Server::of(build(Gms::builder().frontend(([127, 0, 0, 1], 0).into())))
 }
 

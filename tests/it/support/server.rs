@@ -1,6 +1,6 @@
 //! An embedded GMS in the test's process, on a port of its own.
 
-use datahub_emitter::embedded::{Builder, Gms};
+use datahub_emitter::embedded::{Gms, GmsBuilder};
 
 use crate::support::sandbox::Sandbox;
 
@@ -14,7 +14,7 @@ impl Server {
         Self::of(Gms::builder())
     }
 
-    pub(crate) fn of(builder: Builder) -> Self {
+    pub(crate) fn of(builder: GmsBuilder) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let gms = runtime.block_on(builder.start()).unwrap();
         Self { runtime, gms }
