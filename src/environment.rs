@@ -39,11 +39,12 @@ impl Environment {
         matches!(self.variables.get(name), Some(None))
     }
 
+    #[cfg(feature = "pipeline")]
     pub(crate) fn set(&mut self, name: String, value: String) {
         self.variables.insert(name, Some(value));
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, feature = "pipeline"))]
     pub(super) fn set_not_utf8(&mut self, name: &str) {
         self.variables.insert(name.to_owned(), None);
     }

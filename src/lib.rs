@@ -41,10 +41,11 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `cli` | yes | the command `datahub-emit` |
+//! | `pipeline` | yes | recipes, sources, sinks, runs; and `~/.datahubenv` as a part of the environment |
+//! | `cli` | yes | the command `datahub-emit`; includes `pipeline` |
 //! | `embedded` | yes | the embedded GMS, with its server and its database |
 //!
-//! A program that only emits metadata disables both with `default-features = false`.
+//! A program that only emits metadata disables all of them with `default-features = false`.
 
 #[cfg(any(doc, doctest))]
 pub mod _documentation;
@@ -67,19 +68,26 @@ pub mod gms;
 mod hex;
 pub mod http;
 pub mod metadata;
+#[cfg(feature = "pipeline")]
 pub mod pipeline;
+#[cfg(feature = "pipeline")]
 pub mod recipe;
 mod redact;
+#[cfg(feature = "pipeline")]
 mod registry;
 mod shell;
+#[cfg(feature = "pipeline")]
 pub mod sink;
+#[cfg(feature = "pipeline")]
 pub mod source;
 
 pub use box_future::BoxFuture;
 pub use duration::parse_duration;
 pub use environment::Environment;
 pub use error::{Error, ErrorKind};
+#[cfg(feature = "pipeline")]
 pub use redact::mask_credentials;
+#[cfg(feature = "pipeline")]
 pub use registry::{Registry, UnknownType};
 
 /// Compiles the README's program.

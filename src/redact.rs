@@ -1,12 +1,17 @@
 //! Removes secrets from text before it is shown, logged or reported.
 
+#[cfg(feature = "pipeline")]
 mod free_text;
+mod jwt;
 
 use std::collections::HashSet;
 use std::fmt;
 
+#[cfg(feature = "pipeline")]
 pub use free_text::mask_credentials;
-pub(crate) use free_text::{hides_below, holds_jwt, is_plain, is_reference, is_secret_key, show_word};
+#[cfg(feature = "pipeline")]
+pub(crate) use free_text::{hides_below, is_plain, is_reference, is_secret_key, show_word};
+pub(crate) use jwt::holds_jwt;
 
 /// The replacement for a secret.
 pub(crate) const MASK: &str = "********";

@@ -2,7 +2,7 @@
 
 use super::html_page::{self, Page};
 use super::observation::{Observation, RequestKind, ResponseInfo};
-use super::response::{foreign_page, status};
+use super::response_evidence::{foreign_page, status};
 use super::{Claims, TokenInfo};
 use crate::diagnosis::{Code, Diagnosis, Evidence, Fix, Operation, Privilege, Summary};
 

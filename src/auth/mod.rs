@@ -17,7 +17,9 @@ mod no_response;
 mod observation;
 pub mod provider;
 mod response;
+mod response_evidence;
 mod token;
+#[cfg(feature = "pipeline")]
 mod token_file;
 mod token_info;
 mod token_unavailable;
@@ -39,6 +41,7 @@ pub use provider::{
     TokenProvider,
 };
 pub use token::Token;
+#[cfg(feature = "pipeline")]
 pub use token_file::{TokenFile, TokenMetadata};
 pub use token_info::TokenInfo;
 pub(crate) use token_unavailable::TokenUnavailable;

@@ -2,6 +2,7 @@
 
 use super::html_page::{self, Page};
 use super::observation::{Observation, Redirect, RequestKind, ResponseInfo};
+use super::response_evidence::{foreign_page, status};
 use super::{forbidden, no_response, unauthorized};
 use crate::diagnosis::{Code, Diagnosis, Evidence, Fix, RedirectChange, Summary};
 use crate::display_text::display_text;
@@ -28,16 +29,6 @@ pub(super) fn diagnose(observation: &Observation<'_>, info: &ResponseInfo<'_>) -
         200..=299 if info.cut_short => unavailable(observation, info, Code::ServerError),
         _ => not_gms(observation, info),
     }
-}
-
-/// The status line as evidence.
-pub(super) fn status(observation: &Observation<'_>, info: &ResponseInfo<'_>) -> Evidence {
-    Evidence::Status { status: info.status, request: observation.request.line.to_owned() }
-}
-
-/// The body is a web page of another server than GMS.
-pub(super) fn foreign_page(info: &ResponseInfo<'_>) -> Evidence {
-    Evidence::ForeignPage { server_header: info.server.map(str::to_owned) }
 }
 
 /// Everything that tells which server responded.

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::fixes::{foreign_issuer, new_token};
 use super::html_page::{self, Page};
 use super::observation::{Observation, ResponseInfo};
-use super::response::{foreign_page, status};
+use super::response_evidence::{foreign_page, status};
 use super::{Claims, TokenInfo, TokenSource};
 use crate::diagnosis::{ClockReading, Code, Diagnosis, Evidence, Fix, HeaderMistake, Summary};
 

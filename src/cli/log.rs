@@ -43,8 +43,8 @@ impl Color {
     }
 }
 
-/// Starts the log. Libraries log their warnings and errors only, whatever `-v` says: at their finest levels some
-/// of them log the bytes on the wire, and those include the token.
+/// Starts the log. Libraries log their warnings and errors only, whatever `-v` says: at their finest levels
+/// some of them log the bytes on the wire, and those include the token.
 pub(crate) fn start(global: &Global, screen: &Screen) {
     let own_level = match (global.quiet, global.verbose) {
         (true, _) => LevelFilter::ERROR,

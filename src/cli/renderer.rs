@@ -7,7 +7,8 @@ use super::shell;
 /// The user that every DataHub has from the start.
 const FIRST_USER: &str = "datahub";
 
-/// The renderer of the command line. A command is a whole line, or follows a colon and two spaces; it works as it is printed.
+/// The renderer of the command line. A command is a whole line, or follows a colon and two spaces; it works
+/// as it is printed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct CommandLine;
 
@@ -207,7 +208,8 @@ fn command(fix: &Fix) -> Option<String> {
     })
 }
 
-/// The command that makes a token. A service account has no password, so a user who manages tokens makes its token.
+/// The command that makes a token. A service account has no password, so a user who manages tokens makes its
+/// token.
 fn create_token(user: Option<&str>, service_account: Option<&str>, frontend: &str) -> String {
     let name = shell::word(user.unwrap_or("datahub-emit"));
     let frontend = shell::word(frontend);

@@ -1,7 +1,8 @@
 //! "Did you mean …?"
 
 /// The one of `known` that `word` was probably meant to be.
-pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+#[cfg(feature = "pipeline")]
+fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let most = (word.chars().count() / 3).clamp(1, 6);
     known
         .into_iter()
@@ -11,12 +12,19 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
         .map(|(_, name)| name)
 }
 
-/// "; did you mean …?" where there is a name to suggest, else nothing.
+/// "; did you mean …?" if there is a similar name, else nothing.
+#[cfg(feature = "pipeline")]
 pub(crate) fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     nearest(word, known).map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }
 
-#[cfg(test)]
+/// Nothing: comparing names takes a crate that a program which only emits does not need.
+#[cfg(not(feature = "pipeline"))]
+pub(crate) fn suggestion<'a>(_: &str, _: impl IntoIterator<Item = &'a str>) -> String {
+    String::new()
+}
+
+#[cfg(all(test, feature = "pipeline"))]
 mod tests {
     use super::*;
 

@@ -108,24 +108,6 @@ pub fn mask_credentials(text: &str) -> String {
     masked
 }
 
-/// Whether a JSON Web Token stands in a text. Its first two parts are JSON objects, and `{"` in base64url is `eyJ`; so
-/// no name, path or address is taken for one.
-pub(crate) fn holds_jwt(text: &str) -> bool {
-    /// An object with one short claim has more.
-    const SHORTEST_PART: usize = 10;
-    let part = |text: &str| {
-        text.chars()
-            .take_while(|character| character.is_ascii_alphanumeric() || "_-".contains(*character))
-            .count()
-    };
-    text.match_indices("eyJ").any(|(start, _)| {
-        let (_, header) = text.split_at(start);
-        let (header, rest) = header.split_at(part(header));
-        let claims = rest.strip_prefix('.').filter(|claims| claims.starts_with("eyJ"));
-        header.len() >= SHORTEST_PART && claims.is_some_and(|claims| part(claims) >= SHORTEST_PART)
-    })
-}
-
 /// What follows a value that starts here: to the closing quote, or to where an unquoted value ends.
 fn after_value(text: &str, quote: Option<char>) -> &str {
     let end = text.find(|character: char| match quote {
@@ -270,6 +252,7 @@ pub(crate) fn is_reference(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::redact::holds_jwt;
 
     #[test]
     fn plain_is_what_names_and_settings_are_made_of() {

@@ -1,4 +1,5 @@
-//! OAuth 2.0 client credentials: a token that an identity provider issues to a program (RFC 6749, section 4.4).
+//! OAuth 2.0 client credentials: a token that an identity provider issues to a program (RFC 6749, section
+//! 4.4).
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -17,10 +18,10 @@ use crate::auth::{Token, TokenSource};
 use crate::box_future::BoxFuture;
 use crate::http::{HttpClient, HttpConfig, HttpService, Request};
 
-/// The longest answer that is read.
+/// The read limit of a response.
 const MAX_BYTES: usize = 256 * 1024;
 
-/// Asks an identity provider for tokens by its token endpoint.
+/// Requests tokens from the token endpoint of an identity provider.
 pub struct OidcClientCredentials {
     endpoint: Url,
     client_id: String,
@@ -46,7 +47,8 @@ impl OidcClientCredentials {
     /// Asks `endpoint` as the client `client_id`.
     ///
     /// # Errors
-    /// When `endpoint` is not the address of a web server, or one that would carry the secret unprotected over a network.
+    /// When `endpoint` is not the address of a web server, or one that would carry the secret unprotected
+    /// over a network.
     pub fn new(
         endpoint: &str,
         client_id: impl Into<String>,
@@ -54,7 +56,7 @@ impl OidcClientCredentials {
     ) -> Result<Self, ProviderError> {
         let wrong = |what: &str| ProviderError::permanent(format!("token_endpoint {what}"));
         let endpoint =
-            Url::parse(endpoint.trim()).map_err(|error| wrong(&format!("is no address: {error}")))?;
+            Url::parse(endpoint.trim()).map_err(|error| wrong(&format!("is not a URL: {error}")))?;
         if !matches!(endpoint.scheme(), "http" | "https") || endpoint.host_str().is_none() {
             return Err(wrong("starts with https://"));
         }
@@ -169,7 +171,7 @@ fn shown(endpoint: &Url) -> String {
     shown.to_string()
 }
 
-/// RFC 6749 gives the letters that a code may have; a short word of them is none of ours.
+/// Whether a code has only characters that RFC 6749 allows and few of them, so that it is not a secret.
 fn is_error_code(code: &str) -> bool {
     code.len() <= 40 && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }

@@ -90,22 +90,24 @@ impl Inspect {
 fn kind(info: &TokenInfo, mistake: Option<&RenderedDiagnosis>, source: &TokenSource) -> String {
     let Some(claims) = &info.claims else {
         return match (info.empty, mistake.is_some()) {
-            (true, _) => "empty: a request goes without an Authorization header",
-            (_, true) => "not a token as it stands",
+            (true, _) => "empty: requests are sent without an Authorization header",
+            (_, true) => "malformed",
             _ if *source == TokenSource::SystemClient => "GMS's system client",
-            _ => "opaque: no JWT, so DataHub has not made it; an identity provider may have",
+            _ => "opaque: not a JWT, so it is not from DataHub, but may be from an identity provider",
         }
         .to_owned();
     };
     let datahub = claims.issuer.as_deref() == Some(DATAHUB);
     match (claims.kind.as_deref(), datahub) {
-        (Some("PERSONAL"), true) => "a personal access token of DataHub's".to_owned(),
+        (Some("PERSONAL"), true) => "a personal access token of DataHub".to_owned(),
         (Some("SESSION"), true) => {
-            "a session token of DataHub's: it ends with the session, and cannot be revoked".to_owned()
+            "a session token of DataHub: it ends with the session and cannot be revoked".to_owned()
         }
-        (Some("SERVICE_ACCOUNT"), true) => "a service account's token of DataHub's".to_owned(),
-        (Some(kind), true) => format!("a token of DataHub's of a kind that is not known here ({kind})"),
-        _ => "a JWT of another issuer: GMS takes it only if it was told to trust that one".to_owned(),
+        (Some("SERVICE_ACCOUNT"), true) => "a service account token of DataHub".to_owned(),
+        (Some(kind), true) => format!("a token of DataHub of an unknown kind ({kind})"),
+        _ => {
+            "a JWT of another issuer: GMS accepts it only if it is configured to trust that issuer".to_owned()
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! The commands among the fixes are run as they are printed, except for addresses and paths that exist in the test only.
+//! The commands among the fixes are run as they are printed, except for addresses and paths that exist in the
+//! test only.
 
 use std::collections::BTreeSet;
 use std::process::Command;

@@ -1,7 +1,7 @@
 //! Which cause does a run report when a server refuses it, and do the commands work that it suggests?
 //!
-//! `door` and `underway` make each cause happen, before the first write and after it; `commands` runs the commands that the
-//! fixes contain. The table of observations and causes is a unit test of the module `auth`.
+//! `door` and `underway` make each cause happen, before the first write and after it; `commands` runs the
+//! commands that the fixes contain. The table of observations and causes is a unit test of the module `auth`.
 
 mod commands;
 mod door;
