@@ -13,7 +13,7 @@ use super::{Client, GmsResponse};
 use crate::diagnosis::Diagnosis;
 use crate::{Error, ErrorKind};
 
-pub use access_token::{AccessTokenDuration, AccessTokenInfo, NewAccessToken};
+pub use access_token::{AccessTokenDuration, AccessTokenInfo, AccessTokens, NewAccessToken};
 pub use me::Me;
 
 /// The path of GraphQL (`GraphQLController`), also below the frontend's `/api/gms`.
