@@ -9,7 +9,6 @@ use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 
-use super::entity::MAX_ENTITY_BYTES;
 use super::{
     Attempts, ClientConfig, ClientMode, EmitMode, Endpoint, Feature, GmsResponse, Next, RequestBody,
     RequestLine, RetryPolicy, RetryState, SendError, ServerAddress, ServerConfig, WriteRequest, trace,
@@ -25,6 +24,9 @@ pub use preflight::{TokenStatus, WaitForServer};
 
 /// The read limit of most responses, 1 MiB. They are short, and only the beginning of a longer one is useful.
 const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
+
+/// The read limit for an entity with all its aspects: 256 MiB.
+pub(super) const MAX_ENTITY_BYTES: usize = 256 * 1024 * 1024;
 
 /// The version of the Python client whose requests this crate matches.
 const PYTHON_CLIENT_VERSION: &str = "1.7.0.17";

@@ -5,12 +5,10 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 
 use super::Client;
+use super::client::MAX_ENTITY_BYTES;
 use crate::Error;
 use crate::auth::RequestKind;
 use crate::metadata::Urn;
-
-/// The read limit for an entity with all its aspects: 256 MiB.
-pub(super) const MAX_ENTITY_BYTES: usize = 256 * 1024 * 1024;
 
 impl Client {
     /// Reads aspects of an entity, or all if `aspects` is empty: the JSON text of GMS's response, or `None`

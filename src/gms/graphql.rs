@@ -2,6 +2,7 @@
 
 mod access_token;
 mod me;
+mod token_duration;
 mod token_error;
 
 use bytes::Bytes;
@@ -13,8 +14,9 @@ use super::{Client, GmsResponse};
 use crate::diagnosis::Diagnosis;
 use crate::{Error, ErrorKind};
 
-pub use access_token::{AccessTokenDuration, AccessTokenInfo, AccessTokens, NewAccessToken};
+pub use access_token::{AccessTokenInfo, AccessTokens, NewAccessToken};
 pub use me::Me;
+pub use token_duration::AccessTokenDuration;
 
 /// The path of GraphQL (`GraphQLController`), also below the frontend's `/api/gms`.
 const PATH: &str = "/api/graphql";

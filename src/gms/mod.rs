@@ -11,6 +11,7 @@ mod environment;
 mod frontend;
 mod graphql;
 mod openapi;
+mod outgoing_proposal;
 mod rejection_hint;
 mod request_body;
 mod request_encoder;
@@ -38,8 +39,9 @@ pub use frontend::{LogIn, log_in};
 pub use graphql::{
     AccessTokenDuration, AccessTokenInfo, AccessTokens, GraphqlAnswer, GraphqlError, Me, NewAccessToken,
 };
+pub(crate) use outgoing_proposal::OutgoingProposal;
 pub(crate) use rejection_hint::{RejectedRequest, rejection_hint};
-pub(crate) use request_body::{OutgoingProposal, RequestBody};
+pub(crate) use request_body::RequestBody;
 pub(crate) use request_encoder::{RequestEncoder, Route, WriteRequest};
 pub(crate) use request_line::RequestLine;
 pub(crate) use response::GmsResponse;

@@ -1,11 +1,10 @@
 //! The body of a request. A list of proposals is encoded while it is sent.
 
-use std::sync::Arc;
 use std::vec;
 
 use bytes::Bytes;
 
-use super::{openapi, restli};
+use super::{OutgoingProposal, openapi, restli};
 use crate::http::Body;
 use crate::metadata::Proposal;
 
@@ -19,17 +18,6 @@ pub(super) const CHUNK_BYTES: usize = 64 * 1024;
 pub(crate) struct RequestBody {
     len: usize,
     remainder: Remainder,
-}
-
-/// A proposal with all that its encoding depends on.
-#[derive(Clone, Debug)]
-pub(crate) struct OutgoingProposal {
-    pub(crate) proposal: Arc<Proposal>,
-    /// The time in milliseconds that it gets if it has no `lastObserved`.
-    pub(crate) now: i64,
-    /// The bytes that it has in a list then
-    /// ([`RequestEncoder::encoded_len`](super::RequestEncoder::encoded_len)).
-    pub(crate) encoded_len: usize,
 }
 
 #[derive(Debug)]

@@ -2,7 +2,8 @@
 
 use reqwest::Method;
 
-use super::request_body::{List, OutgoingProposal};
+use super::OutgoingProposal;
+use super::request_body::List;
 use super::{EmitMode, Endpoint, RequestBody, openapi, restli};
 use crate::auth::RequestKind;
 use crate::metadata::{ChangeType, Name, Proposal, model};

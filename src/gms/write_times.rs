@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
 use serde::Deserialize;
 
-use super::entity::{MAX_ENTITY_BYTES, entity_path};
+use super::client::MAX_ENTITY_BYTES;
+use super::entity::entity_path;
 use super::{Client, GmsResponse, RetryPolicy};
 use crate::Error;
 use crate::auth::RequestKind;
