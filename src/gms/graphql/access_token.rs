@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use super::token_duration::AccessTokenDuration;
 use super::token_error::{TokenOperation, token_error};
 use super::{GraphqlAnswer, Me};
+use crate::Error;
 use crate::auth::{Token, TokenSource};
 use crate::gms::Client;
-use crate::{Error, ErrorKind};
 
 const CREATE: &str = "mutation createAccessToken($input: CreateAccessTokenInput!) { createAccessToken(input: $input) { \
                       accessToken metadata { id name actorUrn ownerUrn createdAt expiresAt } } }";
@@ -111,8 +111,9 @@ impl AccessTokens<'_> {
     /// Creates a personal token for `actor`. GMS does not check that the user exists.
     ///
     /// # Errors
-    /// [`ErrorKind::Refused`] if a privilege is missing, [`ErrorKind::Input`] if GMS does not accept the
-    /// duration; also the errors of [`Client::graphql`].
+    /// [`ErrorKind::Refused`](crate::ErrorKind::Refused) if a privilege is missing,
+    /// [`ErrorKind::Input`](crate::ErrorKind::Input) if GMS does not accept the duration; also the errors of
+    /// [`Client::graphql`].
     pub async fn create(
         &self,
         me: &Me,
@@ -139,7 +140,8 @@ impl AccessTokens<'_> {
     /// the caller created. With `actor` only that user's tokens.
     ///
     /// # Errors
-    /// [`ErrorKind::Refused`] if a privilege is missing; also the errors of [`Client::graphql`].
+    /// [`ErrorKind::Refused`](crate::ErrorKind::Refused) if a privilege is missing; also the errors of
+    /// [`Client::graphql`].
     pub async fn list(&self, me: &Me, actor: Option<&str>) -> Result<Vec<AccessTokenInfo>, Error> {
         let mut filters = Vec::new();
         // Without this filter GMS refuses a caller who does not manage tokens (`ListAccessTokensResolver`).
@@ -175,8 +177,9 @@ impl AccessTokens<'_> {
     /// Revokes a token by its id.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] if GMS has no token with that id, [`ErrorKind::Refused`] if a privilege is
-    /// missing; also the errors of [`Client::graphql`].
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if GMS has no token with that id,
+    /// [`ErrorKind::Refused`](crate::ErrorKind::Refused) if a privilege is missing; also the errors of
+    /// [`Client::graphql`].
     pub async fn revoke(&self, me: &Me, id: &str) -> Result<(), Error> {
         let answer = self.client.graphql(REVOKE, &json!({"tokenId": id})).await?;
         match self.field(answer, "revokeAccessToken", me, &TokenOperation::Revoke { id })? {
