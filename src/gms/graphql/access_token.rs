@@ -115,7 +115,7 @@ impl AccessTokens<'_> {
     /// [`ErrorKind::Input`](crate::ErrorKind::Input) if GMS does not accept the duration; also the errors of
     /// [`Client::graphql`].
     pub async fn create(
-        &self,
+        self,
         me: &Me,
         name: &str,
         actor: &str,
@@ -142,7 +142,7 @@ impl AccessTokens<'_> {
     /// # Errors
     /// [`ErrorKind::Refused`](crate::ErrorKind::Refused) if a privilege is missing; also the errors of
     /// [`Client::graphql`].
-    pub async fn list(&self, me: &Me, actor: Option<&str>) -> Result<Vec<AccessTokenInfo>, Error> {
+    pub async fn list(self, me: &Me, actor: Option<&str>) -> Result<Vec<AccessTokenInfo>, Error> {
         let mut filters = Vec::new();
         // Without this filter GMS refuses a caller who does not manage tokens (`ListAccessTokensResolver`).
         if !me.manage_tokens {
@@ -180,7 +180,7 @@ impl AccessTokens<'_> {
     /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if GMS has no token with that id,
     /// [`ErrorKind::Refused`](crate::ErrorKind::Refused) if a privilege is missing; also the errors of
     /// [`Client::graphql`].
-    pub async fn revoke(&self, me: &Me, id: &str) -> Result<(), Error> {
+    pub async fn revoke(self, me: &Me, id: &str) -> Result<(), Error> {
         let answer = self.client.graphql(REVOKE, &json!({"tokenId": id})).await?;
         match self.field(answer, "revokeAccessToken", me, &TokenOperation::Revoke { id })? {
             Value::Bool(true) => Ok(()),
@@ -193,7 +193,7 @@ impl AccessTokens<'_> {
     ///
     /// # Errors
     /// The errors of [`Client::graphql`].
-    pub async fn find(&self, token: &Token) -> Result<Option<AccessTokenInfo>, Error> {
+    pub async fn find(self, token: &Token) -> Result<Option<AccessTokenInfo>, Error> {
         let GraphqlAnswer::Data(data) =
             self.client.graphql(LOOK_UP, &json!({"token": token.expose()})).await?
         else {
@@ -205,7 +205,7 @@ impl AccessTokens<'_> {
 
     /// The value of a field, or the reason that there is none.
     fn field(
-        &self,
+        self,
         answer: GraphqlAnswer,
         name: &str,
         me: &Me,
