@@ -4,7 +4,7 @@
 //! because it is not known to be a secret. It is shown because it consists of plain words and short numbers,
 //! as names, paths, addresses and settings do.
 
-use strsim::damerau_levenshtein;
+use crate::suggest::edit_distance;
 
 use super::MASK;
 
@@ -219,7 +219,7 @@ pub(crate) fn is_secret_key(key: &str) -> bool {
     }
     let near = |part: &str| {
         folded.len().abs_diff(part.len()) <= 2 && {
-            let distance = damerau_levenshtein(&folded, part);
+            let distance = edit_distance(&folded, part);
             distance <= 1 || distance == 2 && part.len() >= 8
         }
     };
