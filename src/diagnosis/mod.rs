@@ -25,6 +25,7 @@ pub use fix::Fix;
 pub use privilege::{AccessTokenOperation, Operation, Privilege};
 pub use renderer::{LibraryRenderer, Renderer, SharedRenderer};
 pub use summary::{HeaderMistake, RedirectChange, Summary, TlsProblem, TokenMistake};
+#[cfg(feature = "pipeline")]
 pub(crate) use time_text::{rough_span, whole_seconds};
 pub use token_source::TokenSource;
 
