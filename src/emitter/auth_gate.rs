@@ -187,6 +187,7 @@ mod tests {
     use std::sync::Arc;
 
     use crate::auth::FileProvider;
+    use crate::clock::SystemClock;
     use crate::redact::Redactor;
 
     /// Credentials with a token file, and the path of that file.
@@ -194,7 +195,7 @@ mod tests {
         let path = directory.path().join("token");
         std::fs::write(&path, "token-number-one").unwrap();
         let provider = Arc::new(FileProvider::new(&path));
-        (Credentials::new(Some(provider), Redactor::new([])), path)
+        (Credentials::new(Some(provider), Redactor::new([]), Arc::new(SystemClock)), path)
     }
 
     async fn request(credentials: &Credentials) -> RefusedRequest {
