@@ -1,4 +1,5 @@
-//! Prints the public API in a rustdoc JSON file: one item per line, without blanket, auto trait and derived impls.
+//! Prints the public API in a rustdoc JSON file: one item per line, without blanket, auto trait and
+//! derived impls.
 
 use std::process::ExitCode;
 
