@@ -42,21 +42,26 @@
 //!
 //! A program that embeds the emitter turns both off.
 
+mod atomic_write;
 pub mod auth;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod emitter;
 mod error;
+pub mod file_system;
 pub mod gms;
 pub mod metadata;
 pub mod pipeline;
+mod platform;
 pub mod recipe;
 mod registry;
 mod shell;
 pub mod sink;
 pub mod source;
+pub mod threads;
 
 pub use error::{Error, ErrorKind};
+pub use platform::Platform;
 pub use registry::{Registry, UnknownType};
 
 /// The README's program, compiled.

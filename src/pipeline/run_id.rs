@@ -1,13 +1,13 @@
-//! The name of a run.
+//! The id of a run.
 
 use jiff::Timestamp;
 
-/// Characters of a run id's random end.
+/// Characters at the end of a run id that are random.
 const RANDOM_CHARACTERS: usize = 6;
 
-/// Makes the name of a run that starts at `now`: `<source>-YYYY_MM_DD-HH_MM_SS-<6 characters>`.
+/// Generates the id of a run that starts at `now`: `<source>-YYYY_MM_DD-HH_MM_SS-<6 characters>`.
 ///
-/// The form is DataHub's own (`run/pipeline.py`). The time is UTC, so that the runs of all machines sort by it.
+/// The form is DataHub's own (`run/pipeline.py`). The time is UTC, so that runs of different machines sort by time.
 pub(super) fn generate(source_type: &str, now: Timestamp) -> String {
     let random = std::iter::repeat_with(|| fastrand::alphanumeric().to_ascii_lowercase());
     let random: String = random.take(RANDOM_CHARACTERS).collect();

@@ -1,4 +1,4 @@
-//! One harmless write, and its taking back: the only way to know whether a user may write.
+//! One harmless write that is rolled back: the only way to know whether a user may write.
 
 use std::sync::Arc;
 
@@ -6,71 +6,71 @@ use jiff::Timestamp;
 
 use crate::gms::{Client, EmitMode, Endpoint, Outgoing, RetryPolicy, Verdict, Wire, Write};
 use crate::metadata::{ChangeType, Proposal, Urn};
-use crate::sink::Examination;
+use crate::sink::CheckReport;
 use crate::{Error, ErrorKind};
 
-/// What is written is deleted from birth, so that nobody ever sees it (`status.removed`, DataHub's soft delete).
+/// The entity is written as already soft-deleted (`status.removed`), so that DataHub never shows it.
 const ASPECT: (&str, &str) = ("status", r#"{"removed":true}"#);
 
-/// What a write came to.
-enum Came {
-    Taken,
-    /// 403, and GMS's own words for it.
+enum WriteOutcome {
+    Accepted,
+    /// 403, with its diagnosis.
     Forbidden(Error),
 }
 
-/// Writes as a run would, but so that GMS answers when it has written, and deletes what was written, also where it is not
-/// known whether it was. Metadata policies are about entity types, so a tag is tried where a data set may not be written.
+/// Writes as a run would, except that GMS answers only when it has written, and deletes the entity again, also if it is not
+/// known whether it was written. DataHub's metadata policies apply to entity types, so a tag is tried where a dataset may not
+/// be written.
 pub(super) async fn run(
     client: &Client,
     endpoint: Endpoint,
     run_id: &str,
-    found: &mut Examination,
+    report: &mut CheckReport,
 ) -> Result<(), Error> {
     let name = format!("datahub-emit-check-{run_id}");
     let dataset = format!("urn:li:dataset:(urn:li:dataPlatform:file,{name},PROD)");
-    let tried = [("dataset", dataset), ("tag", format!("urn:li:tag:{name}"))];
-    let mut refused = None;
-    for (entity_type, urn) in tried {
+    let candidates = [("dataset", dataset), ("tag", format!("urn:li:tag:{name}"))];
+    let mut forbidden = None;
+    for (entity_type, urn) in candidates {
         let urn = Urn::parse(&urn).map_err(|error| {
-            Error::new(ErrorKind::Internal, "the URN of a trial is none").with_source(error)
+            Error::new(ErrorKind::Internal, "the URN of the write check is invalid").with_source(error)
         })?;
-        let trial = Trial { client, endpoint, urn };
-        match trial.send(&trial.proposal()?).await {
-            Ok(Came::Taken) => {
-                found.step("write", format!("GMS took `{}` of {}", ASPECT.0, trial.urn));
-                return trial.take_back(found).await;
+        let check = WriteCheck { client, endpoint, urn };
+        match check.send(&check.proposal()?).await {
+            Ok(WriteOutcome::Accepted) => {
+                report.step("write", format!("GMS accepted `{}` of {}", ASPECT.0, check.urn));
+                return check.roll_back(report).await;
             }
-            Ok(Came::Forbidden(error)) => {
-                found.step("write", format!("of a {entity_type}: the caller may not"));
-                refused = refused.or(Some(error));
+            Ok(WriteOutcome::Forbidden(error)) => {
+                report.step("write", format!("of a {entity_type}: the caller may not"));
+                forbidden = forbidden.or(Some(error));
             }
             Err(error) => {
-                // It may have been written all the same.
+                // GMS may have written it all the same.
                 if error.kind() == ErrorKind::Unreachable {
-                    drop(trial.take_back(found).await);
+                    drop(check.roll_back(report).await);
                 }
                 return Err(error);
             }
         }
     }
-    refused.map_or(Ok(()), Err)
+    forbidden.map_or(Ok(()), Err)
 }
 
-struct Trial<'a> {
+struct WriteCheck<'a> {
     client: &'a Client,
     endpoint: Endpoint,
     urn: Urn,
 }
 
-impl Trial<'_> {
+impl WriteCheck<'_> {
     fn proposal(&self) -> Result<Proposal, Error> {
         Proposal::upsert(self.urn.clone(), ASPECT.0, ASPECT.1).map_err(|error| {
-            Error::new(ErrorKind::Internal, "the write of a trial is none").with_source(error)
+            Error::new(ErrorKind::Internal, "the proposal of the write check is invalid").with_source(error)
         })
     }
 
-    async fn take_back(&self, found: &mut Examination) -> Result<(), Error> {
+    async fn roll_back(&self, report: &mut CheckReport) -> Result<(), Error> {
         let key = format!("{}Key", self.urn.entity_type());
         let proposal = Proposal {
             change_type: ChangeType::Delete,
@@ -78,22 +78,22 @@ impl Trial<'_> {
             aspect: None,
             ..self.proposal()?
         };
-        let left = format!("{} is left, soft-deleted", self.urn);
+        let remains = format!("{} remains, soft-deleted", self.urn);
         match self.send(&proposal).await {
-            Ok(Came::Taken) => found.step("write", "taken back: the entity is deleted"),
-            Ok(Came::Forbidden(_)) => found.step(
+            Ok(WriteOutcome::Accepted) => report.step("write", "rolled back: the entity is deleted"),
+            Ok(WriteOutcome::Forbidden(_)) => report.step(
                 "write",
-                format!("{left}: the caller may write, but not delete (Delete Entity), which a run needs for DELETE only"),
+                format!("{remains}: the caller may write, but not delete (Delete Entity), which a run needs for DELETE only"),
             ),
             Err(error) => {
-                found.step("write", format!("it could not be taken back: {left}"));
+                report.step("write", format!("the rollback failed: {remains}"));
                 return Err(error);
             }
         }
         Ok(())
     }
 
-    async fn send(&self, proposal: &Proposal) -> Result<Came, Error> {
+    async fn send(&self, proposal: &Proposal) -> Result<WriteOutcome, Error> {
         let wire = Wire {
             endpoint: self.endpoint,
             emit_mode: EmitMode::SyncPrimary,
@@ -102,7 +102,7 @@ impl Trial<'_> {
         };
         let write: Write = wire
             .write(wire.route(proposal, false), std::iter::once(proposal))
-            .ok_or_else(|| Error::new(ErrorKind::Internal, "a trial without a proposal"))?;
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "the write check has no proposal"))?;
         let now = Timestamp::now().as_millisecond();
         let encoded_len = wire.encoded_len(proposal, now, &mut Vec::new());
         let outgoing = Outgoing { proposal: Arc::new(proposal.clone()), now, encoded_len };
@@ -112,8 +112,8 @@ impl Trial<'_> {
         let attempts = retry.run_quietly(|_| self.client.write(&target, body())).await;
         let diagnosis = || Error::from(self.client.diagnose_attempts(&target, &attempts));
         match (&attempts.verdict, &attempts.last) {
-            (Verdict::Delivered, _) => Ok(Came::Taken),
-            (Verdict::Forbidden, _) => Ok(Came::Forbidden(diagnosis())),
+            (Verdict::Delivered, _) => Ok(WriteOutcome::Accepted),
+            (Verdict::Forbidden, _) => Ok(WriteOutcome::Forbidden(diagnosis())),
             (Verdict::Rejected, Ok(reply)) => Err(Error::new(
                 ErrorKind::Rejected,
                 format!("{} from {target}: {}", reply.status.as_u16(), self.client.scrub(&reply.message())),
