@@ -19,7 +19,8 @@
 //! | module | what it is about |
 //! |---|---|
 //! | [`metadata`] | what travels: URNs, proposals, their aspects |
-//! | [`auth`] | who we are: tokens, and why one was refused |
+//! | [`auth`] | tokens and token providers; why a request was refused |
+//! | [`diagnosis`] | the known causes of a failure, with evidence and fixes |
 //! | [`gms`] | how GMS is spoken to |
 //! | [`emitter`] | delivery: order, batches, retries, outcomes |
 //! | [`recipe`] | what the user wrote, with the place of every word |
@@ -29,9 +30,9 @@
 //!
 //! # Errors and outcomes
 //!
-//! What becomes of a single proposal is an [`Outcome`](emitter::Outcome): delivered, rejected, or undelivered. An
-//! [`Error`] ends what was asked for as a whole; its [`kind`](Error::kind) says what to do next, and where the cause
-//! was found out, its [`diagnosis`](Error::diagnosis) says what was observed and what mends it.
+//! The fate of a single proposal is an [`Outcome`](emitter::Outcome): delivered, rejected, or undelivered. An [`Error`]
+//! ends an operation as a whole. Its [`kind`](Error::kind) says what to do next. If the cause is known, its
+//! [`diagnosis`](Error::diagnosis) says what was observed and how to fix it.
 //!
 //! # Features
 //!
@@ -44,24 +45,33 @@
 
 mod atomic_write;
 pub mod auth;
+pub mod diagnosis;
+mod display_text;
+mod duration;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod emitter;
+mod environment;
 mod error;
 pub mod file_system;
 pub mod gms;
+mod hex;
 pub mod metadata;
 pub mod pipeline;
 mod platform;
 pub mod recipe;
+mod redact;
 mod registry;
 mod shell;
 pub mod sink;
 pub mod source;
 pub mod threads;
 
+pub use duration::parse_duration;
+pub use environment::Environment;
 pub use error::{Error, ErrorKind};
 pub use platform::Platform;
+pub use redact::mask_credentials;
 pub use registry::{Registry, UnknownType};
 
 /// The README's program, compiled.

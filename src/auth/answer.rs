@@ -2,7 +2,8 @@
 
 use super::observation::{Answer, Observation, Redirect};
 use super::page::{self, Page};
-use super::{Code, Diagnosis, TokenFacts, forbidden, refusal, silence};
+use super::{TokenFacts, forbidden, refusal, silence};
+use crate::diagnosis::{Code, Diagnosis};
 
 /// The cause of an answer.
 pub(super) fn explain(observation: &Observation<'_>, answer: &Answer<'_>) -> Diagnosis {

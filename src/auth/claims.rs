@@ -6,8 +6,13 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::display_text::display_text;
+
 /// Longer claims are not looked at; GMS's own are some 250 bytes.
 const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
+
+/// No user, issuer or audience has a longer name.
+const MAX_CLAIM_CHARS: usize = 200;
 
 /// The claims of a JWT that GMS issued or might take (`TokenClaims.java`), read without checking the signature: they
 /// explain a refusal, they prove nothing.
@@ -97,7 +102,7 @@ fn part<T: serde::de::DeserializeOwned>(text: &str) -> Option<T> {
 /// A claim as text for people: short, and with nothing in it that could upset a terminal.
 fn text(claim: Option<Value>) -> Option<String> {
     match claim? {
-        Value::String(text) => Some(text.chars().filter(|c| !c.is_control()).take(200).collect()),
+        Value::String(text) => Some(display_text(&text, MAX_CLAIM_CHARS)),
         _ => None,
     }
 }
@@ -146,6 +151,6 @@ mod tests {
         let claims =
             Claims::read(&jwt(r#"{"actorId":7,"exp":1e300,"nbf":"soon","sub":"a\u001b[31mb"}"#)).unwrap();
         let algorithm = Some("HS256".into());
-        assert_eq!(claims, Claims { actor_id: Some("a[31mb".into()), algorithm, ..Claims::default() });
+        assert_eq!(claims, Claims { actor_id: Some("a [31mb".into()), algorithm, ..Claims::default() });
     }
 }

@@ -4,7 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::header::HeaderValue;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use super::{Fetched, NoToken, Scrubber, Token, TokenFacts, TokenProvider, authorization};
+use super::{Fetched, NoToken, Token, TokenFacts, TokenProvider, authorization};
+use crate::redact::Redactor;
 
 /// How long before its end a token is renewed, at most; half its life is the bound for a short one. As in the Python client
 /// (`CachingTokenProvider`).
@@ -29,7 +30,7 @@ struct Inner {
     /// Only one task fetches at a time; the others wait for what it gets.
     fetching: tokio::sync::Mutex<()>,
     /// Knows every token that was ever held.
-    scrubber: RwLock<Scrubber>,
+    redactor: RwLock<Redactor>,
 }
 
 /// What a request goes with.
@@ -51,13 +52,13 @@ struct Held {
 
 impl Credentials {
     /// Takes tokens from `provider`; without one, requests go without a token.
-    pub(crate) fn new(provider: Option<Arc<dyn TokenProvider>>, scrubber: Scrubber) -> Self {
+    pub(crate) fn new(provider: Option<Arc<dyn TokenProvider>>, redactor: Redactor) -> Self {
         Self {
             inner: Arc::new(Inner {
                 provider,
                 held: Mutex::new(None),
                 fetching: tokio::sync::Mutex::new(()),
-                scrubber: RwLock::new(scrubber),
+                redactor: RwLock::new(redactor),
             }),
         }
     }
@@ -123,12 +124,12 @@ impl Credentials {
 
     /// Takes out one more secret from now on.
     pub(crate) fn learn(&self, secret: &str) {
-        self.inner.scrubber.write().unwrap_or_else(PoisonError::into_inner).add(secret);
+        self.inner.redactor.write().unwrap_or_else(PoisonError::into_inner).add(secret);
     }
 
     /// `text` without any token that was ever held.
-    pub(crate) fn scrub(&self, text: &str) -> String {
-        self.inner.scrubber.read().unwrap_or_else(PoisonError::into_inner).scrub(text)
+    pub(crate) fn redact(&self, text: &str) -> String {
+        self.inner.redactor.read().unwrap_or_else(PoisonError::into_inner).redact(text)
     }
 
     async fn fetch(&self, provider: &dyn TokenProvider) -> Result<Held, NoToken> {
@@ -143,7 +144,7 @@ impl Credentials {
             Some(held) => held.grant.generation + 1,
             None => 1,
         };
-        self.inner.scrubber.write().unwrap_or_else(PoisonError::into_inner).add(token.expose());
+        self.inner.redactor.write().unwrap_or_else(PoisonError::into_inner).add(token.expose());
         if let Some(unusable) = NoToken::unusable(&token) {
             return Err(unusable);
         }
@@ -246,7 +247,7 @@ mod tests {
     }
 
     fn credentials(provider: Arc<dyn TokenProvider>) -> Credentials {
-        Credentials::new(Some(provider), Scrubber::default())
+        Credentials::new(Some(provider), Redactor::default())
     }
 
     #[tokio::test]
@@ -260,7 +261,7 @@ mod tests {
         assert!(credentials.renew(1).await.unwrap());
         let second = credentials.grant().await.unwrap();
         assert_eq!((second.generation, second.header.unwrap().as_bytes()), (2, &b"Bearer token-2"[..]));
-        assert_eq!(credentials.scrub("token-1 token-2"), "******** ********");
+        assert_eq!(credentials.redact("token-1 token-2"), "******** ********");
     }
 
     #[tokio::test]
@@ -270,7 +271,7 @@ mod tests {
         let grant = credentials.grant().await.unwrap();
         assert!(!credentials.renew(grant.generation).await.unwrap());
         assert_eq!(credentials.generation(), grant.generation);
-        let none = Credentials::new(None, Scrubber::default());
+        let none = Credentials::new(None, Redactor::default());
         assert!(none.grant().await.unwrap().header.is_none() && !none.renew(0).await.unwrap());
     }
 

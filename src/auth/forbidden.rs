@@ -3,7 +3,8 @@
 use super::observation::{Answer, Observation};
 use super::page::{self, Page};
 use super::refusal::served_by;
-use super::{Claims, Code, Diagnosis, TokenFacts};
+use super::{Claims, TokenFacts};
+use crate::diagnosis::{Code, Diagnosis};
 
 /// GMS knows the caller, who may not do what was asked.
 pub(super) fn explain(observation: &Observation<'_>, answer: &Answer<'_>) -> Diagnosis {

@@ -1,6 +1,7 @@
 //! What is wrong with a token can often be seen before it is sent.
 
-use super::{Code, Diagnosis, Token, TokenSource};
+use super::{Token, TokenSource};
+use crate::diagnosis::{Code, Diagnosis};
 use crate::shell;
 
 /// Why `token` would be refused whatever GMS it goes to, if that can be seen. An empty token is no such case: an open

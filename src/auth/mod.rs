@@ -3,9 +3,8 @@
 mod answer;
 mod authorization;
 mod claims;
-mod code;
 mod credentials;
-mod diagnosis;
+mod diagnose;
 mod facts;
 mod forbidden;
 mod forecast;
@@ -16,16 +15,14 @@ mod page;
 pub mod provider;
 mod refusal;
 mod remedy;
-mod scrub;
 mod silence;
 mod token;
 mod token_file;
 
 pub(crate) use authorization::authorization;
 pub use claims::Claims;
-pub use code::Code;
 pub(crate) use credentials::Credentials;
-pub use diagnosis::{Diagnosis, diagnose};
+pub use diagnose::diagnose;
 pub use facts::{HeaderSlip, TokenFacts};
 pub use forecast::forecast;
 pub use hygiene::inspect;
@@ -36,6 +33,5 @@ pub use provider::{
     CommandProvider, Fetched, Fetching, FileProvider, FixedToken, OidcClientCredentials, ProviderError,
     TokenProvider,
 };
-pub(crate) use scrub::Scrubber;
 pub use token::{Token, TokenSource};
 pub use token_file::{TokenFile, TokenMetadata};

@@ -1,7 +1,8 @@
 //! Why a request cannot go with a token.
 
-use super::{Code, Diagnosis, ProviderError, TokenSource, hygiene};
+use super::{ProviderError, TokenSource, hygiene};
 use crate::auth::Token;
+use crate::diagnosis::{Code, Diagnosis};
 use crate::shell;
 
 /// There is no token that could be sent.

@@ -7,7 +7,8 @@ use super::facts::HeaderSlip;
 use super::observation::{Answer, Observation};
 use super::page::{self, Page};
 use super::remedy::{foreign_issuer, new_token};
-use super::{Claims, Code, Diagnosis, TokenFacts};
+use super::{Claims, TokenFacts};
+use crate::diagnosis::{Code, Diagnosis};
 
 /// Clocks that differ by less are taken to agree.
 const SKEW: SignedDuration = SignedDuration::from_secs(120);

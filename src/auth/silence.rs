@@ -2,7 +2,7 @@
 
 use super::answer::recipe_server;
 use super::observation::{Fault, Observation, Silence};
-use super::{Code, Diagnosis};
+use crate::diagnosis::{Code, Diagnosis};
 use crate::shell;
 
 /// The cause of no answer.

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
+use crate::hex::hex;
+
 /// A bearer token. It has no text of its own: [`Debug`](fmt::Debug) and [`Display`](fmt::Display) show its
 /// [fingerprint](Self::fingerprint), and it cannot be serialised.
 #[derive(Clone)]
@@ -70,8 +72,8 @@ impl Token {
     /// The first 8 hexadecimal digits of its SHA-256: enough to tell two tokens apart, and of no use to a thief.
     pub fn fingerprint(&self) -> String {
         let digest = Sha256::digest(self.expose().as_bytes());
-        let beginning = digest.iter().take(4).fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
-        format!("{beginning:08x}")
+        let start: [u8; 4] = digest.first_chunk().copied().unwrap_or_default();
+        hex(&start)
     }
 }
 

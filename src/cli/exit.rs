@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use datahub_emitter::pipeline::{Finished, RunOutcome};
+use datahub_emitter::pipeline::{FinishedRun, RunOutcome};
 use datahub_emitter::{Error, ErrorKind};
 
 /// The exit codes of the command line's contract.
@@ -44,7 +44,7 @@ impl Exit {
     }
 
     /// `interrupted` is how a run ends that someone stopped.
-    pub(crate) fn of_run(finished: &Finished, interrupted: Self) -> Self {
+    pub(crate) fn of_run(finished: &FinishedRun, interrupted: Self) -> Self {
         let report = &finished.report;
         match (report.outcome, &finished.failure) {
             (_, Some(error)) if error.kind() == ErrorKind::OutputClosed => Self::OutputClosed,
@@ -78,5 +78,28 @@ impl Exit {
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_error_has_the_exit_code_of_the_contract() {
+        for (kind, code) in [
+            (ErrorKind::Limit, 1),
+            (ErrorKind::NotFound, 1),
+            (ErrorKind::Rejected, 1),
+            (ErrorKind::Internal, 1),
+            (ErrorKind::Input, 2),
+            (ErrorKind::Refused, 3),
+            (ErrorKind::Unreachable, 4),
+            (ErrorKind::Locked, 5),
+            (ErrorKind::Disk, 6),
+            (ErrorKind::OutputClosed, 141),
+        ] {
+            assert_eq!(Exit::of(&Error::new(kind, "x")).code(), code, "{kind:?}");
+        }
     }
 }

@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use datahub_emitter::Environment;
 use datahub_emitter::Error;
 use datahub_emitter::pipeline::{Pipeline, Preview, Start};
-use datahub_emitter::recipe::{Environment, Recipe};
+use datahub_emitter::recipe::Recipe;
 
 use super::exit::Exit;
 use super::progress::Screen;
 use super::running::{RunFlags, program};
-use super::{Global, input};
+use super::{Global, input, shell};
 
 #[derive(Debug, Args)]
 #[command(
@@ -117,10 +118,10 @@ impl RunOptions {
 }
 
 /// This command, so that it resumes the run: every option that was given is one of the next run too.
-fn resume_command() -> Vec<String> {
+fn resume_command() -> String {
     let mut words = vec![program()];
     let given = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
     words.extend(given.filter(|word| word != "--resume" && word != "--restart"));
     words.push("--resume".to_owned());
-    words
+    shell::command(&words)
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod diagnosis_text;
 mod exit;
 mod get;
 mod gms;
@@ -15,7 +16,9 @@ mod put;
 mod replay;
 mod running;
 mod server;
+mod shell;
 mod signals;
+mod summary;
 mod token;
 
 use std::path::PathBuf;
@@ -25,7 +28,7 @@ use std::sync::Arc;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use datahub_emitter::Error;
 use datahub_emitter::auth::{FileProvider, FixedToken};
-use datahub_emitter::pipeline::{self, Options};
+use datahub_emitter::pipeline::Options;
 
 use self::exit::Exit;
 use self::log::{Color, LogFormat};
@@ -152,7 +155,7 @@ fn run(cli: Cli, screen: &Screen) -> Exit {
     // A thread may wait for standard input for ever; nothing that matters is left to do.
     runtime.shutdown_background();
     result.unwrap_or_else(|error| {
-        screen.say(&pipeline::explain(&error, screen.color()));
+        screen.say(&diagnosis_text::error_text(&error, screen.color()));
         Exit::of(&error)
     })
 }

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use datahub_emitter::Environment;
 use datahub_emitter::Error;
 use datahub_emitter::pipeline::Pipeline;
-use datahub_emitter::recipe::{Environment, Recipe};
+use datahub_emitter::recipe::Recipe;
 
 use super::Global;
 use super::exit::Exit;

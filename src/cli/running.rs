@@ -6,16 +6,18 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use datahub_emitter::pipeline::{
-    Finished, IfRunning, Options, Pipeline, Report, explain, explain_note, write_metrics,
+    FinishedRun, IfRunning, Options, Pipeline, Report, write_metrics,
 };
 use datahub_emitter::sink::OnWait;
-use datahub_emitter::{Error, ErrorKind};
+use datahub_emitter::{Error, ErrorKind, Platform};
 
 use super::check::duration;
+use super::diagnosis_text::{error_text, note_text};
 use super::exit::Exit;
 use super::output;
 use super::progress::Screen;
 use super::signals::Signals;
+use super::summary::Summary;
 
 /// The sink whose records go to standard output.
 const CONSOLE: &str = "console";
@@ -105,7 +107,7 @@ impl RunFlags {
                 let report = Report::without_run(&error, started_at);
                 self.tell_of_no_run(&report, screen);
                 if sends && let Err(on_top) = self.write_metrics(&report, Exit::of(&error)) {
-                    screen.say(&explain(&on_top, screen.color()));
+                    screen.say(&error_text(&on_top, screen.color()));
                 }
                 return Err(error);
             }
@@ -118,8 +120,8 @@ impl RunFlags {
         }
         // No one reads on: whoever has seen enough does not want to hear of it.
         if exit != Exit::OutputClosed && (exit != Exit::Done || !screen.quiet()) {
-            let summary = finished.summary(recipe, screen.color());
-            screen.say(&summary.called(&program()).to_string());
+            let summary = Summary::new(&finished, recipe, &program(), screen.color()).to_string();
+            screen.say(&summary);
         }
         if warned {
             screen.say("error: there were warnings, and --strict-warnings was given\n");
@@ -135,7 +137,7 @@ impl RunFlags {
         {
             // That the file has no place was found out before the run, and told.
             if exit != Exit::Disk {
-                screen.say(&explain(&error, screen.color()));
+                screen.say(&error_text(&error, screen.color()));
             }
             // What ended the run matters more.
             return Ok(if exit == Exit::Done { Exit::of(&error) } else { exit });
@@ -144,7 +146,7 @@ impl RunFlags {
     }
 
     fn write_metrics(&self, report: &Report, exit: Exit) -> Result<(), Error> {
-        self.metrics_file.as_ref().map_or(Ok(()), |path| write_metrics(path, report, exit.code()))
+        self.metrics_file.as_ref().map_or(Ok(()), |path| write_metrics(path, report, exit.code(), &Platform::default()))
     }
 
     fn tell_of_no_run(&self, report: &Report, screen: &Screen) {
@@ -153,15 +155,15 @@ impl RunFlags {
             told.push(report.to_json().and_then(|text| output::write(&text)));
         }
         if let Some(path) = &self.report_to {
-            told.push(report.write_to(path));
+            told.push(report.write_to(path, &Platform::default()));
         }
         // What the user has to mend first is what decides how it ends.
         for on_top in told.into_iter().filter_map(Result::err) {
-            screen.say(&explain(&on_top, screen.color()));
+            screen.say(&error_text(&on_top, screen.color()));
         }
     }
 
-    async fn carry_out(&self, mut pipeline: Pipeline, screen: &Screen, signals: Signals) -> (Finished, Exit) {
+    async fn carry_out(&self, mut pipeline: Pipeline, screen: &Screen, signals: Signals) -> (FinishedRun, Exit) {
         let control = pipeline.control();
         let told = screen.clone();
         pipeline.on_wait(OnWait::new(move |diagnosis, patience| {
@@ -170,7 +172,7 @@ impl RunFlags {
                 return;
             }
             let seconds = patience.as_secs();
-            let text = explain_note(diagnosis, told.color());
+            let text = note_text(diagnosis, told.color());
             told.say(&format!("{text}  waiting   for up to {seconds} s (wait_for_server)\n"));
         }));
         let signal = OnceLock::new();

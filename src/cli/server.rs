@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use datahub_emitter::Environment;
 use datahub_emitter::auth::{FileProvider, FixedToken, Token, TokenProvider};
 use datahub_emitter::gms::{Client, ClientMode, ClientSettings, GmsEnvironment, ServerAddress};
-use datahub_emitter::recipe::Environment;
 use datahub_emitter::{Error, ErrorKind};
 
 use super::Global;

@@ -15,7 +15,7 @@ use super::stop::Cause;
 use super::traces::OpenTrace;
 use super::{Outcome, Rejection, UndeliveredReason};
 use crate::ErrorKind;
-use crate::auth::Diagnosis;
+use crate::diagnosis::Diagnosis;
 use crate::gms::{Rejected, Reply, Route, Taken, Trouble, Verdict, explain, trace};
 use crate::metadata::ChangeType;
 
@@ -230,7 +230,7 @@ impl<'a> Course<'a> {
 
     /// Nothing that was tried is taken, so it is no record's fault.
     fn nothing_is_taken(&self, sent: &Sent<'_>, reply: &Reply) -> Cause {
-        let message = self.state.client.scrub(&reply.message());
+        let message = self.state.client.redact(&reply.message());
         Cause::Message(
             ErrorKind::Rejected,
             format!(
@@ -283,7 +283,7 @@ impl<'a> Course<'a> {
     fn rejection(&self, reason: &'static str, item: &Item, sent: &Sent<'_>, reply: &Reply) -> Outcome {
         let state = self.state;
         let proposal = item.delivery.proposal();
-        let mut message = state.client.scrub(&reply.message());
+        let mut message = state.client.redact(&reply.message());
         let explanation = explain(&Rejected {
             status: reply.status.as_u16(),
             message: &message,

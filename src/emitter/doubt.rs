@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::Outcome;
 use super::state::Item;
-use crate::auth::Diagnosis;
+use crate::diagnosis::Diagnosis;
 
 /// So many proposals of one batch, refused alone before the first delivery, are enough to see that it is the run's fault.
 pub(super) const REFUSED_ALONE: usize = 3;

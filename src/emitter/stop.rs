@@ -1,7 +1,7 @@
 //! Why sending stopped.
 
 use super::UndeliveredReason;
-use crate::auth::Diagnosis;
+use crate::diagnosis::Diagnosis;
 use crate::{Error, ErrorKind};
 
 /// Why sending stopped for good.

@@ -107,7 +107,7 @@ fn settle(state: &State, items: Vec<Item>, trace: &Trace) -> Vec<Item> {
                 let rejection = Rejection {
                     reason: "rejected-after-queueing",
                     status: None,
-                    message: state.client.scrub(&words),
+                    message: state.client.redact(&words),
                     attempts: 1,
                 };
                 state.settle(item.delivery, Outcome::Rejected(rejection));

@@ -4,7 +4,7 @@ use std::fmt;
 
 use url::Url;
 
-use crate::recipe::holds_jwt;
+use crate::redact::holds_jwt;
 
 /// Where the frontend shows GMS.
 const FRONTEND_PATH: &str = "/api/gms";

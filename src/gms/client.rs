@@ -17,8 +17,9 @@ use super::{
     EmitMode, Endpoint, Feature, Reply, RequestBody, ServerAddress, ServerConfig, TlsSettings,
     TransportFault, Write, trace,
 };
-use crate::auth::{Credentials, Scrubber, TokenFacts, TokenProvider};
+use crate::auth::{Credentials, TokenFacts, TokenProvider};
 use crate::metadata::Urn;
+use crate::redact::Redactor;
 use crate::{Error, ErrorKind};
 
 pub use door::{Patience, Standing};
@@ -120,9 +121,9 @@ impl Client {
             headers.insert(name, value);
         }
         let headers_of = settings.extra_headers.iter().filter(|(name, value)| may_be_secret(name, value));
-        let scrubber = Scrubber::new(headers_of.map(|(_, value)| value.as_str()));
+        let redactor = Redactor::new(headers_of.map(|(_, value)| value.as_str()));
         let provider = settings.tokens.clone().filter(|_| extra_token.is_none());
-        let credentials = Credentials::new(provider, scrubber);
+        let credentials = Credentials::new(provider, redactor);
         let (server, config) = (settings.server.clone(), Arc::default());
         Ok(Self { transport, server, headers, credentials, extra_token, config })
     }
@@ -152,8 +153,8 @@ impl Client {
     }
 
     /// `text` without any token that was used and the values of extra headers.
-    pub fn scrub(&self, text: &str) -> String {
-        self.credentials.scrub(text)
+    pub fn redact(&self, text: &str) -> String {
+        self.credentials.redact(text)
     }
 
     /// What the server said of itself, if it was asked.
@@ -274,7 +275,7 @@ impl Client {
 
     /// An answer that says no to what was asked, and not to who asked.
     fn rejected(&self, target: &Target, reply: &Reply) -> Error {
-        let message = self.scrub(&reply.message());
+        let message = self.redact(&reply.message());
         Error::new(ErrorKind::Rejected, format!("{} from {target}: {message}", reply.status.as_u16()))
     }
 
@@ -286,10 +287,10 @@ impl Client {
                 format!("{} from {target}, with half an answer", reply.status)
             }
             Ok(reply) => {
-                let message: String = self.scrub(&reply.message()).chars().take(200).collect();
+                let message: String = self.redact(&reply.message()).chars().take(200).collect();
                 format!("{} from {target}: {message}", reply.status)
             }
-            Err(fault) => format!("{target}: {}", self.scrub(&fault.problem)),
+            Err(fault) => format!("{target}: {}", self.redact(&fault.problem)),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::auth::{Token, TokenSource};
-use crate::recipe::Environment;
+use crate::environment::Environment;
 use crate::{Error, ErrorKind};
 
 /// `~/.datahubenv` is a few lines.

@@ -62,7 +62,7 @@ pub async fn log_in(settings: &ClientSettings, who: &LogIn<'_>) -> Result<Client
                 "the frontend at {base} does not let {} in: {}. It never says whether the name or the password is wrong; a user of \
                  a single sign-on has no password here",
                 who.user,
-                frontend.scrub(&reply.message()).trim_end_matches('.')
+                frontend.redact(&reply.message()).trim_end_matches('.')
             ),
         )),
         (408 | 429 | 500..=599, _) => Err(frontend.diagnose(&target, &reply).into()),

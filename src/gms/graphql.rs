@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Client, Reply};
-use crate::auth::Diagnosis;
+use crate::diagnosis::Diagnosis;
 use crate::{Error, ErrorKind};
 
 pub use access_token::{AccessTokenDuration, AccessTokenInfo, NewAccessToken};
@@ -117,7 +117,7 @@ impl Client {
     /// A text of GMS's that a person may read.
     fn visible(&self, text: &str) -> String {
         let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        self.scrub(&text).chars().take(MAX_MESSAGE_CHARS).collect()
+        self.redact(&text).chars().take(MAX_MESSAGE_CHARS).collect()
     }
 }
 

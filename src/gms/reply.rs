@@ -11,7 +11,8 @@ use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use serde::Deserialize;
 
 use super::upload::WRONG_LENGTH;
-use crate::auth::{Diagnosis, NoToken};
+use crate::auth::NoToken;
+use crate::diagnosis::Diagnosis;
 
 /// An answer, its body read to the end or to the cap.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::embedded::Gms;
-use crate::recipe::Environment;
+use crate::environment::Environment;
 use crate::sink::BoxFuture;
 use crate::sink::datahub_rest::{EmbeddedServer, StartEmbedded};
 use crate::{Error, ErrorKind};

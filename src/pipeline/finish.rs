@@ -38,13 +38,28 @@ pub struct FinishedRun {
 }
 
 /// What to inspect in the embedded GMS after a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InspectHint {
     /// An entity that was delivered.
     pub urn: Option<Urn>,
     /// The embedded GMS's data file, if it is not the default one.
     pub data: Option<PathBuf>,
+}
+
+impl FinishedRun {
+    /// A run with this report, and without the other members.
+    pub fn new(report: Report, failure: Option<Error>) -> Self {
+        Self {
+            report,
+            failure,
+            inspect_hint: None,
+            source_bytes: None,
+            notes: Vec::new(),
+            replayed: None,
+            skipped: false,
+        }
+    }
 }
 
 /// What is left of a run at its end, before its report is written.
@@ -61,7 +76,7 @@ pub(super) struct EndedRun {
     pub(super) notes: Vec<String>,
     pub(super) warnings: Vec<String>,
     pub(super) is_skipped: bool,
-    /// Held until the checkpoint and the reports are written.
+    #[expect(dead_code, reason = "held until the checkpoint and the reports are written")]
     pub(super) lock: Option<RunLock>,
 }
 

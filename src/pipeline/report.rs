@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::output_file;
-use crate::auth::Diagnosis;
+use crate::diagnosis::Diagnosis;
 use crate::platform::Platform;
 use crate::sink::{RequestCounts, SinkDestination, TokenReport};
 use crate::{Error, ErrorKind};

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::hex::hex;
+
 /// Characters of a pipeline's name that go into its directory's name; a hash distinguishes longer names.
 const MAX_NAME: usize = 80;
 
@@ -63,8 +65,8 @@ fn short_hash<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
         hasher.update(part.as_bytes());
     }
     let digest = hasher.finalize();
-    let start = digest.first_chunk().copied().unwrap_or_default();
-    format!("{:016x}", u64::from_be_bytes(start))
+    let start: [u8; 8] = digest.first_chunk().copied().unwrap_or_default();
+    hex(&start)
 }
 
 /// `$XDG_STATE_HOME/datahub-emit`, or `~/.local/state/datahub-emit`; `None` if there is no home directory either.

@@ -8,11 +8,11 @@
 //!
 //! Expansion takes place after parsing, in string values only. What a variable brings is never parsed or expanded again.
 
-use super::environment::Environment;
-use super::mask::{MASK, is_plain, show_word};
 use super::mistake::Problem;
 use super::secrets::Secrets;
 use super::tree::{Node, Value};
+use crate::environment::Environment;
+use crate::redact::{MASK, is_plain, show_word};
 
 /// How deep defaults may nest: `${A:-${B:-${C}}}` is 3.
 const MAX_DEPTH: usize = 16;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use strsim::damerau_levenshtein;
 
-use super::mask::holds_jwt;
 use super::mistake::{Mistakes, Problem};
 use super::tree::{Entry, Node, Span, Value};
+use crate::redact::holds_jwt;
 
 /// The longest time that makes sense in a recipe, in seconds: a year.
 const LONGEST: f64 = 366.0 * 86_400.0;
@@ -124,11 +124,11 @@ impl<'a> Fields<'a> {
         Duration::try_from_secs_f64(seconds).ok()
     }
 
-    /// A span of time, as [`parse_duration`](super::parse_duration) reads it: `7d`, or a number of seconds.
+    /// A span of time, as [`parse_duration`](crate::duration::parse_duration) reads it: `7d`, or a number of seconds.
     pub fn duration(&mut self, key: &'static str) -> Option<Duration> {
         let node = self.node(key)?;
         let duration = match &node.value {
-            Value::String(text) | Value::Number(text) => super::parse_duration(text),
+            Value::String(text) | Value::Number(text) => crate::duration::parse_duration(text),
             _ => None,
         };
         if duration.is_none() {

@@ -7,13 +7,13 @@ use std::path::Path;
 
 use serde::de::IgnoredAny;
 
-use super::environment::Environment;
 use super::mistake::{Problem, RecipeError};
 use super::parsed::Parsed;
 use super::source::Source;
 use super::text::Text;
 use super::tree::{Node, Value};
 use super::{Recipe, expand, json, toml, yaml};
+use crate::environment::Environment;
 
 /// As large may the text of a recipe be: 1 MiB. The largest real ones have some 100 KiB.
 const MAX_TEXT: u64 = 1 << 20;

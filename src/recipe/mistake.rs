@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
-use super::mask::show_word;
 use super::render;
 use super::source::Source;
 use super::tree::{Node, Span};
+use crate::redact::show_word;
 use crate::{Error, ErrorKind};
 
 /// As many mistakes are shown. The rest is counted: nobody mends a thousand before the next run.
@@ -71,7 +71,7 @@ impl Mistakes {
             && text.len() > 1
             && !self.source.may_show(node)
         {
-            message = message.replace(text, super::mask::MASK);
+            message = message.replace(text, crate::redact::MASK);
         }
         self.report(Problem::new(node.span, message));
     }
@@ -88,6 +88,20 @@ impl Mistakes {
     pub fn into_error(self) -> Result<(), RecipeError> {
         let problems = self.problems.into_inner().unwrap_or_else(PoisonError::into_inner);
         if problems.is_empty() { Ok(()) } else { Err(RecipeError::new(&self.source, problems)) }
+    }
+
+    /// Ends the collection with the value that was read, or `None` if a mistake in it kept it from being read.
+    ///
+    /// # Errors
+    /// All mistakes, in the order of their places, if there is one or `value` is `None`.
+    pub fn into_result<T>(self, value: Option<T>) -> Result<T, RecipeError> {
+        if value.is_none() && self.is_empty() {
+            let message = "a plugin could not read its keys, and reported no mistake";
+            self.report(Problem::new(Span::NOWHERE, message));
+        }
+        let source = Arc::clone(&self.source);
+        self.into_error()?;
+        value.ok_or_else(|| RecipeError::new(&source, Vec::new()))
     }
 
     pub(super) fn report(&self, problem: Problem) {

@@ -5,7 +5,8 @@
 //! [`Mistakes`] and comes out as one [`RecipeError`], which names each place, shows its line, and shows no secret.
 //!
 //! ```
-//! use datahub_emitter::recipe::{Environment, Fields, Format, Recipe};
+//! use datahub_emitter::Environment;
+//! use datahub_emitter::recipe::{Fields, Format, Recipe};
 //!
 //! let text = "sink:\n  type: datahub-rest\n  config: {tokn: '${GMS_TOKEN}'}\n";
 //! let environment = Environment::from_pairs([("GMS_TOKEN", "swordfish")]);
@@ -22,13 +23,10 @@
 //! assert!(!error.contains("swordfish"));
 //! ```
 
-mod duration;
-mod environment;
 mod expand;
 mod fields;
 mod json;
 mod load;
-mod mask;
 mod mistake;
 mod parsed;
 mod render;
@@ -43,18 +41,16 @@ mod yaml;
 use std::fmt;
 use std::sync::Arc;
 
-pub use duration::parse_duration;
-pub use environment::Environment;
 pub use fields::Fields;
 pub use load::Format;
-pub(crate) use mask::holds_jwt;
-pub use mask::mask;
 pub use mistake::{Mistake, Mistakes, RecipeError};
 pub use secrets::Secrets;
 pub use tree::{Entry, Node, Span, Value};
 
 use mistake::Problem;
 use source::Source;
+
+use crate::environment::Environment;
 
 /// A recipe, parsed and expanded.
 pub struct Recipe {

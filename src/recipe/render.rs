@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::mask::{MASK, is_plain, is_reference};
 use super::source::{Part, Source};
 use super::tree::Span;
+use crate::redact::{MASK, is_plain, is_reference};
 
 /// As much of a line as is shown, in characters.
 const WIDTH: usize = 120;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::mask::{MASK, mask};
+use crate::redact::{MASK, mask_credentials};
 
 /// Shorter texts than this are not looked for in other texts: masking every `1` makes a message unreadable and hides
 /// nothing. At its own place a secret is masked whatever its length.
@@ -22,9 +22,9 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    /// Masks every secret in `text`, and whatever else could be a credential (as [`mask`] does).
+    /// Masks every secret in `text`, and whatever else could be a credential (as [`mask_credentials`] does).
     pub fn mask(&self, text: &str) -> String {
-        mask(&self.mask_known(text))
+        mask_credentials(&self.mask_known(text))
     }
 
     /// Masks every secret of the list.

@@ -5,11 +5,11 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use super::mask::{hides_below, is_plain, is_secret_key, show_word};
 use super::parsed::Parsed;
 use super::secrets::Secrets;
 use super::text::Text;
 use super::tree::{Entry, Node, Span, Value};
+use crate::redact::{hides_below, is_plain, is_secret_key, show_word};
 
 /// A key or a value in the text.
 #[derive(Clone, Copy)]
@@ -118,7 +118,7 @@ impl Source {
             Value::String(text) => ("string", format!("\"{}\"", text.escape_debug())),
         };
         let shown = if !self.may_show(node) {
-            super::mask::MASK.to_owned()
+            crate::redact::MASK.to_owned()
         } else if text.chars().count() > 60 {
             let start: String = text.chars().take(60).collect();
             format!("{start}…")
@@ -186,7 +186,7 @@ impl Outline {
             Value::String(text) | Value::Number(text) => {
                 self.part(node.span, false, secret);
                 // `${TOKEN}` is no secret, what it stands for is.
-                if secret && !super::mask::is_reference(text) {
+                if secret && !crate::redact::is_reference(text) {
                     self.secrets.add(text);
                 }
             }

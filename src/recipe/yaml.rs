@@ -8,12 +8,12 @@ use std::collections::{HashMap, HashSet};
 use saphyr_parser::{Event, Parser, ScalarStyle, Span as Marks, StrInput, Tag};
 use serde::de::IgnoredAny;
 
-use super::mask::show_word;
 use super::mistake::Problem;
 use super::parsed::{MAX_DEPTH, Parsed, too_deep};
 use super::scalar;
 use super::text::Text;
 use super::tree::{Entry, Node, Span, Value};
+use crate::redact::show_word;
 
 /// How much aliases may add to a recipe: bytes of text, and [`NODE_WEIGHT`] for each value. Real recipes alias a few
 /// settings; a "billion laughs" is stopped here.

@@ -2,7 +2,7 @@
 
 use super::{BoxFuture, Sink};
 use crate::Error;
-use crate::auth::Diagnosis;
+use crate::diagnosis::Diagnosis;
 use crate::gms::Client;
 
 /// A sink that writes to a GMS.

@@ -8,7 +8,7 @@ use super::blackhole::BlackholeSink;
 use super::console::ConsoleSink;
 use super::file::{FileSink, FileSinkConfig};
 use super::{BoxFuture, GmsSink, Sink};
-use crate::auth::Diagnosis;
+use crate::diagnosis::Diagnosis;
 use crate::platform::Platform;
 use crate::registry::Registry;
 use crate::threads::run_blocking;

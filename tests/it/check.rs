@@ -3,9 +3,9 @@
 use datahub_emitter::embedded::{Action, Fault, Gms, Policy, User};
 use serde_json::Value;
 
-use crate::sandbox::{Ran, Sandbox, tags};
-use crate::scripted_gms::{Answer, ScriptedGms};
-use crate::server::Server;
+use crate::support::sandbox::{Ran, Sandbox, tags};
+use crate::support::scripted_gms::{Answer, ScriptedGms};
+use crate::support::server::Server;
 
 const FOREIGN: &str = include_str!("../../fixtures/tokens/foreign.jwt");
 

@@ -3,8 +3,8 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::Stdio;
 
-use crate::sandbox::{Ran, Running, Sandbox, tag, tags};
-use crate::server::Server;
+use crate::support::sandbox::{Ran, Running, Sandbox, tag, tags};
+use crate::support::server::Server;
 
 impl Running {
     fn first_line(&mut self) -> String {
@@ -284,7 +284,7 @@ fn a_signal_ends_the_run_with_a_report() {
         let mut running = waiting(&sandbox);
         // Waiting would close it, and then the run could come to a good end first.
         let stdin = running.0.stdin.take();
-        crate::sandbox::signal(&running.0, name);
+        crate::support::sandbox::signal(&running.0, name);
         assert_eq!(running.exit_code(), Some(code));
         drop(stdin);
         let report = sandbox.json("report.json");
@@ -311,7 +311,7 @@ fn a_signal_ends_the_wait_for_a_server_that_does_not_answer() {
         let arguments = ["ingest", "-c", "recipe.yml", "--report-to", "report.json"];
         let mut running = Running(sandbox.start(&arguments));
         let _connection = listener.accept().unwrap();
-        crate::sandbox::signal(&running.0, name);
+        crate::support::sandbox::signal(&running.0, name);
         assert_eq!(running.exit_code(), Some(code));
         let report = sandbox.json("report.json");
         assert_eq!(report["outcome"], "interrupted");
@@ -328,7 +328,7 @@ fn a_signal_ends_the_wait_for_another_run() {
     let mut second = Running(sandbox.start(&arguments));
     let said = BufReader::new(second.0.stderr.take().unwrap());
     assert!(said.lines().any(|line| line.unwrap().contains("waiting for its end")));
-    crate::sandbox::signal(&second.0, "TERM");
+    crate::support::sandbox::signal(&second.0, "TERM");
     assert_eq!(second.exit_code(), Some(143));
     assert_eq!(sandbox.json("second.json")["outcome"], "interrupted");
 }
@@ -361,6 +361,6 @@ fn the_embedded_gms_serves_others_until_it_is_told_to_stop() {
     let get =
         ["get", "urn:li:corpuser:jdoe", "--aspect", "corpUserKey", "--server", url, "--token-file", "token"];
     assert_eq!(sandbox.run(&get).ends_with(0).json()["corpUserKey"]["username"], "jdoe");
-    crate::sandbox::signal(&gms.0, "TERM");
+    crate::support::sandbox::signal(&gms.0, "TERM");
     assert_eq!(gms.exit_code(), Some(0));
 }

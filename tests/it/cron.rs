@@ -5,10 +5,10 @@ use std::process::Child;
 
 use serde_json::Value;
 
-use crate::report::adds_up;
-use crate::sandbox::{Ran, Sandbox, tag, tags};
-use crate::scripted_gms::{Answer, ScriptedGms};
-use crate::server::Server;
+use crate::support::report::adds_up;
+use crate::support::sandbox::{Ran, Sandbox, tag, tags};
+use crate::support::scripted_gms::{Answer, ScriptedGms};
+use crate::support::server::Server;
 
 /// Lines that are no records.
 fn broken(lines: usize) -> String {

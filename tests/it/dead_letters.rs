@@ -1,7 +1,7 @@
 //! What becomes of records that GMS rejects, and of those that no one understands?
 
-use crate::sandbox::{Ran, Sandbox, tag, tags};
-use crate::server::Server;
+use crate::support::sandbox::{Ran, Sandbox, tag, tags};
+use crate::support::server::Server;
 
 /// GMS would drop such a URN without a word, so it is rejected here.
 fn too_long() -> String {

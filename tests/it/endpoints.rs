@@ -10,8 +10,8 @@ use datahub_emitter::gms::{EmitMode, Endpoint};
 use datahub_emitter::metadata::{ChangeType, Proposal, Urn};
 use serde_json::{Value, json};
 
-use crate::sandbox::{Sandbox, tags};
-use crate::scripted_gms::{Answer, Request, ScriptedGms};
+use crate::support::sandbox::{Sandbox, tags};
+use crate::support::scripted_gms::{Answer, Request, ScriptedGms};
 
 /// What the scripted GMS calls its writes.
 const TRACEPARENT: &str = "traceparent: 00-0123456789abcdef0123456789abcdef-0123456789abcdef-01\r\n";
@@ -300,7 +300,7 @@ fn that_it_knows_no_batches_is_said_once() {
 }
 
 /// A GMS that says it has this version, and answers writes with `answer`.
-fn of_version(version: &'static str, answer: fn(&Request) -> Answer) -> crate::scripted_gms::Apart {
+fn of_version(version: &'static str, answer: fn(&Request) -> Answer) -> crate::support::scripted_gms::Apart {
     ScriptedGms::of_all(move |request| {
         if request.is_write() {
             return answer(request);

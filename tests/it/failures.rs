@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::report::adds_up;
-use crate::sandbox::{Running, Sandbox, tag, tags};
-use crate::scripted_gms::{Answer, Apart, ScriptedGms};
+use crate::support::report::adds_up;
+use crate::support::sandbox::{Running, Sandbox, tag, tags};
+use crate::support::scripted_gms::{Answer, Apart, ScriptedGms};
 
 /// Longer than anything here takes, also on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -272,7 +272,7 @@ fn a_signal_lets_what_is_under_way_end_and_counts_it() {
     stdin.write_all(many(500).as_bytes()).unwrap();
     stdin.flush().unwrap();
     gate.wait_for_one();
-    crate::sandbox::signal(&running.0, "TERM");
+    crate::support::sandbox::signal(&running.0, "TERM");
     gate.open();
     // Standard input stays open: only the signal can end the run.
     assert_eq!(running.0.wait().unwrap().code(), Some(143));

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::sandbox::Sandbox;
-use crate::serving::{Answer, Serving, exchange};
+use crate::support::sandbox::Sandbox;
+use crate::support::serving::{Answer, Serving, exchange};
 
 /// A server, and a client that may do everything.
 struct Client {

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::sandbox::{Ran, Sandbox, tags};
+use crate::support::sandbox::{Ran, Sandbox, tags};
 
 const EMBEDDED: &str = "{type: datahub-rest, config: {server: embedded}}";
 

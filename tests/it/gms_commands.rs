@@ -5,8 +5,8 @@ use std::net::TcpListener;
 
 use serde_json::{Value, json};
 
-use crate::sandbox::{Ran, Sandbox};
-use crate::serving::{Serving, exchange, send};
+use crate::support::sandbox::{Ran, Sandbox};
+use crate::support::serving::{Serving, exchange, send};
 
 fn log_in(frontend: &str, username: &str, password: &str) -> u16 {
     let body = json!({"username": username, "password": password}).to_string();

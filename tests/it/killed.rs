@@ -7,10 +7,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 
-use crate::report::adds_up;
-use crate::sandbox::{Ran, Sandbox};
-use crate::scripted_gms::{Answer, Apart, Request, ScriptedGms};
-use crate::server::Server;
+use crate::support::report::adds_up;
+use crate::support::sandbox::{Ran, Sandbox};
+use crate::support::scripted_gms::{Answer, Apart, Request, ScriptedGms};
+use crate::support::server::Server;
 
 /// Every so many records are about the same entities again.
 const ENTITIES: usize = 1_500;

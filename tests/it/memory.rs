@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::report::adds_up;
-use crate::sandbox::Sandbox;
-use crate::scripted_gms::{Apart, ScriptedGms};
+use crate::support::report::adds_up;
+use crate::support::sandbox::Sandbox;
+use crate::support::scripted_gms::{Apart, ScriptedGms};
 
 const MIB: u64 = 1 << 20;
 

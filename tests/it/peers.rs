@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::report::adds_up;
-use crate::sandbox::{Ran, Sandbox, tag, tags};
-use crate::scripted_gms::{Answer, Apart, Request, ScriptedGms};
+use crate::support::report::adds_up;
+use crate::support::sandbox::{Ran, Sandbox, tag, tags};
+use crate::support::scripted_gms::{Answer, Apart, Request, ScriptedGms};
 
 /// A token of which no part can be mistaken for anything else.
 const TOKEN: &str = "Q7zKWm0x-Yb3VtLr9-pHs2NdGf";
@@ -94,7 +94,7 @@ fn e03_a_run_that_is_told_to_stop_accounts_for_everything() {
     while gms.writes().is_empty() && Instant::now() < patience {
         std::thread::yield_now();
     }
-    crate::sandbox::signal(&child, "TERM");
+    crate::support::sandbox::signal(&child, "TERM");
     assert_eq!(child.wait().unwrap().code(), Some(143));
     drop(stdin);
     let report = sandbox.json("report.json");

@@ -1,6 +1,6 @@
 //! What am I told when my recipe is wrong?
 
-use crate::sandbox::{Ran, Sandbox, tags};
+use crate::support::sandbox::{Ran, Sandbox, tags};
 
 const TOKEN: &str = "eyJhbGciOi.S3cr3tS3cr3tS3cr3tS3cr3t.c1gnatur3";
 

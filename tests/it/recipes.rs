@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::sandbox::{Ran, Sandbox};
-use crate::server::Server;
+use crate::support::sandbox::{Ran, Sandbox};
+use crate::support::server::Server;
 
 /// Proposals in `fixtures/metadata/warehouse`, which every recipe reads.
 const PROPOSALS: u64 = 467;

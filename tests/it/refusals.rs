@@ -8,10 +8,10 @@ use std::time::{Duration, Instant, SystemTime};
 use datahub_emitter::embedded::{Action, Fault};
 use serde_json::Value;
 
-use crate::report::adds_up;
-use crate::sandbox::{Ran, Sandbox, tag, tags};
-use crate::scripted_gms::{Answer, ScriptedGms};
-use crate::server::Server;
+use crate::support::report::adds_up;
+use crate::support::sandbox::{Ran, Sandbox, tag, tags};
+use crate::support::scripted_gms::{Answer, ScriptedGms};
+use crate::support::server::Server;
 
 /// More than fit into all requests that may be under way at once.
 const RECORDS: usize = 3_000;

@@ -6,10 +6,10 @@ use std::sync::mpsc;
 use datahub_emitter::embedded::{Action, Fault};
 use serde_json::{Value, json};
 
-use crate::report::adds_up;
-use crate::sandbox::{Ran, Sandbox, tag, tags};
-use crate::scripted_gms::{Answer, ScriptedGms};
-use crate::server::Server;
+use crate::support::report::adds_up;
+use crate::support::sandbox::{Ran, Sandbox, tag, tags};
+use crate::support::scripted_gms::{Answer, ScriptedGms};
+use crate::support::server::Server;
 
 const LETTERS: &str = "letters.jsonl";
 
@@ -372,7 +372,7 @@ fn a_signal_ends_it_while_gms_is_asked() {
     sandbox.recipe("tags.jsonl", &format!("{{type: datahub-rest, config: {{server: '{}'}}}}", gms.url()));
     let mut child = sandbox.start(&["replay", LETTERS, "-c", "recipe.yml", "--report-to", "report.json"]);
     wait.recv_timeout(std::time::Duration::from_secs(60)).unwrap();
-    crate::sandbox::signal(&child, "TERM");
+    crate::support::sandbox::signal(&child, "TERM");
     assert_eq!(child.wait().unwrap().code(), Some(143));
     let report = sandbox.json("report.json");
     assert_eq!(report["outcome"], "interrupted");

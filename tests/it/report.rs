@@ -1,16 +1,8 @@
 //! What does the report say, and can I rely on it?
 
-use crate::sandbox::{Sandbox, tags};
-use crate::server::Server;
-
-pub(crate) fn adds_up(report: &serde_json::Value) {
-    let counts = &report["proposals"];
-    let sum: u64 = ["delivered", "rejected", "undelivered", "filtered"]
-        .iter()
-        .map(|end| counts[end].as_u64().unwrap())
-        .sum();
-    assert_eq!(counts["read"], sum, "{report:#}");
-}
+use crate::support::report::adds_up;
+use crate::support::sandbox::{Sandbox, tags};
+use crate::support::server::Server;
 
 fn with_tags(sink: &str) -> Sandbox {
     let sandbox = Sandbox::new();
@@ -30,7 +22,7 @@ fn a_run_against_a_gms_is_told_whole() {
         .args(["ingest", "run", "-c", "recipe.yml", "--json", "--report-to", "report.json", "-vvv"])
         .output()
         .unwrap();
-    let ran = crate::sandbox::Ran::from(output).ends_with(0);
+    let ran = crate::support::sandbox::Ran::from(output).ends_with(0);
     let report = ran.json();
     assert_eq!(report, sandbox.json("report.json"));
     adds_up(&report);
@@ -65,7 +57,7 @@ fn a_refused_token_stops_the_run_and_is_explained() {
         .args(["ingest", "-c", "recipe.yml", "--json"])
         .output()
         .unwrap();
-    let ran = crate::sandbox::Ran::from(output).ends_with(3);
+    let ran = crate::support::sandbox::Ran::from(output).ends_with(3);
     let report = ran.json();
     adds_up(&report);
     assert_eq!(report["outcome"], "refused");
@@ -100,7 +92,7 @@ fn a_dry_run_is_offline_and_leaves_nothing_behind() {
         .args(["ingest", "-c", "recipe.yml", "--json", "--dry-run"])
         .output()
         .unwrap();
-    let report = crate::sandbox::Ran::from(output).ends_with(1).json();
+    let report = crate::support::sandbox::Ran::from(output).ends_with(1).json();
     adds_up(&report);
     assert_eq!(report["outcome"], "dry-run");
     assert_eq!(report["proposals"]["filtered"], 2);

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-use crate::report::adds_up;
-use crate::sandbox::{Ran, Sandbox, read_json, tag};
-use crate::scripted_gms::{Answer, Apart, Request, ScriptedGms};
+use crate::support::report::adds_up;
+use crate::support::sandbox::{Ran, Sandbox, read_json, tag};
+use crate::support::scripted_gms::{Answer, Apart, Request, ScriptedGms};
 
 /// Takes proposals until it is told to refuse, and knows what it took.
 #[derive(Clone, Default)]
@@ -427,7 +427,7 @@ fn a_run_that_was_interrupted_or_ran_out_of_time_is_gone_on_with() {
     while taker.taken().len() < 100 {
         std::thread::yield_now();
     }
-    crate::sandbox::signal(&child, "TERM");
+    crate::support::sandbox::signal(&child, "TERM");
     let ran = Ran::from(child.wait_with_output().unwrap()).ends_with(143);
     let report = sandbox.json("report.json");
     let sent = taker.taken().len();

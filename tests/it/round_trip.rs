@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use datahub_emitter::embedded::Gms;
 use serde_json::{Map, Value, json};
 
-use crate::report::adds_up;
-use crate::sandbox::Sandbox;
-use crate::scripted_gms::{Answer, ScriptedGms};
-use crate::server::Server;
+use crate::support::report::adds_up;
+use crate::support::sandbox::Sandbox;
+use crate::support::scripted_gms::{Answer, ScriptedGms};
+use crate::support::server::Server;
 
 /// An aspect of an entity.
 type Key = (String, String);
@@ -253,7 +253,7 @@ fn dead_letters_are_the_records_that_they_were() {
     let (straight, later) = (Server::start(), Server::start());
     for name in ["warehouse/01-organisation.json", "value-form.json", "changes.json", "old-mce.json"] {
         let sandbox = Sandbox::new();
-        let first = sandbox.write("input/0-first.json", &crate::sandbox::tag("first"));
+        let first = sandbox.write("input/0-first.json", &crate::support::sandbox::tag("first"));
         let input = first.parent().unwrap();
         std::fs::copy(fixture(name), input.join("1-all.json")).unwrap();
         let sink = format!(

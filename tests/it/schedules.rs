@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::sandbox::{Ran, Sandbox, tags};
+use crate::support::sandbox::{Ran, Sandbox, tags};
 
 fn example(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/schedules").join(name);

@@ -6,9 +6,9 @@ use std::process::Stdio;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::sandbox::{Running, Sandbox, signal, tag, tags};
-use crate::scripted_gms::{Answer, Apart, ScriptedGms};
-use crate::server::Server;
+use crate::support::sandbox::{Running, Sandbox, signal, tag, tags};
+use crate::support::scripted_gms::{Answer, Apart, ScriptedGms};
+use crate::support::server::Server;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -107,7 +107,7 @@ fn what_is_not_settled_in_time_is_left_undelivered() {
     signal(&run.0, "TERM");
     assert_eq!(run.0.wait().unwrap().code(), Some(143));
     let report = sandbox.json("report.json");
-    crate::report::adds_up(&report);
+    crate::support::report::adds_up(&report);
     assert_eq!((&report["outcome"], &report["proposals"]["delivered"]), (&"interrupted".into(), &0.into()));
 }
 
@@ -167,7 +167,7 @@ fn a_run_whose_records_no_one_reads_ends_as_one_that_sigpipe_ended() {
     assert_eq!(run.0.wait().unwrap().code(), Some(141));
     let report = sandbox.json("report.json");
     assert_eq!(report["outcome"], "interrupted");
-    crate::report::adds_up(&report);
+    crate::support::report::adds_up(&report);
 }
 
 #[test]

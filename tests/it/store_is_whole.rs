@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::sandbox::Sandbox;
-use crate::serving::{Serving, try_exchange};
+use crate::support::sandbox::Sandbox;
+use crate::support::serving::{Serving, try_exchange};
 
 /// How many connections write at a time.
 const WRITERS: usize = 4;

@@ -8,8 +8,8 @@ use datahub_emitter::embedded::{Action, Builder, Fault, Gms, User};
 use datahub_emitter::gms::{Client, ClientSettings, GraphqlAnswer, ServerAddress};
 use serde_json::json;
 
-use crate::sandbox::{Ran, Sandbox};
-use crate::server::Server;
+use crate::support::sandbox::{Ran, Sandbox};
+use crate::support::server::Server;
 
 fn client(server: &Server, token: &str) -> Client {
     let tokens = FixedToken::new(Token::new(token, TokenSource::Recipe));

@@ -10,8 +10,8 @@ use datahub_emitter::emitter::{Emitter, SinkMode};
 use datahub_emitter::metadata::{Proposal, Urn};
 use serde_json::json;
 
-use crate::sandbox::{Ran, Sandbox, tags};
-use crate::scripted_gms::{Answer, Apart, Request, ScriptedGms};
+use crate::support::sandbox::{Ran, Sandbox, tags};
+use crate::support::scripted_gms::{Answer, Apart, Request, ScriptedGms};
 
 fn status(number: usize) -> Proposal {
     Proposal::upsert(Urn::parse(&format!("urn:li:tag:t{number}")).unwrap(), "status", "{}").unwrap()

@@ -52,9 +52,9 @@ impl Gms {
 mod file {
     use std::path::{Path, PathBuf};
 
+    use datahub_emitter::Environment;
     use datahub_emitter::embedded::Gms;
     use datahub_emitter::pipeline::embedded_data_path;
-    use datahub_emitter::recipe::Environment;
     use datahub_emitter::{Error, ErrorKind};
 
     use super::Data;

@@ -4,9 +4,10 @@ use std::io::Read as _;
 use std::path::PathBuf;
 
 use clap::Args;
-use datahub_emitter::auth::{Diagnosis, Token, TokenFacts, TokenMetadata, TokenSource, inspect};
+use datahub_emitter::Environment;
+use datahub_emitter::auth::{Token, TokenFacts, TokenMetadata, TokenSource, inspect};
+use datahub_emitter::diagnosis::Diagnosis;
 use datahub_emitter::gms::GmsEnvironment;
-use datahub_emitter::recipe::Environment;
 use datahub_emitter::{Error, ErrorKind};
 use jiff::{SignedDuration, Timestamp};
 

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{Client, MAX_REPLY_BYTES};
 use crate::Error;
-use crate::auth::{Code, Diagnosis};
+use crate::diagnosis::{Code, Diagnosis};
 use crate::gms::server_config::{UserType, user_type};
 use crate::gms::{
     Attempts, Reply, RetryPolicy, ServerConfig, Target, TransportFault, TransportKind, Verdict,
@@ -119,8 +119,8 @@ impl Client {
     async fn read_config(&self, target: &Target, attempts: &Attempts) -> Result<ServerConfig, Error> {
         if let Some(read) = attempts.last.as_ref().ok().and_then(ServerConfig::read) {
             let config = ServerConfig {
-                version: read.version.map(|version| self.scrub(&version)),
-                environment: read.environment.map(|environment| self.scrub(&environment)),
+                version: read.version.map(|version| self.redact(&version)),
+                environment: read.environment.map(|environment| self.redact(&environment)),
                 ..read
             };
             return Ok(self.config.get_or_init(|| config).clone());

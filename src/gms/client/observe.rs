@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use reqwest::header::{COOKIE, LOCATION, SERVER, WWW_AUTHENTICATE};
 
 use super::Client;
-use crate::auth::{Address, Answer, Diagnosis, Fault, Observation, Observed, Redirect, Silence, diagnose};
+use crate::auth::{Address, Answer, Fault, Observation, Observed, Redirect, Silence, diagnose};
+use crate::diagnosis::Diagnosis;
 use crate::gms::{Attempts, Reply, Target, TransportFault, TransportKind, Verdict};
 
 /// Of a body more is never of use, to tell a page from another.
@@ -36,13 +37,13 @@ impl Client {
         attempts: u32,
         found_at: Option<&str>,
     ) -> Diagnosis {
-        let (message, body) = (self.scrub(&reply.message()), self.scrub(&beginning(reply)));
-        let content_type = self.scrub(reply.content_type());
-        let location = reply.location().map(|location| self.scrub(location));
+        let (message, body) = (self.redact(&reply.message()), self.redact(&beginning(reply)));
+        let content_type = self.redact(reply.content_type());
+        let location = reply.location().map(|location| self.redact(location));
         let query =
             header(reply, &LOCATION).and_then(|location| location.split_once('?')).map(|(_, query)| query);
         let names = query.into_iter().flat_map(|query| query.split('&'));
-        let server = header(reply, &SERVER).map(|server| self.scrub(&visible(server, 80)));
+        let server = header(reply, &SERVER).map(|server| self.redact(&visible(server, 80)));
         let answer = Answer {
             status: reply.status.as_u16(),
             content_type: &content_type,
@@ -72,7 +73,7 @@ impl Client {
         if let Some(diagnosis) = &fault.diagnosis {
             return (**diagnosis).clone();
         }
-        let problem = self.scrub(&fault.problem);
+        let problem = self.redact(&fault.problem);
         let silence = Silence { fault: kind(fault), problem: &problem };
         self.diagnosis(target, Observed::Silence(silence), attempts, None)
     }

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::refused::{Deed, refused};
 use super::{GraphqlAnswer, Me};
 use crate::auth::{Token, TokenSource};
+use crate::duration::parse_duration;
 use crate::gms::Client;
-use crate::recipe::parse_duration;
 use crate::{Error, ErrorKind};
 
 const CREATE: &str = "mutation createAccessToken($input: CreateAccessTokenInput!) { createAccessToken(input: $input) { \

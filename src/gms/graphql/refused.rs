@@ -1,7 +1,7 @@
 //! Why GMS does not do what was asked about a token. GMS has one sentence for every lack of a privilege.
 
 use super::{AccessTokenDuration, GraphqlError, Me};
-use crate::auth::{Code, Diagnosis};
+use crate::diagnosis::{Code, Diagnosis};
 use crate::{Error, ErrorKind};
 
 const GENERATE: &str = "Generate Personal Access Tokens";

@@ -9,7 +9,6 @@
 //!  "sha256":"…"}
 //! ```
 
-use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,6 +20,7 @@ use super::ranges::Ranges;
 use super::tracker::CheckpointPosition;
 use crate::atomic_write::{AtomicWrite, Durability};
 use crate::file_system::{FileSystem, parent};
+use crate::hex::hex;
 use crate::source::{Input, Position};
 use crate::{Error, ErrorKind};
 
@@ -113,11 +113,7 @@ impl Checkpoint {
 }
 
 fn checksum(text: &[u8]) -> String {
-    let mut sum = String::with_capacity(SUM_DIGITS);
-    for byte in Sha256::digest(text) {
-        write!(sum, "{byte:02x}").unwrap_or_default();
-    }
-    sum
+    hex(&Sha256::digest(text))
 }
 
 impl CheckpointFile {

@@ -1,4 +1,4 @@
-//! Whether GMS has written an aspect since its letter was.
+//! Finds out which dead letters are superseded: GMS has written their aspect since.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -8,86 +8,86 @@ use jiff::Timestamp;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use super::super::RunControl;
-use crate::auth::Code;
+use crate::pipeline::control::RunControl;
+use crate::diagnosis::Code;
 use crate::gms::{Client, LastWritten, Written};
 use crate::metadata::{ChangeType, Proposal, Urn, model};
 use crate::{Error, ErrorKind};
 
-/// Questions that are under way at a time.
-const AT_A_TIME: usize = 16;
+/// Lookups that are in flight at the same time.
+const MAX_LOOKUPS: usize = 16;
 
-/// Knows when the aspects were last written that letters are about, as of the first letter of each.
+/// Knows when GMS last wrote the aspects of dead letters, as of the first dead letter of each.
 ///
-/// It keeps a few bytes for each aspect and not its name, so that a long file of letters needs little memory.
-pub(super) struct WrittenSince {
+/// It stores a hash per aspect and not its name, so that a long dead-letter file needs little memory.
+pub(super) struct WriteTimes {
     control: RunControl,
     runtime: Handle,
-    names: RandomState,
+    hasher: RandomState,
     known: HashMap<u64, Option<Written>>,
 }
 
-/// What is asked about one entity.
+/// The lookup of one entity.
 #[derive(Default)]
-struct Question {
+struct Lookup {
     aspects: Vec<String>,
-    /// A letter wants to delete the entity, so that all its aspects count.
-    whole: bool,
+    /// A dead letter deletes the entity, so all its aspects count.
+    all_aspects: bool,
 }
 
-impl WrittenSince {
-    /// Must be called where there is a runtime.
+impl WriteTimes {
+    /// Must be called in a tokio runtime.
     pub(super) fn new(control: RunControl) -> Self {
-        Self { control, runtime: Handle::current(), names: RandomState::new(), known: HashMap::new() }
+        Self { control, runtime: Handle::current(), hasher: RandomState::new(), known: HashMap::new() }
     }
 
-    /// Asks GMS about `proposals`, as far as it was not asked yet. Blocks the thread; false when the run was stopped
-    /// meanwhile.
-    pub(super) fn ask<'a>(&mut self, proposals: impl Iterator<Item = &'a Proposal>) -> Result<bool, Error> {
-        // Another sink than GMS has nothing to say.
+    /// Looks up the aspects of `proposals` that are not known yet. Blocks the thread; false if the run was stopped before the
+    /// responses came.
+    pub(super) fn look_up<'a>(&mut self, proposals: impl Iterator<Item = &'a Proposal>) -> Result<bool, Error> {
+        // Other sinks have nothing to look up.
         let Some(gms) = self.control.gms().cloned() else { return Ok(true) };
-        let mut questions: HashMap<Urn, Question> = HashMap::new();
+        let mut lookups: HashMap<Urn, Lookup> = HashMap::new();
         for proposal in proposals.filter(|proposal| can_be_superseded(proposal)) {
-            if let Entry::Vacant(unknown) = self.known.entry(self.names.hash_one(name(proposal))) {
+            if let Entry::Vacant(unknown) = self.known.entry(self.hasher.hash_one(name(proposal))) {
                 unknown.insert(None);
-                let question = questions.entry(proposal.urn.clone()).or_default();
-                question.whole |= deletes_entity(proposal);
-                question.aspects.push(proposal.aspect_name.to_string());
+                let lookup = lookups.entry(proposal.urn.clone()).or_default();
+                lookup.all_aspects |= deletes_entity(proposal);
+                lookup.aspects.push(proposal.aspect_name.to_string());
             }
         }
         let control = self.control.clone();
-        let answers = self.runtime.block_on(async move {
+        let responses = self.runtime.block_on(async move {
             tokio::select! {
                 biased;
                 () = control.stopped() => Ok(None),
-                answers = all(gms, questions) => answers.map(Some),
+                responses = look_up_all(gms, lookups) => responses.map(Some),
             }
         })?;
-        let Some(answers) = answers else { return Ok(false) };
-        for (urn, question, found) in answers {
-            for aspect in &question.aspects {
+        let Some(responses) = responses else { return Ok(false) };
+        for (urn, lookup, found) in responses {
+            for aspect in &lookup.aspects {
                 let is_key = model::is_key_aspect(urn.entity_type(), aspect);
                 let written = if is_key { found.newest(aspect) } else { found.aspect(aspect) };
-                self.known.insert(self.names.hash_one((urn.as_str(), aspect.as_str())), written);
+                self.known.insert(self.hasher.hash_one((urn.as_str(), aspect.as_str())), written);
             }
         }
         Ok(true)
     }
 
-    /// Whether what GMS has of the aspect is newer than a letter of `at`, or that letter itself.
+    /// Whether what GMS has is newer than a dead letter of this time, or was written from that dead letter.
     pub(super) fn supersedes(&self, proposal: &Proposal, at: Timestamp) -> bool {
         let observed = proposal.system_metadata.as_ref().and_then(|metadata| metadata.last_observed);
         can_be_superseded(proposal)
             && self
                 .known
-                .get(&self.names.hash_one(name(proposal)))
+                .get(&self.hasher.hash_one(name(proposal)))
                 .copied()
                 .flatten()
                 .is_some_and(|written| written.supersedes(at, observed))
     }
 }
 
-/// An event of a time series stands beside the others, and a key never changes.
+/// A timeseries aspect never replaces an earlier one, and a key never changes.
 fn can_be_superseded(proposal: &Proposal) -> bool {
     let is_key = model::is_key_aspect(&proposal.entity_type, &proposal.aspect_name);
     !model::is_timeseries(&proposal.aspect_name) && (!is_key || deletes_entity(proposal))
@@ -102,39 +102,39 @@ fn name(proposal: &Proposal) -> (&str, &str) {
     (proposal.urn.as_str(), &proposal.aspect_name)
 }
 
-type Answer = (Urn, Question, LastWritten);
+type LookupResponse = (Urn, Lookup, LastWritten);
 
-async fn all(gms: Client, questions: HashMap<Urn, Question>) -> Result<Vec<Answer>, Error> {
-    let mut answers = Vec::with_capacity(questions.len());
-    let mut under_way = JoinSet::new();
-    let mut questions = questions.into_iter();
+async fn look_up_all(gms: Client, lookups: HashMap<Urn, Lookup>) -> Result<Vec<LookupResponse>, Error> {
+    let mut responses = Vec::with_capacity(lookups.len());
+    let mut in_flight = JoinSet::new();
+    let mut lookups = lookups.into_iter();
     loop {
-        while under_way.len() < AT_A_TIME
-            && let Some((urn, question)) = questions.next()
+        while in_flight.len() < MAX_LOOKUPS
+            && let Some((urn, lookup)) = lookups.next()
         {
-            under_way.spawn(one(gms.clone(), urn, question));
+            in_flight.spawn(look_up(gms.clone(), urn, lookup));
         }
-        match under_way.join_next().await {
-            None => return Ok(answers),
-            Some(Ok(answer)) => answers.push(answer?),
+        match in_flight.join_next().await {
+            None => return Ok(responses),
+            Some(Ok(response)) => responses.push(response?),
             Some(Err(error)) => {
                 return Err(
-                    Error::new(ErrorKind::Internal, "a question to GMS was given up").with_source(error)
+                    Error::new(ErrorKind::Internal, "a lookup in GMS was cancelled").with_source(error)
                 );
             }
         }
     }
 }
 
-async fn one(gms: Client, urn: Urn, question: Question) -> Result<Answer, Error> {
+async fn look_up(gms: Client, urn: Urn, lookup: Lookup) -> Result<LookupResponse, Error> {
     let aspects: Vec<&str> =
-        if question.whole { Vec::new() } else { question.aspects.iter().map(String::as_str).collect() };
-    let found = gms.last_written(&urn, &aspects).await.map_err(with_the_way_out)?;
-    Ok((urn, question, found))
+        if lookup.all_aspects { Vec::new() } else { lookup.aspects.iter().map(String::as_str).collect() };
+    let found = gms.last_written(&urn, &aspects).await.map_err(suggest_force)?;
+    Ok((urn, lookup, found))
 }
 
-/// Who may write may not be allowed to read.
-fn with_the_way_out(error: Error) -> Error {
+/// A user who may write may still not be allowed to read.
+fn suggest_force(error: Error) -> Error {
     match error.diagnosis() {
         Some(diagnosis) if diagnosis.code == Code::Forbidden => {
             let mut diagnosis = diagnosis.clone();

@@ -1,4 +1,5 @@
-use crate::recipe::{Environment, Fields, Format, Mistakes, Recipe, RecipeError};
+use crate::environment::Environment;
+use crate::recipe::{Fields, Format, Mistakes, Recipe, RecipeError};
 
 /// Reads a mapping with `read`, and returns what it found with the messages of the mistakes.
 fn read<T>(text: &str, read: impl FnOnce(&mut Fields<'_>) -> T) -> (T, Vec<String>) {

@@ -1,6 +1,7 @@
 use std::fs;
 
-use crate::recipe::{Environment, Format, Recipe};
+use crate::environment::Environment;
+use crate::recipe::{Format, Recipe};
 
 fn load(name: &str, bytes: &[u8]) -> Result<Recipe, String> {
     let folder = tempfile::tempdir().unwrap();

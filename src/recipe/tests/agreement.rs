@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use serde_json::Value as Json;
 use serde_yaml::Value as Yaml;
 
-use crate::recipe::{Environment, Format, Node, Recipe, Value};
+use crate::environment::Environment;
+use crate::recipe::{Format, Node, Recipe, Value};
 
 /// Whether a tree is what `serde_yaml` read, aside from scalars that `PyYAML`, and so a recipe, reads otherwise. Those are
 /// told from the text: only what is not quoted can be one.

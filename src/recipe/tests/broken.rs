@@ -5,7 +5,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::recipe::{Environment, Fields, Recipe, RecipeError};
+use crate::environment::Environment;
+use crate::recipe::{Fields, Recipe, RecipeError};
 
 /// The tokens that stand in the fixtures, in ever odder places.
 const TOKENS: [&str; 2] =

@@ -1,6 +1,7 @@
 //! Where mistakes are, and that all come at once.
 
-use crate::recipe::{Environment, Fields, Format, Recipe};
+use crate::environment::Environment;
+use crate::recipe::{Fields, Format, Recipe};
 
 fn parse(text: &str) -> Recipe {
     Recipe::parse("r.yml", Format::Yaml, text, &Environment::default()).unwrap()

@@ -10,19 +10,20 @@ use std::time::Duration;
 
 use crate::auth::TokenProvider;
 use crate::emitter::{Emitter, EmitterBuilder, MAX_BATCH, SinkMode};
+use crate::environment::Environment;
 use crate::gms::{ClientMode, EmitMode, Endpoint, Patience, RetryPolicy, TlsSettings};
-use crate::recipe::{Environment, Fields};
+use crate::recipe::Fields;
 
-use delivery::Delivery;
+use delivery::DeliverySettings;
 pub use destination::{Overrides, Server};
 
-/// A week: enough for a cron job to tell before it breaks.
+/// A week, so that a cron job warns several times before it fails.
 const WARN_BEFORE_EXPIRY: Duration = Duration::from_secs(7 * 86_400);
 
-/// About as long as DataHub's own client tries at a server that is away.
+/// About as long as DataHub's own client retries a server that is away.
 const WAIT_FOR_SERVER: Duration = Duration::from_secs(30);
 
-/// A year: whoever waits longer has made a mistake.
+/// A year: a longer timeout is a mistake.
 const LONGEST_TIMEOUT: f64 = 366.0 * 86_400.0;
 
 /// The keys of the `datahub-rest` sink, with the defaults of DataHub's own (`datahub_rest.py`, `graph/config.py`).
@@ -32,8 +33,8 @@ pub struct DatahubRestConfig {
     pub server: Server,
     /// `token` or `auth`, or what the environment says for the environment's server.
     pub tokens: Option<Arc<dyn TokenProvider>>,
-    delivery: Delivery,
-    limits: Limits,
+    delivery: DeliverySettings,
+    limits: EmitterLimits,
     timeout: Duration,
     retry: RetryPolicy,
     extra_headers: Vec<(String, String)>,
@@ -46,9 +47,9 @@ pub struct DatahubRestConfig {
     pub(super) patience: Patience,
 }
 
-/// How much at a time.
+/// Limits of batches, requests in flight and pending proposals.
 #[derive(Clone, Debug)]
-struct Limits {
+struct EmitterLimits {
     max_threads: usize,
     max_per_batch: usize,
     max_batch_bytes: Option<usize>,
@@ -58,8 +59,8 @@ struct Limits {
 }
 
 impl DatahubRestConfig {
-    /// Reads the keys; where they are silent, the environment and then the defaults count. What `overrides` holds comes
-    /// before both. Returns `None` after a mistake, which `fields` then knows.
+    /// Reads the keys. `overrides` replace the recipe's keys; the environment and then the defaults apply to keys that are not
+    /// set. Returns `None` after a mistake, which `fields` has collected.
     pub fn read(
         fields: &mut Fields<'_>,
         overrides: &Overrides,
@@ -68,7 +69,7 @@ impl DatahubRestConfig {
     ) -> Option<Self> {
         let server = destination::read_server(fields, overrides, environment);
         let tokens = destination::read_tokens(fields, overrides, server.as_ref(), environment, warnings);
-        accept_what_has_no_effect(fields, warnings);
+        accept_keys_without_effect(fields, warnings);
         let tcp_keepalive = fields.boolean("tcp_keepalive").or_else(|| {
             let variable = "DATAHUB_REST_SINK_DEFAULT_TCP_KEEPALIVE";
             from_variable(fields, environment, "tcp_keepalive", variable, boolean)
@@ -78,14 +79,14 @@ impl DatahubRestConfig {
         let retry = read_retry(fields, environment);
         let patience = match fields.duration("wait_for_server") {
             Some(asked) => Patience::Asked(asked),
-            // Who wants nothing tried again wants no waiting either.
+            // No retries means no waiting either.
             None if retry.max_times == 0 => Patience::Preset(Duration::ZERO),
             None => Patience::Preset(WAIT_FOR_SERVER),
         };
         destination::guard_transport(fields, server.as_ref(), tokens.is_some(), warnings);
         let config = Self {
-            delivery: Delivery::read(fields, environment, warnings),
-            limits: Limits::read(fields, environment),
+            delivery: DeliverySettings::read(fields, environment, warnings),
+            limits: EmitterLimits::read(fields, environment),
             retry,
             timeout: read_timeout(fields, warnings),
             extra_headers: fields.string_map("extra_headers", true).unwrap_or_default(),
@@ -94,7 +95,7 @@ impl DatahubRestConfig {
             component: component.or_else(|| environment.get("DATAHUB_COMPONENT").map(str::to_owned)),
             warn_before_expiry,
             patience,
-            // Last, so that the other keys' mistakes are told together with this one.
+            // Last, so that mistakes in the other keys are reported together with this one.
             server: server?,
             tokens,
         };
@@ -111,7 +112,7 @@ impl DatahubRestConfig {
         self.delivery.endpoint
     }
 
-    /// `emit_mode`. By default what the mode says.
+    /// `emit_mode`. The default depends on the mode.
     pub fn emit_mode(&self) -> EmitMode {
         self.delivery.emit_mode
     }
@@ -157,7 +158,7 @@ impl DatahubRestConfig {
     }
 }
 
-impl Limits {
+impl EmitterLimits {
     fn read(fields: &mut Fields<'_>, environment: &Environment) -> Self {
         let max_threads =
             fields.number("max_threads", 1..=1_000, "a number of requests from 1 to 1000").or_else(|| {
@@ -199,7 +200,7 @@ impl Limits {
     }
 }
 
-/// DataHub's client warns below a second, too; a time of nothing would only ever fail.
+/// DataHub's client warns below one second, too. A timeout of 0 would always fail.
 fn read_timeout(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> Duration {
     const KEY: &str = "timeout_sec";
     let seconds = fields
@@ -246,7 +247,7 @@ fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// The default of `key` that `variable` holds. One that cannot be read is a mistake, and not passed over.
+/// The default of `key` from an environment variable. A value that cannot be read is a mistake.
 fn from_variable<T>(
     fields: &mut Fields<'_>,
     environment: &Environment,
@@ -285,7 +286,7 @@ fn read_tls(fields: &mut Fields<'_>, environment: &Environment) -> TlsSettings {
     }
 }
 
-fn accept_what_has_no_effect(fields: &mut Fields<'_>, warnings: &mut Vec<String>) {
+fn accept_keys_without_effect(fields: &mut Fields<'_>, warnings: &mut Vec<String>) {
     const POOL: &str = "connections are kept open as long as they are of use";
     fields.ignored("pool_connections", POOL, warnings);
     fields.ignored("pool_maxsize", POOL, warnings);

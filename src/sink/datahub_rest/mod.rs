@@ -16,7 +16,8 @@ use super::{
     SinkReport, TokenReport,
 };
 use crate::Error;
-use crate::auth::{Diagnosis, FixedToken, Token, TokenFacts, TokenSource, forecast};
+use crate::auth::{FixedToken, Token, TokenFacts, TokenSource, forecast};
+use crate::diagnosis::Diagnosis;
 use crate::emitter::{Delivery, Emitter, SinkMode};
 use crate::gms::{Client, EmitMode, Endpoint, Patience, ServerConfig};
 

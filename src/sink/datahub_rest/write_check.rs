@@ -116,7 +116,7 @@ impl WriteCheck<'_> {
             (Verdict::Forbidden, _) => Ok(WriteOutcome::Forbidden(diagnosis())),
             (Verdict::Rejected, Ok(reply)) => Err(Error::new(
                 ErrorKind::Rejected,
-                format!("{} from {target}: {}", reply.status.as_u16(), self.client.scrub(&reply.message())),
+                format!("{} from {target}: {}", reply.status.as_u16(), self.client.redact(&reply.message())),
             )),
             _ => Err(diagnosis()),
         }

@@ -1,6 +1,5 @@
 //! What tells one state of a file from another without reading all of it.
 
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
@@ -10,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::open::{InputFile, STANDARD_INPUT, unreadable};
 use crate::Error;
+use crate::hex::hex;
 use crate::source::Input;
 
 /// So much of a file's beginning, and so much of its end, goes into its hash.
@@ -50,10 +50,7 @@ fn look(path: &Path, name: &str) -> io::Result<Option<crate::source::InputFile>>
         (&mut file).take(END).read_to_end(&mut end)?;
         hasher.update(&end);
     }
-    let mut ends = String::with_capacity(64);
-    for byte in hasher.finalize() {
-        write!(ends, "{byte:02x}").unwrap_or_default();
-    }
+    let ends = hex(&hasher.finalize());
     let modified = Timestamp::try_from(metadata.modified()?).unwrap_or_default().to_string();
     Ok(Some(crate::source::InputFile { name: name.to_owned(), size, modified, ends }))
 }

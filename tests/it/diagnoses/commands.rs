@@ -6,8 +6,8 @@ use std::process::Command;
 use datahub_emitter::embedded::{Gms, User};
 
 use super::table::rows;
-use crate::sandbox::{Ran, Sandbox};
-use crate::server::Server;
+use crate::support::sandbox::{Ran, Sandbox};
+use crate::support::server::Server;
 
 /// The commands among the fixes of all rows: a whole line, or what stands after a colon and two spaces.
 fn commands() -> BTreeSet<String> {

@@ -7,10 +7,10 @@ use std::time::{Duration, SystemTime};
 use datahub_emitter::embedded::{Action, Builder, Fault, Gms, RefusalForm};
 use serde_json::Value;
 
-use crate::report::adds_up;
-use crate::sandbox::{Ran, Sandbox, tags};
-use crate::scripted_gms::{Answer, ScriptedGms};
-use crate::server::Server;
+use crate::support::report::adds_up;
+use crate::support::sandbox::{Ran, Sandbox, tags};
+use crate::support::scripted_gms::{Answer, ScriptedGms};
+use crate::support::server::Server;
 
 const FOREIGN: &str = include_str!("../../../fixtures/tokens/foreign.jwt");
 

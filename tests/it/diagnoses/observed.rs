@@ -1,8 +1,9 @@
 //! Makes observations, with what is usual for whatever a row leaves out.
 
 use datahub_emitter::auth::{
-    Address, Answer, Claims, Diagnosis, Fault, Observation, Observed, Silence, TokenFacts, diagnose,
+    Address, Answer, Claims, Fault, Observation, Observed, Silence, TokenFacts, diagnose,
 };
+use datahub_emitter::diagnosis::Diagnosis;
 use datahub_emitter::gms::ServerAddress;
 use jiff::Timestamp;
 

@@ -1,9 +1,10 @@
 //! Observation → code, evidence, fix, exit code.
 
 use datahub_emitter::auth::{
-    Answer, Diagnosis, Fault, HeaderSlip, ProviderError, Redirect, Token, TokenFacts, TokenSource, inspect,
+    Answer, Fault, HeaderSlip, ProviderError, Redirect, Token, TokenFacts, TokenSource, inspect,
     provider_failed,
 };
+use datahub_emitter::diagnosis::Diagnosis;
 
 use super::observed::{To, at, but, pat, token};
 

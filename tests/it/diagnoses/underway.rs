@@ -6,9 +6,9 @@ use std::time::Duration;
 use datahub_emitter::embedded::{Action, Fault};
 use serde_json::Value;
 
-use crate::report::adds_up;
-use crate::sandbox::{Ran, Sandbox, tags};
-use crate::server::Server;
+use crate::support::report::adds_up;
+use crate::support::sandbox::{Ran, Sandbox, tags};
+use crate::support::server::Server;
 
 /// Each is a request of its own, one after another, so that it is known which of them meets with what.
 const RECORDS: u64 = 40;

@@ -10,9 +10,9 @@ use serde_json::Value;
 use super::corpus;
 use super::ledger::{Account, Latest, Ledger};
 use super::troubles::{LETTERS, Trouble, What};
-use crate::report::adds_up;
-use crate::sandbox::{Ran, Sandbox};
-use crate::server::Server;
+use crate::support::report::adds_up;
+use crate::support::sandbox::{Ran, Sandbox};
+use crate::support::server::Server;
 
 pub(super) struct World {
     sandbox: Sandbox,
@@ -141,7 +141,7 @@ impl World {
                 std::thread::sleep(Duration::from_millis(1));
             }
             if child.try_wait().unwrap().is_none() {
-                crate::sandbox::signal(&child, signal);
+                crate::support::sandbox::signal(&child, signal);
             }
             let ran = Ended::of(&child.wait_with_output().unwrap().into());
             let over = ran.code == Some(0);

@@ -7,7 +7,7 @@ mod token_commands;
 
 use std::path::Path;
 
-use crate::sandbox::{Ran, Sandbox, tags};
+use crate::support::sandbox::{Ran, Sandbox, tags};
 
 /// A token as DataHub makes them, and texts as other services make them.
 const JWT: &str = include_str!("../../../fixtures/tokens/foreign.jwt");

@@ -2,8 +2,8 @@
 
 use super::places::{JSON, SERVERS, SINK_KEYS, SINKS, SOURCES, TOML, TOP_LEVEL_KEYS};
 use super::{JWT, Onlooker, recipe, tokens};
-use crate::sandbox::{Ran, Sandbox};
-use crate::server::Server;
+use crate::support::sandbox::{Ran, Sandbox};
+use crate::support::server::Server;
 
 /// Looks at all `places`, each made a recipe of by `recipe`.
 fn look_at(name: &str, places: &[&str], recipe: impl Fn(&str) -> String) {

@@ -1,9 +1,9 @@
 //! Whatever a server makes of it, and wherever it comes from.
 
 use super::{COMMANDS, JWT, OPAQUE, assert_hidden, recipe, tokens};
-use crate::sandbox::{Ran, Sandbox, tag, tags};
-use crate::scripted_gms::{Answer, Request, ScriptedGms};
-use crate::server::Server;
+use crate::support::sandbox::{Ran, Sandbox, tag, tags};
+use crate::support::scripted_gms::{Answer, Request, ScriptedGms};
+use crate::support::server::Server;
 
 /// Answers that quote the token if it came with the request, as proxies and misled servers do.
 pub(super) fn quoting(status: u16, token: &'static str) -> impl Fn(&Request) -> Answer {

@@ -2,9 +2,9 @@
 
 use super::servers::quoting;
 use super::{JWT, assert_hidden, tokens};
-use crate::sandbox::Sandbox;
-use crate::scripted_gms::{Answer, ScriptedGms};
-use crate::server::Server;
+use crate::support::sandbox::Sandbox;
+use crate::support::scripted_gms::{Answer, ScriptedGms};
+use crate::support::server::Server;
 
 const COMMANDS: [&[&str]; 6] = [
     &["token", "list"],

@@ -14,8 +14,8 @@ use tokio::sync::oneshot;
 use super::case::Case;
 use super::exact::{exact, fault_of_form};
 use super::gms;
-use crate::sandbox::{Ran, Sandbox};
-use crate::scripted_gms::{Answer, Apart, Request, ScriptedGms};
+use crate::support::sandbox::{Ran, Sandbox};
+use crate::support::scripted_gms::{Answer, Apart, Request, ScriptedGms};
 
 /// Two records around those of a case where batches are sent, so that it does not depend on the machine what goes together.
 /// As long as the request with the first is open and no other was answered, a batch leaves when it is full or the source is

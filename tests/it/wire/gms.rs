@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::scripted_gms::{Answer, Request};
+use crate::support::scripted_gms::{Answer, Request};
 
 /// Answers a request below `base`, the path under which a proxy shows GMS; `config` is what it says of itself.
 pub(super) fn answer(request: &Request, config: &str) -> Answer {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::capture;
 use super::case::Case;
-use crate::scripted_gms::Request;
+use crate::support::scripted_gms::Request;
 
 /// Bytes of a body, at most.
 const MAX_BYTES: usize = 15 * 1024 * 1024;

@@ -6,8 +6,7 @@
 
 use strsim::damerau_levenshtein;
 
-/// What stands in place of a secret.
-pub(super) const MASK: &str = "********";
+use super::MASK;
 
 /// The characters of tokens, keys and signatures.
 fn is_token_character(character: char) -> bool {
@@ -19,16 +18,15 @@ const TOKEN_LENGTH: usize = 16;
 
 /// Masks what could be a credential in a text of unknown origin, such as a server's reply: JSON Web Tokens, user
 /// information and queries of addresses, what follows `Bearer`, the value in `password=…` and `"token": "…"`, and long
-/// runs of characters that are no words. What a recipe is known to hold is masked by
-/// [`Secrets::mask`](super::Secrets::mask), which does this too.
+/// runs of characters that are no words.
 ///
 /// ```
-/// use datahub_emitter::recipe::mask;
+/// use datahub_emitter::mask_credentials;
 ///
-/// assert_eq!(mask("password=hunter2 at https://me:pw@gms:8080"), "password=******** at https://********@gms:8080");
-/// assert_eq!(mask("expected a number from 1 to 200"), "expected a number from 1 to 200");
+/// assert_eq!(mask_credentials("password=hunter2 at https://me:pw@gms:8080"), "password=******** at https://********@gms:8080");
+/// assert_eq!(mask_credentials("expected a number from 1 to 200"), "expected a number from 1 to 200");
 /// ```
-pub fn mask(text: &str) -> String {
+pub fn mask_credentials(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut rest = text;
     // What the next word is, by the word before it.
@@ -138,7 +136,7 @@ fn after_value(text: &str, quote: Option<char>) -> &str {
 }
 
 /// Whether a text is made of plain words and short numbers only.
-pub(super) fn is_plain(text: &str) -> bool {
+pub(crate) fn is_plain(text: &str) -> bool {
     let words = || text.split(|character: char| !character.is_alphanumeric());
     let digits = text.chars().filter(char::is_ascii_digit).count();
     // `k8s` is a word; several of its kind are pieces of a token.
@@ -198,13 +196,13 @@ fn is_pronounceable(word: &str) -> bool {
 }
 
 /// A key or a name as messages show it.
-pub(super) fn show_word(word: &str) -> String {
+pub(crate) fn show_word(word: &str) -> String {
     let plain = word.chars().count() <= 60 && is_plain(word) && !word.contains(char::is_control);
     if plain { word.to_owned() } else { MASK.to_owned() }
 }
 
 /// Whether a key of this name holds a secret. A slip of the fingers does not make it harmless.
-pub(super) fn is_secret_key(key: &str) -> bool {
+pub(crate) fn is_secret_key(key: &str) -> bool {
     const PARTS: &[&str] = &[
         "token",
         "password",
@@ -246,7 +244,7 @@ pub(super) fn is_secret_key(key: &str) -> bool {
 }
 
 /// Whether what lies below a mapping of this name is secret as well. A mapping `auth` names its type, and that is none.
-pub(super) fn hides_below(key: &str) -> bool {
+pub(crate) fn hides_below(key: &str) -> bool {
     is_secret_key(key) && fold(key) != "auth"
 }
 
@@ -259,7 +257,7 @@ fn fold(key: &str) -> String {
 }
 
 /// Whether a text is nothing but a reference to an environment variable, which is the name of a secret and not the secret.
-pub(super) fn is_reference(text: &str) -> bool {
+pub(crate) fn is_reference(text: &str) -> bool {
     let text = text.trim_matches(['"', '\'']);
     let Some(name) = text.strip_prefix('$') else {
         return false;
@@ -376,7 +374,7 @@ mod tests {
                 "(urn:li:dataPlatform:hive,fct_users_created,PROD)",
             ),
         ] {
-            assert_eq!(mask(text), expected, "{text}");
+            assert_eq!(mask_credentials(text), expected, "{text}");
         }
     }
 

@@ -1,7 +1,10 @@
+use datahub_emitter::diagnosis::{Code, Diagnosis};
+use datahub_emitter::metadata::Urn;
+use datahub_emitter::pipeline::{DeadLetterReport, ProposalCounts, Report, SourceReport};
+use datahub_emitter::sink::DeliveredMeans;
+use datahub_emitter::{Error, ErrorKind};
+
 use super::*;
-use crate::ErrorKind;
-use crate::auth::{Code, Diagnosis};
-use crate::pipeline::report::{DeadLetterReport, ProposalCounts, SinkReport, SourceReport};
 
 fn report() -> Report {
     let error = Error::new(ErrorKind::Input, "");
@@ -16,44 +19,40 @@ fn report() -> Report {
         ignored: 0,
         complete: true,
     };
-    report.sink = SinkReport {
-        kind: Some("datahub-rest".into()),
-        server: Some("http://gms:8080".into()),
-        gms_version: Some("v1.3.0".into()),
-        endpoint: Some("restli"),
-        mode: Some("ASYNC_BATCH"),
-        delivered_means: Some("queued"),
-    };
+    report.sink.kind = Some("datahub-rest".into());
+    report.sink.destination.server = Some("http://gms:8080".into());
+    report.sink.destination.gms_version = Some("v1.3.0".into());
+    report.sink.destination.delivered_means = Some(DeliveredMeans::Queued);
     report.requests.sent = 20;
     report
 }
 
-fn finished(report: Report, failure: Option<Error>) -> Finished {
-    Finished {
-        report,
-        failure,
-        look: None,
-        source_bytes: Some(2_000_000),
-        notes: Vec::new(),
-        replayed: None,
-        skipped: false,
-    }
+fn counts(delivered: u64, rejected: u64, undelivered: u64) -> ProposalCounts {
+    let mut counts = ProposalCounts::default();
+    counts.read = delivered + rejected + undelivered;
+    (counts.delivered, counts.rejected, counts.undelivered) = (delivered, rejected, undelivered);
+    counts
 }
 
-fn text(finished: &Finished) -> String {
-    finished.summary(Path::new("recipe.yml"), false).to_string()
+fn finished(report: Report, failure: Option<Error>) -> FinishedRun {
+    let mut finished = FinishedRun::new(report, failure);
+    finished.source_bytes = Some(2_000_000);
+    finished
+}
+
+fn text(finished: &FinishedRun) -> String {
+    Summary::new(finished, Path::new("recipe.yml"), "datahub-emit", false).to_string()
 }
 
 #[test]
 fn all_delivered() {
     let mut report = report();
     report.outcome = RunOutcome::Delivered;
-    report.proposals = ProposalCounts::new(2_000, 2_000, 0, 0);
+    report.proposals = counts(2_000, 0, 0);
     let mut finished = finished(report, None);
-    finished.look = Some(Look {
-        urn: Some(Urn::parse("urn:li:dataset:(urn:li:dataPlatform:hive,a,PROD)").unwrap()),
-        data: None,
-    });
+    let mut hint = InspectHint::default();
+    hint.urn = Some(Urn::parse("urn:li:dataset:(urn:li:dataPlatform:hive,a,PROD)").unwrap());
+    finished.inspect_hint = Some(hint);
     insta::assert_snapshot!(text(&finished), @r"
     done: 2,000 proposals accepted (queued by GMS)
       from      1,998 records (1.2 MiB) in 0.41 s
@@ -67,7 +66,7 @@ fn all_delivered() {
 fn some_rejected_and_some_not_understood() {
     let mut report = report();
     report.outcome = RunOutcome::Partial;
-    report.proposals = ProposalCounts::new(2_000, 1_990, 10, 0);
+    report.proposals = counts(1_990, 10, 0);
     report.source.invalid = 1;
     report.failures = vec![
         Failure {
@@ -113,7 +112,7 @@ fn a_refusal_is_explained() {
     report.outcome = RunOutcome::Refused;
     report.source.complete = false;
     report.source.bytes = 780_000;
-    report.proposals = ProposalCounts::new(2_000, 1_204, 0, 0);
+    report.proposals = counts(1_204, 0, 796);
     report.diagnosis = Some(diagnosis.clone());
     report.failures = vec![Failure {
         origin: Some("m#1".into()),

@@ -6,7 +6,7 @@ use std::process::Child;
 
 use serde_json::Value;
 
-use crate::sandbox::Sandbox;
+use crate::support::sandbox::Sandbox;
 
 /// A server that is killed where a test ends early.
 pub(crate) struct Serving {
@@ -36,7 +36,7 @@ impl Serving {
     /// Ends it as a supervisor does; returns its code, and what it said on standard error.
     #[cfg(unix)]
     pub(crate) fn stop(mut self) -> (Option<i32>, String) {
-        crate::sandbox::signal(&self.process, "TERM");
+        crate::support::sandbox::signal(&self.process, "TERM");
         let code = self.process.wait().unwrap().code();
         let mut said = String::new();
         self.process.stderr.take().unwrap().read_to_string(&mut said).unwrap();

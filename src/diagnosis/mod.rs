@@ -1,10 +1,14 @@
-//! From what was observed to one of the known causes: a pure function, so that every row of its table can be tested.
+//! A diagnosis: which of the known causes a failure has, what was observed, and how to fix it.
+//!
+//! This module defines the types. The function that finds the cause of a refusal is in [`auth`](crate::auth).
+
+mod code;
 
 use serde::Serialize;
 
-use super::observation::{Observation, Observed};
-use super::{Code, answer, refusal, silence};
-use crate::ErrorKind;
+pub use code::Code;
+
+use crate::error::ErrorKind;
 
 /// Why something refused: a cause, what was observed, and what to type next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -18,25 +22,6 @@ pub struct Diagnosis {
     /// What mends it, the likeliest first. A command works when it is typed; where words stand before it, it comes after a
     /// colon and two spaces.
     pub fixes: Vec<String>,
-}
-
-/// The cause of what was observed, with the evidence and what mends it.
-///
-/// GMS says less than it knows: its 401 is the same for a token that is missing, expired, revoked, foreign or mangled, and
-/// for one whose user is suspended (`AuthenticationEnforcementFilter`), and its words differ by version. So nothing here
-/// depends on words alone, and where a client cannot tell causes apart, the diagnosis names them all.
-pub fn diagnose(observation: &Observation<'_>) -> Diagnosis {
-    let mut diagnosis = match &observation.observed {
-        Observed::Answer(answer) => answer::explain(observation, answer),
-        Observed::Anonymous { server_time } => refusal::anonymous(observation, *server_time),
-        Observed::Silence(silence) => silence::explain(observation, silence),
-    };
-    if observation.attempts > 1 {
-        diagnosis
-            .evidence
-            .insert(1.min(diagnosis.evidence.len()), format!("tried {} times", observation.attempts));
-    }
-    diagnosis
 }
 
 impl Diagnosis {

@@ -1,27 +1,35 @@
-//! Takes secrets out of texts that others wrote.
+//! Removes secrets from text before it is shown, logged or reported.
+
+mod free_text;
 
 use std::collections::HashSet;
 use std::fmt;
+
+pub use free_text::mask_credentials;
+pub(crate) use free_text::{hides_below, holds_jwt, is_plain, is_reference, is_secret_key, show_word};
+
+/// The replacement for a secret.
+pub(crate) const MASK: &str = "********";
 
 /// The shortest piece of a secret that is taken out.
 const PIECE_CHARS: usize = 8;
 
 /// Removes secrets, and pieces of them, from a text: a server may quote the token that it refuses, or part of it.
 #[derive(Clone, Default)]
-pub(crate) struct Scrubber {
+pub(crate) struct Redactor {
     pieces: HashSet<Vec<char>>,
     /// The lengths of the pieces: 8 but for shorter secrets.
     lengths: Vec<usize>,
 }
 
-impl Scrubber {
+impl Redactor {
     /// One that knows `secrets`. What has fewer than four characters is no secret worth the name, and is left alone.
     pub(crate) fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut scrubber = Self::default();
+        let mut redactor = Self::default();
         for secret in secrets {
-            scrubber.add(secret);
+            redactor.add(secret);
         }
-        scrubber
+        redactor
     }
 
     /// Learns one more secret.
@@ -37,8 +45,8 @@ impl Scrubber {
         }
     }
 
-    /// `text` with `********` wherever a piece of a secret stood.
-    pub(crate) fn scrub(&self, text: &str) -> String {
+    /// `text` with [`MASK`] in place of each piece of a secret.
+    pub(crate) fn redact(&self, text: &str) -> String {
         if self.pieces.is_empty() {
             return text.to_owned();
         }
@@ -51,23 +59,23 @@ impl Scrubber {
                 }
             }
         }
-        let mut scrubbed = String::with_capacity(text.len());
+        let mut redacted = String::with_capacity(text.len());
         let mut inside = false;
         for (c, secret) in chars.into_iter().zip(secret) {
             if !secret {
-                scrubbed.push(c);
+                redacted.push(c);
             } else if !inside {
-                scrubbed.push_str("********");
+                redacted.push_str(MASK);
             }
             inside = secret;
         }
-        scrubbed
+        redacted
     }
 }
 
-impl fmt::Debug for Scrubber {
+impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Scrubber")
+        f.write_str("Redactor")
     }
 }
 
@@ -77,11 +85,11 @@ mod tests {
 
     #[test]
     fn whole_secrets_and_pieces_of_them_disappear() {
-        let scrubber = Scrubber::new(["abcdefghijklmnop", "s3cr3t"]);
-        assert_eq!(scrubber.scrub("token abcdefghijklmnop refused"), "token ******** refused");
-        assert_eq!(scrubber.scrub("starts with abcdefghij…"), "starts with ********…");
-        assert_eq!(scrubber.scrub("abcdefg is too short a piece"), "abcdefg is too short a piece");
-        assert_eq!(scrubber.scrub("s3cr3t"), "********");
-        assert_eq!(Scrubber::new(["ab"]).scrub("ab"), "ab");
+        let redactor = Redactor::new(["abcdefghijklmnop", "s3cr3t"]);
+        assert_eq!(redactor.redact("token abcdefghijklmnop refused"), "token ******** refused");
+        assert_eq!(redactor.redact("starts with abcdefghij…"), "starts with ********…");
+        assert_eq!(redactor.redact("abcdefg is too short a piece"), "abcdefg is too short a piece");
+        assert_eq!(redactor.redact("s3cr3t"), "********");
+        assert_eq!(Redactor::new(["ab"]).redact("ab"), "ab");
     }
 }

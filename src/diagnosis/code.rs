@@ -1,10 +1,10 @@
-//! The causes that are told apart, and how a command ends for each: the one table of both.
+//! The codes of the known causes, and the kind of failure that each is.
 
 use std::fmt;
 
 use serde::Serialize;
 
-use crate::ErrorKind;
+use crate::error::ErrorKind;
 
 /// The causes that are told apart. The list is closed: it grows only with a test and a row in the README.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -142,14 +142,9 @@ impl Code {
         self.row().0
     }
 
-    /// What kind of failure it is, and so the exit code; `None` for a note, which ends nothing.
+    /// The kind of failure; `None` for a note, which is not a failure.
     pub fn kind(self) -> Option<ErrorKind> {
         self.row().1
-    }
-
-    /// The exit code of a command that ends for this cause; 0 for a note.
-    pub fn exit_code(self) -> u8 {
-        self.kind().map_or(0, ErrorKind::exit_code)
     }
 
     /// Whether it is a server that may yet come, so that trying on has a point: it is away, starting, or in trouble.
@@ -178,17 +173,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_code_is_listed_once_and_ends_as_its_family_does() {
+    fn each_code_is_listed_once_with_the_kind_of_its_family() {
         let names: std::collections::HashSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
         assert_eq!(names.len(), Code::ALL.len());
         for code in Code::ALL {
             let expected = match code {
-                Code::Disabled => 0,
-                Code::InsecureTransport => 2,
-                _ if code.as_str().starts_with("auth.") => 3,
-                _ => 4,
+                Code::Disabled => None,
+                Code::InsecureTransport => Some(ErrorKind::Input),
+                _ if code.as_str().starts_with("auth.") => Some(ErrorKind::Refused),
+                _ => Some(ErrorKind::Unreachable),
             };
-            assert_eq!(code.exit_code(), expected, "{code}");
+            assert_eq!(code.kind(), expected, "{code}");
         }
     }
 }

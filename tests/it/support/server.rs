@@ -2,7 +2,7 @@
 
 use datahub_emitter::embedded::{Builder, Gms};
 
-use crate::sandbox::Sandbox;
+use crate::support::sandbox::Sandbox;
 
 pub(crate) struct Server {
     runtime: tokio::runtime::Runtime,

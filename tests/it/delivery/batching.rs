@@ -1,0 +1,94 @@
+//! How many proposals travel in a request, and when does it leave?
+
+use std::time::Duration;
+
+use datahub_emitter::emitter::{Outcome, SinkMode};
+
+use super::{emitter, outcomes, proposal};
+use crate::support::scripted_gms::{Answer, Request, ScriptedGms};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_and_twenty_records_take_at_most_three_requests() {
+    let gms = ScriptedGms::start(|_| Answer::ok()).await;
+    let emitter = emitter(&gms).build().unwrap();
+    let mut receipts = Vec::new();
+    for urn in 0..120 {
+        receipts.push(emitter.emit(proposal(urn, "status", "x")).await);
+    }
+    let counts = emitter.close(None).await;
+    assert_eq!((counts.emitted, counts.delivered), (120, 120));
+    assert!(gms.writes().len() <= 3, "{} requests", gms.writes().len());
+    assert!(outcomes(receipts).await.iter().all(|outcome| *outcome == Outcome::Delivered));
+    let head = gms.writes()[0].head.to_ascii_lowercase();
+    assert!(head.starts_with("post /aspects?action=ingestproposalbatch "));
+    for line in [
+        "authorization: bearer good",
+        "x-restli-protocol-version: 2.0.0",
+        "content-type: application/json",
+        "x-datahub-client-mode: sdk",
+        "user-agent: datahub-client/1.0 (sdk; datahub/",
+    ] {
+        assert!(head.contains(line), "{line} is not in {head}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lone_record_does_not_wait_for_company() {
+    let gms = ScriptedGms::start(|_| Answer::ok()).await;
+    let emitter = emitter(&gms).min_process_interval(Duration::from_secs(3_600)).build().unwrap();
+    // No flush, no close: it leaves by itself.
+    assert_eq!(emitter.emit(proposal(1, "status", "x")).await.await, Outcome::Delivered);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_larger_than_every_limit_travels_alone() {
+    let gms = ScriptedGms::start(|_| Answer::ok()).await;
+    let emitter = emitter(&gms).max_batch_bytes(4_000).max_pending_bytes(10_000).build().unwrap();
+    let large = "x".repeat(50_000);
+    for urn in 0..30 {
+        let text = if urn == 7 { &large } else { "small" };
+        drop(emitter.emit(proposal(urn, "status", text)).await);
+    }
+    assert_eq!(emitter.close(None).await.delivered, 30);
+    for write in gms.writes() {
+        let proposals = write.proposals();
+        assert!(proposals.len() == 1 || write.body.len() <= 4_000, "{} bytes", write.body.len());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_413_teaches_a_smaller_limit() {
+    const LIMIT: usize = 8_000;
+    let gms = ScriptedGms::start(|request: &Request| {
+        if request.body.len() > LIMIT { Answer::Status(413, String::new()) } else { Answer::ok() }
+    })
+    .await;
+    let emitter = emitter(&gms).max_threads(1).build().unwrap();
+    for urn in 0..2_000 {
+        let text = if urn == 1_000 { "x".repeat(LIMIT) } else { "x".into() };
+        drop(emitter.emit(proposal(urn, "tagProperties", &text)).await);
+    }
+    let counts = emitter.close(None).await;
+    assert_eq!((counts.delivered, counts.rejected, counts.undelivered), (1_999, 1, 0));
+    let refused = gms.writes().iter().filter(|write| write.body.len() > LIMIT).count();
+    assert!(refused <= 12, "{refused} requests were too large: nothing was learnt");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_mode_has_its_request() {
+    for (mode, path, asynchronous) in [
+        (SinkMode::Sync, "POST /aspects?action=ingestProposal ", "false"),
+        (SinkMode::Async, "POST /aspects?action=ingestProposal ", "true"),
+        (SinkMode::AsyncBatch, "POST /aspects?action=ingestProposalBatch ", "true"),
+    ] {
+        let gms = ScriptedGms::start(|_| Answer::ok()).await;
+        let emitter = emitter(&gms).mode(mode).build().unwrap();
+        drop(emitter.emit(proposal(1, "status", "x")).await);
+        assert_eq!(emitter.close(None).await.delivered, 1);
+        let write = gms.writes().remove(0);
+        assert!(write.head.starts_with(path), "{}", write.head);
+        let body: serde_json::Value = serde_json::from_slice(&write.body).unwrap();
+        assert_eq!(body["async"], asynchronous);
+        assert_eq!(write.proposals(), [("urn:li:tag:t1".to_owned(), "status".to_owned())]);
+    }
+}

@@ -1,0 +1,48 @@
+//! What do `flush` and `close` wait for?
+
+use std::time::Duration;
+
+use datahub_emitter::emitter::{Emitter, Outcome};
+
+use super::{emitter, impatient, proposal};
+use crate::support::scripted_gms::{Answer, ScriptedGms};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flush_waits_for_all_and_close_for_no_longer_than_told() {
+    let gms = ScriptedGms::start(|_| Answer::ok()).await;
+    let emitter = emitter(&gms).build().unwrap();
+    for urn in 0..250 {
+        drop(emitter.emit(proposal(urn, "status", "x")).await);
+    }
+    emitter.flush().await;
+    assert_eq!(emitter.counts().delivered, 250);
+
+    // A port where nobody listens: the request is tried again until the deadline.
+    let silent = Emitter::builder("http://127.0.0.1:9").retry(impatient()).build().unwrap();
+    let receipt = silent.emit(proposal(1, "status", "x")).await;
+    let counts = silent.close(Some(Duration::ZERO)).await;
+    assert_eq!((counts.emitted, counts.undelivered), (1, 1));
+    assert!(matches!(receipt.await, Outcome::Undelivered(_)));
+    let late = silent.emit(proposal(2, "status", "x")).await.await;
+    assert!(matches!(late, Outcome::Undelivered(_)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn counts_add_up_also_for_what_comes_while_it_closes() {
+    for _ in 0..50 {
+        let gms = ScriptedGms::start(|_| Answer::ok()).await;
+        let emitter =
+            emitter(&gms).min_process_interval(Duration::MAX).max_pending_requests(4).build().unwrap();
+        let late = emitter.clone();
+        let emitting = tokio::spawn(async move {
+            for urn in 0..40 {
+                drop(late.emit(proposal(urn, "status", "x")).await);
+            }
+        });
+        emitter.close(None).await;
+        emitting.await.unwrap();
+        let counts = emitter.counts();
+        assert_eq!(counts.emitted, 40);
+        assert_eq!(counts.emitted, counts.delivered + counts.rejected + counts.undelivered);
+    }
+}

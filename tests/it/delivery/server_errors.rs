@@ -1,0 +1,118 @@
+//! Is the record at fault, or the server?
+
+use std::sync::Mutex;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::SeqCst;
+
+use datahub_emitter::emitter::SinkMode;
+use datahub_emitter::gms::RetryPolicy;
+use datahub_emitter::metadata::{ChangeType, Proposal};
+
+use super::{emitter, impatient, proposal};
+use crate::support::scripted_gms::{Answer, Request, ScriptedGms};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_breaks_in_the_middle_is_no_fault_of_the_records() {
+    let requests = AtomicU32::new(0);
+    let gms = ScriptedGms::start(move |_| {
+        if requests.fetch_add(1, SeqCst) < 2 {
+            return Answer::ok();
+        }
+        Answer::Status(500, r#"{"message":"Failed to acquire JDBC Connection","status":500}"#.into())
+    })
+    .await;
+    let retry = RetryPolicy { max_times: 2, ..impatient() };
+    let emitter = emitter(&gms).max_threads(1).retry(retry).build().unwrap();
+    for urn in 0..1_000 {
+        drop(emitter.emit(proposal(urn, "status", "x")).await);
+    }
+    let counts = emitter.close(None).await;
+    assert_eq!(counts.rejected, 0);
+    assert!(counts.delivered > 0 && counts.undelivered > 0);
+    assert_eq!(counts.delivered + counts.undelivered, 1_000);
+    assert_eq!(emitter.stopped().unwrap().diagnosis().unwrap().code.as_str(), "endpoint.server-error");
+    assert!(gms.writes().len() <= 40, "{} requests to a server in trouble", gms.writes().len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_with_many_requests_under_way_rejects_nothing() {
+    let requests = AtomicU32::new(0);
+    let gms = ScriptedGms::start(move |_| {
+        if requests.fetch_add(1, SeqCst) == 3 {
+            return Answer::ok();
+        }
+        Answer::Status(500, r#"{"message":"Failed to acquire JDBC Connection","status":500}"#.into())
+    })
+    .await;
+    let retry = RetryPolicy { max_times: 2, ..impatient() };
+    let emitter = emitter(&gms).max_per_batch(20).retry(retry).build().unwrap();
+    for urn in 0..300 {
+        drop(emitter.emit(proposal(urn, "status", "x")).await);
+    }
+    let counts = emitter.close(None).await;
+    assert_eq!((counts.delivered, counts.rejected, counts.undelivered), (20, 0, 280));
+    assert_eq!(emitter.stopped().unwrap().diagnosis().unwrap().code.as_str(), "endpoint.server-error");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_gms_chokes_on_costs_itself_where_it_travels_alone() {
+    // The last one may be at fault as well as the server: nothing comes after it that could tell.
+    for (bad, rejected) in [(5, 1), (19, 0)] {
+        let gms = ScriptedGms::start(move |request: &Request| {
+            if request.proposals().iter().any(|(urn, _)| urn == &format!("urn:li:tag:t{bad}")) {
+                return Answer::Status(
+                    500,
+                    r#"{"message":"java.lang.NullPointerException","status":500}"#.into(),
+                );
+            }
+            Answer::ok()
+        })
+        .await;
+        let retry = RetryPolicy { max_times: 1, ..impatient() };
+        let emitter = emitter(&gms).mode(SinkMode::Sync).retry(retry).build().unwrap();
+        for urn in 0..20 {
+            drop(emitter.emit(proposal(urn, "status", "x")).await);
+        }
+        let counts = emitter.close(None).await;
+        assert_eq!(
+            (counts.delivered, counts.rejected, counts.undelivered),
+            (19, rejected, 1 - rejected),
+            "{bad}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_gms_chokes_on_is_rejected_while_others_pass() {
+    let gms = ScriptedGms::start(|request: &Request| {
+        if request.proposals().iter().any(|(urn, _)| urn == "urn:li:tag:t163") {
+            return Answer::Status(500, r#"{"message":"INTERNAL SERVER ERROR","status":500}"#.into());
+        }
+        Answer::ok()
+    })
+    .await;
+    let retry = RetryPolicy { max_times: 1, ..impatient() };
+    let emitter = emitter(&gms).max_threads(1).retry(retry).build().unwrap();
+    for urn in 0..300 {
+        drop(emitter.emit(proposal(urn, "status", "x")).await);
+    }
+    let counts = emitter.close(None).await;
+    assert_eq!((counts.delivered, counts.rejected, counts.undelivered), (299, 1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_taken_without_an_answer_is_no_rejection_when_it_is_found_there() {
+    let create = || Proposal { change_type: ChangeType::Create, ..proposal(1, "tagProperties", "x") };
+    let exists = r#"{"message":"Cannot perform CREATE since the aspect already exists.","status":422}"#;
+    for (first, delivered) in [(Answer::Reset, 1), (Answer::Status(422, exists.into()), 0)] {
+        let first = Mutex::new(Some(first));
+        let gms = ScriptedGms::start(move |_| {
+            first.lock().unwrap().take().unwrap_or_else(|| Answer::Status(422, exists.into()))
+        })
+        .await;
+        let emitter = emitter(&gms).build().unwrap();
+        drop(emitter.emit(create()).await);
+        let counts = emitter.close(None).await;
+        assert_eq!((counts.delivered, counts.rejected), (delivered, 1 - delivered));
+    }
+}
