@@ -14,35 +14,40 @@
 //! # }
 //! ```
 //!
-//! # Where things are
+//! The [guide](_documentation::library) explains more; the other pages of [`_documentation`] describe the command
+//! `datahub-emit`.
 //!
-//! | module | what it is about |
+//! # Modules
+//!
+//! | module | content |
 //! |---|---|
-//! | [`metadata`] | what travels: URNs, proposals, their aspects |
-//! | [`auth`] | tokens and token providers; why a request was refused |
+//! | [`metadata`] | URNs, proposals, aspects |
+//! | [`auth`] | tokens, where they come from, and the diagnosis of a refusal |
 //! | [`diagnosis`] | the known causes of a failure, with evidence and fixes |
-//! | [`gms`] | how GMS is spoken to |
-//! | [`emitter`] | delivery: order, batches, retries, outcomes |
-//! | [`recipe`] | what the user wrote, with the place of every word |
+//! | [`gms`] | the client: requests, responses, retries |
+//! | [`emitter`] | delivery: order, batches, limits, outcomes |
+//! | [`recipe`] | recipes as values with line and column |
 //! | [`source`], [`sink`] | plugins: where proposals come from, and where they go |
 //! | [`pipeline`] | a run, from recipe to report |
-//! | `embedded` | a GMS in the process, for first runs and tests |
+//! | `embedded` | the embedded GMS, for first runs and tests |
 //!
 //! # Errors and outcomes
 //!
-//! The fate of a single proposal is an [`Outcome`](emitter::Outcome): delivered, rejected, or undelivered. An [`Error`]
-//! ends an operation as a whole. Its [`kind`](Error::kind) says what to do next. If the cause is known, its
-//! [`diagnosis`](Error::diagnosis) says what was observed and how to fix it.
+//! The result of one proposal is an [`Outcome`](emitter::Outcome): delivered, rejected or undelivered. An [`Error`]
+//! ends the whole operation. Its [`kind`](Error::kind) tells what to do next, and if the cause is known, its
+//! [`diagnosis`](Error::diagnosis) contains the evidence and the fixes.
 //!
 //! # Features
 //!
-//! | feature | default | what it adds |
+//! | feature | default | adds |
 //! |---|---|---|
 //! | `cli` | yes | the command `datahub-emit` |
 //! | `embedded` | yes | the embedded GMS, with its server and its database |
 //!
-//! A program that embeds the emitter turns both off.
+//! A program that only emits metadata disables both with `default-features = false`.
 
+#[cfg(any(doc, doctest))]
+pub mod _documentation;
 mod atomic_write;
 pub mod auth;
 pub mod diagnosis;
@@ -74,7 +79,7 @@ pub use platform::Platform;
 pub use redact::mask_credentials;
 pub use registry::{Registry, UnknownType};
 
-/// The README's program, compiled.
+/// Compiles the README's program.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

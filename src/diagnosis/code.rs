@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use crate::error::ErrorKind;
 
-/// The causes that are told apart. The list is closed: it grows only with a test and a row in the README.
+/// The causes that are told apart. The list is closed: it grows only with a test and a row in
+/// docs/reference/diagnostics.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Code {
@@ -70,7 +71,7 @@ pub enum Code {
 }
 
 impl Code {
-    /// All of them, as the README lists them.
+    /// All codes, in the order of docs/reference/diagnostics.md.
     pub const ALL: [Self; 28] = [
         Self::TokenMissing,
         Self::TokenEmpty,

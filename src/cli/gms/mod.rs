@@ -72,7 +72,7 @@ mod file {
                     "a GMS in memory ends with its process, and all that it knows with it: give a file",
                 ));
             }
-            Gms::builder().data(path).start().await
+            Ok(Gms::builder().data(path).start().await?)
         }
     }
 

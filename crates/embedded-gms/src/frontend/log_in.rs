@@ -1,0 +1,66 @@
+//! `POST /logIn` (`AuthenticationController`).
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{AppendHeaders, IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{pages, session};
+use crate::authentication::SESSION;
+use crate::tokens::Session;
+use crate::{Server, user};
+
+#[derive(Deserialize)]
+struct Credentials {
+    #[serde(default)]
+    username: String,
+    #[serde(default)]
+    password: String,
+}
+
+/// Sets the two cookies for who has the right password. Nobody else is told what was wrong.
+pub(super) async fn act(server: &Arc<Server>, parts: &Parts, body: &[u8]) -> Response {
+    // Only a page of one's own can send JSON; a form of another site would log its victim in as somebody else.
+    if !session::is_json(&parts.headers) || session::is_foreign(parts) {
+        return pages::forbidden();
+    }
+    let Ok(Credentials { username, password }) = serde_json::from_slice(body) else {
+        return refused("Invalid Credentials");
+    };
+    if username.trim().is_empty() {
+        return refused("User name must not be empty.");
+    }
+    let token = match server.authentication.log_in(&username, password).await {
+        Ok(Some(token)) => token,
+        Ok(None) => return refused("Invalid Credentials"),
+        Err(failure) => {
+            tracing::debug!(reason = failure.message(), "nobody can log in");
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
+    };
+    let actor = user::urn(&username);
+    let session = Session { token, actor: actor.clone() };
+    let Ok(session) = server.authentication.tokens().sign_session(session, SystemTime::now() + SESSION)
+    else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let seconds = SESSION.as_secs();
+    let cookies = [
+        format!("{}={session}; Max-Age={seconds}; Path=/; SameSite=Lax; HttpOnly", session::SESSION),
+        format!("{}={}; Max-Age={seconds}; Path=/; SameSite=Lax", session::ACTOR, session::encoded(&actor)),
+    ];
+    let [Ok(first), Ok(second)] = cookies.map(HeaderValue::try_from) else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    AppendHeaders([(header::SET_COOKIE, first), (header::SET_COOKIE, second)]).into_response()
+}
+
+fn refused(message: &str) -> Response {
+    let body = json!({"message": message}).to_string();
+    (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body)
+        .into_response()
+}

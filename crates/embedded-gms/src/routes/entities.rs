@@ -1,0 +1,256 @@
+//! `/entities`: snapshots, deletes, and whether something exists.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::runs;
+use crate::authorization::{Operation, Rights, forbidden};
+use crate::failure::Failure;
+use crate::ingest::Write;
+use crate::restli;
+use crate::search::{Filter, Search};
+use crate::store::write::Stamp;
+use crate::store::{read, timeseries, write};
+use crate::{SYSTEM_ACTOR, Server, change, keys, model, proposal, references, snapshot, tokens, user};
+
+pub(super) const RESOURCE: &str = "com.linkedin.metadata.resources.entity.EntityResource";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Delete {
+    urn: String,
+    aspect_name: Option<String>,
+    start_time_millis: Option<i64>,
+    end_time_millis: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Exists {
+    urn: String,
+    include_soft_delete: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DeleteReferences {
+    urn: String,
+    dry_run: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Find {
+    entity: String,
+    input: String,
+    start: u32,
+    count: u32,
+    filter: Option<Filter>,
+    search_flags: Option<SearchFlags>,
+    sort: Option<Value>,
+    sort_criteria: Option<Value>,
+}
+
+/// Of these only one makes a difference: the others are about an index (`SearchFlags.pdl`).
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct SearchFlags {
+    include_soft_deleted: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct List {
+    entity: String,
+    start: u32,
+    count: Option<u32>,
+}
+
+/// `POST /entities?action=…`.
+pub(super) async fn act(
+    State(server): State<Arc<Server>>,
+    Extension(write): Extension<Write>,
+    Extension(rights): Extension<Rights>,
+    uri: Uri,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    let answer = match restli::parameter(&uri, "action").as_deref() {
+        Some("ingest") => {
+            let changes = snapshot::single(&body)?;
+            rights.check_snapshots(&changes, true).await?;
+            server.registry.check_all(&changes)?;
+            server.ingest(changes, write).await?;
+            json!({})
+        }
+        Some("batchIngest") => {
+            let changes = snapshot::batch(&body)?;
+            rights.check_snapshots(&changes, false).await?;
+            server.registry.check_all(&changes)?;
+            server.ingest(changes, write).await?;
+            json!({})
+        }
+        Some("delete") => delete(&server, &rights, proposal::parse(&body)?).await?,
+        Some("exists") => exists(&server, &rights, proposal::parse(&body)?).await?,
+        Some("deleteReferences") => delete_references(&server, &rights, proposal::parse(&body)?).await?,
+        Some("search") => search(&server, &rights, proposal::parse(&body)?).await?,
+        Some("deleteAll") => return runs::delete_registry(&server, &rights, &write, &body).await,
+        Some("listUrns") => list(&server, &rights, proposal::parse(&body)?).await?,
+        action => return Err(super::unknown_action(action, RESOURCE, &uri)),
+    };
+    Ok(restli::success(&answer))
+}
+
+async fn delete(server: &Server, rights: &Rights, request: Delete) -> Result<Value, Failure> {
+    let urn = change::checked_urn(&request.urn)?;
+    rights
+        .check(Operation::Delete, &urn, |_| format!("User is unauthorized to delete entity: {urn}"))
+        .await?;
+    let text = urn.to_string();
+    let answer = match request.aspect_name {
+        None => {
+            let deleted =
+                server.store.write(move |connection| write::delete_entity(connection, &text)).await?;
+            json!({"urn": urn.as_str(), "rows": deleted.rows, "timeseriesRows": deleted.timeseries_rows})
+        }
+        Some(aspect) if !model::is_timeseries(&aspect) => {
+            return Err(Failure::internal(format!(
+                "java.lang.UnsupportedOperationException: Not supported for non-timeseries aspect {aspect}."
+            )));
+        }
+        Some(aspect) => {
+            let times =
+                request.start_time_millis.unwrap_or(i64::MIN)..=request.end_time_millis.unwrap_or(i64::MAX);
+            let rows = server
+                .store
+                .write(move |connection| Ok(timeseries::delete(connection, &text, &aspect, times)?))
+                .await?;
+            json!({"urn": urn.as_str(), "timeseriesRows": rows})
+        }
+    };
+    server.access_may_have_changed();
+    Ok(json!({"value": answer}))
+}
+
+/// How many references an answer lists at most.
+const SAMPLE: usize = 10;
+
+async fn delete_references(
+    server: &Server,
+    rights: &Rights,
+    request: DeleteReferences,
+) -> Result<Value, Failure> {
+    let urn = change::checked_urn(&request.urn)?;
+    rights.check(Operation::Delete, &urn, |_| format!("User is unauthorized to delete entity {urn}")).await?;
+    let found = if request.dry_run.unwrap_or(false) {
+        server.store.read(move |connection| references::find(connection, urn.as_str())).await?
+    } else {
+        // GMS does this as itself, whoever has asked.
+        let stamp = Stamp { actor: user::urn(SYSTEM_ACTOR), time: tokens::milliseconds(SystemTime::now()) };
+        let taken = server
+            .store
+            .write(move |connection| {
+                let found = references::find(connection, urn.as_str())?;
+                references::remove(connection, &found, urn.as_str(), &stamp)?;
+                Ok(found)
+            })
+            .await?;
+        server.access_may_have_changed();
+        taken
+    };
+    let related: Vec<_> = found
+        .iter()
+        .take(SAMPLE)
+        .map(|one| json!({"entity": one.entity, "aspect": one.aspect, "relationship": one.relationship}))
+        .collect();
+    Ok(json!({"value": {"total": references::relationships(&found), "relatedAspects": related}}))
+}
+
+/// GMS gives all where no `count` says otherwise; here there are at most so many at a time.
+const MAX_LISTED: u32 = 10_000;
+
+async fn list(server: &Server, rights: &Rights, request: List) -> Result<Value, Failure> {
+    let List { entity, start, count } = request;
+    if !rights.may_all(Operation::Read, &entity) {
+        return Err(forbidden("User is unauthorized to search."));
+    }
+    let count = count.unwrap_or(MAX_LISTED).min(MAX_LISTED);
+    let (urns, total) = server
+        .store
+        .read(move |connection| {
+            read::urns(connection, &keys::aspect_name(&entity), start.into(), count.into())
+        })
+        .await?;
+    Ok(json!({"value": {"start": start, "count": urns.len(), "total": total, "entities": urns}}))
+}
+
+/// A search without facets and ranking.
+async fn search(server: &Server, rights: &Rights, request: Find) -> Result<Value, Failure> {
+    let Find { entity, input, start, count, filter, search_flags, sort, sort_criteria } = request;
+    // Rights go by the name that the model has, whatever the caller's spelling.
+    let known = server.registry.of_type(&entity);
+    let entity =
+        known.map_err(|unregistered| Failure::bad_request(unregistered.to_string()))?.name().to_owned();
+    if !rights.may_all(Operation::Read, &entity) {
+        return Err(forbidden("User is unauthorized to search."));
+    }
+    if sort.or(sort_criteria).is_some() {
+        return Err(Failure::bad_request("the embedded GMS sorts by urn: leave `sort` out"));
+    }
+    let search = Search {
+        types: vec![entity],
+        text: input,
+        filter: filter.unwrap_or_default(),
+        soft_deleted_too: search_flags.unwrap_or_default().include_soft_deleted.unwrap_or(false),
+        slice: None,
+    };
+    let (first, most) = (to_usize(start), to_usize(count.min(MAX_LISTED)));
+    let page = server.store.read(move |connection| search.part(connection, first, most)).await?;
+    let entities: Vec<_> = page.urns.iter().map(|urn| json!({"entity": urn, "matchedFields": []})).collect();
+    Ok(json!({"value": {
+        "from": start,
+        "pageSize": count,
+        "numEntities": page.total,
+        "entities": entities,
+        "metadata": {"aggregations": []},
+    }}))
+}
+
+fn to_usize(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+async fn exists(server: &Server, rights: &Rights, request: Exists) -> Result<Value, Failure> {
+    let urn = change::checked_urn(&request.urn)?;
+    rights
+        .check(Operation::Exists, &urn, |_| format!("User is unauthorized check entity existence: {urn}"))
+        .await?;
+    let soft_deleted_too = request.include_soft_delete.unwrap_or(true);
+    let exists = server
+        .store
+        .read(move |connection| {
+            let key = keys::aspect_name(urn.entity_type());
+            Ok(read::has(connection, urn.as_str(), &key)?
+                && (soft_deleted_too || !read::is_removed(connection, urn.as_str())?))
+        })
+        .await?;
+    Ok(json!({"value": exists}))
+}
+
+/// `GET /entities/{urn}`, with `aspects=List(a,b)` those alone. An entity that was never written has its key.
+pub(super) async fn show(
+    State(server): State<Arc<Server>>,
+    Extension(rights): Extension<Rights>,
+    uri: Uri,
+) -> Result<Response, Failure> {
+    let urn = super::path_urn(&uri, "/entities/")?;
+    rights.check(Operation::Read, &urn, |_| format!("User is unauthorized to get entity {urn}")).await?;
+    let aspects = server.entity(&urn, restli::list(&uri, "aspects")).await?;
+    Ok(restli::success(&snapshot::of(&urn, aspects)?))
+}

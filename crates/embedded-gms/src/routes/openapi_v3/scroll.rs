@@ -1,0 +1,237 @@
+//! Entities found and given page by page (`GenericEntitiesController.getEntities`, `EntityController.scrollEntities`).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+
+use super::Call;
+use super::entity::{self, Wanted};
+use crate::Urn;
+use crate::authorization::{Operation, Rights};
+use crate::failure::Failure;
+use crate::openapi::{self, Entity};
+use crate::search::{Condition, Conjunction, Criterion, Filter, Order, Place, Search, Slice};
+use crate::{Server, restli};
+
+/// How many entities a page has where the question does not say, and at most.
+const USUAL: usize = 10;
+const MOST: usize = 10_000;
+
+/// `GenericEntityAspectsBodyV3`
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Body {
+    entities: Option<Vec<String>>,
+    /// None names the entities alone, and an empty list is all of their aspects.
+    aspects: Option<Vec<String>>,
+    filter: Option<BodyFilter>,
+    sort_criteria: Option<Vec<SortCriterion>>,
+}
+
+/// One of the lists must hold, whatever the name says.
+#[derive(Debug, Deserialize)]
+struct BodyFilter {
+    #[serde(default)]
+    and: Vec<BodyConjunction>,
+}
+
+#[derive(Debug, Deserialize)]
+struct BodyConjunction {
+    #[serde(default)]
+    criteria: Vec<BodyCriterion>,
+}
+
+#[derive(Debug, Deserialize)]
+struct BodyCriterion {
+    field: String,
+    #[serde(default)]
+    values: Vec<String>,
+    condition: Option<BodyCondition>,
+    negated: Option<bool>,
+}
+
+/// OpenAPI has fewer conditions than Rest.li, and other names for some.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum BodyCondition {
+    Equal,
+    StartsWith,
+    EndsWith,
+    Exists,
+    In,
+    Contain,
+    GreaterThan,
+    LessThan,
+}
+
+#[derive(Debug, Deserialize)]
+struct SortCriterion {
+    field: String,
+    order: Option<SortOrder>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum SortOrder {
+    Ascending,
+    Descending,
+}
+
+/// `GenericEntityScrollResultV3`
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    /// `None` where there are no more.
+    scroll_id: Option<String>,
+    entities: Vec<Entity>,
+    total_count: usize,
+}
+
+/// `GET /openapi/v3/entity/{type}?query=*&count=10&scrollId=…&sort=urn&aspects=a,b`: the entities of a type, with all their
+/// aspects or those.
+pub(super) async fn of_type(
+    server: &Arc<Server>,
+    rights: &Rights,
+    call: &Call,
+    entity_type: &str,
+) -> Result<Response, Failure> {
+    let aspects = Some(openapi::names(&call.uri, &["aspects", "aspectNames"]));
+    let body = Body { entities: Some(vec![entity_type.to_owned()]), aspects, ..Body::default() };
+    answer(server, rights, call, body).await
+}
+
+/// `POST /openapi/v3/entity/scroll`, with the same parameters; the body says of which types, with which aspects, and what
+/// must hold. `POST /openapi/v3/entity/{type}/scroll` is about one type.
+pub(super) async fn across_types(
+    server: &Arc<Server>,
+    rights: &Rights,
+    call: &Call,
+    entity_type: Option<String>,
+) -> Result<Response, Failure> {
+    let mut body: Body = serde_json::from_str(call.json()?.get()).map_err(|_| super::malformed())?;
+    if let Some(entity_type) = entity_type {
+        body.entities = Some(vec![entity_type]);
+    }
+    answer(server, rights, call, body).await
+}
+
+async fn answer(server: &Arc<Server>, rights: &Rights, call: &Call, body: Body) -> Result<Response, Failure> {
+    let Body { entities, aspects, filter, sort_criteria } = body;
+    let with_system_metadata = call.flag("systemMetadata", false)?;
+    let types = types(server, entities)?;
+    for entity_type in &types {
+        rights.check_type(Operation::Read, entity_type)?;
+    }
+    let order = order(&call.uri, sort_criteria)?;
+    let after = restli::parameter(&call.uri, "scrollId").map(|id| place(&id, &order)).transpose()?;
+    let count = number(&call.uri, "count")?.unwrap_or(USUAL).min(MOST);
+    let search = Search {
+        types,
+        text: restli::parameter(&call.uri, "query").unwrap_or_default(),
+        filter: filter.map(Filter::from).unwrap_or_default(),
+        soft_deleted_too: call.flag("includeSoftDelete", false)?,
+        slice: slice(&call.uri)?,
+    };
+    let page = server
+        .store
+        .read(move |connection| search.ordered(connection, &order, after.as_ref(), count))
+        .await?;
+    let urns: Vec<_> = page.urns.iter().flat_map(|urn| Urn::parse(urn)).collect();
+    rights.check_entities(Operation::Read, urns.clone()).await?;
+    let entities = match aspects {
+        None => page.urns.into_iter().map(|urn| Entity { urn, aspects: Vec::new() }).collect(),
+        Some(names) => {
+            let aspects: BTreeMap<_, _> = names.into_iter().map(|name| (name, 0)).collect();
+            let wanted = urns.into_iter().map(|urn| Wanted { urn, aspects: aspects.clone() }).collect();
+            entity::load(server, wanted, with_system_metadata).await?
+        }
+    };
+    let scroll_id = page.next.map(|place| place.to_text());
+    Ok(openapi::answer(StatusCode::OK, &Answer { scroll_id, entities, total_count: page.total }))
+}
+
+/// The types by the names that the model has for them; without any all that there are.
+fn types(server: &Server, named: Option<Vec<String>>) -> Result<Vec<String>, Failure> {
+    let Some(named) = named else {
+        return Ok(server.registry.types().map(|known| known.name().to_owned()).collect());
+    };
+    let known = named.iter().map(|name| server.registry.of_type(name).map(|known| known.name().to_owned()));
+    known.collect::<Result<_, _>>().map_err(|unregistered| Failure::bad_request(unregistered.to_string()))
+}
+
+/// The parameter goes before the body, and several fields before the one that `sort` names.
+fn order(uri: &Uri, body: Option<Vec<SortCriterion>>) -> Result<Vec<Order>, Failure> {
+    let descending = match restli::parameter(uri, "sortOrder").as_deref() {
+        None | Some("ASCENDING") => false,
+        Some("DESCENDING") => true,
+        Some(other) => {
+            let message = format!("No enum constant com.linkedin.metadata.query.filter.SortOrder.{other}");
+            return Err(Failure::bad_request(message));
+        }
+    };
+    let mut fields = openapi::names(uri, &["sortCriteria"]);
+    fields.retain(|field| !field.trim().is_empty());
+    if fields.is_empty()
+        && let Some(criteria) = body.filter(|criteria| !criteria.is_empty())
+    {
+        let order = criteria.into_iter().map(|SortCriterion { field, order }| Order {
+            field,
+            descending: order == Some(SortOrder::Descending),
+        });
+        return Ok(order.collect());
+    }
+    if fields.is_empty() {
+        let sort = restli::parameter(uri, "sort").filter(|field| !field.trim().is_empty());
+        fields.push(sort.unwrap_or_else(|| "urn".to_owned()));
+    }
+    Ok(fields.into_iter().map(|field| Order { field, descending }).collect())
+}
+
+fn place(id: &str, order: &[Order]) -> Result<Place, Failure> {
+    Place::parse(id, order.len()).ok_or_else(|| Failure::bad_request(format!("Invalid scrollId: {id}")))
+}
+
+fn slice(uri: &Uri) -> Result<Option<Slice>, Failure> {
+    let (Some(number), Some(of)) = (number(uri, "sliceId")?, number(uri, "sliceMax")?) else {
+        return Ok(None);
+    };
+    if number >= of {
+        return Err(Failure::bad_request(format!("sliceId {number} is not below sliceMax {of}")));
+    }
+    Ok(Some(Slice { number, of }))
+}
+
+fn number(uri: &Uri, name: &str) -> Result<Option<usize>, Failure> {
+    let text = restli::parameter(uri, name).filter(|text| !text.is_empty());
+    let parsed = text.map(|text| text.parse()).transpose();
+    parsed.map_err(|_| Failure::bad_request(format!("{name}: expected a number that is not negative")))
+}
+
+impl From<BodyFilter> for Filter {
+    fn from(filter: BodyFilter) -> Self {
+        let lists = filter.and.into_iter().map(|BodyConjunction { criteria }| Conjunction {
+            and: criteria.into_iter().map(Criterion::from).collect(),
+        });
+        Self { or: lists.collect(), criteria: Vec::new() }
+    }
+}
+
+impl From<BodyCriterion> for Criterion {
+    fn from(criterion: BodyCriterion) -> Self {
+        let BodyCriterion { field, values, condition, negated } = criterion;
+        let condition = match condition.unwrap_or(BodyCondition::Equal) {
+            BodyCondition::Equal => Condition::Equal,
+            BodyCondition::StartsWith => Condition::StartWith,
+            BodyCondition::EndsWith => Condition::EndWith,
+            BodyCondition::Exists => Condition::Exists,
+            BodyCondition::In => Condition::In,
+            BodyCondition::Contain => Condition::Contain,
+            BodyCondition::GreaterThan => Condition::GreaterThan,
+            BodyCondition::LessThan => Condition::LessThan,
+        };
+        Self { field, value: None, values, condition, negated: negated.unwrap_or(false) }
+    }
+}

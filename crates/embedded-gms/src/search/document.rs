@@ -1,0 +1,193 @@
+//! What can be searched of an entity.
+//!
+//! GMS's index has the fields that the model's `@Searchable` names. Here a field is a member of that name in any of the
+//! entity's aspects, which is where nearly all of GMS's names come from; [`NESTED`] has those that come from deeper.
+
+use serde_json::Value;
+
+use super::filter::ENTITY_TYPE;
+use super::plain;
+use crate::Urn;
+use crate::store::read::Stored;
+
+/// Fields that are a member of records in a list: field, aspect, list, member.
+const NESTED: &[(&str, &str, &str, &str)] = &[
+    ("tags", "globalTags", "tags", "tag"),
+    ("owners", "ownership", "owners", "owner"),
+    ("glossaryTerms", "glossaryTerms", "terms", "urn"),
+    ("browsePathV2", "browsePathsV2", "path", "urn"),
+    ("fieldPaths", "schemaMetadata", "fields", "fieldPath"),
+    ("upstreams", "upstreamLineage", "upstreams", "dataset"),
+];
+
+/// Fields that hold a name.
+const NAMES: &[&str] = &["name", "qualifiedName", "displayName", "fullName", "title"];
+
+/// The members of key aspects that hold a platform's bare name.
+const TOOLS: &[&str] = &["orchestrator", "dashboardTool"];
+
+/// Aspects with passwords, keys or recipes, and what a search may see of them: finding needs less of a right than reading,
+/// and who may filter by a value learns it letter by letter.
+const GUARDED: &[(&str, &[&str])] = &[
+    ("corpUserCredentials", &[]),
+    ("dataHubConnectionDetails", &["name", "type"]),
+    ("dataHubExecutionRequestInput", &["task"]),
+    ("dataHubExecutionRequestResult", &["status"]),
+    ("dataHubIngestionSourceInfo", &["name", "type"]),
+    ("dataHubSecretValue", &["name"]),
+    ("globalSettingsInfo", &[]),
+];
+
+/// An entity as a search sees it.
+#[derive(Debug)]
+pub(super) struct Document {
+    urn: String,
+    entity_type: String,
+    aspects: Vec<(String, Value)>,
+}
+
+impl Document {
+    pub(super) fn new(urn: &Urn, stored: Vec<Stored>) -> Self {
+        let aspects = stored
+            .into_iter()
+            .filter_map(|stored| Some((stored.aspect, serde_json::from_str(&stored.metadata).ok()?)))
+            .map(|(aspect, value)| searchable(aspect, value));
+        Self { urn: urn.to_string(), entity_type: urn.entity_type().to_owned(), aspects: aspects.collect() }
+    }
+
+    pub(super) fn urn(&self) -> &str {
+        &self.urn
+    }
+
+    /// The values of a field, as text.
+    pub(super) fn values(&self, field: &str) -> Vec<String> {
+        match field {
+            "urn" => return vec![self.urn.clone()],
+            "lowercasedUrn" => return vec![self.urn.to_lowercase()],
+            ENTITY_TYPE => return vec![plain(&self.entity_type)],
+            "platform" => return self.platforms(),
+            "platformInstance" => return self.members("instance"),
+            _ => {}
+        }
+        if let Some((_, aspect, list, member)) = NESTED.iter().find(|(name, ..)| *name == field) {
+            let records = self.aspects.iter().filter(|(name, _)| name == aspect);
+            return records
+                .filter_map(|(_, value)| value.get(list)?.as_array())
+                .flatten()
+                .filter_map(|record| text(record.get(member)?))
+                .collect();
+        }
+        self.members(field)
+    }
+
+    /// What the words of a search are looked for in: its URN and its names.
+    pub(super) fn text(&self) -> String {
+        let names = NAMES.iter().flat_map(|name| self.members(name));
+        std::iter::once(self.urn.clone()).chain(names).collect::<Vec<_>>().join("\n").to_lowercase()
+    }
+
+    /// GMS puts every chart, flow and job into `dataPlatformInstance` with the platform that its URN names.
+    fn platforms(&self) -> Vec<String> {
+        let mut platforms = self.members("platform");
+        let tools = TOOLS.iter().flat_map(|tool| self.members(tool));
+        platforms.extend(tools.map(|name| format!("urn:li:dataPlatform:{name}")));
+        // A job's key has the flow, whose key has the platform.
+        let flows = self.members("flow");
+        let names = flows.iter().filter_map(|flow| flow.strip_prefix("urn:li:dataFlow:(")?.split(',').next());
+        platforms.extend(names.map(|name| format!("urn:li:dataPlatform:{name}")));
+        platforms
+    }
+
+    /// The values of all members of that name. A map gives `key=value`, as the index keeps `customProperties`.
+    fn members(&self, name: &str) -> Vec<String> {
+        let mut values = Vec::new();
+        for member in self.aspects.iter().filter_map(|(_, value)| value.get(name)) {
+            match member {
+                Value::Array(items) => values.extend(items.iter().filter_map(text)),
+                Value::Object(map) => {
+                    values.extend(
+                        map.iter().filter_map(|(key, value)| Some(format!("{key}={}", text(value)?))),
+                    );
+                }
+                scalar => values.extend(text(scalar)),
+            }
+        }
+        values
+    }
+}
+
+fn searchable(aspect: String, mut value: Value) -> (String, Value) {
+    let guarded = GUARDED.iter().find(|(name, _)| *name == aspect);
+    if let (Some((_, open)), Some(members)) = (guarded, value.as_object_mut()) {
+        members.retain(|name, _| open.contains(&name.as_str()));
+    }
+    (aspect, value)
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn document(urn: &str, aspects: &[(&str, Value)]) -> Document {
+        let aspects = aspects.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let entity_type = Urn::parse(urn).unwrap().entity_type().to_owned();
+        Document { urn: urn.to_owned(), entity_type, aspects }
+    }
+
+    #[test]
+    fn a_field_is_a_member_or_comes_from_a_list() {
+        let document = document(
+            "urn:li:dataset:(urn:li:dataPlatform:hive,T,PROD)",
+            &[
+                ("datasetKey", json!({"platform": "urn:li:dataPlatform:hive", "origin": "PROD"})),
+                ("datasetProperties", json!({"customProperties": {"env": "x"}})),
+                ("globalTags", json!({"tags": [{"tag": "urn:li:tag:a"}]})),
+                ("status", json!({"removed": false})),
+                ("subTypes", json!({"typeNames": ["Table", "View"]})),
+                ("operation", json!({"number": 7})),
+            ],
+        );
+        for (field, expected) in [
+            ("urn", vec!["urn:li:dataset:(urn:li:dataPlatform:hive,T,PROD)"]),
+            ("lowercasedUrn", vec!["urn:li:dataset:(urn:li:dataplatform:hive,t,prod)"]),
+            ("_entityType", vec!["dataset"]),
+            ("platform", vec!["urn:li:dataPlatform:hive"]),
+            ("origin", vec!["PROD"]),
+            ("customProperties", vec!["env=x"]),
+            ("tags", vec!["urn:li:tag:a"]),
+            ("removed", vec!["false"]),
+            ("typeNames", vec!["Table", "View"]),
+            ("number", vec!["7"]),
+            ("nothing", vec![]),
+        ] {
+            assert_eq!(document.values(field), expected, "{field}");
+        }
+    }
+
+    #[test]
+    fn the_platform_of_what_no_platform_names() {
+        let airflow = ["urn:li:dataPlatform:airflow"];
+        let flow = document(
+            "urn:li:dataFlow:(airflow,f,PROD)",
+            &[("dataFlowKey", json!({"orchestrator": "airflow"}))],
+        );
+        assert_eq!(flow.values("platform"), airflow);
+        let key = json!({"flow": "urn:li:dataFlow:(airflow,f,PROD)", "jobId": "j"});
+        let job = document("urn:li:dataJob:(urn:li:dataFlow:(airflow,f,PROD),j)", &[("dataJobKey", key)]);
+        assert_eq!(job.values("platform"), airflow);
+        let chart =
+            document("urn:li:chart:(airflow,c)", &[("chartKey", json!({"dashboardTool": "airflow"}))]);
+        assert_eq!(chart.values("platform"), airflow);
+    }
+}

@@ -1,0 +1,51 @@
+//! A member of stored JSON, for SQL.
+//!
+//! SQLite's `->>` takes JSON of more than 1000 levels for malformed, and a statement that meets such a value fails for all
+//! rows. GMS stores it, and so does this server.
+
+use rusqlite::Connection;
+use rusqlite::functions::FunctionFlags;
+
+use crate::tree::Node;
+
+/// Adds the function `member(json, name)`: a scalar as text, and NULL for everything else. Of two members of one name the
+/// last counts.
+pub(super) fn register(connection: &Connection) -> Result<(), rusqlite::Error> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("member", 2, flags, |context| {
+        let (json, name) = (context.get_raw(0).as_str()?, context.get_raw(1).as_str()?);
+        Ok(member(json, name))
+    })
+}
+
+fn member(json: &str, name: &str) -> Option<String> {
+    let mut node = Node::new(json);
+    let value = node.members().ok()??.get(name)?;
+    let text = value.to_string();
+    (!value.is_null() && !text.starts_with(['{', '['])).then(|| value.as_text())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scalars_are_told_however_deep_their_neighbours_are() {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        let json =
+            format!(r#"{{"deep":{deep},"run":null,"run":"\u0061","seen":1e3,"removed":true,"no":null}}"#);
+        let connection = Connection::open_in_memory().unwrap();
+        register(&connection).unwrap();
+        let told = |json: &str, name: &str| -> Option<String> {
+            connection.query_row("SELECT member(?1, ?2)", [json, name], |row| row.get(0)).unwrap()
+        };
+        for (name, expected) in [("run", "a"), ("seen", "1e3"), ("removed", "true")] {
+            assert_eq!(told(&json, name).as_deref(), Some(expected));
+        }
+        for (json, name) in
+            [(json.as_str(), "deep"), (&json, "no"), (&json, "none"), ("[]", "x"), ("{", "x"), ("", "x")]
+        {
+            assert_eq!(told(json, name), None, "{name}");
+        }
+    }
+}

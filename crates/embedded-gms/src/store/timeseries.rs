@@ -1,0 +1,145 @@
+//! Time series: aspects of which every value is kept, by its time.
+
+use std::ops::RangeInclusive;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::read::Stored;
+use super::write::Stamp;
+use crate::failure::Failure;
+
+/// What makes a value another row than the others of its aspect (`TimeseriesAspectTransformer.getDocId`).
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Key<'a> {
+    timestamp_millis: i64,
+    #[serde(borrow, default)]
+    partition_spec: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    event_granularity: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    message_id: Option<&'a RawValue>,
+}
+
+/// Adds a value. One of the same time, partition, granularity and message id is replaced.
+///
+/// # Errors
+/// When the value has no `timestampMillis`.
+pub(super) fn add(
+    connection: &Connection,
+    urn: &str,
+    aspect: &str,
+    text: &str,
+    system_metadata: &str,
+    stamp: &Stamp,
+) -> Result<(), Failure> {
+    let key: Key<'_> = serde_json::from_str(text).map_err(|error| {
+        Failure::unprocessable(format!(
+            "Failed to validate record with class {aspect}: ERROR :: /timestampMillis :: {error} \
+             EntityAspect:({urn},{aspect})"
+        ))
+    })?;
+    let part = |raw: Option<&RawValue>| raw.map_or("null", RawValue::get).to_owned();
+    let place =
+        format!("[{},{},{}]", part(key.partition_spec), part(key.event_granularity), part(key.message_id));
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO timeseries
+                 (urn, aspect, timestamp, place, metadata, system_metadata, created_on, created_by)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![
+            urn,
+            aspect,
+            key.timestamp_millis,
+            place,
+            text,
+            system_metadata,
+            stamp.time,
+            stamp.actor
+        ])?;
+    Ok(())
+}
+
+/// The newest value.
+pub(crate) fn latest(
+    connection: &Connection,
+    urn: &str,
+    aspect: &str,
+) -> Result<Option<Stored>, rusqlite::Error> {
+    connection
+        .prepare_cached(
+            "SELECT *, 0 AS version FROM timeseries WHERE urn = ?1 AND aspect = ?2
+             ORDER BY timestamp DESC, created_on DESC, rowid DESC LIMIT 1",
+        )?
+        .query_row([urn, aspect], Stored::from_row)
+        .optional()
+}
+
+/// The newest value of each time series of an entity, in the order of their names.
+pub(super) fn of_entity(connection: &Connection, urn: &str) -> Result<Vec<Stored>, rusqlite::Error> {
+    let names: Vec<String> = connection
+        .prepare_cached("SELECT DISTINCT aspect FROM timeseries WHERE urn = ?1 ORDER BY aspect")?
+        .query_map([urn], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    names.iter().filter_map(|name| latest(connection, urn, name).transpose()).collect()
+}
+
+/// The values of a time, newest first, that `wanted` takes, at most `limit`.
+pub(crate) fn values(
+    connection: &Connection,
+    urn: &str,
+    aspect: &str,
+    times: RangeInclusive<i64>,
+    limit: usize,
+    wanted: impl Fn(&Stored) -> bool,
+) -> Result<Vec<Stored>, rusqlite::Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT *, 0 AS version FROM timeseries
+         WHERE urn = ?1 AND aspect = ?2 AND timestamp BETWEEN ?3 AND ?4
+         ORDER BY timestamp DESC, created_on DESC, rowid DESC",
+    )?;
+    let rows = statement.query_map(params![urn, aspect, times.start(), times.end()], Stored::from_row)?;
+    rows.filter(|row| row.as_ref().map_or(true, &wanted)).take(limit).collect()
+}
+
+/// Deletes the values of a time. Returns how many there were.
+pub(crate) fn delete(
+    connection: &Connection,
+    urn: &str,
+    aspect: &str,
+    times: RangeInclusive<i64>,
+) -> Result<usize, rusqlite::Error> {
+    connection
+        .prepare_cached(
+            "DELETE FROM timeseries WHERE urn = ?1 AND aspect = ?2 AND timestamp BETWEEN ?3 AND ?4",
+        )?
+        .execute(params![urn, aspect, times.start(), times.end()])
+}
+
+/// Deletes the values of the newest time.
+pub(crate) fn delete_latest(
+    connection: &Connection,
+    urn: &str,
+    aspect: &str,
+) -> Result<usize, rusqlite::Error> {
+    connection
+        .prepare_cached(
+            "DELETE FROM timeseries WHERE urn = ?1 AND aspect = ?2
+             AND timestamp = (SELECT max(timestamp) FROM timeseries WHERE urn = ?1 AND aspect = ?2)",
+        )?
+        .execute([urn, aspect])
+}
+
+/// Deletes what a run wrote. Returns how many values that were.
+pub(super) fn delete_run(connection: &Connection, run: &str) -> Result<usize, rusqlite::Error> {
+    connection
+        .prepare_cached("DELETE FROM timeseries WHERE member(system_metadata, 'runId') = ?1")?
+        .execute([run])
+}
+
+pub(super) fn delete_all(connection: &Connection, urn: &str) -> Result<usize, rusqlite::Error> {
+    connection.prepare_cached("DELETE FROM timeseries WHERE urn = ?1")?.execute([urn])
+}
