@@ -1,34 +1,40 @@
 //! Checks whether a run could deliver: the server, the token, and what its owner may do.
 
-use super::{DatahubRestSink, token_report};
-use crate::gms::{Client, Me, RetryPolicy, Standing};
+use super::token_report::token_report;
+use super::write_check;
+use crate::gms::{Client, Endpoint, Me, RetryPolicy, ServerConfig, Standing};
 use crate::sink::{CheckReport, TokenReport};
 
-impl DatahubRestSink {
-    /// Ends at the first step that would stop a run.
-    pub(super) async fn run_check(&self, write: bool) -> CheckReport {
-        let mut report = CheckReport::default();
-        let client = self.emitter.client();
-        report.step("server", format!("{}, GMS {}", client.server(), self.server.version_name()));
-        if let Err(failure) = check_token(client, &mut report).await {
+/// What is checked.
+pub(super) struct CheckTarget<'a> {
+    pub(super) client: &'a Client,
+    pub(super) server: &'a ServerConfig,
+    pub(super) endpoint: Endpoint,
+    pub(super) run_id: &'a str,
+}
+
+/// Ends at the first step that would stop a run. With `write`, makes one harmless write and rolls it back.
+pub(super) async fn run(target: CheckTarget<'_>, write: bool) -> CheckReport {
+    let CheckTarget { client, server, endpoint, run_id } = target;
+    let mut report = CheckReport::default();
+    report.step("server", format!("{}, GMS {}", client.server(), server.version_name()));
+    if let Err(failure) = check_token(client, &mut report).await {
+        report.failure = Some(failure);
+        return report;
+    }
+    match client.me().await {
+        Ok(Some(me)) => report.step("access", access(&me)),
+        Ok(None) => report.step("access", "this GMS does not tell who the caller is"),
+        Err(failure) => {
+            report.step("access", "GMS does not tell who the caller is");
             report.failure = Some(failure);
             return report;
         }
-        match client.me().await {
-            Ok(Some(me)) => report.step("access", access(&me)),
-            Ok(None) => report.step("access", "this GMS does not tell who the caller is"),
-            Err(failure) => {
-                report.step("access", "GMS does not tell who the caller is");
-                report.failure = Some(failure);
-                return report;
-            }
-        }
-        if write {
-            report.failure =
-                super::write_check::run(client, self.endpoint, &self.run_id, &mut report).await.err();
-        }
-        report
     }
+    if write {
+        report.failure = write_check::run(client, endpoint, run_id, &mut report).await.err();
+    }
+    report
 }
 
 async fn check_token(client: &Client, report: &mut CheckReport) -> Result<(), crate::Error> {

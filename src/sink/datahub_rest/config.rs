@@ -3,6 +3,7 @@
 mod auth;
 mod delivery;
 mod destination;
+mod variables;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,8 +15,10 @@ use crate::environment::Environment;
 use crate::gms::{ClientMode, EmitMode, Endpoint, Patience, RetryPolicy, TlsSettings};
 use crate::recipe::Fields;
 
-use delivery::DeliverySettings;
-pub use destination::{Overrides, Server};
+pub use self::destination::{Overrides, Server};
+
+use self::delivery::DeliverySettings;
+use self::variables::{boolean, from_variable, parsed};
 
 /// A week, so that a cron job warns several times before it fails.
 const WARN_BEFORE_EXPIRY: Duration = Duration::from_secs(7 * 86_400);
@@ -228,42 +231,6 @@ fn read_retry(fields: &mut Fields<'_>, environment: &Environment) -> RetryPolicy
         budget: fields.seconds("retry_budget_sec").unwrap_or(defaults.budget),
         ..defaults
     }
-}
-
-fn named<T: Copy>(choices: &[(&str, T)], text: &str) -> Option<T> {
-    let mut choices = choices.iter();
-    choices.find(|(name, _)| name.eq_ignore_ascii_case(text.trim())).map(|(_, choice)| *choice)
-}
-
-fn parsed<T: std::str::FromStr>(text: &str) -> Option<T> {
-    text.trim().parse().ok()
-}
-
-fn boolean(text: &str) -> Option<bool> {
-    match text.trim().to_ascii_lowercase().as_str() {
-        "true" | "1" | "yes" => Some(true),
-        "false" | "0" | "no" => Some(false),
-        _ => None,
-    }
-}
-
-/// The default of `key` from an environment variable. A value that cannot be read is a mistake.
-fn from_variable<T>(
-    fields: &mut Fields<'_>,
-    environment: &Environment,
-    key: &'static str,
-    variable: &str,
-    read: impl Fn(&str) -> Option<T>,
-) -> Option<T> {
-    let text = environment.get(variable).filter(|text| !text.is_empty())?;
-    let value = read(text);
-    if value.is_none() {
-        fields.mistake(
-            key,
-            format!("the environment variable {variable}, which gives its default, holds no value for it"),
-        );
-    }
-    value
 }
 
 fn read_tls(fields: &mut Fields<'_>, environment: &Environment) -> TlsSettings {

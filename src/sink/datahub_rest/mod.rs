@@ -2,6 +2,7 @@
 
 mod check;
 mod config;
+mod token_report;
 mod write_check;
 
 use std::fmt;
@@ -13,15 +14,18 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     BoxFuture, CheckReport, DeliveredMeans, GmsSink, RequestCounts, Sink, SinkContext, SinkDestination,
-    SinkReport, TokenReport,
+    SinkReport,
 };
 use crate::Error;
-use crate::auth::{FixedToken, Token, TokenFacts, TokenSource, forecast};
+use crate::auth::{FixedToken, Token, TokenSource, forecast};
 use crate::diagnosis::Diagnosis;
 use crate::emitter::{Delivery, Emitter, SinkMode};
 use crate::gms::{Client, EmitMode, Endpoint, Patience, ServerConfig};
 
-pub use config::{DatahubRestConfig, Overrides, Server};
+pub use self::config::{DatahubRestConfig, Overrides, Server};
+
+use self::check::CheckTarget;
+use self::token_report::token_report;
 
 /// The warning about an old GMS.
 const SINGLE_ONLY: &str =
@@ -137,17 +141,6 @@ fn delivered_means(emit_mode: EmitMode, endpoint: Endpoint) -> DeliveredMeans {
     }
 }
 
-fn token_report(token: Option<&TokenFacts>) -> TokenReport {
-    let Some(token) = token else { return TokenReport::default() };
-    let claims = token.claims.as_ref();
-    TokenReport {
-        source: token.source.clone(),
-        actor: claims.and_then(crate::auth::Claims::actor_urn),
-        kind: claims.and_then(|claims| claims.kind.clone()),
-        expires_at: claims.and_then(|claims| claims.expires_at).map(|time| time.to_string()),
-    }
-}
-
 impl Sink for DatahubRestSink {
     fn write(&self, delivery: Delivery) -> BoxFuture<'_, ()> {
         Box::pin(self.emitter.deliver(delivery))
@@ -199,7 +192,13 @@ impl Sink for DatahubRestSink {
 
 impl GmsSink for DatahubRestSink {
     fn check(&self, write: bool) -> BoxFuture<'_, CheckReport> {
-        Box::pin(self.run_check(write))
+        let target = CheckTarget {
+            client: self.emitter.client(),
+            server: &self.server,
+            endpoint: self.endpoint,
+            run_id: &self.run_id,
+        };
+        Box::pin(check::run(target, write))
     }
 
     fn client(&self) -> &Client {

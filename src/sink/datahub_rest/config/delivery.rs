@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{from_variable, named};
+use super::variables::{from_variable, named};
 use crate::emitter::{ASYNC_WAIT_OVER_RESTLI, SinkMode};
 use crate::environment::Environment;
 use crate::gms::{EmitMode, Endpoint};

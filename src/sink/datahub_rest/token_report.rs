@@ -1,0 +1,15 @@
+//! What a run's report says about the token.
+
+use crate::auth::{Claims, TokenFacts};
+use crate::sink::TokenReport;
+
+pub(super) fn token_report(token: Option<&TokenFacts>) -> TokenReport {
+    let Some(token) = token else { return TokenReport::default() };
+    let claims = token.claims.as_ref();
+    TokenReport {
+        source: token.source.clone(),
+        actor: claims.and_then(Claims::actor_urn),
+        kind: claims.and_then(|claims| claims.kind.clone()),
+        expires_at: claims.and_then(|claims| claims.expires_at).map(|time| time.to_string()),
+    }
+}
