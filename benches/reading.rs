@@ -82,7 +82,7 @@ fn record(criterion: &mut Criterion) {
         ("status", small.to_string()),
     ] {
         let mut reader = Reader::new(Limits::default());
-        let origin = Origin { file: "bench".into(), index: 0, offset: 0 };
+        let origin = Origin::new("bench", 0, 0);
         group.throughput(Throughput::Bytes(text.len() as u64));
         group.bench_function(name, |bencher| {
             bencher.iter(|| reader.read(black_box(text.as_bytes()), origin.clone()).unwrap());

@@ -135,9 +135,7 @@ impl<'a> AtomicWrite<'a> {
             let temporary = beside(&format!(".{:08x}.part", fastrand::u32(..)));
             match self.files.open(&temporary, Access::Create(permissions)) {
                 Ok(file) => return Ok((file, temporary)),
-                Err(error)
-                    if error.kind() == io::ErrorKind::AlreadyExists && attempt < MAX_NAME_ATTEMPTS =>
-                {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < MAX_NAME_ATTEMPTS => {
                     attempt += 1;
                 }
                 Err(error) => return Err(error),

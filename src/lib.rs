@@ -50,6 +50,7 @@
 pub mod _documentation;
 mod atomic_write;
 pub mod auth;
+pub mod clock;
 pub mod diagnosis;
 mod display_text;
 mod duration;

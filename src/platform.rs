@@ -3,13 +3,16 @@
 
 use std::sync::Arc;
 
+use crate::clock::{Clock, SystemClock};
 use crate::file_system::{FileSystem, LocalFileSystem};
 use crate::threads::{OsThreads, Threads};
 
-/// File system and threads. The default is this machine's.
+/// Clock, file system and threads. The default is this machine's.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Platform {
+    /// The wall clock and randomness.
+    pub clock: Arc<dyn Clock>,
     /// Files of a run: resume checkpoint, dead letters, lock, report, metrics, and the output of the `file` sink.
     pub files: Arc<dyn FileSystem>,
     /// The threads that read the source and write files.
@@ -18,6 +21,6 @@ pub struct Platform {
 
 impl Default for Platform {
     fn default() -> Self {
-        Self { files: Arc::new(LocalFileSystem), threads: Arc::new(OsThreads) }
+        Self { clock: Arc::new(SystemClock), files: Arc::new(LocalFileSystem), threads: Arc::new(OsThreads) }
     }
 }

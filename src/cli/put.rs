@@ -39,7 +39,7 @@ impl Put {
             Error::new(ErrorKind::Input, "the first argument is no URN").with_source(error)
         })?;
         let text = read(&self.data)?;
-        let proposal = Proposal::upsert(urn, self.aspect.clone(), &text).map_err(|error| {
+        let proposal = Proposal::upsert(urn, self.aspect.clone(), text).map_err(|error| {
             Error::new(ErrorKind::Input, format!("{} is no aspect", self.data.display())).with_source(error)
         })?;
         let server = Server::find(global).await?;

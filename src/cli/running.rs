@@ -5,9 +5,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use datahub_emitter::pipeline::{
-    FinishedRun, IfRunning, Options, Pipeline, Report, write_metrics,
-};
+use datahub_emitter::pipeline::{FinishedRun, IfRunning, Options, Pipeline, Report, write_metrics};
 use datahub_emitter::sink::OnWait;
 use datahub_emitter::{Error, ErrorKind, Platform};
 
@@ -146,7 +144,9 @@ impl RunFlags {
     }
 
     fn write_metrics(&self, report: &Report, exit: Exit) -> Result<(), Error> {
-        self.metrics_file.as_ref().map_or(Ok(()), |path| write_metrics(path, report, exit.code(), &Platform::default()))
+        self.metrics_file
+            .as_ref()
+            .map_or(Ok(()), |path| write_metrics(path, report, exit.code(), &Platform::default()))
     }
 
     fn tell_of_no_run(&self, report: &Report, screen: &Screen) {
@@ -163,7 +163,12 @@ impl RunFlags {
         }
     }
 
-    async fn carry_out(&self, mut pipeline: Pipeline, screen: &Screen, signals: Signals) -> (FinishedRun, Exit) {
+    async fn carry_out(
+        &self,
+        mut pipeline: Pipeline,
+        screen: &Screen,
+        signals: Signals,
+    ) -> (FinishedRun, Exit) {
         let control = pipeline.control();
         let told = screen.clone();
         pipeline.on_wait(OnWait::new(move |diagnosis, patience| {

@@ -47,7 +47,11 @@ impl fmt::Display for Summary<'_> {
         if self.finished.failure.is_none() || report.proposals.read > 0 || report.source.records > 0 {
             self.write_counts(f)?;
         } else if let Some(resume) = report.resume.as_ref().filter(|resume| resume.from_record > 0) {
-            write_detail(f, "kept", &format!("{} are finished: {}", records(resume.from_record), resume.command))?;
+            write_detail(
+                f,
+                "kept",
+                &format!("{} are finished: {}", records(resume.from_record), resume.command),
+            )?;
         }
         for note in &self.finished.notes {
             write_detail(f, "note", note)?;
@@ -80,7 +84,13 @@ impl<'a> Summary<'a> {
         let counts = &report.proposals;
         if self.finished.failure.is_some() || report.outcome == RunOutcome::Interrupted {
             if self.finished.failure.is_none() {
-                write_headline(f, "interrupted", Tone::Bad, "stopped before the end of the source", self.color)?;
+                write_headline(
+                    f,
+                    "interrupted",
+                    Tone::Bad,
+                    "stopped before the end of the source",
+                    self.color,
+                )?;
             }
             return write_detail(f, "kept", &self.kept());
         }
@@ -118,10 +128,15 @@ impl<'a> Summary<'a> {
         }
         write_detail(f, "from", &from)?;
         if let Some(resume) = &report.resume {
-            write_detail(f, "kept", &format!("the rest from record {} on: {}", resume.from_record, resume.command))?;
+            write_detail(
+                f,
+                "kept",
+                &format!("the rest from record {} on: {}", resume.from_record, resume.command),
+            )?;
         }
         if let Some(server) = &report.sink.destination.server {
-            let version = report.sink.destination.gms_version.as_deref().map(|version| format!(" (GMS {version})"));
+            let version =
+                report.sink.destination.gms_version.as_deref().map(|version| format!(" (GMS {version})"));
             let requests = match report.requests.sent {
                 1 => "1 request".to_owned(),
                 sent => format!("{} requests", grouped(sent)),
@@ -133,7 +148,9 @@ impl<'a> Summary<'a> {
                     "to",
                     &format!("the embedded GMS, which is for first runs and tests; {requests}"),
                 )?,
-                None => write_detail(f, "to", &format!("{server}{}; {requests}", version.unwrap_or_default()))?,
+                None => {
+                    write_detail(f, "to", &format!("{server}{}; {requests}", version.unwrap_or_default()))?
+                }
             }
         }
         Ok(())
@@ -192,7 +209,11 @@ impl<'a> Summary<'a> {
             + if diagnosed { 0 } else { report.proposals.undelivered };
         let shown = failures().take(MAX_FAILURES).count() as u64;
         if shown > 0 && all > shown {
-            write_detail(f, "", &format!("and {} more like these; --report-to lists them", grouped(all - shown)))?;
+            write_detail(
+                f,
+                "",
+                &format!("and {} more like these; --report-to lists them", grouped(all - shown)),
+            )?;
         }
         Ok(())
     }
@@ -242,7 +263,11 @@ fn write_inspect_hint(f: &mut fmt::Formatter<'_>, hint: &InspectHint, program: &
     match &hint.data {
         None => {
             if let Some(urn) = &hint.urn {
-                write_detail(f, "look", &format!("{program} get {} --server embedded", shell::word(urn.as_str())))?;
+                write_detail(
+                    f,
+                    "look",
+                    &format!("{program} get {} --server embedded", shell::word(urn.as_str())),
+                )?;
             }
             write_detail(f, "serve", &format!("{program} gms serve"))
         }
@@ -253,7 +278,13 @@ fn write_inspect_hint(f: &mut fmt::Formatter<'_>, hint: &InspectHint, program: &
     }
 }
 
-fn write_headline(f: &mut fmt::Formatter<'_>, label: &str, tone: Tone, text: &str, color: bool) -> fmt::Result {
+fn write_headline(
+    f: &mut fmt::Formatter<'_>,
+    label: &str,
+    tone: Tone,
+    text: &str,
+    color: bool,
+) -> fmt::Result {
     f.write_str(&headline(label, tone, text, color))
 }
 

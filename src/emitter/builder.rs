@@ -8,8 +8,10 @@ use super::queue::BatchLimits;
 use super::room::Room;
 use super::state::{Settings, State};
 use crate::auth::{FixedToken, Token, TokenProvider, TokenSource};
+use crate::clock::SystemClock;
 use crate::gms::{
-    Client, ClientMode, ClientSettings, EmitMode, Endpoint, RetryPolicy, ServerAddress, TlsSettings, Wire,
+    Client, ClientMode, ClientSettings, EmitMode, Endpoint, RequestEncoder, RetryPolicy, ServerAddress,
+    TlsSettings,
 };
 use crate::{Error, ErrorKind};
 
@@ -280,8 +282,9 @@ impl EmitterBuilder {
             mode: self.client_mode,
             component: self.component,
             direct: self.direct,
+            clock: Arc::new(SystemClock),
         })?;
-        let wire = Wire {
+        let wire = RequestEncoder {
             endpoint: self.endpoint,
             emit_mode,
             batches: self.mode == SinkMode::AsyncBatch,

@@ -16,7 +16,9 @@ use super::traces::OpenTrace;
 use super::{Outcome, Rejection, UndeliveredReason};
 use crate::ErrorKind;
 use crate::diagnosis::Diagnosis;
-use crate::gms::{Rejected, Reply, Route, Taken, Trouble, Verdict, explain, trace};
+use crate::gms::{
+    AcceptedAspects, GmsResponse, RejectedRequest, RetryReason, Route, Verdict, rejection_hint, trace,
+};
 use crate::metadata::ChangeType;
 
 /// A batch on its way, in as many pieces as it takes.
@@ -92,7 +94,7 @@ impl<'a> Course<'a> {
                 self.unclear(piece, sent, reply);
             }
             // The user has it tried again, and it stays.
-            (Verdict::Retry(Trouble::Failed { .. }), Ok(reply))
+            (Verdict::Retry(RetryReason::Failed { .. }), Ok(reply))
                 if reply.status.is_client_error() && self.state.phase() < Phase::Stopped =>
             {
                 self.rejected(piece, sent, reply);
@@ -102,14 +104,21 @@ impl<'a> Course<'a> {
     }
 
     /// GMS has written it, or queued it. Over OpenAPI it also says what it took, and leaves out what it dropped.
-    fn taken(&mut self, piece: Piece, sent: &Sent<'_>, reply: &Reply, slot: Option<OwnedSemaphorePermit>) {
+    fn taken(
+        &mut self,
+        piece: Piece,
+        sent: &Sent<'_>,
+        reply: &GmsResponse,
+        slot: Option<OwnedSemaphorePermit>,
+    ) {
         self.failing = 0;
-        self.state.gate.taken(reply.generation);
-        let said = piece.route.is_answered_with_aspects().then(|| Taken::read(reply)).flatten();
+        self.state.gate.taken(reply.token_generation);
+        let said = piece.route.is_answered_with_aspects().then(|| AcceptedAspects::read(reply)).flatten();
         let mut kept = Vec::with_capacity(piece.items.len());
         for item in piece.items {
             let proposal = item.delivery.proposal();
-            if said.as_ref().is_none_or(|taken| taken.holds(proposal.urn.as_str(), &proposal.aspect_name)) {
+            if said.as_ref().is_none_or(|taken| taken.holds(proposal.urn().as_str(), proposal.aspect_name()))
+            {
                 kept.push(item);
             } else {
                 let outcome = self.dropped(&item, reply, sent.attempts.count);
@@ -134,7 +143,7 @@ impl<'a> Course<'a> {
         }
     }
 
-    fn dropped(&self, item: &Item, reply: &Reply, attempts: u32) -> Outcome {
+    fn dropped(&self, item: &Item, reply: &GmsResponse, attempts: u32) -> Outcome {
         let proposal = item.delivery.proposal();
         let server = self.state.client.known_config().map_or("this GMS", |server| server.version_name());
         Outcome::Rejected(Rejection {
@@ -144,8 +153,8 @@ impl<'a> Course<'a> {
                 "GMS answered {} and left the aspect {} of {} out of its answer: it has not taken it. GMS does so with an \
                  aspect that it does not know for an entity of this type ({server}; datahub-emitter {})",
                 reply.status.as_u16(),
-                proposal.aspect_name,
-                proposal.urn,
+                proposal.aspect_name(),
+                proposal.urn(),
                 env!("CARGO_PKG_VERSION")
             ),
             attempts,
@@ -162,8 +171,8 @@ impl<'a> Course<'a> {
 
     /// A 403 that names some proposals is about those. One that names none is about the caller, and so is one that names
     /// all; a single one that is named is at fault as soon as anything was delivered in this run.
-    fn forbidden(&mut self, mut piece: Piece, sent: &Sent<'_>, reply: &Reply) {
-        let words = reply.words();
+    fn forbidden(&mut self, mut piece: Piece, sent: &Sent<'_>, reply: &GmsResponse) {
+        let words = reply.full_message();
         // The caller's own URN comes before.
         let words = words.split_once(" is unauthorized").map_or(words.as_str(), |(_, refused)| refused);
         let named = |item: &Item| names(words, item.urn().as_str());
@@ -184,7 +193,7 @@ impl<'a> Course<'a> {
     }
 
     /// A single proposal is rejected; a batch is taken apart.
-    fn rejected(&mut self, piece: Piece, sent: &Sent<'_>, reply: &Reply) {
+    fn rejected(&mut self, piece: Piece, sent: &Sent<'_>, reply: &GmsResponse) {
         let status = reply.status.as_u16();
         if piece.route.is_answered_with_aspects() && status == 404 && !self.state.has_taken() {
             return self.stop(piece, self.no_openapi(sent));
@@ -196,11 +205,13 @@ impl<'a> Course<'a> {
             return self.take_apart(piece, sent, reply);
         }
         // What was sent without an answer and is there now, was taken then.
-        let was_taken = piece.may_be_written && reply.words().contains("already exists");
+        let was_taken = piece.may_be_written && reply.full_message().contains("already exists");
         let is_part = piece.is_part;
         for item in piece.items {
-            let creates =
-                matches!(item.delivery.proposal().change_type, ChangeType::Create | ChangeType::CreateEntity);
+            let creates = matches!(
+                item.delivery.proposal().change_type(),
+                ChangeType::Create | ChangeType::CreateEntity
+            );
             if was_taken && creates {
                 self.state.settle(item.delivery, Outcome::Delivered);
                 continue;
@@ -229,7 +240,7 @@ impl<'a> Course<'a> {
     }
 
     /// Nothing that was tried is taken, so it is no record's fault.
-    fn nothing_is_taken(&self, sent: &Sent<'_>, reply: &Reply) -> Cause {
+    fn nothing_is_taken(&self, sent: &Sent<'_>, reply: &GmsResponse) -> Cause {
         let message = self.state.client.redact(&reply.message());
         Cause::Message(
             ErrorKind::Rejected,
@@ -249,7 +260,7 @@ impl<'a> Course<'a> {
 
     /// A 500 without clear words that stays may be the fault of one record, or the server's. It is the server's when
     /// nothing goes through any more, or nothing ever did, whichever part of the batch is tried.
-    fn unclear(&mut self, mut piece: Piece, sent: &Sent<'_>, reply: &Reply) {
+    fn unclear(&mut self, mut piece: Piece, sent: &Sent<'_>, reply: &GmsResponse) {
         if self.state.phase() >= Phase::Stopped {
             // It was not tried to the end.
             return self.state.settle_undelivered(piece.items);
@@ -280,17 +291,17 @@ impl<'a> Course<'a> {
         }
     }
 
-    fn rejection(&self, reason: &'static str, item: &Item, sent: &Sent<'_>, reply: &Reply) -> Outcome {
+    fn rejection(&self, reason: &'static str, item: &Item, sent: &Sent<'_>, reply: &GmsResponse) -> Outcome {
         let state = self.state;
         let proposal = item.delivery.proposal();
         let mut message = state.client.redact(&reply.message());
-        let explanation = explain(&Rejected {
+        let explanation = rejection_hint(&RejectedRequest {
             status: reply.status.as_u16(),
             message: &message,
             endpoint: state.settings.wire.endpoint,
             body_bytes: sent.body_bytes,
-            aspect_bytes: proposal.aspect.as_ref().map_or(0, |aspect| aspect.value.len()),
-            patches: proposal.change_type == ChangeType::Patch,
+            aspect_bytes: proposal.aspect().map_or(0, |aspect| aspect.value().len()),
+            patches: proposal.change_type() == ChangeType::Patch,
             frontend: state.client.server().is_frontend(),
             server: state.client.known_config(),
         });
@@ -306,8 +317,8 @@ impl<'a> Course<'a> {
     }
 
     /// By the URNs that GMS's words name, else by halves.
-    fn take_apart(&mut self, piece: Piece, sent: &Sent<'_>, reply: &Reply) {
-        let words = reply.words();
+    fn take_apart(&mut self, piece: Piece, sent: &Sent<'_>, reply: &GmsResponse) {
+        let words = reply.full_message();
         let named = |item: &Item| names(&words, item.urn().as_str());
         let count = piece.items.iter().filter(|item| named(item)).count();
         let names_some = 0 < count && count < piece.items.len();
@@ -324,7 +335,7 @@ impl<'a> Course<'a> {
         self.halve(piece, reply);
     }
 
-    fn halve(&mut self, piece: Piece, reply: &Reply) {
+    fn halve(&mut self, piece: Piece, reply: &GmsResponse) {
         debug!(
             status = reply.status.as_u16(),
             proposals = piece.items.len(),

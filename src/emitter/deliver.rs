@@ -1,7 +1,7 @@
 //! Sends one batch until every proposal in it is settled.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -13,7 +13,7 @@ use super::gate::{Closed, Ruling};
 use super::limit::Pass;
 use super::pieces::Piece;
 use super::state::{Item, Phase, State};
-use crate::gms::{Attempts, Reply, RequestBody, RetryPolicy, Target, TransportFault, Trouble, Verdict};
+use crate::gms::{Attempts, Next, RequestBody, RequestLine, RetryState, Verdict};
 
 /// Delivers `batch`. One that GMS rejects is taken apart until the proposals at fault stand alone, so that a bad
 /// record costs one record; the batch keeps its URNs meanwhile, so order holds.
@@ -72,7 +72,7 @@ pub(super) struct Sent<'a> {
     /// GMS answers when it has queued what is in it.
     pub(super) asynchronous: bool,
     pub(super) body_bytes: usize,
-    pub(super) target: Target,
+    pub(super) target: RequestLine,
     pub(super) attempts: Attempts,
     /// When it was last sent.
     begun: Instant,
@@ -92,7 +92,7 @@ async fn send_as_someone<'a>(state: &'a State, piece: &Piece, mut pass: Option<P
         let mut sent = send(state, piece, Way::ThroughGate(pass.take())).await?;
         sent.attempts.count += before;
         let generation = match (&sent.attempts.verdict, &sent.attempts.last) {
-            (Verdict::Unauthorized, Ok(reply)) => reply.generation,
+            (Verdict::Unauthorized, Ok(reply)) => reply.token_generation,
             _ => return Some(sent),
         };
         match state.gate.refused(state, generation, sent.begun, send(state, piece, Way::AsJudge)).await {
@@ -150,87 +150,71 @@ async fn depart(state: &State, way: Way) -> Option<Pass> {
 
 /// `None` when nothing may be sent any more.
 async fn send<'a>(state: &'a State, piece: &Piece, way: Way) -> Option<Sent<'a>> {
-    let again_as_judge = matches!(way, Way::AsJudge);
-    let first = depart(state, way).await?;
-    let wire = &state.settings.wire;
-    let write = wire.write(piece.route, piece.items.iter().map(|item| item.delivery.proposal()))?;
-    let target = state.client.target_of(&write);
-    let compose = || wire.body(&write, piece.items.iter().map(Item::outgoing));
-    let first_body = compose();
-    let body_bytes = first_body.as_ref().map_or(0, RequestBody::len);
-    let mut first_body = Some(first_body);
-    let pass = OnePass(Mutex::new(Some(first)));
-    let taken_before = OnceLock::new();
+    let sends_as_judge = matches!(way, Way::AsJudge);
+    let mut pass = depart(state, way).await?;
+    let encoder = &state.settings.wire;
+    let write = encoder.write(piece.route, piece.items.iter().map(|item| item.delivery.proposal()))?;
+    let target = state.client.write_line(&write);
+    let encode = || encoder.body(&write, piece.items.iter().map(Item::outgoing));
+    let mut body = encode();
+    let body_bytes = body.as_ref().map_or(0, RequestBody::len);
+    let mut policy = state.settings.retry.clone();
+    if piece.troubled {
+        // The batch was retried often enough, and a server that has accepted nothing yet is not asked more than it must be.
+        policy.max_times = policy.max_times.min(u32::from(state.has_taken()));
+    }
+    let mut retry = RetryState::new(&policy, state.client.clock());
     let taken = || state.counters.taken.load(Relaxed);
-    let attempt = |number: u32| {
+    let mut taken_before = None;
+    loop {
         state.counters.requests.fetch_add(1, Relaxed);
         state.counters.bytes.fetch_add(body_bytes as u64, Relaxed);
-        if number > 1 {
+        if retry.attempts() > 0 {
             state.counters.retried.fetch_add(1, Relaxed);
         }
-        state.client.write(&target, first_body.take().unwrap_or_else(compose))
-    };
-    let wait = |last: &Result<Reply, TransportFault>, trouble: Trouble, delay: Duration| {
-        pass.done(&Verdict::Retry(trouble), body_bytes);
-        taken_before.get_or_init(taken);
-        let delay = delay.max(state.limit.retry());
-        warn!("{}; trying again in {:.1} s", state.client.trouble(&target, last), delay.as_secs_f64());
-        let pass = &pass;
-        async move {
-            tokio::select! {
-                () = tokio::time::sleep(delay) => {}
-                () = state.reached(Phase::Stopped) => return false,
+        let result = state.client.write(&target, body.take()).await;
+        let next = retry.next(&result);
+        let verdict = next.verdict();
+        // The gate closes before there is room for another request.
+        let doubt = (verdict == Verdict::Unauthorized).then(|| state.gate.close());
+        let begun = pass.began();
+        pass.done(&verdict, body_bytes);
+        let taken_before = *taken_before.get_or_insert_with(taken);
+        let next_pass = match next {
+            Next::RetryAfter { delay, .. } => {
+                let delay = delay.max(state.limit.retry());
+                let failure = state.client.describe_failure(&target, &result);
+                warn!("{failure}; trying again in {:.1} s", delay.as_secs_f64());
+                wait_to_retry(state, delay, sends_as_judge).await
             }
-            let way = if again_as_judge { Way::AsJudge } else { Way::ThroughGate(None) };
-            pass.renew(depart(state, way).await)
+            Next::Done(_) | Next::GiveUp(_) => None,
+        };
+        match next_pass {
+            Some(next_pass) if retry.is_within_budget() => {
+                pass = next_pass;
+                body = encode();
+            }
+            _ => {
+                return Some(Sent {
+                    asynchronous: write.asynchronous,
+                    body_bytes,
+                    target,
+                    attempts: retry.finish(result, &next),
+                    begun,
+                    taken_before,
+                    refusal: None,
+                    _doubt: doubt,
+                });
+            }
         }
-    };
-    let retry = &state.settings.retry;
-    let attempts = if piece.troubled {
-        // The batch was tried often enough, and a server that has taken nothing yet is not asked more than it must be.
-        let most = u32::from(state.has_taken());
-        RetryPolicy { max_times: retry.max_times.min(most), ..retry.clone() }.run(attempt, wait).await
-    } else {
-        retry.run(attempt, wait).await
-    };
-    // Before there is room for another.
-    let doubt = (attempts.verdict == Verdict::Unauthorized).then(|| state.gate.close());
-    let begun = pass.done(&attempts.verdict, body_bytes);
-    let taken_before = *taken_before.get_or_init(taken);
-    let asynchronous = write.asynchronous;
-    Some(Sent {
-        asynchronous,
-        body_bytes,
-        target,
-        attempts,
-        begun,
-        taken_before,
-        refusal: None,
-        _doubt: doubt,
-    })
+    }
 }
 
-/// What the attempts of one request leave with, one after another.
-struct OnePass(Mutex<Option<Pass>>);
-
-impl OnePass {
-    /// Gives it back, if it is held. Returns when the attempt left.
-    fn done(&self, verdict: &Verdict, bytes: usize) -> Instant {
-        match self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            Some(pass) => {
-                let began = pass.began();
-                pass.done(verdict, bytes);
-                began
-            }
-            // What is not known to have left before now is judged as if it left now.
-            None => Instant::now(),
-        }
+/// Waits until a request may be sent again. `None` when nothing may be sent any more.
+async fn wait_to_retry(state: &State, delay: Duration, sends_as_judge: bool) -> Option<Pass> {
+    tokio::select! {
+        () = tokio::time::sleep(delay) => {}
+        () = state.reached(Phase::Stopped) => return None,
     }
-
-    /// Takes another. Returns whether there is one.
-    fn renew(&self, pass: Option<Pass>) -> bool {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *held = pass;
-        held.is_some()
-    }
+    depart(state, if sends_as_judge { Way::AsJudge } else { Way::ThroughGate(None) }).await
 }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use self::concurrency::Concurrency;
 use self::pace::Pace;
 use self::retries::Retries;
-use crate::gms::{Trouble, Verdict};
+use crate::gms::{RetryReason, Verdict};
 
 /// Lets requests out: as many at a time as the server bears, at the pace that it takes them, and none while it has asked
 /// to be left alone. What was sent before goes before what is new.
@@ -96,7 +96,7 @@ impl Limit {
     }
 
     /// Some other request, which does not count here, met trouble; the server may want to be left alone.
-    pub(super) fn heed(&self, trouble: Trouble) {
+    pub(super) fn heed(&self, trouble: RetryReason) {
         self.inner().pause(trouble.retry_after(), Instant::now());
     }
 
@@ -176,10 +176,10 @@ impl Pass {
                 inner.retries.taken();
             }
             Verdict::Retry(trouble) => {
-                if trouble.concerns_all() {
+                if trouble.is_server_wide() {
                     inner.concurrency.trouble(self.began, now);
                 }
-                if let Trouble::Throttled { .. } = trouble {
+                if let RetryReason::Throttled { .. } = trouble {
                     inner.pace.refused(self.began, now);
                 }
                 inner.pause(trouble.retry_after(), now);

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use super::queue::Queued;
 use super::state::Item;
-use crate::gms::{Route, Wire};
+use crate::gms::{RequestEncoder, Route};
 use crate::metadata::Urn;
 
 /// Proposals that go in one request.
@@ -79,7 +79,7 @@ fn halves<T>(items: Vec<T>, urn: impl Fn(&T) -> &Urn) -> [Vec<T>; 2] {
 }
 
 /// The requests for `items`, to be sent one after another. `batches` is false where proposals go alone.
-pub(super) fn of(items: Vec<Item>, wire: &Wire, batches: bool) -> VecDeque<Piece> {
+pub(super) fn of(items: Vec<Item>, wire: &RequestEncoder, batches: bool) -> VecDeque<Piece> {
     let routed = items.into_iter().map(|item| (wire.route(item.delivery.proposal(), batches), item));
     let grouped = group(routed, |item| item.urn().clone());
     let piece =

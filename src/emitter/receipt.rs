@@ -132,10 +132,10 @@ impl Delivery {
     /// a proposal that was refused keeps it as it was sent.
     pub(super) fn note_observed(&mut self, time: i64) {
         if let Some((proposal, _)) = &mut self.inner
-            && let Some(metadata) = &mut Arc::make_mut(proposal).system_metadata
+            && let Some(metadata) = proposal.system_metadata()
             && metadata.last_observed.is_none_or(|observed| observed == 0)
         {
-            metadata.last_observed = Some(time);
+            Arc::make_mut(proposal).system_metadata_mut().last_observed = Some(time);
         }
     }
 
@@ -168,7 +168,7 @@ impl Drop for Delivery {
 
 impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Delivery").field(&self.inner.as_ref().map(|(proposal, _)| &proposal.urn)).finish()
+        f.debug_tuple("Delivery").field(&self.inner.as_ref().map(|(proposal, _)| proposal.urn())).finish()
     }
 }
 

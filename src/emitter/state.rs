@@ -20,7 +20,7 @@ use super::stop::{Cause, Stop};
 use super::traces::{MAX_OPEN_TRACES, OpenTrace};
 use super::{Delivery, Outcome, Undelivered, UndeliveredReason};
 use crate::Error;
-use crate::gms::{Client, EmitMode, Endpoint, Outgoing, RetryPolicy, ServerConfig, Wire};
+use crate::gms::{Client, EmitMode, Endpoint, OutgoingProposal, RequestEncoder, RetryPolicy, ServerConfig};
 use crate::metadata::{Name, Urn};
 
 /// A proposal's bytes beside its aspect, for the bound on memory.
@@ -29,7 +29,7 @@ const OVERHEAD_BYTES: usize = 512;
 /// How proposals are sent.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
-    pub(super) wire: Wire,
+    pub(super) wire: RequestEncoder,
     pub(super) batch: BatchLimits,
     pub(super) max_requests: usize,
     /// Batches that are not settled, those included that wait until they may be sent again.
@@ -132,7 +132,7 @@ pub(super) struct Item {
 
 impl Queued for Item {
     fn urn(&self) -> &Urn {
-        &self.delivery.proposal().urn
+        self.delivery.proposal().urn()
     }
 
     fn lane(&self) -> Name {
@@ -146,8 +146,12 @@ impl Queued for Item {
 
 impl Item {
     /// It, for a request that is made of it while it is sent.
-    pub(super) fn outgoing(&self) -> Outgoing {
-        Outgoing { proposal: self.delivery.share(), now: self.observed_at, encoded_len: self.encoded_bytes }
+    pub(super) fn outgoing(&self) -> OutgoingProposal {
+        OutgoingProposal {
+            proposal: self.delivery.share(),
+            now: self.observed_at,
+            encoded_len: self.encoded_bytes,
+        }
     }
 
     /// It is on GMS's side now: it counts no more among what waits here, but for its bytes.
@@ -199,7 +203,7 @@ impl State {
         if let Some(fault) = fault(delivery.proposal(), self.settings.wire.endpoint) {
             return self.settle(delivery, Outcome::Rejected(fault));
         }
-        let aspect_bytes = delivery.proposal().aspect.as_ref().map_or(0, |aspect| aspect.value.len());
+        let aspect_bytes = delivery.proposal().aspect().map_or(0, |aspect| aspect.value().len());
         let place = self.room.take(aspect_bytes + OVERHEAD_BYTES).await;
         let (Some(place), Phase::Open) = (place, self.phase()) else {
             return self.settle(delivery, Outcome::Undelivered(self.why_undelivered()));

@@ -12,7 +12,7 @@ use super::gate::REST;
 use super::queue::Queued;
 use super::state::{Item, Phase, State};
 use super::{Outcome, Rejection, Undelivered, UndeliveredReason};
-use crate::gms::{Reply, Target, Trace, TraceStatus, TransportFault, Verdict, classify, trace};
+use crate::gms::{GmsResponse, RequestLine, SendError, Trace, TraceStatus, Verdict, classify, trace};
 
 /// Traces that are open at a time. Each costs GMS a look into its queue with every question.
 pub(super) const MAX_OPEN_TRACES: usize = 64;
@@ -38,7 +38,7 @@ pub(super) async fn follow(state: Arc<State>, trace: OpenTrace) {
     let Some(id) = id else {
         return give_up(&state, items, "GMS's answer names no trace (traceparent), so it cannot be asked");
     };
-    let target = state.client.trace_target(&id);
+    let target = state.client.trace_line(&id);
     let ends_at = Instant::now().checked_add(state.settings.trace_timeout);
     let mut delay = FIRST_DELAY;
     let mut last_question = false;
@@ -61,7 +61,7 @@ pub(super) async fn follow(state: Arc<State>, trace: OpenTrace) {
         delay = (delay * 2).min(LONGEST_DELAY);
         last_question |= state.phase() >= Phase::Stopped || ends_at.is_some_and(|end| Instant::now() >= end);
         let body = trace::body(
-            items.iter().map(|item| (item.urn().as_str(), item.delivery.proposal().aspect_name.as_ref())),
+            items.iter().map(|item| (item.urn().as_str(), item.delivery.proposal().aspect_name())),
         );
         let ask = async {
             if state.phase() < Phase::Stopped {
@@ -100,7 +100,7 @@ pub(super) async fn follow(state: Arc<State>, trace: OpenTrace) {
 fn settle(state: &State, items: Vec<Item>, trace: &Trace) -> Vec<Item> {
     let mut pending = Vec::new();
     for item in items {
-        match trace.status(item.urn().as_str(), &item.delivery.proposal().aspect_name) {
+        match trace.status(item.urn().as_str(), item.delivery.proposal().aspect_name()) {
             TraceStatus::Pending => pending.push(item),
             TraceStatus::Settled => state.settle(item.delivery, Outcome::Delivered),
             TraceStatus::Failed(words) => {
@@ -118,17 +118,17 @@ fn settle(state: &State, items: Vec<Item>, trace: &Trace) -> Vec<Item> {
 }
 
 /// Whether the token was changed, or can be, since this was asked.
-async fn has_another_token(state: &State, reply: &Reply) -> bool {
-    state.client.credentials().renew(reply.generation).await.is_ok_and(|renewed| renewed)
+async fn has_another_token(state: &State, reply: &GmsResponse) -> bool {
+    state.client.credentials().renew(reply.token_generation).await.is_ok_and(|renewed| renewed)
 }
 
 /// Whether asking again would be answered the same way.
-fn is_final(reply: &Reply) -> bool {
+fn is_final(reply: &GmsResponse) -> bool {
     matches!(reply.status.as_u16(), 300..=399 | 400 | 401 | 403 | 404 | 405 | 407)
         || (reply.status.is_success() && reply.content_type().starts_with("text/html"))
 }
 
-fn refused(state: &State, items: Vec<Item>, target: &Target, reply: &Reply) {
+fn refused(state: &State, items: Vec<Item>, target: &RequestLine, reply: &GmsResponse) {
     if reply.status.as_u16() == 401 {
         state.stop(UndeliveredReason::Refused, state.client.diagnose(target, reply).into());
     }
@@ -136,13 +136,13 @@ fn refused(state: &State, items: Vec<Item>, target: &Target, reply: &Reply) {
         if reply.status.as_u16() == 403 { " (asking takes the privilege to view the entity)" } else { "" };
     let message = format!(
         "GMS queued it, and does not tell what became of it: {}{hint}",
-        state.client.trouble(target, &Ok(reply.clone()))
+        state.client.describe_failure(target, &Ok(reply.clone()))
     );
     give_up(state, items, &message);
 }
 
-fn trouble(state: &State, target: &Target, last: &Result<Reply, TransportFault>) {
-    debug!("{}; asking again", state.client.trouble(target, last));
+fn trouble(state: &State, target: &RequestLine, last: &Result<GmsResponse, SendError>) {
+    debug!("{}; asking again", state.client.describe_failure(target, last));
 }
 
 fn give_up(state: &State, items: Vec<Item>, message: &str) {

@@ -1,56 +1,56 @@
-//! What an answer means for what was sent: one pure function.
+//! The meaning of a response for the request that was sent: one pure function.
 
 use std::time::Duration;
 
-use super::{Reply, TransportFault, TransportKind};
+use super::{GmsResponse, SendError, TransportErrorKind};
 
-/// What an attempt came to.
+/// The meaning of one attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// GMS took it.
+    /// GMS accepted the request.
     Delivered,
     /// The same request may be sent again.
-    Retry(Trouble),
+    Retry(RetryReason),
     /// 401: the token was refused.
     Unauthorized,
     /// 403: the caller may not do this.
     Forbidden,
     /// The request is at fault; sending the same again would fail again.
     Rejected,
-    /// An old GMS that does not know `ingestProposalBatch`; single proposals it takes.
+    /// An old GMS that does not know `ingestProposalBatch`, but accepts single proposals.
     UnknownBatch,
-    /// What answered is no GMS: a redirect, a page of HTML.
+    /// The response is not from a GMS: a redirect, or an HTML page.
     NotGms,
-    /// No request can be sent at all, and no retry would help.
-    Hopeless,
+    /// No request can be sent, and no retry would help.
+    Fatal,
 }
 
-/// What stands in the way of a request that may be sent again.
+/// Why a request may be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub(crate) enum RetryReason {
     /// No connection; nothing was sent.
     NoConnection,
-    /// No answer, or half of one; GMS may have taken it.
+    /// No response, or a response that was cut short; GMS may have accepted the request.
     OutcomeUnknown,
-    /// GMS, or what stands in front of it, asks to wait.
+    /// GMS, or a proxy in front of it, asks to slow down.
     Throttled {
-        /// For so long, if it said.
+        /// The wait that `Retry-After` asks for.
         after: Option<Duration>,
     },
-    /// GMS has more to do than it can, or is about to come or go.
+    /// GMS is overloaded, starting or shutting down.
     Server {
-        /// For so long, if it said.
+        /// The wait that `Retry-After` asks for.
         after: Option<Duration>,
     },
-    /// GMS could not do this, and does not say whether it could do another.
+    /// GMS failed at this request, and does not say whether it would fail at others.
     Failed {
-        /// It may be done after so long, if it said.
+        /// The wait that `Retry-After` asks for.
         after: Option<Duration>,
     },
 }
 
-impl Trouble {
-    /// How long whoever answered asks to wait.
+impl RetryReason {
+    /// The wait that the server asks for, at most [`MAX_RETRY_AFTER`].
     pub(crate) fn retry_after(self) -> Option<Duration> {
         match self {
             Self::Throttled { after } | Self::Server { after } | Self::Failed { after } => {
@@ -60,94 +60,100 @@ impl Trouble {
         }
     }
 
-    /// GMS may have taken what was sent.
-    pub(crate) fn may_be_taken(self) -> bool {
+    /// Whether GMS may have accepted the request.
+    pub(crate) fn outcome_unknown(self) -> bool {
         matches!(self, Self::OutcomeUnknown | Self::Server { .. } | Self::Failed { .. })
     }
 
-    /// Another request, too, would meet it.
-    pub(crate) fn concerns_all(self) -> bool {
+    /// Whether other requests would fail for the same reason.
+    pub(crate) fn is_server_wide(self) -> bool {
         !matches!(self, Self::Failed { .. })
     }
 }
 
-/// A server that asks for more is not waited for longer.
+/// The longest wait that a server is granted: 5 minutes. A longer `Retry-After` is usually a maintenance page's, and a run
+/// that sleeps for an hour looks hung.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 
-/// The statuses that are tried again by default, as in the Python client.
+/// The statuses that are retried by default, as in the Python client.
 pub(super) const RETRY_STATUSES: [u16; 5] = [429, 500, 502, 503, 504];
 
-/// What a POST to GMS came to. `retry_statuses` are the statuses that the user wants tried again; 408, 425 and 429 always
-/// are, since who answers so has done nothing.
+/// The meaning of one attempt of a POST to GMS. `retry_statuses` are the statuses that the user wants retried; 408, 425 and
+/// 429 always are, because they say that nothing was done.
 ///
-/// A 500 is tried again unless its words show that the request is at fault: GMS answers 500 also for an aspect that
-/// it cannot parse, or a change type that a time-series aspect does not take (`AspectResource.java`). One whose words are
-/// about the database or the time is tried again whatever the user wants. No other 5xx is ever a record's fault.
-pub(crate) fn classify(attempt: Result<&Reply, &TransportFault>, retry_statuses: &[u16]) -> Verdict {
-    let reply = match attempt {
-        Ok(reply) => reply,
-        Err(fault) => {
-            return match fault.kind {
-                TransportKind::Unsendable | TransportKind::Tls | TransportKind::NoToken => Verdict::Hopeless,
-                kind if kind.nothing_sent() => Verdict::Retry(Trouble::NoConnection),
-                _ => Verdict::Retry(Trouble::OutcomeUnknown),
+/// A 500 is retried unless its message shows that the request is at fault: GMS answers 500 also for an aspect that it
+/// cannot parse, or a change type that a time-series aspect does not support (`AspectResource.java`). A 500 whose message is
+/// about the database or a timeout is retried even if the user does not want 500 retried. No other 5xx is ever a record's
+/// fault.
+pub(crate) fn classify(attempt: Result<&GmsResponse, &SendError>, retry_statuses: &[u16]) -> Verdict {
+    let response = match attempt {
+        Ok(response) => response,
+        Err(SendError::NoToken(no_token)) if no_token.transient => {
+            return Verdict::Retry(RetryReason::NoConnection);
+        }
+        Err(SendError::NoToken(_)) => return Verdict::Fatal,
+        Err(SendError::Transport(error)) => {
+            return match error.kind {
+                TransportErrorKind::Unsendable | TransportErrorKind::Tls => Verdict::Fatal,
+                kind if kind.nothing_sent() => Verdict::Retry(RetryReason::NoConnection),
+                _ => Verdict::Retry(RetryReason::OutcomeUnknown),
             };
         }
     };
-    let status = reply.status.as_u16();
-    let after = reply.retry_after();
+    let status = response.status.as_u16();
+    let after = response.retry_after();
     match status {
-        200..=299 if reply.content_type().starts_with("text/html") => Verdict::NotGms,
-        // A PATCH is answered with the whole aspect that it led to, which may be longer than anything that is read here.
-        200..=299 if reply.capped || reply.is_json_or_empty() => Verdict::Delivered,
-        200..=299 => Verdict::Retry(Trouble::OutcomeUnknown),
+        200..=299 if response.content_type().starts_with("text/html") => Verdict::NotGms,
+        // The response to a PATCH holds the whole resulting aspect, which may be longer than the read limit.
+        200..=299 if response.truncated || response.is_json_or_empty() => Verdict::Delivered,
+        200..=299 => Verdict::Retry(RetryReason::OutcomeUnknown),
         300..=399 => Verdict::NotGms,
         401 => Verdict::Unauthorized,
         403 => Verdict::Forbidden,
-        429 => Verdict::Retry(Trouble::Throttled { after }),
-        408 | 425 => Verdict::Retry(Trouble::Server { after }),
-        400 | 404 | 500 if does_not_know_batches(&reply.message()) => Verdict::UnknownBatch,
-        404 | 405 if reply.content_type().starts_with("text/html") => Verdict::NotGms,
-        500 => failed(&reply.message(), retry_statuses.contains(&500), after),
-        503 if blames_the_database(&reply.message()) => Verdict::Retry(Trouble::Failed { after }),
-        501..=599 if retry_statuses.contains(&status) => Verdict::Retry(Trouble::Server { after }),
-        407 | 501..=599 => Verdict::Hopeless,
-        400..=499 if retry_statuses.contains(&status) => Verdict::Retry(Trouble::Failed { after }),
+        429 => Verdict::Retry(RetryReason::Throttled { after }),
+        408 | 425 => Verdict::Retry(RetryReason::Server { after }),
+        400 | 404 | 500 if is_unknown_batch(&response.message()) => Verdict::UnknownBatch,
+        404 | 405 if response.content_type().starts_with("text/html") => Verdict::NotGms,
+        500 => server_failure(&response.message(), retry_statuses.contains(&500), after),
+        503 if is_database_conflict(&response.message()) => Verdict::Retry(RetryReason::Failed { after }),
+        501..=599 if retry_statuses.contains(&status) => Verdict::Retry(RetryReason::Server { after }),
+        407 | 501..=599 => Verdict::Fatal,
+        400..=499 if retry_statuses.contains(&status) => Verdict::Retry(RetryReason::Failed { after }),
         _ => Verdict::Rejected,
     }
 }
 
-/// What a 500 means, by its words.
-fn failed(message: &str, may_retry: bool, after: Option<Duration>) -> Verdict {
-    if says_too_late(message) {
-        return Verdict::Retry(Trouble::OutcomeUnknown);
+/// The meaning of a 500, from its message.
+fn server_failure(message: &str, may_retry: bool, after: Option<Duration>) -> Verdict {
+    if is_server_timeout(message) {
+        return Verdict::Retry(RetryReason::OutcomeUnknown);
     }
-    if blames_the_database(message) || (may_retry && !blames_the_request(message)) {
-        return Verdict::Retry(Trouble::Failed { after });
+    if is_database_conflict(message) || (may_retry && !is_request_at_fault(message)) {
+        return Verdict::Retry(RetryReason::Failed { after });
     }
     Verdict::Rejected
 }
 
-/// GMS cuts a request off after `RESTLI_TIMEOUT_SECONDS`, and may write all the same (`RestliHandlerServlet.java`).
-fn says_too_late(message: &str) -> bool {
+/// GMS answers so after `RESTLI_TIMEOUT_SECONDS`, but may still finish the write (`RestliHandlerServlet.java`).
+fn is_server_timeout(message: &str) -> bool {
     message.contains("Server timeout after")
 }
 
-/// Whether two writes were in each other's way: the next try may pass.
-fn blames_the_database(message: &str) -> bool {
-    const SIGNS: [&str; 4] =
+/// Two concurrent writes conflicted; a retry may succeed.
+fn is_database_conflict(message: &str) -> bool {
+    const PHRASES: [&str; 4] =
         ["batch flush on sql", "DATABASE_TRANSACTION_CONFLICT", "deadlock detected", "Deadlock found"];
-    SIGNS.iter().any(|sign| message.contains(sign))
+    PHRASES.iter().any(|phrase| message.contains(phrase))
 }
 
-/// Rest.li's words for an action that a resource does not have.
-fn does_not_know_batches(message: &str) -> bool {
+/// Rest.li's message for an action that a resource does not have.
+fn is_unknown_batch(message: &str) -> bool {
     message.contains("ingestProposalBatch not supported on resource")
 }
 
-/// Whether the words of a 500 show that the same request will fail again.
-fn blames_the_request(message: &str) -> bool {
-    const SIGNS: [&str; 8] = [
+/// Whether the message of a 500 shows that the same request will fail again.
+fn is_request_at_fault(message: &str) -> bool {
+    const PHRASES: [&str; 8] = [
         "Could not deserialize",
         "Unknown aspect",
         "Aspect name is required",
@@ -157,73 +163,77 @@ fn blames_the_request(message: &str) -> bool {
         "Unknown entity",
         "Not supported for non-timeseries aspect",
     ];
-    SIGNS.iter().any(|sign| message.contains(sign))
+    PHRASES.iter().any(|phrase| message.contains(phrase))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
-    use reqwest::StatusCode;
-    use reqwest::header::HeaderMap;
+    use crate::auth::{NoToken, ProviderError, TokenSource};
+    use crate::gms::TransportError;
 
-    fn reply(status: u16, body: &'static str) -> Reply {
-        Reply {
-            status: StatusCode::from_u16(status).unwrap(),
-            headers: HeaderMap::new(),
-            body: Bytes::from_static(body.as_bytes()),
-            capped: false,
-            generation: 0,
-        }
+    fn response(status: u16, body: &'static str) -> GmsResponse {
+        GmsResponse::with_body(status, body)
     }
 
     #[test]
-    fn every_status_has_its_verdict() {
+    fn every_status_has_a_verdict() {
         let retried: Vec<u16> = (100..=599)
-            .filter(|status| matches!(classify(Ok(&reply(*status, "")), &RETRY_STATUSES), Verdict::Retry(_)))
+            .filter(|status| {
+                matches!(classify(Ok(&response(*status, "")), &RETRY_STATUSES), Verdict::Retry(_))
+            })
             .collect();
         assert_eq!(retried, [408, 425, 429, 500, 502, 503, 504]);
-        let rejected = (100..=599).filter(|s| classify(Ok(&reply(*s, "")), &[]) == Verdict::Rejected);
+        let rejected = (100..=599).filter(|s| classify(Ok(&response(*s, "")), &[]) == Verdict::Rejected);
         assert!(rejected.clone().all(|status| status < 501), "no other 5xx is a record's fault");
         assert!([400, 404, 409, 412, 413, 422].iter().all(|status| rejected.clone().any(|s| s == *status)));
         let delivered =
-            (100..=599).filter(|s| classify(Ok(&reply(*s, "")), &RETRY_STATUSES) == Verdict::Delivered);
+            (100..=599).filter(|s| classify(Ok(&response(*s, "")), &RETRY_STATUSES) == Verdict::Delivered);
         assert_eq!(delivered.collect::<Vec<u16>>(), (200..=299).collect::<Vec<u16>>());
         let not_gms =
-            (100..=599).filter(|s| classify(Ok(&reply(*s, "")), &RETRY_STATUSES) == Verdict::NotGms);
+            (100..=599).filter(|s| classify(Ok(&response(*s, "")), &RETRY_STATUSES) == Verdict::NotGms);
         assert_eq!(not_gms.collect::<Vec<u16>>(), (300..=399).collect::<Vec<u16>>());
-        assert_eq!(classify(Ok(&reply(401, "")), &RETRY_STATUSES), Verdict::Unauthorized);
-        assert_eq!(classify(Ok(&reply(403, "")), &RETRY_STATUSES), Verdict::Forbidden);
-        assert_eq!(classify(Ok(&reply(407, "")), &RETRY_STATUSES), Verdict::Hopeless);
+        assert_eq!(classify(Ok(&response(401, "")), &RETRY_STATUSES), Verdict::Unauthorized);
+        assert_eq!(classify(Ok(&response(403, "")), &RETRY_STATUSES), Verdict::Forbidden);
+        assert_eq!(classify(Ok(&response(407, "")), &RETRY_STATUSES), Verdict::Fatal);
     }
 
     #[test]
-    fn the_user_s_list_counts_and_429_always_does() {
-        assert_eq!(classify(Ok(&reply(503, "")), &[]), Verdict::Hopeless);
-        assert_eq!(classify(Ok(&reply(500, "")), &[]), Verdict::Rejected);
-        assert_eq!(classify(Ok(&reply(418, "")), &[418]), Verdict::Retry(Trouble::Failed { after: None }));
-        assert_eq!(classify(Ok(&reply(429, "")), &[]), Verdict::Retry(Trouble::Throttled { after: None }));
-        assert_eq!(classify(Ok(&reply(401, "")), &[401]), Verdict::Unauthorized);
+    fn the_user_chooses_the_retried_statuses_but_429_always_is() {
+        assert_eq!(classify(Ok(&response(503, "")), &[]), Verdict::Fatal);
+        assert_eq!(classify(Ok(&response(500, "")), &[]), Verdict::Rejected);
+        assert_eq!(
+            classify(Ok(&response(418, "")), &[418]),
+            Verdict::Retry(RetryReason::Failed { after: None })
+        );
+        assert_eq!(
+            classify(Ok(&response(429, "")), &[]),
+            Verdict::Retry(RetryReason::Throttled { after: None })
+        );
+        assert_eq!(classify(Ok(&response(401, "")), &[401]), Verdict::Unauthorized);
     }
 
     #[test]
-    fn a_500_for_a_bad_aspect_is_the_request_s_fault() {
+    fn a_500_for_a_bad_aspect_is_the_fault_of_the_request() {
         let body = r#"{"message":"java.lang.RuntimeException: Could not deserialize x for aspect status","status":500}"#;
-        assert_eq!(classify(Ok(&reply(500, body)), &RETRY_STATUSES), Verdict::Rejected);
+        assert_eq!(classify(Ok(&response(500, body)), &RETRY_STATUSES), Verdict::Rejected);
     }
 
     #[test]
-    fn the_words_of_a_500_tell_what_may_be_sent_again() {
+    fn the_message_of_a_500_decides_whether_it_is_retried() {
         let conflict =
             r#"{"message":"Error when batch flush on sql: insert into metadata_aspect_v2","status":500}"#;
-        assert_eq!(classify(Ok(&reply(500, conflict)), &[]), Verdict::Retry(Trouble::Failed { after: None }));
+        assert_eq!(
+            classify(Ok(&response(500, conflict)), &[]),
+            Verdict::Retry(RetryReason::Failed { after: None })
+        );
         let late = "Async processing: Server timeout after 60 seconds";
-        assert_eq!(classify(Ok(&reply(500, late)), &[]), Verdict::Retry(Trouble::OutcomeUnknown));
+        assert_eq!(classify(Ok(&response(500, late)), &[]), Verdict::Retry(RetryReason::OutcomeUnknown));
     }
 
     #[test]
-    fn a_page_that_is_not_there_is_no_gms_and_a_resource_may_be() {
-        let mut page = reply(404, "<html>");
+    fn a_404_page_is_not_from_gms_but_a_404_without_html_may_be() {
+        let mut page = response(404, "<html>");
         assert_eq!(classify(Ok(&page), &RETRY_STATUSES), Verdict::Rejected);
         page.headers.insert("content-type", "text/html; charset=UTF-8".parse().unwrap());
         assert_eq!(classify(Ok(&page), &RETRY_STATUSES), Verdict::NotGms);
@@ -233,31 +243,42 @@ mod tests {
     fn an_old_server_does_not_know_batches() {
         let body = r#"{"message":"POST operation named ingestProposalBatch not supported on resource 'com.linkedin.metadata.resources.entity.AspectResource' URI: '/aspects?action=ingestProposalBatch'"}"#;
         for status in [400, 404, 500] {
-            assert_eq!(classify(Ok(&reply(status, body)), &RETRY_STATUSES), Verdict::UnknownBatch);
+            assert_eq!(classify(Ok(&response(status, body)), &RETRY_STATUSES), Verdict::UnknownBatch);
         }
-        assert_eq!(classify(Ok(&reply(422, body)), &RETRY_STATUSES), Verdict::Rejected);
+        assert_eq!(classify(Ok(&response(422, body)), &RETRY_STATUSES), Verdict::Rejected);
     }
 
     #[test]
-    fn a_2xx_that_is_half_an_answer_is_an_unknown_outcome_and_html_is_no_gms() {
+    fn a_truncated_2xx_is_an_unknown_outcome_and_a_2xx_page_is_not_from_gms() {
         assert_eq!(
-            classify(Ok(&reply(200, "{\"value\":")), &RETRY_STATUSES),
-            Verdict::Retry(Trouble::OutcomeUnknown)
+            classify(Ok(&response(200, "{\"value\":")), &RETRY_STATUSES),
+            Verdict::Retry(RetryReason::OutcomeUnknown)
         );
-        let mut page = reply(200, "<html>");
+        let mut page = response(200, "<html>");
         page.headers.insert("content-type", "text/html".parse().unwrap());
         assert_eq!(classify(Ok(&page), &RETRY_STATUSES), Verdict::NotGms);
     }
 
     #[test]
-    fn transport_faults_are_told_apart() {
-        let of = |kind| classify(Err(&TransportFault { kind, problem: String::new(), diagnosis: None }), &[]);
-        assert_eq!(of(TransportKind::Connect), Verdict::Retry(Trouble::NoConnection));
-        assert_eq!(of(TransportKind::Name), Verdict::Retry(Trouble::NoConnection));
-        assert_eq!(of(TransportKind::Timeout), Verdict::Retry(Trouble::OutcomeUnknown));
-        assert_eq!(of(TransportKind::Broken), Verdict::Retry(Trouble::OutcomeUnknown));
-        assert_eq!(of(TransportKind::Tls), Verdict::Hopeless);
-        assert_eq!(of(TransportKind::NoToken), Verdict::Hopeless);
-        assert_eq!(of(TransportKind::NoTokenYet), Verdict::Retry(Trouble::NoConnection));
+    fn transport_errors_are_retried_by_how_far_the_request_got() {
+        let verdict = |kind| {
+            let error = TransportError { kind, message: String::new() };
+            classify(Err(&SendError::Transport(error)), &[])
+        };
+        assert_eq!(verdict(TransportErrorKind::Connect), Verdict::Retry(RetryReason::NoConnection));
+        assert_eq!(verdict(TransportErrorKind::Name), Verdict::Retry(RetryReason::NoConnection));
+        assert_eq!(verdict(TransportErrorKind::Timeout), Verdict::Retry(RetryReason::OutcomeUnknown));
+        assert_eq!(verdict(TransportErrorKind::Broken), Verdict::Retry(RetryReason::OutcomeUnknown));
+        assert_eq!(verdict(TransportErrorKind::Tls), Verdict::Fatal);
+    }
+
+    #[test]
+    fn a_missing_token_is_retried_only_if_its_provider_may_recover() {
+        let verdict = |error| {
+            let no_token = NoToken::failed(&TokenSource::Command, &error);
+            classify(Err(&SendError::from(no_token)), &[])
+        };
+        assert_eq!(verdict(ProviderError::lasting("no")), Verdict::Fatal);
+        assert_eq!(verdict(ProviderError::transient("later")), Verdict::Retry(RetryReason::NoConnection));
     }
 }

@@ -1,7 +1,7 @@
 //! A client of one GMS: the headers of every request, and what a refusal means.
 
-mod door;
-mod observe;
+mod diagnose;
+mod preflight;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -10,22 +10,23 @@ use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 
-use super::last_written::entity_path;
-use super::target::Target;
-use super::transport::{Transport, TransportSettings};
+use super::transport::{Transport, TransportResponse, TransportSettings};
+use super::write_times::entity_path;
 use super::{
-    EmitMode, Endpoint, Feature, Reply, RequestBody, ServerAddress, ServerConfig, TlsSettings,
-    TransportFault, Write, trace,
+    Attempts, EmitMode, Endpoint, Feature, GmsResponse, Next, RequestBody, RequestLine, RetryPolicy,
+    RetryState, SendError, ServerAddress, ServerConfig, TlsSettings, WriteRequest, trace,
 };
 use crate::auth::{Credentials, TokenFacts, TokenProvider};
+use crate::clock::{Clock, SystemClock};
 use crate::metadata::Urn;
 use crate::redact::Redactor;
+
 use crate::{Error, ErrorKind};
 
-pub use door::{Patience, Standing};
+pub use preflight::{TokenStatus, WaitForServer};
 
 /// Most answers are short; of a longer one only the beginning is of use.
-const MAX_REPLY_BYTES: usize = 1024 * 1024;
+const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
 
 /// An entity with all its aspects may be large, but not without bound.
 pub(super) const MAX_ENTITY_BYTES: usize = 256 * 1024 * 1024;
@@ -66,6 +67,8 @@ pub struct ClientSettings {
     pub component: Option<String>,
     /// Proxies that the environment names are not used. Off by default.
     pub direct: bool,
+    /// The wall clock, and the randomness of retry delays. Default: those of the operating system.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl ClientSettings {
@@ -81,6 +84,7 @@ impl ClientSettings {
             mode: ClientMode::default(),
             component: None,
             direct: false,
+            clock: Arc::new(SystemClock),
         }
     }
 }
@@ -96,6 +100,7 @@ pub struct Client {
     extra_token: Option<Arc<TokenFacts>>,
     /// What the server said of itself, once it was asked.
     config: Arc<OnceLock<ServerConfig>>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Client {
@@ -125,7 +130,8 @@ impl Client {
         let provider = settings.tokens.clone().filter(|_| extra_token.is_none());
         let credentials = Credentials::new(provider, redactor);
         let (server, config) = (settings.server.clone(), Arc::default());
-        Ok(Self { transport, server, headers, credentials, extra_token, config })
+        let clock = Arc::clone(&settings.clock);
+        Ok(Self { transport, server, headers, credentials, extra_token, config, clock })
     }
 
     /// Where the GMS is.
@@ -145,6 +151,11 @@ impl Client {
     pub async fn reread_token(&self) -> Result<bool, Error> {
         let before = self.credentials.generation();
         self.credentials.renew(before).await.map_err(|no_token| Error::from(no_token.diagnosis))
+    }
+
+    /// The wall clock and randomness of this client and of everything built on it.
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
     }
 
     /// The tokens that requests go with.
@@ -211,86 +222,133 @@ impl Client {
     /// # Errors
     /// When GMS refuses, or cannot be reached.
     pub async fn entity(&self, urn: &Urn, aspects: &[String]) -> Result<Option<Bytes>, Error> {
-        let target = self.target(Method::GET, &entity_path(urn, aspects.iter().map(String::as_str)));
-        let reply = match self.send(&target, None, MAX_ENTITY_BYTES).await {
+        let line = self.request_line(Method::GET, &entity_path(urn, aspects.iter().map(String::as_str)));
+        let reply = match self.send(&line, None, MAX_ENTITY_BYTES).await {
             Ok(reply) => reply,
-            Err(fault) => return Err(self.diagnose_fault(&target, &fault, 1).into()),
+            Err(fault) => return Err(self.diagnose_send_error(&line, &fault, 1).into()),
         };
         match reply.status.as_u16() {
             200 if reply.is_json_or_empty() && !reply.body.is_empty() => Ok(Some(reply.body)),
             404 if reply.is_json_or_empty() => Ok(None),
-            400 | 422 | 500 => Err(self.rejected(&target, &reply)),
-            _ => Err(self.diagnose(&target, &reply).into()),
+            400 | 422 | 500 => Err(self.rejected(&line, &reply)),
+            _ => Err(self.diagnose(&line, &reply).into()),
         }
     }
 
     /// Where a write goes.
-    pub(crate) fn target_of(&self, write: &Write) -> Target {
+    pub(crate) fn write_line(&self, write: &WriteRequest) -> RequestLine {
         if write.method == Method::PATCH {
-            return Target { method: Method::PATCH, url: self.server.patch_at(&write.path) };
+            return RequestLine { method: Method::PATCH, url: self.server.patch_at(&write.path) };
         }
-        self.target(write.method.clone(), &write.path)
+        self.request_line(write.method.clone(), &write.path)
     }
 
-    /// Makes one attempt of a write whose [target](Self::target_of) is `target`. The answer may repeat what was sent.
+    /// Makes one attempt of a write whose [line](Self::write_line) is `line`. The answer may repeat what was sent.
     pub(crate) async fn write(
         &self,
-        target: &Target,
+        line: &RequestLine,
         body: Option<RequestBody>,
-    ) -> Result<Reply, TransportFault> {
+    ) -> Result<GmsResponse, SendError> {
         let sent = body.as_ref().map_or(0, RequestBody::len);
-        self.send(target, body, MAX_REPLY_BYTES + 2 * sent).await
+        self.send(line, body, MAX_RESPONSE_BYTES + 2 * sent).await
     }
 
     /// Where the queued write `id` is asked after.
-    pub(crate) fn trace_target(&self, id: &str) -> Target {
-        self.target(Method::POST, &trace::path(id))
+    pub(crate) fn trace_line(&self, id: &str) -> RequestLine {
+        self.request_line(Method::POST, &trace::path(id))
     }
 
     /// Asks once what became of aspects; `body` says which.
-    pub(crate) async fn trace(&self, target: &Target, body: Bytes) -> Result<Reply, TransportFault> {
+    pub(crate) async fn trace(&self, line: &RequestLine, body: Bytes) -> Result<GmsResponse, SendError> {
         // An answer may hold a stack trace for each aspect.
-        self.send(target, Some(body.into()), MAX_ENTITY_BYTES).await
+        self.send(line, Some(body.into()), MAX_ENTITY_BYTES).await
     }
 
-    pub(super) fn target(&self, method: Method, path: &str) -> Target {
-        Target { method, url: self.server.at(path) }
+    pub(super) fn request_line(&self, method: Method, path: &str) -> RequestLine {
+        RequestLine { method, url: self.server.at(path) }
     }
 
     /// Makes one attempt, and reads at most `cap` bytes of the answer's body.
     pub(super) async fn send(
         &self,
-        target: &Target,
+        line: &RequestLine,
         body: Option<RequestBody>,
         cap: usize,
-    ) -> Result<Reply, TransportFault> {
-        let grant = self.credentials.grant().await.map_err(TransportFault::from)?;
+    ) -> Result<GmsResponse, SendError> {
+        let grant = self.credentials.grant().await?;
         let mut headers = self.headers.clone();
         if let Some(header) = grant.header {
             headers.insert(AUTHORIZATION, header);
         }
-        let reply = self.transport.send(target.method.clone(), &target.url, headers, body, cap).await?;
-        Ok(Reply { generation: grant.generation, ..reply })
+        let response = self.transport.send(line.method.clone(), &line.url, headers, body, cap).await?;
+        Ok(self.received(response, grant.generation))
+    }
+
+    fn received(&self, response: TransportResponse, token_generation: u64) -> GmsResponse {
+        let TransportResponse { status, headers, body, truncated } = response;
+        GmsResponse { status, headers, body, truncated, received_at: self.clock.now(), token_generation }
+    }
+
+    /// Sends a request without a body, and again as `policy` says.
+    pub(super) async fn get_with_retries(
+        &self,
+        line: &RequestLine,
+        max_response_bytes: usize,
+        policy: &RetryPolicy,
+    ) -> Attempts {
+        self.send_with_retries(line, || None, max_response_bytes, policy).await
+    }
+
+    /// Sends a write whose request line is `line`, and again as `policy` says. `body` encodes it for each attempt.
+    pub(crate) async fn write_with_retries(
+        &self,
+        line: &RequestLine,
+        body: impl Fn() -> Option<RequestBody>,
+        policy: &RetryPolicy,
+    ) -> Attempts {
+        self.send_with_retries(line, body, MAX_RESPONSE_BYTES, policy).await
+    }
+
+    async fn send_with_retries(
+        &self,
+        line: &RequestLine,
+        body: impl Fn() -> Option<RequestBody>,
+        max_response_bytes: usize,
+        policy: &RetryPolicy,
+    ) -> Attempts {
+        let mut retry = RetryState::new(policy, self.clock());
+        loop {
+            let result = self.send(line, body(), max_response_bytes).await;
+            let next = retry.next(&result);
+            let Next::RetryAfter { delay, .. } = next else { return retry.finish(result, &next) };
+            let failure = self.describe_failure(line, &result);
+            tracing::warn!("{failure}; trying again in {:.1} s", delay.as_secs_f64());
+            tokio::time::sleep(delay).await;
+        }
     }
 
     /// An answer that says no to what was asked, and not to who asked.
-    fn rejected(&self, target: &Target, reply: &Reply) -> Error {
+    fn rejected(&self, line: &RequestLine, reply: &GmsResponse) -> Error {
         let message = self.redact(&reply.message());
-        Error::new(ErrorKind::Rejected, format!("{} from {target}: {message}", reply.status.as_u16()))
+        Error::new(ErrorKind::Rejected, format!("{} from {line}: {message}", reply.status.as_u16()))
     }
 
     /// What stands in the way of a request that may be sent again, in one line for the log.
-    pub(crate) fn trouble(&self, target: &Target, last: &Result<Reply, TransportFault>) -> String {
+    pub(crate) fn describe_failure(
+        &self,
+        line: &RequestLine,
+        last: &Result<GmsResponse, SendError>,
+    ) -> String {
         match last {
             // What GMS has taken is nobody's business in a log.
             Ok(reply) if reply.status.is_success() => {
-                format!("{} from {target}, with half an answer", reply.status)
+                format!("{} from {line}, with half an answer", reply.status)
             }
             Ok(reply) => {
                 let message: String = self.redact(&reply.message()).chars().take(200).collect();
-                format!("{} from {target}: {message}", reply.status)
+                format!("{} from {line}: {message}", reply.status)
             }
-            Err(fault) => format!("{target}: {}", self.redact(&fault.problem)),
+            Err(error) => format!("{line}: {}", self.redact(&error.to_string())),
         }
     }
 }

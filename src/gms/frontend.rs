@@ -5,7 +5,7 @@ use reqwest::Method;
 use reqwest::header::SET_COOKIE;
 use serde_json::json;
 
-use super::{Client, ClientSettings, Reply, ServerAddress};
+use super::{Client, ClientSettings, GmsResponse, ServerAddress};
 use crate::{Error, ErrorKind};
 
 /// A refusal is a sentence.
@@ -45,10 +45,10 @@ pub async fn log_in(settings: &ClientSettings, who: &LogIn<'_>) -> Result<Client
     };
     let frontend = Client::new(&ClientSettings { server: address(base)?, tokens: None, ..settings.clone() })?;
     frontend.credentials().learn(who.password);
-    let target = frontend.target(Method::POST, "/logIn");
+    let line = frontend.request_line(Method::POST, "/logIn");
     let body = json!({"username": who.user, "password": who.password}).to_string();
-    let sent = frontend.send(&target, Some(Bytes::from(body).into()), MAX_ANSWER_BYTES).await;
-    let reply = sent.map_err(|fault| frontend.diagnose_fault(&target, &fault, 1))?;
+    let sent = frontend.send(&line, Some(Bytes::from(body).into()), MAX_ANSWER_BYTES).await;
+    let reply = sent.map_err(|fault| frontend.diagnose_send_error(&line, &fault, 1))?;
     match (reply.status.as_u16(), cookies(&reply)) {
         (200, Some(cookies)) => Client::new(&ClientSettings {
             server: address(&format!("{base}/api/gms"))?,
@@ -65,11 +65,11 @@ pub async fn log_in(settings: &ClientSettings, who: &LogIn<'_>) -> Result<Client
                 frontend.redact(&reply.message()).trim_end_matches('.')
             ),
         )),
-        (408 | 429 | 500..=599, _) => Err(frontend.diagnose(&target, &reply).into()),
+        (408 | 429 | 500..=599, _) => Err(frontend.diagnose(&line, &reply).into()),
         (status, _) => Err(Error::new(
             ErrorKind::Unreachable,
             format!(
-                "what answers at {base} is not DataHub's frontend: {status} from {target}, and no session. --frontend wants the \
+                "what answers at {base} is not DataHub's frontend: {status} from {line}, and no session. --frontend wants the \
                  address of DataHub's web page, usually port 9002; GMS (port 8080) knows no log-in"
             ),
         )),
@@ -77,7 +77,7 @@ pub async fn log_in(settings: &ClientSettings, who: &LogIn<'_>) -> Result<Client
 }
 
 /// The session's cookies as the header has them, if there is a session among them.
-fn cookies(reply: &Reply) -> Option<String> {
+fn cookies(reply: &GmsResponse) -> Option<String> {
     let values = reply.headers.get_all(SET_COOKIE).into_iter().filter_map(|value| value.to_str().ok());
     let pairs: Vec<&str> = values.filter_map(|value| value.split(';').next()).map(str::trim).collect();
     pairs.iter().any(|pair| pair.starts_with("PLAY_SESSION=")).then(|| pairs.join("; "))

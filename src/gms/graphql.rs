@@ -2,14 +2,14 @@
 
 mod access_token;
 mod me;
-mod refused;
+mod token_error;
 
 use bytes::Bytes;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Client, Reply};
+use super::{Client, GmsResponse};
 use crate::diagnosis::Diagnosis;
 use crate::{Error, ErrorKind};
 
@@ -79,17 +79,17 @@ impl Client {
     /// When there is no answer, or none that says anything about the question: a transport fault, 401, 403, a
     /// redirect, a login page. The error carries the diagnosis.
     pub async fn graphql(&self, document: &str, variables: &Value) -> Result<GraphqlAnswer, Error> {
-        let target = self.target(Method::POST, PATH);
+        let line = self.request_line(Method::POST, PATH);
         let body =
             serde_json::to_vec(&json!({"query": document, "variables": variables})).map_err(|error| {
                 Error::new(ErrorKind::Internal, "a GraphQL question has no JSON form").with_source(error)
             })?;
-        let sent = self.send(&target, Some(Bytes::from(body).into()), MAX_ANSWER_BYTES).await;
-        let reply = sent.map_err(|fault| self.diagnose_fault(&target, &fault, 1))?;
+        let sent = self.send(&line, Some(Bytes::from(body).into()), MAX_ANSWER_BYTES).await;
+        let reply = sent.map_err(|fault| self.diagnose_send_error(&line, &fault, 1))?;
         if let Some(answer) = self.read_answer(&reply) {
             return Ok(answer);
         }
-        let diagnosis = self.diagnose(&target, &reply);
+        let diagnosis = self.diagnose(&line, &reply);
         let status = reply.status;
         let refused = matches!(status.as_u16(), 401 | 403 | 407) || status.is_redirection();
         // A page in place of an API comes from something in front of GMS; its own 404 is JSON or empty.
@@ -99,8 +99,8 @@ impl Client {
         Ok(GraphqlAnswer::NotKnown(Box::new(diagnosis)))
     }
 
-    fn read_answer(&self, reply: &Reply) -> Option<GraphqlAnswer> {
-        if !reply.status.is_success() || reply.capped {
+    fn read_answer(&self, reply: &GmsResponse) -> Option<GraphqlAnswer> {
+        if !reply.status.is_success() || reply.truncated {
             return None;
         }
         let answer: Answer = serde_json::from_slice(&reply.body).ok()?;
@@ -132,13 +132,7 @@ mod tests {
             extra_headers: vec![("Authorization".into(), "Bearer s3cr3t-0123456789".into())],
             ..ClientSettings::new(server)
         });
-        client.unwrap().read_answer(&Reply {
-            status: reqwest::StatusCode::from_u16(status).unwrap(),
-            headers: reqwest::header::HeaderMap::new(),
-            body: body.into(),
-            capped: false,
-            generation: 0,
-        })
+        client.unwrap().read_answer(&GmsResponse::with_body(status, body))
     }
 
     #[test]

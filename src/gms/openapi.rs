@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::Outgoing;
+use super::OutgoingProposal;
 use super::system_metadata::push_system_metadata;
 use crate::metadata::json::{push_json_string, push_strings};
 use crate::metadata::{ChangeType, Proposal, Urn, model, push_openapi_value};
@@ -17,16 +17,16 @@ const SYNC_INDEX_UPDATE: &str = "X-DataHub-Sync-Index-Update";
 /// One proposal as an element of a list: `{"urn": …, "<aspect>": {"value": …, "systemMetadata": …, "headers": {}}}`.
 pub(super) fn push_item(out: &mut Vec<u8>, proposal: &Proposal, now: i64, wait_for_index: bool) {
     out.extend_from_slice(br#"{"urn":"#);
-    push_json_string(out, proposal.urn.as_str());
+    push_json_string(out, proposal.urn().as_str());
     out.push(b',');
-    push_json_string(out, &proposal.aspect_name);
+    push_json_string(out, proposal.aspect_name());
     out.push(b':');
     push_aspect(out, proposal, now, wait_for_index);
     out.push(b'}');
 }
 
 /// The body of a request to an aspect's own path.
-pub(super) fn aspect_body(one: &Outgoing, wait_for_index: bool) -> Bytes {
+pub(super) fn aspect_body(one: &OutgoingProposal, wait_for_index: bool) -> Bytes {
     let mut body = Vec::with_capacity(one.encoded_len);
     push_aspect(&mut body, &one.proposal, one.now, wait_for_index);
     body.into()
@@ -36,17 +36,17 @@ fn push_aspect(out: &mut Vec<u8>, proposal: &Proposal, now: i64, wait_for_index:
     out.extend_from_slice(br#"{"value":"#);
     push_value(out, proposal);
     out.extend_from_slice(br#","systemMetadata":"#);
-    push_system_metadata(out, proposal.system_metadata.as_deref(), now);
+    push_system_metadata(out, proposal.system_metadata(), now);
     out.extend_from_slice(br#","headers":"#);
-    let own = proposal.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let own = proposal.headers().iter().map(|(name, value)| (name.as_str(), value.as_str()));
     push_strings(out, own.chain(wait_for_index.then_some((SYNC_INDEX_UPDATE, "true"))));
     out.push(b'}');
 }
 
 /// A patch is an object here; in a proposal it may be the list of RFC 6902 operations alone.
 fn push_value(out: &mut Vec<u8>, proposal: &Proposal) {
-    let is_list = proposal.aspect.as_ref().is_some_and(|aspect| aspect.value.starts_with(b"["));
-    if proposal.change_type == ChangeType::Patch && is_list {
+    let is_list = proposal.aspect().is_some_and(|aspect| aspect.value().starts_with(b"["));
+    if proposal.change_type() == ChangeType::Patch && is_list {
         out.extend_from_slice(br#"{"patch":"#);
         push_openapi_value(out, proposal);
         out.push(b'}');
@@ -65,7 +65,7 @@ pub(super) fn create_path(proposal: &Proposal, asynchronous: bool, entity: bool)
     format!(
         "{}/{}?async={asynchronous}&createIfNotExists={}&createIfEntityNotExists={entity}",
         entity_path(proposal),
-        segment(&proposal.aspect_name),
+        segment(proposal.aspect_name()),
         !entity
     )
 }
@@ -73,14 +73,14 @@ pub(super) fn create_path(proposal: &Proposal, asynchronous: bool, entity: bool)
 /// Where an aspect is deleted, or with the key aspect the entity.
 pub(super) fn delete_path(proposal: &Proposal) -> String {
     let entity = entity_path(proposal);
-    if model::is_key_aspect(&proposal.entity_type, &proposal.aspect_name) {
+    if model::is_key_aspect(proposal.entity_type(), proposal.aspect_name()) {
         return entity;
     }
-    format!("{entity}/{}", segment(&proposal.aspect_name))
+    format!("{entity}/{}", segment(proposal.aspect_name()))
 }
 
 fn entity_path(proposal: &Proposal) -> String {
-    format!("/openapi/v3/entity/{}/{}", segment(&proposal.entity_type), proposal.urn.path_segment())
+    format!("/openapi/v3/entity/{}/{}", segment(proposal.entity_type()), proposal.urn().path_segment())
 }
 
 fn segment(name: &str) -> String {

@@ -21,18 +21,18 @@ pub(crate) struct RequestBody {
 
 /// A proposal as it goes out.
 #[derive(Clone, Debug)]
-pub(crate) struct Outgoing {
+pub(crate) struct OutgoingProposal {
     pub(crate) proposal: Arc<Proposal>,
     /// The time in milliseconds that it gets if it has no `lastObserved`.
     pub(crate) now: i64,
-    /// The bytes that it has in a list then ([`Wire::encoded_len`](super::Wire::encoded_len)).
+    /// The bytes that it has in a list then ([`RequestEncoder::encoded_len`](super::RequestEncoder::encoded_len)).
     pub(crate) encoded_len: usize,
 }
 
 #[derive(Debug)]
 enum Rest {
     Whole(Bytes),
-    List { list: List, proposals: vec::IntoIter<Outgoing>, begun: bool },
+    List { list: List, proposals: vec::IntoIter<OutgoingProposal>, begun: bool },
     Nothing,
 }
 
@@ -78,7 +78,7 @@ impl List {
 
 impl RequestBody {
     /// `proposals` as a list.
-    pub(super) fn list(list: List, proposals: Vec<Outgoing>) -> Self {
+    pub(super) fn list(list: List, proposals: Vec<OutgoingProposal>) -> Self {
         let encoded: usize = proposals.iter().map(|outgoing| outgoing.encoded_len).sum();
         let len = encoded + proposals.len().saturating_sub(1) + list.envelope_bytes();
         Self { len, rest: Rest::List { list, proposals: proposals.into_iter(), begun: false } }

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::Outgoing;
+use super::OutgoingProposal;
 use super::system_metadata::push_system_metadata;
 use crate::metadata::json::{push_embedded_json, push_json_string, push_string_map};
 use crate::metadata::{Aspect, Proposal, Urn};
@@ -24,8 +24,8 @@ pub(super) const INGEST_PROPOSAL: &str = "/aspects?action=ingestProposal";
 /// `now` is the time in milliseconds that a proposal without `lastObserved` gets.
 pub(super) fn push_proposal(out: &mut Vec<u8>, proposal: &Proposal, now: i64) {
     push_head(out, proposal);
-    if let Some(aspect) = &proposal.aspect {
-        push_embedded_json(out, &aspect.value);
+    if let Some(aspect) = proposal.aspect() {
+        push_embedded_json(out, aspect.value());
     }
     push_tail(out, proposal, now);
 }
@@ -35,7 +35,7 @@ pub(super) fn encoded_len(proposal: &Proposal, now: i64, scratch: &mut Vec<u8>) 
     scratch.clear();
     push_head(scratch, proposal);
     push_tail(scratch, proposal, now);
-    scratch.len() + proposal.aspect.as_ref().map_or(0, |aspect| embedded_len(&aspect.value))
+    scratch.len() + proposal.aspect().map_or(0, |aspect| embedded_len(aspect.value()))
 }
 
 /// The length of compact JSON text inside a JSON string, pure ASCII: a quote or backslash becomes two bytes, and a
@@ -59,35 +59,35 @@ fn embedded_len(compact: &[u8]) -> usize {
 /// Everything up to the aspect's text.
 fn push_head(out: &mut Vec<u8>, proposal: &Proposal) {
     out.extend_from_slice(br#"{"entityType":"#);
-    push_json_string(out, &proposal.entity_type);
-    if let Some(key) = &proposal.key_aspect {
+    push_json_string(out, proposal.entity_type());
+    if let Some(key) = proposal.key_aspect() {
         // GMS makes the URN of it.
         out.extend_from_slice(br#","entityKeyAspect":{"value":""#);
-        push_embedded_json(out, &key.value);
+        push_embedded_json(out, key.value());
         push_content_type(out, key);
     } else {
         out.extend_from_slice(br#","entityUrn":"#);
-        push_json_string(out, proposal.urn.as_str());
+        push_json_string(out, proposal.urn().as_str());
     }
     out.extend_from_slice(br#","changeType":""#);
-    out.extend_from_slice(proposal.change_type.as_str().as_bytes());
+    out.extend_from_slice(proposal.change_type().as_str().as_bytes());
     out.extend_from_slice(br#"","aspectName":"#);
-    push_json_string(out, &proposal.aspect_name);
-    if proposal.aspect.is_some() {
+    push_json_string(out, proposal.aspect_name());
+    if proposal.aspect().is_some() {
         out.extend_from_slice(br#","aspect":{"value":""#);
     }
 }
 
 /// Everything after the aspect's text.
 fn push_tail(out: &mut Vec<u8>, proposal: &Proposal, now: i64) {
-    if let Some(aspect) = &proposal.aspect {
+    if let Some(aspect) = proposal.aspect() {
         push_content_type(out, aspect);
     }
     out.extend_from_slice(br#","systemMetadata":"#);
-    push_system_metadata(out, proposal.system_metadata.as_deref(), now);
-    if !proposal.headers.is_empty() {
+    push_system_metadata(out, proposal.system_metadata(), now);
+    if !proposal.headers().is_empty() {
         out.extend_from_slice(br#","headers":"#);
-        push_string_map(out, &proposal.headers);
+        push_string_map(out, proposal.headers());
     }
     out.push(b'}');
 }
@@ -95,7 +95,7 @@ fn push_tail(out: &mut Vec<u8>, proposal: &Proposal, now: i64) {
 /// Ends an aspect whose text is written.
 fn push_content_type(out: &mut Vec<u8>, aspect: &Aspect) {
     out.extend_from_slice(br#"","contentType":"#);
-    push_json_string(out, &aspect.content_type);
+    push_json_string(out, aspect.content_type());
     out.push(b'}');
 }
 
@@ -103,7 +103,7 @@ fn push_content_type(out: &mut Vec<u8>, aspect: &Aspect) {
 const AROUND: usize = 32;
 
 /// The body of a request for one proposal.
-pub(super) fn single_body(one: &Outgoing, asynchronous: bool) -> Bytes {
+pub(super) fn single_body(one: &OutgoingProposal, asynchronous: bool) -> Bytes {
     let mut body = Vec::with_capacity(one.encoded_len + AROUND);
     body.extend_from_slice(br#"{"proposal":"#);
     push_proposal(&mut body, &one.proposal, one.now);
@@ -122,25 +122,13 @@ pub(super) fn delete_body(urn: &Urn) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metadata::{ChangeType, SystemMetadata};
+    use crate::metadata::SystemMetadata;
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
     fn proposal(value: &str) -> Proposal {
-        Proposal {
-            entity_type: "dataset".into(),
-            urn: Urn::parse("urn:li:dataset:(urn:li:dataPlatform:hive,café,PROD)").unwrap(),
-            key_aspect: None,
-            change_type: ChangeType::Upsert,
-            aspect_name: "datasetProperties".into(),
-            aspect: Some(Aspect {
-                value: Bytes::copy_from_slice(value.as_bytes()),
-                content_type: Aspect::JSON,
-            }),
-            system_metadata: None,
-            headers: Vec::new(),
-            origin: None,
-        }
+        let urn = Urn::parse("urn:li:dataset:(urn:li:dataPlatform:hive,café,PROD)").unwrap();
+        Proposal::upsert(urn, "datasetProperties", value).unwrap()
     }
 
     fn decoded(proposal: &Proposal) -> Value {
@@ -173,16 +161,16 @@ mod tests {
 
     #[test]
     fn what_a_proposal_brings_is_kept_but_for_who_the_client_is() {
-        let mut proposal = proposal("{}");
-        proposal.headers = vec![("If-Version-Match".into(), "3".into())];
-        proposal.system_metadata = Some(Box::new(SystemMetadata {
+        let system_metadata = SystemMetadata {
             last_observed: Some(7),
             run_id: Some("run".into()),
             last_run_id: Some("before".into()),
             pipeline_name: Some("nightly".into()),
             properties: vec![("clientId".into(), "x".into()), ("k".into(), "v".into())],
             other: vec![("version".into(), "\"1\"".into())],
-        }));
+        };
+        let proposal =
+            proposal("{}").with_header("If-Version-Match", "3").with_system_metadata(system_metadata);
         let value = decoded(&proposal);
         assert_eq!(value["headers"], json!({"If-Version-Match": "3"}));
         assert_eq!(
@@ -194,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_delete_has_no_aspect() {
-        let proposal = Proposal { aspect: None, change_type: ChangeType::Delete, ..proposal("{}") };
+        let proposal = Proposal::delete(proposal("{}").urn(), "datasetProperties");
         assert_eq!(decoded(&proposal).get("aspect"), None);
     }
 

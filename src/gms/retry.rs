@@ -1,4 +1,7 @@
-//! When to try again: the only retry loop there is, and the only use of `backoff`, as a schedule of delays.
+//! Which failed requests are retried, how often, and after which delay.
+//!
+//! The loop itself belongs to the caller: it sends, asks [`RetryState::next`] about the result, and waits. This is the only
+//! retry logic of the crate, and the only use of `backoff`, which computes the exponential ceiling of the delays.
 
 use std::time::Duration;
 
@@ -7,24 +10,27 @@ use backoff::backoff::Backoff;
 use tokio::time::Instant;
 
 use super::classify::RETRY_STATUSES;
-use super::{Reply, TransportFault, TransportKind, Trouble, Verdict, classify};
+use super::{GmsResponse, RetryReason, SendError, TransportErrorKind, Verdict, classify};
+use crate::clock::Clock;
 
-/// The longest wait after a 429 that names no time. The limit that all requests share slows down in the meantime.
-const MAX_THROTTLED: Duration = Duration::from_secs(2);
+/// The longest delay after a 429 without `Retry-After`. The rate limit that all requests share slows down meanwhile.
+const MAX_THROTTLE_DELAY: Duration = Duration::from_secs(2);
 
-/// What is tried again, and how often.
+/// Which failed requests are retried, and how often.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// `retry_status_codes`; 408, 425 and 429 are tried again whatever this says. Default 429, 500, 502, 503, 504.
+    /// The HTTP statuses that are retried. 408, 425 and 429 are retried even if they are not in the list. Default 429, 500,
+    /// 502, 503 and 504.
     pub statuses: Vec<u16>,
-    /// `retry_max_times`: tries after the first, as long as they fail for one cause; 0 means none at all. A 429, and any
-    /// answer that says when to come again (`Retry-After`), does not count: GMS is not broken then. Default 4.
+    /// The most retries of a request that fails in the same way each time; 0 disables all retries. A 429 and any response
+    /// with `Retry-After` do not count, because GMS works then. Default 4.
     pub max_times: u32,
-    /// `retry_budget_sec`: no further try begins so long after the first. Default 10 minutes.
+    /// No retry begins later than this after the first attempt. Default 10 minutes.
     pub budget: Duration,
-    /// The longest first delay; each further one may be twice as long. Default 1 s.
+    /// The upper bound of the first delay; the bound doubles with each retry. Delays are drawn at random between zero and
+    /// their bound. Default 1 s.
     pub first_delay: Duration,
-    /// The longest delay. Default 60 s.
+    /// The largest upper bound of a delay. Default 60 s.
     pub longest_delay: Duration,
 }
 
@@ -40,109 +46,165 @@ impl Default for RetryPolicy {
     }
 }
 
-/// The last attempt of a request, and how many there were.
+impl RetryPolicy {
+    /// A policy that never retries.
+    pub fn never() -> Self {
+        Self { max_times: 0, ..Self::default() }
+    }
+}
+
+/// The attempts of one request, over.
 #[derive(Debug)]
 pub(crate) struct Attempts {
-    /// The last answer.
-    pub(crate) last: Result<Reply, TransportFault>,
-    /// What it means. [`Verdict::Retry`] here says that trying ended.
+    /// The result of the last attempt.
+    pub(crate) last: Result<GmsResponse, SendError>,
+    /// The meaning of that result. [`Verdict::Retry`] means that the attempts ended without a final result.
     pub(crate) verdict: Verdict,
-    /// How often it was sent.
+    /// The number of attempts.
     pub(crate) count: u32,
-    /// An attempt ended without an answer that says what became of the request: GMS may have taken it then.
+    /// An attempt ended without a response that says what became of the request, so GMS may have accepted it.
     pub(crate) outcome_unknown: bool,
 }
 
-impl RetryPolicy {
-    /// As [`run`](Self::run), for a request whose waiting is nobody's business.
-    pub(crate) async fn run_quietly<S, F>(&self, send: S) -> Attempts
-    where
-        S: FnMut(u32) -> F,
-        F: Future<Output = Result<Reply, TransportFault>>,
-    {
-        self.run(send, |_, _, delay| async move {
-            tokio::time::sleep(delay).await;
-            true
-        })
-        .await
-    }
+/// What follows an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// The result is final.
+    Done(Verdict),
+    /// The request is to be sent again after `delay`.
+    RetryAfter { delay: Duration, reason: RetryReason },
+    /// The request could be sent again, but its retries or its time are used up.
+    GiveUp(RetryReason),
+}
 
-    /// Sends until something other than trouble comes back, or trying ends.
-    ///
-    /// `send` makes one attempt, and is told its number. `wait` is told what came back, what that means and for how long to
-    /// wait; it returns after that, or earlier with `false` if there shall be no further attempt.
-    pub(crate) async fn run<S, F, W, G>(&self, mut send: S, mut wait: W) -> Attempts
-    where
-        S: FnMut(u32) -> F,
-        F: Future<Output = Result<Reply, TransportFault>>,
-        W: FnMut(&Result<Reply, TransportFault>, Trouble, Duration) -> G,
-        G: Future<Output = bool>,
-    {
-        let mut delays = self.delays();
-        let began = Instant::now();
-        let mut in_a_row = InARow::default();
-        let (mut count, mut outcome_unknown) = (0, false);
-        loop {
-            count += 1;
-            let last = send(count).await;
-            let verdict = classify(last.as_ref(), &self.statuses);
-            let Verdict::Retry(trouble) = verdict else {
-                return Attempts { last, verdict, count, outcome_unknown };
-            };
-            outcome_unknown |= trouble.may_be_taken();
-            let failures = in_a_row.count(trouble, &last);
-            let delay = delay(trouble, &mut delays);
-            let goes_on = self.max_times > 0
-                && failures <= self.max_times
-                && began.elapsed() + delay <= self.budget
-                && wait(&last, trouble, delay).await
-                && began.elapsed() <= self.budget;
-            if !goes_on {
-                return Attempts { last, verdict, count, outcome_unknown };
-            }
-        }
-    }
-
-    /// Full jitter: each delay is drawn from zero to twice the interval, which doubles.
-    fn delays(&self) -> ExponentialBackoff {
-        ExponentialBackoff {
-            current_interval: self.first_delay / 2,
-            initial_interval: self.first_delay / 2,
-            randomization_factor: 1.0,
-            multiplier: 2.0,
-            max_interval: self.longest_delay / 2,
-            max_elapsed_time: None,
-            ..ExponentialBackoff::default()
+impl Next {
+    /// The meaning of the attempt's result.
+    pub(crate) fn verdict(&self) -> Verdict {
+        match self {
+            Self::Done(verdict) => verdict.clone(),
+            Self::RetryAfter { reason, .. } | Self::GiveUp(reason) => Verdict::Retry(*reason),
         }
     }
 }
 
-/// Failures of one request for one cause, one after another.
-#[derive(Default)]
-struct InARow {
-    cause: Option<Cause>,
+/// The attempts of one request so far.
+#[derive(Debug)]
+pub(crate) struct RetryState<'a> {
+    policy: &'a RetryPolicy,
+    clock: &'a dyn Clock,
+    started_at: Instant,
+    delay_bounds: ExponentialBackoff,
+    streak: FailureStreak,
+    attempts: u32,
+    outcome_unknown: bool,
+}
+
+impl<'a> RetryState<'a> {
+    /// The state before the first attempt. The time budget starts now.
+    pub(crate) fn new(policy: &'a RetryPolicy, clock: &'a dyn Clock) -> Self {
+        let delay_bounds = ExponentialBackoff {
+            current_interval: policy.first_delay,
+            initial_interval: policy.first_delay,
+            // The jitter comes from `clock`.
+            randomization_factor: 0.0,
+            multiplier: 2.0,
+            max_interval: policy.longest_delay,
+            max_elapsed_time: None,
+            ..ExponentialBackoff::default()
+        };
+        Self {
+            policy,
+            clock,
+            started_at: Instant::now(),
+            delay_bounds,
+            streak: FailureStreak::default(),
+            attempts: 0,
+            outcome_unknown: false,
+        }
+    }
+
+    /// Counts an attempt, and decides what follows it.
+    pub(crate) fn next(&mut self, result: &Result<GmsResponse, SendError>) -> Next {
+        self.attempts += 1;
+        let reason = match classify(result.as_ref(), &self.policy.statuses) {
+            Verdict::Retry(reason) => reason,
+            verdict => return Next::Done(verdict),
+        };
+        self.outcome_unknown |= reason.outcome_unknown();
+        let failures = self.streak.count(reason, result);
+        let delay = self.delay(reason);
+        let retries = self.policy.max_times > 0
+            && failures <= self.policy.max_times
+            && self.started_at.elapsed() + delay <= self.policy.budget;
+        if retries { Next::RetryAfter { delay, reason } } else { Next::GiveUp(reason) }
+    }
+
+    /// Whether another attempt may begin now, for a caller that has waited longer than it was asked to.
+    pub(crate) fn is_within_budget(&self) -> bool {
+        self.started_at.elapsed() <= self.policy.budget
+    }
+
+    /// The number of attempts so far.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// Ends the attempts with the last result and what [`next`](Self::next) said about it.
+    pub(crate) fn finish(self, last: Result<GmsResponse, SendError>, next: &Next) -> Attempts {
+        Attempts {
+            last,
+            verdict: next.verdict(),
+            count: self.attempts,
+            outcome_unknown: self.outcome_unknown,
+        }
+    }
+
+    /// The delay that GMS asks for, else one with full jitter.
+    fn delay(&mut self, reason: RetryReason) -> Duration {
+        let bound = self.delay_bounds.next_backoff().unwrap_or(self.policy.longest_delay);
+        let jittered = bound.mul_f64(unit_fraction(self.clock.random()));
+        match (reason.retry_after(), reason) {
+            (Some(after), _) => after,
+            (None, RetryReason::Throttled { .. }) => jittered.min(MAX_THROTTLE_DELAY),
+            (None, _) => jittered,
+        }
+    }
+}
+
+/// A random number between 0 and 1. 32 of its bits are enough, and exact in an `f64`.
+fn unit_fraction(random: u64) -> f64 {
+    let high_bits = u32::try_from(random >> 32).unwrap_or(u32::MAX);
+    f64::from(high_bits) / f64::from(u32::MAX)
+}
+
+/// Consecutive failures of one request with the same cause.
+#[derive(Debug, Default)]
+struct FailureStreak {
+    cause: Option<FailureCause>,
     count: u32,
 }
 
-/// Two failures have one cause if the same went wrong.
-#[derive(PartialEq, Eq)]
-enum Cause {
+/// Two failures have the same cause if they have the same status, or the same kind of error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FailureCause {
     Status(u16),
-    Transport(TransportKind),
+    Transport(TransportErrorKind),
+    NoToken,
 }
 
-impl InARow {
-    /// Counts a failure. A server that says when to come again, or that there was too much, has not failed.
-    fn count(&mut self, trouble: Trouble, last: &Result<Reply, TransportFault>) -> u32 {
-        let cause = match last {
-            Ok(reply) => Cause::Status(reply.status.as_u16()),
-            Err(fault) => Cause::Transport(fault.kind),
+impl FailureStreak {
+    /// Counts a failure and returns the length of the streak. A server that throttles, or says when to retry, has not
+    /// failed.
+    fn count(&mut self, reason: RetryReason, result: &Result<GmsResponse, SendError>) -> u32 {
+        let cause = match result {
+            Ok(response) => FailureCause::Status(response.status.as_u16()),
+            Err(error) => error.transport_kind().map_or(FailureCause::NoToken, FailureCause::Transport),
         };
-        if matches!(trouble, Trouble::Throttled { .. })
-            || last.as_ref().is_ok_and(|reply| reply.retry_after().is_some())
+        if matches!(reason, RetryReason::Throttled { .. })
+            || result.as_ref().is_ok_and(|response| response.retry_after().is_some())
         {
             *self = Self::default();
-        } else if self.cause.as_ref() == Some(&cause) {
+        } else if self.cause == Some(cause) {
             self.count += 1;
         } else {
             *self = Self { cause: Some(cause), count: 1 };
@@ -151,143 +213,148 @@ impl InARow {
     }
 }
 
-/// What GMS asks for, else what the schedule says.
-fn delay(trouble: Trouble, delays: &mut ExponentialBackoff) -> Duration {
-    let scheduled = delays.next_backoff().unwrap_or_default();
-    match (trouble.retry_after(), trouble) {
-        (Some(after), _) => after,
-        (None, Trouble::Throttled { .. }) => scheduled.min(MAX_THROTTLED),
-        (None, _) => scheduled,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gms::TransportKind;
-    use bytes::Bytes;
-    use reqwest::StatusCode;
-    use std::collections::VecDeque;
+    use crate::clock::SystemClock;
+    use crate::gms::TransportError;
 
-    fn answer(status: u16, retry_after: Option<&str>) -> Reply {
-        let mut headers = reqwest::header::HeaderMap::new();
+    fn response(status: u16, retry_after: Option<&str>) -> Result<GmsResponse, SendError> {
+        let mut response = GmsResponse::with_body(status, "");
         if let Some(value) = retry_after {
-            headers.insert("retry-after", value.parse().unwrap());
+            response.headers.insert("retry-after", value.parse().unwrap());
         }
-        Reply {
-            status: StatusCode::from_u16(status).unwrap(),
-            headers,
-            body: Bytes::new(),
-            capped: false,
-            generation: 0,
-        }
+        Ok(response)
     }
 
-    fn broken() -> Result<Reply, TransportFault> {
-        Err(TransportFault { kind: TransportKind::Broken, problem: "reset".into(), diagnosis: None })
+    fn broken() -> Result<GmsResponse, SendError> {
+        let message = "reset".into();
+        Err(SendError::Transport(TransportError { kind: TransportErrorKind::Broken, message }))
     }
 
-    /// Runs against scripted answers; the last one repeats.
+    /// Goes through scripted results, the last of which repeats, and waits as it is told to. Returns the last decision, the
+    /// number of attempts and the delays.
     async fn run(
         policy: &RetryPolicy,
-        script: Vec<Result<Reply, TransportFault>>,
-    ) -> (Attempts, Vec<Duration>) {
-        let mut script = VecDeque::from(script);
-        let mut waits = Vec::new();
-        let attempts = policy
-            .run(
-                |_| {
-                    let next = if script.len() > 1 { script.pop_front() } else { script.front().cloned() };
-                    async move { next.unwrap() }
-                },
-                |_, _, delay| {
-                    waits.push(delay);
-                    async { true }
-                },
-            )
-            .await;
-        (attempts, waits)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn trouble_is_tried_again_until_it_passes() {
-        let (attempts, waits) =
-            run(&RetryPolicy::default(), vec![Ok(answer(503, None)), broken(), Ok(answer(200, None))]).await;
-        assert_eq!((attempts.verdict, attempts.count, waits.len()), (Verdict::Delivered, 3, 2));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn trying_ends_after_retry_max_times() {
-        let (attempts, waits) = run(&RetryPolicy::default(), vec![Ok(answer(503, None))]).await;
-        assert_eq!((attempts.count, waits.len()), (5, 4));
-        for (wait, longest) in waits.iter().zip([1, 2, 4, 8]) {
-            assert!(*wait <= Duration::from_secs(longest), "{wait:?} of at most {longest} s");
+        script: &[Result<GmsResponse, SendError>],
+    ) -> (Next, u32, Vec<Duration>) {
+        let mut state = RetryState::new(policy, &SystemClock);
+        let mut delays = Vec::new();
+        let mut results = script.iter().chain(std::iter::repeat(script.last().unwrap()));
+        loop {
+            match state.next(results.next().unwrap()) {
+                Next::RetryAfter { delay, .. } => {
+                    delays.push(delay);
+                    tokio::time::sleep(delay).await;
+                }
+                next => return (next, state.attempts(), delays),
+            }
         }
-        let once = RetryPolicy { max_times: 0, ..RetryPolicy::default() };
-        assert_eq!(run(&once, vec![Ok(answer(503, None))]).await.0.count, 1);
-    }
-
-    /// Runs in time that passes only while somebody waits. Returns the attempts, and how long it all took.
-    async fn run_in_time(
-        policy: &RetryPolicy,
-        script: Vec<Result<Reply, TransportFault>>,
-    ) -> (u32, Duration) {
-        let mut script = VecDeque::from(script);
-        let began = Instant::now();
-        let attempts = policy
-            .run_quietly(|_| {
-                let next = if script.len() > 1 { script.pop_front() } else { script.front().cloned() };
-                async move { next.unwrap() }
-            })
-            .await;
-        (attempts.count, began.elapsed())
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_says_when_to_come_again_is_asked_until_the_budget_is_spent() {
+    async fn a_failure_is_retried_until_it_passes() {
+        let script = [response(503, None), broken(), response(200, None)];
+        let (next, attempts, delays) = run(&RetryPolicy::default(), &script).await;
+        assert_eq!((next, attempts, delays.len()), (Next::Done(Verdict::Delivered), 3, 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn retries_end_after_max_times_and_their_delays_are_bounded() {
+        let (next, attempts, delays) = run(&RetryPolicy::default(), &[response(503, None)]).await;
+        assert_eq!(next, Next::GiveUp(RetryReason::Server { after: None }));
+        assert_eq!((attempts, delays.len()), (5, 4));
+        for (delay, bound) in delays.iter().zip([1, 2, 4, 8]) {
+            assert!(*delay <= Duration::from_secs(bound), "{delay:?} of at most {bound} s");
+        }
+        assert_eq!(run(&RetryPolicy::never(), &[response(503, None)]).await.1, 1);
+    }
+
+    /// A clock whose random numbers are all the same.
+    #[derive(Debug)]
+    struct ConstantRandom(u64);
+
+    impl Clock for ConstantRandom {
+        fn now(&self) -> jiff::Timestamp {
+            jiff::Timestamp::UNIX_EPOCH
+        }
+
+        fn random(&self) -> u64 {
+            self.0
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_jitter_covers_all_of_the_delay_and_comes_from_the_clock() {
+        let policy = RetryPolicy { longest_delay: Duration::from_secs(4), ..RetryPolicy::default() };
+        for (random, expected) in [(0, [0, 0, 0, 0]), (u64::MAX, [1, 2, 4, 4])] {
+            let clock = ConstantRandom(random);
+            let mut state = RetryState::new(&policy, &clock);
+            for seconds in expected {
+                let next = state.next(&response(503, None));
+                let (delay, reason) = (Duration::from_secs(seconds), RetryReason::Server { after: None });
+                assert_eq!(next, Next::RetryAfter { delay, reason });
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_names_a_time_is_retried_until_the_budget_is_spent() {
+        let took = async |policy: &RetryPolicy, result| {
+            let started_at = Instant::now();
+            let (_, attempts, _) = run(policy, &[result]).await;
+            (attempts, started_at.elapsed())
+        };
         for (status, after) in [(429, Some("7")), (429, None), (503, Some("30")), (503, Some("0"))] {
-            let (count, took) = run_in_time(&RetryPolicy::default(), vec![Ok(answer(status, after))]).await;
-            let longest = Duration::from_secs(600);
+            let (attempts, elapsed) = took(&RetryPolicy::default(), response(status, after)).await;
+            let budget = Duration::from_secs(600);
             assert!(
-                count > 10 && took <= longest && took > longest / 2,
-                "{status} {after:?}: {count} in {took:?}"
+                attempts > 10 && elapsed <= budget && elapsed > budget / 2,
+                "{status} {after:?}: {attempts} in {elapsed:?}"
             );
         }
         let short = RetryPolicy { budget: Duration::from_secs(20), ..RetryPolicy::default() };
-        assert_eq!(run_in_time(&short, vec![Ok(answer(429, Some("7")))]).await, (3, Duration::from_secs(14)));
-        let none = RetryPolicy { max_times: 0, ..RetryPolicy::default() };
-        assert_eq!(run_in_time(&none, vec![Ok(answer(429, Some("7")))]).await.0, 1);
+        assert_eq!(took(&short, response(429, Some("7"))).await, (3, Duration::from_secs(14)));
+        assert_eq!(took(&RetryPolicy::never(), response(429, Some("7"))).await.0, 1);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn retry_after_is_kept_to_but_for_no_longer_than_five_minutes() {
-        let (_, took) =
-            run_in_time(&RetryPolicy::default(), vec![Ok(answer(429, Some("86400"))), Ok(answer(200, None))])
-                .await;
-        assert_eq!(took, Duration::from_secs(300));
+    async fn retry_after_is_obeyed_up_to_five_minutes() {
+        let script = [response(429, Some("86400")), response(200, None)];
+        let (_, _, delays) = run(&RetryPolicy::default(), &script).await;
+        assert_eq!(delays, [Duration::from_secs(300)]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn failures_count_for_one_cause_in_a_row() {
+    async fn consecutive_failures_count_by_cause() {
         let mut script = Vec::new();
         for _ in 0..4 {
-            script.extend([Ok(answer(503, None)), Ok(answer(503, None)), broken(), broken()]);
+            script.extend([response(503, None), response(503, None), broken(), broken()]);
         }
-        script.push(Ok(answer(200, None)));
+        script.push(response(200, None));
         let twice = RetryPolicy { max_times: 2, ..RetryPolicy::default() };
-        assert_eq!(run_in_time(&twice, script.clone()).await.0, 17);
+        assert_eq!(run(&twice, &script).await.1, 17);
         let once = RetryPolicy { max_times: 1, ..RetryPolicy::default() };
-        assert_eq!(run_in_time(&once, script).await.0, 2);
+        assert_eq!(run(&once, &script).await.1, 2);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_refusal_is_never_tried_again() {
+    async fn a_refusal_is_never_retried() {
         for status in [401, 403, 400, 422, 302] {
-            assert_eq!(
-                run(&RetryPolicy::default(), vec![Ok(answer(status, None))]).await.0.count,
-                1,
-                "{status}"
-            );
+            let (_, attempts, _) = run(&RetryPolicy::default(), &[response(status, None)]).await;
+            assert_eq!(attempts, 1, "{status}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_unknown_outcome_is_remembered_after_a_later_answer() {
+        let policy = RetryPolicy::default();
+        let mut state = RetryState::new(&policy, &SystemClock);
+        state.next(&broken());
+        let last = response(422, None);
+        let next = state.next(&last);
+        let attempts = state.finish(last, &next);
+        assert_eq!((attempts.verdict, attempts.count), (Verdict::Rejected, 2));
+        assert!(attempts.outcome_unknown);
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Reply;
+use super::GmsResponse;
 
 /// The parts of `GET /config` (`Config.java`) that a client has a use for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub(super) enum UserType {
 }
 
 /// What an answer to `/config?verbose=true` says of the caller.
-pub(super) fn user_type(reply: &Reply) -> Option<UserType> {
+pub(super) fn user_type(reply: &GmsResponse) -> Option<UserType> {
     let config: Value = serde_json::from_slice(&reply.body).ok().filter(|_| reply.status.is_success())?;
     match config.get("userType")?.as_str()? {
         "user" => Some(UserType::User),
@@ -70,7 +70,7 @@ impl Feature {
 impl ServerConfig {
     /// Reads an answer to `GET /config`. Nothing but a GMS says `"noCode": "true"`, which is how DataHub's own client
     /// tells one from the frontend.
-    pub(crate) fn read(reply: &Reply) -> Option<Self> {
+    pub(crate) fn read(reply: &GmsResponse) -> Option<Self> {
         let config: Value = serde_json::from_slice(&reply.body).ok()?;
         if !reply.status.is_success() || config.get("noCode")?.as_str() != Some("true") {
             return None;
@@ -135,14 +135,8 @@ fn parse_version(text: &str) -> Option<Version> {
 mod tests {
     use super::*;
 
-    fn reply(status: u16, body: &'static str) -> Reply {
-        Reply {
-            status: reqwest::StatusCode::from_u16(status).unwrap(),
-            headers: reqwest::header::HeaderMap::new(),
-            body: body.into(),
-            capped: false,
-            generation: 0,
-        }
+    fn reply(status: u16, body: &'static str) -> GmsResponse {
+        GmsResponse::with_body(status, body)
     }
 
     fn read(status: u16, body: &'static str) -> Option<ServerConfig> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use super::Reply;
+use super::GmsResponse;
 use crate::metadata::json::push_json_string;
 
 /// What GMS says of one aspect of a queued write.
@@ -41,7 +41,7 @@ struct Storage {
 }
 
 /// The id by which a write is followed: the second part of its answer's `traceparent`. Rest.li's answers have none.
-pub(crate) fn trace_id(reply: &Reply) -> Option<String> {
+pub(crate) fn trace_id(reply: &GmsResponse) -> Option<String> {
     let header = reply.headers.get("traceparent")?.to_str().ok()?;
     let id = header.split('-').nth(1)?;
     (!id.is_empty() && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| id.to_owned())
@@ -86,7 +86,7 @@ pub(crate) fn body<'a>(aspects: impl Iterator<Item = (&'a str, &'a str)>) -> Vec
 
 impl Trace {
     /// Reads an answer; `None` for one that is not a trace.
-    pub(crate) fn read(reply: &Reply) -> Option<Self> {
+    pub(crate) fn read(reply: &GmsResponse) -> Option<Self> {
         reply.status.is_success().then(|| serde_json::from_slice(&reply.body).ok()).flatten()
     }
 
@@ -132,14 +132,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn reply(body: &[u8]) -> Reply {
-        Reply {
-            status: reqwest::StatusCode::OK,
-            headers: reqwest::header::HeaderMap::new(),
-            body: bytes::Bytes::copy_from_slice(body),
-            capped: false,
-            generation: 0,
-        }
+    fn reply(body: &[u8]) -> GmsResponse {
+        GmsResponse::with_body(200, bytes::Bytes::copy_from_slice(body))
     }
 
     fn status(aspect: &str) -> TraceStatus {

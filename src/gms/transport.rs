@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
-use reqwest::{Body, Method, Request};
+use reqwest::{Body, Method, Request, StatusCode};
 
-use super::RequestBody;
-use super::reply::{Reply, TransportFault, TransportKind};
 use super::tls::TlsSettings;
-use super::upload::{Progress, Upload};
+use super::tracked_body::{Progress, Upload};
+use super::{RequestBody, TransportError, TransportErrorKind};
 use crate::{Error, ErrorKind};
 
 /// How connections are made.
@@ -32,6 +31,15 @@ pub(super) struct TransportSettings {
 pub(super) struct Transport {
     http: reqwest::Client,
     timeout: Duration,
+}
+
+/// A response whose body was read to its end or to a limit.
+#[derive(Debug)]
+pub(super) struct TransportResponse {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    pub(super) truncated: bool,
 }
 
 impl Transport {
@@ -70,8 +78,8 @@ impl Transport {
         headers: HeaderMap,
         body: Option<RequestBody>,
         cap: usize,
-    ) -> Result<Reply, TransportFault> {
-        let failed = |error: reqwest::Error| TransportFault::from_reqwest(&error);
+    ) -> Result<TransportResponse, TransportError> {
+        let failed = |error: reqwest::Error| TransportError::from_reqwest(&error);
         let progress = Progress::begin();
         let mut request = self.http.request(method, url).headers(headers);
         match body {
@@ -85,7 +93,7 @@ impl Transport {
         };
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
         let mut body = BytesMut::new();
-        let mut capped = false;
+        let mut truncated = false;
         while let Some(chunk) = tokio::time::timeout(self.timeout, response.chunk())
             .await
             .map_err(|_| self.no_answer())?
@@ -94,23 +102,23 @@ impl Transport {
             let room = cap.saturating_sub(body.len());
             body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
             if chunk.len() > room {
-                capped = true;
+                truncated = true;
                 break;
             }
         }
-        Ok(Reply { status, headers, body: body.freeze(), capped, generation: 0 })
+        Ok(TransportResponse { status, headers, body: body.freeze(), truncated })
     }
 
-    fn no_answer(&self) -> TransportFault {
-        self.too_late(TransportKind::Timeout, "no answer")
+    fn no_answer(&self) -> TransportError {
+        self.too_late(TransportErrorKind::Timeout, "no answer")
     }
 
-    fn not_sent(&self) -> TransportFault {
-        self.too_late(TransportKind::WriteTimeout, "the server took no more of the request")
+    fn not_sent(&self) -> TransportError {
+        self.too_late(TransportErrorKind::WriteTimeout, "the server took no more of the request")
     }
 
-    fn too_late(&self, kind: TransportKind, what: &str) -> TransportFault {
+    fn too_late(&self, kind: TransportErrorKind, what: &str) -> TransportError {
         let seconds = self.timeout.as_secs_f64();
-        TransportFault { kind, problem: format!("{what} within {seconds} s (timeout_sec)"), diagnosis: None }
+        TransportError { kind, message: format!("{what} within {seconds} s (timeout_sec)") }
     }
 }

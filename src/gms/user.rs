@@ -15,7 +15,7 @@ const MAX_ASPECT_BYTES: usize = 1024 * 1024;
 /// makes tokens all the same, and refuses them ever after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum UserStanding {
+pub enum UserStatus {
     /// Is there, and may come in.
     Active,
     /// Is not there.
@@ -32,32 +32,32 @@ impl Client {
     /// How a user stands.
     ///
     /// # Errors
-    /// When GMS refuses the caller, or cannot be reached. A 403 is [`UserStanding::NotKnown`].
-    pub async fn user_standing(&self, user: &Urn) -> Result<UserStanding, Error> {
+    /// When GMS refuses the caller, or cannot be reached. A 403 is [`UserStatus::NotKnown`].
+    pub async fn user_status(&self, user: &Urn) -> Result<UserStatus, Error> {
         // Of one who was never written GMS makes up the key everywhere but here.
         match self.user_aspect(user, "corpUserKey").await? {
-            Seen::Nothing => return Ok(UserStanding::Missing),
-            Seen::Forbidden => return Ok(UserStanding::NotKnown),
+            Seen::Nothing => return Ok(UserStatus::Missing),
+            Seen::Forbidden => return Ok(UserStatus::NotKnown),
             Seen::Aspect(_) => {}
         }
         if let Seen::Aspect(status) = self.user_aspect(user, "status").await?
             && status.get("removed") == Some(&Value::Bool(true))
         {
-            return Ok(UserStanding::Removed);
+            return Ok(UserStatus::Removed);
         }
         match self.user_aspect(user, "corpUserStatus").await? {
             Seen::Aspect(status) if status.get("status").and_then(Value::as_str) == Some("SUSPENDED") => {
-                Ok(UserStanding::Suspended)
+                Ok(UserStatus::Suspended)
             }
-            _ => Ok(UserStanding::Active),
+            _ => Ok(UserStatus::Active),
         }
     }
 
     async fn user_aspect(&self, user: &Urn, aspect: &str) -> Result<Seen, Error> {
         let urn = utf8_percent_encode(user.as_str(), NON_ALPHANUMERIC);
-        let target = self.target(Method::GET, &format!("/aspects/{urn}?aspect={aspect}&version=0"));
-        let sent = self.send(&target, None, MAX_ASPECT_BYTES).await;
-        let reply = sent.map_err(|fault| self.diagnose_fault(&target, &fault, 1))?;
+        let line = self.request_line(Method::GET, &format!("/aspects/{urn}?aspect={aspect}&version=0"));
+        let sent = self.send(&line, None, MAX_ASPECT_BYTES).await;
+        let reply = sent.map_err(|fault| self.diagnose_send_error(&line, &fault, 1))?;
         let api = reply.is_json_or_empty();
         match reply.status.as_u16() {
             // {"aspect": {"com.linkedin.common.Status": {…}}, "version": 0}
@@ -69,7 +69,7 @@ impl Client {
             }
             404 if api => Ok(Seen::Nothing),
             403 => Ok(Seen::Forbidden),
-            _ => Err(self.diagnose(&target, &reply).into()),
+            _ => Err(self.diagnose(&line, &reply).into()),
         }
     }
 }

@@ -1,18 +1,22 @@
-//! What travels: URNs, proposals, their aspects and system metadata.
+//! The metadata that is emitted: URNs, proposals, aspects and system metadata, and the records of metadata files.
 
+mod aspect;
+mod change_type;
 pub(crate) mod json;
 pub mod model;
 mod nearest;
 mod openapi_value;
+mod origin;
 mod proposal;
 pub mod record;
 mod snapshot;
 mod system_metadata;
 mod urn;
 
+pub use aspect::{Aspect, ContentType, InvalidAspect};
+pub use change_type::{ChangeType, UnknownChangeType};
 pub(crate) use openapi_value::push_openapi_value;
-pub use proposal::{
-    Aspect, ChangeType, ContentType, InvalidAspect, Name, Origin, Proposal, UnknownChangeType,
-};
+pub use origin::Origin;
+pub use proposal::{Name, Proposal};
 pub use system_metadata::SystemMetadata;
 pub use urn::{KeyAspectError, Urn, UrnError};

@@ -1,179 +1,305 @@
-//! The metadata change proposal.
+//! The metadata change proposal (MCP).
 
 use std::borrow::Cow;
-use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use super::{Aspect, ChangeType, InvalidAspect, Origin, SystemMetadata, Urn, model};
 
-use super::json::{Cursor, DEFAULT_MAX_DEPTH, JsonError, compact};
-use super::{SystemMetadata, Urn};
-
-/// The name of an aspect or of an entity type; names that DataHub's model knows cost no memory.
+/// The name of an aspect or of an entity type. Names of DataHub's own model are borrowed and cost no memory.
 pub type Name = Cow<'static, str>;
 
-/// One change to one aspect of one entity, as it travels from a source to a sink.
+/// A metadata change proposal: one change to one aspect of one entity, on its way from a source to a sink.
 ///
-/// The aspect is compact JSON text, made once where the proposal is made; nothing on the way parses it again.
+/// An aspect may be given as JSON text, as a [`serde_json::Value`] or as an [`Aspect`].
+///
+/// ```
+/// use datahub_emitter::metadata::{Aspect, Proposal, Urn};
+/// use serde_json::json;
+///
+/// let orders = Urn::dataset("hive", "shop.orders", "PROD")?;
+/// let status = Proposal::upsert(&orders, "status", r#"{"removed": false}"#)?;
+/// let tags = Proposal::upsert(&orders, "globalTags", json!({"tags": [{"tag": "urn:li:tag:pii"}]}))?
+///     .with_run_id("nightly-2026-11-30")
+///     .with_header("If-Version-Match", "1");
+/// let removal = Proposal::delete(&orders, "globalTags");
+///
+/// assert_eq!(status.entity_type(), "dataset");
+/// assert_eq!(status.aspect().map(Aspect::as_str), Some(r#"{"removed":false}"#));
+/// assert_eq!(tags.system_metadata().and_then(|metadata| metadata.run_id.as_deref()), Some("nightly-2026-11-30"));
+/// assert!(removal.aspect().is_none());
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Proposal {
-    /// The entity's type, for example `dataset`.
-    pub entity_type: Name,
-    /// The entity.
-    pub urn: Urn,
-    /// The key that the entity was named by where a record has `entityKeyAspect` and no URN; [`urn`](Self::urn) was made of
-    /// it.
-    pub key_aspect: Option<Aspect>,
-    /// What is to be done.
-    pub change_type: ChangeType,
-    /// The aspect's name, for example `datasetProperties`.
-    pub aspect_name: Name,
-    /// The aspect; `None` for a DELETE, or where a record says `"aspect": null`.
-    pub aspect: Option<Aspect>,
-    /// Which run wrote it, and when.
-    pub system_metadata: Option<Box<SystemMetadata>>,
-    /// Headers of this proposal (not of the HTTP request), for example `If-Version-Match`; in the order given.
-    pub headers: Vec<(String, String)>,
-    /// Where it was read.
-    pub origin: Option<Origin>,
-}
-
-/// An aspect's text and what the text is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Aspect {
-    /// Valid JSON without insignificant white space, UTF-8; numbers and escapes as they were written.
-    pub value: Bytes,
-    /// `application/json`, but for patches.
-    pub content_type: ContentType,
-}
-
-/// The media type of an aspect's text.
-pub type ContentType = Cow<'static, str>;
-
-/// What a proposal asks GMS to do (`ChangeType.pdl`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ChangeType {
-    /// Writes the aspect, whether it is there or not.
-    Upsert,
-    /// Writes the aspect; an error if it is there.
-    Create,
-    /// Writes the aspect only if the entity is new.
-    CreateEntity,
-    /// Writes the aspect; an error if it is not there.
-    Update,
-    /// Applies a JSON Patch, or a generic patch.
-    Patch,
-    /// Deletes the aspect, or with a key aspect the entity.
-    Delete,
-    /// Writes the aspect again so that the indexes follow.
-    Restate,
-}
-
-/// A text that names no change type.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown changeType {0:?}: expected UPSERT, CREATE, CREATE_ENTITY, UPDATE, PATCH, DELETE or RESTATE")]
-pub struct UnknownChangeType(pub String);
-
-impl ChangeType {
-    /// The name on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Upsert => "UPSERT",
-            Self::Create => "CREATE",
-            Self::CreateEntity => "CREATE_ENTITY",
-            Self::Update => "UPDATE",
-            Self::Patch => "PATCH",
-            Self::Delete => "DELETE",
-            Self::Restate => "RESTATE",
-        }
-    }
-}
-
-impl fmt::Display for ChangeType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl std::str::FromStr for ChangeType {
-    type Err = UnknownChangeType;
-
-    fn from_str(text: &str) -> Result<Self, UnknownChangeType> {
-        Ok(match text {
-            "UPSERT" => Self::Upsert,
-            "CREATE" => Self::Create,
-            "CREATE_ENTITY" => Self::CreateEntity,
-            "UPDATE" => Self::Update,
-            "PATCH" => Self::Patch,
-            "DELETE" => Self::Delete,
-            "RESTATE" => Self::Restate,
-            _ => return Err(UnknownChangeType(text.chars().take(80).collect())),
-        })
-    }
-}
-
-/// A text that is no aspect's, because it is no JSON.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an aspect's JSON: {reason} (at byte {offset})")]
-pub struct InvalidAspect {
-    /// What is wrong.
-    pub reason: String,
-    /// Where, in bytes from the start of the text.
-    pub offset: usize,
-}
-
-impl From<JsonError> for InvalidAspect {
-    fn from(error: JsonError) -> Self {
-        Self { reason: error.fault.to_string(), offset: error.offset }
-    }
-}
-
-/// Where a record was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// The file, as its source names it; `-` for standard input.
-    pub file: Arc<str>,
-    /// The record's number in the file, from 0.
-    pub index: u64,
-    /// Where the record starts, in bytes of the (uncompressed) file.
-    pub offset: u64,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}#{}", self.file, self.index)
-    }
+    pub(super) entity_type: Name,
+    pub(super) urn: Urn,
+    pub(super) key_aspect: Option<Aspect>,
+    pub(super) change_type: ChangeType,
+    pub(super) aspect_name: Name,
+    pub(super) aspect: Option<Aspect>,
+    pub(super) system_metadata: Option<Box<SystemMetadata>>,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) origin: Option<Origin>,
 }
 
 impl Proposal {
-    /// An UPSERT of one aspect of `urn`, `aspect` being its JSON text. The text is compacted, and otherwise kept as it
-    /// is.
-    ///
-    /// # Errors
-    /// When `aspect` is no JSON.
-    pub fn upsert(urn: Urn, aspect_name: impl Into<Name>, aspect: &str) -> Result<Self, InvalidAspect> {
-        let mut value = Vec::with_capacity(aspect.len());
-        let mut cursor = Cursor::new(aspect.as_bytes(), DEFAULT_MAX_DEPTH)?;
-        compact(&mut cursor, &mut value)?;
-        cursor.end()?;
-        let value = value.into();
-        Ok(Self {
-            entity_type: super::model::intern_entity_type(urn.entity_type()),
+    /// A proposal of any change type. Nothing is checked: a PATCH should have a patch as its aspect, and only a DELETE
+    /// can do without one.
+    pub fn new(
+        change_type: ChangeType,
+        urn: impl Into<Urn>,
+        aspect_name: impl Into<Name>,
+        aspect: Option<Aspect>,
+    ) -> Self {
+        let urn = urn.into();
+        Self {
+            entity_type: model::intern_entity_type(urn.entity_type()),
             urn,
             key_aspect: None,
-            change_type: ChangeType::Upsert,
+            change_type,
             aspect_name: aspect_name.into(),
-            aspect: Some(Aspect { value, content_type: Aspect::JSON }),
+            aspect,
             system_metadata: None,
             headers: Vec::new(),
             origin: None,
-        })
+        }
+    }
+
+    /// Writes an aspect, whether it exists or not (UPSERT).
+    ///
+    /// # Errors
+    /// When `aspect` is text that is not valid JSON.
+    pub fn upsert<A>(
+        urn: impl Into<Urn>,
+        aspect_name: impl Into<Name>,
+        aspect: A,
+    ) -> Result<Self, InvalidAspect>
+    where
+        A: TryInto<Aspect>,
+        InvalidAspect: From<A::Error>,
+    {
+        Ok(Self::new(ChangeType::Upsert, urn, aspect_name, Some(aspect.try_into()?)))
+    }
+
+    /// Writes an aspect that must not exist (CREATE). GMS rejects the proposal if it does.
+    ///
+    /// # Errors
+    /// When `aspect` is text that is not valid JSON.
+    pub fn create<A>(
+        urn: impl Into<Urn>,
+        aspect_name: impl Into<Name>,
+        aspect: A,
+    ) -> Result<Self, InvalidAspect>
+    where
+        A: TryInto<Aspect>,
+        InvalidAspect: From<A::Error>,
+    {
+        Ok(Self::new(ChangeType::Create, urn, aspect_name, Some(aspect.try_into()?)))
+    }
+
+    /// Writes an aspect of an entity that must not exist (`CREATE_ENTITY`). GMS rejects the proposal if it does.
+    ///
+    /// # Errors
+    /// When `aspect` is text that is not valid JSON.
+    pub fn create_entity<A>(
+        urn: impl Into<Urn>,
+        aspect_name: impl Into<Name>,
+        aspect: A,
+    ) -> Result<Self, InvalidAspect>
+    where
+        A: TryInto<Aspect>,
+        InvalidAspect: From<A::Error>,
+    {
+        Ok(Self::new(ChangeType::CreateEntity, urn, aspect_name, Some(aspect.try_into()?)))
+    }
+
+    /// Writes an aspect that must exist (UPDATE). GMS rejects the proposal if it does not.
+    ///
+    /// # Errors
+    /// When `aspect` is text that is not valid JSON.
+    pub fn update<A>(
+        urn: impl Into<Urn>,
+        aspect_name: impl Into<Name>,
+        aspect: A,
+    ) -> Result<Self, InvalidAspect>
+    where
+        A: TryInto<Aspect>,
+        InvalidAspect: From<A::Error>,
+    {
+        Ok(Self::new(ChangeType::Update, urn, aspect_name, Some(aspect.try_into()?)))
+    }
+
+    /// Changes parts of an aspect (PATCH). `patch` is a list of RFC 6902 operations, or an object that has such a list
+    /// as its member `patch` (DataHub's `GenericJsonPatch`). Its content type becomes [`Aspect::JSON_PATCH`].
+    ///
+    /// ```
+    /// use datahub_emitter::metadata::{Proposal, Urn};
+    /// use serde_json::json;
+    ///
+    /// let orders = Urn::dataset("hive", "shop.orders", "PROD")?;
+    /// let tag = json!([{"op": "add", "path": "/tags/urn:li:tag:pii", "value": {"tag": "urn:li:tag:pii"}}]);
+    /// let proposal = Proposal::patch(orders, "globalTags", tag)?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When `patch` is text that is not valid JSON, or has neither of the two forms.
+    pub fn patch<A>(
+        urn: impl Into<Urn>,
+        aspect_name: impl Into<Name>,
+        patch: A,
+    ) -> Result<Self, InvalidAspect>
+    where
+        A: TryInto<Aspect>,
+        InvalidAspect: From<A::Error>,
+    {
+        let patch = patch.try_into()?.into_patch()?;
+        Ok(Self::new(ChangeType::Patch, urn, aspect_name, Some(patch)))
+    }
+
+    /// Deletes an aspect (DELETE). With the key aspect of the entity type, for example `datasetKey`, it deletes the
+    /// entity with all its aspects.
+    pub fn delete(urn: impl Into<Urn>, aspect_name: impl Into<Name>) -> Self {
+        Self::new(ChangeType::Delete, urn, aspect_name, None)
+    }
+
+    /// Writes an aspect again, so that GMS indexes it again (RESTATE).
+    ///
+    /// # Errors
+    /// When `aspect` is text that is not valid JSON.
+    pub fn restate<A>(
+        urn: impl Into<Urn>,
+        aspect_name: impl Into<Name>,
+        aspect: A,
+    ) -> Result<Self, InvalidAspect>
+    where
+        A: TryInto<Aspect>,
+        InvalidAspect: From<A::Error>,
+    {
+        Ok(Self::new(ChangeType::Restate, urn, aspect_name, Some(aspect.try_into()?)))
+    }
+
+    /// Adds a header of this proposal (not of the HTTP request), for example `If-Version-Match`.
+    #[must_use]
+    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets the run id in the system metadata.
+    #[must_use]
+    pub fn with_run_id(mut self, run_id: impl Into<Arc<str>>) -> Self {
+        self.system_metadata_mut().run_id = Some(run_id.into());
+        self
+    }
+
+    /// Replaces the system metadata.
+    #[must_use]
+    pub fn with_system_metadata(mut self, system_metadata: SystemMetadata) -> Self {
+        self.system_metadata = Some(Box::new(system_metadata));
+        self
+    }
+
+    /// Sets where the proposal was read; reports and dead letters show it.
+    #[must_use]
+    pub fn with_origin(mut self, origin: Origin) -> Self {
+        self.origin = Some(origin);
+        self
+    }
+
+    /// The type of the entity, for example `dataset`.
+    pub fn entity_type(&self) -> &str {
+        &self.entity_type
+    }
+
+    /// As [`entity_type`](Self::entity_type); a clone of a known type allocates nothing.
+    pub(crate) fn entity_type_name(&self) -> &Name {
+        &self.entity_type
+    }
+
+    /// The entity.
+    pub fn urn(&self) -> &Urn {
+        &self.urn
+    }
+
+    /// The key aspect, if a record named the entity by its `entityKeyAspect` and had no URN; [`urn`](Self::urn) was
+    /// derived from it. Rest.li requests carry the key instead of the URN, as the record did.
+    pub fn key_aspect(&self) -> Option<&Aspect> {
+        self.key_aspect.as_ref()
+    }
+
+    /// The change to make.
+    pub fn change_type(&self) -> ChangeType {
+        self.change_type
+    }
+
+    /// The name of the aspect, for example `datasetProperties`.
+    pub fn aspect_name(&self) -> &str {
+        &self.aspect_name
+    }
+
+    /// The aspect; `None` for a DELETE, and for a record that says `"aspect": null`.
+    pub fn aspect(&self) -> Option<&Aspect> {
+        self.aspect.as_ref()
+    }
+
+    /// The run that wrote it, and when; `None` if nothing was set.
+    pub fn system_metadata(&self) -> Option<&SystemMetadata> {
+        self.system_metadata.as_deref()
+    }
+
+    /// The system metadata to change; it is created empty if there is none.
+    pub fn system_metadata_mut(&mut self) -> &mut SystemMetadata {
+        self.system_metadata.get_or_insert_default()
+    }
+
+    /// The headers of this proposal (not of the HTTP request), in the order in which they were added.
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
+    /// Where it was read; `None` for a proposal that a program made.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
     }
 }
 
-impl Aspect {
-    /// The content type of everything that is not a patch.
-    pub const JSON: ContentType = Cow::Borrowed("application/json");
-    /// The content type of an RFC 6902 patch.
-    pub const JSON_PATCH: ContentType = Cow::Borrowed("application/json-patch+json");
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn urn() -> Urn {
+        Urn::parse("urn:li:tag:x").unwrap()
+    }
+
+    #[test]
+    fn each_constructor_sets_its_change_type() {
+        let aspect = r#"{"removed":false}"#;
+        for (proposal, expected) in [
+            (Proposal::upsert(urn(), "status", aspect), ChangeType::Upsert),
+            (Proposal::create(urn(), "status", aspect), ChangeType::Create),
+            (Proposal::create_entity(urn(), "status", aspect), ChangeType::CreateEntity),
+            (Proposal::update(urn(), "status", aspect), ChangeType::Update),
+            (Proposal::restate(urn(), "status", aspect), ChangeType::Restate),
+        ] {
+            let proposal = proposal.unwrap();
+            assert_eq!(proposal, Proposal::new(expected, urn(), "status", Some(aspect.parse().unwrap())));
+        }
+        assert_eq!(Proposal::delete(urn(), "status").change_type(), ChangeType::Delete);
+        assert!(Proposal::update(urn(), "status", "{").is_err());
+    }
+
+    #[test]
+    fn a_patch_has_one_of_its_two_forms() {
+        for patch in ["[]", r#"{"patch":[],"arrayPrimaryKeys":{}}"#] {
+            let proposal = Proposal::patch(urn(), "globalTags", patch).unwrap();
+            assert_eq!(proposal.aspect().unwrap().content_type(), "application/json-patch+json");
+        }
+        for (patch, reason) in
+            [("{}", "an object without it"), (r#"{"patch":{}}"#, "found an object"), ("5", "found a number")]
+        {
+            let error = Proposal::patch(urn(), "globalTags", patch).unwrap_err();
+            assert!(error.reason().ends_with(reason), "{error}");
+        }
+    }
 }

@@ -109,7 +109,10 @@ impl Config {
             set_pipeline_name,
             limits,
             key,
-            state_root: state_directory::default_root(environment.get("XDG_STATE_HOME"), std::env::home_dir()),
+            state_root: state_directory::default_root(
+                environment.get("XDG_STATE_HOME"),
+                std::env::home_dir(),
+            ),
             warnings,
         })
     }

@@ -18,7 +18,7 @@
 mod append_file;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use base64::Engine as _;
 use jiff::{SignedDuration, Timestamp};
@@ -27,8 +27,9 @@ use serde::Serialize;
 use self::append_file::AppendFile;
 use super::report::DeadLetterReport;
 use crate::emitter::Rejection;
-use crate::file_system::{FileSystem, FileType};
+use crate::file_system::FileType;
 use crate::metadata::{Proposal, json, record};
+use crate::platform::Platform;
 use crate::source::{InvalidRecord, RawRecord};
 use crate::{Error, ErrorKind};
 
@@ -38,7 +39,7 @@ const INVALID_RECORD: &str = "invalid-record";
 /// Writes dead letters to a file, which is opened for the first one.
 #[derive(Debug)]
 pub(super) struct DeadLetterWriter {
-    files: Arc<dyn FileSystem>,
+    platform: Platform,
     path: PathBuf,
     run_id: String,
     state: Mutex<WriterState>,
@@ -92,14 +93,14 @@ struct RecordRange<'a> {
 }
 
 impl DeadLetterWriter {
-    pub(super) fn new(files: Arc<dyn FileSystem>, path: PathBuf, run_id: String) -> Self {
-        Self { files, path, run_id, state: Mutex::default() }
+    pub(super) fn new(platform: Platform, path: PathBuf, run_id: String) -> Self {
+        Self { platform, path, run_id, state: Mutex::default() }
     }
 
     /// Checks, before anything is sent, that the file can be written.
     pub(super) fn check_writable(&self) -> Result<(), Error> {
         let is_directory = |path| {
-            self.files.metadata(path).map(|metadata| metadata.file_type == FileType::Directory)
+            self.platform.files.metadata(path).map(|metadata| metadata.file_type == FileType::Directory)
         };
         if is_directory(&self.path).is_ok_and(|is_directory| is_directory) {
             return Err(self.error("it is a directory"));
@@ -108,7 +109,7 @@ impl DeadLetterWriter {
         match parent.map(is_directory) {
             Some(Ok(false)) => Err(self.error("its directory is a file")),
             Some(Err(error)) => Err(self.error("its directory cannot be opened").with_source(error)),
-            _ => append_file::check(&self.files, &self.path)
+            _ => append_file::check(&self.platform.files, &self.path)
                 .map_err(|error| self.error("it cannot be appended to").with_source(error)),
         }
     }
@@ -121,7 +122,7 @@ impl DeadLetterWriter {
             status: rejection.status,
             message: &rejection.message,
             attempts: rejection.attempts,
-            origin: proposal.origin.as_ref().map(ToString::to_string),
+            origin: proposal.origin().map(ToString::to_string),
             run_id: &self.run_id,
             at,
             raw: None,
@@ -207,7 +208,11 @@ impl DeadLetterWriter {
         DeadLetterReport { path: (synced > 0).then(|| self.path.clone()), records: synced }
     }
 
-    fn append(&self, subject: LetterSubject, write_line: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> bool {
+    fn append(
+        &self,
+        subject: LetterSubject,
+        write_line: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>,
+    ) -> bool {
         let mut state = self.lock();
         if state.failure.is_some() {
             return false;
@@ -218,7 +223,7 @@ impl DeadLetterWriter {
             line.push(b'\n');
             let file = match &mut state.file {
                 Some(file) => file,
-                none => none.insert(AppendFile::open(&self.files, &self.path)?),
+                none => none.insert(AppendFile::open(&self.platform.files, &self.path)?),
             };
             file.append(&line)
         });
@@ -241,7 +246,7 @@ impl DeadLetterWriter {
     fn now(&self) -> String {
         let mut state = self.lock();
         let next = state.last_at.checked_add(SignedDuration::from_micros(1)).unwrap_or(state.last_at);
-        state.last_at = Timestamp::now().max(next);
+        state.last_at = self.platform.clock.now().max(next);
         state.last_at.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
     }
 

@@ -126,7 +126,7 @@ impl EndedRun {
             run_id: Some(settings.run_id),
             pipeline_name: settings.pipeline_name,
             started_at: settings.started_at.to_string(),
-            duration_ms: report::elapsed_ms(settings.started_at),
+            duration_ms: report::elapsed_ms(settings.started_at, settings.platform.clock.now()),
             source: SourceReport {
                 kind: Some(settings.source_type),
                 records: progress.records,

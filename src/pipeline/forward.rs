@@ -249,7 +249,9 @@ impl Forwarder<'_> {
         });
         match (failure, &*self.destination) {
             (Some(failure), _) => ControlFlow::Break(ForwardEnd::Failed(failure)),
-            (None, Destination::Preview { records: 0, .. }) => ControlFlow::Break(ForwardEnd::PreviewComplete),
+            (None, Destination::Preview { records: 0, .. }) => {
+                ControlFlow::Break(ForwardEnd::PreviewComplete)
+            }
             (None, _) => ControlFlow::Continue(()),
         }
     }
@@ -264,8 +266,7 @@ impl Forwarder<'_> {
     fn observer(&self, number: Option<u64>, proposals: usize) -> Arc<dyn Observer> {
         match (self.context.checkpoint, number) {
             (Some(checkpoint), Some(number)) => {
-                let (counter, tracker) =
-                    (Arc::clone(self.context.counter), Arc::clone(checkpoint.tracker()));
+                let (counter, tracker) = (Arc::clone(self.context.counter), Arc::clone(checkpoint.tracker()));
                 Arc::new(RecordObserver::new(counter, tracker, number, proposals))
             }
             _ => Arc::clone(&self.observer),

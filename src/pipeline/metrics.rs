@@ -31,7 +31,7 @@ const MAX_BYTES: u64 = 1024 * 1024;
 /// Of kind [`ErrorKind::Disk`](crate::ErrorKind::Disk) when the file cannot be written.
 pub fn write_metrics(path: &Path, report: &Report, exit_code: u8, platform: &Platform) -> Result<(), Error> {
     let before = read_last_success(&*platform.files, path);
-    let text = metrics(report, exit_code, Timestamp::now(), before);
+    let text = metrics(report, exit_code, platform.clock.now(), before);
     output_file::write(&platform.files, path, WHAT, text.as_bytes())
 }
 

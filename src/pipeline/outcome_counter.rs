@@ -154,7 +154,7 @@ impl OutcomeCounter {
             Outcome::Delivered => {
                 self.delivered.fetch_add(1, Ordering::Release);
                 if self.example.get().is_none() {
-                    self.example.get_or_init(|| proposal.urn);
+                    self.example.get_or_init(|| proposal.urn().clone());
                 }
                 true
             }
@@ -226,9 +226,9 @@ impl Observer for OutcomeCounter {
 
 fn failure(kind: FailureKind, proposal: &Proposal, status: Option<u16>, message: String) -> Failure {
     Failure {
-        origin: proposal.origin.as_ref().map(ToString::to_string),
-        urn: Some(proposal.urn.to_string()),
-        aspect: Some(proposal.aspect_name.to_string()),
+        origin: proposal.origin().map(ToString::to_string),
+        urn: Some(proposal.urn().to_string()),
+        aspect: Some(proposal.aspect_name().to_string()),
         status,
         message,
         kind,
@@ -237,25 +237,13 @@ fn failure(kind: FailureKind, proposal: &Proposal, status: Option<u16>, message:
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
     use std::sync::Arc;
 
     use super::*;
     use crate::emitter::{Delivery, Rejection, Undelivered};
-    use crate::metadata::ChangeType;
 
     fn proposal(number: usize) -> Proposal {
-        Proposal {
-            entity_type: Cow::Borrowed("tag"),
-            urn: Urn::parse(&format!("urn:li:tag:t{number}")).unwrap(),
-            key_aspect: None,
-            change_type: ChangeType::Delete,
-            aspect_name: Cow::Borrowed("tagKey"),
-            aspect: None,
-            system_metadata: None,
-            headers: Vec::new(),
-            origin: None,
-        }
+        Proposal::delete(Urn::parse(&format!("urn:li:tag:t{number}")).unwrap(), "tagKey")
     }
 
     fn rejected() -> Outcome {
@@ -273,8 +261,8 @@ mod tests {
     }
 
     fn counter(path: std::path::PathBuf) -> Arc<OutcomeCounter> {
-        let files = crate::platform::Platform::default().files;
-        Arc::new(OutcomeCounter::new(Some(DeadLetterWriter::new(files, path, "file-1".into()))))
+        let platform = crate::platform::Platform::default();
+        Arc::new(OutcomeCounter::new(Some(DeadLetterWriter::new(platform, path, "file-1".into()))))
     }
 
     #[test]

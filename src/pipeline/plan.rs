@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::config::{Config, DATAHUB_REST};
 use super::control::RunControl;
@@ -55,7 +55,7 @@ impl Pipeline {
         force: bool,
     ) -> Result<Self, Error> {
         let config = Config::read(recipe, &options)?;
-        let replay = Replay::new(Arc::clone(&options.platform.files), dead_letters.into(), force);
+        let replay = Replay::new(options.platform.clone(), dead_letters.into(), force);
         replay.check()?;
         if options.dead_letters.as_ref().is_some_and(|path| replay.reads(path)) {
             return Err(Error::new(
@@ -71,7 +71,8 @@ impl Pipeline {
     }
 
     fn new(config: Config, options: Options, replay: Option<Replay>) -> Self {
-        let (started_at, control) = (Timestamp::now(), RunControl::default());
+        let control = RunControl::default();
+        let started_at = options.platform.clock.now();
         let mut limits = config.limits;
         let (open_source, source_type): (OpenSource, _) = match replay.clone() {
             None => (config.open_source, config.source_type),
@@ -88,7 +89,9 @@ impl Pipeline {
             None if options.dry_run => PlannedDestination::DryRun,
             None => PlannedDestination::Sink(config.open_sink),
         };
-        let run_id = config.run_id.unwrap_or_else(|| run_id::generate(&source_type, started_at));
+        let run_id = config
+            .run_id
+            .unwrap_or_else(|| run_id::generate(&source_type, started_at, &*options.platform.clock));
         let metadata = config.set_system_metadata.then(|| RunMetadata {
             run_id: Arc::from(run_id.as_str()),
             pipeline_name: if config.set_pipeline_name {

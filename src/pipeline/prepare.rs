@@ -73,11 +73,7 @@ fn check_report_files(settings: &RunSettings) -> Result<(), Error> {
 }
 
 /// Taking a lock blocks, and waiting for one may take forever.
-async fn acquire(
-    settings: &RunSettings,
-    directory: PathBuf,
-    wait: bool,
-) -> Result<Option<RunLock>, Error> {
+async fn acquire(settings: &RunSettings, directory: PathBuf, wait: bool) -> Result<Option<RunLock>, Error> {
     let files = Arc::clone(&settings.platform.files);
     run_blocking(&*settings.platform.threads, "lock", move || lock::acquire(&*files, &directory, wait))
         .await
@@ -85,10 +81,7 @@ async fn acquire(
 }
 
 /// Checks the dead-letter file, and opens the source where the run starts.
-pub(super) async fn prepare(
-    settings: &RunSettings,
-    open_source: OpenSource,
-) -> Result<PreparedRun, Error> {
+pub(super) async fn prepare(settings: &RunSettings, open_source: OpenSource) -> Result<PreparedRun, Error> {
     let dead_letters = settings.sends.then(|| dead_letter_writer(settings)).transpose()?;
     let request = start_request(settings)?;
     // Opening reads files, and may wait for one.
@@ -117,7 +110,7 @@ fn dead_letter_writer(settings: &RunSettings) -> Result<DeadLetterWriter, Error>
         Some(replay) if replay.reads(&path) => replay.path_beside(),
         _ => path,
     };
-    let writer = DeadLetterWriter::new(Arc::clone(&settings.platform.files), path, settings.run_id.clone());
+    let writer = DeadLetterWriter::new(settings.platform.clone(), path, settings.run_id.clone());
     writer.check_writable()?;
     Ok(writer)
 }
@@ -129,7 +122,7 @@ fn start_request(settings: &RunSettings) -> Result<Option<StartRequest>, Error> 
     }
     Ok(Some(StartRequest {
         start: settings.start,
-        files: Arc::clone(&settings.platform.files),
+        platform: settings.platform.clone(),
         path: settings.state_directory()?.join(checkpoint::FILE_NAME),
         run_id: settings.run_id.clone(),
         writes_to: settings.writes_to.clone(),

@@ -76,10 +76,7 @@ pub(super) fn record_channel() -> (RecordSender, RecordReceiver) {
 
 impl Buffer {
     fn has_batch(&self) -> bool {
-        self.items.len() >= BATCH_RECORDS
-            || self.bytes >= BATCH_BYTES
-            || self.is_full
-            || self.ended.is_some()
+        self.items.len() >= BATCH_RECORDS || self.bytes >= BATCH_BYTES || self.is_full || self.ended.is_some()
     }
 
     fn has_space_for(&self, bytes: usize) -> bool {
@@ -191,11 +188,9 @@ impl Drop for RecordReceiver {
 
 fn size(item: &Item) -> usize {
     match item {
-        Item::Record { proposals, .. } => proposals
-            .iter()
-            .filter_map(|proposal| proposal.aspect.as_ref())
-            .map(|aspect| aspect.value.len())
-            .sum(),
+        Item::Record { proposals, .. } => {
+            proposals.iter().filter_map(|proposal| proposal.aspect()).map(|aspect| aspect.value().len()).sum()
+        }
         Item::Invalid(record) => match &record.raw {
             RawRecord::Text(text) => text.len(),
             RawRecord::Long { .. } => 0,

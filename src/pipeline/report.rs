@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::output_file;
@@ -206,14 +207,14 @@ pub struct Resume {
 
 impl Report {
     /// The report of a run that could not start because of `error`.
-    pub fn without_run(error: &Error, started_at: jiff::Timestamp) -> Self {
+    pub fn without_run(error: &Error, started_at: Timestamp) -> Self {
         Self {
             schema: SCHEMA,
             outcome: RunOutcome::of_failure(error.kind()),
             run_id: None,
             pipeline_name: None,
             started_at: started_at.to_string(),
-            duration_ms: elapsed_ms(started_at),
+            duration_ms: elapsed_ms(started_at, Timestamp::now()),
             source: SourceReport::default(),
             sink: ReportedSink::default(),
             proposals: ProposalCounts::default(),
@@ -274,9 +275,9 @@ impl RunOutcome {
     }
 }
 
-/// Milliseconds since `start`; 0 if the clock was set back.
-pub(super) fn elapsed_ms(start: jiff::Timestamp) -> u64 {
-    let elapsed = jiff::Timestamp::now().duration_since(start);
+/// Milliseconds from `start` to `now`; 0 if the clock was set back.
+pub(super) fn elapsed_ms(start: Timestamp, now: Timestamp) -> u64 {
+    let elapsed = now.duration_since(start);
     u64::try_from(elapsed.as_millis()).unwrap_or_default()
 }
 

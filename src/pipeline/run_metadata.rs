@@ -23,7 +23,7 @@ pub(super) enum PipelineName {
 impl RunMetadata {
     /// Replaces the record's run id and pipeline name; the rest of its system metadata stays.
     pub(super) fn apply(&self, proposal: &mut Proposal) {
-        let metadata = proposal.system_metadata.get_or_insert_default();
+        let metadata = proposal.system_metadata_mut();
         metadata.run_id = Some(Arc::clone(&self.run_id));
         if let PipelineName::Replace(name) = &self.pipeline_name {
             metadata.pipeline_name.clone_from(name);

@@ -85,7 +85,8 @@ impl FileSink {
         } else {
             Layout::Array
         };
-        let stream = Stream::start(format!("the sink's file {shown}"), Box::new(Output(file)), layout, platform)?;
+        let stream =
+            Stream::start(format!("the sink's file {shown}"), Box::new(Output(file)), layout, platform)?;
         Ok(Self { stream })
     }
 }

@@ -9,23 +9,14 @@ use super::file::{FileSink, FileSinkConfig};
 use super::stream::{Layout, Stream, StreamTarget};
 use super::{DeliveredMeans, SinkDestination};
 use crate::emitter::{Delivery, Observer, Outcome, Receipt, UndeliveredReason};
-use crate::metadata::{Aspect, ChangeType, Proposal, Urn, record};
+use crate::metadata::{Proposal, Urn, record};
 use crate::platform::Platform;
 use crate::{Error, ErrorKind};
 
 /// One of any number of different proposals.
 pub(super) fn proposal(number: usize) -> Proposal {
-    Proposal {
-        entity_type: "dataset".into(),
-        urn: Urn::parse(&format!("urn:li:dataset:(urn:li:dataPlatform:hive,db.t{number},PROD)")).unwrap(),
-        key_aspect: None,
-        change_type: ChangeType::Upsert,
-        aspect_name: "status".into(),
-        aspect: Some(Aspect { value: r#"{"removed":false}"#.into(), content_type: Aspect::JSON }),
-        system_metadata: None,
-        headers: Vec::new(),
-        origin: None,
-    }
+    let urn = Urn::parse(&format!("urn:li:dataset:(urn:li:dataPlatform:hive,db.t{number},PROD)")).unwrap();
+    Proposal::upsert(urn, "status", r#"{"removed":false}"#).unwrap()
 }
 
 async fn write(sink: &dyn Sink, number: usize) -> Receipt {
@@ -70,7 +61,8 @@ async fn an_array_has_the_layout_of_datahubs_own_sink() {
     record::write_indented(&proposal(1), &mut expected);
     expected.extend_from_slice(b"\n]");
     assert_eq!(fs::read(&path).unwrap(), expected);
-    let destination = SinkDestination { delivered_means: Some(DeliveredMeans::Written), ..Default::default() };
+    let destination =
+        SinkDestination { delivered_means: Some(DeliveredMeans::Written), ..Default::default() };
     assert_eq!(sink.report().destination, destination);
 
     let empty = directory.path().join("empty.json");
@@ -229,7 +221,8 @@ impl Observer for Counts {
 #[tokio::test]
 async fn nothing_is_delivered_before_it_is_written_and_a_deadline_settles_the_rest() {
     let gate = Gate::default();
-    let stream = Stream::start("a pipe".into(), Box::new(gate.clone()), Layout::Lines, &Platform::default()).unwrap();
+    let stream =
+        Stream::start("a pipe".into(), Box::new(gate.clone()), Layout::Lines, &Platform::default()).unwrap();
     let counts = Arc::new(Counts::default());
     let observer: Arc<dyn Observer> = Arc::<Counts>::clone(&counts);
     for number in 0..10 {
@@ -256,12 +249,11 @@ async fn nothing_is_delivered_before_it_is_written_and_a_deadline_settles_the_re
 #[tokio::test]
 async fn a_slow_reader_slows_the_source_down() {
     let gate = Gate::default();
-    let stream = Stream::start("a pipe".into(), Box::new(gate.clone()), Layout::Lines, &Platform::default()).unwrap();
+    let stream =
+        Stream::start("a pipe".into(), Box::new(gate.clone()), Layout::Lines, &Platform::default()).unwrap();
     let big = |number| {
-        let mut proposal = proposal(number);
         let text = format!("\"{}\"", "x".repeat(1024 * 1024));
-        proposal.aspect = Some(Aspect { value: text.into(), content_type: Aspect::JSON });
-        Delivery::with_receipt(proposal)
+        Delivery::with_receipt(Proposal::upsert(proposal(number).urn(), "status", text).unwrap())
     };
     let mut receipts = Vec::new();
     for number in 0..3 {
@@ -291,7 +283,8 @@ async fn a_rename_that_fails_fails_the_close() {
     let gate = Gate::default();
     gate.open();
     gate.state.0.lock().unwrap().fails_to_finish = true;
-    let stream = Stream::start("the file".into(), Box::new(gate), Layout::Array, &Platform::default()).unwrap();
+    let stream =
+        Stream::start("the file".into(), Box::new(gate), Layout::Array, &Platform::default()).unwrap();
     let (delivery, receipt) = Delivery::with_receipt(proposal(0));
     stream.write(delivery).await;
     assert_eq!(receipt.await, Outcome::Delivered);
@@ -306,7 +299,8 @@ async fn a_rename_that_fails_fails_the_close() {
 #[tokio::test]
 async fn records_are_written_in_large_chunks_and_each_is_settled_once() {
     let gate = Gate::default();
-    let stream = Stream::start("a pipe".into(), Box::new(gate.clone()), Layout::Lines, &Platform::default()).unwrap();
+    let stream =
+        Stream::start("a pipe".into(), Box::new(gate.clone()), Layout::Lines, &Platform::default()).unwrap();
     let counts = Arc::new(Counts::default());
     let opens = gate.clone();
     std::thread::spawn(move || opens.open());

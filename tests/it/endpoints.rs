@@ -21,9 +21,7 @@ fn emitter(gms: &ScriptedGms) -> EmitterBuilder {
 }
 
 fn proposal(urn: &str, change_type: ChangeType, aspect_name: &'static str, value: &str) -> Proposal {
-    let mut proposal = Proposal::upsert(Urn::parse(urn).unwrap(), aspect_name, value).unwrap();
-    proposal.change_type = change_type;
-    proposal
+    Proposal::new(change_type, Urn::parse(urn).unwrap(), aspect_name, Some(value.parse().unwrap()))
 }
 
 fn status(number: usize) -> Proposal {
@@ -104,8 +102,7 @@ async fn each_kind_of_change_has_its_request_and_a_urn_keeps_its_order() {
     ] {
         drop(emitter.emit(proposal(urn, change_type, name, value)).await);
     }
-    let mut delete = proposal(urn, ChangeType::Delete, "tagKey", "{}");
-    delete.aspect = None;
+    let delete = Proposal::delete(Urn::parse(urn).unwrap(), "tagKey");
     drop(emitter.emit(delete).await);
     assert_eq!(emitter.close(None).await.delivered, 5);
     let targets: Vec<String> = gms.writes().iter().map(|write| write.target().to_owned()).collect();
@@ -386,9 +383,7 @@ async fn a_name_that_would_make_a_request_mean_another_resource_is_not_sent() {
     let gms = ScriptedGms::start(echo).await;
     for name in ["", ".", "..", "a/b", "status?x=1"] {
         let emitter = emitter(&gms).emit_mode(EmitMode::SyncPrimary).build().unwrap();
-        let mut delete = status(1);
-        (delete.change_type, delete.aspect, delete.aspect_name) =
-            (ChangeType::Delete, None, name.to_owned().into());
+        let delete = Proposal::delete(status(1).urn(), name);
         let receipt = emitter.emit(delete).await;
         emitter.close(None).await;
         let Outcome::Rejected(rejection) = receipt.await else { panic!("{name:?} was sent") };

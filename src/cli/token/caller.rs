@@ -35,7 +35,7 @@ impl Caller {
     pub(super) async fn by_token(global: &Global) -> Result<Self, Error> {
         let server = Server::find(global).await?;
         let client = server.client()?;
-        let me = client.known_me().await?;
+        let me = client.require_me().await?;
         Ok(Self { client, me, server: Some(server) })
     }
 
@@ -52,7 +52,7 @@ impl Caller {
         let password = password(user, screen)?;
         let settings = ClientSettings { mode: ClientMode::Cli, ..ClientSettings::new(frontend.clone()) };
         let client = log_in(&settings, &LogIn { frontend: &frontend, user, password: &password }).await?;
-        let me = client.known_me().await?;
+        let me = client.require_me().await?;
         Ok(Self { client, me, server: None })
     }
 

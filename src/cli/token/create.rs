@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use datahub_emitter::auth::{TokenFile, TokenMetadata};
-use datahub_emitter::gms::{AccessTokenDuration, NewAccessToken, UserStanding};
+use datahub_emitter::gms::{AccessTokenDuration, NewAccessToken, UserStatus};
 use datahub_emitter::metadata::Urn;
 use datahub_emitter::{Error, ErrorKind};
 
@@ -128,12 +128,12 @@ impl Create {
 
 /// Makes sure that a token for `actor` would be of use: GMS makes one for whoever is named.
 async fn check(caller: &Caller, actor: &Urn, screen: &Screen) -> Result<(), Error> {
-    let standing = caller.client.user_standing(actor).await?;
+    let standing = caller.client.user_status(actor).await?;
     let wrong = match standing {
-        UserStanding::Active => return Ok(()),
-        UserStanding::Missing => "is not there",
-        UserStanding::Removed => "was deleted",
-        UserStanding::Suspended => "is suspended",
+        UserStatus::Active => return Ok(()),
+        UserStatus::Missing => "is not there",
+        UserStatus::Removed => "was deleted",
+        UserStatus::Suspended => "is suspended",
         _ => {
             screen.say(&format!(
                 "warning: you may not see whether {actor} is there; if he is not, GMS makes the token and refuses it ever after\n"

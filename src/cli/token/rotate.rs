@@ -141,7 +141,7 @@ async fn prove_and_write(
 ) -> Result<Client, Error> {
     let me = &caller.me;
     let new = caller.with(made.token.clone())?;
-    let found = new.known_me().await?;
+    let found = new.require_me().await?;
     if found.urn != me.urn {
         let message = format!("GMS takes the new token for one of {}, and not of {}", found.urn, me.urn);
         return Err(Error::new(ErrorKind::Rejected, message));

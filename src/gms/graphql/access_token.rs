@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::refused::{Deed, refused};
+use super::token_error::{TokenOperation, token_error};
 use super::{GraphqlAnswer, Me};
 use crate::auth::{Token, TokenSource};
 use crate::duration::parse_duration;
@@ -171,7 +171,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`graphql`](Self::graphql) has them, and where GMS does not tell.
-    pub async fn known_me(&self) -> Result<Me, Error> {
+    pub async fn require_me(&self) -> Result<Me, Error> {
         let answer = self.ask_me().await?;
         match (Me::read(&answer), answer) {
             (Some(me), _) => Ok(me),
@@ -198,8 +198,8 @@ impl Client {
         let input =
             json!({"type": "PERSONAL", "actorUrn": actor, "duration": duration.as_str(), "name": name});
         let answer = self.graphql(CREATE, &json!({"input": input})).await?;
-        let deed = Deed::Create { actor, duration };
-        let created = self.field(answer, "createAccessToken", me, &deed)?;
+        let operation = TokenOperation::Create { actor, duration };
+        let created = self.field(answer, "createAccessToken", me, &operation)?;
         let created =
             Created::deserialize(created).map_err(|_| self.unreadable("the token, and made none"))?;
         // Whatever the server writes from now on, it does not spread this.
@@ -229,7 +229,7 @@ impl Client {
         for _ in 0..MOST_PAGES {
             let input = json!({"start": start, "count": PAGE, "filters": filters});
             let answer = self.graphql(LIST, &json!({"input": input})).await?;
-            let page = self.field(answer, "listAccessTokens", me, &Deed::List)?;
+            let page = self.field(answer, "listAccessTokens", me, &TokenOperation::List)?;
             let page = Page::deserialize(page).map_err(|_| self.unreadable("which tokens there are"))?;
             let found = page.tokens.len();
             start += found;
@@ -252,7 +252,7 @@ impl Client {
     /// When GMS refuses, or has no token of that id ([`ErrorKind::NotFound`]).
     pub async fn revoke_access_token(&self, me: &Me, id: &str) -> Result<(), Error> {
         let answer = self.graphql(REVOKE, &json!({"tokenId": id})).await?;
-        match self.field(answer, "revokeAccessToken", me, &Deed::Revoke { id })? {
+        match self.field(answer, "revokeAccessToken", me, &TokenOperation::Revoke { id })? {
             Value::Bool(true) => Ok(()),
             _ => Err(self.unreadable("whether the token was revoked")),
         }
@@ -272,10 +272,18 @@ impl Client {
     }
 
     /// What an answer has for a field, or why it has nothing.
-    fn field(&self, answer: GraphqlAnswer, name: &str, me: &Me, deed: &Deed<'_>) -> Result<Value, Error> {
+    fn field(
+        &self,
+        answer: GraphqlAnswer,
+        name: &str,
+        me: &Me,
+        operation: &TokenOperation<'_>,
+    ) -> Result<Value, Error> {
         match answer {
             GraphqlAnswer::Data(mut data) => Ok(data.get_mut(name).map(Value::take).unwrap_or_default()),
-            GraphqlAnswer::Errors(errors) => Err(refused(&self.server().to_string(), deed, me, &errors)),
+            GraphqlAnswer::Errors(errors) => {
+                Err(token_error(&self.server().to_string(), operation, me, &errors))
+            }
             GraphqlAnswer::NotKnown(diagnosis) => Err((*diagnosis).into()),
         }
     }

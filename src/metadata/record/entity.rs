@@ -69,7 +69,7 @@ fn urn(entity_type: &str, key: Option<&Aspect>, at: usize) -> Result<Urn, Record
         Some(key) if key.content_type != Aspect::JSON => {
             Err(format!("expected the contentType application/json, found {:?}", key.content_type))
         }
-        Some(key) => Urn::from_key_aspect(entity_type, &String::from_utf8_lossy(&key.value))
+        Some(key) => Urn::from_key_aspect_lenient(entity_type, &String::from_utf8_lossy(&key.value))
             .map_err(|error| error.to_string()),
     };
     found.map_err(|reason| RecordError::new(at, format_args!("entityKeyAspect: {reason}")))

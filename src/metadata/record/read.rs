@@ -178,7 +178,7 @@ impl Reader {
         {
             return Ok(last.clone());
         }
-        let urn = Urn::parse(&decoded)
+        let urn = Urn::parse_lenient(&decoded)
             .map_err(|error| RecordError::new(text.offset(), format_args!("{place}: {error}")))?;
         self.urn = Some(urn.clone());
         Ok(urn)

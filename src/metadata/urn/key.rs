@@ -1,15 +1,15 @@
-//! What GMS knows of the keys of entities.
+//! The fields of the keys of entities.
 //!
 //! Taken from the models of acryl-datahub 1.7.0.17.
 
 use crate::metadata::model;
 
-/// A part of a key: a field of the key's record.
+/// A part of a key: one field of the key aspect, by its name.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Part {
     /// Any text.
     Text(&'static str),
-    /// A URN that starts so.
+    /// A URN that starts with the second text.
     Urn(&'static str, &'static str),
 }
 
@@ -18,11 +18,11 @@ use Part::Text;
 const PLATFORM: Part = Part::Urn("platform", "urn:li:dataPlatform:");
 const NAME: Part = Text("name");
 const ID: Part = Text("id");
-/// The fabric, of which GMS's list grows.
+/// The environment. GMS's list of them (`FabricType.pdl`) grows, so any text is accepted.
 const ORIGIN: Part = Text("origin");
 
-/// The entity types whose key is not just an [`ID`], in byte order, with the fields of their records in
-/// `com.linkedin.metadata.key`; a key has them in this order.
+/// The entity types whose key is not just an [`ID`], in byte order, with the fields of their key aspects
+/// (`com.linkedin.metadata.key`) in the order that they have in a key.
 const KEYS: [(&str, &[Part]); 28] = [
     ("assertion", &[Text("assertionId")]),
     ("chart", &[Text("dashboardTool"), Text("chartId")]),
@@ -62,7 +62,7 @@ impl Part {
         }
     }
 
-    /// Whether `text` may be this part of a key.
+    /// Whether `text` can be this part of a key.
     pub(super) fn accepts(self, text: &str) -> bool {
         match self {
             Self::Text(_) => !text.is_empty(),
@@ -70,7 +70,7 @@ impl Part {
         }
     }
 
-    /// How it looks in a key, for messages.
+    /// The part as messages show it inside a key.
     fn form(self) -> String {
         match self {
             Self::Text(field) => field.to_owned(),
@@ -78,10 +78,10 @@ impl Part {
         }
     }
 
-    /// What it accepts, for messages.
+    /// The accepted texts, for messages.
     pub(super) fn expected(self) -> String {
         match self {
-            Self::Text(_) => "a text that is not empty".to_owned(),
+            Self::Text(_) => "a non-empty text".to_owned(),
             Self::Urn(_, start) => format!("a URN that starts with {start}"),
         }
     }
@@ -96,8 +96,8 @@ pub(super) fn key(entity_type: &str) -> Option<&'static [Part]> {
     }
 }
 
-/// What is wrong with the key of an entity of this type, if it is one that is checked and something is.
-pub(super) fn fault(entity_type: &str, text: &str) -> Option<String> {
+/// The problem with this key of an entity of this type; `None` if there is none, or if such keys are not checked.
+pub(super) fn problem(entity_type: &str, text: &str) -> Option<String> {
     let expected = key_of_several_parts(entity_type)?;
     let form = || {
         let forms: Vec<_> = expected.iter().map(|part| part.form()).collect();
@@ -105,7 +105,7 @@ pub(super) fn fault(entity_type: &str, text: &str) -> Option<String> {
     };
     let parts = match parts(text) {
         Ok(parts) => parts,
-        Err(what) => return Some(format!("its key {what}: expected {}", form())),
+        Err(problem) => return Some(format!("its key {problem}: expected {}", form())),
     };
     if parts.len() != expected.len() {
         return Some(format!(
@@ -117,10 +117,10 @@ pub(super) fn fault(entity_type: &str, text: &str) -> Option<String> {
     }
     let (wrong, expected) = parts.iter().zip(expected).find(|(part, expected)| !expected.accepts(part))?;
     let shown: String = wrong.chars().take(80).collect();
-    Some(format!("its key holds {shown:?} instead of {}", expected.expected()))
+    Some(format!("its key contains {shown:?} instead of {}", expected.expected()))
 }
 
-/// A key of one part may be any text.
+/// The parts of a key that has several; a key of one part may be any text, so it is not checked.
 fn key_of_several_parts(entity_type: &str) -> Option<&'static [Part]> {
     key(entity_type).filter(|parts| parts.len() > 1)
 }
@@ -129,7 +129,7 @@ fn count(parts: usize) -> String {
     if parts == 1 { "1 part".to_owned() } else { format!("{parts} parts") }
 }
 
-/// The parts of a key in parentheses, split as GMS splits them (`TupleKey.java`); a key without parentheses is one part.
+/// Splits a key in parentheses as GMS does (`TupleKey.java`); a key without parentheses is one part.
 fn parts(key: &str) -> Result<Vec<&str>, &'static str> {
     const UNBALANCED: &str = "has parentheses that do not match";
     let Some(inside) = key.strip_prefix('(') else {

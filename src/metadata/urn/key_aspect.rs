@@ -6,7 +6,7 @@ use crate::metadata::json::{Cursor, JsonError, Kind};
 use crate::metadata::model;
 use crate::metadata::nearest::suggestion;
 
-/// A text that is not the key aspect of an entity of a type, or a type whose key is not known.
+/// The text is not a key aspect of the entity type, or the fields of such keys are not known.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct KeyAspectError {
@@ -21,7 +21,7 @@ impl KeyAspectError {
 
 impl From<JsonError> for KeyAspectError {
     fn from(error: JsonError) -> Self {
-        Self::new(format!("the key is no JSON: {error}"))
+        Self::new(format!("the key is not valid JSON: {error}"))
     }
 }
 
@@ -37,9 +37,24 @@ impl Urn {
     /// ```
     ///
     /// # Errors
-    /// When the key of such entities is not known, or `key` is not an object of its fields and no others, each of them
-    /// a text.
+    /// When the fields of such keys are not known, when `key` is not a JSON object of these fields, each of them a string
+    /// and no others, or when a value cannot be part of a URN: `,` and unpaired parentheses must be percent-encoded, as
+    /// DataHub's Python client does.
     pub fn from_key_aspect(entity_type: &str, key: &str) -> Result<Self, KeyAspectError> {
+        let lenient = Self::from_key_aspect_lenient(entity_type, key)?;
+        let urn = Self::parse(lenient.as_str()).map_err(|error| KeyAspectError::new(error.to_string()))?;
+        match key::problem(entity_type, urn.key()) {
+            None => Ok(urn),
+            Some(problem) => Err(KeyAspectError::new(format!("{urn} is not valid: {problem}"))),
+        }
+    }
+
+    /// As [`from_key_aspect`](Self::from_key_aspect), for a key of a record: the values may be ones that GMS does not
+    /// store.
+    pub(in crate::metadata) fn from_key_aspect_lenient(
+        entity_type: &str,
+        key: &str,
+    ) -> Result<Self, KeyAspectError> {
         let parts = key::key(entity_type).ok_or_else(|| {
             let hint = suggestion(entity_type, model::entity_types());
             KeyAspectError::new(format!("the key of entities of type `{entity_type}` is not known{hint}"))
@@ -49,7 +64,7 @@ impl Urn {
             [only] => only.clone(),
             several => format!("({})", several.join(",")),
         };
-        Self::parse(&format!("urn:li:{entity_type}:{key}"))
+        Self::parse_lenient(&format!("urn:li:{entity_type}:{key}"))
             .map_err(|error| KeyAspectError::new(error.to_string()))
     }
 }
@@ -109,7 +124,7 @@ mod tests {
     fn check(entity_type: &str, key: &str, expected: &str) {
         let urn = Urn::from_key_aspect(entity_type, key).unwrap();
         assert_eq!(urn.as_str(), expected);
-        assert_eq!(urn.fault(), None);
+        assert_eq!(urn.storage_problem(), None);
     }
 
     #[track_caller]
@@ -164,7 +179,7 @@ mod tests {
                 .collect();
             let urn =
                 Urn::from_key_aspect(entity_type, &serde_json::Value::from(record).to_string()).unwrap();
-            assert_eq!((urn.entity_type(), urn.fault()), (entity_type, None));
+            assert_eq!((urn.entity_type(), urn.storage_problem()), (entity_type, None));
         }
     }
 
@@ -183,7 +198,7 @@ mod tests {
         check_error(
             "tag",
             r#"{"name":""}"#,
-            r#"the key of a tag: name: expected a text that is not empty, found """#,
+            r#"the key of a tag: name: expected a non-empty text, found """#,
         );
         check_error(
             "mlFeatureTable",
@@ -198,12 +213,12 @@ mod tests {
         check_error(
             "tag",
             r#"{"name":"x"} x"#,
-            "the key is no JSON: expected the end of the text, found `x` (at byte 13)",
+            "the key is not valid JSON: expected the end of the text, found `x` (at byte 13)",
         );
         check_error(
             "tag",
             r#"{"name":"\ud800"}"#,
-            "the key is no JSON: half a surrogate pair in a string that must be text: expected both halves (at byte 9)",
+            "the key is not valid JSON: half a surrogate pair in a string that must be text: expected both halves (at byte 9)",
         );
     }
 }

@@ -11,7 +11,6 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -19,8 +18,9 @@ use sha2::{Digest as _, Sha256};
 use super::ranges::Ranges;
 use super::tracker::CheckpointPosition;
 use crate::atomic_write::{AtomicWrite, Durability};
-use crate::file_system::{FileSystem, parent};
+use crate::file_system::parent;
 use crate::hex::hex;
+use crate::platform::Platform;
 use crate::source::{Input, Position};
 use crate::{Error, ErrorKind};
 
@@ -65,7 +65,7 @@ pub(super) enum ReadError {
 /// The checkpoint file of a run, with the members that stay the same during the run.
 #[derive(Debug)]
 pub(super) struct CheckpointFile {
-    files: Arc<dyn FileSystem>,
+    platform: Platform,
     path: PathBuf,
     run_id: String,
     writes_to: String,
@@ -118,18 +118,18 @@ fn checksum(text: &[u8]) -> String {
 
 impl CheckpointFile {
     pub(super) fn new(
-        files: Arc<dyn FileSystem>,
+        platform: Platform,
         path: PathBuf,
         run_id: String,
         writes_to: String,
         input: Input,
     ) -> Self {
-        Self { files, path, run_id, writes_to, input }
+        Self { platform, path, run_id, writes_to, input }
     }
 
     /// Reads the checkpoint that is there.
     pub(super) fn read(&self) -> Result<Checkpoint, ReadError> {
-        let text = self.files.read(&self.path).map_err(|error| match error.kind() {
+        let text = self.platform.files.read(&self.path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => ReadError::Absent,
             _ => ReadError::Io(error),
         })?;
@@ -153,7 +153,7 @@ impl CheckpointFile {
         let checkpoint = Checkpoint {
             schema: SCHEMA.into(),
             run_id: self.run_id.clone(),
-            at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            at: self.platform.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             writes_to: self.writes_to.clone(),
             number: position.number,
             position: position.position,
@@ -168,10 +168,10 @@ impl CheckpointFile {
 
     /// Removes the checkpoint if there is one.
     pub(super) fn remove(&self) -> Result<(), Error> {
-        match self.files.remove(&self.path) {
+        match self.platform.files.remove(&self.path) {
             Ok(()) => {
                 // Not every file system can do that; a checkpoint that comes back only has records sent again.
-                drop(self.files.sync_directory(parent(&self.path)));
+                drop(self.platform.files.sync_directory(parent(&self.path)));
                 Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -190,7 +190,7 @@ impl CheckpointFile {
 
     /// The run holds the lock of the pipeline, so no other process writes the checkpoint.
     fn atomic_write(&self) -> AtomicWrite<'_> {
-        AtomicWrite::new(&self.files, &self.path).single_writer()
+        AtomicWrite::new(&self.platform.files, &self.path).single_writer()
     }
 }
 
@@ -217,9 +217,8 @@ mod tests {
                 ends: "ab".into(),
             }],
         };
-        let files = crate::platform::Platform::default().files;
         let path = directory.join("checkpoint.json");
-        CheckpointFile::new(files, path, "file-1".into(), "http://gms".into(), input)
+        CheckpointFile::new(Platform::default(), path, "file-1".into(), "http://gms".into(), input)
     }
 
     fn position(number: u64, gaps: &[(u64, u64)]) -> CheckpointPosition {

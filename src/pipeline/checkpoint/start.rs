@@ -1,21 +1,20 @@
 //! Where a run starts: at the beginning of its source, or where another run stopped.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use super::file::{Checkpoint, CheckpointFile, ReadError};
 use super::ranges::FinishedRecords;
 use super::tracker::CheckpointPosition;
 use super::writer::CheckpointWriter;
-use crate::file_system::FileSystem;
 use crate::pipeline::options::Start;
+use crate::platform::Platform;
 use crate::source::Source;
 use crate::{Error, ErrorKind};
 
 /// What decides where a run starts.
 pub(in crate::pipeline) struct StartRequest {
     pub(in crate::pipeline) start: Start,
-    pub(in crate::pipeline) files: Arc<dyn FileSystem>,
+    pub(in crate::pipeline) platform: Platform,
     /// The checkpoint's path.
     pub(in crate::pipeline) path: PathBuf,
     pub(in crate::pipeline) run_id: String,
@@ -47,7 +46,7 @@ pub(in crate::pipeline) fn start(
     source: &mut dyn Source,
     request: StartRequest,
 ) -> Result<StartedRun, Error> {
-    let StartRequest { start, files, path, run_id, writes_to, sends } = request;
+    let StartRequest { start, platform, path, run_id, writes_to, sends } = request;
     let Some(input) = source.input()? else {
         if start == Start::Resume {
             return Err(Error::new(
@@ -59,7 +58,7 @@ pub(in crate::pipeline) fn start(
         return Ok(StartedRun::default());
     };
     let shown = path.display().to_string();
-    let file = CheckpointFile::new(files, path, run_id, writes_to, input);
+    let file = CheckpointFile::new(platform, path, run_id, writes_to, input);
     if sends {
         file.check_writable()?;
         if start == Start::Restart {
@@ -109,7 +108,9 @@ pub(in crate::pipeline) fn start(
         }
         (Ok(checkpoint), Start::Resume) => {
             if checkpoint.position().is_beginning() {
-                started.notes.push("the last run finished no record: this one starts at the beginning".into());
+                started
+                    .notes
+                    .push("the last run finished no record: this one starts at the beginning".into());
             } else {
                 position = resume(&checkpoint, source, &file, &mut started)?;
                 on_disk = Some(position.clone());

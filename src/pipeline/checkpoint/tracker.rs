@@ -252,12 +252,14 @@ impl RecordTracker {
     }
 
     fn hash_urns(&self, proposals: &[Proposal]) -> UrnHashes {
-        let hash = |proposal: &Proposal| self.urn_hasher.hash_one(proposal.urn.as_str());
+        let hash = |proposal: &Proposal| self.urn_hasher.hash_one(proposal.urn().as_str());
         match proposals {
             [] => UrnHashes::None,
             [one] => UrnHashes::One(hash(one)),
             // A snapshot is about one entity.
-            [first, rest @ ..] if rest.iter().all(|other| other.urn == first.urn) => UrnHashes::One(hash(first)),
+            [first, rest @ ..] if rest.iter().all(|other| other.urn() == first.urn()) => {
+                UrnHashes::One(hash(first))
+            }
             all => UrnHashes::Many(all.iter().map(hash).collect()),
         }
     }

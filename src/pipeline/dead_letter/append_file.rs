@@ -67,9 +67,7 @@ impl AppendFile {
 /// Checks whether a file could be appended to at `path`, and leaves nothing behind.
 pub(super) fn check(files: &Arc<dyn FileSystem>, path: &Path) -> std::io::Result<()> {
     match files.metadata(path) {
-        Ok(metadata) if metadata.file_type == FileType::Regular => {
-            files.open(path, Access::Append).map(drop)
-        }
+        Ok(metadata) if metadata.file_type == FileType::Regular => files.open(path, Access::Append).map(drop),
         // Opening a pipe would wait for its reader.
         Ok(_) => Ok(()),
         Err(_) => crate::atomic_write::AtomicWrite::new(files, path).check(),

@@ -1,31 +1,18 @@
-use std::borrow::Cow;
 use std::path::Path;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::metadata::{Aspect, ChangeType, Origin, Urn};
+use crate::metadata::{Origin, Urn};
 
 fn origin() -> Origin {
     Origin { file: "mcps.json".into(), index: 12, offset: 3_456 }
 }
 
 fn proposal() -> Proposal {
-    Proposal {
-        entity_type: Cow::Borrowed("dataset"),
-        urn: Urn::parse("urn:li:dataset:(urn:li:dataPlatform:hive,dö.t,PROD)").unwrap(),
-        key_aspect: None,
-        change_type: ChangeType::Upsert,
-        aspect_name: Cow::Borrowed("status"),
-        aspect: Some(Aspect {
-            value: Bytes::from_static(br#"{"removed":false}"#),
-            content_type: Aspect::JSON,
-        }),
-        system_metadata: None,
-        headers: Vec::new(),
-        origin: Some(origin()),
-    }
+    let urn = Urn::parse("urn:li:dataset:(urn:li:dataPlatform:hive,dö.t,PROD)").unwrap();
+    Proposal::upsert(urn, "status", r#"{"removed":false}"#).unwrap().with_origin(origin())
 }
 
 fn rejection() -> Rejection {
@@ -38,7 +25,7 @@ fn writer(directory: &tempfile::TempDir) -> (PathBuf, DeadLetterWriter) {
 }
 
 fn writer_to(path: PathBuf) -> DeadLetterWriter {
-    DeadLetterWriter::new(crate::platform::Platform::default().files, path, "file-1".into())
+    DeadLetterWriter::new(crate::platform::Platform::default(), path, "file-1".into())
 }
 
 fn lines(path: &Path) -> Vec<Value> {

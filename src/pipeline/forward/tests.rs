@@ -1,4 +1,3 @@
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::Write;
 use std::sync::Mutex;
@@ -8,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::emitter::{Outcome, Undelivered, UndeliveredReason};
-use crate::metadata::{Aspect, ChangeType, Origin, SystemMetadata, Urn};
+use crate::metadata::{Origin, SystemMetadata, Urn};
 use crate::pipeline::dead_letter::DeadLetterWriter;
 use crate::pipeline::report::ProposalCounts;
 use crate::pipeline::run_metadata::PipelineName;
@@ -17,17 +16,8 @@ use crate::sink::{BoxFuture, OpenedSink, SinkReport};
 use crate::source::{InvalidRecord, Progress, RawRecord};
 
 fn proposal(number: usize) -> Proposal {
-    Proposal {
-        entity_type: Cow::Borrowed("tag"),
-        urn: Urn::parse(&format!("urn:li:tag:t{number}")).unwrap(),
-        key_aspect: None,
-        change_type: ChangeType::Upsert,
-        aspect_name: Cow::Borrowed("status"),
-        aspect: Some(Aspect { value: "{\"removed\":false}".into(), content_type: Aspect::JSON }),
-        system_metadata: None,
-        headers: Vec::new(),
-        origin: None,
-    }
+    let urn = Urn::parse(&format!("urn:li:tag:t{number}")).unwrap();
+    Proposal::upsert(urn, "status", "{\"removed\":false}").unwrap()
 }
 
 fn record(number: usize) -> Item {
@@ -149,10 +139,16 @@ struct Ran {
     invalid: u64,
 }
 
-async fn run(source: Box<dyn Source>, sink: Scripted, metadata: Option<&RunMetadata>, control: &RunControl) -> Ran {
+async fn run(
+    source: Box<dyn Source>,
+    sink: Scripted,
+    metadata: Option<&RunMetadata>,
+    control: &RunControl,
+) -> Ran {
     let directory = tempfile::tempdir().unwrap();
-    let Platform { files, threads, .. } = Platform::default();
-    let dead_letters = DeadLetterWriter::new(files, directory.path().join("letters.jsonl"), "run".into());
+    let platform = Platform::default();
+    let threads = Arc::clone(&platform.threads);
+    let dead_letters = DeadLetterWriter::new(platform, directory.path().join("letters.jsonl"), "run".into());
     let counter = Arc::new(OutcomeCounter::new(Some(dead_letters)));
     let mut destination = Destination::Sink(OpenedSink::plain(sink));
     let context =
@@ -274,19 +270,18 @@ async fn a_stop_during_the_close_sets_a_deadline_and_does_not_drop_it() {
 
 #[tokio::test]
 async fn the_run_metadata_replaces_that_of_the_file() {
-    let mut marked = proposal(0);
-    marked.system_metadata = Some(Box::new(SystemMetadata {
+    let marked = proposal(0).with_system_metadata(SystemMetadata {
         last_observed: Some(17),
         run_id: Some("old".into()),
         pipeline_name: Some("old".into()),
         ..SystemMetadata::default()
-    }));
+    });
     let sink = Scripted::new(usize::MAX, false);
     let last = Arc::clone(&sink.last);
     let metadata = RunMetadata { run_id: "new".into(), pipeline_name: PipelineName::Replace(None) };
     let item = Item::Record { proposals: vec![marked], filtered: 0 };
     run(given([item], Then::End), sink, Some(&metadata), &RunControl::default()).await;
-    let sent = last.lock().unwrap().take().unwrap().system_metadata.unwrap();
+    let sent = last.lock().unwrap().take().unwrap().system_metadata().unwrap().clone();
     assert_eq!(sent.run_id.as_deref(), Some("new"));
     assert_eq!(sent.pipeline_name, None);
     assert_eq!(sent.last_observed, Some(17));

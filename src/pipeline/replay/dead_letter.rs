@@ -119,7 +119,9 @@ impl DeadLetterReader {
     /// # Errors
     /// When `text` is not a dead letter. That of an invalid record is one, whether or not the record is valid now.
     fn read_letter(&mut self, text: &[u8], line: &Line) -> Result<LetterContent, RecordError> {
-        let letter = serde_json::from_slice::<DeadLetterMembers>(text).map(|letter| letter.members).unwrap_or_default();
+        let letter = serde_json::from_slice::<DeadLetterMembers>(text)
+            .map(|letter| letter.members)
+            .unwrap_or_default();
         let origin = self.origin(&letter, line);
         let at = letter.get("at").and_then(Value::as_str).and_then(|at| at.parse().ok());
         // In the order of the lines, so that no two have the same time.

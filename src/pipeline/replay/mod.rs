@@ -23,11 +23,12 @@ use jiff::Timestamp;
 
 use self::dead_letter::{DeadLetterReader, LetterContent};
 use self::lines::Lines;
-use self::superseded::WriteTimes;
+use self::superseded::KnownWriteTimes;
 use super::control::RunControl;
-use crate::file_system::{Access, FileSystem, FileType, OpenFile};
-use crate::gms::LETTER_PROPERTY;
+use crate::file_system::{Access, FileType, OpenFile};
+use crate::gms::DEAD_LETTER_TIME_PROPERTY;
 use crate::metadata::Proposal;
+use crate::platform::Platform;
 use crate::source::{Item, Progress, Source};
 use crate::{Error, ErrorKind};
 
@@ -41,15 +42,15 @@ const LOOKUP_BATCH_BYTES: u64 = 4 * 1024 * 1024;
 /// The dead letters of a replay.
 #[derive(Clone, Debug)]
 pub(super) struct Replay {
-    files: Arc<dyn FileSystem>,
+    platform: Platform,
     path: PathBuf,
     /// Superseded dead letters are sent, too.
     force: bool,
 }
 
 impl Replay {
-    pub(super) fn new(files: Arc<dyn FileSystem>, path: PathBuf, force: bool) -> Self {
-        Self { files, path, force }
+    pub(super) fn new(platform: Platform, path: PathBuf, force: bool) -> Self {
+        Self { platform, path, force }
     }
 
     /// The dead-letter file.
@@ -59,7 +60,7 @@ impl Replay {
 
     /// Checks that there is a file to read.
     pub(super) fn check(&self) -> Result<(), Error> {
-        match self.files.metadata(&self.path) {
+        match self.platform.files.metadata(&self.path) {
             Ok(metadata) if metadata.file_type == FileType::Directory => Err(Error::new(
                 ErrorKind::Input,
                 format!("{} is a directory: expected a dead-letter file", self.path.display()),
@@ -71,7 +72,7 @@ impl Replay {
 
     /// Whether `path` is the file that is being read.
     pub(super) fn reads(&self, path: &Path) -> bool {
-        let canonical = |path: &Path| self.files.canonicalize(path).ok();
+        let canonical = |path: &Path| self.platform.files.canonicalize(path).ok();
         canonical(path).is_some_and(|path| canonical(&self.path) == Some(path))
     }
 
@@ -84,9 +85,10 @@ impl Replay {
     /// Opens the file.
     pub(super) fn open(self, control: RunControl) -> Result<Box<dyn Source>, Error> {
         let file =
-            self.files.open(&self.path, Access::Read).map_err(|error| self.unreadable(error))?;
+            self.platform.files.open(&self.path, Access::Read).map_err(|error| self.unreadable(error))?;
         let metadata = file.metadata().ok();
-        let modified = metadata.and_then(|metadata| metadata.modified).unwrap_or_else(Timestamp::now);
+        let modified =
+            metadata.and_then(|metadata| metadata.modified).unwrap_or_else(|| self.platform.clock.now());
         let total_bytes = metadata
             .filter(|metadata| metadata.file_type == FileType::Regular)
             .map(|metadata| metadata.length);
@@ -102,9 +104,9 @@ impl Replay {
             ));
         }
         Ok(Box::new(ReplaySource {
-            reader: DeadLetterReader::new(self.files, Arc::clone(&name), modified),
+            reader: DeadLetterReader::new(self.platform.files, Arc::clone(&name), modified),
             lines,
-            write_times: (!self.force).then(|| WriteTimes::new(control)),
+            write_times: (!self.force).then(|| KnownWriteTimes::new(control)),
             ready: VecDeque::new(),
             superseded: 0,
             warnings: Vec::new(),
@@ -126,7 +128,7 @@ struct ReplaySource {
     lines: Lines<Box<dyn OpenFile>>,
     reader: DeadLetterReader,
     /// `None` if superseded dead letters are sent, too.
-    write_times: Option<WriteTimes>,
+    write_times: Option<KnownWriteTimes>,
     ready: VecDeque<Item>,
     superseded: u64,
     warnings: Vec<String>,
@@ -191,8 +193,8 @@ impl ReplaySource {
         let superseded = self.write_times.as_ref().is_some_and(|times| times.supersedes(proposal, at));
         if superseded {
             tracing::info!(
-                urn = %proposal.urn,
-                aspect = %proposal.aspect_name,
+                urn = %proposal.urn(),
+                aspect = %proposal.aspect_name(),
                 %at,
                 "the dead letter is superseded: GMS has written the aspect since"
             );
@@ -204,9 +206,9 @@ impl ReplaySource {
 /// Notes in the system metadata from which dead letter a proposal comes. If a replay is interrupted after it has written some
 /// dead letters of an aspect, the next replay can tell that the others are newer.
 fn mark(proposal: &mut Proposal, at: Timestamp) {
-    let metadata = proposal.system_metadata.get_or_insert_default();
-    metadata.properties.retain(|(name, _)| name != LETTER_PROPERTY);
-    metadata.properties.push((LETTER_PROPERTY.into(), at.to_string()));
+    let metadata = proposal.system_metadata_mut();
+    metadata.properties.retain(|(name, _)| name != DEAD_LETTER_TIME_PROPERTY);
+    metadata.properties.push((DEAD_LETTER_TIME_PROPERTY.into(), at.to_string()));
     // The proposal was observed at that time, not now.
     if metadata.last_observed.is_none_or(|observed| observed == 0) {
         metadata.last_observed = Some(at.as_millisecond());

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use crate::pipeline::control::RunControl;
 use crate::diagnosis::Code;
-use crate::gms::{Client, LastWritten, Written};
+use crate::gms::{Client, WriteTime, WriteTimes};
 use crate::metadata::{ChangeType, Proposal, Urn, model};
+use crate::pipeline::control::RunControl;
 use crate::{Error, ErrorKind};
 
 /// Lookups that are in flight at the same time.
@@ -20,11 +20,11 @@ const MAX_LOOKUPS: usize = 16;
 /// Knows when GMS last wrote the aspects of dead letters, as of the first dead letter of each.
 ///
 /// It stores a hash per aspect and not its name, so that a long dead-letter file needs little memory.
-pub(super) struct WriteTimes {
+pub(super) struct KnownWriteTimes {
     control: RunControl,
     runtime: Handle,
     hasher: RandomState,
-    known: HashMap<u64, Option<Written>>,
+    known: HashMap<u64, Option<WriteTime>>,
 }
 
 /// The lookup of one entity.
@@ -35,7 +35,7 @@ struct Lookup {
     all_aspects: bool,
 }
 
-impl WriteTimes {
+impl KnownWriteTimes {
     /// Must be called in a tokio runtime.
     pub(super) fn new(control: RunControl) -> Self {
         Self { control, runtime: Handle::current(), hasher: RandomState::new(), known: HashMap::new() }
@@ -43,16 +43,19 @@ impl WriteTimes {
 
     /// Looks up the aspects of `proposals` that are not known yet. Blocks the thread; false if the run was stopped before the
     /// responses came.
-    pub(super) fn look_up<'a>(&mut self, proposals: impl Iterator<Item = &'a Proposal>) -> Result<bool, Error> {
+    pub(super) fn look_up<'a>(
+        &mut self,
+        proposals: impl Iterator<Item = &'a Proposal>,
+    ) -> Result<bool, Error> {
         // Other sinks have nothing to look up.
         let Some(gms) = self.control.gms().cloned() else { return Ok(true) };
         let mut lookups: HashMap<Urn, Lookup> = HashMap::new();
         for proposal in proposals.filter(|proposal| can_be_superseded(proposal)) {
             if let Entry::Vacant(unknown) = self.known.entry(self.hasher.hash_one(name(proposal))) {
                 unknown.insert(None);
-                let lookup = lookups.entry(proposal.urn.clone()).or_default();
+                let lookup = lookups.entry(proposal.urn().clone()).or_default();
                 lookup.all_aspects |= deletes_entity(proposal);
-                lookup.aspects.push(proposal.aspect_name.to_string());
+                lookup.aspects.push(proposal.aspect_name().to_string());
             }
         }
         let control = self.control.clone();
@@ -76,7 +79,7 @@ impl WriteTimes {
 
     /// Whether what GMS has is newer than a dead letter of this time, or was written from that dead letter.
     pub(super) fn supersedes(&self, proposal: &Proposal, at: Timestamp) -> bool {
-        let observed = proposal.system_metadata.as_ref().and_then(|metadata| metadata.last_observed);
+        let observed = proposal.system_metadata().and_then(|metadata| metadata.last_observed);
         can_be_superseded(proposal)
             && self
                 .known
@@ -89,20 +92,20 @@ impl WriteTimes {
 
 /// A timeseries aspect never replaces an earlier one, and a key never changes.
 fn can_be_superseded(proposal: &Proposal) -> bool {
-    let is_key = model::is_key_aspect(&proposal.entity_type, &proposal.aspect_name);
-    !model::is_timeseries(&proposal.aspect_name) && (!is_key || deletes_entity(proposal))
+    let is_key = model::is_key_aspect(proposal.entity_type(), proposal.aspect_name());
+    !model::is_timeseries(proposal.aspect_name()) && (!is_key || deletes_entity(proposal))
 }
 
 fn deletes_entity(proposal: &Proposal) -> bool {
-    proposal.change_type == ChangeType::Delete
-        && model::is_key_aspect(&proposal.entity_type, &proposal.aspect_name)
+    proposal.change_type() == ChangeType::Delete
+        && model::is_key_aspect(proposal.entity_type(), proposal.aspect_name())
 }
 
 fn name(proposal: &Proposal) -> (&str, &str) {
-    (proposal.urn.as_str(), &proposal.aspect_name)
+    (proposal.urn().as_str(), proposal.aspect_name())
 }
 
-type LookupResponse = (Urn, Lookup, LastWritten);
+type LookupResponse = (Urn, Lookup, WriteTimes);
 
 async fn look_up_all(gms: Client, lookups: HashMap<Urn, Lookup>) -> Result<Vec<LookupResponse>, Error> {
     let mut responses = Vec::with_capacity(lookups.len());
@@ -129,7 +132,7 @@ async fn look_up_all(gms: Client, lookups: HashMap<Urn, Lookup>) -> Result<Vec<L
 async fn look_up(gms: Client, urn: Urn, lookup: Lookup) -> Result<LookupResponse, Error> {
     let aspects: Vec<&str> =
         if lookup.all_aspects { Vec::new() } else { lookup.aspects.iter().map(String::as_str).collect() };
-    let found = gms.last_written(&urn, &aspects).await.map_err(suggest_force)?;
+    let found = gms.write_times(&urn, &aspects).await.map_err(suggest_force)?;
     Ok((urn, lookup, found))
 }
 

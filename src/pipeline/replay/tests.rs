@@ -47,7 +47,7 @@ fn told(contents: &[LetterContent]) -> Vec<String> {
         .iter()
         .flat_map(|content| match content {
             LetterContent::Proposals { proposals, .. } => {
-                proposals.iter().map(|proposal| proposal.urn.as_str().to_owned()).collect()
+                proposals.iter().map(|proposal| proposal.urn().as_str().to_owned()).collect()
             }
             LetterContent::Invalid(record) => vec![record.reason.clone()],
             LetterContent::Ignored(_, why) => vec![(*why).to_owned()],
@@ -66,8 +66,8 @@ fn invalid(content: &LetterContent) -> &InvalidRecord {
 fn a_dead_letter_is_the_rejected_proposal_with_its_time_and_origin() {
     let contents = read(letter("a").as_bytes());
     let [LetterContent::Proposals { proposals, at }] = contents.as_slice() else { panic!("{contents:?}") };
-    assert_eq!(proposals[0].urn.as_str(), "urn:li:tag:a");
-    assert_eq!(proposals[0].origin.as_ref().unwrap().to_string(), "mcps.json#12");
+    assert_eq!(proposals[0].urn().as_str(), "urn:li:tag:a");
+    assert_eq!(proposals[0].origin().unwrap().to_string(), "mcps.json#12");
     assert_eq!(at.to_string(), "2026-11-23T20:15:02.48Z");
 }
 
@@ -77,7 +77,7 @@ fn a_record_that_was_corrected_by_hand_has_the_time_of_the_file() {
     let contents = read(corrected.as_bytes());
     let [LetterContent::Proposals { proposals, at }] = contents.as_slice() else { panic!("{contents:?}") };
     assert_eq!((proposals.len(), *at), (1, Timestamp::from_microsecond(1).unwrap()));
-    assert_eq!(proposals[0].origin.as_ref().unwrap().to_string(), "letters.jsonl#0");
+    assert_eq!(proposals[0].origin().unwrap().to_string(), "letters.jsonl#0");
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_line_that_is_too_long_is_reported_with_its_length() {
 fn the_file_that_is_read_is_recognised_under_any_name() {
     let directory = tempfile::tempdir().unwrap();
     let letters = directory.path().join("dead-letters.jsonl");
-    let replay = Replay::new(Platform::default().files, letters.clone(), false);
+    let replay = Replay::new(Platform::default(), letters.clone(), false);
     assert!(replay.check().is_err());
     std::fs::write(&letters, "").unwrap();
     replay.check().unwrap();
@@ -190,7 +190,7 @@ proptest! {
     fn a_raw_text_survives_writing_and_reading(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("letters.jsonl");
-        let kept = DeadLetterWriter::new(Platform::default().files, path.clone(), "run".into());
+        let kept = DeadLetterWriter::new(Platform::default(), path.clone(), "run".into());
         let record = InvalidRecord {
             origin: crate::metadata::Origin { file: "x#y.json".into(), index: 4, offset: 0 },
             reason: "no".into(),

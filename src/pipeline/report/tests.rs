@@ -63,7 +63,8 @@ fn replaces_an_older_report() {
 fn a_missing_directory_is_found_before_the_run() {
     let directory = tempfile::tempdir().unwrap();
     let files = Platform::default().files;
-    let error = output_file::check_writable(&files, &directory.path().join("no/report.json"), WHAT).unwrap_err();
+    let error =
+        output_file::check_writable(&files, &directory.path().join("no/report.json"), WHAT).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Disk);
     output_file::check_writable(&files, &directory.path().join("report.json"), WHAT).unwrap();
 }

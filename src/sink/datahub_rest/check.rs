@@ -2,7 +2,7 @@
 
 use super::token_report::token_report;
 use super::write_check;
-use crate::gms::{Client, Endpoint, Me, RetryPolicy, ServerConfig, Standing};
+use crate::gms::{Client, Endpoint, Me, RetryPolicy, ServerConfig, TokenStatus};
 use crate::sink::{CheckReport, TokenReport};
 
 /// What is checked.
@@ -38,13 +38,13 @@ pub(super) async fn run(target: CheckTarget<'_>, write: bool) -> CheckReport {
 }
 
 async fn check_token(client: &Client, report: &mut CheckReport) -> Result<(), crate::Error> {
-    let once = RetryPolicy { max_times: 0, ..RetryPolicy::default() };
-    let standing = client.standing(&once).await;
-    let open = client.is_open_to_all().await;
+    let once = RetryPolicy::never();
+    let status = client.check_token(&once).await;
+    let open = client.anonymous_access().await;
     let token = token_report(client.token().as_deref());
-    let verdict = match &standing {
+    let verdict = match &status {
         _ if open.is_some() => "no one checks it: authentication is off",
-        Ok(Standing::Taken) => "GMS takes it",
+        Ok(TokenStatus::Accepted) => "GMS takes it",
         Ok(_) => "this GMS does not tell before a write whether it takes it",
         Err(_) => "GMS does not take it",
     };
@@ -54,7 +54,7 @@ async fn check_token(client: &Client, report: &mut CheckReport) -> Result<(), cr
         (false, _) => report.step("token", format!("{}; {verdict}", description(&token))),
     }
     report.notes.extend(open);
-    standing.map(drop)
+    status.map(drop)
 }
 
 fn description(token: &TokenReport) -> String {

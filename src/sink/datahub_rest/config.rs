@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::auth::TokenProvider;
 use crate::emitter::{Emitter, EmitterBuilder, MAX_BATCH, SinkMode};
 use crate::environment::Environment;
-use crate::gms::{ClientMode, EmitMode, Endpoint, Patience, RetryPolicy, TlsSettings};
+use crate::gms::{ClientMode, EmitMode, Endpoint, RetryPolicy, TlsSettings, WaitForServer};
 use crate::recipe::Fields;
 
 pub use self::destination::{Overrides, Server};
@@ -47,7 +47,7 @@ pub struct DatahubRestConfig {
     /// `warn_before_expiry`. Default 7 days.
     pub(super) warn_before_expiry: Duration,
     /// `wait_for_server`. Default 30 seconds; none where `retry_max_times` is 0.
-    pub(super) patience: Patience,
+    pub(super) wait_for_server: WaitForServer,
 }
 
 /// Limits of batches, requests in flight and pending proposals.
@@ -80,11 +80,11 @@ impl DatahubRestConfig {
         let component = fields.string("datahub_component");
         let warn_before_expiry = fields.duration("warn_before_expiry").unwrap_or(WARN_BEFORE_EXPIRY);
         let retry = read_retry(fields, environment);
-        let patience = match fields.duration("wait_for_server") {
-            Some(asked) => Patience::Asked(asked),
+        let wait_for_server = match fields.duration("wait_for_server") {
+            Some(asked) => WaitForServer::Explicit(asked),
             // No retries means no waiting either.
-            None if retry.max_times == 0 => Patience::Preset(Duration::ZERO),
-            None => Patience::Preset(WAIT_FOR_SERVER),
+            None if retry.max_times == 0 => WaitForServer::Default(Duration::ZERO),
+            None => WaitForServer::Default(WAIT_FOR_SERVER),
         };
         destination::guard_transport(fields, server.as_ref(), tokens.is_some(), warnings);
         let config = Self {
@@ -97,7 +97,7 @@ impl DatahubRestConfig {
             tcp_keepalive: tcp_keepalive.unwrap_or(false),
             component: component.or_else(|| environment.get("DATAHUB_COMPONENT").map(str::to_owned)),
             warn_before_expiry,
-            patience,
+            wait_for_server,
             // Last, so that mistakes in the other keys are reported together with this one.
             server: server?,
             tokens,

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::{
     BoxFuture, CheckReport, DeliveredMeans, GmsSink, RequestCounts, Sink, SinkContext, SinkDestination,
@@ -20,7 +20,7 @@ use crate::Error;
 use crate::auth::{FixedToken, Token, TokenSource, forecast};
 use crate::diagnosis::Diagnosis;
 use crate::emitter::{Delivery, Emitter, SinkMode};
-use crate::gms::{Client, EmitMode, Endpoint, Patience, ServerConfig};
+use crate::gms::{Client, EmitMode, Endpoint, ServerConfig, WaitForServer};
 
 pub use self::config::{DatahubRestConfig, Overrides, Server};
 
@@ -99,17 +99,18 @@ impl DatahubRestSink {
         };
         let emitter = builder.build()?;
         // A check reports at once what it finds.
-        let patience = if context.for_check { Patience::Preset(Duration::ZERO) } else { config.patience };
-        let (Patience::Asked(time) | Patience::Preset(time)) = patience;
-        let tell = |diagnosis: &Diagnosis| context.on_wait.call(diagnosis, time);
-        emitter.client().await_server(patience, tell).await?;
+        let wait =
+            if context.for_check { WaitForServer::Default(Duration::ZERO) } else { config.wait_for_server };
+        let (WaitForServer::Explicit(max_wait) | WaitForServer::Default(max_wait)) = wait;
+        let on_wait = |diagnosis: &Diagnosis| context.on_wait.call(diagnosis, max_wait);
+        emitter.client().wait_until_ready(wait, on_wait).await?;
         let server = emitter.server_config().await?;
         // The embedded GMS has issued its token itself, and without a token there is nothing to check.
         if embedded.is_none()
             && emitter.client().token().is_some_and(|token| !token.empty)
             && !context.for_check
         {
-            emitter.client().standing(config.retry()).await?;
+            emitter.client().check_token(config.retry()).await?;
         }
         tracing::info!(
             server = %emitter.client().server(),
@@ -127,7 +128,8 @@ impl DatahubRestSink {
         let single_only = self.emitter.is_single_only().then(|| SINGLE_ONLY.to_owned());
         // The diagnosis of a refused token says more.
         let token = self.emitter.client().token().filter(|_| self.stopped().is_none());
-        let forecast = token.and_then(|token| forecast(&token, Timestamp::now(), self.warn_before_expiry));
+        let forecast = token
+            .and_then(|token| forecast(&token, self.emitter.client().clock().now(), self.warn_before_expiry));
         single_only.into_iter().chain(forecast).collect()
     }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
-use crate::gms::{Client, EmitMode, Endpoint, Outgoing, RetryPolicy, Verdict, Wire, Write};
-use crate::metadata::{ChangeType, Proposal, Urn};
+use crate::gms::{
+    Client, EmitMode, Endpoint, OutgoingProposal, RequestEncoder, RetryPolicy, Verdict, WriteRequest,
+};
+use crate::metadata::{Proposal, Urn};
 use crate::sink::CheckReport;
 use crate::{Error, ErrorKind};
 
@@ -72,12 +72,7 @@ impl WriteCheck<'_> {
 
     async fn roll_back(&self, report: &mut CheckReport) -> Result<(), Error> {
         let key = format!("{}Key", self.urn.entity_type());
-        let proposal = Proposal {
-            change_type: ChangeType::Delete,
-            aspect_name: key.into(),
-            aspect: None,
-            ..self.proposal()?
-        };
+        let proposal = Proposal::delete(&self.urn, key);
         let remains = format!("{} remains, soft-deleted", self.urn);
         match self.send(&proposal).await {
             Ok(WriteOutcome::Accepted) => report.step("write", "rolled back: the entity is deleted"),
@@ -94,22 +89,22 @@ impl WriteCheck<'_> {
     }
 
     async fn send(&self, proposal: &Proposal) -> Result<WriteOutcome, Error> {
-        let wire = Wire {
+        let encoder = RequestEncoder {
             endpoint: self.endpoint,
             emit_mode: EmitMode::SyncPrimary,
             batches: false,
             respect_sync_marker: false,
         };
-        let write: Write = wire
-            .write(wire.route(proposal, false), std::iter::once(proposal))
+        let write: WriteRequest = encoder
+            .write(encoder.route(proposal, false), std::iter::once(proposal))
             .ok_or_else(|| Error::new(ErrorKind::Internal, "the write check has no proposal"))?;
-        let now = Timestamp::now().as_millisecond();
-        let encoded_len = wire.encoded_len(proposal, now, &mut Vec::new());
-        let outgoing = Outgoing { proposal: Arc::new(proposal.clone()), now, encoded_len };
-        let target = self.client.target_of(&write);
+        let now = self.client.clock().now().as_millisecond();
+        let encoded_len = encoder.encoded_len(proposal, now, &mut Vec::new());
+        let outgoing = OutgoingProposal { proposal: Arc::new(proposal.clone()), now, encoded_len };
+        let target = self.client.write_line(&write);
         let retry = RetryPolicy { max_times: 2, ..RetryPolicy::default() };
-        let body = || wire.body(&write, std::iter::once(outgoing.clone()));
-        let attempts = retry.run_quietly(|_| self.client.write(&target, body())).await;
+        let body = || encoder.body(&write, std::iter::once(outgoing.clone()));
+        let attempts = self.client.write_with_retries(&target, body, &retry).await;
         let diagnosis = || Error::from(self.client.diagnose_attempts(&target, &attempts));
         match (&attempts.verdict, &attempts.last) {
             (Verdict::Delivered, _) => Ok(WriteOutcome::Accepted),

@@ -62,7 +62,7 @@ impl Stream {
     }
 
     pub(super) async fn write(&self, delivery: Delivery) {
-        let size = delivery.proposal().aspect.as_ref().map_or(0, |aspect| aspect.value.len());
+        let size = delivery.proposal().aspect().map_or(0, |aspect| aspect.value().len());
         let weight = u32::try_from(size + DELIVERY_OVERHEAD_BYTES)
             .map_or(MAX_UNSETTLED_BYTES, |weight| weight.min(MAX_UNSETTLED_BYTES));
         match Arc::clone(&self.capacity).acquire_many_owned(weight).await {

@@ -229,7 +229,7 @@ fn understand(found: &Found<'_>, file: &Arc<str>, reader: &mut Reader, aspect: O
         Ok(Understood::Proposals(mut proposals)) => {
             let all = proposals.len();
             if let Some(aspect) = aspect {
-                proposals.retain(|proposal| proposal.aspect_name == aspect);
+                proposals.retain(|proposal| proposal.aspect_name() == aspect);
             }
             Item::Record { filtered: (all - proposals.len()) as u64, proposals }
         }

@@ -3,10 +3,9 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use bytes::Bytes;
 use datahub_emitter::emitter::{Emitter, Outcome, SinkMode};
 use datahub_emitter::gms::RetryPolicy;
-use datahub_emitter::metadata::{Aspect, Proposal, Urn};
+use datahub_emitter::metadata::{Proposal, Urn};
 
 use super::{emitter, impatient, outcomes, proposal};
 use crate::support::scripted_gms::{Answer, Request, ScriptedGms};
@@ -148,25 +147,6 @@ async fn a_slow_source_does_not_fill_the_dead_letters() {
     let counts = emitter.close(None).await;
     assert!(counts.rejected <= 4 && counts.undelivered >= 46, "{counts:?}");
     assert!(emitter.stopped().is_some());
-}
-
-#[tokio::test]
-async fn what_is_not_utf_8_costs_itself_alone() {
-    let gms = ScriptedGms::start(|_| Answer::Status(200, "{}".into())).await;
-    let emitter = emitter(&gms).build().unwrap();
-    let receipts = [&b"{\"a\":\"\xff\"}"[..], b"\x80", b"{}"].map(|text| {
-        let mut proposal = proposal(1, "status", "x");
-        proposal.aspect = Some(Aspect { value: Bytes::from_static(text), content_type: Aspect::JSON });
-        emitter.emit(proposal)
-    });
-    let mut outcomes = Vec::new();
-    for receipt in receipts {
-        outcomes.push(receipt.await.await);
-    }
-    assert!(
-        matches!(&outcomes[..], [Outcome::Rejected(one), Outcome::Rejected(_), Outcome::Delivered] if one.reason == "not-utf-8"),
-        "{outcomes:?}"
-    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

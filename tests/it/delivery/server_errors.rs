@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use datahub_emitter::emitter::SinkMode;
 use datahub_emitter::gms::RetryPolicy;
-use datahub_emitter::metadata::{ChangeType, Proposal};
+use datahub_emitter::metadata::Proposal;
 
 use super::{emitter, impatient, proposal};
 use crate::support::scripted_gms::{Answer, Request, ScriptedGms};
@@ -102,7 +102,9 @@ async fn a_record_that_gms_chokes_on_is_rejected_while_others_pass() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_taken_without_an_answer_is_no_rejection_when_it_is_found_there() {
-    let create = || Proposal { change_type: ChangeType::Create, ..proposal(1, "tagProperties", "x") };
+    let create = || {
+        Proposal::create(proposal(1, "tagProperties", "x").urn(), "tagProperties", r#"{"name":"x"}"#).unwrap()
+    };
     let exists = r#"{"message":"Cannot perform CREATE since the aspect already exists.","status":422}"#;
     for (first, delivered) in [(Answer::Reset, 1), (Answer::Status(422, exists.into()), 0)] {
         let first = Mutex::new(Some(first));

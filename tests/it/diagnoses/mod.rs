@@ -9,8 +9,8 @@ mod observed;
 mod table;
 mod underway;
 
-use datahub_emitter::diagnosis::{Code, Diagnosis};
 use datahub_emitter::ErrorKind;
+use datahub_emitter::diagnosis::{Code, Diagnosis};
 
 use table::{Row, rows};
 

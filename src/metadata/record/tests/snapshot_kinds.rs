@@ -120,7 +120,7 @@ fn each_kind_is_taken_apart_into_each_of_its_aspects() {
             let found = proposals(&snapshot(namespace, kind, urn, &classes));
             assert_eq!(found.len(), names.len(), "{kind}");
             for ((proposal, name), class) in found.iter().zip(&names).zip(&classes) {
-                assert_eq!((proposal.urn.as_str(), proposal.urn.fault()), (urn, None));
+                assert_eq!((proposal.urn.as_str(), proposal.urn.storage_problem()), (urn, None));
                 assert_eq!(proposal.entity_type, proposal.urn.entity_type());
                 assert_eq!(proposal.change_type, ChangeType::Upsert);
                 assert_eq!(proposal.aspect_name, *name, "{kind}");

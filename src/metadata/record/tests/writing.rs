@@ -155,7 +155,7 @@ fn tag(name: &str) -> (Urn, Option<Aspect>) {
     let mut value = br#"{"name":"#.to_vec();
     json::push_json_string(&mut value, name);
     value.push(b'}');
-    let urn = Urn::parse(&format!("urn:li:tag:{name}")).unwrap();
+    let urn = Urn::parse_lenient(&format!("urn:li:tag:{name}")).unwrap();
     (urn, Some(Aspect { value: value.into(), content_type: Aspect::JSON }))
 }
 
@@ -170,7 +170,7 @@ prop_compose! {
         headers in string_map(),
         by_key in any::<bool>(),
     ) -> Proposal {
-        let urn = Urn::parse(&format!("urn:li:{entity_type}:x{key}")).unwrap();
+        let urn = Urn::parse_lenient(&format!("urn:li:{entity_type}:x{key}")).unwrap();
         let (urn, key_aspect) = if by_key { tag(urn.key()) } else { (urn, None) };
         Proposal {
             entity_type: Name::Owned(urn.entity_type().to_owned()),

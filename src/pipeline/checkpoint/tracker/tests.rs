@@ -43,7 +43,11 @@ fn the_position_is_the_first_unfinished_record() {
     tracker.settle(3, false);
     tracker.settle(5, true);
     let position = tracker.position();
-    assert_eq!((position.number, position.finished.numbers()), (3, 2), "an undelivered record keeps the position");
+    assert_eq!(
+        (position.number, position.finished.numbers()),
+        (3, 2),
+        "an undelivered record keeps the position"
+    );
     assert!(!tracker.all_finished());
 }
 

@@ -60,7 +60,10 @@ pub(super) fn read(
     // A type that is not in the list may be a plug-in of the Python client.
     let named = auth.string("type");
     let kind = named.as_deref().and_then(|name| {
-        PROVIDER_TYPES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name.trim())).map(|(_, kind)| *kind)
+        PROVIDER_TYPES
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name.trim()))
+            .map(|(_, kind)| *kind)
     });
     let provider = match (kind, &named) {
         (Some(kind), _) => of_kind(kind, &mut auth, &mut config, environment, warnings),

@@ -28,7 +28,7 @@ fn told(text: &[u8]) -> Vec<Told> {
     while let Some(item) = source.next().unwrap() {
         told.push(match item {
             Item::Record { proposals, .. } => {
-                let origin = proposals[0].origin.clone().unwrap();
+                let origin = proposals[0].origin().unwrap().clone();
                 (origin.index, origin.offset, None)
             }
             Item::Invalid(record) => (record.origin.index, record.origin.offset, Some(record.raw)),

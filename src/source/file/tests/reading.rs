@@ -57,7 +57,7 @@ fn read_stream(stream: impl Read + Send + 'static) -> All {
 }
 
 fn names(all: &All) -> Vec<String> {
-    all.proposals.iter().map(|proposal| proposal.origin.as_ref().unwrap().to_string()).collect()
+    all.proposals.iter().map(|proposal| proposal.origin().unwrap().to_string()).collect()
 }
 
 #[test]
@@ -65,8 +65,7 @@ fn a_record_knows_file_index_and_offset() {
     let text = lines(0..3);
     let all = read_stream(Cursor::new(text.clone()));
     assert_eq!(names(&all), ["-#0", "-#1", "-#2"]);
-    let offsets: Vec<u64> =
-        all.proposals.iter().map(|proposal| proposal.origin.as_ref().unwrap().offset).collect();
+    let offsets: Vec<u64> = all.proposals.iter().map(|proposal| proposal.origin().unwrap().offset).collect();
     let length = record(0).len() as u64 + 1;
     assert_eq!(offsets, [0, length, 2 * length]);
 }
@@ -202,7 +201,7 @@ fn a_directory_gives_its_files_in_the_order_of_their_names() {
     let Some(Item::Record { proposals, .. }) = source.next().unwrap() else {
         panic!("a record comes first");
     };
-    assert_eq!(proposals[0].origin.as_ref().unwrap().to_string(), format!("{shown}/a.json#0"));
+    assert_eq!(proposals[0].origin().unwrap().to_string(), format!("{shown}/a.json#0"));
     while source.next().unwrap().is_some() {}
     assert_eq!(source.progress().bytes, total);
 

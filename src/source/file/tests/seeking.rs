@@ -15,7 +15,7 @@ fn outline(item: &Item) -> String {
     let place = |origin: &Origin| format!("{}#{} at {}", origin.file, origin.index, origin.offset);
     match item {
         Item::Record { proposals, filtered } => {
-            let places: Vec<_> = proposals.iter().filter_map(|one| one.origin.as_ref()).map(place).collect();
+            let places: Vec<_> = proposals.iter().filter_map(|one| one.origin()).map(place).collect();
             format!("{places:?} {filtered} {proposals:?}")
         }
         Item::Invalid(record) => format!("{} {} {:?}", place(&record.origin), record.reason, record.raw),

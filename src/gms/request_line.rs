@@ -1,17 +1,17 @@
-//! What a request asks, and where.
+//! The method and URL of a request.
 
 use std::fmt;
 
 use reqwest::Method;
 
-/// A method and an address, as messages name them.
+/// The method and URL of a request, as messages name it: `POST http://gms:8080/aspects?action=ingestProposal`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Target {
+pub(crate) struct RequestLine {
     pub(crate) method: Method,
     pub(crate) url: String,
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for RequestLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.method, self.url)
     }

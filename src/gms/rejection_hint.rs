@@ -11,7 +11,7 @@ const MODEL_VERSION: &str = "1.7";
 
 /// What is known of a request that was rejected.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rejected<'a> {
+pub(crate) struct RejectedRequest<'a> {
     pub(crate) status: u16,
     /// GMS's words.
     pub(crate) message: &'a str,
@@ -29,8 +29,8 @@ pub(crate) struct Rejected<'a> {
 }
 
 /// A sentence that helps, where there is one.
-pub(crate) fn explain(rejected: &Rejected<'_>) -> Option<String> {
-    let Rejected { status, message, body_bytes, aspect_bytes, .. } = *rejected;
+pub(crate) fn rejection_hint(rejected: &RejectedRequest<'_>) -> Option<String> {
+    let RejectedRequest { status, message, body_bytes, aspect_bytes, .. } = *rejected;
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
     match status {
         413 if rejected.frontend => Some(format!(
@@ -82,8 +82,8 @@ const OTHER_PRIVILEGE: &str = "OpenAPI v3 asks for Create Entity or Edit Entity 
 mod tests {
     use super::*;
 
-    fn rejected(status: u16, message: &str) -> Rejected<'_> {
-        Rejected {
+    fn rejected(status: u16, message: &str) -> RejectedRequest<'_> {
+        RejectedRequest {
             status,
             message,
             endpoint: Endpoint::Restli,
@@ -97,14 +97,14 @@ mod tests {
 
     #[test]
     fn a_request_that_is_too_large_learns_whose_limit_it_met() {
-        let frontend = explain(&Rejected { frontend: true, ..rejected(413, "") }).unwrap();
+        let frontend = rejection_hint(&RejectedRequest { frontend: true, ..rejected(413, "") }).unwrap();
         assert!(frontend.contains("10 MB") && frontend.contains("11000000 bytes"), "{frontend}");
-        assert!(explain(&rejected(413, "")).unwrap().contains("in front of GMS"));
+        assert!(rejection_hint(&rejected(413, "")).unwrap().contains("in front of GMS"));
         let words = "String value length (20000001) exceeds the maximum allowed (16000000)";
-        assert!(explain(&rejected(400, words)).unwrap().contains("16000000 characters"));
-        let long = Rejected { aspect_bytes: 20_000_000, ..rejected(400, "") };
-        assert!(explain(&long).unwrap().contains("20000000 bytes"));
-        assert_eq!(explain(&rejected(400, "no")), None);
+        assert!(rejection_hint(&rejected(400, words)).unwrap().contains("16000000 characters"));
+        let long = RejectedRequest { aspect_bytes: 20_000_000, ..rejected(400, "") };
+        assert!(rejection_hint(&long).unwrap().contains("20000000 bytes"));
+        assert_eq!(rejection_hint(&rejected(400, "no")), None);
     }
 
     #[test]
@@ -113,7 +113,8 @@ mod tests {
         for (status, words) in
             [(500, "Unknown aspect forms for entity dataset"), (422, "unrecognized field found")]
         {
-            let text = explain(&Rejected { server: Some(&server), ..rejected(status, words) }).unwrap();
+            let text = rejection_hint(&RejectedRequest { server: Some(&server), ..rejected(status, words) })
+                .unwrap();
             assert!(text.contains("v0.13.1") && text.contains(env!("CARGO_PKG_VERSION")), "{text}");
         }
     }
@@ -121,10 +122,10 @@ mod tests {
     #[test]
     fn a_server_that_takes_no_patch_and_an_endpoint_that_asks_for_more_are_told() {
         let server = ServerConfig { patch_capable: Some(false), ..ServerConfig::default() };
-        let patch = Rejected { patches: true, server: Some(&server), ..rejected(400, "no") };
-        assert!(explain(&patch).unwrap().contains("patchCapable"));
-        let other = Rejected { endpoint: Endpoint::Openapi, ..rejected(403, "no") };
-        assert!(explain(&other).unwrap().contains("endpoint: restli"));
-        assert_eq!(explain(&rejected(403, "no")), None);
+        let patch = RejectedRequest { patches: true, server: Some(&server), ..rejected(400, "no") };
+        assert!(rejection_hint(&patch).unwrap().contains("patchCapable"));
+        let other = RejectedRequest { endpoint: Endpoint::Openapi, ..rejected(403, "no") };
+        assert!(rejection_hint(&other).unwrap().contains("endpoint: restli"));
+        assert_eq!(rejection_hint(&rejected(403, "no")), None);
     }
 }

@@ -127,13 +127,13 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gms::{EmitMode, Endpoint, Outgoing, Wire};
+    use crate::gms::{EmitMode, Endpoint, OutgoingProposal, RequestEncoder};
     use crate::metadata::{Proposal, Urn};
     use std::task::Waker;
 
     /// A list of `count` proposals, each of which is `wrong` bytes longer than it says.
     fn list(count: usize, wrong: usize) -> RequestBody {
-        let wire = Wire {
+        let wire = RequestEncoder {
             endpoint: Endpoint::Restli,
             emit_mode: EmitMode::Async,
             batches: true,
@@ -141,10 +141,11 @@ mod tests {
         };
         let text = format!(r#"{{"description":"{}"}}"#, "x".repeat(30_000));
         let urn = Urn::parse("urn:li:tag:t").unwrap();
-        let proposal = Arc::new(Proposal::upsert(urn, "tagProperties", &text).unwrap());
+        let proposal = Arc::new(Proposal::upsert(urn, "tagProperties", text).unwrap());
         let encoded_len = wire.encoded_len(&proposal, 7, &mut Vec::new()) - wrong;
         let write = wire.write(wire.route(&proposal, true), std::iter::once(&*proposal)).unwrap();
-        wire.body(&write, std::iter::repeat_n(Outgoing { proposal, now: 7, encoded_len }, count)).unwrap()
+        wire.body(&write, std::iter::repeat_n(OutgoingProposal { proposal, now: 7, encoded_len }, count))
+            .unwrap()
     }
 
     fn handed_over(upload: &mut Upload) -> io::Result<Vec<u8>> {

@@ -7,13 +7,13 @@ use reqwest::Method;
 use serde::Deserialize;
 
 use super::client::MAX_ENTITY_BYTES;
-use super::{Client, Reply, RetryPolicy, TransportFault};
+use super::{Client, GmsResponse, RetryPolicy};
 use crate::Error;
 use crate::metadata::Urn;
 
 /// The property of the system metadata that says of which dead letter a write is. It holds the letter's time, and comes with
 /// that time as `lastObserved`.
-pub(crate) const LETTER_PROPERTY: &str = "deadLetterAt";
+pub(crate) const DEAD_LETTER_TIME_PROPERTY: &str = "deadLetterAt";
 
 /// Clocks that differ by less are taken for equal: a `Date` header has whole seconds only.
 const SAME_CLOCK: SignedDuration = SignedDuration::from_secs(2);
@@ -23,15 +23,15 @@ const SOON_MS: i64 = 3_600_000;
 
 /// When the aspects of an entity were last written, by the clocks of whoever noted it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct LastWritten {
-    aspects: HashMap<String, Written>,
+pub(crate) struct WriteTimes {
+    aspects: HashMap<String, WriteTime>,
     /// How far GMS's clock is ahead of ours.
     ahead: SignedDuration,
 }
 
 /// When an aspect was last written, in milliseconds since 1970.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Written {
+pub(crate) struct WriteTime {
     /// When its value changed, by GMS's clock.
     changed: i64,
     /// When it was last observed, by the clock of the client that sent it. It moves also when the same value comes again.
@@ -66,40 +66,41 @@ struct Stamp {
     time: Option<i64>,
 }
 
-impl LastWritten {
+impl WriteTimes {
     /// What is known of one aspect; `None` if it is not there.
-    pub(crate) fn aspect(&self, name: &str) -> Option<Written> {
+    pub(crate) fn aspect(&self, name: &str) -> Option<WriteTime> {
         self.aspects.get(name).map(|written| written.by_our_clock(self.ahead))
     }
 
     /// What is known of the newest aspect of the entity, its key left out: GMS makes that one up, as written just now, where
     /// there is none.
-    pub(crate) fn newest(&self, key_aspect: &str) -> Option<Written> {
+    pub(crate) fn newest(&self, key_aspect: &str) -> Option<WriteTime> {
         let others = self.aspects.iter().filter(|(name, _)| *name != key_aspect);
-        others.map(|(_, written)| written.by_our_clock(self.ahead)).reduce(|one, other| Written {
+        others.map(|(_, written)| written.by_our_clock(self.ahead)).reduce(|one, other| WriteTime {
             changed: one.changed.max(other.changed),
             observed: one.observed.max(other.observed),
             letter: None,
         })
     }
 
-    fn read(reply: &Reply, now: Timestamp) -> Option<Self> {
+    fn read(reply: &GmsResponse, now: Timestamp) -> Option<Self> {
         let answer: Answer = serde_json::from_slice(&reply.body).ok()?;
         let ahead = reply.date().map(|server| server.duration_since(now)).unwrap_or_default();
         let ahead = if ahead.abs() < SAME_CLOCK { SignedDuration::ZERO } else { ahead };
         let aspects = answer.aspects.into_iter();
-        let aspects = aspects.map(|(name, aspect)| (name, Written::of(&aspect, now))).collect();
+        let aspects = aspects.map(|(name, aspect)| (name, WriteTime::of(&aspect, now))).collect();
         Some(Self { aspects, ahead })
     }
 }
 
-impl Written {
+impl WriteTime {
     fn of(aspect: &Enveloped, now: Timestamp) -> Self {
         let time = |stamp: Option<Stamp>| stamp.and_then(|stamp| stamp.time).unwrap_or_default();
         let metadata = aspect.system_metadata.as_ref();
         let modified = time(metadata.and_then(|metadata| metadata.aspect_modified));
         let observed = metadata.and_then(|metadata| metadata.last_observed).unwrap_or_default();
-        let letter = metadata.and_then(|metadata| metadata.properties.as_ref()?.get(LETTER_PROPERTY));
+        let letter =
+            metadata.and_then(|metadata| metadata.properties.as_ref()?.get(DEAD_LETTER_TIME_PROPERTY));
         Self {
             changed: time(aspect.created).max(modified),
             // A time to come was not observed by anyone.
@@ -148,44 +149,32 @@ impl Client {
     ///
     /// # Errors
     /// When GMS refuses to tell, or cannot be reached.
-    pub(crate) async fn last_written(&self, urn: &Urn, aspects: &[&str]) -> Result<LastWritten, Error> {
-        let target = self.target(Method::GET, &entity_path(urn, aspects.iter().copied()));
+    pub(crate) async fn write_times(&self, urn: &Urn, aspects: &[&str]) -> Result<WriteTimes, Error> {
+        let line = self.request_line(Method::GET, &entity_path(urn, aspects.iter().copied()));
         let mut renewed = false;
         loop {
-            let wait = |last: &Result<Reply, TransportFault>, _, delay: std::time::Duration| {
-                tracing::warn!(
-                    "{}; trying again in {:.1} s",
-                    self.trouble(&target, last),
-                    delay.as_secs_f64()
-                );
-                async move {
-                    tokio::time::sleep(delay).await;
-                    true
-                }
-            };
-            let send = |_| self.send(&target, None, MAX_ENTITY_BYTES);
-            let attempts = RetryPolicy::default().run(send, wait).await;
+            let attempts = self.get_with_retries(&line, MAX_ENTITY_BYTES, &RetryPolicy::default()).await;
             if let Ok(reply) = &attempts.last {
                 match reply.status.as_u16() {
                     200 => {
-                        if let Some(found) = LastWritten::read(reply, Timestamp::now()) {
+                        if let Some(found) = WriteTimes::read(reply, Timestamp::now()) {
                             return Ok(found);
                         }
                     }
                     // GMS does not have it, or does not take it for a URN: then no write of it can be undone.
                     400 | 404 | 414 | 422 | 431 if reply.is_json_or_empty() => {
-                        return Ok(LastWritten::default());
+                        return Ok(WriteTimes::default());
                     }
                     401 if !renewed => {
                         renewed = true;
-                        if self.credentials().renew(reply.generation).await.unwrap_or(false) {
+                        if self.credentials().renew(reply.token_generation).await.unwrap_or(false) {
                             continue;
                         }
                     }
                     _ => {}
                 }
             }
-            return Err(self.diagnose_attempts(&target, &attempts).into());
+            return Err(self.diagnose_attempts(&line, &attempts).into());
         }
     }
 }
@@ -211,8 +200,8 @@ mod tests {
         Timestamp::from_millisecond(milliseconds).unwrap()
     }
 
-    fn written(aspect: &str) -> Written {
-        Written::of(&serde_json::from_str(aspect).unwrap(), at(NOW))
+    fn written(aspect: &str) -> WriteTime {
+        WriteTime::of(&serde_json::from_str(aspect).unwrap(), at(NOW))
     }
 
     #[test]
@@ -247,7 +236,7 @@ mod tests {
 
     #[test]
     fn the_order_of_observation_counts_where_it_is_told() {
-        let aspect = |observed: i64, changed: i64| Written { changed, observed, letter: None };
+        let aspect = |observed: i64, changed: i64| WriteTime { changed, observed, letter: None };
         let (sent, refused) = (5_000, at(9_000));
         // Sent before the letter's proposal, and written when that was refused already.
         assert!(!aspect(4_999, 20_000).supersedes(refused, Some(sent)));
@@ -265,8 +254,8 @@ mod tests {
     #[test]
     fn a_clock_that_is_ahead_is_set_right() {
         let aspects =
-            HashMap::from([("status".to_owned(), Written { changed: 70_000, ..Written::default() })]);
-        let found = LastWritten { aspects, ahead: SignedDuration::from_secs(60) };
+            HashMap::from([("status".to_owned(), WriteTime { changed: 70_000, ..WriteTime::default() })]);
+        let found = WriteTimes { aspects, ahead: SignedDuration::from_secs(60) };
         assert!(!found.aspect("status").unwrap().supersedes(at(10_000), None));
         assert!(found.aspect("status").unwrap().supersedes(at(9_999), None));
         assert_eq!(found.aspect("ownership"), None);

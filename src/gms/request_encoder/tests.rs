@@ -2,28 +2,24 @@ use std::sync::Arc;
 
 use super::*;
 use crate::gms::request_body::STRETCH;
-use crate::metadata::{Aspect, SystemMetadata, Urn};
+use crate::metadata::{Origin, Urn, record};
 use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 const DATASET: &str = "urn:li:dataset:(urn:li:dataPlatform:s3,a?b#c/d%2C é,PROD)";
 
-fn wire(endpoint: Endpoint, emit_mode: EmitMode) -> Wire {
-    Wire { endpoint, emit_mode, batches: true, respect_sync_marker: false }
+fn wire(endpoint: Endpoint, emit_mode: EmitMode) -> RequestEncoder {
+    RequestEncoder { endpoint, emit_mode, batches: true, respect_sync_marker: false }
 }
 
 fn proposal(change_type: ChangeType, aspect_name: &'static str, value: &str) -> Proposal {
-    let mut proposal = Proposal::upsert(Urn::parse(DATASET).unwrap(), aspect_name, value).unwrap();
-    proposal.change_type = change_type;
-    if change_type == ChangeType::Delete {
-        proposal.aspect = None;
-    }
-    proposal
+    let aspect = (change_type != ChangeType::Delete).then(|| value.parse().unwrap());
+    Proposal::new(change_type, Urn::parse(DATASET).unwrap(), aspect_name, aspect)
 }
 
-fn outgoing(wire: &Wire, proposals: &[&Proposal]) -> Vec<Outgoing> {
-    let outgoing = |proposal: &&Proposal| Outgoing {
+fn outgoing(wire: &RequestEncoder, proposals: &[&Proposal]) -> Vec<OutgoingProposal> {
+    let outgoing = |proposal: &&Proposal| OutgoingProposal {
         proposal: Arc::new((*proposal).clone()),
         now: 7,
         encoded_len: wire.encoded_len(proposal, 7, &mut Vec::new()),
@@ -39,7 +35,7 @@ fn whole(body: RequestBody) -> Vec<u8> {
     text
 }
 
-fn request(wire: &Wire, batches: bool, proposals: &[&Proposal]) -> (String, Value) {
+fn request(wire: &RequestEncoder, batches: bool, proposals: &[&Proposal]) -> (String, Value) {
     let route = wire.route(proposals[0], batches);
     let write = wire.write(route, proposals.iter().copied()).unwrap();
     let body = wire.body(&write, outgoing(wire, proposals).into_iter());
@@ -115,8 +111,7 @@ fn a_patch_is_wrapped_where_it_is_a_list() {
 
 #[test]
 fn waiting_for_the_index_is_asked_for_in_the_aspect_s_headers() {
-    let mut upsert = proposal(ChangeType::Upsert, "status", "{}");
-    upsert.headers = vec![("If-Version-Match".into(), "3".into())];
+    let upsert = proposal(ChangeType::Upsert, "status", "{}").with_header("If-Version-Match", "3");
     let (_, body) = request(&wire(Endpoint::Openapi, EmitMode::SyncWait), true, &[&upsert]);
     assert_eq!(
         body[0]["status"]["headers"],
@@ -145,30 +140,29 @@ fn restli_deletes_entities_by_an_action_unless_it_sends_batches() {
 
 #[test]
 fn a_key_stands_for_the_urn_that_was_made_of_it() {
-    let mut status = proposal(ChangeType::Upsert, "status", "{}");
-    status.key_aspect = Some(Aspect { value: r#"{"name":"é"}"#.into(), content_type: Aspect::JSON });
-    let (_, body) = request(&wire(Endpoint::Restli, EmitMode::Async), true, &[&status]);
+    let record = r#"{"entityType":"tag","entityKeyAspect":{"json":{"name":"é"}},"changeType":"UPSERT","aspectName":"status","aspect":{"json":{}}}"#;
+    let read = record::read(record.as_bytes(), &record::Limits::default(), Origin::new("-", 0, 0)).unwrap();
+    let record::Read::Proposals(proposals) = read else { panic!("{read:?}") };
+    let status = &proposals[0];
+    let (_, body) = request(&wire(Endpoint::Restli, EmitMode::Async), true, &[status]);
     let sent = &body["proposals"][0];
     assert_eq!(sent.get("entityUrn"), None);
     assert_eq!(
         sent["entityKeyAspect"],
         json!({"value": "{\"name\":\"\\u00e9\"}", "contentType": "application/json"})
     );
-    let (_, body) = request(&wire(Endpoint::Openapi, EmitMode::Async), true, &[&status]);
-    assert_eq!(body[0]["urn"], json!(DATASET));
+    let (_, body) = request(&wire(Endpoint::Openapi, EmitMode::Async), true, &[status]);
+    assert_eq!(body[0]["urn"], json!("urn:li:tag:é"));
 }
 
 #[test]
 fn one_marked_proposal_makes_its_request_synchronous() {
     let plain = proposal(ChangeType::Upsert, "status", "{}");
     let mut marked = plain.clone();
-    marked.system_metadata = Some(Box::new(SystemMetadata {
-        properties: vec![("emitModeMarker".into(), " Sync ".into())],
-        ..SystemMetadata::default()
-    }));
+    marked.system_metadata_mut().properties = vec![("emitModeMarker".into(), " Sync ".into())];
     for endpoint in [Endpoint::Restli, Endpoint::Openapi] {
         let mut wire = wire(endpoint, EmitMode::AsyncWait);
-        let asynchronous = |wire: &Wire, proposals: &[&Proposal]| {
+        let asynchronous = |wire: &RequestEncoder, proposals: &[&Proposal]| {
             let route = wire.route(proposals[0], true);
             let write = wire.write(route, proposals.iter().copied()).unwrap();
             let body = wire.body(&write, outgoing(wire, proposals).into_iter()).unwrap();
@@ -195,8 +189,7 @@ proptest! {
         let endpoint = if openapi { Endpoint::Openapi } else { Endpoint::Restli };
         let wire = wire(endpoint, emit_mode);
         let value = serde_json::to_string(&json!({"a": text})).unwrap();
-        let mut one = proposal(ChangeType::Upsert, "status", &value);
-        one.headers = vec![(name, "x".into())];
+        let one = proposal(ChangeType::Upsert, "status", &value).with_header(name, "x");
         let len = wire.encoded_len(&one, 7, &mut Vec::new());
         for count in 1..4 {
             let route = wire.route(&one, true);

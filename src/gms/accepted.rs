@@ -6,20 +6,20 @@ use std::collections::{HashMap, HashSet};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::Reply;
+use super::GmsResponse;
 
 /// The aspects in an answer to a write. GMS groups them by URN in an order of its own, and merges repeats; an aspect that it
 /// does not know for the entity's type it leaves out, and answers 200 all the same (`GenericEntitiesController.java`).
 #[derive(Debug, Default)]
-pub(crate) struct Taken {
+pub(crate) struct AcceptedAspects {
     aspects: HashMap<String, HashSet<String>>,
 }
 
-impl Taken {
+impl AcceptedAspects {
     /// Reads an answer; `None` for one that says nothing of aspects, as that to an asynchronous PATCH.
-    pub(crate) fn read(reply: &Reply) -> Option<Self> {
+    pub(crate) fn read(reply: &GmsResponse) -> Option<Self> {
         type Entity<'a> = HashMap<Text<'a>, &'a RawValue>;
-        if reply.body.is_empty() || reply.capped {
+        if reply.body.is_empty() || reply.truncated {
             return None;
         }
         let entities: Vec<Entity<'_>> = serde_json::from_slice(&reply.body).ok()?;
@@ -54,14 +54,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn read(body: &[u8]) -> Option<Taken> {
-        Taken::read(&Reply {
-            status: reqwest::StatusCode::OK,
-            headers: reqwest::header::HeaderMap::new(),
-            body: bytes::Bytes::copy_from_slice(body),
-            capped: false,
-            generation: 0,
-        })
+    fn read(body: &[u8]) -> Option<AcceptedAspects> {
+        AcceptedAspects::read(&GmsResponse::with_body(200, bytes::Bytes::copy_from_slice(body)))
     }
 
     #[test]

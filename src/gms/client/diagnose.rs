@@ -9,31 +9,33 @@ use reqwest::header::{COOKIE, LOCATION, SERVER, WWW_AUTHENTICATE};
 use super::Client;
 use crate::auth::{Address, Answer, Fault, Observation, Observed, Redirect, Silence, diagnose};
 use crate::diagnosis::Diagnosis;
-use crate::gms::{Attempts, Reply, Target, TransportFault, TransportKind, Verdict};
+use crate::gms::{
+    Attempts, GmsResponse, RequestLine, SendError, TransportError, TransportErrorKind, Verdict,
+};
 
 /// Of a body more is never of use, to tell a page from another.
 const BODY_CHARS: usize = 4_000;
 
 impl Client {
     /// Why a request that was tried, perhaps more than once, came to nothing.
-    pub(crate) fn diagnose_attempts(&self, target: &Target, attempts: &Attempts) -> Diagnosis {
+    pub(crate) fn diagnose_attempts(&self, line: &RequestLine, attempts: &Attempts) -> Diagnosis {
         match (&attempts.last, &attempts.verdict) {
-            (Err(fault), _) => self.diagnose_fault(target, fault, attempts.count),
-            (Ok(reply), Verdict::Retry(_)) => self.diagnose_answer(target, reply, attempts.count, None),
-            (Ok(reply), _) => self.diagnose_answer(target, reply, 1, None),
+            (Err(fault), _) => self.diagnose_send_error(line, fault, attempts.count),
+            (Ok(reply), Verdict::Retry(_)) => self.diagnose_answer(line, reply, attempts.count, None),
+            (Ok(reply), _) => self.diagnose_answer(line, reply, 1, None),
         }
     }
 
     /// Why an answer is a refusal of the caller, a server in trouble, or no answer of a GMS.
-    pub(crate) fn diagnose(&self, target: &Target, reply: &Reply) -> Diagnosis {
-        self.diagnose_answer(target, reply, 1, None)
+    pub(crate) fn diagnose(&self, line: &RequestLine, reply: &GmsResponse) -> Diagnosis {
+        self.diagnose_answer(line, reply, 1, None)
     }
 
     /// The same, where it is known where GMS is instead.
     pub(super) fn diagnose_answer(
         &self,
-        target: &Target,
-        reply: &Reply,
+        line: &RequestLine,
+        reply: &GmsResponse,
         attempts: u32,
         found_at: Option<&str>,
     ) -> Diagnosis {
@@ -60,34 +62,52 @@ impl Client {
             challenge: reply.headers.contains_key(WWW_AUTHENTICATE),
             server: server.as_deref(),
         };
-        self.diagnosis(target, Observed::Answer(answer), attempts, found_at)
+        self.diagnosis(line, Observed::Answer(answer), attempts, found_at)
     }
 
     /// Why GMS takes the caller for anonymous.
-    pub(super) fn diagnose_anonymous(&self, target: &Target, reply: &Reply) -> Diagnosis {
-        self.diagnosis(target, Observed::Anonymous { server_time: reply.date() }, 1, None)
+    pub(super) fn diagnose_anonymous(&self, line: &RequestLine, reply: &GmsResponse) -> Diagnosis {
+        self.diagnosis(line, Observed::Anonymous { server_time: reply.date() }, 1, None)
     }
 
     /// Why there is no answer.
-    pub(crate) fn diagnose_fault(&self, target: &Target, fault: &TransportFault, attempts: u32) -> Diagnosis {
-        if let Some(diagnosis) = &fault.diagnosis {
-            return (**diagnosis).clone();
+    pub(crate) fn diagnose_send_error(
+        &self,
+        line: &RequestLine,
+        error: &SendError,
+        attempts: u32,
+    ) -> Diagnosis {
+        let error = match error {
+            SendError::NoToken(no_token) => return no_token.diagnosis.clone(),
+            SendError::Transport(error) => error,
+        };
+        let problem = self.redact(&error.message);
+        let silence = Silence { fault: kind(error), problem: &problem };
+        self.diagnosis(line, Observed::Silence(silence), attempts, None)
+    }
+
+    /// The cause of a failed attempt.
+    pub(super) fn diagnose_result(
+        &self,
+        line: &RequestLine,
+        result: &Result<GmsResponse, SendError>,
+    ) -> Diagnosis {
+        match result {
+            Ok(response) => self.diagnose(line, response),
+            Err(error) => self.diagnose_send_error(line, error, 1),
         }
-        let problem = self.redact(&fault.problem);
-        let silence = Silence { fault: kind(fault), problem: &problem };
-        self.diagnosis(target, Observed::Silence(silence), attempts, None)
     }
 
     fn diagnosis(
         &self,
-        target: &Target,
+        line: &RequestLine,
         observed: Observed<'_>,
         attempts: u32,
         found_at: Option<&str>,
     ) -> Diagnosis {
         let token = self.token();
         diagnose(&Observation {
-            request: &target.to_string(),
+            request: &line.to_string(),
             server: Address {
                 url: &self.server.to_string(),
                 host: self.server.host(),
@@ -106,11 +126,11 @@ impl Client {
     }
 }
 
-fn header<'a>(reply: &'a Reply, name: &reqwest::header::HeaderName) -> Option<&'a str> {
+fn header<'a>(reply: &'a GmsResponse, name: &reqwest::header::HeaderName) -> Option<&'a str> {
     reply.headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-fn beginning(reply: &Reply) -> String {
+fn beginning(reply: &GmsResponse) -> String {
     let bytes = reply.body.get(..4 * BODY_CHARS).unwrap_or(&reply.body);
     String::from_utf8_lossy(bytes).chars().take(BODY_CHARS).collect()
 }
@@ -120,24 +140,23 @@ fn visible(text: &str, count: usize) -> String {
 }
 
 /// How far it got. The words are those of rustls and hyper, which have no other way to say it through reqwest.
-fn kind(fault: &TransportFault) -> Fault {
-    let says = |words: &[&str]| words.iter().any(|word| fault.problem.contains(word));
-    match fault.kind {
-        TransportKind::Name => Fault::Name,
-        TransportKind::Tls if says(&["InvalidContentType"]) => Fault::PlainPort,
-        TransportKind::Tls if says(&["CertificateRequired", "HandshakeFailure", "BadCertificate"]) => {
+fn kind(error: &TransportError) -> Fault {
+    let says = |words: &[&str]| words.iter().any(|word| error.message.contains(word));
+    match error.kind {
+        TransportErrorKind::Name => Fault::Name,
+        TransportErrorKind::Tls if says(&["InvalidContentType"]) => Fault::PlainPort,
+        TransportErrorKind::Tls if says(&["CertificateRequired", "HandshakeFailure", "BadCertificate"]) => {
             Fault::ClientCertificate
         }
-        TransportKind::Tls if says(&["certificate"]) => Fault::Certificate,
-        TransportKind::Tls => Fault::Tls,
-        TransportKind::ConnectTimeout => Fault::ConnectTimeout,
-        TransportKind::Timeout | TransportKind::WriteTimeout => Fault::Timeout,
-        TransportKind::Broken if says(&["invalid HTTP version", "invalid HTTP status"]) => Fault::NotHttp,
-        TransportKind::Broken => Fault::Broken,
-        TransportKind::Connect
-        | TransportKind::Unsendable
-        | TransportKind::NoToken
-        | TransportKind::NoTokenYet => Fault::Connect,
+        TransportErrorKind::Tls if says(&["certificate"]) => Fault::Certificate,
+        TransportErrorKind::Tls => Fault::Tls,
+        TransportErrorKind::ConnectTimeout => Fault::ConnectTimeout,
+        TransportErrorKind::Timeout | TransportErrorKind::WriteTimeout => Fault::Timeout,
+        TransportErrorKind::Broken if says(&["invalid HTTP version", "invalid HTTP status"]) => {
+            Fault::NotHttp
+        }
+        TransportErrorKind::Broken => Fault::Broken,
+        TransportErrorKind::Connect | TransportErrorKind::Unsendable => Fault::Connect,
     }
 }
 

@@ -2,13 +2,13 @@
 
 use reqwest::Method;
 
-use super::request_body::{List, Outgoing};
+use super::request_body::{List, OutgoingProposal};
 use super::{EmitMode, Endpoint, RequestBody, openapi, restli};
 use crate::metadata::{ChangeType, Name, Proposal, model};
 
 /// How proposals are written to one GMS.
 #[derive(Clone, Debug)]
-pub(crate) struct Wire {
+pub(crate) struct RequestEncoder {
     pub(crate) endpoint: Endpoint,
     pub(crate) emit_mode: EmitMode,
     /// Many proposals a request.
@@ -40,9 +40,9 @@ pub(crate) enum Route {
     Delete,
 }
 
-/// A request that carries proposals, but for its [body](Wire::body).
+/// A request that carries proposals, but for its [body](RequestEncoder::body).
 #[derive(Clone, Debug)]
-pub(crate) struct Write {
+pub(crate) struct WriteRequest {
     pub(crate) method: Method,
     /// With its query, below the server's address.
     pub(crate) path: String,
@@ -68,20 +68,20 @@ impl Route {
     }
 }
 
-impl Wire {
+impl RequestEncoder {
     /// What divides proposals that may share a batch: over OpenAPI the entity type.
     pub(crate) fn lane(&self, proposal: &Proposal) -> Name {
         match self.endpoint {
             Endpoint::Restli => Name::default(),
-            Endpoint::Openapi => proposal.entity_type.clone(),
+            Endpoint::Openapi => proposal.entity_type_name().clone(),
         }
     }
 
     /// The kind of request that `proposal` goes in. `batches` is false where they are not wanted, or not known to GMS.
     pub(crate) fn route(&self, proposal: &Proposal, batches: bool) -> Route {
-        let deletes_entity = proposal.change_type == ChangeType::Delete
-            && model::is_key_aspect(&proposal.entity_type, &proposal.aspect_name);
-        match (self.endpoint, proposal.change_type) {
+        let deletes_entity = proposal.change_type() == ChangeType::Delete
+            && model::is_key_aspect(proposal.entity_type(), proposal.aspect_name());
+        match (self.endpoint, proposal.change_type()) {
             // DataHub's client sends these as proposals like any other.
             (Endpoint::Restli, _) if batches => Route::Batch,
             (Endpoint::Restli, _) if deletes_entity => Route::DeleteEntity,
@@ -124,7 +124,7 @@ impl Wire {
         &self,
         route: Route,
         mut proposals: impl Iterator<Item = &'a Proposal> + Clone,
-    ) -> Option<Write> {
+    ) -> Option<WriteRequest> {
         let marked = self.respect_sync_marker && proposals.clone().any(is_marked_sync);
         let asynchronous = self.emit_mode.is_asynchronous() && !marked && route.may_be_queued();
         let first = proposals.next()?;
@@ -132,27 +132,27 @@ impl Wire {
             Route::Batch => (Method::POST, restli::INGEST_PROPOSAL_BATCH.to_owned()),
             Route::Single => (Method::POST, restli::INGEST_PROPOSAL.to_owned()),
             Route::DeleteEntity => (Method::POST, restli::DELETE.to_owned()),
-            Route::Upsert => (Method::POST, openapi::entities_path(&first.entity_type, asynchronous)),
-            Route::Patch => (Method::PATCH, openapi::entities_path(&first.entity_type, asynchronous)),
+            Route::Upsert => (Method::POST, openapi::entities_path(first.entity_type(), asynchronous)),
+            Route::Patch => (Method::PATCH, openapi::entities_path(first.entity_type(), asynchronous)),
             Route::Create => (Method::POST, openapi::create_path(first, asynchronous, false)),
             Route::CreateEntity => (Method::POST, openapi::create_path(first, asynchronous, true)),
             Route::Delete => (Method::DELETE, openapi::delete_path(first)),
         };
-        Some(Write { method, path, asynchronous, route })
+        Some(WriteRequest { method, path, asynchronous, route })
     }
 
     /// The body of `write` for the proposals that it was made for; `None` where there is none.
     pub(crate) fn body(
         &self,
-        write: &Write,
-        mut proposals: impl Iterator<Item = Outgoing>,
+        write: &WriteRequest,
+        mut proposals: impl Iterator<Item = OutgoingProposal>,
     ) -> Option<RequestBody> {
         let wait = self.waits_for_index();
         Some(match write.route {
             Route::Batch => RequestBody::list(List::restli(write.asynchronous), proposals.collect()),
             Route::Upsert | Route::Patch => RequestBody::list(List::openapi(wait), proposals.collect()),
             Route::Single => restli::single_body(&proposals.next()?, write.asynchronous).into(),
-            Route::DeleteEntity => restli::delete_body(&proposals.next()?.proposal.urn).into(),
+            Route::DeleteEntity => restli::delete_body(proposals.next()?.proposal.urn()).into(),
             Route::Create | Route::CreateEntity => openapi::aspect_body(&proposals.next()?, wait).into(),
             Route::Delete => return None,
         })
@@ -165,7 +165,7 @@ impl Wire {
 
 /// The marker is DataHub's own (`emitter/mcp.py`), and so are its loose letters.
 fn is_marked_sync(proposal: &Proposal) -> bool {
-    let properties = proposal.system_metadata.as_deref().map_or(&[][..], |metadata| &metadata.properties);
+    let properties = proposal.system_metadata().map_or(&[][..], |metadata| &*metadata.properties);
     properties
         .iter()
         .any(|(name, value)| name == "emitModeMarker" && value.trim().eq_ignore_ascii_case("sync"))

@@ -1,0 +1,214 @@
+//! What is checked before anything is written: is the server a GMS, and does it accept the token?
+
+use std::time::Duration;
+
+use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, COOKIE};
+use tokio::time::Instant;
+use url::Url;
+
+use super::{Client, MAX_RESPONSE_BYTES};
+use crate::Error;
+use crate::diagnosis::{Code, Diagnosis};
+use crate::gms::server_config::{UserType, user_type};
+use crate::gms::{
+    Attempts, GmsResponse, Next, RequestLine, RetryPolicy, RetryState, SendError, ServerConfig,
+    TransportErrorKind, Verdict,
+};
+
+/// The paths below which a GMS may be found on the host of an address that is not a GMS: DataHub's frontend passes
+/// requests on below the first, and DataHub Cloud uses the second.
+const ALTERNATIVE_PATHS: [&str; 2] = ["/api/gms", "/gms"];
+
+/// How long an alternative address may take to respond.
+const ALTERNATIVE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The longest delay between two attempts to reach a server that is not ready.
+const MAX_POLL_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How long to wait for a server that is not ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitForServer {
+    /// The user has set the time: it applies to every failure that may pass.
+    Explicit(Duration),
+    /// The time is a default: it does not apply if nothing listens at a loopback address, because that is mostly a mistake
+    /// in the address.
+    Default(Duration),
+}
+
+/// What is known of a token before anything is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TokenStatus {
+    /// GMS accepts the token, or does not look at tokens.
+    Accepted,
+    /// There is no token.
+    NoToken,
+    /// This version of GMS does not tell; its response to the first write will.
+    Unknown,
+}
+
+impl Client {
+    /// Asks who is there, and takes nothing but a GMS for an answer. A server in trouble is asked again as `retry`
+    /// says; where nobody listens it ends at once, since a mistyped address is likelier than a server that is about to
+    /// come.
+    ///
+    /// # Errors
+    /// When nothing answers, or something else does; the error carries the diagnosis.
+    pub async fn server_config(&self, retry: &RetryPolicy) -> Result<ServerConfig, Error> {
+        let line = self.request_line(Method::GET, "/config");
+        let mut retry = RetryState::new(retry, self.clock());
+        loop {
+            let result = self.send(&line, None, MAX_RESPONSE_BYTES).await;
+            let next = retry.next(&result);
+            match next {
+                Next::RetryAfter { delay, .. } if !result.as_ref().is_err_and(SendError::nothing_sent) => {
+                    let failure = self.describe_failure(&line, &result);
+                    tracing::warn!("{failure}; trying again in {:.1} s", delay.as_secs_f64());
+                    tokio::time::sleep(delay).await;
+                }
+                _ => return self.read_config(&line, &retry.finish(result, &next)).await,
+            }
+        }
+    }
+
+    /// Reads the server's configuration like [`server_config`](Self::server_config), and waits for a server that cannot be
+    /// reached, is starting or fails, for as long as `wait` says. `on_wait` is called once, before the first wait, with the
+    /// diagnosis of the failure.
+    ///
+    /// Dropping the future only stops the waiting.
+    ///
+    /// # Errors
+    /// The errors of [`server_config`](Self::server_config) when the time is over. At once for a failure that waiting does
+    /// not fix: an unknown host name, a certificate that is not trusted, a server that is not a GMS, a refusal.
+    pub async fn wait_until_ready(
+        &self,
+        wait: WaitForServer,
+        on_wait: impl Fn(&Diagnosis) + Send + Sync,
+    ) -> Result<ServerConfig, Error> {
+        let line = self.request_line(Method::GET, "/config");
+        let (WaitForServer::Explicit(time) | WaitForServer::Default(time)) = wait;
+        let policy = RetryPolicy {
+            max_times: u32::MAX,
+            budget: Duration::MAX,
+            longest_delay: MAX_POLL_INTERVAL,
+            ..RetryPolicy::default()
+        };
+        let started_at = Instant::now();
+        let mut retry = RetryState::new(&policy, self.clock());
+        let mut is_first = true;
+        loop {
+            let result = self.send(&line, None, MAX_RESPONSE_BYTES).await;
+            let next = retry.next(&result);
+            if let Next::RetryAfter { delay, .. } = next {
+                let diagnosis = self.diagnose_result(&line, &result);
+                let remaining = time.saturating_sub(started_at.elapsed());
+                if diagnosis.code.may_pass() && !remaining.is_zero() && !self.nobody_listens(wait, &result) {
+                    if std::mem::take(&mut is_first) {
+                        on_wait(&diagnosis);
+                    }
+                    tokio::time::sleep(delay.min(remaining)).await;
+                    continue;
+                }
+            }
+            return self.read_config(&line, &retry.finish(result, &next)).await;
+        }
+    }
+
+    /// Whether this machine itself says that no process listens at the address. That is certain, and mostly a mistake in the
+    /// address, so the default wait does not apply.
+    fn nobody_listens(&self, wait: WaitForServer, result: &Result<GmsResponse, SendError>) -> bool {
+        let refused =
+            result.as_ref().is_err_and(|error| error.transport_kind() == Some(TransportErrorKind::Connect));
+        refused && self.server.is_loopback() && matches!(wait, WaitForServer::Default(_))
+    }
+
+    async fn read_config(&self, line: &RequestLine, attempts: &Attempts) -> Result<ServerConfig, Error> {
+        if let Some(read) = attempts.last.as_ref().ok().and_then(ServerConfig::read) {
+            let config = ServerConfig {
+                version: read.version.map(|version| self.redact(&version)),
+                environment: read.environment.map(|environment| self.redact(&environment)),
+                ..read
+            };
+            return Ok(self.config.get_or_init(|| config).clone());
+        }
+        let diagnosis = self.diagnose_attempts(line, attempts);
+        let elsewhere = match (&attempts.last, diagnosis.code) {
+            (Ok(reply), Code::Frontend | Code::NotGms) if !self.server.is_frontend() => {
+                self.look_elsewhere().await.map(|found| self.diagnose_answer(line, reply, 1, Some(&found)))
+            }
+            _ => None,
+        };
+        Err(elsewhere.unwrap_or(diagnosis).into())
+    }
+
+    /// Where on the same host there is a GMS. It is proposed, and never taken in place of the address that was given; the
+    /// token does not go along.
+    async fn look_elsewhere(&self) -> Option<String> {
+        let base = Url::parse(&self.server.origin()).ok()?;
+        for place in ALTERNATIVE_PATHS {
+            let address = format!("{}{place}", base.as_str().trim_end_matches('/'));
+            let config = format!("{address}/config");
+            let asked = self.ask_openly(&config);
+            let Ok(Ok(reply)) = tokio::time::timeout(ALTERNATIVE_TIMEOUT, asked).await else { return None };
+            // The frontend lets nobody through without a token, and says nothing about it.
+            let by_frontend = place == "/api/gms" && reply.status == 401 && reply.body.is_empty();
+            if by_frontend || ServerConfig::read(&reply).is_some() {
+                return Some(address);
+            }
+        }
+        None
+    }
+
+    /// A GET without any credentials.
+    async fn ask_openly(&self, url: &str) -> Result<GmsResponse, SendError> {
+        let mut headers = self.headers.clone();
+        headers.remove(AUTHORIZATION);
+        headers.remove(COOKIE);
+        let response = self.transport.send(Method::GET, url, headers, None, MAX_RESPONSE_BYTES).await?;
+        Ok(self.received(response, 0))
+    }
+
+    /// Whether GMS takes the token: one question, `/config?verbose=true`, whose `userType` tells (`Config.java`). Older
+    /// servers do not tell there.
+    ///
+    /// Where the first token is not taken, another is fetched, if there is one.
+    ///
+    /// # Errors
+    /// When GMS takes the caller for anonymous, though there is a token; and on 401, 403, a redirect, a web page or no
+    /// answer. Anything else is [`TokenStatus::Unknown`].
+    pub async fn check_token(&self, retry: &RetryPolicy) -> Result<TokenStatus, Error> {
+        let line = self.request_line(Method::GET, "/config?verbose=true");
+        let mut renewed = false;
+        loop {
+            let attempts = self.get_with_retries(&line, MAX_RESPONSE_BYTES, retry).await;
+            let Ok(reply) = &attempts.last else {
+                return Err(self.diagnose_attempts(&line, &attempts).into());
+            };
+            let has_token = self.token().is_some_and(|token| !token.empty);
+            let diagnosis = match (&attempts.verdict, user_type(reply)) {
+                (Verdict::Unauthorized | Verdict::Forbidden | Verdict::NotGms, _) => {
+                    self.diagnose(&line, reply)
+                }
+                (Verdict::Delivered, Some(UserType::Anonymous)) => self.diagnose_anonymous(&line, reply),
+                (Verdict::Delivered, Some(UserType::User)) if has_token => return Ok(TokenStatus::Accepted),
+                (Verdict::Delivered, Some(UserType::User)) => return Ok(TokenStatus::NoToken),
+                _ => return Ok(TokenStatus::Unknown),
+            };
+            let other = !renewed && self.credentials.renew(reply.token_generation).await.unwrap_or(false);
+            if !other {
+                return Err(diagnosis.into());
+            }
+            renewed = true;
+        }
+    }
+
+    /// The note that authentication is off, if it is: whether GMS takes whoever comes without a token for a user. `None`
+    /// where it does not, or does not tell.
+    pub async fn anonymous_access(&self) -> Option<Diagnosis> {
+        let line = self.request_line(Method::GET, "/config?verbose=true");
+        let reply = self.ask_openly(&line.url).await.ok()?;
+        let has_token = self.token().is_some_and(|token| !token.empty);
+        (user_type(&reply)? == UserType::User).then(|| Diagnosis::disabled(&line.to_string(), has_token))
+    }
+}
