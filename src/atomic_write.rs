@@ -1,19 +1,20 @@
-//! Files that are replaced as a whole: a reader, or a run after a crash, finds the old content or the new one, never half of
-//! it. The report, the metrics, the resume checkpoint, token files and the file sink's output are written in this way.
+//! Files that are replaced as a whole: a reader, or a run after a crash, finds the old content or the new
+//! one, never half of it. The report, the metrics, the resume checkpoint, token files and the file sink's
+//! output are written in this way.
 //!
 //! The rules, for all of them:
 //!
-//! - **Replacing.** The content goes into a temporary file beside the target, which is then renamed. A symbolic link stays, and
-//!   the file that it points to is replaced. A device or a pipe is written directly, because renaming would replace it. A
-//!   temporary file is removed unless the process is killed.
-//! - **Syncing.** The file is synced before it is renamed, and its directory afterwards, so that after a power loss there is
-//!   one of the two contents. Failing to sync the directory is no error: not every file system can do it, and the file is in
-//!   place. [`Durability::Process`] omits both: the content then survives the end of the process, but maybe not a power loss.
-//!   Only the resume checkpoint does so, which is written up to 20 times per second while a run is in progress and whose loss
-//!   only costs time.
-//! - **Permissions.** A file that exists keeps its permissions, and one that is write-protected is not replaced. A new file gets
-//!   those that the umask allows. A [private](AtomicWrite::private) file is readable and writable for its owner alone, whatever
-//!   it was before, and keeps its owner.
+//! - **Replacing.** The content goes into a temporary file beside the target, which is then renamed. A
+//!   symbolic link stays, and the file that it points to is replaced. A device or a pipe is written directly,
+//!   because renaming would replace it. A temporary file is removed unless the process is killed.
+//! - **Syncing.** The file is synced before it is renamed, and its directory afterwards, so that after a
+//!   power loss there is one of the two contents. Failing to sync the directory is no error: not every file
+//!   system can do it, and the file is in place. [`Durability::Process`] omits both: the content then
+//!   survives the end of the process, but maybe not a power loss. Only the resume checkpoint does so, which
+//!   is written up to 20 times per second while a run is in progress and whose loss only costs time.
+//! - **Permissions.** A file that exists keeps its permissions, and one that is write-protected is not
+//!   replaced. A new file gets those that the umask allows. A [private](AtomicWrite::private) file is
+//!   readable and writable for its owner alone, whatever it was before, and keeps its owner.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -53,8 +54,8 @@ impl<'a> AtomicWrite<'a> {
         Self { private: true, ..self }
     }
 
-    /// No other process writes this file, so its temporary file has a fixed name, and a process that was killed leaves at
-    /// most one behind.
+    /// No other process writes this file, so its temporary file has a fixed name, and a process that was
+    /// killed leaves at most one behind.
     pub(crate) fn single_writer(self) -> Self {
         Self { single_writer: true, ..self }
     }

@@ -1,7 +1,7 @@
 //! The file operations of a run's own files: resume checkpoint, dead letters, lock, report and metrics.
 //!
-//! [`LocalFileSystem`] is the production implementation. A simulation puts one in its place that fails on purpose, or that
-//! loses what was not synced.
+//! [`LocalFileSystem`] is the production implementation. A simulation puts one in its place that fails on
+//! purpose, or that loses what was not synced.
 
 use std::any::Any;
 use std::fmt;
@@ -55,8 +55,8 @@ pub trait FileSystem: Send + Sync + fmt::Debug {
     /// When that fails; some file systems do not support it.
     fn sync_directory(&self, directory: &Path) -> io::Result<()>;
 
-    /// Locks the file at `path` against other processes; it is created if it is missing. `None` if another process holds the
-    /// lock; with `wait`, blocks until that process gives it back.
+    /// Locks the file at `path` against other processes; it is created if it is missing. `None` if another
+    /// process holds the lock; with `wait`, blocks until that process gives it back.
     ///
     /// # Errors
     /// When the file cannot be created or locked.
@@ -282,7 +282,8 @@ fn create(path: &Path, permissions: Permissions<'_>) -> io::Result<Box<dyn OpenF
     Ok(Box::new(file))
 }
 
-/// Who owns the file `from` owns `to` as well, so that they can still read it after an administrator has replaced it.
+/// Who owns the file `from` owns `to` as well, so that they can still read it after an administrator has
+/// replaced it.
 #[cfg(unix)]
 fn copy_owner(from: &Path, to: &Path) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt as _, chown};

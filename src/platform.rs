@@ -1,5 +1,5 @@
-//! What a run needs of the machine that it runs on. Each part has one production implementation, and a simulation hands in
-//! others.
+//! What a run needs of the machine that it runs on. Each part has one production implementation, and a
+//! simulation hands in others.
 
 use std::sync::Arc;
 
@@ -13,7 +13,8 @@ use crate::threads::{OsThreads, Threads};
 pub struct Platform {
     /// The wall clock and randomness.
     pub clock: Arc<dyn Clock>,
-    /// Files of a run: resume checkpoint, dead letters, lock, report, metrics, and the output of the `file` sink.
+    /// Files of a run: resume checkpoint, dead letters, lock, report, metrics, and the output of the `file`
+    /// sink.
     pub files: Arc<dyn FileSystem>,
     /// The threads that read the source and write files.
     pub threads: Arc<dyn Threads>,

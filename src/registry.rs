@@ -11,8 +11,8 @@ type Configure<O> = dyn Fn(&mut Fields<'_>, &mut Vec<String>) -> Option<O> + Sen
 
 /// Finds plugins of one kind, sources or sinks, by the recipe's `type`. `O` opens one.
 ///
-/// Reading a plugin's keys and opening it are separate, so that a recipe can be checked without opening anything, and all
-/// mistakes in it are reported at once.
+/// Reading a plugin's keys and opening it are separate, so that a recipe can be checked without opening
+/// anything, and all mistakes in it are reported at once.
 pub struct Registry<O> {
     /// How messages name the plugin: `source` or `sink`.
     kind: &'static str,
@@ -28,8 +28,8 @@ impl<O> Registry<O> {
 
     /// Adds a plugin, or replaces the one of the same `name`.
     ///
-    /// `configure` reads the keys of `config` and does nothing else. It pushes warnings for the user, and returns `None` after a
-    /// mistake. The caller reports unknown keys.
+    /// `configure` reads the keys of `config` and does nothing else. It pushes warnings for the user, and
+    /// returns `None` after a mistake. The caller reports unknown keys.
     pub fn register(
         &mut self,
         name: impl Into<String>,

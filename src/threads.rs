@@ -1,9 +1,9 @@
-//! The threads of a run: reading a source and writing files may block, so neither runs on the threads of the async
-//! runtime.
+//! The threads of a run: reading a source and writing files may block, so neither runs on the threads of the
+//! async runtime.
 //!
-//! The work of a thread is a future. [`OsThreads`], the production implementation, drives it on a thread of its own, where it
-//! may block. A simulation can spawn it as a task instead, as long as the source and the file system that it uses do not
-//! block.
+//! The work of a thread is a future. [`OsThreads`], the production implementation, drives it on a thread of
+//! its own, where it may block. A simulation can spawn it as a task instead, as long as the source and the
+//! file system that it uses do not block.
 
 use std::fmt;
 use std::future::Future;
@@ -44,7 +44,8 @@ impl ThreadHandle {
     }
 }
 
-/// Threads of the operating system. Must be used where a tokio runtime runs if the work needs its timers or sockets.
+/// Threads of the operating system. Must be used where a tokio runtime runs if the work needs its timers or
+/// sockets.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsThreads;
 
@@ -92,7 +93,8 @@ impl Worker {
     /// Blocks until a thread of the operating system has ended.
     pub(crate) fn join(self) {
         if let Some(thread) = self.thread {
-            // The panic hook has reported a panic, and the work's results are missing where they were waited for.
+            // The panic hook has reported a panic, and the work's results are missing where they were waited
+            // for.
             drop(thread.join());
         }
     }

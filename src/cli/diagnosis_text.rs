@@ -6,14 +6,16 @@ use console::Style;
 use datahub_emitter::Error;
 use datahub_emitter::diagnosis::Diagnosis;
 
-/// Whether a headline is about a success or a failure. The colour carries no meaning that the text does not have.
+/// Whether a headline is about a success or a failure. The colour carries no meaning that the text does not
+/// have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tone {
     Good,
     Bad,
 }
 
-/// The text of an error: its diagnosis with evidence and fixes, or its message and causes. Ends with a line end.
+/// The text of an error: its diagnosis with evidence and fixes, or its message and causes. Ends with a line
+/// end.
 pub(crate) fn error_text(error: &Error, color: bool) -> String {
     match error.diagnosis() {
         Some(diagnosis) => diagnosis_text("error", Tone::Bad, diagnosis, color),

@@ -73,8 +73,8 @@ impl fmt::Display for Summary<'_> {
 }
 
 impl<'a> Summary<'a> {
-    /// `recipe` is the recipe's path as it was given, and `program` the name of this program, for the commands that the summary
-    /// suggests.
+    /// `recipe` is the recipe's path as it was given, and `program` the name of this program, for the
+    /// commands that the summary suggests.
     pub(super) fn new(finished: &'a FinishedRun, recipe: &'a Path, program: &'a str, color: bool) -> Self {
         Self { finished, recipe, program, color }
     }

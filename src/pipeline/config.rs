@@ -118,8 +118,9 @@ impl Config {
     }
 }
 
-/// Adds the `datahub-rest` sink to the registry, unless the caller has registered another one under its name. It is added for
-/// each recipe because it takes defaults from the environment, and because only a run may start the embedded GMS.
+/// Adds the `datahub-rest` sink to the registry, unless the caller has registered another one under its name.
+/// It is added for each recipe because it takes defaults from the environment, and because only a run may
+/// start the embedded GMS.
 fn with_datahub_rest(options: &Options, environment: &Environment) -> SinkRegistry {
     let mut sinks = options.sinks.clone();
     if sinks.types().any(|known| known == DATAHUB_REST) {

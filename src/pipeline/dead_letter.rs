@@ -1,19 +1,19 @@
 //! The dead-letter file: rejected proposals and invalid records, each with the reason.
 //!
-//! JSON Lines. A rejected proposal is a record in the `file` source's `value` + `contentType` form with a `deadLetter`
-//! object, so that the file can be read as a source again:
+//! JSON Lines. A rejected proposal is a record in the `file` source's `value` + `contentType` form with a
+//! `deadLetter` object, so that the file can be read as a source again:
 //!
 //! ```json
 //! {"entityType": "dataset", "entityUrn": "urn:li:…", …, "deadLetter": {"reason": "gms-rejected", "status": 422,
 //!  "message": "…", "attempts": 1, "origin": "mcps.json#12", "runId": "file-…", "at": "2026-11-23T20:15:02.480117Z"}}
 //! ```
 //!
-//! The line of an invalid record has nothing but that object, which holds the record's text: as `raw`, as `rawBase64` if it
-//! is not UTF-8, or, if it is over 1 MiB, as its `file`, `offset` and `length`.
+//! The line of an invalid record has nothing but that object, which holds the record's text: as `raw`, as
+//! `rawBase64` if it is not UTF-8, or, if it is over 1 MiB, as its `file`, `offset` and `length`.
 //!
-//! A line is written when its proposal is rejected, and [synced](DeadLetterWriter::sync) before a checkpoint passes the record
-//! or a report counts it. If a line could not be written or synced, its proposal is undelivered, and a later run sends it
-//! again.
+//! A line is written when its proposal is rejected, and [synced](DeadLetterWriter::sync) before a checkpoint
+//! passes the record or a report counts it. If a line could not be written or synced, its proposal is
+//! undelivered, and a later run sends it again.
 
 mod append_file;
 
@@ -179,8 +179,8 @@ impl DeadLetterWriter {
     /// Syncs what was written so far.
     ///
     /// # Errors
-    /// If syncing fails now or has failed before: how many rejected proposals since the last call have lost their dead letter.
-    /// [`failure`](Self::failure) says why.
+    /// If syncing fails now or has failed before: how many rejected proposals since the last call have lost
+    /// their dead letter. [`failure`](Self::failure) says why.
     pub(super) fn sync(&self) -> Result<(), u64> {
         let mut state = self.lock();
         if state.unsynced == 0 {
@@ -241,8 +241,8 @@ impl DeadLetterWriter {
         }
     }
 
-    /// The time of a dead letter. A replay compares it with the time at which GMS last wrote the aspect, and identifies dead
-    /// letters by it, so no two have the same microsecond.
+    /// The time of a dead letter. A replay compares it with the time at which GMS last wrote the aspect, and
+    /// identifies dead letters by it, so no two have the same microsecond.
     fn now(&self) -> String {
         let mut state = self.lock();
         let next = state.last_at.checked_add(SignedDuration::from_micros(1)).unwrap_or(state.last_at);

@@ -33,7 +33,8 @@ pub struct FinishedRun {
     pub notes: Vec<String>,
     /// The dead letters that were sent again, if the run was a [replay](super::Pipeline::replay).
     pub replayed: Option<PathBuf>,
-    /// The run did nothing because another run of the pipeline was in progress ([`IfRunning::Skip`](super::IfRunning::Skip)).
+    /// The run did nothing because another run of the pipeline was in progress
+    /// ([`IfRunning::Skip`](super::IfRunning::Skip)).
     pub skipped: bool,
 }
 

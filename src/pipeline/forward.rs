@@ -60,7 +60,8 @@ pub(super) struct ForwardContext<'a> {
     pub(super) threads: &'a dyn Threads,
 }
 
-/// Reads `source` to its end on a thread of its own, and forwards its records to `destination`, except those in `finished`.
+/// Reads `source` to its end on a thread of its own, and forwards its records to `destination`, except those
+/// in `finished`.
 pub(super) async fn forward(
     source: Box<dyn Source>,
     finished: Option<FinishedRecords>,
@@ -108,7 +109,8 @@ pub(super) async fn forward(
     result
 }
 
-/// Closes the sink, which settles everything that it took. A failure of the sink replaces one that came before it.
+/// Closes the sink, which settles everything that it took. A failure of the sink replaces one that came
+/// before it.
 pub(super) async fn close(
     sink: &dyn Sink,
     counter: &OutcomeCounter,
@@ -329,8 +331,8 @@ impl Forwarder<'_> {
     }
 }
 
-/// Writes one delivery to the sink. If the run is stopped while the sink has no capacity, the sink is closed, which settles
-/// the delivery.
+/// Writes one delivery to the sink. If the run is stopped while the sink has no capacity, the sink is closed,
+/// which settles the delivery.
 async fn write(sink: &dyn Sink, delivery: Delivery, control: &RunControl) {
     let mut writing = sink.write(delivery);
     let is_stopped = tokio::select! {
@@ -339,8 +341,8 @@ async fn write(sink: &dyn Sink, delivery: Delivery, control: &RunControl) {
         () = control.stopped() => true,
     };
     if is_stopped {
-        // Both together: closing makes room for the delivery, or ends the wait for it. The sink is closed again later, which
-        // then has nothing left to do.
+        // Both together: closing makes room for the delivery, or ends the wait for it. The sink is closed
+        // again later, which then has nothing left to do.
         let both = async { tokio::join!(writing, sink.close(Some(STOP_DEADLINE))) };
         drop(tokio::time::timeout(STOP_DEADLINE + STOP_GRACE, both).await);
     }

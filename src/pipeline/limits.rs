@@ -3,13 +3,14 @@
 use crate::recipe::Fields;
 use crate::{Error, ErrorKind};
 
-/// Proposals that must be settled before a share of failures is meaningful: the first one alone could be 100%.
+/// Proposals that must be settled before a share of failures is meaningful: the first one alone could be
+/// 100%.
 const SHARE_AFTER: u64 = 100;
 
 /// `fail_on_empty`, `max_failures` and `max_failure_share` of a recipe.
 ///
-/// A failure is a rejected proposal or an invalid record. A run with failures never ends with exit code 0; these keys also end
-/// it early, or make a run fail whose source is empty.
+/// A failure is a rejected proposal or an invalid record. A run with failures never ends with exit code 0;
+/// these keys also end it early, or make a run fail whose source is empty.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct FailureLimits {
     /// A source without proposals is a failure.

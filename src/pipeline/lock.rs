@@ -11,7 +11,8 @@ pub(super) const FILE_NAME: &str = "lock";
 /// What to do when another run of the same pipeline is in progress.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IfRunning {
-    /// End with an error of kind [`ErrorKind::Locked`]. The default: two runs at once would mix up the order of proposals.
+    /// End with an error of kind [`ErrorKind::Locked`]. The default: two runs at once would mix up the order
+    /// of proposals.
     #[default]
     Fail,
     /// End without an error, and without having done anything.
@@ -24,8 +25,8 @@ pub enum IfRunning {
 #[derive(Debug)]
 pub(super) struct RunLock(#[expect(dead_code, reason = "held until it is dropped")] FileLock);
 
-/// Takes the lock in `directory`, which is created if it is missing. `None` if another run holds it; with `wait`, blocks until
-/// that run has ended.
+/// Takes the lock in `directory`, which is created if it is missing. `None` if another run holds it; with
+/// `wait`, blocks until that run has ended.
 ///
 /// # Errors
 /// Of kind [`ErrorKind::Disk`] when there can be no lock file.

@@ -1,7 +1,7 @@
 //! The metrics of a run for Prometheus: a text file, as the textfile collector of `node_exporter` reads it.
 //!
-//! All metrics are about the last run, except the time of the last success: a run that fails takes it over from the previous
-//! file, so that an alert on its age needs no other storage.
+//! All metrics are about the last run, except the time of the last success: a run that fails takes it over
+//! from the previous file, so that an alert on its age needs no other storage.
 
 use std::fmt::{Arguments, Display, Write as _};
 use std::io::Read as _;
@@ -24,8 +24,9 @@ pub(super) const WHAT: &str = "the metrics";
 /// A longer file was not written by this module.
 const MAX_BYTES: u64 = 1024 * 1024;
 
-/// Writes the metrics of a run to `path`, which is replaced as a whole. `exit_code` is the exit code of the process; 0 is a
-/// success. The time of the last success is taken over from the previous file, unless this run is a success.
+/// Writes the metrics of a run to `path`, which is replaced as a whole. `exit_code` is the exit code of the
+/// process; 0 is a success. The time of the last success is taken over from the previous file, unless this
+/// run is a success.
 ///
 /// # Errors
 /// Of kind [`ErrorKind::Disk`](crate::ErrorKind::Disk) when the file cannot be written.

@@ -4,11 +4,12 @@
 //! recipe ─▶ Pipeline ─ run ─▶ source ─ records ─▶ run metadata ─▶ sink ─ outcomes ─▶ counter ─▶ report, dead letters
 //! ```
 //!
-//! A run has three states: planned ([`Pipeline`], the recipe was read), prepared (the lock is held and the source is open) and
-//! finished ([`FinishedRun`], the report is written).
+//! A run has three states: planned ([`Pipeline`], the recipe was read), prepared (the lock is held and the
+//! source is open) and finished ([`FinishedRun`], the report is written).
 //!
-//! The source is read on a thread of its own; the sink runs on the caller's tokio runtime. Each proposal that was read ends as
-//! exactly one of delivered, rejected, undelivered and filtered; the four add up to what was read.
+//! The source is read on a thread of its own; the sink runs on the caller's tokio runtime. Each proposal that
+//! was read ends as exactly one of delivered, rejected, undelivered and filtered; the four add up to what was
+//! read.
 
 mod checkpoint;
 mod config;

@@ -30,7 +30,8 @@ pub struct Options {
     pub preview: Option<Preview>,
     /// Writes the report to this file, besides those that the recipe names.
     pub report_to: Option<PathBuf>,
-    /// Writes dead letters to this file. The default is the recipe's `failure_log`, else a file in the state directory.
+    /// Writes dead letters to this file. The default is the recipe's `failure_log`, else a file in the state
+    /// directory.
     pub dead_letters: Option<PathBuf>,
     /// Holds the state directories of pipelines. The default is `$XDG_STATE_HOME/datahub-emit`, else
     /// `~/.local/state/datahub-emit`.
@@ -43,10 +44,11 @@ pub struct Options {
     pub if_running: IfRunning,
     /// Called when the run waits for a server. The default writes to the log.
     pub on_wait: OnWait,
-    /// The run ends after this time: nothing more is read, what is in flight has 20 seconds to be settled, and the rest is
-    /// undelivered. The default is no deadline.
+    /// The run ends after this time: nothing more is read, what is in flight has 20 seconds to be settled,
+    /// and the rest is undelivered. The default is no deadline.
     pub deadline: Option<Duration>,
-    /// The file that [`write_metrics`](super::write_metrics) will write: the run does not start if it cannot be written.
+    /// The file that [`write_metrics`](super::write_metrics) will write: the run does not start if it cannot
+    /// be written.
     pub metrics_file: Option<PathBuf>,
     /// Files and threads. The default is this machine.
     pub platform: Platform,

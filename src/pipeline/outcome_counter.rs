@@ -99,8 +99,8 @@ impl OutcomeCounter {
         is_written
     }
 
-    /// Syncs the dead letters. Proposals whose dead letters are lost become undelivered: returns false if there are any in
-    /// this run.
+    /// Syncs the dead letters. Proposals whose dead letters are lost become undelivered: returns false if
+    /// there are any in this run.
     pub(super) fn sync_dead_letters(&self) -> bool {
         let Some(Err(lost)) = self.dead_letters.as_ref().map(DeadLetterWriter::sync) else { return true };
         self.rejected.fetch_sub(lost, Ordering::Release);
@@ -147,8 +147,8 @@ impl OutcomeCounter {
         (failed, counts.delivered + counts.filtered + failed)
     }
 
-    /// Records the outcome of a proposal. Returns whether a resumed run may skip it: not if it is undelivered, or if it was
-    /// rejected and its dead letter could not be written.
+    /// Records the outcome of a proposal. Returns whether a resumed run may skip it: not if it is
+    /// undelivered, or if it was rejected and its dead letter could not be written.
     pub(super) fn settle(&self, proposal: Proposal, outcome: Outcome) -> bool {
         match outcome {
             Outcome::Delivered => {

@@ -41,10 +41,10 @@ impl Pipeline {
         Ok(Self::new(Config::read(recipe, &options)?, options, None))
     }
 
-    /// Plans to send the dead letters of a file through the sink of `recipe`, in place of what the recipe's source holds. A dead
-    /// letter is filtered if GMS has written its aspect since, unless `force` is set. The run takes the lock of the recipe's own
-    /// runs. What fails again is written to the dead-letter file of those runs, or beside `dead_letters` if that is the same
-    /// file.
+    /// Plans to send the dead letters of a file through the sink of `recipe`, in place of what the recipe's
+    /// source holds. A dead letter is filtered if GMS has written its aspect since, unless `force` is set.
+    /// The run takes the lock of the recipe's own runs. What fails again is written to the dead-letter file
+    /// of those runs, or beside `dead_letters` if that is the same file.
     ///
     /// # Errors
     /// Of kind [`ErrorKind::Input`]: mistakes in the recipe, or there are no dead letters to read.
@@ -148,13 +148,13 @@ impl Pipeline {
         (&self.settings.source_type, &self.settings.sink_type)
     }
 
-    /// Checks the server that the recipe names, and connects to nothing else: what it is, whether it accepts the token, and what
-    /// the token's owner may do. With `write`, one harmless write is made and rolled back. `None` if there is no server to check
-    /// before a run: with another sink, or with the embedded GMS.
+    /// Checks the server that the recipe names, and connects to nothing else: what it is, whether it accepts
+    /// the token, and what the token's owner may do. With `write`, one harmless write is made and rolled
+    /// back. `None` if there is no server to check before a run: with another sink, or with the embedded GMS.
     ///
     /// # Errors
-    /// Of kind [`ErrorKind::Unreachable`] when the server cannot be reached or is not a GMS. What fails after that is in the
-    /// [`CheckReport`](crate::sink::CheckReport).
+    /// Of kind [`ErrorKind::Unreachable`] when the server cannot be reached or is not a GMS. What fails after
+    /// that is in the [`CheckReport`](crate::sink::CheckReport).
     pub async fn preflight(self, write: bool) -> Result<Option<Preflight>, Error> {
         match self.destination {
             PlannedDestination::Sink(open)

@@ -4,8 +4,8 @@
 //! reader thread ── send (waits while it is full) ──▶ buffer ── receive (waits while there is little) ──▶ task
 //! ```
 //!
-//! The buffer is bounded by records and by bytes, so that the reader can be ahead without memory growing with the input.
-//! One record larger than the bound passes alone.
+//! The buffer is bounded by records and by bytes, so that the reader can be ahead without memory growing with
+//! the input. One record larger than the bound passes alone.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,14 +22,16 @@ const MAX_RECORDS: usize = 1024;
 /// Bytes of aspects that may wait: a few reads of a file. They come on top of the sink's own bound.
 const MAX_BYTES: usize = 1 << 20;
 
-/// With this many, the task is woken. It is faster than most readers, and would otherwise be woken for every record.
+/// With this many, the task is woken. It is faster than most readers, and would otherwise be woken for every
+/// record.
 const BATCH_RECORDS: usize = MAX_RECORDS / 4;
 const BATCH_BYTES: usize = MAX_BYTES / 4;
 
 /// How long fewer records wait for more.
 const COALESCE_WINDOW: Duration = Duration::from_millis(1);
 
-/// A record, with its number in the [`RecordTracker`](super::checkpoint::RecordTracker) if the run keeps a checkpoint.
+/// A record, with its number in the [`RecordTracker`](super::checkpoint::RecordTracker) if the run keeps a
+/// checkpoint.
 pub(super) struct NumberedItem {
     pub(super) item: Item,
     pub(super) number: Option<u64>,
@@ -141,7 +143,8 @@ impl Drop for RecordSender {
 }
 
 impl RecordReceiver {
-    /// Takes all records that wait; waits while there are none, and for [`COALESCE_WINDOW`] while there are few.
+    /// Takes all records that wait; waits while there are none, and for [`COALESCE_WINDOW`] while there are
+    /// few.
     ///
     /// Cancel safe: no record is lost if the future is dropped.
     pub(super) async fn receive(&self) -> Received {

@@ -45,8 +45,8 @@ pub struct Report {
     pub token: TokenReport,
     /// Why the run was refused, or what could not be reached.
     pub diagnosis: Option<Diagnosis>,
-    /// Proposals and records that were not delivered: the first 100 rejected and invalid ones, and one undelivered proposal
-    /// for each of the first 10 reasons.
+    /// Proposals and records that were not delivered: the first 100 rejected and invalid ones, and one
+    /// undelivered proposal for each of the first 10 reasons.
     pub failures: Vec<Failure>,
     /// The dead-letter file.
     pub dead_letters: DeadLetterReport,
@@ -231,7 +231,8 @@ impl Report {
     /// The report as JSON text that ends with a line end.
     ///
     /// # Errors
-    /// Never in practice, because every member can be serialised. The error is of kind [`ErrorKind::Internal`].
+    /// Never in practice, because every member can be serialised. The error is of kind
+    /// [`ErrorKind::Internal`].
     pub fn to_json(&self) -> Result<Vec<u8>, Error> {
         let mut text = serde_json::to_vec_pretty(self).map_err(|error| {
             Error::new(ErrorKind::Internal, "the report cannot be serialised").with_source(error)

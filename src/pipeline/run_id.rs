@@ -9,7 +9,8 @@ const RANDOM_CHARACTERS: usize = 6;
 
 /// Generates the id of a run that starts now: `<source>-YYYY_MM_DD-HH_MM_SS-<6 characters>`.
 ///
-/// The form is DataHub's own (`run/pipeline.py`). The time is UTC, so that runs of different machines sort by time.
+/// The form is DataHub's own (`run/pipeline.py`). The time is UTC, so that runs of different machines sort by
+/// time.
 pub(super) fn generate(source_type: &str, started_at: Timestamp, clock: &dyn Clock) -> String {
     let random = std::iter::repeat_with(|| char::from_digit((clock.random() % 36) as u32, 36).unwrap_or('0'));
     let random: String = random.take(RANDOM_CHARACTERS).collect();

@@ -11,8 +11,8 @@ const MAX_NAME: usize = 80;
 
 /// Identifies a pipeline; the name of its directory.
 ///
-/// A pipeline without a name is identified by what it reads and where it writes, never by credentials or tuning, so that a
-/// run with a new token continues where the old token was refused.
+/// A pipeline without a name is identified by what it reads and where it writes, never by credentials or
+/// tuning, so that a run with a new token continues where the old token was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PipelineKey(String);
 
@@ -26,8 +26,8 @@ impl PipelineKey {
             })
             .take(MAX_NAME)
             .collect();
-        // A name that was changed could collide with another one, `.` and `..` cannot be created, and some file systems
-        // ignore case.
+        // A name that was changed could collide with another one, `.` and `..` cannot be created, and some
+        // file systems ignore case.
         if !safe.is_empty()
             && safe == name
             && !safe.starts_with('.')
@@ -69,7 +69,8 @@ fn short_hash<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
     hex(&start)
 }
 
-/// `$XDG_STATE_HOME/datahub-emit`, or `~/.local/state/datahub-emit`; `None` if there is no home directory either.
+/// `$XDG_STATE_HOME/datahub-emit`, or `~/.local/state/datahub-emit`; `None` if there is no home directory
+/// either.
 pub(super) fn default_root(state_home: Option<&str>, home: Option<PathBuf>) -> Option<PathBuf> {
     // The XDG base directory specification: a relative path is to be ignored.
     let state_home = state_home.map(PathBuf::from).filter(|path| path.is_absolute());

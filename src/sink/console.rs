@@ -9,11 +9,12 @@ use crate::Error;
 use crate::emitter::Delivery;
 use crate::platform::Platform;
 
-/// Prints each proposal as one line of compact JSON, in the form that the `file` source reads. (DataHub's own console
-/// sink prints the `repr` of the Python object, which nothing can read back.)
+/// Prints each proposal as one line of compact JSON, in the form that the `file` source reads. (DataHub's own
+/// console sink prints the `repr` of the Python object, which nothing can read back.)
 ///
-/// When the process that reads standard output ends, as `head` does, the sink [stops](Sink::stopped) with an error of kind
-/// [`OutputClosed`](crate::ErrorKind::OutputClosed): proposals that were read and not printed are undelivered.
+/// When the process that reads standard output ends, as `head` does, the sink [stops](Sink::stopped) with an
+/// error of kind [`OutputClosed`](crate::ErrorKind::OutputClosed): proposals that were read and not printed
+/// are undelivered.
 #[derive(Debug)]
 pub struct ConsoleSink {
     stream: Stream,

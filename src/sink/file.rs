@@ -12,7 +12,8 @@ use crate::platform::Platform;
 use crate::recipe::Fields;
 use crate::{Error, ErrorKind};
 
-/// Where the `file` sink writes. The keys are those of DataHub's own (`FileSinkConfig` in `ingestion/sink/file.py`).
+/// Where the `file` sink writes. The keys are those of DataHub's own (`FileSinkConfig` in
+/// `ingestion/sink/file.py`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FileSinkConfig {
@@ -56,12 +57,12 @@ impl FileSinkConfig {
 
 /// Writes proposals to a file, in constant memory.
 ///
-/// A regular file is written under a temporary name beside it, which is renamed in [`close`](Sink::close): until then, and
-/// if the sink is dropped before, an older file of this name stays as it is. Anything else (`/dev/stdout`, a named pipe) is
-/// written directly.
+/// A regular file is written under a temporary name beside it, which is renamed in [`close`](Sink::close):
+/// until then, and if the sink is dropped before, an older file of this name stays as it is. Anything else
+/// (`/dev/stdout`, a named pipe) is written directly.
 ///
-/// A proposal is settled as delivered when its bytes were handed to the operating system, which is before the file is renamed;
-/// if renaming fails, `close` reports it.
+/// A proposal is settled as delivered when its bytes were handed to the operating system, which is before the
+/// file is renamed; if renaming fails, `close` reports it.
 #[derive(Debug)]
 pub struct FileSink {
     stream: Stream,
@@ -73,8 +74,8 @@ impl FileSink {
     /// This may block: a named pipe can only be opened while another process reads it.
     ///
     /// # Errors
-    /// Of kind [`Disk`](ErrorKind::Disk), when the file cannot be written there; of kind [`Internal`](ErrorKind::Internal) when
-    /// the operating system refuses a thread.
+    /// Of kind [`Disk`](ErrorKind::Disk), when the file cannot be written there; of kind
+    /// [`Internal`](ErrorKind::Internal) when the operating system refuses a thread.
     pub fn open(config: &FileSinkConfig, platform: &Platform) -> Result<Self, Error> {
         let shown = format!("{:?}", config.filename.to_string_lossy());
         let file = AtomicWrite::new(&platform.files, &config.filename).open().map_err(|error| {

@@ -7,7 +7,8 @@ use crate::gms::Client;
 
 /// A sink that writes to a GMS.
 pub trait GmsSink: Sink {
-    /// Checks step by step whether a run could deliver. With `write`, makes one harmless write and rolls it back.
+    /// Checks step by step whether a run could deliver. With `write`, makes one harmless write and rolls it
+    /// back.
     fn check(&self, write: bool) -> BoxFuture<'_, CheckReport>;
 
     /// The client of the GMS.

@@ -1,5 +1,5 @@
-//! Where proposals go. A sink is a plugin: a [`Sink`], opened by a constructor that the registry finds by the recipe's
-//! `sink.type`.
+//! Where proposals go. A sink is a plugin: a [`Sink`], opened by a constructor that the registry finds by the
+//! recipe's `sink.type`.
 
 pub mod blackhole;
 pub mod console;
@@ -28,8 +28,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Takes proposals, and settles each of them with an [`Outcome`](crate::emitter::Outcome).
 pub trait Sink: Send + Sync {
-    /// Takes one proposal. Resolves when there is capacity for it, so that a slow sink slows its source down; the proposal may
-    /// be settled much later. A sink that has stopped settles it as undelivered.
+    /// Takes one proposal. Resolves when there is capacity for it, so that a slow sink slows its source down;
+    /// the proposal may be settled much later. A sink that has stopped settles it as undelivered.
     ///
     /// Dropping the future settles a proposal that was not taken yet as undelivered.
     fn write(&self, delivery: Delivery) -> BoxFuture<'_, ()>;
@@ -37,8 +37,8 @@ pub trait Sink: Send + Sync {
     /// Why the sink has stopped for good, if it has: nothing more needs to be read then.
     fn stopped(&self) -> Option<Error>;
 
-    /// Settles everything that was written, and puts the sink's output in its final place. A second call with a deadline may
-    /// be made while the first one is in progress: both then end by the deadline.
+    /// Settles everything that was written, and puts the sink's output in its final place. A second call with
+    /// a deadline may be made while the first one is in progress: both then end by the deadline.
     ///
     /// # Errors
     /// What stopped the sink, for example an error of kind [`Disk`](crate::ErrorKind::Disk).
@@ -47,8 +47,9 @@ pub trait Sink: Send + Sync {
     /// What the run's report says about the sink.
     fn report(&self) -> SinkReport;
 
-    /// Whether a delivered proposal stays delivered if the process ends at any moment, so that a later run can continue
-    /// behind it. The default is `false`, for a sink whose output is only complete at the end: its runs keep no checkpoint.
+    /// Whether a delivered proposal stays delivered if the process ends at any moment, so that a later run
+    /// can continue behind it. The default is `false`, for a sink whose output is only complete at the end:
+    /// its runs keep no checkpoint.
     fn is_resumable(&self) -> bool {
         false
     }

@@ -52,8 +52,8 @@ pub struct SinkContext {
     pub pipeline_name: Option<Arc<str>>,
     /// Called when the sink waits for a server.
     pub on_wait: OnWait,
-    /// The sink is opened for a [check](GmsSink::check), and not for a run: it does not wait for a server, and leaves it to the
-    /// check to find out whether the token is accepted.
+    /// The sink is opened for a [check](GmsSink::check), and not for a run: it does not wait for a server,
+    /// and leaves it to the check to find out whether the token is accepted.
     pub for_check: bool,
     /// Files and threads.
     pub platform: Platform,
@@ -132,8 +132,8 @@ pub type OpenSink = Box<dyn FnOnce(SinkContext) -> BoxFuture<'static, Result<Ope
 pub type SinkRegistry = Registry<OpenSink>;
 
 impl Default for SinkRegistry {
-    /// The sinks of this crate, except `datahub-rest`: it takes defaults from the environment, so a pipeline registers it for
-    /// each recipe.
+    /// The sinks of this crate, except `datahub-rest`: it takes defaults from the environment, so a pipeline
+    /// registers it for each recipe.
     fn default() -> Self {
         let mut registry = Self::new("sink", advice);
         registry.register("blackhole", |_, _| {
@@ -161,7 +161,8 @@ async fn open_file(config: FileSinkConfig, platform: Platform) -> Result<OpenedS
         .map(OpenedSink::plain)
 }
 
-/// What to do about a sink that DataHub's Python client has (its `setup.py`, `datahub.ingestion.sink.plugins`).
+/// What to do about a sink that DataHub's Python client has (its `setup.py`,
+/// `datahub.ingestion.sink.plugins`).
 fn advice(sink_type: &str) -> Option<String> {
     matches!(sink_type, "datahub-kafka" | "datahub-lite").then(|| {
         format!(

@@ -170,7 +170,8 @@ impl CheckpointFile {
     pub(super) fn remove(&self) -> Result<(), Error> {
         match self.platform.files.remove(&self.path) {
             Ok(()) => {
-                // Not every file system can do that; a checkpoint that comes back only has records sent again.
+                // Not every file system can do that; a checkpoint that comes back only has records sent
+                // again.
                 drop(self.platform.files.sync_directory(parent(&self.path)));
                 Ok(())
             }

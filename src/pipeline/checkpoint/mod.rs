@@ -6,8 +6,8 @@
 //!                        └─ position ─▶ CheckpointWriter ─▶ checkpoint.json, at most 20 times per second
 //! ```
 //!
-//! The unit is the source's record: it is finished when all its proposals are delivered, dead-lettered or filtered, and
-//! unfinished while one of them is undelivered.
+//! The unit is the source's record: it is finished when all its proposals are delivered, dead-lettered or
+//! filtered, and unfinished while one of them is undelivered.
 
 mod file;
 mod ranges;

@@ -58,7 +58,8 @@ impl Ranges {
     }
 }
 
-/// The records that an earlier run has finished, for a run that continues behind it and writes no checkpoint itself.
+/// The records that an earlier run has finished, for a run that continues behind it and writes no checkpoint
+/// itself.
 #[derive(Debug)]
 pub(in crate::pipeline) struct FinishedRecords {
     /// The number of the next record.

@@ -40,8 +40,9 @@ pub(in crate::pipeline) struct StartedRun {
 /// Reads the checkpoint, compares the input with it, and moves `source` to where the run starts.
 ///
 /// # Errors
-/// Of kind [`ErrorKind::Input`] when a run is to be resumed and cannot be: the input cannot be read again, or has changed, or
-/// the checkpoint is damaged. Of kind [`ErrorKind::Disk`] when the checkpoint cannot be read or written.
+/// Of kind [`ErrorKind::Input`] when a run is to be resumed and cannot be: the input cannot be read again, or
+/// has changed, or the checkpoint is damaged. Of kind [`ErrorKind::Disk`] when the checkpoint cannot be read
+/// or written.
 pub(in crate::pipeline) fn start(
     source: &mut dyn Source,
     request: StartRequest,

@@ -6,9 +6,9 @@
 //!                 └ the first unfinished record                  └ at most 100,000 records or 64 MiB ahead
 //! ```
 //!
-//! Records are settled in any order. A later run starts at the first unfinished one, and skips the finished ones behind it.
-//! It must not send a record that is older than one that was delivered for the same URN, so a record behind the position
-//! counts as finished only while no earlier record of its URNs is unfinished.
+//! Records are settled in any order. A later run starts at the first unfinished one, and skips the finished
+//! ones behind it. It must not send a record that is older than one that was delivered for the same URN, so a
+//! record behind the position counts as finished only while no earlier record of its URNs is unfinished.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};

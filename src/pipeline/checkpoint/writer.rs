@@ -17,8 +17,8 @@ use crate::{Error, ErrorKind};
 /// The shortest time between two writes of the checkpoint.
 const MIN_INTERVAL: Duration = Duration::from_millis(50);
 
-/// A checkpoint that takes long to write (a directory of many files) is written less often: the pause after it is at least
-/// this many times as long as writing it took.
+/// A checkpoint that takes long to write (a directory of many files) is written less often: the pause after
+/// it is at least this many times as long as writing it took.
 const PAUSE_FACTOR: u32 = 20;
 
 /// The checkpoint of a run that sends.
@@ -74,8 +74,8 @@ impl CheckpointWriter {
         &self.tracker
     }
 
-    /// Starts to write the checkpoint whenever a record was finished. A record counts as finished only after its dead letters,
-    /// which `counter` writes, are synced.
+    /// Starts to write the checkpoint whenever a record was finished. A record counts as finished only after
+    /// its dead letters, which `counter` writes, are synced.
     ///
     /// # Errors
     /// Of kind [`ErrorKind::Internal`] when the operating system refuses a thread.
@@ -99,12 +99,13 @@ impl CheckpointWriter {
         self.shared.lock().failure.take()
     }
 
-    /// Ends the run's checkpoint. If the source was read to its end (`is_complete`) and every record is finished, the checkpoint
-    /// is removed; otherwise it is written and synced, and the point is returned where a later run continues.
-    /// `dead_letters_synced` is false if dead letters may not have reached the disk.
+    /// Ends the run's checkpoint. If the source was read to its end (`is_complete`) and every record is
+    /// finished, the checkpoint is removed; otherwise it is written and synced, and the point is returned
+    /// where a later run continues. `dead_letters_synced` is false if dead letters may not have reached the
+    /// disk.
     ///
-    /// The error is of kind [`ErrorKind::Disk`]: the checkpoint could not be written or removed. The previous one then stays,
-    /// and a run that continues from it sends more records again.
+    /// The error is of kind [`ErrorKind::Disk`]: the checkpoint could not be written or removed. The previous
+    /// one then stays, and a run that continues from it sends more records again.
     pub(in crate::pipeline) async fn finish(
         mut self,
         is_complete: bool,
@@ -119,8 +120,8 @@ impl CheckpointWriter {
             let removed = if on_disk.is_some() { self.file.remove() } else { Ok(()) };
             return (None, removed.err());
         }
-        // The tracker counts records as finished whose dead letters are lost, so its position must not be written. If this run
-        // has finished no record, the checkpoint of the earlier run is still right.
+        // The tracker counts records as finished whose dead letters are lost, so its position must not be
+        // written. If this run has finished no record, the checkpoint of the earlier run is still right.
         if !dead_letters_synced || (on_disk.is_some() && self.tracker.newly_finished() == 0) {
             return (on_disk.map(|position| self.resume_point(&position)), None);
         }
@@ -172,7 +173,8 @@ impl Shared {
             }
             let started = Instant::now();
             let position = tracker.position();
-            // After the position was taken: dead letters of records that finish from here on belong to the next checkpoint.
+            // After the position was taken: dead letters of records that finish from here on belong to the
+            // next checkpoint.
             if !counter.sync_dead_letters() {
                 return;
             }

@@ -39,8 +39,8 @@ impl AppendFile {
         Ok(Self { files, file, is_regular: true, unsynced_directory })
     }
 
-    /// Appends a line. One that could not be written completely is removed again, as far as that is possible, so that the next
-    /// line does not continue half a record.
+    /// Appends a line. One that could not be written completely is removed again, as far as that is possible,
+    /// so that the next line does not continue half a record.
     pub(super) fn append(&mut self, line: &[u8]) -> std::io::Result<()> {
         let before = self.file.metadata()?.length;
         let written = self.file.write_all(line).and_then(|()| self.file.flush());

@@ -71,7 +71,8 @@ fn given(items: impl IntoIterator<Item = Item>, then: Then) -> Box<dyn Source> {
     Box::new(Given { items: items.into_iter().collect(), then })
 }
 
-/// Delivers at once; after `until` proposals, stops for good. With `holds`, it settles nothing until it is closed.
+/// Delivers at once; after `until` proposals, stops for good. With `holds`, it settles nothing until it is
+/// closed.
 struct Scripted {
     until: usize,
     holds: bool,

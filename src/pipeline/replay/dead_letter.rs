@@ -67,7 +67,8 @@ impl DeadLetterReader {
         Self { files, file, modified, reader: Reader::new(limits()) }
     }
 
-    /// Adds the content of `line`: usually one dead letter; for a damaged line the complete ones in it, and the damage.
+    /// Adds the content of `line`: usually one dead letter; for a damaged line the complete ones in it, and
+    /// the damage.
     pub(super) fn read(&mut self, line: &Line, contents: &mut Vec<LetterContent>) {
         let text = match &line.text {
             LineText::Whole(text) => text.trim_ascii(),
@@ -117,7 +118,8 @@ impl DeadLetterReader {
     }
 
     /// # Errors
-    /// When `text` is not a dead letter. That of an invalid record is one, whether or not the record is valid now.
+    /// When `text` is not a dead letter. That of an invalid record is one, whether or not the record is valid
+    /// now.
     fn read_letter(&mut self, text: &[u8], line: &Line) -> Result<LetterContent, RecordError> {
         let letter = serde_json::from_slice::<DeadLetterMembers>(text)
             .map(|letter| letter.members)

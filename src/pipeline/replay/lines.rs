@@ -2,8 +2,8 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-/// The longest line in bytes: six times the longest record that the `file` source reads, because each byte of a text may have
-/// become `\u00xx`.
+/// The longest line in bytes: six times the longest record that the `file` source reads, because each byte of
+/// a text may have become `\u00xx`.
 const MAX_LINE: u64 = 6 * 64 * 1024 * 1024;
 
 /// Reads lines of up to [`MAX_LINE`] bytes.

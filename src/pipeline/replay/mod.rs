@@ -1,12 +1,14 @@
-//! Replays dead letters: a source that reads them in the order of their file, and omits those that GMS has overwritten.
+//! Replays dead letters: a source that reads them in the order of their file, and omits those that GMS has
+//! overwritten.
 //!
 //! ```text
 //! line ─▶ dead letter ─▶ proposals ─▶ when was the aspect last written? ─┬ before the dead letter ─▶ sink
 //!                                                                       └ after it ─▶ filtered (superseded)
 //! ```
 //!
-//! Each aspect is looked up once, at its first dead letter: what this run itself writes must not supersede the dead letters
-//! that follow. What an interrupted replay wrote is recognised by a property of its system metadata.
+//! Each aspect is looked up once, at its first dead letter: what this run itself writes must not supersede
+//! the dead letters that follow. What an interrupted replay wrote is recognised by a property of its system
+//! metadata.
 
 mod dead_letter;
 mod lines;
@@ -137,7 +139,8 @@ struct ReplaySource {
 }
 
 impl ReplaySource {
-    /// Reads some dead letters, and looks them up together. False if the run was stopped before the responses came.
+    /// Reads some dead letters, and looks them up together. False if the run was stopped before the responses
+    /// came.
     fn read_batch(&mut self) -> Result<bool, Error> {
         let mut contents = Vec::new();
         let start = self.lines.offset();
@@ -203,8 +206,8 @@ impl ReplaySource {
     }
 }
 
-/// Notes in the system metadata from which dead letter a proposal comes. If a replay is interrupted after it has written some
-/// dead letters of an aspect, the next replay can tell that the others are newer.
+/// Notes in the system metadata from which dead letter a proposal comes. If a replay is interrupted after it
+/// has written some dead letters of an aspect, the next replay can tell that the others are newer.
 fn mark(proposal: &mut Proposal, at: Timestamp) {
     let metadata = proposal.system_metadata_mut();
     metadata.properties.retain(|(name, _)| name != DEAD_LETTER_TIME_PROPERTY);

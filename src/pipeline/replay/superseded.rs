@@ -41,8 +41,8 @@ impl KnownWriteTimes {
         Self { control, runtime: Handle::current(), hasher: RandomState::new(), known: HashMap::new() }
     }
 
-    /// Looks up the aspects of `proposals` that are not known yet. Blocks the thread; false if the run was stopped before the
-    /// responses came.
+    /// Looks up the aspects of `proposals` that are not known yet. Blocks the thread; false if the run was
+    /// stopped before the responses came.
     pub(super) fn look_up<'a>(
         &mut self,
         proposals: impl Iterator<Item = &'a Proposal>,

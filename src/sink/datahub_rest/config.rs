@@ -29,7 +29,8 @@ const WAIT_FOR_SERVER: Duration = Duration::from_secs(30);
 /// A year: a longer timeout is a mistake.
 const LONGEST_TIMEOUT: f64 = 366.0 * 86_400.0;
 
-/// The keys of the `datahub-rest` sink, with the defaults of DataHub's own (`datahub_rest.py`, `graph/config.py`).
+/// The keys of the `datahub-rest` sink, with the defaults of DataHub's own (`datahub_rest.py`,
+/// `graph/config.py`).
 #[derive(Clone, Debug)]
 pub struct DatahubRestConfig {
     /// `server`, or what the environment says.
@@ -62,8 +63,8 @@ struct EmitterLimits {
 }
 
 impl DatahubRestConfig {
-    /// Reads the keys. `overrides` replace the recipe's keys; the environment and then the defaults apply to keys that are not
-    /// set. Returns `None` after a mistake, which `fields` has collected.
+    /// Reads the keys. `overrides` replace the recipe's keys; the environment and then the defaults apply to
+    /// keys that are not set. Returns `None` after a mistake, which `fields` has collected.
     pub fn read(
         fields: &mut Fields<'_>,
         overrides: &Overrides,

@@ -47,7 +47,8 @@ impl fmt::Debug for EmbeddedServer {
     }
 }
 
-/// Starts a GMS inside this process, on the data file that the recipe names. The caller that opens the sink provides it.
+/// Starts a GMS inside this process, on the data file that the recipe names. The caller that opens the sink
+/// provides it.
 pub type StartEmbedded =
     Arc<dyn Fn(Option<PathBuf>) -> BoxFuture<'static, Result<EmbeddedServer, Error>> + Send + Sync>;
 
@@ -65,17 +66,18 @@ pub struct DatahubRestSink {
 }
 
 impl DatahubRestSink {
-    /// Connects, and checks before anything is read that a GMS answers and that it accepts the token, as far as GMS tells
-    /// before a write. A server that is away is waited for (`wait_for_server`).
+    /// Connects, and checks before anything is read that a GMS answers and that it accepts the token, as far
+    /// as GMS tells before a write. A server that is away is waited for (`wait_for_server`).
     ///
-    /// An older GMS does not look at the token in `/config`. With it, the first write finds out: refusing that one costs no
-    /// more than what is in flight then, and another request in every run would cost all callers.
+    /// An older GMS does not look at the token in `/config`. With it, the first write finds out: refusing
+    /// that one costs no more than what is in flight then, and another request in every run would cost all
+    /// callers.
     ///
     /// # Errors
-    /// Of kind [`Unreachable`](crate::ErrorKind::Unreachable) when nothing answers, or something that is not a GMS; of kind
-    /// [`Refused`](crate::ErrorKind::Refused) when the token is refused; of kind [`Input`](crate::ErrorKind::Input) when a
-    /// certificate or header cannot be used, or the recipe names the embedded GMS and `start_embedded` is absent. Starting the
-    /// embedded GMS may fail as well.
+    /// Of kind [`Unreachable`](crate::ErrorKind::Unreachable) when nothing answers, or something that is not
+    /// a GMS; of kind [`Refused`](crate::ErrorKind::Refused) when the token is refused; of kind
+    /// [`Input`](crate::ErrorKind::Input) when a certificate or header cannot be used, or the recipe names
+    /// the embedded GMS and `start_embedded` is absent. Starting the embedded GMS may fail as well.
     pub async fn open(
         config: DatahubRestConfig,
         start_embedded: Option<&StartEmbedded>,

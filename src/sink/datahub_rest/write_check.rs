@@ -18,9 +18,9 @@ enum WriteOutcome {
     Forbidden(Error),
 }
 
-/// Writes as a run would, except that GMS answers only when it has written, and deletes the entity again, also if it is not
-/// known whether it was written. DataHub's metadata policies apply to entity types, so a tag is tried where a dataset may not
-/// be written.
+/// Writes as a run would, except that GMS answers only when it has written, and deletes the entity again,
+/// also if it is not known whether it was written. DataHub's metadata policies apply to entity types, so a
+/// tag is tried where a dataset may not be written.
 pub(super) async fn run(
     client: &Client,
     endpoint: Endpoint,

@@ -4,8 +4,9 @@
 //! Stream ── write (waits for capacity) ──▶ queue ──▶ Writer (a thread) ──▶ target
 //! ```
 //!
-//! Writing blocks for as long as a disk or the reader of a pipe takes, so it is kept off the runtime's threads. A delivery is
-//! settled as delivered when its bytes were handed to the operating system, no earlier.
+//! Writing blocks for as long as a disk or the reader of a pipe takes, so it is kept off the runtime's
+//! threads. A delivery is settled as delivered when its bytes were handed to the operating system, no
+//! earlier.
 
 mod queue;
 mod target;

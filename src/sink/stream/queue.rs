@@ -90,7 +90,8 @@ impl StreamQueue {
         delivery.settle(Outcome::Undelivered(self.undelivered()));
     }
 
-    /// Starts the end of the stream; the receiver resolves to its result. `Err` if it has ended already, or is ending.
+    /// Starts the end of the stream; the receiver resolves to its result. `Err` if it has ended already, or
+    /// is ending.
     pub(super) fn start_finish(&self) -> Result<oneshot::Receiver<Result<(), Error>>, Result<(), Error>> {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.lock();
@@ -115,7 +116,8 @@ impl StreamQueue {
         }
     }
 
-    /// Ends the stream in `phase` and settles the rest as undelivered. A stream that has ended already stays as it is.
+    /// Ends the stream in `phase` and settles the rest as undelivered. A stream that has ended already stays
+    /// as it is.
     pub(super) fn end(&self, phase: StreamPhase) {
         let rest = {
             let mut state = self.lock();

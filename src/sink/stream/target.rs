@@ -6,7 +6,8 @@ use crate::metadata::{Proposal, record};
 
 /// Takes the bytes of a stream.
 pub(in crate::sink) trait StreamTarget: Write + Send {
-    /// Puts what was written in its final place. Dropping the target instead leaves nothing behind where that is possible.
+    /// Puts what was written in its final place. Dropping the target instead leaves nothing behind where that
+    /// is possible.
     fn finish(self: Box<Self>) -> io::Result<()>;
 
     /// Whether a reader that goes away has seen enough, and nothing is wrong.

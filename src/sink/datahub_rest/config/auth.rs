@@ -1,5 +1,5 @@
-//! `auth`: where tokens come from. The types are those of DataHub's Python client (`datahub.ingestion.auth`), and `command` and
-//! `env`.
+//! `auth`: where tokens come from. The types are those of DataHub's Python client (`datahub.ingestion.auth`),
+//! and `command` and `env`.
 
 use std::sync::Arc;
 
@@ -179,7 +179,8 @@ pub(super) fn fixed(token: &str, source: TokenSource, warnings: &mut Vec<String>
     Arc::new(FixedToken::new(Token::new(trimmed, source)))
 }
 
-/// The provider that `DATAHUB_AUTH_TYPE` and related variables describe (`datahub.ingestion.auth.env`); `None` if it is not set.
+/// The provider that `DATAHUB_AUTH_TYPE` and related variables describe (`datahub.ingestion.auth.env`);
+/// `None` if it is not set.
 ///
 /// # Errors
 /// What is wrong with them.

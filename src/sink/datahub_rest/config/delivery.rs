@@ -77,8 +77,8 @@ impl DeliverySettings {
     }
 }
 
-/// `DATAHUB_EMIT_MODE` chooses a variant of the mode; a value that contradicts the mode is ignored with a warning, as in the
-/// Python client.
+/// `DATAHUB_EMIT_MODE` chooses a variant of the mode; a value that contradicts the mode is ignored with a
+/// warning, as in the Python client.
 fn from_environment(
     fields: &mut Fields<'_>,
     environment: &Environment,

@@ -91,12 +91,14 @@ fn address(fields: &mut Fields<'_>, text: &str, prefix: &str) -> Option<Server> 
     }
 }
 
-/// Where the tokens for the server come from. The first of these that is set is used: the override, `token` or `auth`; for the
-/// server that the environment names and no other, `DATAHUB_AUTH_TYPE`, `DATAHUB_GMS_TOKEN` and `~/.datahubenv`; last, for any
-/// server as in the Python client, the variables of the system client.
+/// Where the tokens for the server come from. The first of these that is set is used: the override, `token`
+/// or `auth`; for the server that the environment names and no other, `DATAHUB_AUTH_TYPE`,
+/// `DATAHUB_GMS_TOKEN` and `~/.datahubenv`; last, for any server as in the Python client, the variables of
+/// the system client.
 ///
-/// A token from the environment is sent only to the environment's server, so that neither a recipe nor an override can send it
-/// to another one. If the environment has a token and no server, the token is sent to an override.
+/// A token from the environment is sent only to the environment's server, so that neither a recipe nor an
+/// override can send it to another one. If the environment has a token and no server, the token is sent to an
+/// override.
 pub(super) fn read_tokens(
     fields: &mut Fields<'_>,
     overrides: &Overrides,
@@ -144,7 +146,8 @@ pub(super) fn read_tokens(
     auth::system_client(environment)
 }
 
-/// Anyone on the network can read a token that is sent without TLS: a warning, or with `require_https` an error.
+/// Anyone on the network can read a token that is sent without TLS: a warning, or with `require_https` an
+/// error.
 pub(super) fn guard_transport(
     fields: &mut Fields<'_>,
     server: Option<&Server>,
