@@ -6,7 +6,7 @@
     benches/compare.py --ten-times    also reads a file ten times as long, to see that memory stays as it is
     benches/compare.py --table        datahub-emit alone: numbers of records, threads and latencies, sizes of records
 
-Both run the same recipe (`file` source, `datahub-rest` sink, all settings preset) against the same server, which reads
+Both run the same recipe (`file` source, `datahub-rest` sink, all settings default) against the same server, which reads
 every request whole, checks the token and stores nothing (examples/drain.rs). They take turns, and each figure is the
 median. Time is that of the whole process, start-up included. A run counts only if the server saw every proposal.
 """
@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 TOKEN = "benchmark-token-of-no-server"
 
-# --- The corpus: an invented warehouse's export, the same for the same seed. ------------------------------------------
+# --- The corpus: an invented warehouse's export, the same for the same seed. ---------
 
 NOUNS = ("basket parcel depot courier refund voucher loyalty tariff stock supplier pallet ledger booking visit search "
          "review rating campaign banner consent device session payment dispute subsidy forecast holiday branch").split()
@@ -124,11 +124,11 @@ def generate(count, path, seed):
         file.write("\n]\n")
 
 
-# --- Running and measuring ---------------------------------------------------------------------------------------------
+# --- Running and measuring ---------------------------------------------------------
 
 
-# Runs the command behind the file's name, and writes to the file what that took. In a small process of its own, since a child's
-# peak memory is at least what its parent had when it was started.
+# Runs the command that follows the file name, and writes its time and memory to the file. It runs in a small
+# process, because a child's peak memory is at least the memory of its parent at its start.
 MEASURE = """
 import json, os, sys, time
 start = time.perf_counter()
@@ -241,7 +241,7 @@ def table(arguments, directory):
     with Drain(drain, 0) as server:
         bench = Bench(arguments, server, directory)
         for count in (10**power for power in range(3, arguments.largest + 1)):
-            # Entities come again after 10,000 records, which are never under way at a time.
+            # Entities repeat after 10,000 records, which are never in flight at the same time.
             many = bench.corpus(min(count, 10_000), "many.jsonl")
             wall, cpu, memory = bench.piped(many, max(1, count // 10_000), arguments.runs)
             print(f"| {count:,} | {wall:.3f} s | {cpu:.3f} s | {count / wall:,.0f} | {memory:.0f} MiB |", flush=True)
@@ -263,7 +263,7 @@ def table(arguments, directory):
             for number in threads:
                 records = number * rounds * batch if latency else 100_000
                 sized(lines, 500, records)
-                # The preset bound is for the preset number of threads.
+                # The default bound is meant for the default number of threads.
                 sink = {"max_threads": number, "max_pending_requests": max(2_000, 2 * number * batch)}
                 wall, _, _ = bench.piped(lines, 1, 1, sink)
                 most = f", {records / wall / (number * batch * 1000 / latency):.0%} of the limit" if latency else ""

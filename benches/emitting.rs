@@ -1,6 +1,6 @@
-//! From a proposal to the socket and back: queue, batches, escaping, requests and receipts, over the loopback interface.
+//! Measures emitting, over the loopback interface: queue, batches, escaping, requests and receipts.
 //!
-//! The server reads each request whole and looks at nothing in it, so what is measured is mostly the emitter.
+//! The server reads each request and ignores its content, so the result is mostly the cost of the emitter.
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 #![expect(clippy::unwrap_used, reason = "both ends are the benchmark's own")]
 
@@ -13,7 +13,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use datahub_emitter::emitter::Emitter;
 use datahub_emitter::metadata::{Proposal, Urn};
 
-/// Proposals that are emitted before all are waited for.
+/// Proposals that are emitted before their receipts are awaited.
 const PROPOSALS: usize = 2_000;
 
 /// Answers "success" to everything. Its threads end with the process.
@@ -52,7 +52,7 @@ fn answer(mut stream: &TcpStream) -> io::Result<()> {
     }
 }
 
-/// `entities` different ones, in turn, each with `text` in its description.
+/// Proposals for `entities` entities in turn, each with `text` in its description.
 fn proposals(entities: usize, text: &str) -> Vec<Proposal> {
     let aspect = format!(r#"{{"customProperties":{{"owner":"nordlys"}},"description":"{text}","tags":[]}}"#);
     (0..PROPOSALS)
@@ -94,7 +94,7 @@ fn emit(criterion: &mut Criterion) {
                 },
                 BatchSize::LargeInput,
             );
-            assert!(emitter.stopped().is_none());
+            assert!(emitter.stop_reason().is_none());
         });
     }
     group.finish();

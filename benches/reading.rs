@@ -1,9 +1,9 @@
-//! From a file's bytes to proposals: what reading one record costs, and a file of them.
+//! Measures reading: from a file's bytes to proposals.
 //!
-//! `record` measures a record's text alone: checked, compacted and rewritten by the model. `file` adds reading and
-//! splitting, so what splitting costs is the difference between the two.
+//! `record` measures a record's text alone: checked, compacted and rewritten by the model. `file` adds
+//! reading and splitting, so the difference between the two is the cost of splitting.
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
-#![expect(clippy::unwrap_used, reason = "what a benchmark reads, it has written itself")]
+#![expect(clippy::unwrap_used, reason = "a benchmark reads only what it has written")]
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -68,7 +68,7 @@ fn record(criterion: &mut Criterion) {
     let known = proposal("schemaMetadata", &schema(server_class));
     // The namespace of Python's classes, which is translated.
     let python = proposal("schemaMetadata", &schema(python_class));
-    // What the model does not know is only compacted, and looked at by shape.
+    // An aspect that the model does not know is only compacted.
     let unknown = proposal("customSchema", &schema(server_class));
     let small = proposal("status", &json!({"removed": false}));
 

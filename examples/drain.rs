@@ -1,13 +1,13 @@
-//! A stand-in for GMS that does as little as a server can: it reads each request whole, checks the bearer token, counts
-//! the proposals and answers "success". It stores nothing; `benches/compare.py` measures clients against it.
+//! A minimal replacement for GMS: it reads each request completely, checks the bearer token, counts the
+//! proposals and answers "success". It stores nothing. `benches/compare.py` measures clients against it.
 //!
 //! ```text
 //! cargo run --release --example drain -- TOKEN [DELAY_MS]
 //! ```
 //!
-//! It listens on a free port of the loopback interface and prints one line when it is ready: `{"gms": "http://…"}`.
-//! `DELAY_MS` is how long it waits before it answers a request with proposals; preset is 0. `GET /stats` gives the counts,
-//! `POST /reset` sets them to zero.
+//! It listens on a free port of the loopback interface and prints one line when it is ready: `{"gms":
+//! "http://…"}`. It waits `DELAY_MS` (default 0) before it answers a request with proposals. `GET /stats`
+//! returns the counts, `POST /reset` sets them to zero.
 
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
@@ -19,13 +19,13 @@ use std::time::Duration;
 
 use memchr::memmem;
 
-/// What a client looks at before it sends; the keys are those of GMS's `Config.java`.
+/// The configuration that a client reads before it sends; the keys are those of GMS's `Config.java`.
 const CONFIG: &str = r#"{"models":{},"noCode":"true","retention":"true","statefulIngestionCapable":true,"patchCapable":true,
 "supportsImpactAnalysis":true,"timeZone":"UTC","versions":{"acryldata/datahub":{"version":"v1.3.0","commit":"0000000"}},
 "telemetry":{"enabledCli":false,"enabledIngestion":false},"managedIngestion":{"enabled":false,"defaultCliVersion":"1.3.0"},
 "datahub":{"serverType":"dev","serverEnv":"core"}}"#;
 
-/// Stands once in each proposal. Inside an aspect's text its quotes are escaped, so it is not found there.
+/// Occurs once in each proposal. Its quotes are escaped inside an aspect's text, so it does not occur there.
 const PROPOSAL: &[u8] = b"\"entityUrn\":";
 
 #[derive(Default)]
@@ -62,7 +62,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     writeln!(io::stdout(), r#"{{"gms": "http://{}"}}"#, listener.local_addr()?)?;
     for stream in listener.incoming() {
         let (stream, server) = (stream?, Arc::clone(&server));
-        // A client that goes away in the middle is its own business.
+        // A client that disconnects early is not an error.
         thread::spawn(move || server.serve(&stream).ok());
     }
     Ok(())
@@ -89,7 +89,7 @@ impl Server {
         Ok(())
     }
 
-    /// The next request, or `None` where the client has closed the connection. `body` is used again for its memory.
+    /// The next request, or `None` if the client has closed the connection. The memory of `body` is reused.
     fn read(&self, reader: &mut impl BufRead, mut body: Vec<u8>) -> io::Result<Option<Request>> {
         let mut line = String::new();
         if reader.read_line(&mut line)? == 0 {

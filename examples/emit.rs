@@ -1,9 +1,9 @@
-//! Puts one tag on one table, and says what became of it.
+//! Adds one tag to one table, and prints the outcome.
 //!
 //! ```text
 //! DATAHUB_GMS_URL=http://localhost:8080 DATAHUB_GMS_TOKEN=… cargo run --example emit
 //! ```
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example talks to whoever runs it")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example prints its result")]
 
 use datahub_emitter::Error;
 use datahub_emitter::emitter::{Emitter, Outcome};
@@ -11,23 +11,20 @@ use datahub_emitter::metadata::{Proposal, Urn};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let server = std::env::var("DATAHUB_GMS_URL").unwrap_or_else(|_| "http://localhost:8080".into());
-    let token = std::env::var("DATAHUB_GMS_TOKEN")?;
-    let emitter = Emitter::builder(server).token(token).build()?;
+    let emitter = Emitter::from_env()?;
 
-    let orders = Urn::parse("urn:li:dataset:(urn:li:dataPlatform:snowflake,nordlys.marts.fct_orders,PROD)")?;
+    let orders = Urn::dataset("snowflake", "nordlys.marts.fct_orders", "PROD")?;
     let certified = r#"{"tags": [{"tag": "urn:li:tag:certified"}]}"#;
     let proposal = Proposal::upsert(orders, "globalTags", certified)?;
 
-    // Returns as soon as there is room in the queue: a slow server slows its caller down.
-    let receipt = emitter.emit(proposal).await;
-    match receipt.await {
-        Outcome::Delivered => println!("GMS has it"),
-        Outcome::Rejected(rejection) => eprintln!("GMS refused it: {}", rejection.message),
-        Outcome::Undelivered(why) => eprintln!("GMS does not have it: {}", why.message),
+    // Waits for capacity, so that a slow server slows its caller down, and then for the outcome. To deliver
+    // many proposals, use `emit` or `emit_all`, which fill batches.
+    match emitter.send(proposal).await {
+        Outcome::Delivered => println!("delivered"),
+        other => eprintln!("not delivered: {other:?}"),
     }
-    // A token that was refused, a server that is gone: the cause, the evidence, and what mends it.
-    if let Some(diagnosis) = emitter.stopped().as_ref().and_then(Error::diagnosis) {
+    // If sending stopped, because of a refused token for example, the diagnosis says why and how to fix it.
+    if let Some(diagnosis) = emitter.stop_reason().as_ref().and_then(Error::diagnosis) {
         eprintln!("{}: {}", diagnosis.code, diagnosis.fixes.join("; "));
     }
 

@@ -1,6 +1,7 @@
 //! The guides and the reference, as in the folder `docs/` of the repository.
 
-/// A page of `docs/`. The links between pages are defined here first, so that they lead to the pages of this module.
+/// A page of `docs/`. Link targets are defined before the text, where they take precedence over those of the
+/// page: in this module, links lead to its pages and not to files.
 macro_rules! page {
     ($name:ident, $path:literal) => {
         #[doc = "[recipes]: crate::_documentation::recipes"]

@@ -14,8 +14,8 @@
 //! # }
 //! ```
 //!
-//! The [guide](_documentation::library) explains more; the other pages of [`_documentation`] describe the command
-//! `datahub-emit`.
+//! The [guide](_documentation::library) explains more; the other pages of [`_documentation`] describe the
+//! command `datahub-emit`.
 //!
 //! # Modules
 //!
@@ -33,9 +33,9 @@
 //!
 //! # Errors and outcomes
 //!
-//! The result of one proposal is an [`Outcome`](emitter::Outcome): delivered, rejected or undelivered. An [`Error`]
-//! ends the whole operation. Its [`kind`](Error::kind) tells what to do next, and if the cause is known, its
-//! [`diagnosis`](Error::diagnosis) contains the evidence and the fixes.
+//! The result of one proposal is an [`Outcome`](emitter::Outcome): delivered, rejected or undelivered. An
+//! [`Error`] ends the whole operation. Its [`kind`](Error::kind) tells what to do next, and if the cause is
+//! known, its [`diagnosis`](Error::diagnosis) contains the evidence and the fixes.
 //!
 //! # Features
 //!
@@ -62,6 +62,7 @@ mod error;
 pub mod file_system;
 pub mod gms;
 mod hex;
+pub mod http;
 pub mod metadata;
 pub mod pipeline;
 mod platform;

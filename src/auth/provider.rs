@@ -8,6 +8,7 @@ mod oidc;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 pub use command::CommandProvider;
@@ -16,6 +17,7 @@ pub use fixed::FixedToken;
 pub use oidc::OidcClientCredentials;
 
 use super::{Token, TokenSource};
+use crate::http::HttpService;
 
 /// A token that is being fetched.
 pub type Fetching<'a> = Pin<Box<dyn Future<Output = Result<Fetched, ProviderError>> + Send + 'a>>;
@@ -24,6 +26,11 @@ pub type Fetching<'a> = Pin<Box<dyn Future<Output = Result<Fetched, ProviderErro
 pub trait TokenProvider: Send + Sync + fmt::Debug {
     /// Where its tokens come from, as reports and diagnoses name it.
     fn source(&self) -> TokenSource;
+
+    /// Offers the HTTP service of the client that uses this provider, before the first [fetch](Self::fetch). A provider that
+    /// asks a server sends its requests through it, so that the client's trust roots, client certificate, proxies and time
+    /// limits apply.
+    fn connect(&self, _http: &Arc<dyn HttpService>) {}
 
     /// Fetches the token of this moment.
     fn fetch(&self) -> Fetching<'_>;

@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use datahub_emitter::emitter::{Emitter, Outcome, SinkMode};
+use datahub_emitter::emitter::{Batching, Emitter, Outcome};
 use datahub_emitter::gms::ClientMode;
 use datahub_emitter::metadata::{Proposal, Urn};
 use datahub_emitter::{Error, ErrorKind};
@@ -43,20 +43,21 @@ impl Put {
             Error::new(ErrorKind::Input, format!("{} is no aspect", self.data.display())).with_source(error)
         })?;
         let server = Server::find(global).await?;
-        let mut builder =
-            Emitter::builder(server.address.to_string()).client_mode(ClientMode::Cli).mode(SinkMode::Sync);
+        let mut builder = Emitter::builder(server.address.to_string())
+            .client_mode(ClientMode::Cli)
+            .batching(Batching::Sequential);
         if let Some(token) = &server.token {
-            builder = builder.token_from(token.clone());
+            builder = builder.token_with_source(token.clone());
         }
         if server.is_embedded() {
-            builder = builder.direct();
+            builder = builder.no_proxy();
         }
         let emitter = builder.build()?;
         // Finds a wrong address at once, and not after the last retry.
         emitter.server_config().await?;
-        let outcome = emitter.emit(proposal).await.await;
+        let outcome = emitter.send(proposal).await;
         emitter.close(None).await;
-        let stopped = emitter.stopped();
+        let stopped = emitter.stop_reason();
         let name = server.name();
         server.stop().await;
         match (outcome, stopped) {
@@ -73,6 +74,9 @@ impl Put {
             }
             (Outcome::Undelivered(undelivered), None) => {
                 Err(Error::new(ErrorKind::Unreachable, format!("not delivered: {}", undelivered.message)))
+            }
+            (other, None) => {
+                Err(Error::new(ErrorKind::Internal, format!("the outcome is unknown: {other:?}")))
             }
         }
     }

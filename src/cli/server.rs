@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datahub_emitter::Environment;
 use datahub_emitter::auth::{FileProvider, FixedToken, Token, TokenProvider};
-use datahub_emitter::gms::{Client, ClientMode, ClientSettings, GmsEnvironment, ServerAddress};
+use datahub_emitter::gms::{Client, ClientConfig, ClientMode, GmsEnvironment, ServerAddress};
 use datahub_emitter::{Error, ErrorKind};
 
 use super::Global;
@@ -85,15 +85,12 @@ impl Server {
     }
 
     pub(crate) fn client(&self) -> Result<Client, Error> {
-        Client::new(&ClientSettings {
-            tokens: self
-                .token
-                .clone()
-                .map(|token| Arc::new(FixedToken::new(token)) as Arc<dyn TokenProvider>),
-            mode: ClientMode::Cli,
-            direct: self.is_embedded(),
-            ..ClientSettings::new(self.address.clone())
-        })
+        let mut config = ClientConfig::new(self.address.clone());
+        let token = self.token.clone();
+        config.tokens = token.map(|token| Arc::new(FixedToken::new(token)) as Arc<dyn TokenProvider>);
+        config.mode = ClientMode::Cli;
+        config.no_proxy = self.is_embedded();
+        Client::new(&config)
     }
 
     /// What messages call it.

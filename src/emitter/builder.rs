@@ -1,315 +1,376 @@
-//! Sets up an emitter.
+//! Configures and starts an emitter.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Emitter;
+use super::backpressure::{self, Capacity};
+use super::handle::Emitter;
 use super::queue::BatchLimits;
-use super::room::Room;
-use super::state::{Settings, State};
+use super::settings::{Batching, MAX_PER_BATCH, Settings, defaults};
+use super::shared::Shared;
 use crate::auth::{FixedToken, Token, TokenProvider, TokenSource};
-use crate::clock::SystemClock;
+use crate::environment::Environment;
 use crate::gms::{
-    Client, ClientMode, ClientSettings, EmitMode, Endpoint, RequestEncoder, RetryPolicy, ServerAddress,
-    TlsSettings,
+    AddressError, Client, ClientConfig, ClientMode, EmitMode, Endpoint, GmsEnvironment, RequestEncoder,
+    RetryPolicy, ServerAddress, TlsSettings,
 };
 use crate::{Error, ErrorKind};
 
-/// GMS takes at most so many proposals a call from DataHub's own client, so no more are sent.
-pub(crate) const MAX_BATCH: usize = 200;
-
-/// Bytes a request, at most, as in the Python client.
-const MAX_BYTES: usize = 15 * 1024 * 1024;
-
-/// How long a queued proposal is asked after, as in the Python client.
-const TRACE_TIMEOUT: Duration = Duration::from_secs(3_600);
-
-/// Why Rest.li cannot do it.
-pub(crate) const ASYNC_WAIT_OVER_RESTLI: &str = "ASYNC_WAIT follows each write by the trace that GMS's answer names, and Rest.li's answers name none: write \
-     `endpoint: openapi` (DataHub 1.0.1 or later), or `emit_mode: SYNC_PRIMARY` to have it written before GMS answers";
-
-/// Behind DataHub's frontend, whose buffer has 10 MB (`play.http.parser.maxMemoryBuffer`), a request has at most so many.
-const FRONTEND_BYTES: usize = 9_500_000;
-
-/// How many proposals go at a time, in the words of the sink's `mode` (`RestSinkMode` of DataHub's Python client).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SinkMode {
-    /// `SYNC`: one proposal a request, one request at a time.
-    Sync,
-    /// `ASYNC`: one proposal a request.
-    Async,
-    /// `ASYNC_BATCH`: many proposals a request. The default: it is the fastest by far.
-    #[default]
-    AsyncBatch,
-}
-
-impl SinkMode {
-    /// The mode's name in recipes and reports.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Sync => "SYNC",
-            Self::Async => "ASYNC",
-            Self::AsyncBatch => "ASYNC_BATCH",
-        }
-    }
-
-    /// What GMS has done when it answers, unless that is said.
-    pub fn emit_mode(self) -> EmitMode {
-        match self {
-            Self::Sync => EmitMode::SyncPrimary,
-            Self::Async | Self::AsyncBatch => EmitMode::Async,
-        }
-    }
-}
-
-/// Sets up an [`Emitter`]. The defaults are those of DataHub's REST sink.
+/// Configures an [`Emitter`]. The defaults are those of DataHub's REST sink.
+///
+/// A value that cannot be honoured is an error of [`build`](Self::build), never replaced by another one.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct EmitterBuilder {
-    server: String,
-    tokens: Option<Arc<dyn TokenProvider>>,
-    extra_headers: Vec<(String, String)>,
-    timeout: Duration,
-    tls: TlsSettings,
-    tcp_keepalive: bool,
-    client_mode: ClientMode,
-    component: Option<String>,
-    direct: bool,
-    mode: SinkMode,
+    connection: Connection,
+    batching: Batching,
     endpoint: Endpoint,
     emit_mode: Option<EmitMode>,
     trace_timeout: Duration,
     respect_sync_marker: bool,
-    max_threads: usize,
+    max_in_flight_requests: usize,
     max_per_batch: usize,
     max_batch_bytes: Option<usize>,
-    max_pending_requests: usize,
+    max_pending_proposals: usize,
     max_pending_bytes: usize,
-    min_process_interval: Duration,
+    max_linger: Duration,
     retry: RetryPolicy,
 }
 
+/// Where the emitter's client comes from.
+#[derive(Clone, Debug)]
+enum Connection {
+    /// It is made with this configuration.
+    Config(Box<ClientConfig>),
+    /// The address is invalid.
+    InvalidServer(AddressError),
+    /// It exists already.
+    Client(Box<Client>),
+    /// It exists already, and an option was set that only a new client can have.
+    ClientWithOption(&'static str),
+}
+
+impl Emitter {
+    /// Configures an emitter for the GMS at `server`, for example `http://localhost:8080`.
+    pub fn builder(server: impl AsRef<str>) -> EmitterBuilder {
+        EmitterBuilder::new(server)
+    }
+
+    /// Starts an emitter for the GMS, and with the token, that the environment names: see
+    /// [`EmitterBuilder::from_env`].
+    ///
+    /// # Errors
+    /// As [`EmitterBuilder::from_env`] and [`EmitterBuilder::build`].
+    pub fn from_env() -> Result<Self, Error> {
+        EmitterBuilder::from_env()?.build()
+    }
+
+    /// Starts an emitter that sends through `client`, with the default settings.
+    ///
+    /// # Errors
+    /// Of kind [`Input`](ErrorKind::Input) when there is no tokio runtime.
+    pub fn with_client(client: Client) -> Result<Self, Error> {
+        EmitterBuilder::with_client(client).build()
+    }
+}
+
 impl EmitterBuilder {
-    pub(super) fn new(server: String) -> Self {
+    /// An emitter for the GMS at `server`, for example `http://localhost:8080`.
+    pub fn new(server: impl AsRef<str>) -> Self {
+        Self::with_connection(match ServerAddress::parse(server.as_ref()) {
+            Ok(server) => Connection::Config(Box::new(ClientConfig::new(server))),
+            Err(error) => Connection::InvalidServer(error),
+        })
+    }
+
+    /// An emitter for the GMS, and with the token, that the environment names, as for DataHub's Python
+    /// client: the variables `DATAHUB_GMS_URL` (or `DATAHUB_GMS_HOST`, `DATAHUB_GMS_PORT` and
+    /// `DATAHUB_GMS_PROTOCOL`) and `DATAHUB_GMS_TOKEN`, else the file `~/.datahubenv`.
+    ///
+    /// # Errors
+    /// Of kind [`Input`](ErrorKind::Input) when the environment names no server, or the file cannot be read.
+    pub fn from_env() -> Result<Self, Error> {
+        let environment = GmsEnvironment::read(&Environment::from_process())?;
+        let server = environment.server.ok_or_else(|| {
+            invalid("the environment names no GMS: set DATAHUB_GMS_URL, for example to http://localhost:8080")
+        })?;
+        let builder = Self::new(server);
+        Ok(match environment.token {
+            Some(token) => builder.token_with_source(token),
+            None => builder,
+        })
+    }
+
+    /// An emitter with a new client of this configuration.
+    pub fn from_config(config: ClientConfig) -> Self {
+        Self::with_connection(Connection::Config(Box::new(config)))
+    }
+
+    /// An emitter that sends through `client`. Settings of the client, from [`token`](Self::token) to
+    /// [`no_proxy`](Self::no_proxy), are then errors of [`build`](Self::build).
+    pub fn with_client(client: Client) -> Self {
+        Self::with_connection(Connection::Client(Box::new(client)))
+    }
+
+    fn with_connection(connection: Connection) -> Self {
         Self {
-            server,
-            tokens: None,
-            extra_headers: Vec::new(),
-            timeout: Duration::from_secs(30),
-            tls: TlsSettings::default(),
-            tcp_keepalive: false,
-            client_mode: ClientMode::Sdk,
-            component: None,
-            direct: false,
-            mode: SinkMode::default(),
+            connection,
+            batching: Batching::default(),
             endpoint: Endpoint::default(),
             emit_mode: None,
-            trace_timeout: TRACE_TIMEOUT,
+            trace_timeout: defaults::TRACE_TIMEOUT,
             respect_sync_marker: false,
-            max_threads: 15,
-            max_per_batch: 100,
+            max_in_flight_requests: defaults::MAX_IN_FLIGHT_REQUESTS,
+            max_per_batch: defaults::MAX_PER_BATCH,
             max_batch_bytes: None,
-            max_pending_requests: 2_000,
-            max_pending_bytes: 16 * 1024 * 1024,
-            min_process_interval: Duration::from_secs(30),
+            max_pending_proposals: defaults::MAX_PENDING_PROPOSALS,
+            max_pending_bytes: defaults::MAX_PENDING_BYTES,
+            max_linger: defaults::MAX_LINGER,
             retry: RetryPolicy::default(),
         }
     }
 
-    /// The personal access token, as DataHub shows it once under *Settings › Access Tokens*.
+    /// The personal access token, as DataHub shows it once under *Settings › Access Tokens*. By default there
+    /// is no token.
     pub fn token(self, token: impl Into<String>) -> Self {
-        self.token_from(Token::new(token, TokenSource::Recipe))
+        self.token_with_source(Token::new(token, TokenSource::Recipe))
     }
 
-    /// A token that knows where it came from, for reports and diagnoses.
-    pub fn token_from(mut self, token: Token) -> Self {
-        self.tokens = Some(Arc::new(FixedToken::new(token)));
+    /// A token and where it comes from, which reports and diagnoses show.
+    pub fn token_with_source(self, token: Token) -> Self {
+        self.token_provider(FixedToken::new(token))
+    }
+
+    /// A provider of tokens: one that is about to expire is renewed, and so is one that was refused.
+    pub fn token_provider(self, provider: impl TokenProvider + 'static) -> Self {
+        self.shared_token_provider(Arc::new(provider))
+    }
+
+    /// As [`token_provider`](Self::token_provider), for a provider that others use as well.
+    pub fn shared_token_provider(self, provider: Arc<dyn TokenProvider>) -> Self {
+        self.set_client("token_provider", |config| config.tokens = Some(provider))
+    }
+
+    /// Adds a header to every request. It replaces this crate's header of the same name, including
+    /// Authorization.
+    pub fn extra_header(self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let header = (name.into(), value.into());
+        self.set_client("extra_header", |config| config.extra_headers.push(header))
+    }
+
+    /// The time limit for connecting, and for each period in which the server accepts or sends nothing. It
+    /// does not limit a request as a whole. Default 30 s.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.set_client("timeout", |config| config.timeout = timeout)
+    }
+
+    /// TLS trust roots and client certificate. By default the system's trust roots, and no client
+    /// certificate.
+    pub fn tls(self, tls: TlsSettings) -> Self {
+        self.set_client("tls", |config| config.tls = tls)
+    }
+
+    /// Whether to send TCP keep-alive probes, for firewalls that forget idle connections. Default off.
+    pub fn tcp_keepalive(self, on: bool) -> Self {
+        self.set_client("tcp_keepalive", |config| config.tcp_keepalive = on)
+    }
+
+    /// The kind of client, for the server's statistics. Default [`ClientMode::Sdk`].
+    pub fn client_mode(self, mode: ClientMode) -> Self {
+        self.set_client("client_mode", |config| config.mode = mode)
+    }
+
+    /// The component in the header `User-Agent: DataHub-Client/1.0 (sdk; {component}/datahub-emitter; …)`.
+    /// Default `datahub`.
+    pub fn component(self, component: impl Into<String>) -> Self {
+        let component = component.into();
+        self.set_client("component", |config| config.component = Some(component))
+    }
+
+    /// Ignores the proxies that `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY` name. By default they are used.
+    pub fn no_proxy(self) -> Self {
+        self.set_client("no_proxy", |config| config.no_proxy = true)
+    }
+
+    /// How proposals share requests. Default [`Batching::Batched`].
+    pub fn batching(mut self, batching: Batching) -> Self {
+        self.batching = batching;
         self
     }
 
-    /// Where tokens come from while the emitter runs: one that is about to expire is renewed, and so is one that was
-    /// refused.
-    pub fn token_provider(mut self, tokens: Arc<dyn TokenProvider>) -> Self {
-        self.tokens = Some(tokens);
-        self
-    }
-
-    /// Adds a header to every request. It replaces one of ours of the same name, Authorization included.
-    pub fn extra_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.extra_headers.push((name.into(), value.into()));
-        self
-    }
-
-    /// How long a connection may take, and after that each silence of the server. Default 30 s.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
-    }
-
-    /// Whom to trust, and which certificate to show. By default the system's authorities, and none.
-    pub fn tls(mut self, tls: TlsSettings) -> Self {
-        self.tls = tls;
-        self
-    }
-
-    /// Keeps idle connections alive through firewalls that forget them. Off by default.
-    pub fn tcp_keepalive(mut self, on: bool) -> Self {
-        self.tcp_keepalive = on;
-        self
-    }
-
-    /// On whose behalf requests are made, for the server's statistics. Default [`ClientMode::Sdk`].
-    pub fn client_mode(mut self, mode: ClientMode) -> Self {
-        self.client_mode = mode;
-        self
-    }
-
-    /// The first part of the User-Agent's middle. Default `datahub`.
-    pub fn component(mut self, component: impl Into<String>) -> Self {
-        self.component = Some(component.into());
-        self
-    }
-
-    /// Goes past the proxies that the environment names.
-    pub fn direct(mut self) -> Self {
-        self.direct = true;
-        self
-    }
-
-    /// How many proposals go at a time. Default [`SinkMode::AsyncBatch`].
-    pub fn mode(mut self, mode: SinkMode) -> Self {
-        self.mode = mode;
-        self
-    }
-
-    /// Which of GMS's interfaces is used. Default [`Endpoint::Restli`].
+    /// The interface of GMS that is used. Default [`Endpoint::Restli`].
     pub fn endpoint(mut self, endpoint: Endpoint) -> Self {
         self.endpoint = endpoint;
         self
     }
 
-    /// What GMS has done when a proposal counts as delivered. By default what the [mode](Self::mode) says: with
-    /// [`SinkMode::Sync`] it has written it, else it has queued it.
+    /// What GMS has done when a proposal counts as delivered. Default [`EmitMode::Async`], and
+    /// [`EmitMode::SyncPrimary`] with [`Batching::Sequential`].
     pub fn emit_mode(mut self, mode: EmitMode) -> Self {
         self.emit_mode = Some(mode);
         self
     }
 
-    /// With [`EmitMode::AsyncWait`]: how long GMS is asked after a proposal that it has queued. Default 1 hour, as in the
-    /// Python client.
+    /// With [`EmitMode::AsyncWait`]: how long a proposal that GMS has queued is followed until it is written.
+    /// Default 1 hour, as in the Python client.
     pub fn trace_timeout(mut self, timeout: Duration) -> Self {
         self.trace_timeout = timeout;
         self
     }
 
-    /// Whether a proposal whose system metadata has the property `emitModeMarker: sync` is written before GMS answers,
-    /// with all that travels in the same request. Off by default.
+    /// Whether a proposal whose system metadata has the property `emitModeMarker: sync` is written before GMS
+    /// responds, together with all others in the same request. Default off.
     pub fn respect_sync_marker(mut self, on: bool) -> Self {
         self.respect_sync_marker = on;
         self
     }
 
-    /// Requests at a time, at most. Default 15.
-    pub fn max_threads(mut self, requests: usize) -> Self {
-        self.max_threads = requests;
+    /// The largest number of requests in flight. Default 15. [`Batching::Sequential`] has one at a time
+    /// whatever this says.
+    pub fn max_in_flight_requests(mut self, requests: usize) -> Self {
+        self.max_in_flight_requests = requests;
         self
     }
 
-    /// Proposals a request, from 1 to 200. Default 100.
+    /// The largest number of proposals in a request, from 1 to 200. Default 100. Only for
+    /// [`Batching::Batched`].
     pub fn max_per_batch(mut self, proposals: usize) -> Self {
         self.max_per_batch = proposals;
         self
     }
 
-    /// Bytes a request's body, at most; a larger single proposal travels alone. Default 15 MiB, as in the Python client,
-    /// and 9.5 MB through DataHub's frontend (an address that ends with `/api/gms`), whose buffer has 10 MB.
+    /// The largest length of a request's body, in bytes. A single proposal that is longer is sent alone.
+    /// Default 15 MiB, as in the Python client, and 9.5 MB through DataHub's frontend (an address that ends
+    /// with `/api/gms`), whose buffer has 10 MB.
     pub fn max_batch_bytes(mut self, bytes: usize) -> Self {
         self.max_batch_bytes = Some(bytes);
         self
     }
 
-    /// Proposals queued and in flight together, at most. Default 2,000.
-    pub fn max_pending_requests(mut self, proposals: usize) -> Self {
-        self.max_pending_requests = proposals;
+    /// The largest number of proposals that are queued and in flight together. Default 2,000.
+    pub fn max_pending_proposals(mut self, proposals: usize) -> Self {
+        self.max_pending_proposals = proposals;
         self
     }
 
-    /// Bytes queued and in flight together, at most; a larger single proposal passes alone. Default 16 MiB.
+    /// The largest number of bytes that are queued and in flight together, up to 4 GiB - 1. A single proposal
+    /// that is larger waits until nothing else is pending. Default 16 MiB.
     pub fn max_pending_bytes(mut self, bytes: usize) -> Self {
         self.max_pending_bytes = bytes;
         self
     }
 
-    /// How long a batch that is not full waits while other requests are in flight and none comes back. Default 30 s.
-    pub fn min_process_interval(mut self, interval: Duration) -> Self {
-        self.min_process_interval = interval;
+    /// How long a batch that is not full waits for more proposals while other requests are in flight and none
+    /// comes back. While nothing is in flight, a batch waits for 5 ms. Default 30 s.
+    pub fn max_linger(mut self, linger: Duration) -> Self {
+        self.max_linger = linger;
         self
     }
 
-    /// What is tried again, and how often.
+    /// Which requests are retried, and how often. Default [`RetryPolicy::default`].
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
         self
     }
 
-    /// Starts the emitter in the current tokio runtime. No request is made yet.
+    /// Starts the emitter in the current tokio runtime. No request is sent yet.
     ///
     /// # Errors
-    /// When the address is none, a limit is out of range, a certificate or a header cannot be used, there is no tokio
-    /// runtime, or [`EmitMode::AsyncWait`] is wanted over Rest.li, whose answers name no trace.
+    /// Of kind [`Input`](ErrorKind::Input) when the address is invalid, a limit is out of range, a
+    /// certificate or a header cannot be used, there is no tokio runtime, [`EmitMode::AsyncWait`] is combined
+    /// with Rest.li, or a setting of the client is combined with [`with_client`](Self::with_client).
     pub fn build(self) -> Result<Emitter, Error> {
-        let input = |message: String| Error::new(ErrorKind::Input, message);
         let runtime = tokio::runtime::Handle::try_current()
-            .map_err(|error| input("an emitter needs a tokio runtime".into()).with_source(error))?;
-        if !(1..=MAX_BATCH).contains(&self.max_per_batch) {
-            return Err(input(format!("max_per_batch is from 1 to {MAX_BATCH}, not {}", self.max_per_batch)));
-        }
-        if self.max_threads == 0 {
-            return Err(input("max_threads is at least 1".into()));
-        }
-        let emit_mode = self.emit_mode.unwrap_or_else(|| self.mode.emit_mode());
+            .map_err(|error| invalid("an emitter needs a tokio runtime").with_source(error))?;
+        let capacity = self.capacity()?;
+        let emit_mode = self.emit_mode.unwrap_or_else(|| self.batching.default_emit_mode());
         if emit_mode == EmitMode::AsyncWait && self.endpoint == Endpoint::Restli {
-            return Err(input(ASYNC_WAIT_OVER_RESTLI.into()));
+            return Err(invalid(
+                "EmitMode::AsyncWait needs Endpoint::Openapi (DataHub 1.0.1 or later): Rest.li's responses name no trace to follow",
+            ));
         }
-        let server = ServerAddress::parse(&self.server).map_err(|error| input(format!("server: {error}")))?;
-        let client = Client::new(&ClientSettings {
-            server,
-            tokens: self.tokens,
-            extra_headers: self.extra_headers,
-            timeout: self.timeout,
-            tls: self.tls,
-            tcp_keepalive: self.tcp_keepalive,
-            mode: self.client_mode,
-            component: self.component,
-            direct: self.direct,
-            clock: Arc::new(SystemClock),
-        })?;
-        let wire = RequestEncoder {
+        let max_in_flight_requests = match self.batching {
+            Batching::Sequential => 1,
+            Batching::Batched | Batching::Single => {
+                in_range("max_in_flight_requests", self.max_in_flight_requests, MAX_REQUESTS)?
+            }
+        };
+        let encoder = RequestEncoder {
             endpoint: self.endpoint,
             emit_mode,
-            batches: self.mode == SinkMode::AsyncBatch,
+            batches: self.batching == Batching::Batched,
             respect_sync_marker: self.respect_sync_marker,
         };
-        let max_requests = if self.mode == SinkMode::Sync { 1 } else { self.max_threads };
-        let bytes = if client.server().is_frontend() { FRONTEND_BYTES } else { MAX_BYTES };
+        let max_per_batch = in_range("max_per_batch", self.max_per_batch, MAX_PER_BATCH)?;
+        let client = match self.connection {
+            Connection::Config(config) => Client::new(&config)?,
+            Connection::InvalidServer(error) => return Err(invalid(format!("server: {error}"))),
+            Connection::Client(client) => *client,
+            Connection::ClientWithOption(name) => {
+                return Err(invalid(format!(
+                    "{name} has no effect on a client that exists already: set it there"
+                )));
+            }
+        };
+        let max_batch_bytes = match self.max_batch_bytes {
+            Some(bytes) => in_range("max_batch_bytes", bytes, usize::MAX)?,
+            None if client.server().is_frontend() => defaults::MAX_BATCH_BYTES_THROUGH_FRONTEND,
+            None => defaults::MAX_BATCH_BYTES,
+        };
         let settings = Settings {
             batch: BatchLimits {
-                count: if wire.batches { self.max_per_batch } else { 1 },
-                bytes: self.max_batch_bytes.unwrap_or(bytes),
-                envelope: wire.envelope_bytes(),
+                count: if encoder.batches { max_per_batch } else { 1 },
+                bytes: max_batch_bytes,
+                envelope: encoder.envelope_bytes(),
             },
-            wire,
-            max_requests,
-            // `SYNC` goes on only when what it has sent is settled.
-            max_under_way: if self.mode == SinkMode::Sync { 1 } else { 2 * max_requests },
-            max_age: self.min_process_interval,
+            encoder,
+            max_in_flight_requests,
+            // In sequence, a proposal has an outcome before the next one is sent. Else a batch that waits for
+            // a retry does not keep others from being sent.
+            max_unsettled_batches: match self.batching {
+                Batching::Sequential => 1,
+                Batching::Batched | Batching::Single => 2 * max_in_flight_requests,
+            },
+            max_linger: self.max_linger,
             retry: self.retry,
             trace_timeout: self.trace_timeout,
         };
-        let room = Room::new(self.max_pending_requests, self.max_pending_bytes);
-        let (state, opened) = State::new(client, settings, room);
-        Ok(Emitter::start(Arc::new(state), opened, &runtime))
+        let (shared, opened) = Shared::new(client, settings, capacity);
+        Ok(Emitter::start(shared, opened, &runtime))
     }
+
+    fn capacity(&self) -> Result<Capacity, Error> {
+        let proposals =
+            in_range("max_pending_proposals", self.max_pending_proposals, backpressure::MAX_COUNT)?;
+        let max_bytes = usize::try_from(backpressure::MAX_BYTES).unwrap_or(usize::MAX);
+        let bytes = in_range("max_pending_bytes", self.max_pending_bytes, max_bytes)?;
+        Ok(Capacity::new(proposals, u32::try_from(bytes).unwrap_or(backpressure::MAX_BYTES)))
+    }
+
+    /// Sets an option of the client, or notes that the client exists already.
+    fn set_client(mut self, name: &'static str, set: impl FnOnce(&mut ClientConfig)) -> Self {
+        match &mut self.connection {
+            Connection::Config(config) => set(config),
+            Connection::Client(_) => self.connection = Connection::ClientWithOption(name),
+            Connection::InvalidServer(_) | Connection::ClientWithOption(_) => {}
+        }
+        self
+    }
+}
+
+/// More requests in flight than a server and this machine's ports can bear.
+const MAX_REQUESTS: usize = 10_000;
+
+fn invalid(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Input, message)
+}
+
+fn in_range(name: &str, value: usize, max: usize) -> Result<usize, Error> {
+    if (1..=max).contains(&value) {
+        return Ok(value);
+    }
+    let range = if max == usize::MAX { "at least 1".to_owned() } else { format!("between 1 and {max}") };
+    Err(invalid(format!("{name} must be {range}, not {value}")))
 }
 
 #[cfg(test)]
@@ -317,16 +378,53 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_request_fits_through_the_frontend() {
+    async fn the_default_request_size_fits_through_the_frontend() {
         let bytes = |server: &str, chosen: Option<usize>| {
             let mut builder = Emitter::builder(server);
             if let Some(chosen) = chosen {
                 builder = builder.max_batch_bytes(chosen);
             }
-            builder.build().unwrap().handle.state.settings.batch.bytes
+            builder.build().unwrap().shared().settings.batch.bytes
         };
         assert_eq!(bytes("http://gms:8080", None), 15 * 1024 * 1024);
         assert_eq!(bytes("http://datahub:9002/api/gms/", None), 9_500_000);
         assert_eq!(bytes("http://datahub:9002/api/gms", Some(20_000_000)), 20_000_000);
+    }
+
+    #[tokio::test]
+    async fn a_limit_that_cannot_be_honoured_is_an_error() {
+        let new = || Emitter::builder("http://gms:8080");
+        for (builder, message) in [
+            (new().max_in_flight_requests(0), "max_in_flight_requests must be between 1 and 10000, not 0"),
+            (new().max_per_batch(201), "max_per_batch must be between 1 and 200, not 201"),
+            (new().max_batch_bytes(0), "max_batch_bytes must be at least 1, not 0"),
+            (
+                new().max_pending_bytes(1 << 32),
+                "max_pending_bytes must be between 1 and 4294967295, not 4294967296",
+            ),
+            (new().max_pending_bytes(0), "max_pending_bytes must be between 1 and 4294967295, not 0"),
+        ] {
+            let error = builder.build().unwrap_err();
+            assert_eq!((error.kind(), error.to_string()), (ErrorKind::Input, message.to_owned()));
+        }
+        for proposals in [0, usize::MAX] {
+            let error = new().max_pending_proposals(proposals).build().unwrap_err();
+            assert!(error.to_string().starts_with("max_pending_proposals must be between 1 and "), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_existing_client_is_used_as_it_is() {
+        let client = Emitter::builder("http://gms:8080").build().unwrap().client().clone();
+        let emitter = Emitter::with_client(client.clone()).unwrap();
+        assert_eq!(emitter.client().server(), client.server());
+        let error = EmitterBuilder::with_client(client).timeout(Duration::from_secs(1)).build().unwrap_err();
+        assert_eq!(error.to_string(), "timeout has no effect on a client that exists already: set it there");
+    }
+
+    #[tokio::test]
+    async fn an_invalid_address_is_an_error_of_build() {
+        let error = Emitter::builder("gms:8080:").timeout(Duration::from_secs(1)).build().unwrap_err();
+        assert!(error.to_string().starts_with("server: "), "{error}");
     }
 }

@@ -1,26 +1,27 @@
-//! How many, and what became of them.
+//! Counts of proposals, by outcome, and of requests.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::Outcome;
+use super::outcome::Outcome;
 
-/// What became of everything that was emitted. Once the emitter is closed,
-/// `emitted = delivered + rejected + undelivered`.
+/// How many proposals were emitted, how they ended, and how many requests that took. Once the emitter is
+/// closed, `emitted = delivered + rejected + undelivered`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Counts {
-    /// Proposals that were handed over.
+    /// Proposals that were emitted.
     pub emitted: u64,
-    /// Proposals that GMS took.
+    /// Proposals that GMS accepted.
     pub delivered: u64,
-    /// Proposals that were refused for what they are.
+    /// Proposals that were refused because of their content.
     pub rejected: u64,
-    /// Proposals that were not settled.
+    /// Proposals without a final outcome.
     pub undelivered: u64,
     /// HTTP requests that carried proposals, retries included.
     pub requests: u64,
-    /// Requests that were sent again.
+    /// Requests that were retries.
     pub retried: u64,
-    /// Batches that were taken apart because GMS rejected them.
+    /// Batches that were split because GMS rejected them.
     pub split: u64,
     /// Bytes of the requests' bodies.
     pub bytes: u64,
@@ -36,8 +37,8 @@ pub(super) struct Counters {
     pub(super) retried: AtomicU64,
     pub(super) split: AtomicU64,
     pub(super) bytes: AtomicU64,
-    /// Proposals that GMS has taken, those included of which it is not known yet whether it writes them.
-    pub(super) taken: AtomicU64,
+    /// Proposals that GMS has accepted, including queued ones that it may still fail to write.
+    pub(super) accepted: AtomicU64,
 }
 
 impl Counters {

@@ -1,4 +1,9 @@
-//! Decides when a batch leaves.
+//! Decides when a batch leaves, and runs the tasks that deliver batches and follow traces.
+//!
+//! A batch leaves at once when it is full, by count or by bytes, and when somebody waits for a flush or the
+//! end. While nothing is in flight, it leaves 5 ms after its first proposal, so that a single proposal does
+//! not wait. Otherwise it leaves when a request comes back, or after `max_linger`. So neither a slow source
+//! nor a fast one needs tuning.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,162 +14,163 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use super::deliver::deliver;
-use super::queue::{Forming, Queued};
-use super::state::{Item, Phase, State};
-use super::stop::Cause;
-use super::traces::{OpenTrace, follow};
+use super::lifecycle::{Phase, StopCause};
+use super::open_traces::OpenTrace;
+use super::pending::Pending;
+use super::queue::{FormingBatch, Queued};
+use super::shared::Shared;
+use super::trace_follower::follow;
 use crate::metadata::Urn;
 
-/// How long the first proposal waits for company when nothing is in flight: a slow source gets low latency, and a
-/// fast one fills a batch meanwhile.
-const COMPANY: Duration = Duration::from_millis(5);
+/// How long the first proposal waits for others while nothing is in flight: a slow source gets low latency,
+/// and a fast one fills a batch in this time.
+const LINGER: Duration = Duration::from_millis(5);
 
-/// How long nothing must have been under way or queued until a rejection that is in doubt is judged: what comes next may show
-/// that it is no record's fault. Nothing comes once the emitter is being flushed or closed.
-const QUIET: Duration = Duration::from_millis(50);
+/// How long the emitter must have been idle before suspects are settled: the next proposals may show whether
+/// a record is at fault. There are no next ones while the emitter is flushed or closed.
+const IDLE_BEFORE_JUDGEMENT: Duration = Duration::from_millis(50);
 
-/// Forms batches and sends them until the emitter is closed or stopped, and everything is settled.
-pub(super) async fn drive(state: Arc<State>, mut opened: UnboundedReceiver<OpenTrace>) {
-    let _end = End(Arc::clone(&state));
-    let mut requests = Requests::default();
+/// Forms batches and sends them until the emitter is closed or stopped, and every proposal has an outcome.
+pub(super) async fn drive(shared: Arc<Shared>, mut opened: UnboundedReceiver<OpenTrace>) {
+    let _end = EndGuard(Arc::clone(&shared));
+    let mut deliveries = Deliveries::default();
     let mut traces = JoinSet::new();
-    // The first batch waits for this.
-    let mut ready = !state.settings.asks_first();
+    let mut is_checked = !shared.settings.checks_server_first();
     // A request came back since a batch last left.
-    let mut returned = false;
-    let mut quiet_since = None;
+    let mut has_returned = false;
+    let mut idle_since = None;
     loop {
-        if state.phase() >= Phase::Stopped {
-            state.settle_queued();
+        if shared.lifecycle.is_stopped() {
+            shared.settle_queued();
         }
         while let Ok(trace) = opened.try_recv() {
-            traces.spawn(follow(Arc::clone(&state), trace));
+            traces.spawn(follow(Arc::clone(&shared), trace));
         }
-        if !ready && !state.queue().is_empty() {
-            ready = true;
-            make_sure(&state).await;
+        if !is_checked && !shared.queue().is_empty() {
+            is_checked = true;
+            check_server(&shared).await;
             continue;
         }
-        let mut look_again = None;
-        while requests.running.len() < state.settings.max_under_way && state.limit.has_room() {
-            match next_batch(&state, !requests.running.is_empty(), returned) {
-                Next::Batch(batch) => {
-                    returned = false;
-                    requests.send(&state, batch);
+        let mut look_again_at = None;
+        while deliveries.running.len() < shared.settings.max_unsettled_batches && shared.limit.is_available()
+        {
+            match next_batch(&shared, !deliveries.running.is_empty(), has_returned) {
+                NextBatch::Leaves(batch) => {
+                    has_returned = false;
+                    deliveries.start(&shared, batch);
                 }
-                Next::Wait(until) => {
-                    look_again = until;
+                NextBatch::Waits(until) => {
+                    look_again_at = until;
                     break;
                 }
             }
         }
-        if requests.running.is_empty() && look_again.is_none() {
-            let judged_at = *quiet_since.get_or_insert_with(Instant::now) + QUIET;
-            if judged_at <= Instant::now() || state.is_flushing() {
-                state.settle_doubtful();
-            } else if state.doubt.is_about_any() {
-                look_again = Some(judged_at);
+        if deliveries.running.is_empty() && look_again_at.is_none() {
+            let judged_at = *idle_since.get_or_insert_with(Instant::now) + IDLE_BEFORE_JUDGEMENT;
+            if judged_at <= Instant::now() || shared.is_flushing() {
+                shared.settle_suspects();
+            } else if !shared.suspects.is_empty() {
+                look_again_at = Some(judged_at);
             }
         } else {
-            quiet_since = None;
+            idle_since = None;
         }
-        let idle = requests.running.is_empty() && traces.is_empty();
-        if idle && state.phase() >= Phase::Closing && state.queue().is_empty() {
+        let is_idle = deliveries.running.is_empty() && traces.is_empty();
+        if is_idle && shared.lifecycle.phase() >= Phase::Closing && shared.queue().is_empty() {
             break;
         }
         let timer = async {
-            match look_again {
+            match look_again_at {
                 Some(at) => sleep_until(at).await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
-            () = state.wake.notified() => {}
-            () = state.limit.room.notified() => {}
+            () = shared.wake.notified() => {}
+            () = shared.limit.batch_may_go.notified() => {}
             () = timer => {}
-            Some(done) = requests.running.join_next_with_id(), if !requests.running.is_empty() => {
-                requests.release(&state, &done);
-                returned = true;
+            Some(finished) = deliveries.running.join_next_with_id(), if !deliveries.running.is_empty() => {
+                deliveries.release(&shared, &finished);
+                has_returned = true;
             }
             Some(trace) = opened.recv() => {
-                traces.spawn(follow(Arc::clone(&state), trace));
+                traces.spawn(follow(Arc::clone(&shared), trace));
             }
             Some(_) = traces.join_next(), if !traces.is_empty() => {}
         }
     }
 }
 
-/// Asks a server that was not asked before whether it can do what is wanted of it; nothing is sent to one that cannot.
-async fn make_sure(state: &State) {
-    let asked = tokio::select! {
-        asked = state.server_config() => asked,
-        () = state.reached(Phase::Abandoned) => return,
+/// Checks before the first batch that the server supports the settings, and stops the run if it does not.
+async fn check_server(shared: &Shared) {
+    let config = tokio::select! {
+        config = shared.server_config() => config,
+        () = shared.lifecycle.reached(Phase::Abandoned) => return,
     };
-    if let Err(error) = asked {
-        let cause = Cause::from(&error);
-        state.stop_for(cause);
+    if let Err(error) = config {
+        shared.stop(StopCause::from(&error));
     }
 }
 
-/// However the driver ends (a runtime may be shut down below it), nobody waits for it in vain.
-struct End(Arc<State>);
+/// Ends the emitter when the driver ends, even if that is because the runtime is shut down: nobody waits
+/// forever.
+struct EndGuard(Arc<Shared>);
 
-impl Drop for End {
+impl Drop for EndGuard {
     fn drop(&mut self) {
         self.0.advance(Phase::Ended);
-        // Whoever looked at the phase just before has queued something since.
+        // A caller that read the phase before may have queued something since.
         self.0.settle_queued();
-        self.0.settle_doubtful();
+        self.0.settle_suspects();
     }
 }
 
-enum Next {
-    Batch(Vec<Item>),
-    /// Look again at that time, if nothing happens before.
-    Wait(Option<Instant>),
+enum NextBatch {
+    Leaves(Vec<Pending>),
+    /// Until that time at the latest, if nothing happens before.
+    Waits(Option<Instant>),
 }
 
-/// A batch leaves when it is full; at once when somebody waits for it; after 5 ms if nothing is in flight; else when
-/// a request has come back, or it is old enough.
-fn next_batch(state: &State, in_flight: bool, returned: bool) -> Next {
-    let flushing = state.is_flushing();
-    let mut queue = state.queue();
-    let Some(Forming { items, is_full }) = queue.form() else {
-        return Next::Wait(None);
+fn next_batch(shared: &Shared, in_flight: bool, has_returned: bool) -> NextBatch {
+    let is_flushing = shared.is_flushing();
+    let mut queue = shared.queue();
+    let Some(FormingBatch { items, is_full }) = queue.form() else {
+        return NextBatch::Waits(None);
     };
-    let Some(arrived) = items.iter().map(|item| item.arrived).min() else {
-        return Next::Wait(None);
+    let Some(queued_at) = items.iter().map(|pending| pending.queued_at).min() else {
+        return NextBatch::Waits(None);
     };
-    let patience = if in_flight && !returned { state.settings.max_age } else { COMPANY };
-    // A time beyond the clock's end never comes.
-    let leaves_at = arrived.checked_add(patience);
-    if is_full || flushing || leaves_at.is_some_and(|at| at <= Instant::now()) {
-        return Next::Batch(queue.take());
+    let linger = if in_flight && !has_returned { shared.settings.max_linger } else { LINGER };
+    // `None` is a time that the clock cannot represent: it never comes.
+    let leaves_at = queued_at.checked_add(linger);
+    if is_full || is_flushing || leaves_at.is_some_and(|at| at <= Instant::now()) {
+        return NextBatch::Leaves(queue.take());
     }
-    Next::Wait(leaves_at)
+    NextBatch::Waits(leaves_at)
 }
 
-/// Requests in flight, and the URNs that each holds.
+/// The batches that are being delivered, and the URNs of each.
 #[derive(Default)]
-struct Requests {
+struct Deliveries {
     running: JoinSet<()>,
     urns: HashMap<Id, Vec<Urn>>,
 }
 
-impl Requests {
-    fn send(&mut self, state: &Arc<State>, batch: Vec<Item>) {
-        let urns = batch.iter().map(|item| item.urn().clone()).collect();
-        let id = self.running.spawn(deliver(Arc::clone(state), batch, state.limit.try_enter())).id();
-        self.urns.insert(id, urns);
+impl Deliveries {
+    fn start(&mut self, shared: &Arc<Shared>, batch: Vec<Pending>) {
+        let urns = batch.iter().map(|pending| pending.urn().clone()).collect();
+        let delivery = deliver(Arc::clone(shared), batch, shared.limit.try_acquire());
+        self.urns.insert(self.running.spawn(delivery).id(), urns);
     }
 
-    /// The URNs are free again, however the request ended: if it panicked, its proposals' drop guards have spoken.
-    fn release(&mut self, state: &State, done: &Result<(Id, ()), JoinError>) {
-        let id = match done {
+    /// Frees the batch's URNs. If the task panicked, the drop guards of its proposals have reported their
+    /// outcome.
+    fn release(&mut self, shared: &Shared, finished: &Result<(Id, ()), JoinError>) {
+        let id = match finished {
             Ok((id, ())) => *id,
             Err(error) => error.id(),
         };
         let urns = self.urns.remove(&id).unwrap_or_default();
-        state.queue().release(urns.iter());
+        shared.queue().release(urns.iter());
     }
 }

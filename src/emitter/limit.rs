@@ -1,8 +1,12 @@
-//! How much a server gets at a time: one limit for all requests that carry proposals.
+//! How many requests a server gets, and how fast: one limit for all requests that carry proposals.
+//!
+//! Four rules apply together: the number of requests in flight ([`concurrency`]), the rate after a 429
+//! ([`rate_limit`]), the share of requests that are retries ([`retry_budget`]), and the pause that a
+//! `Retry-After` header asks for.
 
 mod concurrency;
-mod pace;
-mod retries;
+mod rate_limit;
+mod retry_budget;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,82 +14,82 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use self::concurrency::Concurrency;
-use self::pace::Pace;
-use self::retries::Retries;
+use self::concurrency::ConcurrencyLimit;
+use self::rate_limit::RateLimit;
+use self::retry_budget::RetryBudget;
 use crate::gms::{RetryReason, Verdict};
 
-/// Lets requests out: as many at a time as the server bears, at the pace that it takes them, and none while it has asked
-/// to be left alone. What was sent before goes before what is new.
+/// Gives permission to send requests. Requests that wait to be sent again come before new ones.
 #[derive(Debug)]
-pub(super) struct Limit {
+pub(super) struct RequestLimit {
     inner: Mutex<Inner>,
-    /// To those who are to send something again, longest waiting first.
-    again: Notify,
-    /// To the driver: there may be room for a new batch.
-    pub(super) room: Notify,
+    /// Wakes those that wait to send again, the longest waiting first.
+    retry_may_go: Notify,
+    /// Wakes the driver: there may be a permit for a new batch.
+    pub(super) batch_may_go: Notify,
 }
 
 #[derive(Debug)]
 struct Inner {
-    concurrency: Concurrency,
-    pace: Pace,
-    retries: Retries,
-    /// Until then the server wants no request.
+    concurrency: ConcurrencyLimit,
+    rate: RateLimit,
+    retries: RetryBudget,
+    /// The server asked for no request before that time.
     paused_until: Instant,
     in_flight: usize,
-    /// Who waits to send something again.
+    /// Requests that wait to be sent again.
     waiting: usize,
 }
 
-/// Room for one request; given back on drop.
+/// Permission for one request in flight; returned on drop.
 #[derive(Debug)]
-pub(super) struct Pass {
-    limit: Arc<Limit>,
-    began: Instant,
+pub(super) struct RequestPermit {
+    limit: Arc<RequestLimit>,
+    sent_at: Instant,
 }
 
-impl Limit {
-    /// At most `ceiling` requests at a time. Where all of them are retries, there is one each `interval`.
-    pub(super) fn new(ceiling: usize, interval: Duration) -> Self {
+impl RequestLimit {
+    /// At most `max_in_flight` requests at a time. When the retry budget is used up, it allows one retry per
+    /// `interval`.
+    pub(super) fn new(max_in_flight: usize, interval: Duration) -> Self {
         let now = Instant::now();
         let inner = Inner {
-            concurrency: Concurrency::new(ceiling),
-            pace: Pace::new(now),
-            retries: Retries::new(ceiling, interval, now),
+            concurrency: ConcurrencyLimit::new(max_in_flight),
+            rate: RateLimit::new(now),
+            retries: RetryBudget::new(max_in_flight, interval, now),
             paused_until: now,
             in_flight: 0,
             waiting: 0,
         };
-        Self { inner: Mutex::new(inner), again: Notify::new(), room: Notify::new() }
+        Self { inner: Mutex::new(inner), retry_may_go: Notify::new(), batch_may_go: Notify::new() }
     }
 
-    /// Whether there is room for a new batch.
-    pub(super) fn has_room(&self) -> bool {
+    /// Whether [`try_acquire`](Self::try_acquire) would succeed.
+    pub(super) fn is_available(&self) -> bool {
         let inner = self.inner();
         inner.waiting == 0 && inner.in_flight < inner.concurrency.limit()
     }
 
-    /// Room for a new batch, if there is some that nobody waits for.
-    pub(super) fn try_enter(self: &Arc<Self>) -> Option<Pass> {
+    /// A permit for a new batch, if there is one that no retry waits for.
+    pub(super) fn try_acquire(self: &Arc<Self>) -> Option<RequestPermit> {
         let mut inner = self.inner();
-        (inner.waiting == 0 && inner.enter()).then(|| self.pass())
+        (inner.waiting == 0 && inner.try_start()).then(|| self.permit())
     }
 
-    /// Waits for room.
-    pub(super) async fn enter(self: &Arc<Self>) -> Pass {
+    /// Waits for a permit. Cancel safe.
+    pub(super) async fn acquire(self: &Arc<Self>) -> RequestPermit {
         let _waiting = Waiting::new(self);
         loop {
-            let again = self.again.notified();
-            if self.inner().enter() {
-                return self.pass();
+            let may_go = self.retry_may_go.notified();
+            if self.inner().try_start() {
+                return self.permit();
             }
-            again.await;
+            may_go.await;
         }
     }
 
-    /// Waits until the server no longer wants to be left alone.
-    pub(super) async fn unpaused(&self) {
+    /// Waits until the pause that the server asked for is over.
+    pub(super) async fn pause_is_over(&self) {
         loop {
             let until = self.inner().paused_until;
             if until <= Instant::now() {
@@ -95,112 +99,112 @@ impl Limit {
         }
     }
 
-    /// Some other request, which does not count here, met trouble; the server may want to be left alone.
-    pub(super) fn heed(&self, trouble: RetryReason) {
-        self.inner().pause(trouble.retry_after(), Instant::now());
+    /// The response to a request outside this limit may ask for a pause.
+    pub(super) fn note_retry_after(&self, reason: RetryReason) {
+        self.inner().pause(reason.retry_after(), Instant::now());
     }
 
-    /// Takes one from the budget that all retries share; it may be made after that time.
-    pub(super) fn retry(&self) -> Duration {
+    /// Takes one retry from the budget that all requests share. Returns how long that retry has to wait.
+    pub(super) fn take_retry(&self) -> Duration {
         self.inner().retries.take(Instant::now())
     }
 
-    fn pass(self: &Arc<Self>) -> Pass {
-        Pass { limit: Arc::clone(self), began: Instant::now() }
+    fn permit(self: &Arc<Self>) -> RequestPermit {
+        RequestPermit { limit: Arc::clone(self), sent_at: Instant::now() }
     }
 
-    /// A panic while it was locked leaves it whole: nothing foreign is called then.
+    /// A panic while the lock was held leaves the value consistent: no foreign code is called with it.
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes whoever may go next.
+    /// Wakes as many as there are permits.
     fn wake(&self) {
-        let waiting = {
+        let retries = {
             let inner = self.inner();
-            let room = inner.concurrency.limit().saturating_sub(inner.in_flight);
-            if room > inner.waiting {
-                self.room.notify_one();
+            let permits = inner.concurrency.limit().saturating_sub(inner.in_flight);
+            if permits > inner.waiting {
+                self.batch_may_go.notify_one();
             }
-            room.min(inner.waiting)
+            permits.min(inner.waiting)
         };
-        for _ in 0..waiting {
-            self.again.notify_one();
+        for _ in 0..retries {
+            self.retry_may_go.notify_one();
         }
     }
 }
 
 impl Inner {
-    fn enter(&mut self) -> bool {
-        let enters = self.in_flight < self.concurrency.limit();
-        self.in_flight += usize::from(enters);
-        enters
+    fn try_start(&mut self) -> bool {
+        let starts = self.in_flight < self.concurrency.limit();
+        self.in_flight += usize::from(starts);
+        starts
     }
 
-    fn pause(&mut self, after: Option<Duration>, now: Instant) {
-        self.paused_until = self.paused_until.max(now + after.unwrap_or_default());
+    fn pause(&mut self, duration: Option<Duration>, now: Instant) {
+        self.paused_until = self.paused_until.max(now + duration.unwrap_or_default());
     }
 }
 
-impl Pass {
-    /// Waits until the request may leave.
-    pub(super) async fn depart(&mut self) {
+impl RequestPermit {
+    /// Waits until the request may be sent.
+    pub(super) async fn ready(&mut self) {
         loop {
-            self.limit.unpaused().await;
+            self.limit.pause_is_over().await;
             let now = Instant::now();
-            let leaves_at = self.limit.inner().pace.leaves_at(now);
-            if leaves_at > now {
-                sleep_until(leaves_at).await;
+            let send_at = self.limit.inner().rate.next_send(now);
+            if send_at > now {
+                sleep_until(send_at).await;
             }
-            // A pause that began meanwhile ends for all at once, so each takes a place after it.
+            // A pause that began in the meantime ends for all waiting requests at once: spread them after it.
             if self.limit.inner().paused_until <= Instant::now() {
                 break;
             }
         }
-        self.began = Instant::now();
+        self.sent_at = Instant::now();
     }
 
-    /// When the request left.
-    pub(super) fn began(&self) -> Instant {
-        self.began
+    /// When the request was sent.
+    pub(super) fn sent_at(&self) -> Instant {
+        self.sent_at
     }
 
-    /// Learns from what a request of `bytes` came to, and makes room.
-    pub(super) fn done(self, verdict: &Verdict, bytes: usize) {
+    /// Adapts the limit to the result of a request with a body of `bytes`, and returns the permit.
+    pub(super) fn complete(self, verdict: &Verdict, bytes: usize) {
         let now = Instant::now();
         let mut inner = self.limit.inner();
         match verdict {
             Verdict::Delivered => {
-                inner.concurrency.answered(self.began, now, bytes);
-                inner.pace.taken(now);
-                inner.retries.taken();
+                inner.concurrency.succeeded(self.sent_at, now, bytes);
+                inner.rate.succeeded(now);
+                inner.retries.succeeded();
             }
-            Verdict::Retry(trouble) => {
-                if trouble.is_server_wide() {
-                    inner.concurrency.trouble(self.began, now);
+            Verdict::Retry(reason) => {
+                if reason.is_server_wide() {
+                    inner.concurrency.failed(self.sent_at, now);
                 }
-                if let RetryReason::Throttled { .. } = trouble {
-                    inner.pace.refused(self.began, now);
+                if let RetryReason::Throttled { .. } = reason {
+                    inner.rate.throttled(self.sent_at, now);
                 }
-                inner.pause(trouble.retry_after(), now);
+                inner.pause(reason.retry_after(), now);
             }
             _ => {}
         }
     }
 }
 
-impl Drop for Pass {
+impl Drop for RequestPermit {
     fn drop(&mut self) {
         self.limit.inner().in_flight -= 1;
         self.limit.wake();
     }
 }
 
-/// Counts who waits, for as long as somebody does.
-struct Waiting<'a>(&'a Limit);
+/// Counts a waiting request while its future exists.
+struct Waiting<'a>(&'a RequestLimit);
 
 impl<'a> Waiting<'a> {
-    fn new(limit: &'a Limit) -> Self {
+    fn new(limit: &'a RequestLimit) -> Self {
         limit.inner().waiting += 1;
         Self(limit)
     }

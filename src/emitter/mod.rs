@@ -1,4 +1,4 @@
-//! Delivery: from a proposal to its outcome.
+//! Delivery of proposals: from [`Emitter::emit`] to the [`Outcome`].
 //!
 //! ```no_run
 //! use datahub_emitter::emitter::{Emitter, Outcome};
@@ -9,136 +9,88 @@
 //! let urn = Urn::parse("urn:li:dataset:(urn:li:dataPlatform:hive,shop.orders,PROD)")?;
 //! let receipt = emitter.emit(Proposal::upsert(urn, "status", r#"{"removed":false}"#)?).await;
 //! match receipt.await {
-//!     Outcome::Delivered => println!("GMS has it"),
-//!     other => println!("GMS has it not: {other:?}"),
+//!     Outcome::Delivered => println!("delivered"),
+//!     other => println!("not delivered: {other:?}"),
 //! }
 //! let counts = emitter.close(None).await;
 //! assert_eq!(counts.emitted, counts.delivered + counts.rejected + counts.undelivered);
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # How a proposal travels
+//!
+//! ```text
+//! emit ─ validate ─ backpressure ─ queue ─ driver ─ deliver ─ send ─ verdict ─ settle ─┬ receipt
+//!                                    ↑                │                                └ observer
+//!                                    └── parked URN ──┘
+//! ```
+//!
+//! 1. **Validation** (`validate`). GMS responds to some proposals with success and writes nothing. They are
+//!    rejected before they are sent, with the reason.
+//! 2. **Backpressure** (`backpressure`). What is queued and in flight is bounded by count and by bytes. While
+//!    there is no capacity, [`Emitter::emit`] waits, so that the source is not read and memory use stays the
+//!    same.
+//! 3. **Queue** (`queue`). A batch takes the oldest proposals whose URN is not in flight. The others are
+//!    parked until the batch that holds their URN is settled, so that proposals of one URN never overtake
+//!    each other.
+//! 4. **Driver** (`driver`). One task decides when a batch leaves, and starts a task that delivers it.
+//! 5. **Requests** (`requests`). A batch becomes one or more requests: an upsert and a patch, for example,
+//!    use different ones.
+//! 6. **Sending** (`send`). Each attempt waits for a permit of the request limit (`limit`: requests in
+//!    flight, rate after a 429, retry budget, `Retry-After`) and for the auth gate (`auth_gate`). Failures
+//!    are retried as `gms::retry` says. After a 401 one task finds out whether there is another token, while
+//!    no other request is sent.
+//! 7. **Verdict** (`verdict`). A pure function of the response, the request and the progress of the run says
+//!    what follows: the proposals are delivered or rejected, the batch is split, or the run stops. As long as
+//!    GMS has accepted nothing, it is open whether a record or the run is at fault (`fault_isolation`).
+//! 8. **Settlement** (`settle`). Carries the decision out. Every proposal is in a [`Delivery`], whose drop
+//!    guard reports an outcome even if code forgets to.
+//! 9. **Traces** (`open_traces`, `trace_follower`). With [`EmitMode::AsyncWait`](crate::gms::EmitMode) GMS
+//!    only says that it has queued a proposal. It is followed by its trace until it is written, while further
+//!    proposals are sent.
+//!
+//! `shared` is the state that these parts have in common, `pending` a proposal on its way through them,
+//! `exchange` a request with its result, and `lifecycle` says whether proposals are admitted and requests
+//! sent, and why not.
 
+mod auth_gate;
+mod backpressure;
 mod builder;
 mod counts;
-mod course;
 mod deliver;
-mod doubt;
+mod delivery;
 mod driver;
-mod fault;
-mod gate;
+mod emit_all;
+mod exchange;
+mod fault_isolation;
+mod flush;
+mod handle;
+mod lifecycle;
 mod limit;
-mod pieces;
+mod named_urns;
+mod open_traces;
+mod outcome;
+mod pending;
 mod queue;
 mod receipt;
-mod room;
-mod state;
-mod stop;
-mod traces;
+mod requests;
+mod send;
+mod settings;
+mod settle;
+mod shared;
+mod trace_follower;
+mod try_emit;
+mod validate;
+mod verdict;
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use tokio::sync::mpsc::UnboundedReceiver;
-
-use crate::Error;
-use crate::gms::{Client, ServerConfig};
-use crate::metadata::Proposal;
-use state::State;
-use traces::OpenTrace;
-
-pub(crate) use builder::{ASYNC_WAIT_OVER_RESTLI, MAX_BATCH};
-pub use builder::{EmitterBuilder, SinkMode};
+pub use builder::EmitterBuilder;
 pub use counts::Counts;
-pub use receipt::{Delivery, Observer, Outcome, Receipt, Rejection, Undelivered, UndeliveredReason};
-
-/// Delivers proposals to one GMS: batches them, keeps the order of each URN, retries what may be retried, and tells
-/// what became of each.
-///
-/// Cloning is cheap, and all clones share one queue. When the last clone is dropped without
-/// [`close`](Self::close), what was emitted is still delivered as long as the runtime lives.
-#[derive(Clone, Debug)]
-pub struct Emitter {
-    handle: Arc<Handle>,
-}
-
-#[derive(Debug)]
-struct Handle {
-    state: Arc<State>,
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.state.begin_close();
-    }
-}
-
-impl Emitter {
-    /// Begins to set up an emitter for the GMS at `server`, for example `http://localhost:8080`.
-    pub fn builder(server: impl Into<String>) -> EmitterBuilder {
-        EmitterBuilder::new(server.into())
-    }
-
-    fn start(
-        state: Arc<State>,
-        opened: UnboundedReceiver<OpenTrace>,
-        runtime: &tokio::runtime::Handle,
-    ) -> Self {
-        runtime.spawn(driver::drive(Arc::clone(&state), opened));
-        Self { handle: Arc::new(Handle { state }) }
-    }
-
-    /// Queues `proposal`, and returns as soon as there is room for it. What became of it, its [`Receipt`] tells.
-    pub async fn emit(&self, proposal: Proposal) -> Receipt {
-        let (delivery, receipt) = Delivery::with_receipt(proposal);
-        self.deliver(delivery).await;
-        receipt
-    }
-
-    /// Like [`emit`](Self::emit), for a caller who has an [`Observer`] instead of receipts.
-    pub async fn deliver(&self, delivery: Delivery) {
-        self.handle.state.admit(delivery).await;
-    }
-
-    /// Waits until everything that was emitted before is settled. Batches leave at once meanwhile, full or not.
-    pub async fn flush(&self) {
-        self.handle.state.flush().await;
-    }
-
-    /// Delivers what was emitted, and returns how it all ended. After `deadline` what is not settled is undelivered;
-    /// without one it takes as long as it takes. Nothing can be emitted afterwards.
-    pub async fn close(&self, deadline: Option<Duration>) -> Counts {
-        self.handle.state.close(deadline).await;
-        self.counts()
-    }
-
-    /// How many proposals were emitted so far, and what became of them.
-    pub fn counts(&self) -> Counts {
-        self.handle.state.counts()
-    }
-
-    /// Why sending has stopped for good, if it has: a refused token, a server that is gone.
-    pub fn stopped(&self) -> Option<Error> {
-        self.handle.state.stopped().map(|stop| stop.cause.to_error())
-    }
-
-    /// Asks the server what it is, once, and makes sure that it can do what this emitter was set up for. Nothing needs this
-    /// before emitting, but it finds a wrong address early.
-    ///
-    /// # Errors
-    /// When nothing answers, or something that is no GMS; of kind [`Input`](crate::ErrorKind::Input) when it is an older
-    /// GMS that lacks [`Endpoint::Openapi`](crate::gms::Endpoint) or the tracing that
-    /// [`EmitMode::AsyncWait`](crate::gms::EmitMode) takes.
-    pub async fn server_config(&self) -> Result<ServerConfig, Error> {
-        self.handle.state.server_config().await
-    }
-
-    /// GMS turned out not to know batches, so that proposals go one by one.
-    pub(crate) fn is_single_only(&self) -> bool {
-        self.handle.state.is_single_only()
-    }
-
-    /// The client that requests go through.
-    pub fn client(&self) -> &Client {
-        &self.handle.state.client
-    }
-}
+pub use delivery::{Delivery, Observer};
+pub use emit_all::EmitAllResult;
+pub use handle::Emitter;
+pub use outcome::{DeliveryError, Outcome, Rejection, RejectionReason, Undelivered, UndeliveredReason};
+pub use receipt::Receipt;
+pub use settings::Batching;
+pub(crate) use settings::{MAX_PER_BATCH, defaults};
+pub use try_emit::TryEmitError;

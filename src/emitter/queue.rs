@@ -1,46 +1,52 @@
-//! Which proposals go next, and together: order for each URN, batches as full as they can be.
+//! The queue: which proposals are sent next, and together. Keeps the order of each URN, and fills batches.
+//!
+//! There is one queue, in order of arrival. A batch is filled from its front. A proposal whose URN is part of
+//! a batch in flight cannot join, or the two could overtake each other: it is parked, and returns to the
+//! front when that batch is settled, including its retries and bisection. Several proposals of one URN may
+//! share a batch, in order. So the order of each URN holds whatever is retried, and a batch that waits holds
+//! up its own URNs only.
+//!
+//! Over Rest.li a batch may contain anything. An OpenAPI request is about one entity type, so that the queue
+//! has a *lane* for each type. A URN never changes its lane, so its order is the lane's, and batches are full
+//! although the types alternate in the input.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::metadata::{Name, Urn};
 
-/// What the queue must know of what it holds.
+/// What the queue has to know about its items.
 pub(super) trait Queued {
-    /// Two items of one URN leave in the order in which they came.
+    /// Items of one URN leave the queue in the order in which they were pushed.
     fn urn(&self) -> &Urn;
     /// Items of different lanes never share a batch. All items of one URN are in one lane.
     fn lane(&self) -> Name;
-    /// Its bytes in a request's body.
+    /// Its length in a request's body, in bytes.
     fn encoded_bytes(&self) -> usize;
 }
 
 /// How large a batch may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BatchLimits {
-    /// Proposals; at least 1.
+    /// The number of items, at least 1.
     pub(super) count: usize,
-    /// Bytes of the encoded body. A single proposal over it travels alone.
+    /// The length of the encoded body in bytes. A single item over the limit is sent alone.
     pub(super) bytes: usize,
-    /// Bytes of the body beside its proposals, commas excluded.
+    /// The length of the body without its items and the commas between them, in bytes.
     pub(super) envelope: usize,
 }
 
-/// One queue. Where a request may hold only some kinds of items together, each kind has a lane in it; the lane that has
-/// waited longest leaves first, and one with a full batch before those without.
-///
-/// New items go to the back of their lane. A batch forms by taking from its front; an item whose URN is under way in
-/// another request is parked instead, and goes back to the front when that request is settled. So no URN is ever in
-/// two requests at once, and a request that waits for a retry holds up its own URNs alone.
+/// Items in the order of arrival, in lanes. The lane that has waited longest leaves first, and one with a
+/// full batch before those without.
 pub(super) struct Queue<T> {
     limits: BatchLimits,
     lanes: HashMap<Name, Lane<T>>,
     parked: HashMap<Urn, VecDeque<Numbered<T>>>,
-    under_way: HashSet<Urn>,
-    /// How many items have come.
-    arrived: u64,
+    in_flight: HashSet<Urn>,
+    /// How many items were pushed.
+    pushed: u64,
 }
 
-/// An item and its place in the order of arrival.
+/// An item and its position in the order of arrival.
 struct Numbered<T> {
     number: u64,
     item: T,
@@ -52,50 +58,52 @@ struct Lane<T> {
     ready_bytes: usize,
     forming: Vec<T>,
     forming_bytes: usize,
-    /// The number of the first item that is forming.
+    /// The number of the oldest item in the forming batch.
     oldest: u64,
-    /// The next item did not fit into the forming batch.
-    closed: bool,
+    /// The next item does not fit into the forming batch.
+    is_closed: bool,
 }
 
 /// The batch that leaves next.
-pub(super) struct Forming<'a, T> {
+pub(super) struct FormingBatch<'a, T> {
     pub(super) items: &'a [T],
-    /// It can take no more.
+    /// No further item fits.
     pub(super) is_full: bool,
 }
 
 impl<T: Queued> Queue<T> {
     pub(super) fn new(limits: BatchLimits) -> Self {
-        Self { limits, lanes: HashMap::new(), parked: HashMap::new(), under_way: HashSet::new(), arrived: 0 }
+        Self { limits, lanes: HashMap::new(), parked: HashMap::new(), in_flight: HashSet::new(), pushed: 0 }
     }
 
-    /// Adds an item. Says whether it may have completed a batch, or is the first to wait for one: the times at which
-    /// somebody should look.
+    /// Adds an item. Returns whether the driver should check for a batch: the item may have completed one, or
+    /// is the first to wait for one.
     pub(super) fn push(&mut self, item: T) -> bool {
-        let number = self.arrived;
-        self.arrived += 1;
+        let number = self.pushed;
+        self.pushed += 1;
         self.lane(item.lane()).push(Numbered { number, item })
     }
 
-    /// Fills the forming batches, parks the items whose URN is under way, and returns the batch that leaves next.
-    pub(super) fn form(&mut self) -> Option<Forming<'_, T>> {
+    /// Fills the forming batches, parks the items whose URN is in flight, and returns the batch that leaves
+    /// next.
+    pub(super) fn form(&mut self) -> Option<FormingBatch<'_, T>> {
         for lane in self.lanes.values_mut() {
-            lane.form(&self.under_way, &mut self.parked);
+            lane.form(&self.in_flight, &mut self.parked);
         }
         let lane =
-            self.lanes.values().filter(|lane| !lane.forming.is_empty()).min_by_key(|lane| lane.turn())?;
-        Some(Forming { items: &lane.forming, is_full: lane.is_full() })
+            self.lanes.values().filter(|lane| !lane.forming.is_empty()).min_by_key(|lane| lane.priority())?;
+        Some(FormingBatch { items: &lane.forming, is_full: lane.is_full() })
     }
 
-    /// Takes the batch that leaves next, as it is. Its URNs are under way until they are [released](Self::release).
+    /// Takes the batch that leaves next, as it is. Its URNs are in flight until they are
+    /// [released](Self::release).
     pub(super) fn take(&mut self) -> Vec<T> {
         let forming = self.lanes.iter_mut().filter(|(_, lane)| !lane.forming.is_empty());
-        let Some((name, lane)) = forming.min_by_key(|(_, lane)| lane.turn()) else {
+        let Some((name, lane)) = forming.min_by_key(|(_, lane)| lane.priority()) else {
             return Vec::new();
         };
         let batch = lane.take();
-        self.under_way.extend(batch.iter().map(|item| item.urn().clone()));
+        self.in_flight.extend(batch.iter().map(|item| item.urn().clone()));
         if lane.ready.is_empty() {
             let name = name.clone();
             self.lanes.remove(&name);
@@ -103,22 +111,22 @@ impl<T: Queued> Queue<T> {
         batch
     }
 
-    /// The request with `urns` is settled: what was parked for them goes first now.
+    /// The batch with `urns` is settled: the items that were parked for them return to the front.
     pub(super) fn release<'a>(&mut self, urns: impl DoubleEndedIterator<Item = &'a Urn>) {
         for urn in urns.rev() {
-            self.under_way.remove(urn);
+            self.in_flight.remove(urn);
             for numbered in self.parked.remove(urn).into_iter().flatten().rev() {
                 let lane = self.lane(numbered.item.lane());
                 lane.ready_bytes += numbered.item.encoded_bytes();
                 lane.ready.push_front(numbered);
-                // It may fit where the one behind it did not.
-                lane.closed = false;
+                // It may fit although the next one did not.
+                lane.is_closed = false;
             }
         }
     }
 
-    /// From now on a batch has at most `bytes`. Returns whether that is less than before. What forms at the moment stays as
-    /// it is.
+    /// Limits further batches to `bytes`. Returns whether that is less than before. Forming batches stay as
+    /// they are.
     pub(super) fn shrink_batches(&mut self, bytes: usize) -> bool {
         let shrinks = bytes < self.limits.bytes;
         if shrinks {
@@ -128,7 +136,7 @@ impl<T: Queued> Queue<T> {
         shrinks
     }
 
-    /// Takes out everything that is not under way.
+    /// Removes all items.
     pub(super) fn drain(&mut self) -> Vec<T> {
         let mut items = Vec::new();
         for (_, lane) in self.lanes.drain() {
@@ -139,7 +147,7 @@ impl<T: Queued> Queue<T> {
         items
     }
 
-    /// Nothing waits to be sent.
+    /// Whether no item waits to be sent.
     pub(super) fn is_empty(&self) -> bool {
         self.parked.is_empty()
             && self.lanes.values().all(|lane| lane.forming.is_empty() && lane.ready.is_empty())
@@ -159,7 +167,7 @@ impl<T: Queued> Lane<T> {
             forming: Vec::new(),
             forming_bytes: limits.envelope,
             oldest: 0,
-            closed: false,
+            is_closed: false,
         }
     }
 
@@ -173,11 +181,11 @@ impl<T: Queued> Lane<T> {
             || self.ready_bytes / self.limits.bytes.max(1) > before
     }
 
-    fn form(&mut self, under_way: &HashSet<Urn>, parked: &mut HashMap<Urn, VecDeque<Numbered<T>>>) {
+    fn form(&mut self, in_flight: &HashSet<Urn>, parked: &mut HashMap<Urn, VecDeque<Numbered<T>>>) {
         while !self.is_full() {
             let Some(numbered) = self.ready.pop_front() else { break };
             let item = &numbered.item;
-            if under_way.contains(item.urn()) {
+            if in_flight.contains(item.urn()) {
                 self.ready_bytes -= item.encoded_bytes();
                 parked.entry(item.urn().clone()).or_default().push_back(numbered);
                 continue;
@@ -185,13 +193,13 @@ impl<T: Queued> Lane<T> {
             let comma = usize::from(!self.forming.is_empty());
             let bytes = self.forming_bytes + comma + item.encoded_bytes();
             if bytes > self.limits.bytes && !self.forming.is_empty() {
-                self.closed = true;
+                self.is_closed = true;
                 self.ready.push_front(numbered);
                 break;
             }
             self.ready_bytes -= item.encoded_bytes();
             self.forming_bytes = bytes;
-            // What was parked comes late, and may be older than what is here.
+            // An item that was parked may be older than those before it.
             self.oldest =
                 if self.forming.is_empty() { numbered.number } else { self.oldest.min(numbered.number) };
             self.forming.push(numbered.item);
@@ -199,17 +207,17 @@ impl<T: Queued> Lane<T> {
     }
 
     fn is_full(&self) -> bool {
-        self.closed || self.forming.len() >= self.limits.count
+        self.is_closed || self.forming.len() >= self.limits.count
     }
 
-    /// Whose turn it is: full batches first, then by age.
-    fn turn(&self) -> (bool, u64) {
+    /// The sort key of the lane that leaves next: full batches first, then by age.
+    fn priority(&self) -> (bool, u64) {
         (!self.is_full(), self.oldest)
     }
 
     fn take(&mut self) -> Vec<T> {
         self.forming_bytes = self.limits.envelope;
-        self.closed = false;
+        self.is_closed = false;
         std::mem::take(&mut self.forming)
     }
 }
@@ -244,7 +252,7 @@ mod tests {
         Sample { urn, lane: Name::default(), number, bytes }
     }
 
-    /// In one of three lanes, by its URN.
+    /// A sample in one of three lanes, by its URN.
     fn laned(urn: usize, number: usize, bytes: usize) -> Sample {
         Sample { lane: (urn % 3).to_string().into(), ..sample(urn, number, bytes) }
     }
@@ -254,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_takes_the_oldest_that_may_go() {
+    fn a_batch_takes_the_oldest_items_whose_urn_is_not_in_flight() {
         let mut queue = Queue::new(BatchLimits { count: 2, bytes: 1000, envelope: 0 });
         for (number, urn) in [1, 2, 1, 3].into_iter().enumerate() {
             queue.push(sample(urn, number, 1));
@@ -275,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn one_over_the_limit_travels_alone() {
+    fn an_item_over_the_limit_is_sent_alone() {
         let mut queue = Queue::new(BatchLimits { count: 10, bytes: 100, envelope: 10 });
         for (number, bytes) in [40, 500, 40].into_iter().enumerate() {
             queue.push(sample(number, number, bytes));
@@ -288,62 +296,62 @@ mod tests {
     }
 
     #[test]
-    fn lanes_do_not_mix_and_a_full_one_goes_first() {
+    fn lanes_do_not_mix_and_a_full_one_leaves_first() {
         let mut queue = Queue::new(BatchLimits { count: 2, bytes: 1000, envelope: 0 });
         for (number, urn) in [0, 1, 4, 2].into_iter().enumerate() {
             queue.push(laned(urn, number, 1));
         }
         let mut batches = Vec::new();
-        while let Some(Forming { is_full, .. }) = queue.form() {
+        while let Some(FormingBatch { is_full, .. }) = queue.form() {
             batches.push((is_full, queue.take().iter().map(|item| item.number).collect::<Vec<_>>()));
         }
         assert_eq!(batches, [(true, vec![1, 2]), (false, vec![0]), (false, vec![3])]);
     }
 
-    /// What happens next in the property test.
+    /// An operation of the property test.
     #[derive(Clone, Debug)]
-    enum Step {
+    enum Operation {
         Push { urn: usize, bytes: usize },
         Take,
         Settle { which: usize },
     }
 
-    fn steps() -> impl Strategy<Value = Vec<Step>> {
-        let step = prop_oneof![
-            4 => (0..12_usize, 1..60_usize).prop_map(|(urn, bytes)| Step::Push { urn, bytes }),
-            2 => Just(Step::Take),
-            1 => (0..8_usize).prop_map(|which| Step::Settle { which }),
+    fn operations() -> impl Strategy<Value = Vec<Operation>> {
+        let operation = prop_oneof![
+            4 => (0..12_usize, 1..60_usize).prop_map(|(urn, bytes)| Operation::Push { urn, bytes }),
+            2 => Just(Operation::Take),
+            1 => (0..8_usize).prop_map(|which| Operation::Settle { which }),
         ];
-        proptest::collection::vec(step, 0..300)
+        proptest::collection::vec(operation, 0..300)
     }
 
     proptest! {
         #[test]
-        fn order_limits_and_conservation(steps in steps(), count in 1..8_usize, bytes in 1..150_usize) {
+        fn order_limits_and_conservation(operations in operations(), count in 1..8_usize, bytes in 1..150_usize) {
             let limits = BatchLimits { count, bytes, envelope: 5 };
             let mut queue = Queue::new(limits);
             let mut in_flight: Vec<Vec<Sample>> = Vec::new();
             let mut sent: Vec<Sample> = Vec::new();
             let mut pushed = 0;
-            let mut all = steps;
-            // Whatever happened, in the end everything is settled and sent.
-            all.extend((0..1000).flat_map(|_| [Step::Settle { which: 0 }, Step::Take]));
-            for step in all {
-                match step {
-                    Step::Push { urn, bytes } => {
+            let mut all = operations;
+            // At the end everything is sent and settled.
+            all.extend((0..1000).flat_map(|_| [Operation::Settle { which: 0 }, Operation::Take]));
+            for operation in all {
+                match operation {
+                    Operation::Push { urn, bytes } => {
                         queue.push(laned(urn, pushed, bytes));
                         pushed += 1;
                     }
-                    Step::Take => {
-                        let Some(Forming { is_full: full, items }) = queue.form() else { continue };
+                    Operation::Take => {
+                        let Some(FormingBatch { is_full, items }) = queue.form() else { continue };
                         let lane = items[0].lane.clone();
                         let left_behind = queue.lanes[&lane].ready.front().map(|next| next.item.clone());
                         let batch = queue.take();
                         prop_assert!(batch.iter().all(|item| item.lane == lane));
                         prop_assert!(!batch.is_empty() && batch.len() <= count);
                         prop_assert!(batch.len() == 1 || body_bytes(&batch, limits) <= bytes);
-                        if !full {
-                            prop_assert!(left_behind.is_none(), "a batch left although more could go with it");
+                        if !is_full {
+                            prop_assert!(left_behind.is_none(), "a batch left although another item fits");
                         } else if batch.len() < count {
                             let next = left_behind.unwrap();
                             prop_assert!(body_bytes(&batch, limits) + 1 + next.bytes > bytes);
@@ -354,7 +362,7 @@ mod tests {
                         sent.extend(batch.iter().cloned());
                         in_flight.push(batch);
                     }
-                    Step::Settle { which } => {
+                    Operation::Settle { which } => {
                         if in_flight.is_empty() { continue }
                         let batch = in_flight.remove(which % in_flight.len());
                         queue.release(batch.iter().map(Queued::urn));

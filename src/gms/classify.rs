@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{GmsResponse, SendError, TransportErrorKind};
+use super::{GmsResponse, SendError};
+use crate::http::TransportErrorKind;
 
 /// The meaning of one attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +95,7 @@ pub(crate) fn classify(attempt: Result<&GmsResponse, &SendError>, retry_statuses
         Err(SendError::NoToken(_)) => return Verdict::Fatal,
         Err(SendError::Transport(error)) => {
             return match error.kind {
-                TransportErrorKind::Unsendable | TransportErrorKind::Tls => Verdict::Fatal,
+                kind if kind == TransportErrorKind::InvalidRequest || kind.is_tls() => Verdict::Fatal,
                 kind if kind.nothing_sent() => Verdict::Retry(RetryReason::NoConnection),
                 _ => Verdict::Retry(RetryReason::OutcomeUnknown),
             };
@@ -170,7 +171,7 @@ fn is_request_at_fault(message: &str) -> bool {
 mod tests {
     use super::*;
     use crate::auth::{NoToken, ProviderError, TokenSource};
-    use crate::gms::TransportError;
+    use crate::http::TransportError;
 
     fn response(status: u16, body: &'static str) -> GmsResponse {
         GmsResponse::with_body(status, body)
@@ -261,14 +262,11 @@ mod tests {
 
     #[test]
     fn transport_errors_are_retried_by_how_far_the_request_got() {
-        let verdict = |kind| {
-            let error = TransportError { kind, message: String::new() };
-            classify(Err(&SendError::Transport(error)), &[])
-        };
+        let verdict = |kind| classify(Err(&TransportError::new(kind, "").into()), &[]);
         assert_eq!(verdict(TransportErrorKind::Connect), Verdict::Retry(RetryReason::NoConnection));
-        assert_eq!(verdict(TransportErrorKind::Name), Verdict::Retry(RetryReason::NoConnection));
-        assert_eq!(verdict(TransportErrorKind::Timeout), Verdict::Retry(RetryReason::OutcomeUnknown));
-        assert_eq!(verdict(TransportErrorKind::Broken), Verdict::Retry(RetryReason::OutcomeUnknown));
+        assert_eq!(verdict(TransportErrorKind::NameLookup), Verdict::Retry(RetryReason::NoConnection));
+        assert_eq!(verdict(TransportErrorKind::ResponseTimeout), Verdict::Retry(RetryReason::OutcomeUnknown));
+        assert_eq!(verdict(TransportErrorKind::ConnectionLost), Verdict::Retry(RetryReason::OutcomeUnknown));
         assert_eq!(verdict(TransportErrorKind::Tls), Verdict::Fatal);
     }
 

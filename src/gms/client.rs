@@ -4,20 +4,19 @@ mod diagnose;
 mod preflight;
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 
-use super::transport::{Transport, TransportResponse, TransportSettings};
 use super::write_times::entity_path;
 use super::{
-    Attempts, EmitMode, Endpoint, Feature, GmsResponse, Next, RequestBody, RequestLine, RetryPolicy,
-    RetryState, SendError, ServerAddress, ServerConfig, TlsSettings, WriteRequest, trace,
+    Attempts, ClientConfig, ClientMode, EmitMode, Endpoint, Feature, GmsResponse, Next, RequestBody,
+    RequestLine, RetryPolicy, RetryState, SendError, ServerAddress, ServerConfig, WriteRequest, trace,
 };
-use crate::auth::{Credentials, TokenFacts, TokenProvider};
-use crate::clock::{Clock, SystemClock};
+use crate::auth::{Credentials, TokenFacts};
+use crate::clock::Clock;
+use crate::http::{self, HttpService};
 use crate::metadata::Urn;
 use crate::redact::Redactor;
 
@@ -34,65 +33,10 @@ pub(super) const MAX_ENTITY_BYTES: usize = 256 * 1024 * 1024;
 /// The version of the Python client whose wire this crate speaks.
 const PYTHON_CLIENT_VERSION: &str = "1.7.0.17";
 
-/// On whose behalf requests are made, for the server's statistics (`X-DataHub-Client-Mode`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ClientMode {
-    /// A recipe's run.
-    Ingestion,
-    /// The command line.
-    Cli,
-    /// A program that embeds this crate.
-    #[default]
-    Sdk,
-}
-
-/// How a GMS is reached, and as whom.
-#[derive(Clone, Debug)]
-pub struct ClientSettings {
-    /// Where it is.
-    pub server: ServerAddress,
-    /// Where tokens come from; without it no Authorization header is sent.
-    pub tokens: Option<Arc<dyn TokenProvider>>,
-    /// Headers that replace our own of the same name, Authorization included.
-    pub extra_headers: Vec<(String, String)>,
-    /// `timeout_sec`: for a connection, and for each silence of the server after that. Default 30 s.
-    pub timeout: Duration,
-    /// Whom to trust.
-    pub tls: TlsSettings,
-    /// `tcp_keepalive`: keeps idle connections alive through firewalls that forget them. Off by default.
-    pub tcp_keepalive: bool,
-    /// On whose behalf.
-    pub mode: ClientMode,
-    /// `datahub_component`, the first part of the User-Agent's middle. Default `datahub`.
-    pub component: Option<String>,
-    /// Proxies that the environment names are not used. Off by default.
-    pub direct: bool,
-    /// The wall clock, and the randomness of retry delays. Default: those of the operating system.
-    pub clock: Arc<dyn Clock>,
-}
-
-impl ClientSettings {
-    /// The defaults for `server`.
-    pub fn new(server: ServerAddress) -> Self {
-        Self {
-            server,
-            tokens: None,
-            extra_headers: Vec::new(),
-            timeout: Duration::from_secs(30),
-            tls: TlsSettings::default(),
-            tcp_keepalive: false,
-            mode: ClientMode::default(),
-            component: None,
-            direct: false,
-            clock: Arc::new(SystemClock),
-        }
-    }
-}
-
 /// Speaks with one GMS.
 #[derive(Clone, Debug)]
 pub struct Client {
-    transport: Transport,
+    http: Arc<dyn HttpService>,
     server: ServerAddress,
     headers: HeaderMap,
     credentials: Credentials,
@@ -108,14 +52,11 @@ impl Client {
     ///
     /// # Errors
     /// When a certificate file cannot be used, or a header holds what no header can.
-    pub fn new(settings: &ClientSettings) -> Result<Self, Error> {
-        let transport = Transport::new(&TransportSettings {
-            timeout: settings.timeout,
-            tls: settings.tls.clone(),
-            tcp_keepalive: settings.tcp_keepalive,
-            https: settings.server.is_https(),
-            direct: settings.direct,
-        })?;
+    pub fn new(settings: &ClientConfig) -> Result<Self, Error> {
+        let http = settings.http_service()?;
+        if let Some(tokens) = &settings.tokens {
+            tokens.connect(&http);
+        }
         let mut headers = own_headers(settings)?;
         let mut extra_token = None;
         for (name, value) in &settings.extra_headers {
@@ -131,7 +72,7 @@ impl Client {
         let credentials = Credentials::new(provider, redactor);
         let (server, config) = (settings.server.clone(), Arc::default());
         let clock = Arc::clone(&settings.clock);
-        Ok(Self { transport, server, headers, credentials, extra_token, config, clock })
+        Ok(Self { http, server, headers, credentials, extra_token, config, clock })
     }
 
     /// Where the GMS is.
@@ -268,25 +209,39 @@ impl Client {
         RequestLine { method, url: self.server.at(path) }
     }
 
-    /// Makes one attempt, and reads at most `cap` bytes of the answer's body.
+    /// Makes one attempt, and reads at most `max_response_bytes` of the answer's body.
     pub(super) async fn send(
         &self,
         line: &RequestLine,
         body: Option<RequestBody>,
-        cap: usize,
+        max_response_bytes: usize,
     ) -> Result<GmsResponse, SendError> {
         let grant = self.credentials.grant().await?;
         let mut headers = self.headers.clone();
         if let Some(header) = grant.header {
             headers.insert(AUTHORIZATION, header);
         }
-        let response = self.transport.send(line.method.clone(), &line.url, headers, body, cap).await?;
-        Ok(self.received(response, grant.generation))
+        Ok(self.exchange(line, headers, body, max_response_bytes, grant.generation).await?)
     }
 
-    fn received(&self, response: TransportResponse, token_generation: u64) -> GmsResponse {
-        let TransportResponse { status, headers, body, truncated } = response;
-        GmsResponse { status, headers, body, truncated, received_at: self.clock.now(), token_generation }
+    /// Sends a request with these headers. `token_generation` says which token is among them.
+    async fn exchange(
+        &self,
+        line: &RequestLine,
+        headers: HeaderMap,
+        body: Option<RequestBody>,
+        max_response_bytes: usize,
+        token_generation: u64,
+    ) -> Result<GmsResponse, http::TransportError> {
+        let request = http::Request {
+            method: line.method.clone(),
+            url: line.url.clone(),
+            headers,
+            body: body.map(http::Body::from),
+            max_response_bytes,
+        };
+        let http::Response { status, headers, body, truncated } = self.http.send(request).await?;
+        Ok(GmsResponse { status, headers, body, truncated, received_at: self.clock.now(), token_generation })
     }
 
     /// Sends a request without a body, and again as `policy` says.
@@ -353,7 +308,7 @@ impl Client {
     }
 }
 
-fn own_headers(settings: &ClientSettings) -> Result<HeaderMap, Error> {
+fn own_headers(settings: &ClientConfig) -> Result<HeaderMap, Error> {
     let (word, capitals) = match settings.mode {
         ClientMode::Ingestion => ("ingestion", "INGESTION"),
         ClientMode::Cli => ("cli", "CLI"),

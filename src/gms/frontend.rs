@@ -5,7 +5,7 @@ use reqwest::Method;
 use reqwest::header::SET_COOKIE;
 use serde_json::json;
 
-use super::{Client, ClientSettings, GmsResponse, ServerAddress};
+use super::{Client, ClientConfig, GmsResponse, ServerAddress};
 use crate::{Error, ErrorKind};
 
 /// A refusal is a sentence.
@@ -36,21 +36,21 @@ impl std::fmt::Debug for LogIn<'_> {
 /// # Errors
 /// [`ErrorKind::Refused`] when name and password are not taken; [`ErrorKind::Unreachable`] when nothing answers, or what
 /// answers is no frontend.
-pub async fn log_in(settings: &ClientSettings, who: &LogIn<'_>) -> Result<Client, Error> {
+pub async fn log_in(settings: &ClientConfig, who: &LogIn<'_>) -> Result<Client, Error> {
     let base = who.frontend.to_string();
     let base = base.strip_suffix("/api/gms").unwrap_or(&base);
     let address = |text: &str| {
         ServerAddress::parse(text)
             .map_err(|error| Error::new(ErrorKind::Input, "the frontend's address").with_source(error))
     };
-    let frontend = Client::new(&ClientSettings { server: address(base)?, tokens: None, ..settings.clone() })?;
+    let frontend = Client::new(&ClientConfig { server: address(base)?, tokens: None, ..settings.clone() })?;
     frontend.credentials().learn(who.password);
     let line = frontend.request_line(Method::POST, "/logIn");
     let body = json!({"username": who.user, "password": who.password}).to_string();
     let sent = frontend.send(&line, Some(Bytes::from(body).into()), MAX_ANSWER_BYTES).await;
     let reply = sent.map_err(|fault| frontend.diagnose_send_error(&line, &fault, 1))?;
     match (reply.status.as_u16(), cookies(&reply)) {
-        (200, Some(cookies)) => Client::new(&ClientSettings {
+        (200, Some(cookies)) => Client::new(&ClientConfig {
             server: address(&format!("{base}/api/gms"))?,
             tokens: None,
             extra_headers: vec![("Cookie".to_owned(), cookies)],

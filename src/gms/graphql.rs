@@ -124,13 +124,13 @@ impl Client {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gms::{ClientSettings, ServerAddress};
+    use crate::gms::{ClientConfig, ServerAddress};
 
     fn read(status: u16, body: &'static str) -> Option<GraphqlAnswer> {
         let server = ServerAddress::parse("http://localhost:1").unwrap();
-        let client = Client::new(&ClientSettings {
+        let client = Client::new(&ClientConfig {
             extra_headers: vec![("Authorization".into(), "Bearer s3cr3t-0123456789".into())],
-            ..ClientSettings::new(server)
+            ..ClientConfig::new(server)
         });
         client.unwrap().read_answer(&GmsResponse::with_body(status, body))
     }

@@ -6,12 +6,13 @@ use std::vec;
 use bytes::Bytes;
 
 use super::{openapi, restli};
+use crate::http::Body;
 use crate::metadata::Proposal;
 
 /// What is written before it is handed on. Less would cost more calls, and more would not stay in the processor's cache.
-pub(super) const STRETCH: usize = 64 * 1024;
+pub(super) const CHUNK_BYTES: usize = 64 * 1024;
 
-/// A body of known length. One of proposals holds these and not their text, which is made stretch by stretch, when the
+/// A body of known length. One of proposals holds these and not their text, which is made chunk by chunk, when the
 /// connection takes it: so what waits for an answer takes no more room than what waits to be sent.
 #[derive(Debug)]
 pub(crate) struct RequestBody {
@@ -96,6 +97,12 @@ impl From<Bytes> for RequestBody {
     }
 }
 
+impl From<RequestBody> for Body {
+    fn from(body: RequestBody) -> Self {
+        Self::from_chunks(body.len, body)
+    }
+}
+
 impl Iterator for RequestBody {
     type Item = Bytes;
 
@@ -108,21 +115,21 @@ impl Iterator for RequestBody {
                 _ => return None,
             },
         };
-        // The proposal that fills the stretch may be longer than it.
-        let mut stretch = Vec::with_capacity(self.len.min(STRETCH + STRETCH / 4));
-        while stretch.len() < STRETCH {
+        // The proposal that fills the chunk may be longer than it.
+        let mut chunk = Vec::with_capacity(self.len.min(CHUNK_BYTES + CHUNK_BYTES / 4));
+        while chunk.len() < CHUNK_BYTES {
             if !std::mem::replace(begun, true) {
-                stretch.extend_from_slice(list.prefix);
+                chunk.extend_from_slice(list.prefix);
             } else if proposals.len() > 0 {
-                stretch.push(b',');
+                chunk.push(b',');
             }
             let Some(outgoing) = proposals.next() else {
-                stretch.extend_from_slice(list.suffix);
+                chunk.extend_from_slice(list.suffix);
                 self.rest = Rest::Nothing;
                 break;
             };
-            list.push(&mut stretch, &outgoing.proposal, outgoing.now);
+            list.push(&mut chunk, &outgoing.proposal, outgoing.now);
         }
-        Some(stretch.into())
+        Some(chunk.into())
     }
 }

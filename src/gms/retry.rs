@@ -10,8 +10,9 @@ use backoff::backoff::Backoff;
 use tokio::time::Instant;
 
 use super::classify::RETRY_STATUSES;
-use super::{GmsResponse, RetryReason, SendError, TransportErrorKind, Verdict, classify};
+use super::{GmsResponse, RetryReason, SendError, Verdict, classify};
 use crate::clock::Clock;
+use crate::http::TransportErrorKind;
 
 /// The longest delay after a 429 without `Retry-After`. The rate limit that all requests share slows down meanwhile.
 const MAX_THROTTLE_DELAY: Duration = Duration::from_secs(2);
@@ -217,7 +218,7 @@ impl FailureStreak {
 mod tests {
     use super::*;
     use crate::clock::SystemClock;
-    use crate::gms::TransportError;
+    use crate::http::TransportError;
 
     fn response(status: u16, retry_after: Option<&str>) -> Result<GmsResponse, SendError> {
         let mut response = GmsResponse::with_body(status, "");
@@ -228,8 +229,7 @@ mod tests {
     }
 
     fn broken() -> Result<GmsResponse, SendError> {
-        let message = "reset".into();
-        Err(SendError::Transport(TransportError { kind: TransportErrorKind::Broken, message }))
+        Err(TransportError::new(TransportErrorKind::ConnectionLost, "reset").into())
     }
 
     /// Goes through scripted results, the last of which repeats, and waits as it is told to. Returns the last decision, the

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::{TransportError, TransportErrorKind};
 use crate::auth::NoToken;
+use crate::http::{TransportError, TransportErrorKind};
 
 /// Why an attempt to send a request got no response.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -118,7 +118,7 @@ impl DeadLetterWriter {
     pub(super) fn write_rejected(&self, proposal: &Proposal, rejection: &Rejection) -> bool {
         let at = self.now();
         let letter = DeadLetter {
-            reason: rejection.reason,
+            reason: rejection.reason.as_str(),
             status: rejection.status,
             message: &rejection.message,
             attempts: rejection.attempts,

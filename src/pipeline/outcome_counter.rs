@@ -240,19 +240,14 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::emitter::{Delivery, Rejection, Undelivered};
+    use crate::emitter::{Delivery, Rejection, RejectionReason, Undelivered};
 
     fn proposal(number: usize) -> Proposal {
         Proposal::delete(Urn::parse(&format!("urn:li:tag:t{number}")).unwrap(), "tagKey")
     }
 
     fn rejected() -> Outcome {
-        Outcome::Rejected(Rejection {
-            reason: "gms-rejected",
-            status: Some(422),
-            message: "no".into(),
-            attempts: 1,
-        })
+        Outcome::Rejected(Rejection::new(RejectionReason::GmsRejected, "no").with_response(422, 1))
     }
 
     fn deliver(counter: &Arc<OutcomeCounter>, number: usize) -> Delivery {

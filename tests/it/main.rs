@@ -13,6 +13,7 @@ mod cron;
 mod dead_letters;
 mod delivery;
 mod diagnoses;
+mod documents;
 mod endpoints;
 mod failures;
 mod faults;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datahub_emitter::auth::{FixedToken, Token, TokenSource};
 use datahub_emitter::embedded::{Action, Builder, Fault, Gms, User};
-use datahub_emitter::gms::{Client, ClientSettings, GraphqlAnswer, ServerAddress};
+use datahub_emitter::gms::{Client, ClientConfig, GraphqlAnswer, ServerAddress};
 use serde_json::json;
 
 use crate::support::sandbox::{Ran, Sandbox};
@@ -14,7 +14,9 @@ use crate::support::server::Server;
 fn client(server: &Server, token: &str) -> Client {
     let tokens = FixedToken::new(Token::new(token, TokenSource::Recipe));
     let address = ServerAddress::parse(server.url()).unwrap();
-    Client::new(&ClientSettings { tokens: Some(Arc::new(tokens)), ..ClientSettings::new(address) }).unwrap()
+    let mut config = ClientConfig::new(address);
+    config.tokens = Some(Arc::new(tokens));
+    Client::new(&config).unwrap()
 }
 
 fn status(code: u16, body: &str) -> Fault {

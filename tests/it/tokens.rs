@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use datahub_emitter::auth::FileProvider;
-use datahub_emitter::emitter::{Emitter, SinkMode};
+use datahub_emitter::emitter::{Batching, Emitter};
 use datahub_emitter::metadata::{Proposal, Urn};
 use serde_json::json;
 
@@ -266,7 +266,8 @@ async fn a_token_that_was_good_gets_one_more_try() {
         _ => Answer::ok(),
     })
     .await;
-    let emitter = Emitter::builder(gms.url()).direct().token("abc").mode(SinkMode::Sync).build().unwrap();
+    let emitter =
+        Emitter::builder(gms.url()).no_proxy().token("abc").batching(Batching::Sequential).build().unwrap();
     for number in 0..5 {
         drop(emitter.emit(status(number)).await);
     }
@@ -290,14 +291,14 @@ async fn two_tokens_that_are_refused_in_a_row_end_the_run() {
         }
     })
     .await;
-    let emitter = Emitter::builder(gms.url()).direct().token_provider(Arc::new(FileProvider::new(&file)));
-    let emitter = emitter.mode(SinkMode::Sync).build().unwrap();
+    let emitter = Emitter::builder(gms.url()).no_proxy().token_provider(FileProvider::new(&file));
+    let emitter = emitter.batching(Batching::Sequential).build().unwrap();
     for number in 0..50 {
         drop(emitter.emit(status(number)).await);
     }
     assert_eq!(emitter.close(None).await.undelivered, 50);
     assert_eq!(asked.load(SeqCst), 2, "one request for each of the two");
-    let error = emitter.stopped().unwrap();
+    let error = emitter.stop_reason().unwrap();
     let evidence = error.diagnosis().unwrap().evidence.join("\n");
     assert!(evidence.contains("the token before this one was refused as well"), "{evidence}");
 }

@@ -1,18 +1,20 @@
 //! OAuth 2.0 client credentials: a token that an identity provider issues to a program (RFC 6749, section 4.4).
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use reqwest::redirect::Policy;
+use bytes::Bytes;
+use reqwest::Method;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
 use super::{Fetched, Fetching, ProviderError, TokenProvider};
+use crate::Error;
 use crate::auth::{Token, TokenSource};
-
-/// How long an identity provider may take, as in the Python client.
-const TIMEOUT: Duration = Duration::from_secs(30);
+use crate::http::{HttpClient, HttpConfig, HttpService, Request};
 
 /// The longest answer that is read.
 const MAX_BYTES: usize = 256 * 1024;
@@ -24,6 +26,7 @@ pub struct OidcClientCredentials {
     client_secret: SecretString,
     scope: Option<String>,
     audience: Option<String>,
+    http: OnceLock<Arc<dyn HttpService>>,
 }
 
 #[derive(Deserialize)]
@@ -63,6 +66,7 @@ impl OidcClientCredentials {
             client_secret: SecretString::from(client_secret.into()),
             scope: None,
             audience: None,
+            http: OnceLock::new(),
         })
     }
 
@@ -80,33 +84,27 @@ impl OidcClientCredentials {
         self
     }
 
+    /// The service that sends the requests. By default that of the first client which uses this provider.
+    #[must_use]
+    pub fn http(mut self, service: Arc<dyn HttpService>) -> Self {
+        self.http = OnceLock::from(service);
+        self
+    }
+
     async fn ask(&self) -> Result<Fetched, ProviderError> {
         let problem = |what: &str| format!("the token endpoint {} {what}", shown(&self.endpoint));
-        let broken = |error: &reqwest::Error| {
-            let what = if error.is_timeout() { "did not answer in 30 s" } else { "cannot be reached" };
-            ProviderError::transient(problem(what))
-        };
+        let http = self.http_service().map_err(|error| {
+            ProviderError::lasting(problem(&format!("cannot be asked: {}", error.full_message())))
+        })?;
         let asked_at = SystemTime::now();
-        // Made for each question, of which there are a few an hour: what is not kept cannot go stale.
-        let client = reqwest::Client::builder()
-            .redirect(Policy::none())
-            .retry(reqwest::retry::never())
-            .timeout(TIMEOUT)
-            .build()
-            .map_err(|_| ProviderError::lasting(problem("cannot be asked: no TLS")))?;
-        let request = client
-            .post(self.endpoint.clone())
-            .header(reqwest::header::ACCEPT, "application/json")
-            .header(reqwest::header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(self.form());
-        let mut response = request.send().await.map_err(|error| broken(&error))?;
-        let status = response.status();
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error))? {
-            body.extend_from_slice(&chunk);
-            if body.len() > MAX_BYTES {
-                return Err(ProviderError::lasting(problem("answered with more than a token")));
-            }
+        let response = http.send(self.request()).await.map_err(|error| {
+            // Certificates and names of hosts do not change by themselves; everything else may pass.
+            let transient = !error.kind.is_tls();
+            ProviderError { message: problem(&format!("cannot be asked: {error}")), transient }
+        })?;
+        let (status, body) = (response.status, response.body);
+        if response.truncated {
+            return Err(ProviderError::lasting(problem("answered with more than a token")));
         }
         if !status.is_success() {
             let transient = status.is_server_error() || matches!(status.as_u16(), 408 | 429);
@@ -124,6 +122,27 @@ impl OidcClientCredentials {
         let expires_at =
             answer.expires_in.as_ref().and_then(seconds).and_then(|life| asked_at.checked_add(life));
         Ok(Fetched { token: Token::new(token, TokenSource::Oidc), expires_at })
+    }
+
+    /// The service that was given, or one with default settings where no client uses this provider.
+    fn http_service(&self) -> Result<Arc<dyn HttpService>, Error> {
+        match self.http.get() {
+            Some(http) => Ok(Arc::clone(http)),
+            None => Ok(Arc::new(HttpClient::new(HttpConfig::default())?)),
+        }
+    }
+
+    fn request(&self) -> Request {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        Request {
+            method: Method::POST,
+            url: self.endpoint.to_string(),
+            headers,
+            body: Some(Bytes::from(self.form()).into()),
+            max_response_bytes: MAX_BYTES,
+        }
     }
 
     fn form(&self) -> String {
@@ -162,6 +181,10 @@ fn seconds(value: &serde_json::Value) -> Option<Duration> {
 impl TokenProvider for OidcClientCredentials {
     fn source(&self) -> TokenSource {
         TokenSource::Oidc
+    }
+
+    fn connect(&self, http: &Arc<dyn HttpService>) {
+        self.http.get_or_init(|| Arc::clone(http));
     }
 
     fn fetch(&self) -> Fetching<'_> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use datahub_emitter::auth::{FixedToken, Token};
-use datahub_emitter::gms::{Client, ClientMode, ClientSettings, LogIn, Me, ServerAddress, log_in};
+use datahub_emitter::gms::{Client, ClientConfig, ClientMode, LogIn, Me, ServerAddress, log_in};
 use datahub_emitter::{Error, ErrorKind};
 
 use super::password::password;
@@ -50,7 +50,8 @@ impl Caller {
             screen.say(&format!("warning: the password goes to {frontend} unencrypted\n"));
         }
         let password = password(user, screen)?;
-        let settings = ClientSettings { mode: ClientMode::Cli, ..ClientSettings::new(frontend.clone()) };
+        let mut settings = ClientConfig::new(frontend.clone());
+        settings.mode = ClientMode::Cli;
         let client = log_in(&settings, &LogIn { frontend: &frontend, user, password: &password }).await?;
         let me = client.require_me().await?;
         Ok(Self { client, me, server: None })
@@ -58,12 +59,11 @@ impl Caller {
 
     /// The same GMS, asked with another token.
     pub(super) fn with(&self, token: Token) -> Result<Client, Error> {
-        Client::new(&ClientSettings {
-            tokens: Some(Arc::new(FixedToken::new(token))),
-            mode: ClientMode::Cli,
-            direct: self.server.as_ref().is_some_and(Server::is_embedded),
-            ..ClientSettings::new(self.client.server().clone())
-        })
+        let mut config = ClientConfig::new(self.client.server().clone());
+        config.tokens = Some(Arc::new(FixedToken::new(token)));
+        config.mode = ClientMode::Cli;
+        config.no_proxy = self.server.as_ref().is_some_and(Server::is_embedded);
+        Client::new(&config)
     }
 
     pub(super) async fn stop(self) {

@@ -1,81 +1,90 @@
-//! How many requests at a time: more while all goes well, fewer as soon as the server has more than it can do.
+//! The adaptive limit on requests in flight: rises while all goes well, falls when the server is overloaded.
 
 use tokio::time::Instant;
 
-/// What is left of the limit after trouble.
-const AFTER_TROUBLE: f64 = 0.5;
+/// The factor by which the limit falls when the server is overloaded or out of reach.
+const AFTER_FAILURE: f64 = 0.5;
 
-/// What is left of it when answers take much longer than they used to.
+/// The factor by which the limit falls when responses take much longer than usual.
 const AFTER_SLOWNESS: f64 = 0.8;
 
-/// Slowness alone leaves at least this share of the ceiling: it may have another reason than us.
-const SLOWEST_SHARE: f64 = 0.25;
+/// Slowness alone leaves at least this share of the maximum, because it may have another cause than our
+/// requests.
+const MIN_SHARE_WHEN_SLOW: f64 = 0.25;
 
-/// An answer that takes so many times as long as usual is slow.
+/// A response that takes this many times as long as usual is slow.
 const SLOW_FACTOR: f64 = 3.0;
 
-/// Below this many seconds no answer is slow, whatever is usual: on a fast server everything is noise.
-const NEVER_SLOW: f64 = 0.5;
+/// A response within this many seconds is never slow: on a fast server the times vary by more than the
+/// factor.
+const NEVER_SLOW_SECONDS: f64 = 0.5;
 
-/// How much of the last answer is in what counts as recent.
-const RECENT_SHARE: f64 = 0.3;
+/// The weight of the newest response in the recent latency.
+const RECENT_WEIGHT: f64 = 0.3;
 
-/// How fast what is usual follows what is recent when that is slower.
-const USUAL_SHARE: f64 = 0.01;
+/// The weight with which the usual latency follows the recent one when that is higher.
+const USUAL_WEIGHT: f64 = 0.01;
 
-/// Additive increase, multiplicative decrease: one more a round trip, and half of it after trouble.
+/// Additive increase, multiplicative decrease: one request more per round trip, and half of them after a
+/// failure.
 ///
-/// It begins at the ceiling, so that a server that is well is used as the user said from the first request on.
+/// It starts at the maximum, so that a healthy server is used as configured from the first request on.
 #[derive(Debug)]
-pub(super) struct Concurrency {
-    ceiling: f64,
+pub(super) struct ConcurrencyLimit {
+    max: f64,
     limit: f64,
-    shrunk_at: Option<Instant>,
-    /// By the size of a request's body, in powers of two: a large one takes longer and is not slow for that.
+    lowered_at: Option<Instant>,
+    /// Per size of the request's body, in powers of two: a large request takes longer, which does not make it
+    /// slow.
     latencies: [Option<Latency>; Self::SIZES],
 }
 
+/// In seconds.
 #[derive(Clone, Copy, Debug)]
 struct Latency {
     usual: f64,
     recent: f64,
 }
 
-impl Concurrency {
+impl ConcurrencyLimit {
     const SIZES: usize = 32;
 
-    pub(super) fn new(ceiling: usize) -> Self {
-        let ceiling = f64::from(u32::try_from(ceiling).unwrap_or(u32::MAX)).max(1.0);
-        Self { ceiling, limit: ceiling, shrunk_at: None, latencies: [None; Self::SIZES] }
+    pub(super) fn new(max: usize) -> Self {
+        let max = f64::from(u32::try_from(max).unwrap_or(u32::MAX)).max(1.0);
+        Self { max, limit: max, lowered_at: None, latencies: [None; Self::SIZES] }
     }
 
-    /// Requests that may be in flight, at least 1.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // from 1 to 4294967295
+    /// The number of requests that may be in flight, at least 1.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the value is between 1 and 4294967295"
+    )]
     pub(super) fn limit(&self) -> usize {
         self.limit as usize
     }
 
-    /// A request of `bytes` that left at `began` was answered.
-    pub(super) fn answered(&mut self, began: Instant, now: Instant, bytes: usize) {
-        let seconds = now.saturating_duration_since(began).as_secs_f64();
+    /// A request of `bytes` that was sent at `sent_at` succeeded.
+    pub(super) fn succeeded(&mut self, sent_at: Instant, now: Instant, bytes: usize) {
+        let seconds = now.saturating_duration_since(sent_at).as_secs_f64();
         if self.is_slow(seconds, bytes) {
-            let least = (self.ceiling * SLOWEST_SHARE).min(self.limit);
-            self.shrink(began, now, AFTER_SLOWNESS, least);
+            let min = (self.max * MIN_SHARE_WHEN_SLOW).min(self.limit);
+            self.lower(sent_at, now, AFTER_SLOWNESS, min);
         } else {
-            self.limit = (self.limit + 1.0 / self.limit).min(self.ceiling);
+            self.limit = (self.limit + 1.0 / self.limit).min(self.max);
         }
     }
 
-    /// A request that left at `began` met a server in trouble.
-    pub(super) fn trouble(&mut self, began: Instant, now: Instant) {
-        self.shrink(began, now, AFTER_TROUBLE, 1.0);
+    /// The server was overloaded or out of reach for a request that was sent at `sent_at`.
+    pub(super) fn failed(&mut self, sent_at: Instant, now: Instant) {
+        self.lower(sent_at, now, AFTER_FAILURE, 1.0);
     }
 
-    /// Once for all that were on their way together.
-    fn shrink(&mut self, began: Instant, now: Instant, factor: f64, least: f64) {
-        if self.shrunk_at.is_none_or(|at| began >= at) {
-            self.shrunk_at = Some(now);
-            self.limit = (self.limit * factor).max(least).max(1.0);
+    /// Lowers the limit once for all requests that were in flight together.
+    fn lower(&mut self, sent_at: Instant, now: Instant, factor: f64, min: f64) {
+        if self.lowered_at.is_none_or(|at| sent_at >= at) {
+            self.lowered_at = Some(now);
+            self.limit = (self.limit * factor).max(min).max(1.0);
         }
     }
 
@@ -83,9 +92,9 @@ impl Concurrency {
         let size = usize::try_from(bytes.max(1).ilog2()).unwrap_or_default();
         let Some(latency) = self.latencies.get_mut(size) else { return false };
         let Latency { usual, recent } = latency.get_or_insert(Latency { usual: seconds, recent: seconds });
-        *recent += (seconds - *recent) * RECENT_SHARE;
-        *usual = if recent < usual { *recent } else { *usual + (*recent - *usual) * USUAL_SHARE };
-        *recent > NEVER_SLOW && *recent > *usual * SLOW_FACTOR
+        *recent += (seconds - *recent) * RECENT_WEIGHT;
+        *usual = if recent < usual { *recent } else { *usual + (*recent - *usual) * USUAL_WEIGHT };
+        *recent > NEVER_SLOW_SECONDS && *recent > *usual * SLOW_FACTOR
     }
 }
 
@@ -99,53 +108,53 @@ mod tests {
     }
 
     #[test]
-    fn trouble_halves_once_a_round_and_good_answers_bring_it_back() {
+    fn a_failure_halves_the_limit_once_per_round_trip_and_successes_restore_it() {
         let start = Instant::now();
-        let mut concurrency = Concurrency::new(16);
+        let mut concurrency = ConcurrencyLimit::new(16);
         for _ in 0..16 {
-            // All sixteen were on their way together.
-            concurrency.trouble(start, after(start, 10));
+            // All sixteen were in flight together.
+            concurrency.failed(start, after(start, 10));
         }
         assert_eq!(concurrency.limit(), 8);
         for round in 1..20 {
-            concurrency.trouble(after(start, round * 20), after(start, round * 20 + 10));
+            concurrency.failed(after(start, round * 20), after(start, round * 20 + 10));
         }
         assert_eq!(concurrency.limit(), 1);
-        let mut answers = 0;
+        let mut responses = 0;
         while concurrency.limit() < 16 {
-            answers += 1;
-            let began = after(start, 1_000 + answers);
-            concurrency.answered(began, after(began, 1), 1_000);
+            responses += 1;
+            let sent_at = after(start, 1_000 + responses);
+            concurrency.succeeded(sent_at, after(sent_at, 1), 1_000);
         }
-        // One more a round: 1 + 2 + … + 15 answers.
-        assert!((100..=150).contains(&answers), "{answers}");
+        // One more per round trip: 1 + 2 + … + 15 responses.
+        assert!((100..=150).contains(&responses), "{responses}");
     }
 
     #[test]
-    fn a_steady_server_is_never_slow_however_long_it_takes() {
+    fn a_steady_latency_is_never_slow() {
         let start = Instant::now();
-        let mut concurrency = Concurrency::new(15);
+        let mut concurrency = ConcurrencyLimit::new(15);
         for (bytes, millis) in [(1_000, 20), (500_000, 2_000)] {
             for _ in 0..100 {
-                concurrency.answered(start, after(start, millis), bytes);
+                concurrency.succeeded(start, after(start, millis), bytes);
             }
         }
         assert_eq!(concurrency.limit(), 15);
     }
 
     #[test]
-    fn a_server_that_becomes_slow_gets_less_but_not_nothing() {
+    fn a_server_that_becomes_slow_gets_at_least_a_quarter() {
         let start = Instant::now();
-        let mut concurrency = Concurrency::new(16);
-        concurrency.answered(start, after(start, 100), 1_000);
+        let mut concurrency = ConcurrencyLimit::new(16);
+        concurrency.succeeded(start, after(start, 100), 1_000);
         for round in 0..25 {
-            let began = after(start, 1_000 + round * 2_000);
-            concurrency.answered(began, after(began, 2_000), 1_000);
+            let sent_at = after(start, 1_000 + round * 2_000);
+            concurrency.succeeded(sent_at, after(sent_at, 2_000), 1_000);
         }
         assert_eq!(concurrency.limit(), 4);
         for round in 0..1_000 {
-            let began = after(start, 200_000 + round * 100);
-            concurrency.answered(began, after(began, 100), 1_000);
+            let sent_at = after(start, 200_000 + round * 100);
+            concurrency.succeeded(sent_at, after(sent_at, 100), 1_000);
         }
         assert_eq!(concurrency.limit(), 16);
     }

@@ -9,9 +9,8 @@ use reqwest::header::{COOKIE, LOCATION, SERVER, WWW_AUTHENTICATE};
 use super::Client;
 use crate::auth::{Address, Answer, Fault, Observation, Observed, Redirect, Silence, diagnose};
 use crate::diagnosis::Diagnosis;
-use crate::gms::{
-    Attempts, GmsResponse, RequestLine, SendError, TransportError, TransportErrorKind, Verdict,
-};
+use crate::gms::{Attempts, GmsResponse, RequestLine, SendError, Verdict};
+use crate::http::TransportErrorKind;
 
 /// Of a body more is never of use, to tell a page from another.
 const BODY_CHARS: usize = 4_000;
@@ -82,7 +81,7 @@ impl Client {
             SendError::Transport(error) => error,
         };
         let problem = self.redact(&error.message);
-        let silence = Silence { fault: kind(error), problem: &problem };
+        let silence = Silence { fault: fault(error.kind), problem: &problem };
         self.diagnosis(line, Observed::Silence(silence), attempts, None)
     }
 
@@ -139,24 +138,19 @@ fn visible(text: &str, count: usize) -> String {
     text.chars().filter(|c| !c.is_control()).take(count).collect()
 }
 
-/// How far it got. The words are those of rustls and hyper, which have no other way to say it through reqwest.
-fn kind(error: &TransportError) -> Fault {
-    let says = |words: &[&str]| words.iter().any(|word| error.message.contains(word));
-    match error.kind {
-        TransportErrorKind::Name => Fault::Name,
-        TransportErrorKind::Tls if says(&["InvalidContentType"]) => Fault::PlainPort,
-        TransportErrorKind::Tls if says(&["CertificateRequired", "HandshakeFailure", "BadCertificate"]) => {
-            Fault::ClientCertificate
-        }
-        TransportErrorKind::Tls if says(&["certificate"]) => Fault::Certificate,
+/// What a failed request means to a diagnosis.
+fn fault(kind: TransportErrorKind) -> Fault {
+    match kind {
+        TransportErrorKind::NameLookup => Fault::Name,
+        TransportErrorKind::NotTls => Fault::PlainPort,
+        TransportErrorKind::ClientCertificate => Fault::ClientCertificate,
+        TransportErrorKind::Certificate => Fault::Certificate,
         TransportErrorKind::Tls => Fault::Tls,
         TransportErrorKind::ConnectTimeout => Fault::ConnectTimeout,
-        TransportErrorKind::Timeout | TransportErrorKind::WriteTimeout => Fault::Timeout,
-        TransportErrorKind::Broken if says(&["invalid HTTP version", "invalid HTTP status"]) => {
-            Fault::NotHttp
-        }
-        TransportErrorKind::Broken => Fault::Broken,
-        TransportErrorKind::Connect | TransportErrorKind::Unsendable => Fault::Connect,
+        TransportErrorKind::ResponseTimeout | TransportErrorKind::WriteTimeout => Fault::Timeout,
+        TransportErrorKind::NotHttp => Fault::NotHttp,
+        TransportErrorKind::ConnectionLost => Fault::Broken,
+        TransportErrorKind::Connect | TransportErrorKind::InvalidRequest => Fault::Connect,
     }
 }
 

@@ -12,9 +12,9 @@ use crate::Error;
 use crate::diagnosis::{Code, Diagnosis};
 use crate::gms::server_config::{UserType, user_type};
 use crate::gms::{
-    Attempts, GmsResponse, Next, RequestLine, RetryPolicy, RetryState, SendError, ServerConfig,
-    TransportErrorKind, Verdict,
+    Attempts, GmsResponse, Next, RequestLine, RetryPolicy, RetryState, SendError, ServerConfig, Verdict,
 };
+use crate::http::{TransportError, TransportErrorKind};
 
 /// The paths below which a GMS may be found on the host of an address that is not a GMS: DataHub's frontend passes
 /// requests on below the first, and DataHub Cloud uses the second.
@@ -148,8 +148,8 @@ impl Client {
         let base = Url::parse(&self.server.origin()).ok()?;
         for place in ALTERNATIVE_PATHS {
             let address = format!("{}{place}", base.as_str().trim_end_matches('/'));
-            let config = format!("{address}/config");
-            let asked = self.ask_openly(&config);
+            let line = RequestLine { method: Method::GET, url: format!("{address}/config") };
+            let asked = self.send_anonymously(&line);
             let Ok(Ok(reply)) = tokio::time::timeout(ALTERNATIVE_TIMEOUT, asked).await else { return None };
             // The frontend lets nobody through without a token, and says nothing about it.
             let by_frontend = place == "/api/gms" && reply.status == 401 && reply.body.is_empty();
@@ -160,13 +160,12 @@ impl Client {
         None
     }
 
-    /// A GET without any credentials.
-    async fn ask_openly(&self, url: &str) -> Result<GmsResponse, SendError> {
+    /// Sends a request without any credentials.
+    async fn send_anonymously(&self, line: &RequestLine) -> Result<GmsResponse, TransportError> {
         let mut headers = self.headers.clone();
         headers.remove(AUTHORIZATION);
         headers.remove(COOKIE);
-        let response = self.transport.send(Method::GET, url, headers, None, MAX_RESPONSE_BYTES).await?;
-        Ok(self.received(response, 0))
+        self.exchange(line, headers, None, MAX_RESPONSE_BYTES, 0).await
     }
 
     /// Whether GMS takes the token: one question, `/config?verbose=true`, whose `userType` tells (`Config.java`). Older
@@ -207,7 +206,7 @@ impl Client {
     /// where it does not, or does not tell.
     pub async fn anonymous_access(&self) -> Option<Diagnosis> {
         let line = self.request_line(Method::GET, "/config?verbose=true");
-        let reply = self.ask_openly(&line.url).await.ok()?;
+        let reply = self.send_anonymously(&line).await.ok()?;
         let has_token = self.token().is_some_and(|token| !token.empty);
         (user_type(&reply)? == UserType::User).then(|| Diagnosis::disabled(&line.to_string(), has_token))
     }

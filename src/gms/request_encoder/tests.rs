@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::gms::request_body::STRETCH;
+use crate::gms::request_body::CHUNK_BYTES;
 use crate::metadata::{Origin, Urn, record};
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -205,7 +205,7 @@ proptest! {
     }
 
     #[test]
-    fn a_long_list_comes_in_stretches(
+    fn a_long_list_comes_in_chunks(
         lengths in proptest::collection::vec(0..9_000_usize, 1..16),
         openapi in any::<bool>(),
     ) {
@@ -220,11 +220,11 @@ proptest! {
         let longest = outgoing.iter().map(|one| one.encoded_len).max().unwrap();
         let body = wire.body(&write, outgoing.into_iter()).unwrap();
         let len = body.len();
-        let stretches: Vec<_> = body.collect();
-        prop_assert!(stretches.iter().all(|stretch| !stretch.is_empty()));
-        prop_assert!(stretches.iter().all(|stretch| stretch.len() < STRETCH + longest + 32));
-        prop_assert_eq!(stretches.iter().map(Bytes::len).sum::<usize>(), len);
-        let value: Value = serde_json::from_slice(&stretches.concat()).unwrap();
+        let chunks: Vec<_> = body.collect();
+        prop_assert!(chunks.iter().all(|chunk| !chunk.is_empty()));
+        prop_assert!(chunks.iter().all(|chunk| chunk.len() < CHUNK_BYTES + longest + 32));
+        prop_assert_eq!(chunks.iter().map(Bytes::len).sum::<usize>(), len);
+        let value: Value = serde_json::from_slice(&chunks.concat()).unwrap();
         let items = if openapi { &value } else { &value["proposals"] };
         prop_assert_eq!(items.as_array().unwrap().len(), lengths.len());
     }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::emitter::RejectionReason;
 use crate::metadata::{Origin, Urn};
 
 fn origin() -> Origin {
@@ -16,7 +17,7 @@ fn proposal() -> Proposal {
 }
 
 fn rejection() -> Rejection {
-    Rejection { reason: "gms-rejected", status: Some(422), message: "no \"such\" aspect".into(), attempts: 2 }
+    Rejection::new(RejectionReason::GmsRejected, "no \"such\" aspect").with_response(422, 2)
 }
 
 fn writer(directory: &tempfile::TempDir) -> (PathBuf, DeadLetterWriter) {

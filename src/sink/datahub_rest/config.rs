@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::TokenProvider;
-use crate::emitter::{Emitter, EmitterBuilder, MAX_BATCH, SinkMode};
+use crate::emitter::{Emitter, EmitterBuilder, MAX_PER_BATCH, defaults};
 use crate::environment::Environment;
 use crate::gms::{ClientMode, EmitMode, Endpoint, RetryPolicy, TlsSettings, WaitForServer};
 use crate::recipe::Fields;
 
+pub use self::delivery::SinkMode;
 pub use self::destination::{Overrides, Server};
 
 use self::delivery::DeliverySettings;
@@ -130,15 +131,15 @@ impl DatahubRestConfig {
     pub(super) fn emitter(&self, server: &str, tokens: Option<Arc<dyn TokenProvider>>) -> EmitterBuilder {
         let mut builder = Emitter::builder(server)
             .client_mode(ClientMode::Ingestion)
-            .mode(self.delivery.mode)
+            .batching(self.delivery.mode.batching())
             .endpoint(self.delivery.endpoint)
             .emit_mode(self.delivery.emit_mode)
             .respect_sync_marker(self.delivery.respect_sync_marker)
-            .max_threads(self.limits.max_threads)
+            .max_in_flight_requests(self.limits.max_threads)
             .max_per_batch(self.limits.max_per_batch)
-            .max_pending_requests(self.limits.max_pending_requests)
+            .max_pending_proposals(self.limits.max_pending_requests)
             .max_pending_bytes(self.limits.max_pending_bytes)
-            .min_process_interval(self.limits.min_process_interval)
+            .max_linger(self.limits.min_process_interval)
             .timeout(self.timeout)
             .retry(self.retry.clone())
             .tls(self.tls.clone())
@@ -150,7 +151,7 @@ impl DatahubRestConfig {
             builder = builder.trace_timeout(timeout);
         }
         if let Some(tokens) = tokens {
-            builder = builder.token_provider(tokens);
+            builder = builder.shared_token_provider(tokens);
         }
         if let Some(component) = &self.component {
             builder = builder.component(component);
@@ -182,24 +183,25 @@ impl EmitterLimits {
             });
         let longest_batch = {
             let variable = "DATAHUB_REST_EMITTER_BATCH_MAX_PAYLOAD_LENGTH";
-            from_variable(fields, environment, "max_per_batch", variable, parsed).unwrap_or(MAX_BATCH)
+            from_variable(fields, environment, "max_per_batch", variable, parsed).unwrap_or(MAX_PER_BATCH)
         };
-        let max_per_batch =
-            fields.number("max_per_batch", 1..=MAX_BATCH, "a number from 1 to 200").unwrap_or(100);
+        let max_per_batch = fields
+            .number("max_per_batch", 1..=MAX_PER_BATCH, "a number from 1 to 200")
+            .unwrap_or(defaults::MAX_PER_BATCH);
         Self {
-            max_threads: max_threads.unwrap_or(15).max(1),
+            max_threads: max_threads.unwrap_or(defaults::MAX_IN_FLIGHT_REQUESTS).max(1),
             max_per_batch: max_per_batch.min(longest_batch).max(1),
             max_batch_bytes,
             max_pending_requests: fields
                 .number("max_pending_requests", 1..=10_000_000, "a number of proposals, at least 1")
-                .unwrap_or(2_000),
+                .unwrap_or(defaults::MAX_PENDING_PROPOSALS),
             max_pending_bytes: fields
                 .number("max_pending_bytes", 1..=u32::MAX, "a number of bytes up to 4294967295")
                 .and_then(|bytes| usize::try_from(bytes).ok())
-                .unwrap_or(16 * 1024 * 1024),
+                .unwrap_or(defaults::MAX_PENDING_BYTES),
             min_process_interval: fields
                 .seconds("min_process_interval_seconds")
-                .unwrap_or(Duration::from_secs(30)),
+                .unwrap_or(defaults::MAX_LINGER),
         }
     }
 }

@@ -19,10 +19,10 @@ use super::{
 use crate::Error;
 use crate::auth::{FixedToken, Token, TokenSource, forecast};
 use crate::diagnosis::Diagnosis;
-use crate::emitter::{Delivery, Emitter, SinkMode};
+use crate::emitter::{Delivery, Emitter};
 use crate::gms::{Client, EmitMode, Endpoint, ServerConfig, WaitForServer};
 
-pub use self::config::{DatahubRestConfig, Overrides, Server};
+pub use self::config::{DatahubRestConfig, Overrides, Server, SinkMode};
 
 use self::check::CheckTarget;
 use self::token_report::token_report;
@@ -96,7 +96,7 @@ impl DatahubRestSink {
                 let embedded = start(data.clone()).await?;
                 let token = Token::new(embedded.token.clone(), TokenSource::Embedded);
                 let tokens = Arc::new(FixedToken::new(token));
-                (config.emitter(&embedded.url, Some(tokens)).direct(), Some(embedded))
+                (config.emitter(&embedded.url, Some(tokens)).no_proxy(), Some(embedded))
             }
         };
         let emitter = builder.build()?;
@@ -127,7 +127,7 @@ impl DatahubRestSink {
     }
 
     fn warnings(&self) -> Vec<String> {
-        let single_only = self.emitter.is_single_only().then(|| SINGLE_ONLY.to_owned());
+        let single_only = self.emitter.lacks_batches().then(|| SINGLE_ONLY.to_owned());
         // The diagnosis of a refused token says more.
         let token = self.emitter.client().token().filter(|_| self.stopped().is_none());
         let forecast = token
@@ -155,7 +155,7 @@ impl Sink for DatahubRestSink {
     }
 
     fn stopped(&self) -> Option<Error> {
-        self.emitter.stopped()
+        self.emitter.stop_reason()
     }
 
     fn close(&self, deadline: Option<Duration>) -> BoxFuture<'_, Result<(), Error>> {

@@ -212,18 +212,17 @@ impl StreamQueue {
     /// Why a delivery cannot be taken any more.
     pub(super) fn undelivered(&self) -> Undelivered {
         match &self.lock().phase {
-            StreamPhase::Failed(failure) => Undelivered {
-                reason: if failure.kind == ErrorKind::Disk {
-                    UndeliveredReason::Disk
-                } else {
-                    UndeliveredReason::Closed
-                },
-                message: format!("{}: {}", failure.message, failure.cause),
-            },
-            _ => Undelivered {
-                reason: UndeliveredReason::Closed,
-                message: format!("{}: the sink is closed", self.target_name),
-            },
+            StreamPhase::Failed(failure) => {
+                let reason = match failure.kind {
+                    ErrorKind::Disk => UndeliveredReason::Disk,
+                    _ => UndeliveredReason::Closed,
+                };
+                Undelivered::new(reason, format!("{}: {}", failure.message, failure.cause))
+            }
+            _ => Undelivered::new(
+                UndeliveredReason::Closed,
+                format!("{}: the sink is closed", self.target_name),
+            ),
         }
     }
 

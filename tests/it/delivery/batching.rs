@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use datahub_emitter::emitter::{Outcome, SinkMode};
+use datahub_emitter::emitter::{Batching, Outcome};
 
 use super::{emitter, outcomes, proposal};
 use crate::support::scripted_gms::{Answer, Request, ScriptedGms};
@@ -35,7 +35,7 @@ async fn a_hundred_and_twenty_records_take_at_most_three_requests() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lone_record_does_not_wait_for_company() {
     let gms = ScriptedGms::start(|_| Answer::ok()).await;
-    let emitter = emitter(&gms).min_process_interval(Duration::from_secs(3_600)).build().unwrap();
+    let emitter = emitter(&gms).max_linger(Duration::from_secs(3_600)).build().unwrap();
     // No flush, no close: it leaves by itself.
     assert_eq!(emitter.emit(proposal(1, "status", "x")).await.await, Outcome::Delivered);
 }
@@ -63,7 +63,7 @@ async fn a_413_teaches_a_smaller_limit() {
         if request.body.len() > LIMIT { Answer::Status(413, String::new()) } else { Answer::ok() }
     })
     .await;
-    let emitter = emitter(&gms).max_threads(1).build().unwrap();
+    let emitter = emitter(&gms).max_in_flight_requests(1).build().unwrap();
     for urn in 0..2_000 {
         let text = if urn == 1_000 { "x".repeat(LIMIT) } else { "x".into() };
         drop(emitter.emit(proposal(urn, "tagProperties", &text)).await);
@@ -77,12 +77,12 @@ async fn a_413_teaches_a_smaller_limit() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_mode_has_its_request() {
     for (mode, path, asynchronous) in [
-        (SinkMode::Sync, "POST /aspects?action=ingestProposal ", "false"),
-        (SinkMode::Async, "POST /aspects?action=ingestProposal ", "true"),
-        (SinkMode::AsyncBatch, "POST /aspects?action=ingestProposalBatch ", "true"),
+        (Batching::Sequential, "POST /aspects?action=ingestProposal ", "false"),
+        (Batching::Single, "POST /aspects?action=ingestProposal ", "true"),
+        (Batching::Batched, "POST /aspects?action=ingestProposalBatch ", "true"),
     ] {
         let gms = ScriptedGms::start(|_| Answer::ok()).await;
-        let emitter = emitter(&gms).mode(mode).build().unwrap();
+        let emitter = emitter(&gms).batching(mode).build().unwrap();
         drop(emitter.emit(proposal(1, "status", "x")).await);
         assert_eq!(emitter.close(None).await.delivered, 1);
         let write = gms.writes().remove(0);

@@ -31,8 +31,7 @@ async fn flush_waits_for_all_and_close_for_no_longer_than_told() {
 async fn counts_add_up_also_for_what_comes_while_it_closes() {
     for _ in 0..50 {
         let gms = ScriptedGms::start(|_| Answer::ok()).await;
-        let emitter =
-            emitter(&gms).min_process_interval(Duration::MAX).max_pending_requests(4).build().unwrap();
+        let emitter = emitter(&gms).max_linger(Duration::MAX).max_pending_proposals(4).build().unwrap();
         let late = emitter.clone();
         let emitting = tokio::spawn(async move {
             for urn in 0..40 {

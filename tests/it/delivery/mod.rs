@@ -1,6 +1,7 @@
 //! Does every proposal reach GMS once, in order, in as few requests as can be?
 
 mod batching;
+mod cancellation;
 mod lifecycle;
 mod properties;
 mod refusal;

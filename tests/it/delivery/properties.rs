@@ -50,10 +50,10 @@ proptest! {
             })
             .await;
             let emitter = emitter(&gms)
-                .max_threads(threads)
+                .max_in_flight_requests(threads)
                 .max_per_batch(per_batch)
                 .max_batch_bytes(bytes)
-                .max_pending_requests(64)
+                .max_pending_proposals(64)
                 .build()
                 .unwrap();
             for (number, urn) in urns.iter().enumerate() {
@@ -103,13 +103,13 @@ proptest! {
                 Answer::ok()
             })
             .await;
-            let emitter = emitter(&gms).max_threads(threads).max_per_batch(per_batch).build().unwrap();
+            let emitter = emitter(&gms).max_in_flight_requests(threads).max_per_batch(per_batch).build().unwrap();
             for (number, urn) in urns.iter().enumerate() {
                 drop(emitter.emit(proposal(*urn, &format!("a{number:05}"), "x")).await);
             }
             let counts = emitter.close(None).await;
             let rejected = poison.keys().filter(|number| **number < urns.len()).count() as u64;
-            if emitter.stopped().is_some() {
+            if emitter.stop_reason().is_some() {
                 // Nothing went through of what was tried first, so it was taken for the run's fault.
                 prop_assert!(counts.delivered <= urns.len() as u64 - rejected && counts.rejected <= rejected);
                 prop_assert!(rejected > 0 && counts.undelivered > 0);

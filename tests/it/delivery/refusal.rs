@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use datahub_emitter::emitter::{Outcome, SinkMode, UndeliveredReason};
+use datahub_emitter::emitter::{Batching, Outcome, UndeliveredReason};
 use datahub_emitter::gms::RetryPolicy;
 
 use super::{emitter, outcomes, proposal};
@@ -12,7 +12,7 @@ use crate::support::scripted_gms::{Answer, Request, ScriptedGms};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_401_stops_everything_at_once_and_loses_nothing() {
     let gms = ScriptedGms::start(|_| Answer::Status(401, String::new())).await;
-    let emitter = emitter(&gms).max_threads(4).max_per_batch(10).build().unwrap();
+    let emitter = emitter(&gms).max_in_flight_requests(4).max_per_batch(10).build().unwrap();
     let mut receipts = Vec::new();
     for urn in 0..500 {
         receipts.push(emitter.emit(proposal(urn, "status", "x")).await);
@@ -21,7 +21,7 @@ async fn a_401_stops_everything_at_once_and_loses_nothing() {
     assert_eq!((counts.emitted, counts.undelivered), (500, 500));
     assert!(gms.writes().len() <= 4, "{} requests with a refused token", gms.writes().len());
     assert_eq!(counts.retried, 0);
-    let error = emitter.stopped().unwrap();
+    let error = emitter.stop_reason().unwrap();
     assert_eq!(error.diagnosis().unwrap().code.as_str(), "auth.token-opaque-refused");
     for outcome in outcomes(receipts).await {
         let Outcome::Undelivered(undelivered) = outcome else { panic!("{outcome:?}") };
@@ -52,7 +52,7 @@ async fn what_was_not_tried_to_the_end_is_undelivered() {
         budget: Duration::MAX,
         ..RetryPolicy::default()
     };
-    let emitter = emitter(&gms).mode(SinkMode::Async).retry(retry).build().unwrap();
+    let emitter = emitter(&gms).batching(Batching::Single).retry(retry).build().unwrap();
     assert_eq!(emitter.emit(proposal(0, "status", "x")).await.await, Outcome::Delivered);
     let receipts =
         vec![emitter.emit(proposal(2, "status", "x")).await, emitter.emit(proposal(1, "status", "x")).await];
@@ -87,7 +87,7 @@ async fn a_403_for_some_rejects_those_and_a_403_for_all_stops_the_run() {
     }
     let counts = some.close(None).await;
     assert_eq!((counts.delivered, counts.rejected), (3, 2));
-    assert!(some.stopped().is_none());
+    assert!(some.stop_reason().is_none());
 
     let gms = ScriptedGms::start(forbid(&["urn:li:tag:t1", "urn:li:tag:t3"])).await;
     let all = emitter(&gms).build().unwrap();
@@ -96,7 +96,7 @@ async fn a_403_for_some_rejects_those_and_a_403_for_all_stops_the_run() {
     }
     let counts = all.close(None).await;
     assert_eq!((counts.delivered, counts.undelivered), (0, 2));
-    assert_eq!(all.stopped().unwrap().diagnosis().unwrap().code.as_str(), "auth.forbidden");
+    assert_eq!(all.stop_reason().unwrap().diagnosis().unwrap().code.as_str(), "auth.forbidden");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -123,7 +123,7 @@ async fn a_403_that_names_one_at_a_time_costs_those() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_403_in_the_middle_of_a_run_costs_what_it_names_in_every_mode() {
-    for mode in [SinkMode::Sync, SinkMode::AsyncBatch] {
+    for mode in [Batching::Sequential, Batching::Batched] {
         let gms = ScriptedGms::start(|request: &Request| {
             let named = request.proposals().into_iter().find(|(urn, _)| urn == "urn:li:tag:t150");
             named.map_or_else(Answer::ok, |(urn, _)| {
@@ -132,7 +132,8 @@ async fn a_403_in_the_middle_of_a_run_costs_what_it_names_in_every_mode() {
             })
         })
         .await;
-        let emitter = emitter(&gms).mode(mode).max_threads(1).max_per_batch(50).build().unwrap();
+        let emitter =
+            emitter(&gms).batching(mode).max_in_flight_requests(1).max_per_batch(50).build().unwrap();
         for urn in 0..200 {
             drop(emitter.emit(proposal(urn, "status", "x")).await);
         }

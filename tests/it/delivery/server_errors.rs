@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::SeqCst;
 
-use datahub_emitter::emitter::SinkMode;
+use datahub_emitter::emitter::Batching;
 use datahub_emitter::gms::RetryPolicy;
 use datahub_emitter::metadata::Proposal;
 
@@ -22,7 +22,7 @@ async fn a_server_that_breaks_in_the_middle_is_no_fault_of_the_records() {
     })
     .await;
     let retry = RetryPolicy { max_times: 2, ..impatient() };
-    let emitter = emitter(&gms).max_threads(1).retry(retry).build().unwrap();
+    let emitter = emitter(&gms).max_in_flight_requests(1).retry(retry).build().unwrap();
     for urn in 0..1_000 {
         drop(emitter.emit(proposal(urn, "status", "x")).await);
     }
@@ -30,7 +30,7 @@ async fn a_server_that_breaks_in_the_middle_is_no_fault_of_the_records() {
     assert_eq!(counts.rejected, 0);
     assert!(counts.delivered > 0 && counts.undelivered > 0);
     assert_eq!(counts.delivered + counts.undelivered, 1_000);
-    assert_eq!(emitter.stopped().unwrap().diagnosis().unwrap().code.as_str(), "endpoint.server-error");
+    assert_eq!(emitter.stop_reason().unwrap().diagnosis().unwrap().code.as_str(), "endpoint.server-error");
     assert!(gms.writes().len() <= 40, "{} requests to a server in trouble", gms.writes().len());
 }
 
@@ -51,7 +51,7 @@ async fn an_outage_with_many_requests_under_way_rejects_nothing() {
     }
     let counts = emitter.close(None).await;
     assert_eq!((counts.delivered, counts.rejected, counts.undelivered), (20, 0, 280));
-    assert_eq!(emitter.stopped().unwrap().diagnosis().unwrap().code.as_str(), "endpoint.server-error");
+    assert_eq!(emitter.stop_reason().unwrap().diagnosis().unwrap().code.as_str(), "endpoint.server-error");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -69,7 +69,7 @@ async fn a_record_that_gms_chokes_on_costs_itself_where_it_travels_alone() {
         })
         .await;
         let retry = RetryPolicy { max_times: 1, ..impatient() };
-        let emitter = emitter(&gms).mode(SinkMode::Sync).retry(retry).build().unwrap();
+        let emitter = emitter(&gms).batching(Batching::Sequential).retry(retry).build().unwrap();
         for urn in 0..20 {
             drop(emitter.emit(proposal(urn, "status", "x")).await);
         }
@@ -92,7 +92,7 @@ async fn a_record_that_gms_chokes_on_is_rejected_while_others_pass() {
     })
     .await;
     let retry = RetryPolicy { max_times: 1, ..impatient() };
-    let emitter = emitter(&gms).max_threads(1).retry(retry).build().unwrap();
+    let emitter = emitter(&gms).max_in_flight_requests(1).retry(retry).build().unwrap();
     for urn in 0..300 {
         drop(emitter.emit(proposal(urn, "status", "x")).await);
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
-use datahub_emitter::emitter::{Emitter, SinkMode};
+use datahub_emitter::emitter::{Batching, Emitter};
 
 use super::{emitter, proposal};
 use crate::support::scripted_gms::{Answer, ScriptedGms};
@@ -35,7 +35,7 @@ async fn a_server_with_a_limit_takes_everything_and_hardly_refuses() {
         }
     })
     .await;
-    let emitter = Emitter::builder(gms.url()).token("good").mode(SinkMode::Async).build().unwrap();
+    let emitter = Emitter::builder(gms.url()).token("good").batching(Batching::Single).build().unwrap();
     for number in 0..400 {
         drop(emitter.emit(proposal(number % 40, "status", "x")).await);
     }
@@ -59,7 +59,7 @@ async fn a_server_that_wants_to_be_left_alone_is() {
         Answer::ok()
     })
     .await;
-    let emitter = emitter(&gms).max_threads(1).max_per_batch(1).build().unwrap();
+    let emitter = emitter(&gms).max_in_flight_requests(1).max_per_batch(1).build().unwrap();
     for urn in 0..20 {
         drop(emitter.emit(proposal(urn, "status", "x")).await);
     }

@@ -3,12 +3,47 @@
 use std::time::Duration;
 
 use super::variables::{from_variable, named};
-use crate::emitter::{ASYNC_WAIT_OVER_RESTLI, SinkMode};
+use crate::emitter::Batching;
 use crate::environment::Environment;
 use crate::gms::{EmitMode, Endpoint};
 use crate::recipe::Fields;
 
 const ENDPOINTS: [(&str, Endpoint); 2] = [("RESTLI", Endpoint::Restli), ("OPENAPI", Endpoint::Openapi)];
+
+const ASYNC_WAIT_OVER_RESTLI: &str = "ASYNC_WAIT follows each write by the trace that GMS's answer names, and Rest.li's answers name none: write \
+     `endpoint: openapi` (DataHub 1.0.1 or later), or `emit_mode: SYNC_PRIMARY` to have it written before GMS answers";
+
+/// The sink's `mode` (`RestSinkMode` of DataHub's Python client).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SinkMode {
+    /// `SYNC`: one proposal per request, one request at a time.
+    Sync,
+    /// `ASYNC`: one proposal per request.
+    Async,
+    /// `ASYNC_BATCH`: many proposals per request. The default.
+    #[default]
+    AsyncBatch,
+}
+
+impl SinkMode {
+    /// The name in recipes and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sync => "SYNC",
+            Self::Async => "ASYNC",
+            Self::AsyncBatch => "ASYNC_BATCH",
+        }
+    }
+
+    /// The emitter's setting for this mode.
+    pub fn batching(self) -> Batching {
+        match self {
+            Self::Sync => Batching::Sequential,
+            Self::Async => Batching::Single,
+            Self::AsyncBatch => Batching::Batched,
+        }
+    }
+}
 
 const MODES: [(&str, SinkMode); 3] =
     [("ASYNC_BATCH", SinkMode::AsyncBatch), ("ASYNC", SinkMode::Async), ("SYNC", SinkMode::Sync)];
@@ -48,7 +83,7 @@ impl DeliverySettings {
         let written = fields.choice("emit_mode", &EMIT_MODES);
         let emit_mode = written
             .or_else(|| from_environment(fields, environment, mode, warnings))
-            .unwrap_or_else(|| mode.emit_mode());
+            .unwrap_or_else(|| mode.batching().default_emit_mode());
         if written.is_some() && mode == SinkMode::Sync && emit_mode.is_asynchronous() {
             fields.mistake(
                 "emit_mode",
@@ -87,7 +122,7 @@ fn from_environment(
 ) -> Option<EmitMode> {
     const VARIABLE: &str = "DATAHUB_EMIT_MODE";
     let found = from_variable(fields, environment, "emit_mode", VARIABLE, |text| named(&EMIT_MODES, text))?;
-    if found.is_asynchronous() == mode.emit_mode().is_asynchronous() {
+    if found.is_asynchronous() == mode.batching().default_emit_mode().is_asynchronous() {
         return Some(found);
     }
     warnings.push(format!(

@@ -1,51 +1,82 @@
-//! A batch as requests: each holds one kind of proposal, and no URN's proposals overtake each other.
+//! Groups the proposals of a batch into requests, and bisects a group that was rejected.
+//!
+//! A request holds proposals of one route. A batch usually is one request; where GMS needs several, they are
+//! sent one after another, in an order in which no proposal overtakes an earlier one of the same URN.
 
 use std::collections::{HashMap, VecDeque};
 
+use super::pending::Pending;
 use super::queue::Queued;
-use super::state::Item;
 use crate::gms::{RequestEncoder, Route};
 use crate::metadata::Urn;
 
-/// Proposals that go in one request.
-pub(super) struct Piece {
-    pub(super) items: Vec<Item>,
+/// Proposals that are sent in one request.
+pub(super) struct RequestGroup {
+    pub(super) proposals: Vec<Pending>,
     pub(super) route: Route,
-    /// An earlier attempt ended without an answer that says what became of it.
-    pub(super) may_be_written: bool,
-    /// It is part of a batch for which a 500 kept coming back, so it need not be tried as often again.
-    pub(super) troubled: bool,
-    /// It is a part of what was refused together.
+    /// An earlier attempt ended without a response, so that GMS may have accepted the proposals.
+    pub(super) outcome_unknown: bool,
+    /// It is part of a batch whose retries after a 500 were used up.
+    pub(super) retries_exhausted: bool,
+    /// It is part of a batch that was rejected.
     pub(super) is_part: bool,
 }
 
-impl Piece {
-    /// It is about more than one entity.
+impl RequestGroup {
+    /// Whether the proposals are about more than one entity.
     pub(super) fn has_several_urns(&self) -> bool {
-        let mut urns = self.items.iter().map(Item::urn);
+        let mut urns = self.proposals.iter().map(Pending::urn);
         urns.next().is_some_and(|first| urns.any(|urn| urn != first))
     }
 
-    fn part(&self, items: Vec<Item>) -> Self {
-        let Self { route, may_be_written, troubled, .. } = *self;
-        Self { items, route, may_be_written, troubled, is_part: true }
+    /// Two groups of about equal size, in order. All proposals of one URN are in the same half, unless there
+    /// is only one URN.
+    pub(super) fn bisect(mut self) -> [Self; 2] {
+        let proposals = std::mem::take(&mut self.proposals);
+        bisect(proposals, Pending::urn).map(|half| self.part(half))
     }
 
-    /// Two pieces, as equal as they can be with all of a URN in one of them, or of the same URN in their order.
-    pub(super) fn halves(mut self) -> [Self; 2] {
-        let items = std::mem::take(&mut self.items);
-        halves(items, Item::urn).map(|half| self.part(half))
+    /// The proposals that `predicate` holds for, and the others.
+    pub(super) fn partition(mut self, predicate: impl Fn(&Pending) -> bool) -> [Self; 2] {
+        let (matching, others) = std::mem::take(&mut self.proposals).into_iter().partition(predicate);
+        [matching, others].map(|part| self.part(part))
     }
 
-    /// What is about URNs that `named` is true for, and the rest.
-    pub(super) fn divide(mut self, named: impl Fn(&Item) -> bool) -> [Self; 2] {
-        let (hit, rest) = std::mem::take(&mut self.items).into_iter().partition(named);
-        [hit, rest].map(|part| self.part(part))
+    /// One group per proposal, for a GMS that does not support batches.
+    pub(super) fn into_singles(mut self, encoder: &RequestEncoder) -> VecDeque<Self> {
+        let proposals = std::mem::take(&mut self.proposals);
+        let Self { outcome_unknown, retries_exhausted, is_part, .. } = self;
+        let singles = group_by_request(proposals, encoder, false).into_iter();
+        singles.map(|single| Self { outcome_unknown, retries_exhausted, is_part, ..single }).collect()
+    }
+
+    fn part(&self, proposals: Vec<Pending>) -> Self {
+        let Self { route, outcome_unknown, retries_exhausted, .. } = *self;
+        Self { proposals, route, outcome_unknown, retries_exhausted, is_part: true }
     }
 }
 
-/// Halves of `items`, in order. No URN is in both, unless there is but one.
-fn halves<T>(items: Vec<T>, urn: impl Fn(&T) -> &Urn) -> [Vec<T>; 2] {
+/// The requests for `proposals`, in the order in which they are sent. Without `batches`, each proposal has
+/// its own.
+pub(super) fn group_by_request(
+    proposals: Vec<Pending>,
+    encoder: &RequestEncoder,
+    batches: bool,
+) -> VecDeque<RequestGroup> {
+    let routed =
+        proposals.into_iter().map(|pending| (encoder.route(pending.delivery.proposal(), batches), pending));
+    let new = |(route, proposals)| RequestGroup {
+        proposals,
+        route,
+        outcome_unknown: false,
+        retries_exhausted: false,
+        is_part: false,
+    };
+    group(routed, |pending| pending.urn().clone()).into_iter().map(new).collect()
+}
+
+/// Halves of `items`, in order. No URN is in both, unless there is only one.
+fn bisect<T>(items: Vec<T>, urn: impl Fn(&T) -> &Urn) -> [Vec<T>; 2] {
     let half = items.len() / 2;
     let mut of_urn: HashMap<Urn, usize> = HashMap::new();
     for item in &items {
@@ -57,20 +88,20 @@ fn halves<T>(items: Vec<T>, urn: impl Fn(&T) -> &Urn) -> [Vec<T>; 2] {
         return [first, second];
     }
     let (mut first, mut second) = (Vec::with_capacity(half), Vec::with_capacity(half));
-    // Each URN goes, with all that is about it, to the half that its first proposal finds the place in.
+    // The first item of a URN decides in which half all items of this URN are.
     let mut in_first: HashMap<Urn, bool> = HashMap::new();
-    let mut planned = 0;
+    let mut in_first_count = 0;
     for item in items {
-        let goes_first = *in_first.entry(urn(&item).clone()).or_insert_with_key(|urn| {
-            let fits = planned < half;
+        let belongs_to_first = *in_first.entry(urn(&item).clone()).or_insert_with_key(|urn| {
+            let fits = in_first_count < half;
             if fits {
-                planned += of_urn.get(urn).copied().unwrap_or(1);
+                in_first_count += of_urn.get(urn).copied().unwrap_or(1);
             }
             fits
         });
-        if goes_first { first.push(item) } else { second.push(item) }
+        if belongs_to_first { first.push(item) } else { second.push(item) }
     }
-    // One URN may have more than half of it.
+    // The items of one URN may be more than half of all.
     if second.is_empty() {
         let last = first.last().map(|item| urn(item).clone());
         (first, second) = first.into_iter().partition(|item| Some(urn(item)) != last.as_ref());
@@ -78,21 +109,12 @@ fn halves<T>(items: Vec<T>, urn: impl Fn(&T) -> &Urn) -> [Vec<T>; 2] {
     [first, second]
 }
 
-/// The requests for `items`, to be sent one after another. `batches` is false where proposals go alone.
-pub(super) fn of(items: Vec<Item>, wire: &RequestEncoder, batches: bool) -> VecDeque<Piece> {
-    let routed = items.into_iter().map(|item| (wire.route(item.delivery.proposal(), batches), item));
-    let grouped = group(routed, |item| item.urn().clone());
-    let piece =
-        |(route, items)| Piece { items, route, may_be_written: false, troubled: false, is_part: false };
-    grouped.into_iter().map(piece).collect()
-}
-
-/// Puts items of one route together, as far as no item comes before an earlier one of the same URN.
+/// Puts items of one route together, as far as no item then comes before an earlier one of the same URN.
 fn group<T>(items: impl Iterator<Item = (Route, T)>, urn: impl Fn(&T) -> Urn) -> Vec<(Route, Vec<T>)> {
     let mut groups: Vec<(Route, Vec<T>)> = Vec::new();
     let mut last_of: HashMap<Urn, usize> = HashMap::new();
     for (route, item) in items {
-        // As long as there is one kind of request, nothing has to be remembered.
+        // While there is only one group, the order needs no bookkeeping.
         if let [(only, group)] = groups.as_mut_slice()
             && *only == route
             && route.takes_many()
@@ -132,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_has_one_request_unless_order_wants_two() {
+    fn a_route_has_one_request_unless_the_order_needs_two() {
         use Route::{Patch, Upsert};
         let items = [(Upsert, 1), (Patch, 2), (Upsert, 3), (Patch, 1), (Upsert, 1)];
         assert_eq!(
@@ -144,9 +166,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn halves_are_whole_and_smaller(urns in proptest::collection::vec(0..6_usize, 2..60)) {
+        fn halves_are_complete_smaller_and_in_order(urns in proptest::collection::vec(0..6_usize, 2..60)) {
             let items: Vec<(Urn, usize)> = urns.iter().map(|number| urn(*number)).zip(0..).collect();
-            let [first, second] = halves(items.clone(), |(urn, _)| urn);
+            let [first, second] = bisect(items.clone(), |(urn, _)| urn);
             prop_assert!(!first.is_empty() && !second.is_empty());
             prop_assert!(first.iter().is_sorted_by_key(|(_, number)| number));
             prop_assert!(second.iter().is_sorted_by_key(|(_, number)| number));
