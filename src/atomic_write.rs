@@ -116,14 +116,10 @@ impl<'a> AtomicWrite<'a> {
         let name = target
             .file_name()
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
-        let beside = |suffix: &str| {
-            let mut temporary = OsString::from(".");
-            temporary.push(name);
-            temporary.push(suffix);
-            target.with_file_name(temporary)
-        };
         if self.single_writer {
-            let temporary = beside(".part");
+            let mut temporary = name.to_owned();
+            temporary.push(".new");
+            let temporary = target.with_file_name(temporary);
             // Left behind by a process that was killed.
             match self.files.remove(&temporary) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -133,7 +129,10 @@ impl<'a> AtomicWrite<'a> {
         }
         let mut attempt = 0;
         loop {
-            let temporary = beside(&format!(".{:08x}.part", fastrand::u32(..)));
+            let mut temporary = OsString::from(".");
+            temporary.push(name);
+            temporary.push(format!(".{:08x}.part", fastrand::u32(..)));
+            let temporary = target.with_file_name(temporary);
             match self.files.open(&temporary, Access::Create(permissions)) {
                 Ok(file) => return Ok((file, temporary)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < MAX_NAME_ATTEMPTS => {
@@ -247,7 +246,7 @@ mod tests {
     fn a_single_writer_replaces_what_a_killed_process_left() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("checkpoint.json");
-        fs::write(directory.path().join(".checkpoint.json.part"), "half").unwrap();
+        fs::write(directory.path().join("checkpoint.json.new"), "half").unwrap();
         AtomicWrite::new(&files(), &path).single_writer().write(b"new", Durability::Process).unwrap();
         assert_eq!(names_in(directory.path()), ["checkpoint.json"]);
     }

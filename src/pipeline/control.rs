@@ -78,10 +78,10 @@ impl RunControl {
     pub async fn reread_token(&self) {
         let Some(gms) = self.gms() else { return };
         match gms.reread_token().await {
-            Ok(true) => tracing::info!("the token was read again and has changed"),
-            Ok(false) => tracing::info!("the token was read again and has not changed"),
+            Ok(true) => tracing::info!("the token was read again, and is another one"),
+            Ok(false) => tracing::info!("the token was read again, and is the same"),
             Err(error) => tracing::warn!(
-                "the token could not be read again ({}); the present one stays in use",
+                "the token could not be read again ({}); the one that is there is used on",
                 error.full_message()
             ),
         }
