@@ -25,12 +25,12 @@ EXEMPT = re.compile(r"^(fixtures/|findings/|proptest-regressions/|Cargo\.lock|.*
 
 COMMENT = re.compile(r"^\s*(///|//!|//|#(?!\[|!))\s?(.*)$")
 # A sentence that begins with a noun clause or a genitive; a question is none.
-SENTENCE_START = re.compile(r"(?:^|(?<=[.!?:] ))((?:What|Whoever|Whom|Who|Of) [^.!?]*(?:[.!?]|$))")
+SENTENCE_START = re.compile(r"(?:^|(?<=[.!?:] ))((?:What|Whoever|Whom|Who|Of(?! kind \[)) [^.!?]*(?:[.!?]|$))")
 
 # Addresses and paths of one machine, and of package registries, which a mirror replaces.
 FORBIDDEN = [
     re.compile(text)
-    for text in (r"(?<![\w.])(\.\./)?shared/", r"/work/", r"(index|static)\.crates\.io", r"pypi\.org", r"pythonhosted\.org",
+    for text in (r"(?<![\w./])(\.\./)?shared/", r"/work/", r"(index|static)\.crates\.io", r"pypi\.org", r"pythonhosted\.org",
                  r"npmjs\.(org|com)", r"--(extra-)?index-url", r"--find-links", r"goproxy|proxy\.golang")
 ]
 

@@ -25,7 +25,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     // If sending stopped, because of a refused token for example, the diagnosis says why and how to fix it.
     if let Some(diagnosis) = emitter.stop_reason().as_ref().and_then(Error::diagnosis) {
-        eprintln!("{}: {}", diagnosis.code, diagnosis.fixes.join("; "));
+        eprintln!("{diagnosis}");
     }
 
     let counts = emitter.close(None).await;

@@ -1,8 +1,8 @@
 //! The embedded GMS, for first runs and tests: the crate `datahub-embedded-gms`.
 
 pub use datahub_embedded_gms::{
-    Action, BodyForm, Builder, Error, ErrorKind, Fault, Filter, Gms, Policy, ReceivedRequest, RefusalForm,
-    RetryAfter, TokenDuration, TokenInfo, User,
+    Action, AuthFilter, BodyForm, Error, ErrorKind, Fault, Gms, GmsBuilder, Policy, ReceivedRequest,
+    RefusalForm, RetryAfter, TokenDuration, TokenInfo, User,
 };
 
 impl From<Error> for crate::Error {

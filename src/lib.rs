@@ -48,8 +48,13 @@
 
 #[cfg(any(doc, doctest))]
 pub mod _documentation;
+// The test of the diagnoses compiles the command line's renderer, which names this crate.
+#[cfg(test)]
+extern crate self as datahub_emitter;
+
 mod atomic_write;
 pub mod auth;
+mod box_future;
 pub mod clock;
 pub mod diagnosis;
 mod display_text;
@@ -69,11 +74,11 @@ mod platform;
 pub mod recipe;
 mod redact;
 mod registry;
-mod shell;
 pub mod sink;
 pub mod source;
 pub mod threads;
 
+pub use box_future::BoxFuture;
 pub use duration::parse_duration;
 pub use environment::Environment;
 pub use error::{Error, ErrorKind};

@@ -1,4 +1,4 @@
-//! What a token says of itself.
+//! The claims in a token.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,17 +8,17 @@ use serde_json::Value;
 
 use crate::display_text::display_text;
 
-/// Longer claims are not looked at; GMS's own are some 250 bytes.
+/// Longer parts are not read; those of GMS have some 250 bytes.
 const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
 
-/// No user, issuer or audience has a longer name.
+/// The longest claim that is kept, in characters.
 const MAX_CLAIM_CHARS: usize = 200;
 
-/// The claims of a JWT that GMS issued or might take (`TokenClaims.java`), read without checking the signature: they
-/// explain a refusal, they prove nothing.
+/// The claims of a JWT that GMS issued or might accept (`TokenClaims.java`). The signature is not checked: the claims
+/// explain a refusal, and prove nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Claims {
-    /// Whose token it is, for example `datahub`; not a URN.
+    /// The name of the user, for example `datahub`; not a URN.
     pub actor_id: Option<String>,
     /// `PERSONAL`, `SESSION` or `SERVICE_ACCOUNT`.
     pub kind: Option<String>,
@@ -26,13 +26,13 @@ pub struct Claims {
     pub expires_at: Option<Timestamp>,
     /// `nbf`; GMS writes none, identity providers do.
     pub not_before: Option<Timestamp>,
-    /// `iss`; GMS writes `datahub-metadata-service`.
+    /// `iss`; in tokens of GMS `datahub-metadata-service`.
     pub issuer: Option<String>,
-    /// `aud`, the first of them; GMS writes none, identity providers do.
+    /// The first `aud`; GMS writes none, identity providers do.
     pub audience: Option<String>,
-    /// `version`: `1` for a token that is not stored, as of a session, `2` for one that is.
+    /// `version`: `1` for a token that GMS does not store, such as that of a session, `2` for one that it stores.
     pub version: Option<String>,
-    /// The header's `alg`; GMS signs with `HS256` and takes no other.
+    /// `alg` of the header; GMS signs with `HS256` and accepts nothing else.
     pub algorithm: Option<String>,
 }
 
@@ -56,7 +56,7 @@ struct Header {
 }
 
 impl Claims {
-    /// Reads the claims of `token`, if it has the form of a JWT.
+    /// The claims of `token`, if it has the form of a JWT.
     pub fn read(token: &str) -> Option<Self> {
         let mut parts = token.split('.');
         let (Some(header), Some(payload), Some(_signature), None) =
@@ -99,7 +99,7 @@ fn part<T: serde::de::DeserializeOwned>(text: &str) -> Option<T> {
     serde_json::from_slice(&bytes).ok()
 }
 
-/// A claim as text for people: short, and with nothing in it that could upset a terminal.
+/// A claim as text that can be shown.
 fn text(claim: Option<Value>) -> Option<String> {
     match claim? {
         Value::String(text) => Some(display_text(&text, MAX_CLAIM_CHARS)),
@@ -111,7 +111,7 @@ fn time(claim: Option<&Value>) -> Option<Timestamp> {
     let claim = claim?;
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "a NumericDate may have a fraction, which nobody needs"
+        reason = "a NumericDate may have a fraction, which is not needed"
     )]
     let seconds = claim.as_i64().or_else(|| claim.as_f64().map(|seconds| seconds as i64))?;
     Timestamp::from_second(seconds).ok()
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_gms_writes() {
+    fn reads_the_claims_of_gms() {
         let token = jwt(
             r#"{"actorType":"USER","actorId":"loader","type":"PERSONAL","version":"2","jti":"x","sub":"loader","exp":1790000000,"iss":"datahub-metadata-service"}"#,
         );
@@ -140,14 +140,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_jwt_has_no_claims() {
+    fn a_text_that_is_not_a_jwt_has_no_claims() {
         for token in ["", "opaque", "a.b", "a.b.c.d", "a.!!.c", &jwt("[1]"), &jwt("not json")] {
             assert_eq!(Claims::read(token), None, "{token}");
         }
     }
 
     #[test]
-    fn claims_of_other_types_and_absurd_times_are_passed_over() {
+    fn claims_of_other_types_and_times_out_of_range_are_ignored() {
         let claims =
             Claims::read(&jwt(r#"{"actorId":7,"exp":1e300,"nbf":"soon","sub":"a\u001b[31mb"}"#)).unwrap();
         let algorithm = Some("HS256".into());

@@ -1,37 +1,47 @@
-//! Who we are: tokens, and why one was refused.
+//! Tokens: where they come from, what is known about them, and why a server refused one.
+//!
+//! A [`TokenProvider`] gives tokens. The client keeps the current one, renews it before it expires, and builds the
+//! Authorization header of each request from it. When a request fails, a pure function finds the cause from what was
+//! observed, and returns a [`Diagnosis`](crate::diagnosis::Diagnosis).
 
-mod answer;
 mod authorization;
 mod claims;
 mod credentials;
 mod diagnose;
-mod facts;
+mod expiry_warning;
+mod fixes;
 mod forbidden;
-mod forecast;
-mod hygiene;
-mod no_token;
+mod html_page;
+mod lint;
+mod no_response;
 mod observation;
-mod page;
 pub mod provider;
-mod refusal;
-mod remedy;
-mod silence;
+mod response;
+mod response_evidence;
 mod token;
 mod token_file;
+mod token_info;
+mod token_unavailable;
+mod unauthorized;
+
+#[cfg(test)]
+mod tests;
 
 pub(crate) use authorization::authorization;
 pub use claims::Claims;
 pub(crate) use credentials::Credentials;
-pub use diagnose::diagnose;
-pub use facts::{HeaderSlip, TokenFacts};
-pub use forecast::forecast;
-pub use hygiene::inspect;
-pub(crate) use no_token::NoToken;
-pub use no_token::provider_failed;
-pub use observation::{Address, Answer, Fault, Observation, Observed, Redirect, Silence};
+pub(crate) use diagnose::diagnose;
+pub(crate) use expiry_warning::expiry_warning;
+pub(crate) use observation::{
+    NoResponse, Observation, Observed, Redirect, Request, RequestKind, ResponseInfo, ServerInfo,
+};
 pub use provider::{
-    CommandProvider, Fetched, Fetching, FileProvider, FixedToken, OidcClientCredentials, ProviderError,
+    CommandProvider, FileProvider, FixedToken, IssuedToken, OidcClientCredentials, ProviderError,
     TokenProvider,
 };
-pub use token::{Token, TokenSource};
+pub use token::Token;
 pub use token_file::{TokenFile, TokenMetadata};
+pub use token_info::TokenInfo;
+pub(crate) use token_unavailable::TokenUnavailable;
+
+pub use crate::diagnosis::TokenSource;

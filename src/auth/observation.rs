@@ -1,124 +1,127 @@
-//! What a diagnosis is made of.
+//! The input of a diagnosis.
 
 use jiff::Timestamp;
 
-use super::TokenFacts;
+use super::TokenInfo;
+use crate::http::TransportErrorKind;
 
-/// All that is known of a request that came to nothing. Its texts are free of secrets.
+/// Everything that is known about a request that failed. Its texts contain no secret.
 #[derive(Clone, Debug)]
-pub struct Observation<'a> {
-    /// Method and address, for example `POST http://gms:8080/aspects?action=ingestProposalBatch`.
-    pub request: &'a str,
-    /// The server that was asked.
-    pub server: Address<'a>,
-    /// What came of it.
-    pub observed: Observed<'a>,
+pub(crate) struct Observation<'a> {
+    /// The request.
+    pub(crate) request: Request<'a>,
+    /// The server that it went to.
+    pub(crate) server: ServerInfo<'a>,
+    /// What happened.
+    pub(crate) observed: Observed<'a>,
     /// How often it was tried.
-    pub attempts: u32,
-    /// The token that the request went with.
-    pub token: Option<&'a TokenFacts>,
-    /// The recipe's `extra_headers` send a Cookie.
-    pub cookie: bool,
-    /// The clock here.
-    pub now: Timestamp,
-    /// Where a GMS was found instead, for example below the frontend's `/api/gms`.
-    pub found_at: Option<&'a str>,
-    /// This process runs inside a container.
-    pub in_container: bool,
+    pub(crate) attempts: u32,
+    /// The token that was sent with it.
+    pub(crate) token: Option<&'a TokenInfo>,
+    /// The extra headers contain a Cookie.
+    pub(crate) cookie: bool,
+    /// The local time.
+    pub(crate) now: Timestamp,
+    /// The address at which a GMS was found instead, for example below the frontend's `/api/gms`.
+    pub(crate) found_at: Option<&'a str>,
+    /// This process runs in a container.
+    pub(crate) in_container: bool,
 }
 
-/// What is known of a server's address.
-#[derive(Clone, Copy, Debug)]
-pub struct Address<'a> {
-    /// As the recipe has it, without a slash at the end.
-    pub url: &'a str,
-    /// The host, IPv6 addresses in brackets.
-    pub host: &'a str,
-    /// Requests stay on this machine.
-    pub loopback: bool,
-    /// Requests go through DataHub's frontend: its path ends with `/api/gms`.
-    pub through_frontend: bool,
-    /// Where DataHub's frontend probably is.
-    pub frontend: &'a str,
-}
-
-/// What came of a request.
+/// A request that failed.
 #[derive(Clone, Debug)]
-pub enum Observed<'a> {
-    /// An answer.
-    Answer(Answer<'a>),
-    /// GMS's `/config?verbose=true` takes the caller for anonymous.
+pub(crate) struct Request<'a> {
+    /// Method and URL, for example `POST http://gms:8080/aspects?action=ingestProposalBatch`.
+    pub(crate) line: &'a str,
+    /// The purpose of the request.
+    pub(crate) kind: &'a RequestKind,
+}
+
+/// The purpose of a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum RequestKind {
+    /// Reads the server's `/config`.
+    Config,
+    /// Writes proposals over Rest.li.
+    RestliWrite,
+    /// Writes proposals over OpenAPI v3, all of one entity type.
+    OpenapiWrite {
+        /// The entity type.
+        entity_type: String,
+    },
+    /// Reads an entity.
+    Read,
+    /// Any other request.
+    #[default]
+    Other,
+}
+
+/// What is known about a server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ServerInfo<'a> {
+    /// The address as it was configured, without a slash at the end.
+    pub(crate) url: &'a str,
+    /// The host; IPv6 addresses are in brackets.
+    pub(crate) host: &'a str,
+    /// Requests stay on this machine.
+    pub(crate) loopback: bool,
+    /// Requests go through DataHub's frontend: the path ends with `/api/gms`.
+    pub(crate) through_frontend: bool,
+    /// The address that DataHub's frontend probably has.
+    pub(crate) frontend: &'a str,
+}
+
+/// What happened to a request.
+#[derive(Clone, Debug)]
+pub(crate) enum Observed<'a> {
+    /// There was a response.
+    Response(ResponseInfo<'a>),
+    /// GMS's `/config?verbose=true` reports the caller as anonymous.
     Anonymous {
         /// The server's clock, from its `Date` header.
         server_time: Option<Timestamp>,
     },
-    /// No answer.
-    Silence(Silence<'a>),
+    /// There was no response.
+    NoResponse(NoResponse<'a>),
 }
 
-/// An answer that is a refusal, a server's trouble, or none of a GMS's.
+/// A response that is a refusal, a server error, or not that of a GMS.
 #[derive(Clone, Debug, Default)]
-pub struct Answer<'a> {
-    /// The status.
-    pub status: u16,
+pub(crate) struct ResponseInfo<'a> {
+    /// The status code.
+    pub(crate) status: u16,
     /// The content type, or nothing.
-    pub content_type: &'a str,
-    /// The first bytes of the body, as text.
-    pub body: &'a str,
-    /// The words that the body has for people, if it is of a form that is known.
-    pub message: &'a str,
-    /// The body ended before its end.
-    pub cut_short: bool,
-    /// Where a redirect points.
-    pub redirect: Option<Redirect<'a>>,
+    pub(crate) content_type: &'a str,
+    /// The first characters of the body.
+    pub(crate) body: &'a str,
+    /// The error message in the body, if the body has a known form.
+    pub(crate) message: &'a str,
+    /// The body is incomplete.
+    pub(crate) cut_short: bool,
+    /// The target of a redirect.
+    pub(crate) redirect: Option<Redirect<'a>>,
     /// The server's clock, from its `Date` header.
-    pub server_time: Option<Timestamp>,
-    /// It has the header `WWW-Authenticate`, which GMS never sends.
-    pub challenge: bool,
-    /// Its `Server` header.
-    pub server: Option<&'a str>,
+    pub(crate) server_time: Option<Timestamp>,
+    /// There is a `WWW-Authenticate` header, which GMS never sends.
+    pub(crate) challenge: bool,
+    /// The `Server` header.
+    pub(crate) server: Option<&'a str>,
 }
 
-/// Where a redirect points.
+/// The target of a redirect.
 #[derive(Clone, Debug)]
-pub struct Redirect<'a> {
-    /// Without its query, which may hold a secret.
-    pub to: &'a str,
-    /// The names of its query's parameters, without their values.
-    pub parameters: Vec<&'a str>,
+pub(crate) struct Redirect<'a> {
+    /// The URL without its query, which may contain a secret.
+    pub(crate) to: &'a str,
+    /// The names of the query's parameters.
+    pub(crate) parameters: Vec<&'a str>,
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Clone, Copy, Debug)]
-pub struct Silence<'a> {
+pub(crate) struct NoResponse<'a> {
     /// How far the request got.
-    pub fault: Fault,
-    /// In words, for example `connection refused`.
-    pub problem: &'a str,
-}
-
-/// How far a request got before it failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Fault {
-    /// No connection.
-    Connect,
-    /// The host's name is unknown.
-    Name,
-    /// The server's certificate is not trusted, or is not this host's.
-    Certificate,
-    /// The server wants a client's certificate, or another one.
-    ClientCertificate,
-    /// The TLS handshake failed in another way.
-    Tls,
-    /// TLS was begun, and what answered was not TLS.
-    PlainPort,
-    /// Plain HTTP was sent, and what answered was not HTTP.
-    NotHttp,
-    /// No connection within the time limit.
-    ConnectTimeout,
-    /// No answer within the time limit.
-    Timeout,
-    /// The connection broke after the request began.
-    Broken,
+    pub(crate) cause: TransportErrorKind,
+    /// A description, for example `connection refused`.
+    pub(crate) problem: &'a str,
 }

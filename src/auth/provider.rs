@@ -1,4 +1,4 @@
-//! Where tokens come from, while a run goes on: a provider is asked again when its token is about to expire, or was refused.
+//! Sources of tokens. A provider is asked again when its token is about to expire or was refused.
 
 mod command;
 mod file;
@@ -6,8 +6,6 @@ mod fixed;
 mod oidc;
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -17,63 +15,79 @@ pub use fixed::FixedToken;
 pub use oidc::OidcClientCredentials;
 
 use super::{Token, TokenSource};
+use crate::box_future::BoxFuture;
 use crate::http::HttpService;
 
-/// A token that is being fetched.
-pub type Fetching<'a> = Pin<Box<dyn Future<Output = Result<Fetched, ProviderError>> + Send + 'a>>;
-
-/// Gives tokens. A provider keeps none: whoever asks it does, and asks again only when there is a reason to.
+/// A source of tokens. A provider does not need to cache: its caller keeps the token, and fetches again only for a reason.
+///
+/// ```
+/// use datahub_emitter::BoxFuture;
+/// use datahub_emitter::auth::{IssuedToken, ProviderError, Token, TokenProvider, TokenSource};
+///
+/// #[derive(Debug)]
+/// struct Vault;
+///
+/// impl TokenProvider for Vault {
+///     fn source(&self) -> TokenSource {
+///         TokenSource::Program
+///     }
+///
+///     fn fetch(&self) -> BoxFuture<'_, Result<IssuedToken, ProviderError>> {
+///         Box::pin(async { Ok(Token::new("abc.def.ghi", self.source()).into()) })
+///     }
+/// }
+/// ```
 pub trait TokenProvider: Send + Sync + fmt::Debug {
-    /// Where its tokens come from, as reports and diagnoses name it.
+    /// The source of its tokens, for reports and diagnoses.
     fn source(&self) -> TokenSource;
+
+    /// Fetches the current token. The future may be dropped at any time.
+    fn fetch(&self) -> BoxFuture<'_, Result<IssuedToken, ProviderError>>;
 
     /// Offers the HTTP service of the client that uses this provider, before the first [fetch](Self::fetch). A provider that
     /// asks a server sends its requests through it, so that the client's trust roots, client certificate, proxies and time
     /// limits apply.
     fn connect(&self, _http: &Arc<dyn HttpService>) {}
 
-    /// Fetches the token of this moment.
-    fn fetch(&self) -> Fetching<'_>;
-
-    /// Whether there may be another token than that of the last [fetch](Self::fetch); asked often, so it must be cheap.
-    /// It is not asked whether a token expires: that the token or its [`Fetched`] says.
+    /// Whether there may be another token than the one that was [fetched](Self::fetch) last. It is called before every
+    /// request, so it must be cheap. It does not need to consider expiry, which the token or [`IssuedToken`] gives.
     fn has_changed(&self) -> bool {
         false
     }
 }
 
-/// A token that was fetched.
+/// A token from a provider.
 #[derive(Clone, Debug)]
-pub struct Fetched {
+pub struct IssuedToken {
     /// The token.
     pub token: Token,
-    /// When it expires, if whoever issued it said so.
+    /// When it expires, if its issuer said so.
     pub expires_at: Option<SystemTime>,
 }
 
-impl From<Token> for Fetched {
+impl From<Token> for IssuedToken {
     fn from(token: Token) -> Self {
         Self { token, expires_at: None }
     }
 }
 
-/// Why there is no token. The text holds no secret.
+/// Why a provider has no token. The message contains no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ProviderError {
     /// What happened.
     pub message: String,
-    /// Asking again may help: a server that was away, a time limit.
+    /// Trying again may help: a server that did not respond, a time limit.
     pub transient: bool,
 }
 
 impl ProviderError {
-    /// Asking again would fail again.
-    pub fn lasting(message: impl Into<String>) -> Self {
+    /// An error that would occur again.
+    pub fn permanent(message: impl Into<String>) -> Self {
         Self { message: message.into(), transient: false }
     }
 
-    /// Asking again may help.
+    /// An error that may not occur again.
     pub fn transient(message: impl Into<String>) -> Self {
         Self { message: message.into(), transient: true }
     }

@@ -1,4 +1,4 @@
-//! A file that holds a token for programs to read, and beside it what is known of the token.
+//! A file with a token, and a second file with what is known about the token.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -11,24 +11,24 @@ use crate::atomic_write::{AtomicFile, AtomicWrite, Durability};
 use crate::file_system::{FileSystem, LocalFileSystem};
 use crate::{Error, ErrorKind};
 
-/// A longer file is none of ours.
+/// A larger file is not one of ours.
 const MAX_METADATA_BYTES: u64 = 64 * 1024;
 
-/// What stands in `FILE.meta.json` beside a token's file. It holds no secret.
+/// The content of `FILE.meta.json` beside a token file. It contains no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenMetadata {
-    /// The id that revokes the token.
+    /// The id by which the token is revoked.
     pub id: String,
-    /// What it is called.
+    /// The name of the token.
     pub name: String,
-    /// As whom it acts, a URN.
+    /// The URN of its user.
     pub actor: String,
-    /// When it ends, in RFC 3339; `null` for never.
+    /// When it expires, RFC 3339; `null` if it does not.
     pub expires_at: Option<String>,
-    /// How long it was to be good, as GMS calls it.
+    /// The requested duration, by its name in GMS, for example `ONE_MONTH`.
     #[serde(default)]
     pub duration: Option<String>,
-    /// The fingerprint of the token that this is about: the first 8 hexadecimal digits of its SHA-256.
+    /// The fingerprint of the token: the first 8 hexadecimal digits of its SHA-256.
     #[serde(default)]
     pub sha256: Option<String>,
 }
@@ -84,7 +84,7 @@ impl TokenFile {
 }
 
 impl TokenMetadata {
-    /// What stands beside `path` about `token`; `None` where there is nothing, or it is about another token.
+    /// The metadata of `token` beside `path`; `None` if there is none, or it is about another token.
     pub fn beside(path: &Path, token: &Token) -> Option<Self> {
         let path = metadata_path(path);
         if std::fs::metadata(&path).ok()?.len() > MAX_METADATA_BYTES {
@@ -122,7 +122,7 @@ mod tests {
     use crate::auth::TokenSource;
 
     #[test]
-    fn metadata_counts_for_the_token_that_it_is_about() {
+    fn metadata_is_read_for_its_own_token_only() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("token");
         let token = Token::new("abc.def.ghi", TokenSource::Issued);
@@ -147,12 +147,12 @@ mod tests {
     }
 
     #[test]
-    fn where_it_cannot_be_written_nothing_changes() {
+    fn a_file_that_cannot_be_written_is_an_error_of_disk() {
         let directory = tempfile::tempdir().unwrap();
         let token = Token::new("abc.def.ghi", TokenSource::Issued);
         assert!(TokenFile::prepare(&directory.path().join("no/such")).is_err());
         assert!(TokenFile::prepare(directory.path()).is_err());
-        // The directory goes away between.
+        // The directory is removed in between.
         let inner = directory.path().join("inner");
         std::fs::create_dir(&inner).unwrap();
         let file = TokenFile::prepare(&inner.join("token")).unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use datahub_emitter::Error;
-use datahub_emitter::diagnosis::Diagnosis;
+use datahub_emitter::diagnosis::RenderedDiagnosis;
 use datahub_emitter::pipeline::{Pipeline, Preflight};
 use datahub_emitter::recipe::Recipe;
 use datahub_emitter::sink::TokenReport;
@@ -17,40 +17,45 @@ use serde::Serialize;
 use super::diagnosis_text::{error_text, note_text};
 use super::exit::Exit;
 use super::progress::Screen;
+use super::renderer::CommandLine;
 use super::{Global, input, output};
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    parse_duration(text).ok_or_else(|| "expected a span of time, for example 7d or 12h".to_owned())
+    parse_duration(text).ok_or_else(|| "expected a duration, for example 7d or 12h".to_owned())
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Ends with exit code 0 if a run could begin, 1 if the token expires too soon (--expires-within), 2 for mistakes in the recipe (all are told at once), 3 if GMS refuses the token
-or the write, 4 if the server cannot be reached or is no GMS.
+Exit codes:
+  0  a run could start
+  1  the token expires too soon (--expires-within)
+  2  the recipe has mistakes (all of them are listed)
+  3  GMS refuses the token or the write
+  4  the server cannot be reached or is not a GMS
 
 Examples:
   datahub-emit check recipe.yml
-  datahub-emit check recipe.yml --offline               opens no connection
-  datahub-emit check recipe.yml --write                 tries a write as well, and takes it back")]
+  datahub-emit check recipe.yml --offline               open no connection
+  datahub-emit check recipe.yml --write                 try a write as well, and roll it back")]
 pub(crate) struct Check {
     /// The recipe; `-` reads it from standard input.
     recipe: PathBuf,
-    /// Looks at the recipe alone.
+    /// Checks the recipe only.
     #[arg(long)]
     offline: bool,
-    /// Makes one harmless write, as the recipe would make it, and takes it back.
+    /// Makes one harmless write as the recipe would, and rolls it back.
     #[arg(long, conflicts_with = "offline")]
     write: bool,
-    /// Ends with exit code 1 if the token expires within this time, for example `7d`; for a cron job that tells before it
-    /// breaks.
+    /// Exits with code 1 if the token expires within this time, for example `7d`, so that a scheduled check
+    /// warns in advance.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     expires_within: Option<Duration>,
-    /// Prints what was found as JSON on standard output.
+    /// Prints the result as JSON on standard output.
     #[arg(long)]
     json: bool,
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Serialize)]
 struct Found {
     schema: &'static str,
@@ -60,11 +65,11 @@ struct Found {
     server: Option<String>,
     gms_version: Option<String>,
     token: Option<TokenReport>,
-    /// What was looked at, in order.
+    /// The steps, in order.
     steps: Vec<FoundStep>,
-    /// What was found that is no failure.
-    notes: Vec<Diagnosis>,
-    diagnosis: Option<Diagnosis>,
+    /// Findings that are not failures.
+    notes: Vec<RenderedDiagnosis>,
+    diagnosis: Option<RenderedDiagnosis>,
     error: Option<String>,
     warnings: Vec<String>,
 }
@@ -99,12 +104,13 @@ impl Check {
         }
         if let Err(error) = &looked {
             found.ok = false;
-            found.diagnosis = error.diagnosis().cloned();
-            found.error = Some(error.full_message());
+            found.diagnosis = error.diagnosis().map(|diagnosis| diagnosis.render(&CommandLine));
+            let summary = found.diagnosis.as_ref().map(|diagnosis| diagnosis.summary.clone());
+            found.error = Some(summary.unwrap_or_else(|| error.full_message()));
         }
         if self.json {
             let mut text = serde_json::to_vec_pretty(&found).map_err(|error| {
-                Error::new(datahub_emitter::ErrorKind::Internal, "what was found has no JSON form")
+                Error::new(datahub_emitter::ErrorKind::Internal, "the result has no JSON form")
                     .with_source(error)
             })?;
             text.push(b'\n');
@@ -115,7 +121,7 @@ impl Check {
             screen.say(&format!("{head}: {}\n{}", self.recipe.display(), Self::text(&found, screen.color())));
         }
         let Some(too_soon) = too_soon else { return looked.map(|()| Exit::Done) };
-        // Whoever asked about the end of the token gets his answer, also where GMS has noticed it already.
+        // The answer to --expires-within is given even if GMS refuses the token already.
         if let Err(error) = looked {
             screen.say(&error_text(&error, screen.color()));
         }
@@ -123,7 +129,7 @@ impl Check {
         Ok(Exit::Failed)
     }
 
-    /// That the token expires within the time that was given.
+    /// A message if the token expires within the given time.
     fn too_soon(&self, found: &Found) -> Option<String> {
         let within = SignedDuration::try_from(self.expires_within?).unwrap_or(SignedDuration::MAX);
         let token = found.token.as_ref()?;
@@ -155,11 +161,11 @@ impl Check {
         found.token = Some(sink.token);
         let steps = check.steps.into_iter();
         found.steps.extend(steps.map(|step| FoundStep { step: step.name, observed: step.observed }));
-        found.notes = check.notes;
+        found.notes = check.notes.iter().map(|note| note.render(&CommandLine)).collect();
         check.failure.map_or(Ok(()), Err)
     }
 
-    /// The steps that were taken, whatever came of the last of them.
+    /// The steps up to the failure, if there was one.
     fn text(found: &Found, color: bool) -> String {
         let mut text = String::new();
         for FoundStep { step, observed } in &found.steps {

@@ -12,7 +12,7 @@ use super::output;
     after_help = "Example:\n  datahub-emit completions bash > ~/.local/share/bash-completion/completions/datahub-emit"
 )]
 pub(crate) struct Completions {
-    /// The shell.
+    /// The shell to complete for.
     shell: Shell,
 }
 

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use console::Style;
 use datahub_emitter::Error;
-use datahub_emitter::diagnosis::Diagnosis;
+use datahub_emitter::diagnosis::RenderedDiagnosis;
+
+use super::renderer::CommandLine;
 
 /// Whether a headline is about a success or a failure. The colour carries no meaning that the text does not
 /// have.
@@ -18,18 +20,18 @@ pub(super) enum Tone {
 /// end.
 pub(crate) fn error_text(error: &Error, color: bool) -> String {
     match error.diagnosis() {
-        Some(diagnosis) => diagnosis_text("error", Tone::Bad, diagnosis, color),
+        Some(diagnosis) => diagnosis_text("error", Tone::Bad, &diagnosis.render(&CommandLine), color),
         None => headline("error", Tone::Bad, &error.full_message(), color),
     }
 }
 
 /// The text of a diagnosis that is no failure: a note, or why a run waits.
-pub(crate) fn note_text(diagnosis: &Diagnosis, color: bool) -> String {
+pub(crate) fn note_text(diagnosis: &RenderedDiagnosis, color: bool) -> String {
     let label = if diagnosis.code.kind().is_some() { "waiting" } else { "note" };
     diagnosis_text(label, Tone::Good, diagnosis, color)
 }
 
-fn diagnosis_text(label: &str, tone: Tone, diagnosis: &Diagnosis, color: bool) -> String {
+fn diagnosis_text(label: &str, tone: Tone, diagnosis: &RenderedDiagnosis, color: bool) -> String {
     let mut text = headline(&format!("{label}[{}]", diagnosis.code), tone, &diagnosis.summary, color);
     for evidence in &diagnosis.evidence {
         text += &detail("observed", evidence);

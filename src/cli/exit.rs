@@ -1,32 +1,32 @@
-//! How the process ends.
+//! Exit codes.
 
 use std::process::ExitCode;
 
 use datahub_emitter::pipeline::{FinishedRun, RunOutcome};
 use datahub_emitter::{Error, ErrorKind};
 
-/// The exit codes of the command line's contract.
+/// The exit codes; docs/reference/exit-codes.md has the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// All went well.
+    /// Success.
     Done,
-    /// Something was not delivered, or not found.
+    /// Something was not delivered or not found.
     Failed,
     /// The command line, the recipe or its input is wrong.
     Input,
     /// GMS refused the caller.
     Refused,
-    /// GMS cannot be reached, or what answers is no GMS.
+    /// GMS cannot be reached, or the server is not a GMS.
     Unreachable,
     /// Another run holds the lock.
     Locked,
-    /// A file of ours cannot be written.
+    /// A local file cannot be written.
     Disk,
     /// SIGINT.
     Interrupted,
     /// SIGTERM.
     Terminated,
-    /// Whoever read standard output has gone.
+    /// The process that read standard output has closed it.
     OutputClosed,
 }
 
@@ -43,7 +43,7 @@ impl Exit {
         }
     }
 
-    /// `interrupted` is how a run ends that someone stopped.
+    /// `interrupted` is the exit code for a run that was interrupted.
     pub(crate) fn of_run(finished: &FinishedRun, interrupted: Self) -> Self {
         let report = &finished.report;
         match (report.outcome, &finished.failure) {
@@ -52,7 +52,7 @@ impl Exit {
             (RunOutcome::Delivered, None) => Self::Done,
             (RunOutcome::DryRun, None) if report.source.invalid == 0 => Self::Done,
             (_, None) => Self::Failed,
-            // Code 2 promises that nothing was sent; a source that broke half way is none of its cases.
+            // Code 2 promises that nothing was sent, so it is not for a source that failed half way.
             (RunOutcome::Partial, Some(error)) if error.kind() == ErrorKind::Input => Self::Failed,
             (_, Some(error)) => Self::of(error),
         }
@@ -69,7 +69,7 @@ impl Exit {
             Self::Disk => 6,
             Self::Interrupted => 130,
             Self::Terminated => 143,
-            // As a shell tells of a program that SIGPIPE ended.
+            // The code of a shell for a program that SIGPIPE ended.
             Self::OutputClosed => 141,
         }
     }

@@ -13,28 +13,28 @@ use super::{Global, output};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Prints a JSON object, each aspect's value by its name. Ends with exit code 1 if there is nothing.
+Prints a JSON object with the value of each aspect under its name. Exits with code 1 if there is nothing to print.
 
 Examples:
   datahub-emit get urn:li:corpuser:datahub
-  datahub-emit get 'urn:li:dataset:(urn:li:dataPlatform:hive,db.orders,PROD)' --aspect ownership --aspect status
-  datahub-emit get urn:li:tag:pii --server embedded     what a run with `server: embedded` delivered")]
+  datahub-emit get 'urn:li:dataset:(urn:li:dataPlatform:hive,db.orders,PROD)' --aspect ownership
+  datahub-emit get urn:li:tag:pii --server embedded    read from the embedded GMS")]
 pub(crate) struct Get {
-    /// The entity.
+    /// The URN of the entity.
     urn: String,
-    /// Only this aspect; may be given several times.
+    /// Prints only this aspect; may be given several times.
     #[arg(long = "aspect", short = 'a', value_name = "NAME")]
     aspects: Vec<String>,
 }
 
-/// GMS's answer (`EntityResponse.pdl`), as far as it is of use here. Values stay the text that they are.
+/// The part of GMS's response (`EntityResponse.pdl`) that is printed. Values keep their text.
 #[derive(Deserialize)]
-struct Answer<'a> {
+struct EntityResponse<'a> {
     #[serde(borrow, default)]
     aspects: Aspects<'a>,
 }
 
-/// In the order of the answer; a map would sort them.
+/// In the order of the response; a map would sort them.
 #[derive(Default)]
 struct Aspects<'a>(Vec<(String, EnvelopedAspect<'a>)>);
 
@@ -47,7 +47,7 @@ struct EnvelopedAspect<'a> {
 impl Get {
     pub(crate) async fn run(self, global: &Global, screen: &Screen) -> Result<Exit, Error> {
         let urn = Urn::parse(&self.urn).map_err(|error| {
-            Error::new(ErrorKind::Input, "the first argument is no URN").with_source(error)
+            Error::new(ErrorKind::Input, "the first argument is not a URN").with_source(error)
         })?;
         let server = Server::find(global).await?;
         let name = server.name();
@@ -63,16 +63,17 @@ impl Get {
         Ok(Exit::Done)
     }
 
-    /// The aspects as one JSON object, or `None` if there is none that was asked for.
+    /// The requested aspects as one JSON object; `None` if there are none.
     fn found(&self, text: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        let unreadable =
-            |error| Error::new(ErrorKind::Rejected, "the answer of GMS is not understood").with_source(error);
-        let answer: Answer<'_> = serde_json::from_slice(text).map_err(unreadable)?;
-        // The key aspect comes along whatever was asked for.
-        let mut aspects = answer.aspects.0;
+        let unreadable = |error| {
+            Error::new(ErrorKind::Rejected, "the response of GMS is not understood").with_source(error)
+        };
+        let response: EntityResponse<'_> = serde_json::from_slice(text).map_err(unreadable)?;
+        // GMS adds the key aspect to whatever was requested.
+        let mut aspects = response.aspects.0;
         aspects.retain(|(name, _)| self.aspects.is_empty() || self.aspects.contains(name));
-        // GMS makes up the key aspect of an entity that was never written (`EntityServiceImpl`), so that aspect alone
-        // is no sign of the entity, unless it was asked for by name.
+        // GMS derives the key aspect of an entity that was never written (`EntityServiceImpl`). That aspect
+        // alone does not show that the entity exists, unless it was requested by name.
         let only_the_key = matches!(aspects.as_slice(), [(name, _)] if name.ends_with("Key"));
         if aspects.is_empty() || (only_the_key && self.aspects.is_empty()) {
             return Ok(None);

@@ -31,9 +31,9 @@ const EXAMPLES: &str = "\
 Examples:
   datahub-emit ingest -c recipe.yml
   datahub-emit ingest -c recipe.yml --dry-run           read everything, send nothing
-  datahub-emit ingest -c recipe.yml --resume            go on where the last run stopped
+  datahub-emit ingest -c recipe.yml --resume            continue where the last run stopped
   datahub-emit ingest -c recipe.yml --preview=3         print the first 3 records, send nothing
-  datahub-emit ingest -c - --json < recipe.yml          the report on standard output, for scripts
+  datahub-emit ingest -c - --json < recipe.yml          print the report as JSON, for scripts
 
 A recipe:
   source: {type: file, config: {path: mcps.json}}
@@ -48,13 +48,13 @@ enum Run {
 
 #[derive(Debug, Args)]
 struct RunOptions {
-    /// The recipe: YAML, JSON or TOML by its suffix; `-` reads YAML from standard input.
+    /// The recipe: YAML, JSON or TOML, by its file extension; `-` reads YAML from standard input.
     #[arg(short, long, value_name = "RECIPE", required = true)]
     config: Option<PathBuf>,
-    /// Does everything but send, and opens no connection.
+    /// Reads and checks everything, sends nothing and opens no connection.
     #[arg(short = 'n', long)]
     dry_run: bool,
-    /// Prints the first N records as JSON Lines, 10 if N is not given, and sends nothing.
+    /// Prints the first N records (default 10) as JSON Lines, and sends nothing.
     #[arg(
         long,
         value_name = "N",
@@ -65,10 +65,10 @@ struct RunOptions {
         conflicts_with_all = ["dry_run", "json"]
     )]
     preview: Option<u64>,
-    /// Goes on where the last run stopped; if it came to its end, starts at the beginning.
+    /// Continues where the last run stopped. If it had finished, starts at the beginning.
     #[arg(long, conflicts_with = "restart")]
     resume: bool,
-    /// Starts at the beginning, and discards what the last run left to go on from.
+    /// Starts at the beginning and discards the checkpoint of the last run.
     #[arg(long)]
     restart: bool,
     #[command(flatten)]
@@ -117,11 +117,12 @@ impl RunOptions {
     }
 }
 
-/// This command, so that it resumes the run: every option that was given is one of the next run too.
+/// The command that resumes this run: the same options, and `--resume`.
 fn resume_command() -> String {
     let mut words = vec![program()];
     let given = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
     words.extend(given.filter(|word| word != "--resume" && word != "--restart"));
     words.push("--resume".to_owned());
-    shell::command(&words)
+    let words: Vec<String> = words.iter().map(|text| shell::word(text)).collect();
+    words.join(" ")
 }

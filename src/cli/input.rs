@@ -1,17 +1,17 @@
-//! Standard input: it can be read once.
+//! Standard input, which can be read only once.
 
 use std::path::Path;
 
 use datahub_emitter::recipe::{Node, Recipe, RecipeError};
 
-/// What a path says for standard input.
+/// The path that stands for standard input.
 const STANDARD_INPUT: &str = "-";
 
-/// Makes sure that a recipe that came from standard input at `path` does not want its metadata from there as well: it
-/// would find nothing, and call that a success.
+/// Checks that a recipe read from standard input does not read its metadata from there as well: the source
+/// would find nothing, and the run would be a success.
 ///
 /// # Errors
-/// When it does, at the place in the recipe where it does.
+/// If it does, with the position in the recipe.
 pub(crate) fn one_reader(path: &Path, recipe: &Recipe) -> Result<(), RecipeError> {
     if path != Path::new(STANDARD_INPUT) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The log: lines on standard error, for whoever wants to know what the program does.
+//! The log on standard error.
 
 use std::io::{self, IsTerminal as _, Write};
 
@@ -12,12 +12,12 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use super::Global;
 use super::progress::Screen;
 
-/// The form of log lines.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// For people.
+    /// Plain text.
     Text,
-    /// A JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -43,10 +43,10 @@ impl Color {
     }
 }
 
-/// Starts the log. Lines of the libraries below us are shown at their warnings only, whatever `-v` says: at their
-/// finest levels some of them write out what goes over the wire, and that includes the token.
+/// Starts the log. Libraries log their warnings and errors only, whatever `-v` says: at their finest levels
+/// some of them log the bytes on the wire, and those include the token.
 pub(crate) fn start(global: &Global, screen: &Screen) {
-    let ours = match (global.quiet, global.verbose) {
+    let own_level = match (global.quiet, global.verbose) {
         (true, _) => LevelFilter::ERROR,
         (false, 0) => LevelFilter::WARN,
         (false, 1) => LevelFilter::INFO,
@@ -54,9 +54,9 @@ pub(crate) fn start(global: &Global, screen: &Screen) {
         (false, _) => LevelFilter::TRACE,
     };
     let levels = Targets::new()
-        .with_default(ours.min(LevelFilter::WARN))
-        .with_target("datahub_emitter", ours)
-        .with_target("datahub_emit", ours);
+        .with_default(own_level.min(LevelFilter::WARN))
+        .with_target("datahub_emitter", own_level)
+        .with_target("datahub_emit", own_level);
     let lines = tracing_subscriber::fmt::layer().with_writer(screen.clone());
     let registry = tracing_subscriber::registry().with(levels);
     let started = match global.log_format {
@@ -64,7 +64,7 @@ pub(crate) fn start(global: &Global, screen: &Screen) {
         LogFormat::Json => registry.with(lines.json()).try_init(),
     };
     if let Err(error) = started {
-        screen.say(&format!("warning: there is no log: {error}\n"));
+        screen.say(&format!("warning: the log cannot be started: {error}\n"));
     }
 }
 
@@ -78,7 +78,7 @@ impl<'a> MakeWriter<'a> for Screen {
 
 impl Write for Screen {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // With standard error closed there is no one to tell, not even of that.
+        // If standard error is closed, not even that can be reported.
         Ok(self.aside(|error_output| error_output.write(bytes)).unwrap_or(bytes.len()))
     }
 

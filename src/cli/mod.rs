@@ -1,4 +1,4 @@
-//! The command line. One file for each command; each returns how the process is to end.
+//! The command line: one file per command. Each command returns the exit code of the process.
 
 mod check;
 mod completions;
@@ -13,6 +13,7 @@ mod output;
 mod panic;
 mod progress;
 mod put;
+mod renderer;
 mod replay;
 mod running;
 mod server;
@@ -28,11 +29,13 @@ use std::sync::Arc;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use datahub_emitter::Error;
 use datahub_emitter::auth::{FileProvider, FixedToken};
+use datahub_emitter::diagnosis::SharedRenderer;
 use datahub_emitter::pipeline::Options;
 
 use self::exit::Exit;
 use self::log::{Color, LogFormat};
 use self::progress::Screen;
+use self::renderer::CommandLine;
 
 /// Puts metadata into DataHub: runs ingestion recipes, and reads and writes single aspects.
 #[derive(Debug, Parser)]
@@ -46,52 +49,58 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  datahub-emit ingest -c recipe.yml                     run a recipe
-  datahub-emit check recipe.yml                         look at the recipe, the server and the token; send nothing
-  datahub-emit get urn:li:corpuser:datahub              print what GMS has of an entity
-  datahub-emit gms serve                                start a GMS on this machine, for trying things out
+  datahub-emit ingest -c recipe.yml           run a recipe
+  datahub-emit check recipe.yml               check the recipe, the server and the token
+  datahub-emit get urn:li:corpuser:datahub    print the aspects of an entity
+  datahub-emit gms serve                      start an embedded GMS, for first runs and tests
 
 Exit codes:
-  0  everything was delivered          1  something was not, or was not found    2  command line, recipe or input
-  3  GMS refused the token             4  GMS cannot be reached                  5  the pipeline is running already
-  6  a file of ours cannot be written  130, 143  interrupted, after what was under way was settled";
+  0         everything was delivered
+  1         something was not delivered or not found
+  2         the command line, the recipe or its input is wrong
+  3         GMS refused the token or the request
+  4         GMS cannot be reached
+  5         the pipeline is already running
+  6         a local file cannot be written
+  130, 143  interrupted, after requests in flight were settled";
 
 /// Options that every command takes.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 struct Global {
-    /// The GMS to talk to, also in place of a recipe's; `embedded` is the one on this machine's disk.
+    /// The GMS to use, instead of the one in the recipe; `embedded` starts the embedded GMS.
     #[arg(long, global = true, value_name = "URL")]
     server: Option<String>,
-    /// Reads the token from this file; a token on the command line could be seen by other users.
+    /// Reads the token from this file. (Other users could see a token on the command line.)
     #[arg(long, global = true, value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// The form of log lines.
+    /// The format of log lines.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
     log_format: LogFormat,
-    /// Says more of what it does; up to three times.
+    /// Logs more; may be given up to three times.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     verbose: u8,
-    /// Says nothing but errors.
+    /// Prints errors only.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
-    /// Colours on standard error.
+    /// Whether to use colours on standard error.
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     color: Color,
 }
 
 impl Global {
-    /// What they mean to a recipe.
+    /// The options of a pipeline that they set.
     fn run_options(&self) -> Result<Options, Error> {
         let mut options = Options::default();
+        options.renderer = SharedRenderer::new(CommandLine);
         options.server.clone_from(&self.server);
         if let Some(path) = &self.token_file {
-            // Read here, so that a wrong name is told at once.
+            // Read here, so that a wrong file name is an error before anything else happens.
             let token = server::read_token(path)?;
             options.tokens = Some(if path.is_file() {
                 Arc::new(FileProvider::new(path))
             } else {
-                // What was read from a pipe is gone from it.
+                // A pipe can be read once.
                 Arc::new(FixedToken::new(token))
             });
         }
@@ -101,31 +110,31 @@ impl Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs a recipe: reads its source, and sends what it finds to its sink.
+    /// Runs a recipe: reads the source and sends its metadata to the sink.
     Ingest(ingest::Ingest),
-    /// Looks at a recipe, then at its server and token, and sends nothing.
+    /// Checks a recipe, its server and its token, and sends nothing.
     Check(check::Check),
-    /// Sends dead letters again, through a recipe's sink.
+    /// Sends dead letters again, to a recipe's sink.
     Replay(replay::Replay),
     /// Prints the aspects of an entity.
     Get(get::Get),
     /// Writes one aspect of an entity, and waits until GMS has stored it.
     Put(put::Put),
-    /// Personal access tokens: make, list, revoke, look at, renew.
+    /// Creates, lists, inspects, rotates and revokes personal access tokens.
     Token(token::TokenArgs),
-    /// A GMS on this machine, for first runs and tests.
+    /// Runs and administers an embedded GMS, for first runs and tests.
     Gms(gms::Gms),
-    /// Prints a script that completes commands and options in a shell.
+    /// Prints a shell completion script.
     Completions(completions::Completions),
 }
 
-/// The process, from its arguments to its exit code.
+/// Runs the process, from its arguments to its exit code.
 pub(crate) fn main() -> ExitCode {
     panic::install();
     let cli = Cli::parse();
     let screen = Screen::new(&cli.global);
     log::start(&cli.global, &screen);
-    // A panic was told by the hook; the code says that it was no fault of the user's.
+    // The panic hook has reported it.
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(cli, &screen)))
         .unwrap_or(Exit::Failed)
         .into()
@@ -152,7 +161,7 @@ fn run(cli: Cli, screen: &Screen) -> Exit {
             Command::Completions(completions) => completions.run(),
         }
     });
-    // A thread may wait for standard input for ever; nothing that matters is left to do.
+    // A thread may be blocked on standard input; do not wait for it.
     runtime.shutdown_background();
     result.unwrap_or_else(|error| {
         screen.say(&diagnosis_text::error_text(&error, screen.color()));

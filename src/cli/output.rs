@@ -1,13 +1,13 @@
-//! Standard output: data, and nothing else.
+//! Standard output, which carries data only.
 
 use std::io::{ErrorKind as IoErrorKind, Write as _};
 
 use datahub_emitter::{Error, ErrorKind};
 
-/// Writes `bytes` to standard output and flushes. A reader that has gone (`| head -1`) is no failure.
+/// Writes `bytes` to standard output and flushes. A closed pipe (`| head -1`) is not an error.
 ///
 /// # Errors
-/// Of kind [`ErrorKind::Disk`], for example when standard output is a file on a full disk.
+/// [`ErrorKind::Disk`], for example if standard output is a file on a full disk.
 pub(crate) fn write(bytes: &[u8]) -> Result<(), Error> {
     let mut output = std::io::stdout().lock();
     match output.write_all(bytes).and_then(|()| output.flush()) {

@@ -1,17 +1,17 @@
-//! What is said when this program has a fault.
+//! The message for a panic.
 
 use std::io::Write as _;
 
-/// Replaces the standard hook, which prints the panic's message: that may hold what must not be shown, a token in a
-/// header or a line of the recipe. The place in the code is what a report of the fault needs.
+/// Replaces the standard hook, which prints the message of the panic. The message may contain a secret, for
+/// example a token in a header or a line of the recipe. For a bug report the place in the code is enough.
 pub(crate) fn install() {
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let location = panic.location().map(ToString::to_string).unwrap_or_default();
         let text = format!(
-            "error: datahub-emit {} has a fault of its own at {place}; please report it with this line\n",
+            "error: datahub-emit {} has a fault of its own at {location}; please report it with this line\n",
             env!("CARGO_PKG_VERSION")
         );
-        // With standard error closed there is no one to tell.
+        // If standard error is closed, nothing can be reported.
         drop(std::io::stderr().write_all(text.as_bytes()));
     }));
 }
@@ -20,7 +20,7 @@ pub(crate) fn install() {
 mod tests {
     const TOKEN: &str = "q7Zt2LmXv9KdR4sWb8NcY1hJpF6gTe3A";
 
-    /// The process that is to crash: this test alone, in a process of its own.
+    /// Panics; the test below runs this test alone, in a process of its own.
     #[test]
     #[ignore = "crashes; the test below runs it"]
     fn crash() {

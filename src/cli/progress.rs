@@ -1,4 +1,4 @@
-//! Standard error: the progress line, and the texts that go past it.
+//! Standard error: the progress line, and the messages above it.
 
 use std::convert::Infallible;
 use std::io::{IsTerminal as _, Stderr, Write as _};
@@ -10,14 +10,13 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Global;
 
-/// How often the progress line is drawn anew.
+/// How often the progress line is redrawn.
 const DRAW_EVERY: Duration = Duration::from_millis(200);
 
-/// How often progress is logged where there is no terminal.
+/// How often progress is logged if standard error is not a terminal.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
-/// Standard error, shared between the progress line and everything else that is written there, so that neither writes
-/// into the other.
+/// Standard error, shared between the progress line and all other output, so that neither breaks the other.
 #[derive(Clone, Debug)]
 pub(crate) struct Screen {
     bar: ProgressBar,
@@ -45,17 +44,17 @@ impl Screen {
         self.quiet
     }
 
-    /// Writes to standard error with the progress line out of the way.
+    /// Writes to standard error with the progress line removed meanwhile.
     pub(crate) fn aside<T>(&self, write: impl FnOnce(&mut Stderr) -> T) -> T {
         self.bar.suspend(|| write(&mut std::io::stderr()))
     }
 
-    /// Writes `text` to standard error. With standard error closed there is no one to tell.
+    /// Writes `text` to standard error. If that is closed, the text is lost.
     pub(crate) fn say(&self, text: &str) {
         drop(self.aside(|stderr| stderr.write_all(text.as_bytes())));
     }
 
-    /// Shows how far a run is until the returned future is dropped.
+    /// Shows the progress of a run until the returned future is dropped.
     pub(crate) async fn follow(&self, control: RunControl) -> Infallible {
         if self.terminal && !self.quiet {
             let line = Line::start(&self.bar);
@@ -75,7 +74,7 @@ impl Screen {
                 proposals = progress.proposals,
                 bytes = progress.source.bytes,
                 seconds = started.elapsed().as_secs(),
-                "under way"
+                "in progress"
             );
         }
     }
@@ -87,7 +86,7 @@ fn every(period: Duration) -> tokio::time::Interval {
     ticks
 }
 
-/// The progress line; it goes away when this is dropped.
+/// The progress line; it is removed when this is dropped.
 struct Line<'a>(&'a ProgressBar);
 
 impl<'a> Line<'a> {
@@ -108,7 +107,7 @@ impl<'a> Line<'a> {
             self.0.set_style(style);
         }
         let seconds = self.0.elapsed().as_secs_f64().max(0.001);
-        #[expect(clippy::cast_precision_loss, reason = "a rate that is shown without its fraction")]
+        #[expect(clippy::cast_precision_loss, reason = "the rate is shown as an integer")]
         let rate = progress.records as f64 / seconds;
         self.0.set_message(format!("{} records  {rate:.0}/s", progress.records));
         self.0.set_position(progress.source.bytes);

@@ -14,7 +14,7 @@ use super::exit::Exit;
 use super::progress::Screen;
 use super::server::Server;
 
-/// GMS takes no aspect of this size.
+/// GMS accepts no aspect of this size.
 const MAX_ASPECT_BYTES: u64 = 64 << 20;
 
 #[derive(Debug, Args)]
@@ -23,12 +23,12 @@ Examples:
   datahub-emit put urn:li:tag:pii --aspect tagProperties --data tag.json
   echo '{\"removed\": true}' | datahub-emit put urn:li:tag:pii --aspect status --data -")]
 pub(crate) struct Put {
-    /// The entity.
+    /// The URN of the entity.
     urn: String,
-    /// The aspect's name, for example `datasetProperties`.
+    /// The name of the aspect, for example `datasetProperties`.
     #[arg(long, short = 'a', value_name = "NAME")]
     aspect: String,
-    /// The file that holds the aspect as JSON; `-` is standard input.
+    /// The file with the aspect as JSON; `-` reads standard input.
     #[arg(long, short = 'd', value_name = "FILE")]
     data: PathBuf,
 }
@@ -36,11 +36,12 @@ pub(crate) struct Put {
 impl Put {
     pub(crate) async fn run(self, global: &Global, screen: &Screen) -> Result<Exit, Error> {
         let urn = Urn::parse(&self.urn).map_err(|error| {
-            Error::new(ErrorKind::Input, "the first argument is no URN").with_source(error)
+            Error::new(ErrorKind::Input, "the first argument is not a URN").with_source(error)
         })?;
         let text = read(&self.data)?;
         let proposal = Proposal::upsert(urn, self.aspect.clone(), text).map_err(|error| {
-            Error::new(ErrorKind::Input, format!("{} is no aspect", self.data.display())).with_source(error)
+            Error::new(ErrorKind::Input, format!("{} is not an aspect", self.data.display()))
+                .with_source(error)
         })?;
         let server = Server::find(global).await?;
         let mut builder = Emitter::builder(server.address.to_string())
@@ -53,7 +54,7 @@ impl Put {
             builder = builder.no_proxy();
         }
         let emitter = builder.build()?;
-        // Finds a wrong address at once, and not after the last retry.
+        // A wrong address is found now, and not after the last retry.
         emitter.server_config().await?;
         let outcome = emitter.send(proposal).await;
         emitter.close(None).await;
@@ -92,7 +93,7 @@ fn read(path: &Path) -> Result<String, Error> {
     let problem = |what: &str| Error::new(ErrorKind::Input, format!("{} {what}", path.display()));
     read.map_err(|error| problem("cannot be read").with_source(error))?;
     if text.len() as u64 > MAX_ASPECT_BYTES {
-        return Err(problem("is larger than 64 MiB, which GMS does not take"));
+        return Err(problem("is larger than 64 MiB, which GMS does not accept"));
     }
     Ok(text)
 }

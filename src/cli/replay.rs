@@ -15,21 +15,22 @@ use super::running::RunFlags;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A letter is left out if GMS has written its aspect since, so that nothing newer is undone, and replaying twice does no
-harm. A record that was not understood is read once more. What fails again is kept where the recipe's runs keep their
-dead letters; where that is the file being read, beside it, in NAME-again.jsonl.
+A dead letter is skipped if GMS has written its aspect since, so that newer values stay and a second replay changes
+nothing. An invalid record is parsed once more. Whatever fails again goes to the dead-letter file of the recipe's runs,
+or to NAME-again.jsonl beside it if that is the file being read.
 
 Examples:
   datahub-emit replay dead-letters.jsonl -c recipe.yml
-  datahub-emit replay dead-letters.jsonl -c recipe.yml --force    send all, whatever GMS has")]
+  datahub-emit replay dead-letters.jsonl -c recipe.yml --force    send all of them, even if GMS has newer values")]
 pub(crate) struct Replay {
-    /// The dead-letter file, as a run's summary and report name it.
+    /// The dead-letter file, as named in the summary and the report of the run.
     #[arg(value_name = "DEADLETTERS")]
-    letters: PathBuf,
-    /// The recipe through whose sink they are sent: YAML, JSON or TOML by its suffix; `-` reads YAML from standard input.
+    file: PathBuf,
+    /// The recipe whose sink receives them: YAML, JSON or TOML, by its file extension; `-` reads YAML from
+    /// standard input.
     #[arg(short, long, value_name = "RECIPE")]
     config: PathBuf,
-    /// Sends also what GMS has written since, and does not ask.
+    /// Sends all dead letters, without asking GMS what it has.
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -45,7 +46,7 @@ impl Replay {
         let recipe = Recipe::load(&self.config, &Environment::from_process())?;
         let mut options = global.run_options()?;
         self.flags.apply(&mut options);
-        let pipeline = Pipeline::replay(&recipe, options, &self.letters, self.force)?;
+        let pipeline = Pipeline::replay(&recipe, options, &self.file, self.force)?;
         self.flags.check(&pipeline)?;
         Ok(pipeline)
     }

@@ -1,4 +1,4 @@
-//! What `ingest` and `replay` have in common: the options of a run, and how it is carried out and told.
+//! The options of a run, and how it is run and reported: shared by `ingest` and `replay`.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -14,10 +14,11 @@ use super::diagnosis_text::{error_text, note_text};
 use super::exit::Exit;
 use super::output;
 use super::progress::Screen;
+use super::renderer::CommandLine;
 use super::signals::Signals;
 use super::summary::Summary;
 
-/// The sink whose records go to standard output.
+/// The type of the sink that writes to standard output.
 const CONSOLE: &str = "console";
 
 /// Options that every run takes.
@@ -26,19 +27,19 @@ pub(crate) struct RunFlags {
     /// Writes the report to this file.
     #[arg(long, value_name = "FILE")]
     report_to: Option<PathBuf>,
-    /// Keeps what GMS rejects, and what cannot be understood, in this file.
+    /// Writes rejected proposals and invalid records to this file.
     #[arg(long, value_name = "FILE")]
     dead_letters: Option<PathBuf>,
-    /// Keeps the state of pipelines below this directory; by default ~/.local/state/datahub-emit.
+    /// The directory for the state of all pipelines; the default is ~/.local/state/datahub-emit.
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
-    /// What to do when this pipeline is running already.
+    /// How to proceed if this pipeline is already running.
     #[arg(long, value_enum, default_value_t = WhenRunning::Fail, value_name = "WHAT")]
     if_running: WhenRunning,
-    /// Ends the run after this time, for example `30m`: nothing more is read, what is under way is settled, exit code 1.
+    /// Stops the run after this time, for example `30m`. Requests in flight are settled; the exit code is 1.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     deadline: Option<Duration>,
-    /// Writes what became of the run to this file, for Prometheus (the textfile collector of `node_exporter`).
+    /// Writes metrics of the run to this file, for the textfile collector of Prometheus's `node_exporter`.
     #[arg(long, value_name = "FILE")]
     metrics_file: Option<PathBuf>,
     /// Ends with exit code 1 if there were warnings.
@@ -54,16 +55,16 @@ pub(crate) struct RunFlags {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum WhenRunning {
-    /// End with exit code 5.
+    /// Exit with code 5.
     Fail,
-    /// End with exit code 0.
+    /// Exit with code 0.
     Skip,
-    /// Wait for it to end.
+    /// Wait until the other run has ended.
     Wait,
 }
 
 impl RunFlags {
-    /// What they mean to a pipeline.
+    /// Sets the options of the pipeline.
     pub(crate) fn apply(&self, options: &mut Options) {
         options.report_to.clone_from(&self.report_to);
         options.dead_letters.clone_from(&self.dead_letters);
@@ -77,7 +78,7 @@ impl RunFlags {
         };
     }
 
-    /// Finds what the recipe and the command line cannot have at once.
+    /// Finds contradictions between the recipe and the command line.
     pub(crate) fn check(&self, pipeline: &Pipeline) -> Result<(), Error> {
         if self.json && pipeline.types().1 == CONSOLE {
             return Err(Error::new(
@@ -89,8 +90,8 @@ impl RunFlags {
         Ok(())
     }
 
-    /// Carries a run out, and tells what came of it. `sends` is whether the run is meant to deliver anything; `recipe` is the
-    /// recipe's path as it was given.
+    /// Runs a pipeline and prints the result. `sends` says whether the run is meant to deliver anything;
+    /// `recipe` is the recipe's path as given on the command line.
     pub(crate) async fn run(
         &self,
         sends: bool,
@@ -102,21 +103,21 @@ impl RunFlags {
         let pipeline = match prepare() {
             Ok(pipeline) => pipeline,
             Err(error) => {
-                let report = Report::without_run(&error, started_at);
-                self.tell_of_no_run(&report, screen);
-                if sends && let Err(on_top) = self.write_metrics(&report, Exit::of(&error)) {
-                    screen.say(&error_text(&on_top, screen.color()));
+                let report = Report::without_run(&error, started_at, &CommandLine);
+                self.report_failed_start(&report, screen);
+                if sends && let Err(metrics_error) = self.write_metrics(&report, Exit::of(&error)) {
+                    screen.say(&error_text(&metrics_error, screen.color()));
                 }
                 return Err(error);
             }
         };
-        let (finished, interrupted) = self.carry_out(pipeline, screen, Signals::listen()?).await;
+        let (finished, interrupted) = self.run_to_end(pipeline, screen, Signals::listen()?).await;
         let mut exit = Exit::of_run(&finished, interrupted);
         let warned = exit == Exit::Done && self.strict_warnings && !finished.report.warnings.is_empty();
         if warned {
             exit = Exit::Failed;
         }
-        // No one reads on: whoever has seen enough does not want to hear of it.
+        // The process that read standard output has closed it: it has seen enough.
         if exit != Exit::OutputClosed && (exit != Exit::Done || !screen.quiet()) {
             let summary = Summary::new(&finished, recipe, &program(), screen.color()).to_string();
             screen.say(&summary);
@@ -133,11 +134,11 @@ impl RunFlags {
             && exit != Exit::Locked
             && let Err(error) = self.write_metrics(&finished.report, exit)
         {
-            // That the file has no place was found out before the run, and told.
+            // A file that cannot be written was reported before the run.
             if exit != Exit::Disk {
                 screen.say(&error_text(&error, screen.color()));
             }
-            // What ended the run matters more.
+            // The reason why the run ended has priority.
             return Ok(if exit == Exit::Done { Exit::of(&error) } else { exit });
         }
         Ok(exit)
@@ -149,36 +150,36 @@ impl RunFlags {
             .map_or(Ok(()), |path| write_metrics(path, report, exit.code(), &Platform::default()))
     }
 
-    fn tell_of_no_run(&self, report: &Report, screen: &Screen) {
-        let mut told = Vec::new();
+    fn report_failed_start(&self, report: &Report, screen: &Screen) {
+        let mut written = Vec::new();
         if self.json {
-            told.push(report.to_json().and_then(|text| output::write(&text)));
+            written.push(report.to_json().and_then(|text| output::write(&text)));
         }
         if let Some(path) = &self.report_to {
-            told.push(report.write_to(path, &Platform::default()));
+            written.push(report.write_to(path, &Platform::default()));
         }
-        // What the user has to mend first is what decides how it ends.
-        for on_top in told.into_iter().filter_map(Result::err) {
-            screen.say(&error_text(&on_top, screen.color()));
+        // The error that kept the run from starting decides the exit code.
+        for error in written.into_iter().filter_map(Result::err) {
+            screen.say(&error_text(&error, screen.color()));
         }
     }
 
-    async fn carry_out(
+    async fn run_to_end(
         &self,
         mut pipeline: Pipeline,
         screen: &Screen,
         signals: Signals,
     ) -> (FinishedRun, Exit) {
         let control = pipeline.control();
-        let told = screen.clone();
+        let waiting = screen.clone();
         pipeline.on_wait(OnWait::new(move |diagnosis, patience| {
-            // If it waits in vain, that is told anyway.
-            if told.quiet() {
+            // If the server stays away, the error says so.
+            if waiting.quiet() {
                 return;
             }
             let seconds = patience.as_secs();
-            let text = note_text(diagnosis, told.color());
-            told.say(&format!("{text}  waiting   for up to {seconds} s (wait_for_server)\n"));
+            let text = note_text(&diagnosis.render(&CommandLine), waiting.color());
+            waiting.say(&format!("{text}  waiting   for up to {seconds} s (wait_for_server)\n"));
         }));
         let signal = OnceLock::new();
         let progress = async {
@@ -197,7 +198,7 @@ impl RunFlags {
     }
 }
 
-/// How this program was called: a path stays one, so that a suggested command works from a checkout as well.
+/// The name of this program in suggested commands: its path if it was called by one.
 pub(super) fn program() -> String {
     let called = std::env::args_os().next().unwrap_or_default();
     let called = called.to_string_lossy();

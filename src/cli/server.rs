@@ -1,4 +1,4 @@
-//! Which GMS `get`, `put` and `check` talk to, and with which token.
+//! The GMS of `get`, `put` and `check`, and its token.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use datahub_emitter::{Error, ErrorKind};
 
 use super::Global;
 
-/// What `--server` says for the GMS on this machine's disk.
+/// The value of `--server` for the embedded GMS.
 const EMBEDDED: &str = "embedded";
 
-/// A GMS, and whom we are to it.
+/// A GMS and the token for it.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) address: ServerAddress,
@@ -23,8 +23,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// `--server` and `--token-file`, else the environment's variables, else `~/.datahubenv`. A token that belongs to
-    /// another server than the one that is named is not sent there.
+    /// Takes `--server` and `--token-file`, then the environment's variables, then `~/.datahubenv`. A token
+    /// that belongs to another server is not sent.
     pub(crate) async fn find(global: &Global) -> Result<Self, Error> {
         let file = global.token_file.as_deref().map(read_token).transpose()?;
         if global.server.as_deref() == Some(EMBEDDED) {
@@ -44,7 +44,7 @@ impl Server {
             }
         };
         let address = address.map_err(|error| Error::new(ErrorKind::Input, named).with_source(error))?;
-        // A variable for the token alone goes with any server; one that came with an address goes there only.
+        // A token without an address may go to any server; one that came with an address only goes there.
         let token = found.token.filter(|_| known.is_none_or(|known| known.origin() == address.origin()));
         Ok(Self {
             address,
@@ -54,7 +54,7 @@ impl Server {
         })
     }
 
-    /// Starts the embedded GMS for the time of this command, on the file that runs with `server: embedded` write to.
+    /// Starts the embedded GMS for this command, on the file of runs with `server: embedded`.
     #[cfg(feature = "embedded")]
     async fn embedded(token: Option<Token>) -> Result<Self, Error> {
         use datahub_emitter::pipeline::embedded_data_path;
@@ -93,7 +93,7 @@ impl Server {
         Client::new(&config)
     }
 
-    /// What messages call it.
+    /// The name in messages.
     pub(crate) fn name(&self) -> String {
         if self.is_embedded() { "the embedded GMS".to_owned() } else { self.address.to_string() }
     }
@@ -109,7 +109,7 @@ impl Server {
         false
     }
 
-    /// Lets an embedded GMS finish.
+    /// Stops an embedded GMS in good order.
     #[cfg_attr(
         not(feature = "embedded"),
         expect(clippy::unused_async, reason = "has the form that it has with the feature")
@@ -122,7 +122,7 @@ impl Server {
     }
 }
 
-/// The token in a file.
+/// Reads a token from a file.
 pub(crate) fn read_token(path: &Path) -> Result<Token, Error> {
     FileProvider::read(path).map_err(|error| Error::new(ErrorKind::Input, error.message))
 }

@@ -9,9 +9,3 @@ pub(super) fn word(text: &str) -> String {
         format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
-
-/// A command as it is typed.
-pub(super) fn command(words: &[String]) -> String {
-    let words: Vec<String> = words.iter().map(|text| word(text)).collect();
-    words.join(" ")
-}

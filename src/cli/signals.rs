@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM, which end a run; SIGHUP, which has it read its token again.
+//! Signals: SIGINT and SIGTERM end a run, SIGHUP makes it read its token again.
 
 use std::convert::Infallible;
 use std::sync::OnceLock;
@@ -8,7 +8,7 @@ use datahub_emitter::{Error, ErrorKind};
 
 use super::exit::Exit;
 
-/// Listens to the signals that ask a process to end, from the moment when it is made.
+/// Listens for the signals from the moment of its creation.
 #[derive(Debug)]
 pub(crate) struct Signals {
     #[cfg(unix)]
@@ -19,25 +19,25 @@ pub(crate) struct Signals {
     hang_up: tokio::signal::unix::Signal,
 }
 
-/// What a signal asks for.
+/// The request that a signal stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum SignalRequest {
     End(Exit),
     #[cfg_attr(not(unix), expect(dead_code, reason = "there is no SIGHUP"))]
     RereadToken,
 }
 
 impl Signals {
-    /// Begins to listen; the signals no longer end the process by themselves.
+    /// Starts listening. From then on the signals do not end the process by themselves.
     ///
     /// # Errors
-    /// When the process cannot listen to signals.
+    /// [`ErrorKind::Internal`] if signal handlers cannot be installed.
     #[cfg(unix)]
     pub(crate) fn listen() -> Result<Self, Error> {
         use tokio::signal::unix::{SignalKind, signal};
         let listen = |kind| {
             signal(kind).map_err(|error| {
-                Error::new(ErrorKind::Internal, "cannot listen to signals").with_source(error)
+                Error::new(ErrorKind::Internal, "cannot listen for signals").with_source(error)
             })
         };
         Ok(Self {
@@ -52,36 +52,36 @@ impl Signals {
         Ok(Self {})
     }
 
-    /// What the next signal asks for.
+    /// Waits for the next signal.
     #[cfg(unix)]
-    pub(crate) async fn next(&mut self) -> Wish {
+    pub(crate) async fn next(&mut self) -> SignalRequest {
         tokio::select! {
-            _ = self.interrupt.recv() => Wish::End(Exit::Interrupted),
-            _ = self.terminate.recv() => Wish::End(Exit::Terminated),
-            _ = self.hang_up.recv() => Wish::RereadToken,
+            _ = self.interrupt.recv() => SignalRequest::End(Exit::Interrupted),
+            _ = self.terminate.recv() => SignalRequest::End(Exit::Terminated),
+            _ = self.hang_up.recv() => SignalRequest::RereadToken,
         }
     }
 
     #[cfg(not(unix))]
-    pub(crate) async fn next(&mut self) -> Wish {
+    pub(crate) async fn next(&mut self) -> SignalRequest {
         if tokio::signal::ctrl_c().await.is_err() {
             return std::future::pending().await;
         }
-        Wish::End(Exit::Interrupted)
+        SignalRequest::End(Exit::Interrupted)
     }
 
-    /// Does with a run what signals ask for: the first that asks it to end stops it, and the second ends the process. The
-    /// cell gets the first one's exit code.
+    /// Applies signals to a run: the first one that asks it to end stops it, the second one ends the process
+    /// at once. The exit code of the first one is stored in `seen`.
     pub(crate) async fn govern(mut self, seen: &OnceLock<Exit>, control: &RunControl) -> Infallible {
         loop {
             match self.next().await {
-                // Beside it, so that a source of tokens that does not answer keeps no one from ending the run.
-                Wish::RereadToken => {
+                // In a task of its own, so that a slow token provider does not delay the handling of other
+                // signals.
+                SignalRequest::RereadToken => {
                     let control = control.clone();
                     drop(tokio::spawn(async move { control.reread_token().await }));
                 }
-                Wish::End(exit) => {
-                    // Whoever asks twice wants it to end at once.
+                SignalRequest::End(exit) => {
                     if seen.set(exit).is_err() {
                         std::process::exit(i32::from(exit.code()))
                     }

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use super::lifecycle::{Lifecycle, Phase};
 use crate::auth::Credentials;
+use crate::diagnosis::Evidence;
 
 /// How long to wait before a refused token that GMS has accepted before is tried once more.
 pub(super) const RETRY_REFUSED_TOKEN_AFTER: Duration = Duration::from_secs(2);
@@ -64,7 +65,7 @@ pub(super) enum TokenDecision {
     /// [`RefusalReview`].
     RetrySameTokenAfter(Duration),
     /// Stops the run, with a sentence on why there is no other token.
-    Stop(Option<String>),
+    Stop(Option<Evidence>),
 }
 
 impl AuthGate {
@@ -157,13 +158,10 @@ impl RefusalReview<'_> {
         refusals.is_final = !matches!(renewed, Ok(true));
         match renewed {
             Ok(true) => TokenDecision::Retry,
-            Ok(false) => TokenDecision::Stop(
-                is_second.then(|| "the token before this one was refused as well".to_owned()),
-            ),
-            Err(unavailable) => TokenDecision::Stop(Some(format!(
-                "there is no other token: {}",
-                unavailable.diagnosis.evidence.join("; ")
-            ))),
+            Ok(false) => TokenDecision::Stop(is_second.then_some(Evidence::PreviousTokenRefused)),
+            Err(unavailable) => {
+                TokenDecision::Stop(Some(Evidence::NoOtherToken(unavailable.diagnosis.evidence)))
+            }
         }
     }
 

@@ -133,7 +133,7 @@ impl EmitterBuilder {
     /// The personal access token, as DataHub shows it once under *Settings › Access Tokens*. By default there
     /// is no token.
     pub fn token(self, token: impl Into<String>) -> Self {
-        self.token_with_source(Token::new(token, TokenSource::Recipe))
+        self.token_with_source(Token::new(token, TokenSource::Program))
     }
 
     /// A token and where it comes from, which reports and diagnoses show.

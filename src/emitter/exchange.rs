@@ -2,6 +2,7 @@
 
 use tokio::time::Instant;
 
+use crate::diagnosis::Evidence;
 use crate::gms::{Attempts, RequestLine};
 
 /// A request that was sent, perhaps several times, and its last result.
@@ -16,5 +17,5 @@ pub(super) struct Exchange {
     /// How many proposals GMS had accepted when the first attempt ended.
     pub(super) accepted_before: u64,
     /// Why there was no other token after a 401.
-    pub(super) token_unavailable: Option<String>,
+    pub(super) token_unavailable: Option<Evidence>,
 }

@@ -77,10 +77,10 @@ impl StopCause {
         }
     }
 
-    fn summary(&self) -> &str {
+    fn summary(&self) -> String {
         match self {
-            Self::Diagnosis(diagnosis) => &diagnosis.summary,
-            Self::Message(_, message) => message,
+            Self::Diagnosis(diagnosis) => diagnosis.summary.to_string(),
+            Self::Message(_, message) => message.clone(),
         }
     }
 }

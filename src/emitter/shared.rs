@@ -188,9 +188,10 @@ impl Shared {
             }
             let outcome = match (self.lifecycle.stop_reason(), server_error) {
                 (Some(_), _) => Outcome::Undelivered(self.lifecycle.undelivered()),
-                (None, Some(error)) => {
-                    Outcome::Undelivered(Undelivered::new(UndeliveredReason::Unreachable, error.summary))
-                }
+                (None, Some(error)) => Outcome::Undelivered(Undelivered::new(
+                    UndeliveredReason::Unreachable,
+                    error.summary.to_string(),
+                )),
                 (None, None) => Outcome::Rejected(rejection),
             };
             self.settle(proposal.delivery, outcome);

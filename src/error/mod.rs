@@ -96,6 +96,6 @@ impl StdError for Error {
 
 impl From<Diagnosis> for Error {
     fn from(diagnosis: Diagnosis) -> Self {
-        Self::new(diagnosis.kind(), diagnosis.summary.clone()).with_diagnosis(diagnosis)
+        Self::new(diagnosis.kind(), diagnosis.summary.to_string()).with_diagnosis(diagnosis)
     }
 }

@@ -170,7 +170,7 @@ fn is_request_at_fault(message: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::{NoToken, ProviderError, TokenSource};
+    use crate::auth::{ProviderError, TokenSource, TokenUnavailable};
     use crate::http::TransportError;
 
     fn response(status: u16, body: &'static str) -> GmsResponse {
@@ -273,10 +273,10 @@ mod tests {
     #[test]
     fn a_missing_token_is_retried_only_if_its_provider_may_recover() {
         let verdict = |error| {
-            let no_token = NoToken::failed(&TokenSource::Command, &error);
+            let no_token = TokenUnavailable::provider_failed(&TokenSource::Command, &error);
             classify(Err(&SendError::from(no_token)), &[])
         };
-        assert_eq!(verdict(ProviderError::lasting("no")), Verdict::Fatal);
+        assert_eq!(verdict(ProviderError::permanent("no")), Verdict::Fatal);
         assert_eq!(verdict(ProviderError::transient("later")), Verdict::Retry(RetryReason::NoConnection));
     }
 }

@@ -14,7 +14,7 @@ use super::{
     Attempts, ClientConfig, ClientMode, EmitMode, Endpoint, Feature, GmsResponse, Next, RequestBody,
     RequestLine, RetryPolicy, RetryState, SendError, ServerAddress, ServerConfig, WriteRequest, trace,
 };
-use crate::auth::{Credentials, TokenFacts};
+use crate::auth::{Credentials, RequestKind, TokenInfo};
 use crate::clock::Clock;
 use crate::http::{self, HttpService};
 use crate::metadata::Urn;
@@ -41,7 +41,7 @@ pub struct Client {
     headers: HeaderMap,
     credentials: Credentials,
     /// What is known of an Authorization header among the extra ones, beside which no token counts.
-    extra_token: Option<Arc<TokenFacts>>,
+    extra_token: Option<Arc<TokenInfo>>,
     /// What the server said of itself, once it was asked.
     config: Arc<OnceLock<ServerConfig>>,
     clock: Arc<dyn Clock>,
@@ -81,8 +81,8 @@ impl Client {
     }
 
     /// What is known of the token that requests go with, once one was fetched.
-    pub fn token(&self) -> Option<Arc<TokenFacts>> {
-        self.extra_token.clone().or_else(|| self.credentials.facts())
+    pub fn token(&self) -> Option<Arc<TokenInfo>> {
+        self.extra_token.clone().or_else(|| self.credentials.token_info())
     }
 
     /// Fetches the token anew, in case that there is another one by now. Returns whether there was.
@@ -164,6 +164,7 @@ impl Client {
     /// When GMS refuses, or cannot be reached.
     pub async fn entity(&self, urn: &Urn, aspects: &[String]) -> Result<Option<Bytes>, Error> {
         let line = self.request_line(Method::GET, &entity_path(urn, aspects.iter().map(String::as_str)));
+        let line = line.with_kind(RequestKind::Read);
         let reply = match self.send(&line, None, MAX_ENTITY_BYTES).await {
             Ok(reply) => reply,
             Err(fault) => return Err(self.diagnose_send_error(&line, &fault, 1).into()),
@@ -179,9 +180,10 @@ impl Client {
     /// Where a write goes.
     pub(crate) fn write_line(&self, write: &WriteRequest) -> RequestLine {
         if write.method == Method::PATCH {
-            return RequestLine { method: Method::PATCH, url: self.server.patch_at(&write.path) };
+            let (method, url) = (Method::PATCH, self.server.patch_at(&write.path));
+            return RequestLine { method, url, kind: write.kind.clone() };
         }
-        self.request_line(write.method.clone(), &write.path)
+        self.request_line(write.method.clone(), &write.path).with_kind(write.kind.clone())
     }
 
     /// Makes one attempt of a write whose [line](Self::write_line) is `line`. The answer may repeat what was sent.
@@ -206,7 +208,7 @@ impl Client {
     }
 
     pub(super) fn request_line(&self, method: Method, path: &str) -> RequestLine {
-        RequestLine { method, url: self.server.at(path) }
+        RequestLine { method, url: self.server.at(path), kind: RequestKind::Other }
     }
 
     /// Makes one attempt, and reads at most `max_response_bytes` of the answer's body.
@@ -348,6 +350,6 @@ fn may_be_secret(name: &str, value: &str) -> bool {
     name.eq_ignore_ascii_case("authorization") || name.eq_ignore_ascii_case("cookie") || value.len() >= 8
 }
 
-fn extra_authorization(header: &HeaderValue) -> TokenFacts {
-    TokenFacts::of_header(&String::from_utf8_lossy(header.as_bytes()))
+fn extra_authorization(header: &HeaderValue) -> TokenInfo {
+    TokenInfo::from_authorization_header(&String::from_utf8_lossy(header.as_bytes()))
 }

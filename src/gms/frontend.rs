@@ -44,7 +44,7 @@ pub async fn log_in(settings: &ClientConfig, who: &LogIn<'_>) -> Result<Client, 
             .map_err(|error| Error::new(ErrorKind::Input, "the frontend's address").with_source(error))
     };
     let frontend = Client::new(&ClientConfig { server: address(base)?, tokens: None, ..settings.clone() })?;
-    frontend.credentials().learn(who.password);
+    frontend.credentials().add_secret(who.password);
     let line = frontend.request_line(Method::POST, "/logIn");
     let body = json!({"username": who.user, "password": who.password}).to_string();
     let sent = frontend.send(&line, Some(Bytes::from(body).into()), MAX_ANSWER_BYTES).await;

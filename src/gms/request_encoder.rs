@@ -4,6 +4,7 @@ use reqwest::Method;
 
 use super::request_body::{List, OutgoingProposal};
 use super::{EmitMode, Endpoint, RequestBody, openapi, restli};
+use crate::auth::RequestKind;
 use crate::metadata::{ChangeType, Name, Proposal, model};
 
 /// How proposals are written to one GMS.
@@ -48,6 +49,8 @@ pub(crate) struct WriteRequest {
     pub(crate) path: String,
     /// GMS answers when it has queued what is in it.
     pub(crate) asynchronous: bool,
+    /// The purpose of the request, for a diagnosis.
+    pub(crate) kind: RequestKind,
     route: Route,
 }
 
@@ -138,7 +141,11 @@ impl RequestEncoder {
             Route::CreateEntity => (Method::POST, openapi::create_path(first, asynchronous, true)),
             Route::Delete => (Method::DELETE, openapi::delete_path(first)),
         };
-        Some(WriteRequest { method, path, asynchronous, route })
+        let kind = match self.endpoint {
+            Endpoint::Restli => RequestKind::RestliWrite,
+            Endpoint::Openapi => RequestKind::OpenapiWrite { entity_type: first.entity_type().to_owned() },
+        };
+        Some(WriteRequest { method, path, asynchronous, kind, route })
     }
 
     /// The body of `write` for the proposals that it was made for; `None` where there is none.

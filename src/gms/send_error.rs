@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use crate::auth::NoToken;
+use crate::auth::TokenUnavailable;
 use crate::http::{TransportError, TransportErrorKind};
 
 /// Why an attempt to send a request got no response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SendError {
     /// There was no token to send the request with, so nothing was sent.
-    NoToken(Box<NoToken>),
+    NoToken(Box<TokenUnavailable>),
     /// The request, or the response to it, was lost on the way.
     Transport(TransportError),
 }
@@ -35,7 +35,7 @@ impl SendError {
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoToken(no_token) => f.write_str(&no_token.diagnosis.evidence.join("; ")),
+            Self::NoToken(no_token) => f.write_str(&no_token.diagnosis.evidence_line()),
             Self::Transport(error) => f.write_str(&error.message),
         }
     }
@@ -47,8 +47,8 @@ impl From<TransportError> for SendError {
     }
 }
 
-impl From<NoToken> for SendError {
-    fn from(no_token: NoToken) -> Self {
+impl From<TokenUnavailable> for SendError {
+    fn from(no_token: TokenUnavailable) -> Self {
         Self::NoToken(Box::new(no_token))
     }
 }

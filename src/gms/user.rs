@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::Client;
 use crate::Error;
+use crate::auth::RequestKind;
 use crate::metadata::Urn;
 
 /// An aspect of a user has some hundred bytes.
@@ -56,6 +57,7 @@ impl Client {
     async fn user_aspect(&self, user: &Urn, aspect: &str) -> Result<Seen, Error> {
         let urn = utf8_percent_encode(user.as_str(), NON_ALPHANUMERIC);
         let line = self.request_line(Method::GET, &format!("/aspects/{urn}?aspect={aspect}&version=0"));
+        let line = line.with_kind(RequestKind::Read);
         let sent = self.send(&line, None, MAX_ASPECT_BYTES).await;
         let reply = sent.map_err(|fault| self.diagnose_send_error(&line, &fault, 1))?;
         let api = reply.is_json_or_empty();

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::client::MAX_ENTITY_BYTES;
 use super::{Client, GmsResponse, RetryPolicy};
 use crate::Error;
+use crate::auth::RequestKind;
 use crate::metadata::Urn;
 
 /// The property of the system metadata that says of which dead letter a write is. It holds the letter's time, and comes with
@@ -151,6 +152,7 @@ impl Client {
     /// When GMS refuses to tell, or cannot be reached.
     pub(crate) async fn write_times(&self, urn: &Urn, aspects: &[&str]) -> Result<WriteTimes, Error> {
         let line = self.request_line(Method::GET, &entity_path(urn, aspects.iter().copied()));
+        let line = line.with_kind(RequestKind::Read);
         let mut renewed = false;
         loop {
             let attempts = self.get_with_retries(&line, MAX_ENTITY_BYTES, &RetryPolicy::default()).await;

@@ -9,11 +9,11 @@ use crate::sink::BoxFuture;
 use crate::sink::datahub_rest::{EmbeddedServer, StartEmbedded};
 use crate::{Error, ErrorKind};
 
-/// Where the embedded GMS keeps what is delivered to it, unless a recipe says otherwise:
-/// `$XDG_DATA_HOME/datahub-emit/gms.sqlite`, by default below `~/.local/share`.
+/// The default data file of the embedded GMS: `$XDG_DATA_HOME/datahub-emit/gms.sqlite`, by default below
+/// `~/.local/share`.
 ///
 /// # Errors
-/// Of kind [`ErrorKind::Disk`] when there is no home directory.
+/// [`ErrorKind::Disk`] if there is no home directory.
 pub fn embedded_data_path(environment: &Environment) -> Result<PathBuf, Error> {
     // The XDG base directory specification: a relative path is to be ignored.
     let data_home = environment.get("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
@@ -28,7 +28,7 @@ pub fn embedded_data_path(environment: &Environment) -> Result<PathBuf, Error> {
         })
 }
 
-/// Starts it on the file that the recipe names, or else on the default one.
+/// Starts it on the recipe's data file, or on the default one.
 pub(super) fn starter(environment: Environment) -> StartEmbedded {
     Arc::new(move |data| {
         let environment = environment.clone();

@@ -118,7 +118,7 @@ impl EndedRun {
             warnings.push("skipped: another run of this pipeline is under way".into());
         }
         if let Some(failure) = self.result.failure.as_ref().filter(|failure| failure.diagnosis().is_none()) {
-            failures.insert(0, Failure::of_run(failure));
+            failures.insert(0, Failure::of_run(failure, &*settings.renderer));
         }
         let progress = settings.control.progress();
         let mut report = Report {
@@ -140,7 +140,12 @@ impl EndedRun {
             proposals,
             requests: self.sink.requests,
             token: self.sink.token,
-            diagnosis: self.result.failure.as_ref().and_then(Error::diagnosis).cloned(),
+            diagnosis: self
+                .result
+                .failure
+                .as_ref()
+                .and_then(Error::diagnosis)
+                .map(|diagnosis| diagnosis.render(&*settings.renderer)),
             failures,
             dead_letters,
             resume,

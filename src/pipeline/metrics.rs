@@ -181,9 +181,11 @@ fn escaped(value: &str) -> String {
 mod tests {
     use super::*;
     use crate::ErrorKind;
+    use crate::diagnosis::LibraryRenderer;
 
     fn report() -> Report {
-        let mut report = Report::without_run(&Error::new(ErrorKind::Input, "no"), Timestamp::UNIX_EPOCH);
+        let mut report =
+            Report::without_run(&Error::new(ErrorKind::Input, "no"), Timestamp::UNIX_EPOCH, &LibraryRenderer);
         report.pipeline_name = Some("a \"b\" \\ c".into());
         report.proposals.delivered = 3;
         report

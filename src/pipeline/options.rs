@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::lock::IfRunning;
 use crate::auth::TokenProvider;
+use crate::diagnosis::SharedRenderer;
 use crate::platform::Platform;
 use crate::sink::{OnWait, SinkRegistry};
 use crate::source::SourceRegistry;
@@ -44,6 +45,10 @@ pub struct Options {
     pub if_running: IfRunning,
     /// Called when the run waits for a server. The default writes to the log.
     pub on_wait: OnWait,
+    /// Words the diagnoses in the report. The default names the builders of this crate.
+    pub renderer: SharedRenderer,
+    /// The run ends after this time: nothing more is read, what is under way gets 20 seconds to be settled, and the rest is
+    /// left for a later run.
     /// The run ends after this time: nothing more is read, what is in flight has 20 seconds to be settled,
     /// and the rest is undelivered. The default is no deadline.
     pub deadline: Option<Duration>,

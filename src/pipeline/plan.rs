@@ -122,6 +122,7 @@ impl Pipeline {
             replay,
             embedded: config.embedded,
             on_wait: options.on_wait,
+            renderer: options.renderer,
             control,
             platform: options.platform,
         };

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::output_file;
-use crate::diagnosis::Diagnosis;
+use crate::diagnosis::{RenderedDiagnosis, Renderer};
 use crate::platform::Platform;
 use crate::sink::{RequestCounts, SinkDestination, TokenReport};
 use crate::{Error, ErrorKind};
@@ -44,7 +44,7 @@ pub struct Report {
     /// The token that was used, without the token.
     pub token: TokenReport,
     /// Why the run was refused, or what could not be reached.
-    pub diagnosis: Option<Diagnosis>,
+    pub diagnosis: Option<RenderedDiagnosis>,
     /// Proposals and records that were not delivered: the first 100 rejected and invalid ones, and one
     /// undelivered proposal for each of the first 10 reasons.
     pub failures: Vec<Failure>,
@@ -171,15 +171,11 @@ pub enum FailureKind {
 
 impl Failure {
     /// A failure that ended the run as a whole.
-    pub(super) fn of_run(error: &Error) -> Self {
-        Self {
-            origin: None,
-            urn: None,
-            aspect: None,
-            status: None,
-            message: error.full_message(),
-            kind: FailureKind::Run,
-        }
+    pub(super) fn of_run(error: &Error, renderer: &dyn Renderer) -> Self {
+        let message = error
+            .diagnosis()
+            .map_or_else(|| error.full_message(), |diagnosis| renderer.summary(&diagnosis.summary));
+        Self { origin: None, urn: None, aspect: None, status: None, message, kind: FailureKind::Run }
     }
 }
 
@@ -207,7 +203,7 @@ pub struct Resume {
 
 impl Report {
     /// The report of a run that could not start because of `error`.
-    pub fn without_run(error: &Error, started_at: Timestamp) -> Self {
+    pub fn without_run(error: &Error, started_at: Timestamp, renderer: &dyn Renderer) -> Self {
         Self {
             schema: SCHEMA,
             outcome: RunOutcome::of_failure(error.kind()),
@@ -220,8 +216,8 @@ impl Report {
             proposals: ProposalCounts::default(),
             requests: RequestCounts::default(),
             token: TokenReport::default(),
-            diagnosis: error.diagnosis().cloned(),
-            failures: vec![Failure::of_run(error)],
+            diagnosis: error.diagnosis().map(|diagnosis| diagnosis.render(renderer)),
+            failures: vec![Failure::of_run(error, renderer)],
             dead_letters: DeadLetterReport::default(),
             resume: None,
             warnings: Vec::new(),

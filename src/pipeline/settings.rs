@@ -14,6 +14,7 @@ use super::options::Start;
 use super::replay::Replay;
 use super::run_metadata::RunMetadata;
 use super::state_directory::PipelineKey;
+use crate::diagnosis::SharedRenderer;
 use crate::platform::Platform;
 use crate::sink::{OnWait, SinkContext};
 use crate::{Error, ErrorKind};
@@ -47,6 +48,7 @@ pub(super) struct RunSettings {
     /// The embedded GMS, if the sink writes to it.
     pub(super) embedded: Option<EmbeddedTarget>,
     pub(super) on_wait: OnWait,
+    pub(super) renderer: SharedRenderer,
     pub(super) control: RunControl,
     pub(super) platform: Platform,
 }
@@ -66,6 +68,7 @@ impl RunSettings {
         let mut context = SinkContext::new(self.run_id.as_str());
         context.pipeline_name = self.pipeline_name.as_deref().map(Arc::from);
         context.on_wait = self.on_wait.clone();
+        context.renderer = self.renderer.clone();
         context.platform = self.platform.clone();
         context
     }

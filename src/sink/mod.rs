@@ -12,8 +12,6 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::time::Duration;
 
 pub use gms_sink::{CheckReport, CheckStep, GmsSink};
@@ -21,10 +19,8 @@ pub use registry::{OnWait, OpenSink, OpenedSink, SinkContext, SinkRegistry};
 pub use report::{DeliveredMeans, RequestCounts, SinkDestination, SinkReport, TokenReport};
 
 use crate::Error;
+pub use crate::box_future::BoxFuture;
 use crate::emitter::Delivery;
-
-/// A boxed future, as the methods of [`Sink`] return it.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Takes proposals, and settles each of them with an [`Outcome`](crate::emitter::Outcome).
 pub trait Sink: Send + Sync {

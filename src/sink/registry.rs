@@ -8,7 +8,7 @@ use super::blackhole::BlackholeSink;
 use super::console::ConsoleSink;
 use super::file::{FileSink, FileSinkConfig};
 use super::{BoxFuture, GmsSink, Sink};
-use crate::diagnosis::Diagnosis;
+use crate::diagnosis::{Diagnosis, SharedRenderer};
 use crate::platform::Platform;
 use crate::registry::Registry;
 use crate::threads::run_blocking;
@@ -52,6 +52,8 @@ pub struct SinkContext {
     pub pipeline_name: Option<Arc<str>>,
     /// Called when the sink waits for a server.
     pub on_wait: OnWait,
+    /// Words the warnings of the sink.
+    pub renderer: SharedRenderer,
     /// The sink is opened for a [check](GmsSink::check), and not for a run: it does not wait for a server,
     /// and leaves it to the check to find out whether the token is accepted.
     pub for_check: bool,
@@ -66,6 +68,7 @@ impl SinkContext {
             run_id: run_id.into(),
             pipeline_name: None,
             on_wait: OnWait::default(),
+            renderer: SharedRenderer::default(),
             for_check: false,
             platform: Platform::default(),
         }

@@ -62,7 +62,7 @@ class Delivery:
             # Elsewhere it deletes whole entities only.
             kinds.append("05")
         if self.endpoint == "OPENAPI" or self.mode == "ASYNC_BATCH":
-            # Else letters beyond ASCII in a URN reach GMS as escapes.
+            # Else non-ASCII characters in a URN reach GMS as escapes.
             kinds.append("06")
         return files(*kinds)
 
@@ -109,7 +109,7 @@ def recipe(gms: Gms, source: list[Path], **sink: Any) -> str:
 
 
 def ingest_with_python(gms: Gms, source: list[Path], delivery: Delivery) -> None:
-    """Runs a recipe. Only by its environment can this client be told to wait."""
+    """Runs a recipe. This client waits only if its environment says so."""
     variables = {"INTEROP_TOKEN": gms.token}
     if delivery.emit_mode:
         variables["DATAHUB_EMIT_MODE"] = delivery.emit_mode

@@ -12,7 +12,7 @@ from clients import graph
 from commands import CommandLine
 from embedded import PROGRAM
 
-# Letters beyond ASCII in a URN reach GMS as escapes when `datahub delete` sends them.
+# Non-ASCII characters in a URN reach GMS as escapes when `datahub delete` sends them.
 QUAY = make_dataset_urn("s3", "lido/quay 50% off?a=b#c")
 
 # Prints what `datahub init` has written.

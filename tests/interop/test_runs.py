@@ -79,7 +79,7 @@ class Runs(CommandLine):
         self.ingest("monday", records, "--no-default-report", **state)
         inspect = ("state", "inspect", "--pipeline-name", "lido", "--platform", "default")
         self.assertEqual({POOLS, TICKETS}, set(json.loads(self.datahub(*inspect))))
-        # What is gone on the next day is soft-deleted.
+        # Entities that are missing on the next day are soft-deleted.
         self.ingest("tuesday", records[:1], "--no-default-report", **state)
         self.assertEqual([POOLS], json.loads(self.datahub(*inspect)))
         self.assertEqual([{"removed": False}, {"removed": True}], [self.aspect(urn, "status") for urn in (POOLS, TICKETS)])

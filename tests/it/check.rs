@@ -1,15 +1,15 @@
-//! What does `check` tell me before a run, step by step?
+//! What does `check` report before a run?
 
 use datahub_emitter::embedded::{Action, Fault, Gms, Policy, User};
 use serde_json::Value;
 
 use crate::support::sandbox::{Ran, Sandbox, tags};
-use crate::support::scripted_gms::{Answer, ScriptedGms};
+use crate::support::scripted_gms::{Response, ScriptedGms};
 use crate::support::server::Server;
 
 const FOREIGN: &str = include_str!("../../fixtures/tokens/foreign.jwt");
 
-/// `check recipe.yml --json` and more, with these keys under `sink.config`.
+/// Runs `check recipe.yml --json` with more arguments, for a sink with these keys.
 fn check(keys: &str, arguments: &[&str]) -> Ran {
     let sandbox = Sandbox::new();
     sandbox.write("tags.jsonl", &tags(["a"]));
@@ -21,7 +21,7 @@ fn keys(server: &Server, token: &str) -> String {
     format!("server: '{}', token: '{token}'", server.url())
 }
 
-/// The names of the steps, each once.
+/// The names of the steps, without repetitions.
 fn steps(found: &Value) -> Vec<&str> {
     let mut names: Vec<&str> =
         found["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
@@ -35,7 +35,7 @@ fn observed<'a>(found: &'a Value, name: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn each_step_is_told_with_what_was_observed() {
+fn each_step_is_reported_with_its_observation() {
     let server = Server::start();
     let ran = check(&keys(&server, server.token()), &[]).ends_with(0);
     let found = ran.json();
@@ -52,7 +52,7 @@ fn each_step_is_told_with_what_was_observed() {
 }
 
 #[test]
-fn what_was_seen_before_the_failure_is_told_too() {
+fn the_steps_before_a_failure_are_reported_too() {
     let server = Server::start();
     let ran = check(&keys(&server, FOREIGN.trim()), &[]).ends_with(3);
     let found = ran.json();
@@ -68,7 +68,7 @@ fn what_was_seen_before_the_failure_is_told_too() {
 }
 
 #[test]
-fn a_server_that_looks_at_no_token_is_recognised_and_said() {
+fn a_server_without_authentication_is_recognised_and_reported() {
     let server = Server::of(Gms::builder().authentication(false));
     for token in ["", FOREIGN.trim()] {
         let ran = check(&keys(&server, token), &[]).ends_with(0);
@@ -80,7 +80,7 @@ fn a_server_that_looks_at_no_token_is_recognised_and_said() {
 }
 
 #[test]
-fn an_older_gms_is_asked_by_graphql() {
+fn an_older_gms_is_queried_over_graphql() {
     let me = r#"{"data":{"me":{"corpUser":{"urn":"urn:li:corpuser:loader"},"platformPrivileges":{"generatePersonalAccessTokens":false,"manageTokens":false}}}}"#;
     for (status, body, exit, told) in [
         (200, me, 0, "urn:li:corpuser:loader, who may not make tokens"),
@@ -90,11 +90,11 @@ fn an_older_gms_is_asked_by_graphql() {
         (401, "", 3, "error[auth.token-unknown]"),
         (403, "{}", 3, "error[auth.forbidden]"),
     ] {
-        let gms = ScriptedGms::of_all(move |request| {
+        let gms = ScriptedGms::start_for_all(move |request| {
             if request.path().starts_with("/config") {
-                return Answer::Status(200, r#"{"noCode":"true","versions":{}}"#.into());
+                return Response::Status(200, r#"{"noCode":"true","versions":{}}"#.into());
             }
-            Answer::Status(status, body.into())
+            Response::Status(status, body.into())
         });
         let ran =
             check(&format!("server: '{}', token: '{}'", gms.url(), FOREIGN.trim()), &[]).ends_with(exit);
@@ -103,7 +103,7 @@ fn an_older_gms_is_asked_by_graphql() {
 }
 
 #[test]
-fn a_write_is_made_and_taken_back_through_either_endpoint() {
+fn a_write_is_made_and_rolled_back_through_either_endpoint() {
     for endpoint in ["restli", "openapi"] {
         let server = Server::start();
         let keys = format!("{}, endpoint: {endpoint}", keys(&server, server.token()));
@@ -126,7 +126,7 @@ fn a_write_is_made_and_taken_back_through_either_endpoint() {
 }
 
 #[test]
-fn whoever_may_not_write_is_told_and_whoever_may_not_delete_leaves_what_nobody_sees() {
+fn missing_write_and_delete_privileges_are_reported_and_leave_only_a_soft_deleted_entity() {
     let policy = Policy::new("tags").privilege("EDIT_ENTITY").user("loader").entity_type("tag");
     let server =
         Server::of(Gms::builder().user(User::new("loader")).user(User::new("nobody")).policy(policy));
@@ -142,7 +142,7 @@ fn whoever_may_not_write_is_told_and_whoever_may_not_delete_leaves_what_nobody_s
 }
 
 #[test]
-fn what_may_have_been_written_is_taken_back_as_well() {
+fn a_write_with_unknown_outcome_is_rolled_back_as_well() {
     let server = Server::start();
     server.gms().fault(Fault { path_prefix: "/aspects".into(), ..Fault::new(Action::ResetAfter) });
     let ran = check(&keys(&server, server.token()), &["--write"]).ends_with(4);
@@ -154,7 +154,7 @@ fn what_may_have_been_written_is_taken_back_as_well() {
 }
 
 #[test]
-fn offline_asks_nobody() {
+fn offline_opens_no_connection() {
     let ran = check("server: 'http://127.0.0.1:9', token: abc", &["--offline"]).ends_with(0);
     assert_eq!(steps(&ran.json()), ["recipe", "server"]);
     check("server: 'http://127.0.0.1:9', token: abc", &["--offline", "--write"]).ends_with(2);

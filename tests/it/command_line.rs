@@ -1,10 +1,14 @@
-//! Does the command line behave as one expects of a command line?
+//! Does the command line behave like other command lines?
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::Stdio;
+use std::sync::mpsc;
 
+use crate::support::CLOSED_PORT_URL;
+use crate::support::raw_server::{RawServer, Response};
 use crate::support::sandbox::{Ran, Running, Sandbox, tag, tags};
 use crate::support::server::Server;
+use crate::support::wait::PATIENCE;
 
 impl Running {
     fn first_line(&mut self) -> String {
@@ -24,7 +28,7 @@ impl Running {
     }
 }
 
-/// A run that has written one record, and waits for more on standard input.
+/// A run that has written one record and waits for more on standard input.
 fn waiting(sandbox: &Sandbox) -> Running {
     sandbox.write(
         "recipe.yml",
@@ -55,7 +59,7 @@ fn help_has_examples() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_exit_code_2() {
+fn contradictory_arguments_are_exit_code_2() {
     let sandbox = Sandbox::new();
     sandbox.write("tags.jsonl", &tags(["a"]));
     sandbox.recipe("tags.jsonl", "{type: console}");
@@ -100,7 +104,7 @@ fn the_recipe_may_come_from_standard_input() {
 }
 
 #[test]
-fn standard_input_holds_the_recipe_or_the_metadata() {
+fn standard_input_cannot_hold_both_recipe_and_metadata() {
     let sandbox = Sandbox::new();
     for command in [&["ingest", "-c", "-"][..], &["check", "-", "--offline"]] {
         for key in ["path", "filename"] {
@@ -120,7 +124,7 @@ fn standard_input_holds_the_recipe_or_the_metadata() {
 }
 
 #[test]
-fn what_would_share_standard_output_is_refused() {
+fn two_outputs_on_standard_output_are_refused() {
     let sandbox = Sandbox::new();
     sandbox.write("tags.jsonl", &tags(["a"]));
     sandbox.recipe("tags.jsonl", "{type: console}");
@@ -135,7 +139,7 @@ fn what_would_share_standard_output_is_refused() {
 
 #[cfg(unix)]
 #[test]
-fn a_token_file_without_an_end_is_no_token() {
+fn an_endless_token_file_is_an_error() {
     let ran = Sandbox::new()
         .run(&["get", "urn:li:tag:a", "--server", "http://localhost:1", "--token-file", "/dev/zero"])
         .ends_with(2);
@@ -143,7 +147,7 @@ fn a_token_file_without_an_end_is_no_token() {
 }
 
 #[test]
-fn an_aspect_that_was_put_can_be_got() {
+fn get_prints_what_put_wrote() {
     let server = Server::start();
     let sandbox = Sandbox::new();
     sandbox.write("token", &format!("{}\n", server.token()));
@@ -165,10 +169,7 @@ fn a_token_that_is_refused_is_exit_code_3_and_a_missing_server_4() {
     let ran =
         sandbox.run(&["get", "urn:li:tag:a", "--server", server.url(), "--token-file", "token"]).ends_with(3);
     assert!(ran.stderr.contains("error[auth."), "{ran:#?}");
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
-    sandbox.run(&["get", "urn:li:tag:a", "--server", &address]).ends_with(4);
+    sandbox.run(&["get", "urn:li:tag:a", "--server", CLOSED_PORT_URL]).ends_with(4);
 }
 
 #[test]
@@ -187,7 +188,7 @@ fn the_server_may_come_from_the_environment_or_datahubenv() {
 }
 
 #[test]
-fn check_looks_at_the_server_and_says_whose_the_token_is() {
+fn check_reports_the_server_and_the_actor_of_the_token() {
     let server = Server::start();
     let sandbox = Sandbox::new();
     sandbox.write("tags.jsonl", &tags(["a"]));
@@ -201,7 +202,7 @@ fn check_looks_at_the_server_and_says_whose_the_token_is() {
 }
 
 #[test]
-fn server_and_token_file_take_the_place_of_the_recipes() {
+fn server_and_token_file_override_those_of_the_recipe() {
     let server = Server::start();
     let sandbox = Sandbox::new();
     sandbox.write("tags.jsonl", &tags(["a"]));
@@ -222,7 +223,7 @@ fn server_and_token_file_take_the_place_of_the_recipes() {
 }
 
 #[test]
-fn a_token_of_the_environment_stays_with_the_environments_server() {
+fn a_token_from_the_environment_is_not_sent_to_another_server() {
     let server = Server::start();
     let sandbox = Sandbox::new();
     sandbox.write("tags.jsonl", &tags(["a"]));
@@ -245,7 +246,7 @@ fn a_token_of_the_environment_stays_with_the_environments_server() {
 }
 
 #[test]
-fn quiet_is_quiet_and_errors_are_still_told() {
+fn quiet_prints_errors_only() {
     let sandbox = Sandbox::new();
     sandbox.write("tags.jsonl", &tags(["a"]));
     sandbox.recipe("tags.jsonl", "{type: blackhole}");
@@ -255,13 +256,13 @@ fn quiet_is_quiet_and_errors_are_still_told() {
 }
 
 #[test]
-fn completions_are_a_script() {
+fn completions_print_a_script() {
     let ran = Sandbox::new().run(&["completions", "bash"]).ends_with(0);
     assert!(ran.stdout.contains("datahub-emit"), "{ran:#?}");
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_failure() {
+fn a_closed_pipe_is_not_a_failure() {
     let sandbox = Sandbox::new();
     let mut child = sandbox
         .command()
@@ -282,7 +283,7 @@ fn a_signal_ends_the_run_with_a_report() {
     for (name, code) in [("INT", 130), ("TERM", 143)] {
         let sandbox = Sandbox::new();
         let mut running = waiting(&sandbox);
-        // Waiting would close it, and then the run could come to a good end first.
+        // `wait` would close it, and then the run could finish first.
         let stdin = running.0.stdin.take();
         crate::support::sandbox::signal(&running.0, name);
         assert_eq!(running.exit_code(), Some(code));
@@ -298,19 +299,21 @@ fn a_signal_ends_the_run_with_a_report() {
 #[test]
 fn a_signal_ends_the_wait_for_a_server_that_does_not_answer() {
     for (name, code) in [("INT", 130), ("TERM", 143)] {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let (arrived, arrivals) = mpsc::channel();
+        let server = RawServer::start(move |_| {
+            arrived.send(()).unwrap();
+            Response::Never
+        })
+        .unwrap();
         let sandbox = Sandbox::new();
         sandbox.write("tags.jsonl", &tags(["a"]));
         sandbox.recipe(
             "tags.jsonl",
-            &format!(
-                "{{type: datahub-rest, config: {{server: 'http://{}', timeout_sec: 3600}}}}",
-                listener.local_addr().unwrap()
-            ),
+            &format!("{{type: datahub-rest, config: {{server: '{}', timeout_sec: 3600}}}}", server.url()),
         );
         let arguments = ["ingest", "-c", "recipe.yml", "--report-to", "report.json"];
         let mut running = Running(sandbox.start(&arguments));
-        let _connection = listener.accept().unwrap();
+        arrivals.recv_timeout(PATIENCE).unwrap();
         crate::support::sandbox::signal(&running.0, name);
         assert_eq!(running.exit_code(), Some(code));
         let report = sandbox.json("report.json");
@@ -334,7 +337,7 @@ fn a_signal_ends_the_wait_for_another_run() {
 }
 
 #[test]
-fn two_runs_of_a_pipeline_do_not_meet() {
+fn two_runs_of_a_pipeline_exclude_each_other() {
     let sandbox = Sandbox::new();
     let mut first = waiting(&sandbox);
     let ran = sandbox.ingest(&[]).ends_with(5);
@@ -347,7 +350,7 @@ fn two_runs_of_a_pipeline_do_not_meet() {
 
 #[cfg(unix)]
 #[test]
-fn the_embedded_gms_serves_others_until_it_is_told_to_stop() {
+fn gms_serve_serves_until_it_is_stopped() {
     let sandbox = Sandbox::new();
     let mut gms =
         Running(sandbox.start(&["gms", "serve", "--listen", "127.0.0.1:0", "--data", "gms.sqlite"]));

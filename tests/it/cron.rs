@@ -1,21 +1,22 @@
-//! Can a run be left to itself, night after night?
+//! Is a scheduled run safe without supervision?
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Child;
 
 use serde_json::Value;
 
+use crate::support::raw_server::RawServer;
 use crate::support::report::adds_up;
 use crate::support::sandbox::{Ran, Sandbox, tag, tags};
-use crate::support::scripted_gms::{Answer, ScriptedGms};
+use crate::support::scripted_gms::{Response, ScriptedGms};
 use crate::support::server::Server;
 
-/// Lines that are no records.
+/// Lines that are not records.
 fn broken(lines: usize) -> String {
     "no record\n".repeat(lines)
 }
 
-/// A sandbox whose recipe reads `source` into nothing, with these keys at its top level.
+/// A sandbox whose recipe reads `source` into the blackhole sink, with these top-level keys.
 fn pipeline(source: &str, keys: &str) -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.write("tags.jsonl", source);
@@ -27,7 +28,7 @@ fn first_failure(report: &Value) -> &str {
     report["failures"][0]["message"].as_str().unwrap()
 }
 
-/// A run of `recipe.yml` that waits for more of its standard input.
+/// A run of `recipe.yml` that waits for more on standard input.
 fn holding_the_lock(sandbox: &Sandbox) -> Child {
     sandbox.write(
         "recipe.yml",
@@ -35,7 +36,7 @@ fn holding_the_lock(sandbox: &Sandbox) -> Child {
     );
     let mut run = sandbox.start(&["ingest", "-c", "recipe.yml"]);
     run.stdin.as_mut().unwrap().write_all(tags(["a"]).as_bytes()).unwrap();
-    // What was printed was printed under the lock.
+    // A printed record shows that the run holds the lock.
     BufReader::new(run.stdout.as_mut().unwrap()).read_line(&mut String::new()).unwrap();
     run
 }
@@ -52,7 +53,7 @@ fn a_run_that_was_killed_leaves_no_lock_behind() {
 }
 
 #[test]
-fn a_deadline_ends_a_run_in_good_order() {
+fn a_deadline_ends_a_run_gracefully() {
     let sandbox = Sandbox::new();
     sandbox.write("recipe.yml", "source: {type: file, config: {path: '-'}}\nsink: {type: console}\n");
     // Standard input stays open: only the deadline can end it.
@@ -72,10 +73,9 @@ fn a_deadline_ends_a_run_in_good_order() {
 
 #[test]
 fn a_deadline_ends_the_wait_for_a_server() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = RawServer::start(|_| Response::Never).unwrap();
     let sandbox = pipeline(&tags(["a"]), "");
-    let sink =
-        format!("{{type: datahub-rest, config: {{server: 'http://{}'}}}}", listener.local_addr().unwrap());
+    let sink = format!("{{type: datahub-rest, config: {{server: '{}'}}}}", server.url());
     sandbox.recipe("tags.jsonl", &sink);
     let report = sandbox.ingest(&["--deadline", "0.2", "--json"]).ends_with(1).json();
     assert_eq!(report["proposals"]["read"], 0);
@@ -83,12 +83,12 @@ fn a_deadline_ends_the_wait_for_a_server() {
 }
 
 #[test]
-fn a_deadline_that_was_kept_to_changes_nothing() {
+fn a_deadline_that_is_not_reached_changes_nothing() {
     pipeline(&tags(["a"]), "").ingest(&["--deadline", "1h"]).ends_with(0);
 }
 
 #[test]
-fn too_many_failures_end_a_run_before_its_end() {
+fn too_many_failures_end_a_run_early() {
     let sandbox = Sandbox::new();
     sandbox.write(
         "recipe.yml",
@@ -107,7 +107,7 @@ fn too_many_failures_end_a_run_before_its_end() {
 }
 
 #[test]
-fn as_many_failures_as_are_allowed_are_no_reason_to_stop() {
+fn failures_up_to_the_maximum_do_not_stop_a_run() {
     let sandbox = pipeline(&(broken(3) + &tags(["a"])), "max_failures: 3");
     let report = sandbox.ingest(&["--json"]).ends_with(1).json();
     assert_eq!((&report["proposals"]["delivered"], &report["source"]["complete"]), (&1.into(), &true.into()));
@@ -115,7 +115,7 @@ fn as_many_failures_as_are_allowed_are_no_reason_to_stop() {
 }
 
 #[test]
-fn a_share_of_failures_is_judged_early_and_at_the_end() {
+fn a_maximum_failure_rate_is_checked_early_and_at_the_end() {
     let early = pipeline(&broken(5_000), "max_failure_share: 0.1").ingest(&["--json"]).ends_with(1).json();
     assert!(first_failure(&early).contains("max_failure_share"), "{early:#}");
     let few = pipeline(&(broken(1) + &tags(["a"])), "max_failure_share: 0.1")
@@ -127,11 +127,11 @@ fn a_share_of_failures_is_judged_early_and_at_the_end() {
 
 #[test]
 fn proposals_that_gms_rejects_count_as_failures() {
-    let gms = ScriptedGms::apart(|request| {
+    let gms = ScriptedGms::start(|request| {
         if request.proposals().iter().any(|(urn, _)| urn.starts_with("urn:li:tag:bad")) {
-            return Answer::Status(422, r#"{"message":"no"}"#.into());
+            return Response::Status(422, r#"{"message":"no"}"#.into());
         }
-        Answer::ok()
+        Response::ok()
     });
     let sandbox = Sandbox::new();
     let names: Vec<String> = (0..200).map(|n| format!("bad{n}")).collect();
@@ -148,7 +148,7 @@ fn proposals_that_gms_rejects_count_as_failures() {
 }
 
 #[test]
-fn nothing_at_all_is_a_failure_if_it_is_asked_for() {
+fn an_empty_run_is_a_failure_if_the_recipe_says_so() {
     pipeline("[]", "").ingest(&[]).ends_with(0);
     let report = pipeline("[]", "fail_on_empty: true").ingest(&["--json"]).ends_with(1).json();
     assert!(first_failure(&report).contains("fail_on_empty"), "{report:#}");
@@ -156,7 +156,7 @@ fn nothing_at_all_is_a_failure_if_it_is_asked_for() {
 }
 
 #[test]
-fn a_slip_in_these_keys_is_told() {
+fn a_mistake_in_these_keys_is_reported() {
     for (keys, said) in [
         ("max_failure: 3", "did you mean `max_failures`"),
         ("fail_on_emtpy: true", "did you mean `fail_on_empty`"),
@@ -169,13 +169,13 @@ fn a_slip_in_these_keys_is_told() {
 }
 
 #[test]
-fn quiet_says_nothing_when_all_is_well_and_what_went_wrong_when_not() {
+fn quiet_prints_nothing_on_success_and_the_error_on_failure() {
     let said = |sandbox: &Sandbox, code| {
         let ran = sandbox.ingest(&["-q"]).ends_with(code);
         assert_eq!(ran.stdout, "");
         ran.stderr
     };
-    // A warning alone is no reason for a mail.
+    // A warning alone should not cause a mail from cron.
     let warned = pipeline(&tags(["a"]), "datahub_api: {server: 'http://localhost:1'}");
     assert_eq!(said(&warned, 0), "");
     let partial = said(&pipeline(&(broken(1) + &tags(["a"])), ""), 1);
@@ -189,15 +189,15 @@ fn quiet_says_nothing_when_all_is_well_and_what_went_wrong_when_not() {
 }
 
 #[test]
-fn quiet_says_nothing_of_a_server_that_was_waited_for() {
+fn quiet_prints_nothing_about_a_server_that_was_waited_for() {
     let asked = std::sync::atomic::AtomicUsize::new(0);
-    let gms = ScriptedGms::of_all(move |request| {
+    let gms = ScriptedGms::start_for_all(move |request| {
         if request.is_write() {
-            return Answer::ok();
+            return Response::ok();
         }
         match asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
-            0 => Answer::Status(503, String::new()),
-            _ => Answer::Status(200, r#"{"noCode":"true"}"#.into()),
+            0 => Response::Status(503, String::new()),
+            _ => Response::Status(200, r#"{"noCode":"true"}"#.into()),
         }
     });
     let sandbox = pipeline(&tags(["a"]), "");
@@ -223,7 +223,7 @@ const LAST_SUCCESS: &str = r#"datahub_emit_last_success_timestamp_seconds{pipeli
 const EXIT_CODE: &str = r#"datahub_emit_run_exit_code{pipeline="nightly"}"#;
 
 #[test]
-fn a_metrics_file_tells_of_the_last_run_and_of_the_last_success() {
+fn a_metrics_file_has_the_last_run_and_the_last_success() {
     let sandbox = pipeline(&tags(["a", "b"]), "pipeline_name: nightly");
     sandbox.ingest(&METRICS).ends_with(0);
     let good = metrics(&sandbox);
@@ -238,13 +238,13 @@ fn a_metrics_file_tells_of_the_last_run_and_of_the_last_success() {
     assert_eq!(bad[EXIT_CODE].to_bits(), 1.0_f64.to_bits());
     assert_eq!(bad[LAST_SUCCESS].to_bits(), good[LAST_SUCCESS].to_bits());
     assert!(bad[LAST_SUCCESS] > 1.0e9);
-    // Neither a dry run nor a recipe that is not understood is a success.
+    // Neither a dry run nor an invalid recipe is a success.
     sandbox.write("tags.jsonl", &tags(["a"]));
     sandbox.ingest(&[&METRICS[..], &["--dry-run"]].concat()).ends_with(0);
     assert_eq!(metrics(&sandbox)[EXIT_CODE].to_bits(), 1.0_f64.to_bits(), "a dry run says nothing");
     sandbox.recipe("tags.jsonl", "{type: blackhol}");
     sandbox.ingest(&[&METRICS[..], &["--dry-run"]].concat()).ends_with(2);
-    assert_eq!(metrics(&sandbox)[EXIT_CODE].to_bits(), 1.0_f64.to_bits(), "whatever becomes of it");
+    assert_eq!(metrics(&sandbox)[EXIT_CODE].to_bits(), 1.0_f64.to_bits(), "a dry run writes no metrics");
     sandbox.ingest(&METRICS).ends_with(2);
     assert!(
         std::fs::read_to_string(sandbox.path("emit.prom")).unwrap().contains("datahub_emit_run_exit_code 2")
@@ -252,7 +252,7 @@ fn a_metrics_file_tells_of_the_last_run_and_of_the_last_success() {
 }
 
 #[test]
-fn the_end_of_the_token_is_among_the_metrics() {
+fn the_metrics_include_the_expiry_of_the_token() {
     let (server, sandbox) = (Server::start(), Sandbox::new());
     sandbox.write("tags.jsonl", &tags(["a"]));
     server.recipe(&sandbox, "tags.jsonl");
@@ -268,17 +268,17 @@ fn the_end_of_the_token_is_among_the_metrics() {
 }
 
 #[test]
-fn a_metrics_file_without_a_place_is_found_out_before_anything_is_sent() {
-    let gms = ScriptedGms::apart(|_| Answer::ok());
+fn a_metrics_file_that_cannot_be_written_is_an_error_before_anything_is_sent() {
+    let gms = ScriptedGms::start(|_| Response::ok());
     let sandbox = pipeline(&tag("a"), "");
     sandbox.recipe("tags.jsonl", &format!("{{type: datahub-rest, config: {{server: '{}'}}}}", gms.url()));
     let ran = sandbox.ingest(&["--metrics-file", "no/emit.prom"]).ends_with(6);
-    assert_eq!(ran.stderr.matches("no/emit.prom").count(), 1, "it is told once: {ran:#?}");
+    assert_eq!(ran.stderr.matches("no/emit.prom").count(), 1, "it is reported once: {ran:#?}");
     assert!(gms.writes().is_empty());
 }
 
 #[test]
-fn a_run_that_finds_the_lock_held_leaves_the_metrics_to_the_other() {
+fn a_run_that_finds_the_lock_held_does_not_write_metrics() {
     let sandbox = Sandbox::new();
     let mut run = holding_the_lock(&sandbox);
     sandbox.ingest(&METRICS).ends_with(5);

@@ -1,9 +1,9 @@
-//! What becomes of records that GMS rejects, and of those that no one understands?
+//! Where do rejected proposals and invalid records go?
 
 use crate::support::sandbox::{Ran, Sandbox, tag, tags};
 use crate::support::server::Server;
 
-/// GMS would drop such a URN without a word, so it is rejected here.
+/// A name that is too long for a URN: GMS would drop the proposal silently, so the emitter rejects it.
 fn too_long() -> String {
     "x".repeat(600)
 }
@@ -19,7 +19,7 @@ fn ingest(sandbox: &Sandbox, server: &Server, arguments: &[&str]) -> Ran {
 }
 
 #[test]
-fn they_are_kept_and_the_rest_goes_on() {
+fn rejected_and_invalid_records_are_written_and_the_rest_is_delivered() {
     let server = Server::start();
     let sandbox = Sandbox::new();
     sandbox.write(
@@ -27,21 +27,21 @@ fn they_are_kept_and_the_rest_goes_on() {
         &format!("{}{}\nno json at all\n{}", tags(["a"]), tag(&too_long()), tags(["b"])),
     );
     server.recipe(&sandbox, "tags.jsonl");
-    let ran = ingest(&sandbox, &server, &["--dead-letters", "letters.jsonl"]).ends_with(1);
+    let ran = ingest(&sandbox, &server, &["--dead-letters", "dead.jsonl"]).ends_with(1);
     let report = ran.json();
     assert_eq!(report["outcome"], "partial");
     assert_eq!(report["proposals"]["delivered"], 2);
     assert_eq!(report["proposals"]["rejected"], 1);
     assert_eq!(report["source"]["invalid"], 1);
     assert_eq!(report["dead_letters"]["records"], 2);
-    assert!(ran.stderr.contains("letters.jsonl"), "{ran:#?}");
+    assert!(ran.stderr.contains("dead.jsonl"), "{ran:#?}");
     assert!(server.aspect("urn:li:tag:b", "tagProperties").is_some());
 
-    let text = std::fs::read_to_string(sandbox.path("letters.jsonl")).unwrap();
-    let letters: Vec<serde_json::Value> =
+    let text = std::fs::read_to_string(sandbox.path("dead.jsonl")).unwrap();
+    let dead_letters: Vec<serde_json::Value> =
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let (invalid, rejected): (Vec<_>, Vec<_>) =
-        letters.iter().partition(|letter| letter.get("entityUrn").is_none());
+        dead_letters.iter().partition(|line| line.get("entityUrn").is_none());
     assert_eq!(invalid[0]["deadLetter"]["raw"], "no json at all");
     assert_eq!(rejected[0]["aspect"]["contentType"], "application/json");
     assert!(rejected[0]["deadLetter"]["origin"].as_str().unwrap().ends_with("#1"), "{rejected:?}");
@@ -49,13 +49,13 @@ fn they_are_kept_and_the_rest_goes_on() {
 }
 
 #[test]
-fn the_file_is_a_source_again() {
+fn the_dead_letter_file_can_be_read_as_a_source() {
     let server = Server::start();
     let sandbox = Sandbox::new();
     sandbox.write("tags.jsonl", &tag(&too_long()));
     server.recipe(&sandbox, "tags.jsonl");
-    ingest(&sandbox, &server, &["--dead-letters", "letters.jsonl"]).ends_with(1);
-    sandbox.recipe("letters.jsonl", "{type: console}");
+    ingest(&sandbox, &server, &["--dead-letters", "dead.jsonl"]).ends_with(1);
+    sandbox.recipe("dead.jsonl", "{type: console}");
     let ran = sandbox.ingest(&[]).ends_with(0);
     let record: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(record["entityUrn"], format!("urn:li:tag:{}", too_long()));
@@ -63,7 +63,7 @@ fn the_file_is_a_source_again() {
 }
 
 #[test]
-fn without_the_option_they_are_in_the_state_directory() {
+fn by_default_dead_letters_are_in_the_state_directory() {
     let sandbox = Sandbox::new();
     sandbox.write("tags.jsonl", "{\n");
     sandbox.recipe("tags.jsonl", "{type: blackhole}\npipeline_name: nightly");
@@ -87,7 +87,7 @@ fn the_recipes_failure_log_is_the_dead_letter_file() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_ends_the_run_and_the_counts_stay_true() {
+fn a_full_disk_ends_the_run_and_the_counts_stay_correct() {
     let server = Server::start();
     let sandbox = Sandbox::new();
     sandbox.write("tags.jsonl", &tag(&too_long()));
@@ -95,5 +95,8 @@ fn a_full_disk_ends_the_run_and_the_counts_stay_true() {
     let report = ingest(&sandbox, &server, &["--dead-letters", "/dev/full"]).ends_with(6).json();
     assert_eq!(report["dead_letters"]["records"], 0);
     assert_eq!(report["proposals"]["read"], 1);
-    assert_eq!(report["proposals"]["undelivered"], 1, "what could not be kept is left for a later run");
+    assert_eq!(
+        report["proposals"]["undelivered"], 1,
+        "a record that could not be written stays for a later run"
+    );
 }

@@ -1,6 +1,7 @@
 //! Do README and docs/ say what the program does?
 //!
-//! The table of diagnoses is compared in `diagnoses`, and the Rust code of the pages is compiled as documentation tests.
+//! The table of diagnoses is compared in `diagnoses`, and the Rust code of the pages is compiled as
+//! documentation tests.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -66,8 +67,8 @@ fn world(server: &Server) -> Sandbox {
     sandbox.recipe("mcps.jsonl", "{type: datahub-rest}");
     sandbox.write("seed.yml", "users: [{name: loader, password: hunter22}]\n");
     sandbox.write("faults.yml", "faults: [{action: reset}]\n");
-    let letter = r#"{"entityType":"tag","entityUrn":"urn:li:tag:b","changeType":"UPSERT","aspectName":"status","aspect":{"value":"{\"removed\":false}","contentType":"application/json"},"deadLetter":{"reason":"gms-rejected","status":422,"message":"no","attempts":1,"origin":"mcps.json#1","runId":"r","at":"2026-11-23T20:15:02Z"}}"#;
-    sandbox.write("dead-letters.jsonl", &format!("{letter}\n"));
+    let dead_letter = r#"{"entityType":"tag","entityUrn":"urn:li:tag:b","changeType":"UPSERT","aspectName":"status","aspect":{"value":"{\"removed\":false}","contentType":"application/json"},"deadLetter":{"reason":"gms-rejected","status":422,"message":"no","attempts":1,"origin":"mcps.json#1","runId":"r","at":"2026-11-23T20:15:02Z"}}"#;
+    sandbox.write("dead-letters.jsonl", &format!("{dead_letter}\n"));
     std::fs::create_dir_all(sandbox.path("home")).unwrap();
     std::fs::create_dir_all(sandbox.path("fixtures")).unwrap();
     std::os::unix::fs::symlink(checkout("recipes"), sandbox.path("recipes")).unwrap();

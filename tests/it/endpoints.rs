@@ -1,22 +1,23 @@
-//! Does it speak each of GMS's interfaces so that nothing gets lost there, and does it know what a server lacks?
+//! Are both endpoints of GMS used so that nothing is lost, and are missing features of a server noticed?
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use datahub_emitter::emitter::{Batching, Emitter, EmitterBuilder, Outcome, Receipt, UndeliveredReason};
+use datahub_emitter::emitter::{Batching, Emitter, EmitterBuilder, Outcome, UndeliveredReason};
 use datahub_emitter::gms::{EmitMode, Endpoint};
 use datahub_emitter::metadata::{ChangeType, Proposal, Urn};
 use serde_json::{Value, json};
 
+use crate::support::emitting::{outcomes, status};
 use crate::support::sandbox::{Sandbox, tags};
-use crate::support::scripted_gms::{Answer, Request, ScriptedGms};
+use crate::support::scripted_gms::{Request, Response, ScriptedGms};
 
-/// What the scripted GMS calls its writes.
+/// The trace header of the scripted GMS.
 const TRACEPARENT: &str = "traceparent: 00-0123456789abcdef0123456789abcdef-0123456789abcdef-01\r\n";
 
-fn emitter(gms: &ScriptedGms) -> EmitterBuilder {
+fn openapi_emitter(gms: &ScriptedGms) -> EmitterBuilder {
     Emitter::builder(gms.url()).endpoint(Endpoint::Openapi).no_proxy()
 }
 
@@ -24,26 +25,14 @@ fn proposal(urn: &str, change_type: ChangeType, aspect_name: &'static str, value
     Proposal::new(change_type, Urn::parse(urn).unwrap(), aspect_name, Some(value.parse().unwrap()))
 }
 
-fn status(number: usize) -> Proposal {
-    proposal(&format!("urn:li:tag:t{number}"), ChangeType::Upsert, "status", r#"{"removed":false}"#)
-}
-
 /// The items of a write over OpenAPI.
 fn items(request: &Request) -> Vec<Value> {
     serde_json::from_slice(&request.body).unwrap()
 }
 
-/// Answers a write as GMS does: with what it was sent.
-fn echo(request: &Request) -> Answer {
-    Answer::With(200, String::from_utf8(request.body.clone()).unwrap(), TRACEPARENT)
-}
-
-async fn outcomes(receipts: Vec<Receipt>) -> Vec<Outcome> {
-    let mut outcomes = Vec::new();
-    for receipt in receipts {
-        outcomes.push(receipt.await);
-    }
-    outcomes
+/// Responds to a write as GMS does, with the items of the request.
+fn echo(request: &Request) -> Response {
+    Response::WithHeaders(200, String::from_utf8(request.body.clone()).unwrap(), TRACEPARENT)
 }
 
 fn reason(outcome: &Outcome) -> UndeliveredReason {
@@ -54,7 +43,7 @@ fn reason(outcome: &Outcome) -> UndeliveredReason {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_gms_leaves_out_of_its_answer_was_not_taken() {
+async fn a_proposal_missing_in_the_response_is_not_delivered() {
     let gms = ScriptedGms::start(|request| {
         // Grouped by URN, in another order, and without one of the aspects.
         let mut entities: HashMap<String, Value> = HashMap::new();
@@ -66,10 +55,9 @@ async fn what_gms_leaves_out_of_its_answer_was_not_taken() {
                 entity[name] = aspect.clone();
             }
         }
-        Answer::Status(200, json!(entities.into_values().collect::<Vec<_>>()).to_string())
-    })
-    .await;
-    let emitter = emitter(&gms).build().unwrap();
+        Response::Status(200, json!(entities.into_values().collect::<Vec<_>>()).to_string())
+    });
+    let emitter = openapi_emitter(&gms).build().unwrap();
     let mut receipts = Vec::new();
     for number in 0..30 {
         receipts.push(emitter.emit(status(number)).await);
@@ -89,10 +77,9 @@ async fn what_gms_leaves_out_of_its_answer_was_not_taken() {
 async fn each_kind_of_change_has_its_request_and_a_urn_keeps_its_order() {
     let gms = ScriptedGms::start(|request| match request.target() {
         target if target.starts_with("POST /openapi/v3/entity/tag?") => echo(request),
-        _ => Answer::Status(200, String::new()),
-    })
-    .await;
-    let emitter = emitter(&gms).batching(Batching::Batched).build().unwrap();
+        _ => Response::Status(200, String::new()),
+    });
+    let emitter = openapi_emitter(&gms).batching(Batching::Batched).build().unwrap();
     let urn = "urn:li:tag:t0";
     for (change_type, name, value) in [
         (ChangeType::Upsert, "status", "{}"),
@@ -120,8 +107,8 @@ async fn each_kind_of_change_has_its_request_and_a_urn_keeps_its_order() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn entity_types_do_not_share_a_request_and_share_as_few_as_they_can() {
-    let gms = ScriptedGms::start(echo).await;
-    let emitter = emitter(&gms).max_in_flight_requests(1).build().unwrap();
+    let gms = ScriptedGms::start(echo);
+    let emitter = openapi_emitter(&gms).max_in_flight_requests(1).build().unwrap();
     for number in 0..100 {
         drop(emitter.emit(status(number)).await);
         let user = format!("urn:li:corpuser:u{number}");
@@ -132,12 +119,12 @@ async fn entity_types_do_not_share_a_request_and_share_as_few_as_they_can() {
         let kind = if write.target().contains("/tag?") { "urn:li:tag:" } else { "urn:li:corpuser:" };
         assert!(items(&write).iter().all(|item| item["urn"].as_str().unwrap().starts_with(kind)));
     }
-    // A batch that leaves after 5 ms may be small; the others are full.
+    // A batch that is sent after 5 ms may be small; the others are full.
     assert!(gms.writes().len() <= 4, "{} requests for two batches", gms.writes().len());
 }
 
-/// Answers about traces: pending at first, then as `fate` says of each URN.
-fn trace(request: &Request, asked: &AtomicUsize, pending: usize, fate: impl Fn(&str) -> Value) -> Answer {
+/// Responds to queries for traces: pending at first, then the result of `fate` for each URN.
+fn trace(request: &Request, asked: &AtomicUsize, pending: usize, fate: impl Fn(&str) -> Value) -> Response {
     let wanted: HashMap<String, Vec<String>> = serde_json::from_slice(&request.body).unwrap();
     let waits = asked.fetch_add(1, SeqCst) < pending;
     let states = wanted.into_iter().map(|(urn, aspects)| {
@@ -148,7 +135,7 @@ fn trace(request: &Request, asked: &AtomicUsize, pending: usize, fate: impl Fn(&
         };
         (urn, aspects.into_iter().map(|aspect| (aspect, state.clone())).collect::<HashMap<_, _>>())
     });
-    Answer::Status(200, json!(states.collect::<HashMap<_, _>>()).to_string())
+    Response::Status(200, json!(states.collect::<HashMap<_, _>>()).to_string())
 }
 
 fn written() -> Value {
@@ -164,16 +151,16 @@ fn failed() -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_gms_queued_is_followed_until_it_is_written_or_not() {
+async fn a_queued_write_is_followed_until_it_succeeds_or_fails() {
     let asked = AtomicUsize::new(0);
     let gms = ScriptedGms::start(move |request| {
         if !request.target().starts_with("POST /openapi/v1/trace/write/0123456789abcdef0123456789abcdef?") {
             return echo(request);
         }
         trace(request, &asked, 1, |urn| if urn == "urn:li:tag:t3" { failed() } else { written() })
-    })
-    .await;
-    let emitter = emitter(&gms).emit_mode(EmitMode::AsyncWait).max_in_flight_requests(1).build().unwrap();
+    });
+    let emitter =
+        openapi_emitter(&gms).emit_mode(EmitMode::AsyncWait).max_in_flight_requests(1).build().unwrap();
     let mut receipts = Vec::new();
     for number in 0..10 {
         receipts.push(emitter.emit(status(number)).await);
@@ -194,14 +181,13 @@ async fn what_gms_queued_is_followed_until_it_is_written_or_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_write_that_is_never_settled_is_undelivered_when_its_time_is_over() {
+async fn a_write_without_a_result_is_undelivered_after_the_timeout() {
     let asked = AtomicUsize::new(0);
     let gms = ScriptedGms::start(move |request| match request.target() {
         target if target.contains("/trace/") => trace(request, &asked, usize::MAX, |_| written()),
         _ => echo(request),
-    })
-    .await;
-    let emitter = emitter(&gms)
+    });
+    let emitter = openapi_emitter(&gms)
         .emit_mode(EmitMode::AsyncWait)
         .trace_timeout(Duration::from_millis(50))
         .build()
@@ -214,20 +200,22 @@ async fn a_write_that_is_never_settled_is_undelivered_when_its_time_is_over() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_trace_that_cannot_be_followed_is_not_taken_for_a_delivery() {
+async fn a_write_whose_trace_cannot_be_followed_is_not_delivered() {
     for (write, trace) in [
-        // The answer names none.
-        (Answer::Status(202, String::new()), Answer::ok()),
-        (Answer::With(202, String::new(), TRACEPARENT), Answer::Status(403, r#"{"error":"no READ"}"#.into())),
+        // The response has no trace header.
+        (Response::Status(202, String::new()), Response::ok()),
+        (
+            Response::WithHeaders(202, String::new(), TRACEPARENT),
+            Response::Status(403, r#"{"error":"no READ"}"#.into()),
+        ),
     ] {
         let answers = Mutex::new((write, trace));
         let gms = ScriptedGms::start(move |request| {
             let mut answers = answers.lock().unwrap();
             let answer = if request.target().contains("/trace/") { &mut answers.1 } else { &mut answers.0 };
-            std::mem::replace(answer, Answer::Reset)
-        })
-        .await;
-        let emitter = emitter(&gms).emit_mode(EmitMode::AsyncWait).build().unwrap();
+            std::mem::replace(answer, Response::Reset)
+        });
+        let emitter = openapi_emitter(&gms).emit_mode(EmitMode::AsyncWait).build().unwrap();
         let patch = proposal("urn:li:tag:t1", ChangeType::Patch, "tagProperties", "[]");
         let receipt = emitter.emit(patch).await;
         emitter.close(None).await;
@@ -236,7 +224,7 @@ async fn a_trace_that_cannot_be_followed_is_not_taken_for_a_delivery() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn few_traces_are_open_at_a_time_and_sending_goes_on_meanwhile() {
+async fn the_number_of_open_traces_is_bounded_and_sending_continues() {
     let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let gms = ScriptedGms::start({
         let (open, most) = (Arc::clone(&open), Arc::clone(&most));
@@ -248,9 +236,8 @@ async fn few_traces_are_open_at_a_time_and_sending_goes_on_meanwhile() {
             most.fetch_max(open.fetch_add(1, SeqCst) + 1, SeqCst);
             echo(request)
         }
-    })
-    .await;
-    let emitter = emitter(&gms)
+    });
+    let emitter = openapi_emitter(&gms)
         .batching(Batching::Single)
         .emit_mode(EmitMode::AsyncWait)
         .max_in_flight_requests(2)
@@ -264,19 +251,19 @@ async fn few_traces_are_open_at_a_time_and_sending_goes_on_meanwhile() {
     assert!((3..=64).contains(&most), "{most} traces were open at a time, with two requests");
 }
 
-/// An old GMS, in its own words.
+/// The response of an old GMS.
 const NO_BATCHES: &str = r#"{"exceptionClass":"com.linkedin.restli.server.RestLiServiceException","message":"POST operation named ingestProposalBatch not supported on resource 'com.linkedin.metadata.resources.entity.AspectResource' URI: '/aspects?action=ingestProposalBatch'","status":400}"#;
 
-fn without_batches(request: &Request) -> Answer {
+fn without_batches(request: &Request) -> Response {
     if request.target().contains("ingestProposalBatch") {
-        return Answer::Status(400, NO_BATCHES.into());
+        return Response::Status(400, NO_BATCHES.into());
     }
-    Answer::ok()
+    Response::ok()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_old_gms_that_knows_no_batches_gets_one_proposal_at_a_time() {
-    let gms = ScriptedGms::start(without_batches).await;
+async fn an_old_gms_without_batches_gets_one_proposal_at_a_time() {
+    let gms = ScriptedGms::start(without_batches);
     let emitter = Emitter::builder(gms.url()).no_proxy().max_in_flight_requests(1).build().unwrap();
     for number in 0..300 {
         drop(emitter.emit(status(number % 40)).await);
@@ -290,8 +277,8 @@ async fn an_old_gms_that_knows_no_batches_gets_one_proposal_at_a_time() {
 }
 
 #[test]
-fn that_it_knows_no_batches_is_said_once() {
-    let gms = ScriptedGms::apart(without_batches);
+fn a_gms_without_batches_is_reported_once() {
+    let gms = ScriptedGms::start(without_batches);
     let sandbox = Sandbox::new();
     sandbox.write("tags.jsonl", &tags(["a", "b", "c"]));
     sandbox.recipe("tags.jsonl", &format!("{{type: datahub-rest, config: {{server: '{}'}}}}", gms.url()));
@@ -300,19 +287,19 @@ fn that_it_knows_no_batches_is_said_once() {
     assert_eq!(warnings.matches("one by one").count(), 1, "{warnings}");
 }
 
-/// A GMS that says it has this version, and answers writes with `answer`.
-fn of_version(version: &'static str, answer: fn(&Request) -> Answer) -> crate::support::scripted_gms::Apart {
-    ScriptedGms::of_all(move |request| {
+/// A GMS of this version that responds to writes with `respond`.
+fn of_version(version: &'static str, respond: fn(&Request) -> Response) -> ScriptedGms {
+    ScriptedGms::start_for_all(move |request| {
         if request.is_write() {
-            return answer(request);
+            return respond(request);
         }
         let config = json!({"noCode": "true", "versions": {"acryldata/datahub": {"version": version}}});
-        Answer::Status(200, config.to_string())
+        Response::Status(200, config.to_string())
     })
 }
 
 #[test]
-fn what_a_server_lacks_is_told_before_anything_is_sent() {
+fn a_missing_feature_of_the_server_is_an_error_before_anything_is_sent() {
     for (version, config, instead) in [
         ("v0.10.5", "endpoint: openapi", "endpoint: restli"),
         ("v1.0.0", "endpoint: openapi, emit_mode: ASYNC_WAIT", "emit_mode: SYNC_WAIT"),
@@ -332,9 +319,9 @@ fn what_a_server_lacks_is_told_before_anything_is_sent() {
 }
 
 #[test]
-fn a_server_whose_version_says_nothing_is_believed_when_it_has_no_such_endpoint() {
+fn a_missing_endpoint_is_an_error_if_the_version_is_unknown() {
     let gms = of_version("head", |_| {
-        Answer::Status(404, r#"{"error":"No endpoint POST /openapi/v3/entity/tag."}"#.into())
+        Response::Status(404, r#"{"error":"No endpoint POST /openapi/v3/entity/tag."}"#.into())
     });
     let sandbox = Sandbox::new();
     sandbox.write("tags.jsonl", &tags(["a", "b"]));
@@ -347,12 +334,11 @@ fn a_server_whose_version_says_nothing_is_believed_when_it_has_no_such_endpoint(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_emitter_that_asks_for_what_is_not_there_sends_nothing() {
-    let gms = ScriptedGms::scripted(|request| {
-        if request.is_write() { echo(request) } else { Answer::Status(200, r#"{"noCode":"true"}"#.into()) }
-    })
-    .await;
-    let emitter = emitter(&gms).build().unwrap();
+async fn an_emitter_for_a_missing_endpoint_sends_nothing() {
+    let gms = ScriptedGms::start_for_all(|request| {
+        if request.is_write() { echo(request) } else { Response::Status(200, r#"{"noCode":"true"}"#.into()) }
+    });
+    let emitter = openapi_emitter(&gms).build().unwrap();
     let receipt = emitter.emit(status(1)).await;
     assert_eq!(reason(&receipt.await), UndeliveredReason::Unsupported);
     emitter.close(None).await;
@@ -364,12 +350,11 @@ async fn an_emitter_that_asks_for_what_is_not_there_sends_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn behind_the_frontend_patches_go_another_way() {
+async fn patches_through_the_frontend_use_another_path() {
     let gms = ScriptedGms::start(|request| match request.target() {
-        target if target.starts_with("PATCH ") => Answer::Status(202, String::new()),
+        target if target.starts_with("PATCH ") => Response::Status(202, String::new()),
         _ => echo(request),
-    })
-    .await;
+    });
     let emitter = Emitter::builder(gms.url() + "/api/gms/").endpoint(Endpoint::Openapi).no_proxy();
     let emitter = emitter.batching(Batching::Sequential).build().unwrap();
     drop(emitter.emit(status(1)).await);
@@ -383,10 +368,10 @@ async fn behind_the_frontend_patches_go_another_way() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_name_that_would_make_a_request_mean_another_resource_is_not_sent() {
-    let gms = ScriptedGms::start(echo).await;
+async fn an_aspect_name_that_would_change_the_request_path_is_not_sent() {
+    let gms = ScriptedGms::start(echo);
     for name in ["", ".", "..", "a/b", "status?x=1"] {
-        let emitter = emitter(&gms).emit_mode(EmitMode::SyncPrimary).build().unwrap();
+        let emitter = openapi_emitter(&gms).emit_mode(EmitMode::SyncPrimary).build().unwrap();
         let delete = Proposal::delete(status(1).urn(), name);
         let receipt = emitter.emit(delete).await;
         emitter.close(None).await;
@@ -400,25 +385,23 @@ async fn a_name_that_would_make_a_request_mean_another_resource_is_not_sent() {
 async fn a_patch_of_a_large_aspect_is_sent_once() {
     let gms = ScriptedGms::start(|_| {
         let tags = json!([{"urn": "urn:li:tag:t1", "tagProperties": {"value": {"description": "x".repeat(3 << 20)}}}]);
-        Answer::Status(200, tags.to_string())
-    })
-    .await;
-    let emitter = emitter(&gms).emit_mode(EmitMode::SyncPrimary).build().unwrap();
+        Response::Status(200, tags.to_string())
+    });
+    let emitter = openapi_emitter(&gms).emit_mode(EmitMode::SyncPrimary).build().unwrap();
     drop(emitter.emit(proposal("urn:li:tag:t1", ChangeType::Patch, "tagProperties", "[]")).await);
     assert_eq!(emitter.close(None).await.delivered, 1);
     assert_eq!(gms.writes().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_is_refused_is_not_taken_for_what_was_refused() {
+async fn a_403_that_names_the_actor_rejects_no_record() {
     let gms = ScriptedGms::start(|request| {
         if request.proposals().iter().any(|(urn, _)| urn == "urn:li:tag:t2") {
             let words = "User urn:li:corpuser:loader is unauthorized to modify entity: HttpStatus: 403 Urn: urn:li:tag:t2";
-            return Answer::Status(403, json!({"message": words, "status": 403}).to_string());
+            return Response::Status(403, json!({"message": words, "status": 403}).to_string());
         }
-        Answer::ok()
-    })
-    .await;
+        Response::ok()
+    });
     let emitter = Emitter::builder(gms.url()).no_proxy().max_in_flight_requests(1).build().unwrap();
     drop(emitter.emit(status(1)).await);
     emitter.flush().await;

@@ -1,26 +1,19 @@
-//! What happens when the network, the disk or the input fails?
+//! Does a run survive failures of the network, the disk and the input?
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::support::report::adds_up;
-use crate::support::sandbox::{Running, Sandbox, tag, tags};
-use crate::support::scripted_gms::{Answer, Apart, ScriptedGms};
+use crate::support::sandbox::{Running, Sandbox, numbered_tags, tag, tags};
+use crate::support::scripted_gms::{Response, ScriptedGms};
+use crate::support::wait::PATIENCE;
 
-/// Longer than anything here takes, also on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-fn many(records: usize) -> String {
-    (0..records).map(|number| tag(&format!("t{number}")) + "\n").collect()
-}
-
-/// A recipe for `gms` that gives up soon.
-fn into(gms: &Apart) -> String {
+/// A sink that writes to `gms` with a single retry.
+fn into(gms: &ScriptedGms) -> String {
     format!("{{type: datahub-rest, config: {{server: '{}', retry_max_times: 1}}}}", gms.url())
 }
 
@@ -30,7 +23,7 @@ fn gzip(text: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Reads `file` into nothing, and returns the report.
+/// Reads `file` into the blackhole sink, and returns the report.
 #[track_caller]
 fn read(name: &str, file: &[u8], code: i32) -> Value {
     let sandbox = Sandbox::new();
@@ -44,43 +37,44 @@ fn read(name: &str, file: &[u8], code: i32) -> Value {
 }
 
 #[test]
-fn a_network_that_breaks_in_the_middle_is_told_and_nothing_is_lost() {
+fn a_network_failure_during_a_run_is_reported_and_nothing_is_lost() {
     const GOOD: usize = 3;
     let answered = Arc::new(AtomicUsize::new(0));
     let requests = AtomicUsize::new(0);
     let counted = Arc::clone(&answered);
-    let gms = ScriptedGms::apart(move |request| {
+    let gms = ScriptedGms::start(move |request| {
         if requests.fetch_add(1, SeqCst) < GOOD {
             counted.fetch_add(request.proposals().len(), SeqCst);
-            Answer::ok()
+            Response::ok()
         } else {
-            Answer::Reset
+            Response::Reset
         }
     });
     let sandbox = Sandbox::new();
-    sandbox.write("tags.jsonl", &many(3_000));
+    sandbox.write("tags.jsonl", &numbered_tags(3_000));
     sandbox.recipe("tags.jsonl", &into(&gms));
     let ran = sandbox.ingest(&["--report-to", "report.json"]).ends_with(4);
     let report = sandbox.json("report.json");
     adds_up(&report);
     assert_eq!(report["outcome"], "unreachable");
     assert_eq!(report["proposals"]["delivered"], answered.load(SeqCst));
-    assert_eq!(report["proposals"]["rejected"], 0, "no record is at fault");
+    assert_eq!(report["proposals"]["rejected"], 0, "no record is rejected");
     assert!(report["proposals"]["undelivered"].as_u64().unwrap() > 0);
     assert!(ran.stderr.contains("error[endpoint.unreachable]"), "{ran:#?}");
     assert!(ran.stderr.contains("datahub-emit ingest -c recipe.yml"), "{ran:#?}");
-    // Each of the requests that may be under way at once is tried twice.
+    // Each of the requests that may be in flight at once is tried twice.
     assert!(gms.writes().len() <= GOOD + 2 * 15, "{}", gms.writes().len());
     assert_eq!(report["requests"]["sent"], gms.writes().len());
 }
 
 #[test]
-fn a_server_in_trouble_all_the_time_is_not_asked_for_ever() {
-    // What says when to come again is asked until the time is over, anything else for so many times.
+fn retries_to_a_failing_server_are_bounded() {
+    // Responses that say when to retry are retried until the time budget is used up, others up to the maximum
+    // count.
     for (status, headers, fewest) in
         [(503, "Retry-After: 0\r\n", 1), (429, "", 1), (500, "", 2), (503, "", 2)]
     {
-        let gms = ScriptedGms::apart(move |_| Answer::With(status, String::new(), headers));
+        let gms = ScriptedGms::start(move |_| Response::WithHeaders(status, String::new(), headers));
         let sandbox = Sandbox::new();
         sandbox.write("tags.jsonl", &tags(["a", "b"]));
         let sink = into(&gms).replace("retry_max_times: 1", "retry_max_times: 1, retry_budget_sec: 2");
@@ -97,13 +91,13 @@ fn a_server_in_trouble_all_the_time_is_not_asked_for_ever() {
 }
 
 #[test]
-fn dead_letters_that_have_no_place_are_found_out_before_anything_is_sent() {
-    let gms = ScriptedGms::apart(|_| Answer::ok());
+fn a_dead_letter_file_that_cannot_be_written_is_an_error_before_anything_is_sent() {
+    let gms = ScriptedGms::start(|_| Response::ok());
     let sandbox = Sandbox::new();
     sandbox.write("tags.jsonl", &(tags(["a"]) + "no json\n"));
     sandbox.recipe("tags.jsonl", &into(&gms));
     std::fs::create_dir(sandbox.path("directory")).unwrap();
-    for path in ["directory", "no/such/directory/letters.jsonl", "tags.jsonl/letters.jsonl"] {
+    for path in ["directory", "no/such/directory/dead.jsonl", "tags.jsonl/dead.jsonl"] {
         let ran = sandbox.ingest(&["--dead-letters", path, "--json"]).ends_with(6);
         assert!(ran.stderr.contains(path), "{ran:#?}");
         let report = ran.json();
@@ -114,7 +108,7 @@ fn dead_letters_that_have_no_place_are_found_out_before_anything_is_sent() {
 }
 
 #[test]
-fn a_sink_file_that_cannot_be_written_is_an_error_of_our_disk() {
+fn a_sink_file_that_cannot_be_written_is_exit_code_6() {
     let sandbox = Sandbox::new();
     sandbox.write("tags.jsonl", &tags(["a", "b"]));
     std::fs::create_dir(sandbox.path("directory.json")).unwrap();
@@ -133,7 +127,7 @@ fn a_sink_file_that_cannot_be_written_is_an_error_of_our_disk() {
 }
 
 #[test]
-fn what_cannot_be_a_recipe_is_refused_at_once() {
+fn a_file_that_cannot_be_a_recipe_is_refused_quickly() {
     let sandbox = Sandbox::new();
     let large = std::fs::File::create(sandbox.path("large.yml")).unwrap();
     large.set_len(100 << 20).unwrap();
@@ -149,7 +143,7 @@ fn what_cannot_be_a_recipe_is_refused_at_once() {
 }
 
 #[test]
-fn a_directory_without_metadata_is_a_mistake_and_one_with_some_is_read() {
+fn a_directory_without_metadata_files_is_an_error() {
     let sandbox = Sandbox::new();
     sandbox.write("metadata/notes.txt", "none of it\n");
     sandbox.recipe("metadata", "{type: blackhole}");
@@ -161,8 +155,8 @@ fn a_directory_without_metadata_is_a_mistake_and_one_with_some_is_read() {
 }
 
 #[test]
-fn a_corrupt_archive_costs_only_what_comes_after_the_damage() {
-    let whole = gzip(many(5_000).as_bytes());
+fn a_corrupt_archive_loses_only_the_records_after_the_damage() {
+    let whole = gzip(numbered_tags(5_000).as_bytes());
     let report = read("tags.json.gz", &whole, 0);
     assert_eq!(report["proposals"]["delivered"], 5_000);
 
@@ -185,7 +179,7 @@ fn a_corrupt_archive_costs_only_what_comes_after_the_damage() {
 }
 
 #[test]
-fn a_file_that_ends_in_the_middle_keeps_what_came_before() {
+fn a_truncated_file_delivers_the_records_before_its_end() {
     let records: Vec<String> = ["a", "b", "c", "d"].into_iter().map(tag).collect();
     let array = format!("[{}]", records.join(",\n"));
     let lines = records.join("\n");
@@ -200,7 +194,7 @@ fn a_file_that_ends_in_the_middle_keeps_what_came_before() {
 }
 
 #[test]
-fn a_million_elements_that_are_no_records_come_to_an_end() {
+fn a_million_invalid_records_are_handled() {
     const ELEMENTS: usize = 1_000_000;
     let sandbox = Sandbox::new();
     sandbox.write("ones.json", &format!("[{}1]", "1,".repeat(ELEMENTS - 1)));
@@ -215,10 +209,10 @@ fn a_million_elements_that_are_no_records_come_to_an_end() {
     assert!(written < 100_000, "{written}");
 }
 
-/// Lets requests through when it is opened.
+/// Holds requests back until it is opened.
 #[derive(Default)]
 struct Gate {
-    /// Requests that have come to the gate, and whether it is open.
+    /// The number of requests at the gate, and whether it is open.
     state: Mutex<(usize, bool)>,
     changed: Condvar,
 }
@@ -232,7 +226,7 @@ impl Gate {
         drop(self.changed.wait_timeout_while(state, PATIENCE, |(_, open)| !*open).unwrap());
     }
 
-    /// Waits until a request stands at the gate.
+    /// Waits until a request is at the gate.
     fn wait_for_one(&self) {
         let state = self.state.lock().unwrap();
         let (state, _) =
@@ -248,15 +242,15 @@ impl Gate {
 
 #[cfg(unix)]
 #[test]
-fn a_signal_lets_what_is_under_way_end_and_counts_it() {
+fn a_signal_lets_requests_in_flight_finish_and_counts_them() {
     let gate = Arc::new(Gate::default());
     let before = AtomicUsize::new(0);
     let at_gate = Arc::clone(&gate);
-    let gms = ScriptedGms::apart(move |_| {
+    let gms = ScriptedGms::start(move |_| {
         if before.fetch_add(1, SeqCst) > 0 {
             at_gate.pass();
         }
-        Answer::ok()
+        Response::ok()
     });
     let sandbox = Sandbox::new();
     sandbox.write(
@@ -269,7 +263,7 @@ fn a_signal_lets_what_is_under_way_end_and_counts_it() {
     );
     let mut running = Running(sandbox.start(&["ingest", "-c", "recipe.yml", "--report-to", "report.json"]));
     let mut stdin = running.0.stdin.take().unwrap();
-    stdin.write_all(many(500).as_bytes()).unwrap();
+    stdin.write_all(numbered_tags(500).as_bytes()).unwrap();
     stdin.flush().unwrap();
     gate.wait_for_one();
     crate::support::sandbox::signal(&running.0, "TERM");
@@ -289,10 +283,10 @@ fn a_signal_lets_what_is_under_way_end_and_counts_it() {
 }
 
 #[test]
-fn a_reader_that_has_seen_enough_ends_the_run_quietly() {
+fn a_closed_output_pipe_ends_the_run_quietly() {
     let sandbox = Sandbox::new();
     // More than a pipe holds.
-    sandbox.write("tags.jsonl", &many(20_000));
+    sandbox.write("tags.jsonl", &numbered_tags(20_000));
     sandbox.recipe("tags.jsonl", "{type: console}");
     let mut running = Running(
         sandbox

@@ -1,4 +1,4 @@
-//! Does it work on a fresh machine, with nothing installed and nothing set up?
+//! Does it work on a new machine, without any setup?
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use crate::support::sandbox::{Ran, Sandbox, tags};
 const EMBEDDED: &str = "{type: datahub-rest, config: {server: embedded}}";
 
 #[test]
-fn everything_arrives_and_can_be_looked_at_as_the_summary_says() {
+fn everything_arrives_and_the_suggested_command_shows_it() {
     let sandbox = Sandbox::new();
     sandbox.write("tags.jsonl", &tags(["a", "b", "c"]));
     sandbox.recipe("tags.jsonl", EMBEDDED);
@@ -19,7 +19,7 @@ fn everything_arrives_and_can_be_looked_at_as_the_summary_says() {
     assert_eq!(report["proposals"]["delivered"], 3);
     assert_eq!(report["token"]["source"], "embedded");
 
-    // The command is typed as it stands there.
+    // The command is run exactly as printed.
     let line = ran.stderr.lines().find_map(|line| line.trim_start().strip_prefix("look")).unwrap();
     let binary = sandbox.command();
     let mut shell = Command::new("sh");
@@ -47,7 +47,7 @@ fn a_second_run_finds_the_same_gms() {
 }
 
 #[test]
-fn a_look_before_the_first_run_says_what_is_missing() {
+fn get_before_the_first_run_says_what_is_missing() {
     let ran = Sandbox::new().run(&["get", "urn:li:tag:a", "--server", "embedded"]).ends_with(1);
     assert!(ran.stderr.contains("server: embedded"), "{ran:#?}");
 }

@@ -5,15 +5,17 @@ use std::net::TcpListener;
 
 use serde_json::{Value, json};
 
+use crate::support::gms_process::GmsProcess;
+use crate::support::raw_client::{exchange, send};
 use crate::support::sandbox::{Ran, Sandbox};
-use crate::support::serving::{Serving, exchange, send};
+use crate::support::wait;
 
 fn log_in(frontend: &str, username: &str, password: &str) -> u16 {
     let body = json!({"username": username, "password": password}).to_string();
     send(frontend, "POST /logIn", "Content-Type: application/json\r\n", &body).0
 }
 
-/// Writes a tag's status with the token that a file holds.
+/// Writes a tag's status with the token in a file.
 fn write(sandbox: &Sandbox, base: &str, token: &str, tag: &str) -> u16 {
     let token = std::fs::read_to_string(sandbox.path(token)).unwrap();
     let urn = format!("urn:li:tag:{tag}");
@@ -27,16 +29,16 @@ fn write(sandbox: &Sandbox, base: &str, token: &str, tag: &str) -> u16 {
 
 #[cfg(unix)]
 #[test]
-fn the_administrators_password_is_said_once() {
+fn the_administrators_password_is_printed_once() {
     let sandbox = Sandbox::new();
-    let serving = Serving::start(&sandbox, &["--data", "gms.sqlite"]);
+    let serving = GmsProcess::start(&sandbox, &["--data", "gms.sqlite"]);
     let frontend = serving.frontend().to_owned();
     assert_ne!(serving.gms(), frontend);
     assert_eq!(log_in(&frontend, "datahub", "datahub"), 400);
     let (code, said) = serving.stop();
     assert_eq!(code, Some(0));
     let password = said.split("has the password ").nth(1).unwrap().split(' ').next().unwrap();
-    let serving = Serving::start(&sandbox, &["--data", "gms.sqlite"]);
+    let serving = GmsProcess::start(&sandbox, &["--data", "gms.sqlite"]);
     assert_eq!(log_in(serving.frontend(), "datahub", password), 200);
     let (_, said) = serving.stop();
     assert!(!said.contains("password"), "{said}");
@@ -44,7 +46,7 @@ fn the_administrators_password_is_said_once() {
 
 #[cfg(unix)]
 #[test]
-fn a_seed_gives_others_what_they_need() {
+fn a_seed_creates_users_policies_and_tokens() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let sandbox = Sandbox::new();
@@ -54,7 +56,7 @@ fn a_seed_gives_others_what_they_need() {
          policies:\n- name: tags\n  actors: {users: [loader]}\n  privileges: [EDIT_ENTITY]\n  resources: {types: [tag], urns: ['urn:li:tag:a*']}\n\
          tokens:\n- {name: nightly, actor: loader, duration: ONE_MONTH, out: loader.token}\n",
     );
-    let serving = Serving::start(&sandbox, &["--data", ":memory:", "--seed", "seed.yml"]);
+    let serving = GmsProcess::start(&sandbox, &["--data", ":memory:", "--seed", "seed.yml"]);
     assert_eq!(serving.ready["data"], Value::Null);
     assert_eq!(serving.ready["pid"], serving.process.id());
     let mode = std::fs::metadata(sandbox.path("loader.token")).unwrap().permissions().mode();
@@ -65,8 +67,8 @@ fn a_seed_gives_others_what_they_need() {
     assert_eq!(send(serving.gms(), "GET /entities/urn:li:corpuser:loader", "", "").0, 401);
     let (code, said) = serving.stop();
     assert_eq!((code, said.as_str()), (Some(0), ""));
-    // With the switch off, a token is enough.
-    let serving = Serving::start(
+    // Without REST authorization, a valid token is enough.
+    let serving = GmsProcess::start(
         &sandbox,
         &["--data", ":memory:", "--seed", "seed.yml", "--rest-authorization", "off"],
     );
@@ -78,13 +80,13 @@ fn faults_come_from_a_file() {
     let sandbox = Sandbox::new();
     sandbox
         .write("faults.yml", "faults: [{path: /config, times: 1, action: status, code: 503, body: later}]");
-    let serving = Serving::start(&sandbox, &["--data", ":memory:", "--faults", "faults.yml"]);
+    let serving = GmsProcess::start(&sandbox, &["--data", ":memory:", "--faults", "faults.yml"]);
     assert_eq!(send(serving.gms(), "GET /config", "", ""), (503, "later".to_owned()));
     assert_eq!(send(serving.gms(), "GET /config", "", "").0, 200);
 }
 
 #[test]
-fn the_form_of_a_refusal_is_asked_for() {
+fn the_form_of_a_refusal_can_be_chosen() {
     let sandbox = Sandbox::new();
     for (arguments, kind, part) in [
         (&[][..], Some("application/json"), "\"error\":\"Unauthorized\""),
@@ -95,7 +97,7 @@ fn the_form_of_a_refusal_is_asked_for() {
         (&["--refusals", "empty"], None, ""),
     ] {
         let all = [&["--data", ":memory:"], arguments].concat();
-        let serving = Serving::start(&sandbox, &all);
+        let serving = GmsProcess::start(&sandbox, &all);
         let answer = exchange(serving.gms(), "GET /entities/urn:li:corpuser:datahub", "", "");
         assert_eq!((answer.status(), answer.header("Content-Type")), (401, kind), "{arguments:?}");
         assert!(answer.body().contains(part) && answer.body().is_empty() == part.is_empty(), "{answer:?}");
@@ -104,7 +106,7 @@ fn the_form_of_a_refusal_is_asked_for() {
 }
 
 #[test]
-fn the_old_filter_is_asked_for() {
+fn the_old_authentication_filter_can_be_chosen() {
     let sandbox = Sandbox::new();
     sandbox.write("seed.yml", "tokens: [{name: a, actor: datahub, out: token}]\n");
     sandbox.write("faults.yml", "faults: [{times: 1, action: expire_token}]\n");
@@ -121,7 +123,7 @@ fn the_old_filter_is_asked_for() {
             "--refusals",
             "jetty-json",
         ];
-        let serving = Serving::start(&sandbox, &[&common, arguments].concat());
+        let serving = GmsProcess::start(&sandbox, &[&common, arguments].concat());
         let token = std::fs::read_to_string(sandbox.path("token")).unwrap();
         let authorization = format!("Authorization: Bearer {}\r\n", token.trim());
         let (status, said) = send(serving.gms(), "GET /entities/urn:li:corpuser:datahub", &authorization, "");
@@ -130,28 +132,28 @@ fn the_old_filter_is_asked_for() {
 }
 
 #[test]
-fn silent_drops_are_asked_for() {
+fn silent_drops_can_be_turned_on() {
     let sandbox = Sandbox::new();
     sandbox.write("seed.yml", "tokens: [{name: a, actor: datahub, out: token}]\n");
     for (arguments, status) in
         [(&[][..], 422), (&["--silent-drops", "off"], 422), (&["--silent-drops", "on"], 200)]
     {
         let all = [&["--data", ":memory:", "--seed", "seed.yml"], arguments].concat();
-        let serving = Serving::start(&sandbox, &all);
+        let serving = GmsProcess::start(&sandbox, &all);
         assert_eq!(write(&sandbox, serving.gms(), "token", "space at its end "), status, "{arguments:?}");
         assert_eq!(write(&sandbox, serving.gms(), "token", "none"), 200);
     }
 }
 
 #[test]
-fn a_model_of_ones_own_comes_from_a_file() {
+fn an_entity_registry_can_be_loaded_from_a_file() {
     let sandbox = Sandbox::new();
     sandbox.write("seed.yml", "tokens: [{name: a, actor: datahub, out: token}]\n");
     sandbox.write("model.yml", "entities: [{name: tag, aspects: [rules]}]\n");
     let body = json!([{"urn": "urn:li:tag:x", "rules": {"value": {}}}]).to_string();
     for (arguments, expected) in [(&[][..], 400), (&["--entity-registry", "model.yml"], 200)] {
         let all = [&["--data", ":memory:", "--seed", "seed.yml"], arguments].concat();
-        let serving = Serving::start(&sandbox, &all);
+        let serving = GmsProcess::start(&sandbox, &all);
         let token = std::fs::read_to_string(sandbox.path("token")).unwrap();
         let authorization = format!("Authorization: Bearer {}\r\n", token.trim());
         let (status, said) =
@@ -167,7 +169,7 @@ fn a_model_of_ones_own_comes_from_a_file() {
 }
 
 #[test]
-fn a_mistake_in_a_seed_ends_it_before_it_serves() {
+fn a_mistake_in_the_seed_is_an_error_at_startup() {
     let sandbox = Sandbox::new();
     sandbox.write("seed.yml", "users:\n- name: x\n  privileges: [EDIT_ENTITIES]\n");
     let arguments = ["gms", "serve", "--listen", "127.0.0.1:0", "--data", ":memory:", "--seed", "seed.yml"];
@@ -179,7 +181,7 @@ fn a_mistake_in_a_seed_ends_it_before_it_serves() {
 }
 
 #[test]
-fn an_address_that_is_taken_for_the_frontend_is_an_error_only_where_it_was_asked_for() {
+fn an_occupied_frontend_address_is_an_error_only_if_it_was_requested() {
     let sandbox = Sandbox::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -191,7 +193,7 @@ fn an_address_that_is_taken_for_the_frontend_is_an_error_only_where_it_was_asked
 
 #[cfg(unix)]
 #[test]
-fn users_policies_and_tokens_are_changed_while_it_runs() {
+fn users_policies_and_tokens_can_be_changed_while_it_runs() {
     let sandbox = Sandbox::new();
     let run = |arguments: &[&str]| {
         let mut all = vec!["gms"];
@@ -199,13 +201,13 @@ fn users_policies_and_tokens_are_changed_while_it_runs() {
         all.extend(["--data", "gms.sqlite"]);
         sandbox.run(&all)
     };
-    let serving = Serving::start(&sandbox, &["--data", "gms.sqlite"]);
+    let serving = GmsProcess::start(&sandbox, &["--data", "gms.sqlite"]);
     let made = run(&["user", "add", "loader"]).ends_with(0).stdout;
     assert_eq!(log_in(serving.frontend(), "loader", made.trim()), 200);
-    sandbox.write("password", "of his own\n");
+    sandbox.write("password", "my own password\n");
     let ran = run(&["user", "add", "loader", "--password-file", "password"]).ends_with(0);
     assert_eq!(ran.stdout, "");
-    assert_eq!(log_in(serving.frontend(), "loader", "of his own"), 200);
+    assert_eq!(log_in(serving.frontend(), "loader", "my own password"), 200);
     assert_eq!(run(&["user", "list"]).ends_with(0).stdout, "datahub\nloader\n");
     run(&[
         "token",
@@ -220,13 +222,9 @@ fn users_policies_and_tokens_are_changed_while_it_runs() {
         "token",
     ])
     .ends_with(0);
-    // A server notices what another process did within a second.
+    // A server notices changes by another process within a second.
     let becomes = |expected: u16, tag: &str| {
-        let start = std::time::Instant::now();
-        while write(&sandbox, serving.gms(), "token", tag) != expected {
-            assert!(start.elapsed().as_secs() < 20, "it stays refused or allowed");
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
+        wait::until("another permission", || write(&sandbox, serving.gms(), "token", tag) == expected);
     };
     becomes(403, "a1");
     let policy =
@@ -267,7 +265,7 @@ fn users_policies_and_tokens_are_changed_while_it_runs() {
     run(&["token", "revoke", id]).ends_with(1);
     run(&["user", "remove", "loader"]).ends_with(0);
     run(&["user", "remove", "loader"]).ends_with(1);
-    assert_eq!(log_in(serving.frontend(), "loader", "of his own"), 400);
+    assert_eq!(log_in(serving.frontend(), "loader", "my own password"), 400);
     assert_eq!(serving.stop().0, Some(0));
 }
 
@@ -282,7 +280,7 @@ fn the_system_client_comes_from_the_environment() {
         command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let serving = Serving { process, ready: serde_json::from_str(&line).unwrap() };
+    let serving = GmsProcess { process, ready: serde_json::from_str(&line).unwrap() };
     let status =
         |value: &str| send(serving.gms(), "GET /requests", &format!("Authorization: {value}\r\n"), "").0;
     assert_eq!(status("Basic __datahub_system:secret"), 200);

@@ -1,4 +1,4 @@
-//! One test binary; a module for each question that a user asks.
+//! Tests of the library and of the built binary: one test binary, with a module for each question of a user.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -24,7 +24,7 @@ mod killed;
 mod matrix;
 #[cfg(target_os = "linux")]
 mod memory;
-mod peers;
+mod python_client;
 mod recipe_mistakes;
 mod recipes;
 mod refusals;

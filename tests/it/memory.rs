@@ -4,15 +4,17 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
+use crate::support::raw_server::RawServer;
 use crate::support::report::adds_up;
 use crate::support::sandbox::Sandbox;
-use crate::support::scripted_gms::{Apart, ScriptedGms};
+use crate::support::scripted_gms::{CONFIG, Response};
 
 const MIB: u64 = 1 << 20;
 
-/// Writes datasets with properties, some 2 KB each, until the file has `bytes`, and returns their number.
+/// Writes datasets with properties, about 2 KB each, until the file has `bytes`, and returns their number.
 fn generate(path: &Path, bytes: u64) -> u64 {
     let mut file = BufWriter::new(File::create(path).unwrap());
     let description = "Orders, one row for each line of an order, as the shop wrote them. ".repeat(25);
@@ -29,7 +31,7 @@ fn generate(path: &Path, bytes: u64) -> u64 {
     records
 }
 
-/// The most memory that a process has had, in bytes; `None` when it has ended.
+/// The peak memory of a process so far, in bytes; `None` if it has ended.
 fn peak(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -37,9 +39,22 @@ fn peak(pid: u32) -> Option<u64> {
     Some(kibibytes * 1024)
 }
 
-/// Runs a file of `bytes` into `gms`, and returns the most memory that this took.
-fn peak_of_run(gms: &Apart, bytes: u64) -> u64 {
+/// Delivers a file of `bytes`, and returns the peak memory of that run.
+fn peak_of_run(bytes: u64) -> u64 {
     let sandbox = Sandbox::new();
+    // The mark is the highest so far: with each request it covers the run up to there, and after the last
+    // request comes only a report of a few hundred bytes.
+    let process = Arc::new(AtomicU32::new(0));
+    let most = Arc::new(AtomicU64::new(0));
+    let gms = RawServer::start({
+        let (process, most) = (Arc::clone(&process), Arc::clone(&most));
+        move |request| {
+            let seen = peak(process.load(Relaxed)).unwrap_or(0);
+            most.fetch_max(seen, Relaxed);
+            if request.path() == "/config" { Response::Status(200, CONFIG.into()) } else { Response::ok() }
+        }
+    })
+    .unwrap();
     let records = generate(&sandbox.path("datasets.jsonl"), bytes);
     sandbox.recipe("datasets.jsonl", &format!("{{type: datahub-rest, config: {{server: '{}'}}}}", gms.url()));
     let mut child = sandbox
@@ -49,26 +64,21 @@ fn peak_of_run(gms: &Apart, bytes: u64) -> u64 {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let mut most = 0;
-    // The mark is the highest so far, so the last look before the end is as good as one at the end: what comes after
-    // the last request is a report of a few hundred bytes.
-    while child.try_wait().unwrap().is_none() {
-        most = peak(child.id()).unwrap_or(0).max(most);
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    process.store(child.id(), Relaxed);
     assert!(child.wait().unwrap().success());
     let report = sandbox.json("report.json");
     adds_up(&report);
     assert_eq!(report["proposals"]["delivered"], records);
-    assert!(most > 0, "it ended before its memory could be read");
+    let most = most.load(Relaxed);
+    assert!(most > 0, "its memory could not be read");
     most
 }
 
 #[test]
-fn a_file_five_times_as_long_takes_the_same_memory() {
-    let gms = ScriptedGms::forgetful();
-    let [small, large] = [20 * MIB, 100 * MIB].map(|bytes| peak_of_run(&gms, bytes));
+fn a_file_five_times_as_large_takes_the_same_memory() {
+    let [small, large] = [20 * MIB, 100 * MIB].map(peak_of_run);
     assert!(small.max(large) < 64 * MIB, "{small} and {large} bytes");
-    // How full the emitter's 16 MiB of room get is up to the machine; 80 MiB more in the file must not show.
-    assert!(large.abs_diff(small) < 16 * MIB, "{small} and {large} bytes");
+    // How much of the 16 MiB for pending proposals is used depends on the machine, and so does what the
+    // allocator keeps. 80 MiB more in the file must not show.
+    assert!(large.saturating_sub(small) < 40 * MIB, "{small} and {large} bytes");
 }

@@ -1,4 +1,4 @@
-//! What am I told when my recipe is wrong?
+//! Are mistakes in a recipe reported so that they can be corrected?
 
 use crate::support::sandbox::{Ran, Sandbox, tags};
 
@@ -12,7 +12,7 @@ fn refused(recipe: &str) -> Ran {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once_with_their_places() {
+fn all_mistakes_are_reported_at_once_with_their_positions() {
     let ran = refused(
         "source:\n  type: file\n  config:\n    path: tags.jsonl\n    pth: x\nsink:\n  type: datahub-rest\n  config:\n    \
          server: http://localhost:1\n    tokne: abc\n    max_threads: many\npipelin_name: p\n",
@@ -50,7 +50,7 @@ fn the_token_is_never_shown() {
 }
 
 #[test]
-fn what_is_not_built_yet_is_named_and_not_passed_over() {
+fn unsupported_features_are_errors_and_not_ignored() {
     let recipe = |more: &str| {
         format!("source: {{type: file, config: {{path: tags.jsonl}}}}\nsink: {{type: console}}\n{more}\n")
     };
@@ -68,7 +68,7 @@ fn what_is_not_built_yet_is_named_and_not_passed_over() {
 }
 
 #[test]
-fn what_the_environment_asks_for_and_is_not_built_yet_is_named_too() {
+fn unsupported_environment_variables_are_errors_too() {
     let sandbox = Sandbox::new();
     sandbox.write("tags.jsonl", &tags(["a"]));
     sandbox.write("recipe.yml", "source: {type: file, config: {path: tags.jsonl}}\n");
@@ -92,7 +92,7 @@ fn what_the_environment_asks_for_and_is_not_built_yet_is_named_too() {
 }
 
 #[test]
-fn what_has_no_effect_is_a_warning() {
+fn keys_without_effect_are_warnings() {
     let sandbox = Sandbox::new();
     sandbox.write("tags.jsonl", &tags(["a"]));
     sandbox.write(
@@ -112,7 +112,7 @@ fn what_has_no_effect_is_a_warning() {
 }
 
 #[test]
-fn machines_are_told_too() {
+fn mistakes_are_in_the_report_too() {
     let sandbox = Sandbox::new();
     sandbox.write("recipe.yml", "source: {type: file}\nsnik: {}\n");
     let ran = sandbox.ingest(&["--json", "--report-to", "report.json"]).ends_with(2);
@@ -134,7 +134,7 @@ fn a_report_that_cannot_be_written_does_not_hide_the_mistake() {
 }
 
 #[test]
-fn a_recipe_or_an_input_that_is_not_there_is_named() {
+fn a_missing_recipe_or_input_is_named() {
     let sandbox = Sandbox::new();
     let ran = sandbox.ingest(&[]).ends_with(2);
     assert!(ran.stderr.contains("recipe.yml"), "{ran:#?}");

@@ -1,4 +1,4 @@
-//! Do the recipes to copy do what they say?
+//! Do the recipes in `recipes/` do what their comments say?
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::support::server::Server;
 /// Proposals in `fixtures/metadata/warehouse`, which every recipe reads.
 const PROPOSALS: u64 = 467;
 
-/// Runs where the recipes' paths lead somewhere: in the checkout. What is written goes to the sandbox.
+/// A command in the checkout, where the paths in the recipes exist. Its output goes to the sandbox.
 fn in_checkout(sandbox: &Sandbox, arguments: &[&str]) -> Command {
     let mut command = sandbox.command();
     command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).stdin(Stdio::null());
@@ -34,7 +34,7 @@ fn quickstart_delivers_every_proposal() {
 }
 
 #[test]
-fn the_one_to_a_gms_delivers_with_a_token_from_the_environment() {
+fn to_gms_delivers_with_a_token_from_the_environment() {
     let (sandbox, server) = (Sandbox::new(), Server::start());
     let mut command = in_checkout(&sandbox, &["ingest", "-c", "recipes/to-gms.yml", "--json"]);
     command.env("DATAHUB_GMS_URL", server.url()).env("DATAHUB_GMS_TOKEN", server.token());
@@ -44,7 +44,7 @@ fn the_one_to_a_gms_delivers_with_a_token_from_the_environment() {
 }
 
 #[test]
-fn the_one_from_file_to_file_writes_what_it_reads() {
+fn file_to_file_writes_what_it_reads() {
     let sandbox = Sandbox::new();
     let mut command = in_checkout(&sandbox, &["ingest", "-c", "recipes/file-to-file.yml"]);
     command.env("OUTPUT", sandbox.path("out.jsonl"));
@@ -54,7 +54,7 @@ fn the_one_from_file_to_file_writes_what_it_reads() {
 }
 
 #[test]
-fn the_one_to_the_console_prints_owners_alone() {
+fn to_console_prints_owners_only() {
     let sandbox = Sandbox::new();
     let ran = Ran::of(&mut in_checkout(&sandbox, &["ingest", "-c", "recipes/console.yml"])).ends_with(0);
     assert!(ran.stdout.lines().count() > 10);
@@ -65,7 +65,7 @@ fn the_one_to_the_console_prints_owners_alone() {
 }
 
 #[test]
-fn every_recipe_is_without_a_mistake() {
+fn check_accepts_every_recipe() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes");
     let names: BTreeSet<String> = std::fs::read_dir(folder)
         .unwrap()

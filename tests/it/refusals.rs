@@ -1,22 +1,24 @@
-//! What am I told when GMS refuses me, and what becomes of my metadata?
+//! Is a refusal by GMS diagnosed, and is no metadata lost?
 
 use std::collections::HashSet;
 use std::io::Write as _;
 use std::process::Child;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use datahub_emitter::embedded::{Action, Fault};
 use serde_json::Value;
 
+use crate::support::CLOSED_PORT_URL;
 use crate::support::report::adds_up;
-use crate::support::sandbox::{Ran, Sandbox, tag, tags};
-use crate::support::scripted_gms::{Answer, ScriptedGms};
+use crate::support::sandbox::{Ran, Sandbox, numbered_tags, tags};
+use crate::support::scripted_gms::{Response, ScriptedGms};
 use crate::support::server::Server;
+use crate::support::wait;
 
-/// More than fit into all requests that may be under way at once.
+/// More than fit into all requests that may be in flight at once.
 const RECORDS: usize = 3_000;
 
-/// As many requests may be under way at once, so as many may meet a refusal.
+/// The default number of requests in flight, each of which may be refused.
 const MAX_THREADS: usize = 15;
 
 const EXPIRED: &str = include_str!("../../fixtures/tokens/expired.jwt");
@@ -24,7 +26,7 @@ const FOREIGN: &str = include_str!("../../fixtures/tokens/foreign.jwt");
 const NOT_YET_VALID: &str = include_str!("../../fixtures/tokens/not-yet-valid.jwt");
 const OPAQUE: &str = include_str!("../../fixtures/tokens/opaque.txt");
 
-/// Ends a process that a failed test leaves behind.
+/// Kills the process when the test ends early.
 struct Running(Option<Child>);
 
 impl Drop for Running {
@@ -36,14 +38,10 @@ impl Drop for Running {
     }
 }
 
-fn many() -> String {
-    (0..RECORDS).map(|number| tag(&format!("t{number}")) + "\n").collect()
-}
-
-/// Runs a recipe for `server` over many records, with `token` in its place; `None` leaves the key out.
+/// Runs a recipe with many records for `server`, with this token or without the key.
 fn run(server: &str, token: Option<&str>) -> (Ran, Value) {
     let sandbox = Sandbox::new();
-    sandbox.write("tags.jsonl", &many());
+    sandbox.write("tags.jsonl", &numbered_tags(RECORDS));
     let key = if token.is_some() { ", token: '${TOKEN}'" } else { "" };
     let sink = format!("{{type: datahub-rest, config: {{server: '{server}', wait_for_server: 0s{key}}}}}");
     sandbox.recipe("tags.jsonl", &sink);
@@ -56,20 +54,20 @@ fn run(server: &str, token: Option<&str>) -> (Ran, Value) {
     ]));
     let report = sandbox.json("report.json");
     adds_up(&report);
-    assert_eq!(report["dead_letters"]["records"], 0, "a refusal of the caller is no fault of a record");
+    assert_eq!(report["dead_letters"]["records"], 0, "a refusal of the caller rejects no record");
     (ran, report)
 }
 
-/// What every refusal has in common.
+/// Checks the parts that all refusals have in common.
 #[track_caller]
 fn assert_refused(ran: &Ran, report: &Value, code: &str) {
     assert_eq!(ran.code, Some(3), "{ran:#?}");
     assert_eq!(report["outcome"], "refused", "{report:#}");
-    assert_told(ran, report, code);
+    assert_diagnosed(ran, report, code);
 }
 
 #[track_caller]
-fn assert_told(ran: &Ran, report: &Value, code: &str) {
+fn assert_diagnosed(ran: &Ran, report: &Value, code: &str) {
     assert!(ran.stderr.contains(&format!("error[{code}]: ")), "{ran:#?}");
     assert_eq!(ran.stdout, "");
     let diagnosis = &report["diagnosis"];
@@ -83,9 +81,9 @@ fn assert_told(ran: &Ran, report: &Value, code: &str) {
     }
 }
 
-/// The line that says what is left to do agrees with the report.
+/// Checks that the line about resuming agrees with the report.
 #[track_caller]
-fn assert_kept(ran: &Ran, report: &Value) {
+fn assert_resumable(ran: &Ran, report: &Value) {
     let kept = ran.stderr.lines().find(|line| line.starts_with("  kept ")).unwrap();
     let kept = kept.replace(',', "");
     let counts = &report["proposals"];
@@ -96,23 +94,23 @@ fn assert_kept(ran: &Ran, report: &Value) {
     assert!(kept.contains("datahub-emit ingest -c recipe.yml"), "{kept}");
 }
 
-/// A token that the server refuses before anything is written.
+/// Checks that the server refuses the token before anything is written.
 #[track_caller]
-fn is_refused_at_the_door(server: &Server, token: &str, code: &str) {
+fn is_refused_by_the_preflight(server: &Server, token: &str, code: &str) {
     let before = server.requests();
     let (ran, report) = run(server.url(), Some(token));
     assert_refused(&ran, &report, code);
     assert_eq!(report["proposals"]["read"], 0);
-    assert_eq!(server.requests() - before, 2, "what is there, and whether it takes the token");
+    assert_eq!(server.requests() - before, 2, "the configuration, and a check of the token");
 }
 
-/// Where there is no token to try, the first writes find it out.
+/// Checks that the first writes are refused: without a token the preflight has nothing to check.
 #[track_caller]
 fn is_refused_at_the_first_write(server: &Server, token: Option<&str>, code: &str) {
     let before = server.writes().len();
     let (ran, report) = run(server.url(), token);
     assert_refused(&ran, &report, code);
-    assert_kept(&ran, &report);
+    assert_resumable(&ran, &report);
     assert_eq!(report["proposals"]["delivered"], 0);
     let writes = server.writes().split_off(before);
     assert!((1..=MAX_THREADS).contains(&writes.len()), "{writes:?}");
@@ -141,12 +139,12 @@ fn each_cause_of_a_401_is_named() {
         (&revoked, "auth.token-unknown"),
         (OPAQUE, "auth.token-opaque-refused"),
     ] {
-        is_refused_at_the_door(&server, token, code);
+        is_refused_by_the_preflight(&server, token, code);
     }
 }
 
 #[test]
-fn a_token_that_no_header_can_hold_is_found_before_anything_is_sent() {
+fn a_token_that_does_not_fit_in_a_header_is_an_error_before_anything_is_sent() {
     let server = Server::start();
     for token in ["first line\nsecond line", "with a bell \u{7}"] {
         let (ran, report) = run(server.url(), Some(token));
@@ -157,38 +155,34 @@ fn a_token_that_no_header_can_hold_is_found_before_anything_is_sent() {
 }
 
 #[test]
-fn whoever_may_do_nothing_is_told_who_he_is_and_what_he_lacks() {
-    let gms = ScriptedGms::apart(|request| {
+fn a_403_names_the_actor_and_the_missing_privilege() {
+    let gms = ScriptedGms::start(|request| {
         let urns: Vec<String> =
             request.proposals().into_iter().map(|(urn, _)| format!("HttpStatus: 403 Urn: {urn}")).collect();
         let message =
             format!("User urn:li:corpuser:loader is unauthorized to modify entity: {}", urns.join(", "));
-        Answer::Status(403, serde_json::json!({"status": 403, "message": message}).to_string())
+        Response::Status(403, serde_json::json!({"status": 403, "message": message}).to_string())
     });
     let (ran, report) = run(&gms.url(), Some(FOREIGN));
     assert_refused(&ran, &report, "auth.forbidden");
-    assert_kept(&ran, &report);
+    assert_resumable(&ran, &report);
     assert!(ran.stderr.contains("Edit Entity on tag"), "{ran:#?}");
     assert!((1..=MAX_THREADS).contains(&gms.writes().len()));
     assert_eq!(report["requests"]["retried"], 0);
-    assert_eq!(report["proposals"]["rejected"], 0, "no record is at fault");
+    assert_eq!(report["proposals"]["rejected"], 0, "no record is rejected");
 }
 
 #[test]
-fn where_nobody_listens_nothing_is_read() {
-    // A port that was free a moment ago, and that no one listens on now.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    let (ran, report) = run(&format!("http://{address}"), Some(FOREIGN));
+fn if_the_server_is_down_nothing_is_read() {
+    let (ran, report) = run(CLOSED_PORT_URL, Some(FOREIGN));
     assert_eq!(ran.code, Some(4), "{ran:#?}");
     assert_eq!(report["outcome"], "unreachable");
-    assert_told(&ran, &report, "endpoint.unreachable");
+    assert_diagnosed(&ran, &report, "endpoint.unreachable");
     assert_eq!(report["proposals"]["read"], 0);
 }
 
 #[test]
-fn what_is_no_gms_is_sent_nothing() {
+fn nothing_is_sent_to_a_server_that_is_not_a_gms() {
     const PAGE: &str = "<!DOCTYPE html><html><head><title>DataHub</title></head></html>";
     for (status, body, headers, told, code) in [
         (200, PAGE, "Content-Type: text/html; charset=utf-8\r\n", "/api/gms", "endpoint.frontend"),
@@ -202,11 +196,12 @@ fn what_is_no_gms_is_sent_nothing() {
             "endpoint.login-page",
         ),
     ] {
-        let gms = ScriptedGms::of_all(move |_| Answer::With(status, body.to_owned(), headers));
+        let gms =
+            ScriptedGms::start_for_all(move |_| Response::WithHeaders(status, body.to_owned(), headers));
         let (ran, report) = run(&gms.url(), Some(FOREIGN));
         assert_eq!(ran.code, Some(4), "{ran:#?}");
         assert_eq!(report["outcome"], "unreachable");
-        assert_told(&ran, &report, code);
+        assert_diagnosed(&ran, &report, code);
         assert!(ran.stderr.contains(told), "{told}: {ran:#?}");
         assert!(!ran.stderr.contains("x9Kq2Lw8"), "the query of a redirect may be secret: {ran:#?}");
         assert_eq!(report["proposals"]["read"], 0);
@@ -215,7 +210,7 @@ fn what_is_no_gms_is_sent_nothing() {
 }
 
 #[test]
-fn a_refusal_in_the_middle_loses_nothing() {
+fn a_refusal_during_a_run_loses_nothing() {
     let server = Server::start();
     server.gms().fault(Fault {
         path_prefix: "/aspects".into(),
@@ -224,15 +219,15 @@ fn a_refusal_in_the_middle_loses_nothing() {
     });
     let (ran, report) = run(server.url(), Some(server.token()));
     assert_refused(&ran, &report, "auth.token-unknown");
-    assert_kept(&ran, &report);
+    assert_resumable(&ran, &report);
     assert_stored(&server, &report);
     let refused = server.writes().into_iter().filter(|status| *status == Some(401)).count();
-    // What was under way, and one try more of a token that had been good.
+    // Requests in flight, and one more attempt with a token that had delivered.
     assert!((1..=MAX_THREADS + 1).contains(&refused), "{refused}");
 }
 
 #[test]
-fn a_token_whose_time_is_over_in_the_middle_loses_nothing() {
+fn a_token_that_expires_during_a_run_loses_nothing() {
     let server = Server::start();
     let sandbox = Sandbox::new();
     sandbox.write(
@@ -247,28 +242,24 @@ fn a_token_whose_time_is_over_in_the_middle_loses_nothing() {
     let child = sandbox.start(&["ingest", "-c", "recipe.yml", "--report-to", "report.json"]);
     let mut running = Running(Some(child));
     let mut stdin = running.0.as_mut().unwrap().stdin.take().unwrap();
-    let all = many();
+    let all = numbered_tags(RECORDS);
     let (first, second) = all.split_at(all.len() / 2);
     stdin.write_all(first.as_bytes()).unwrap();
     stdin.flush().unwrap();
-    let patience = Instant::now() + Duration::from_secs(60);
-    while !server.writes().contains(&Some(200)) {
-        assert!(Instant::now() < patience, "nothing is delivered while more is to come");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait::until("a delivery while more is to come", || server.writes().contains(&Some(200)));
     server.gms().expire_token(server.token());
-    // The run may have ended before it has read everything.
+    // The run may end before it has read everything.
     drop(stdin.write_all(second.as_bytes()));
     drop(stdin);
     let ran = Ran::from(running.0.take().unwrap().wait_with_output().unwrap());
     let report = sandbox.json("report.json");
     adds_up(&report);
     assert_refused(&ran, &report, "auth.token-unknown");
-    assert_kept(&ran, &report);
+    assert_resumable(&ran, &report);
     assert_stored(&server, &report);
 }
 
-/// The server has what the report calls delivered, and nothing else.
+/// Checks that the server stored exactly the proposals that the report counts as delivered.
 #[track_caller]
 fn assert_stored(server: &Server, report: &Value) {
     let delivered = report["proposals"]["delivered"].as_u64().unwrap();

@@ -1,5 +1,6 @@
-//! What does the report say, and can I rely on it?
+//! Is the report complete and correct?
 
+use crate::support::CLOSED_PORT_URL;
 use crate::support::report::adds_up;
 use crate::support::sandbox::{Sandbox, tags};
 use crate::support::server::Server;
@@ -12,7 +13,7 @@ fn with_tags(sink: &str) -> Sandbox {
 }
 
 #[test]
-fn a_run_against_a_gms_is_told_whole() {
+fn a_run_against_a_gms_is_reported() {
     let server = Server::start();
     let sandbox = with_tags("{}");
     server.recipe(&sandbox, "tags.jsonl");
@@ -32,7 +33,7 @@ fn a_run_against_a_gms_is_told_whole() {
     assert_eq!(report["source"]["complete"], true);
     assert_eq!(report["sink"]["server"], server.url());
     assert_eq!(report["sink"]["delivered_means"], "queued");
-    // One, unless the machine is so slow that the first record leaves before the second is read.
+    // One request, unless the machine is so slow that the first record is sent before the second is read.
     let sent = report["requests"]["sent"].as_u64().unwrap();
     assert!((1..=4).contains(&sent), "{report:#}");
     assert_eq!(report["token"]["actor"], "urn:li:corpuser:datahub");
@@ -62,17 +63,13 @@ fn a_refused_token_stops_the_run_and_is_explained() {
     adds_up(&report);
     assert_eq!(report["outcome"], "refused");
     assert_eq!(report["diagnosis"]["code"], "auth.token-opaque-refused");
-    assert_eq!(report["proposals"]["read"], 0, "it is found out before anything is read");
+    assert_eq!(report["proposals"]["read"], 0, "the refusal is found before anything is read");
     assert!(ran.stderr.contains("error[auth.token-opaque-refused]"), "{ran:#?}");
 }
 
 #[test]
-fn a_server_that_is_away_is_told_before_anything_is_read() {
-    // A port that was free a moment ago, and that no one listens on now.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    let sandbox = with_tags(&format!("{{type: datahub-rest, config: {{server: 'http://{address}'}}}}"));
+fn a_server_that_is_down_is_reported_before_anything_is_read() {
+    let sandbox = with_tags(&format!("{{type: datahub-rest, config: {{server: '{CLOSED_PORT_URL}'}}}}"));
     let ran = sandbox.ingest(&["--json"]).ends_with(4);
     let report = ran.json();
     adds_up(&report);
@@ -81,7 +78,7 @@ fn a_server_that_is_away_is_told_before_anything_is_read() {
 }
 
 #[test]
-fn a_dry_run_is_offline_and_leaves_nothing_behind() {
+fn a_dry_run_is_offline_and_leaves_no_files() {
     let server = Server::start();
     let sandbox = with_tags("{}");
     server.recipe(&sandbox, "tags.jsonl");
@@ -118,7 +115,7 @@ fn a_preview_prints_records_and_sends_nothing() {
 }
 
 #[test]
-fn the_recipe_may_ask_for_reports_too() {
+fn the_recipe_can_request_reports_too() {
     let sandbox = with_tags(
         "{type: blackhole}\nreporting: [{type: file, config: {filename: mine.json}}]\npipeline_name: nightly",
     );
@@ -129,7 +126,7 @@ fn the_recipe_may_ask_for_reports_too() {
 }
 
 #[test]
-fn run_id_and_pipeline_name_travel_with_every_proposal() {
+fn run_id_and_pipeline_name_are_sent_with_every_proposal() {
     let sandbox = with_tags("{type: console}\nrun_id: mine\npipeline_name: nightly");
     let ran = sandbox.ingest(&[]).ends_with(0);
     for line in ran.stdout.lines() {
@@ -142,7 +139,7 @@ fn run_id_and_pipeline_name_travel_with_every_proposal() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_report_that_cannot_be_written_is_an_error_of_our_disk() {
+fn a_report_that_cannot_be_written_is_exit_code_6() {
     let sandbox = with_tags("{type: blackhole}");
     sandbox.ingest(&["--report-to", "/dev/full"]).ends_with(6);
     let ran = sandbox.ingest(&["--report-to", "no/such/directory/report.json", "--json"]).ends_with(6);

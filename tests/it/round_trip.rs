@@ -1,4 +1,4 @@
-//! Does GMS get what my file says, all of it and nothing else?
+//! Does GMS store the content of the file, all of it and nothing else?
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -8,13 +8,13 @@ use serde_json::{Map, Value, json};
 
 use crate::support::report::adds_up;
 use crate::support::sandbox::Sandbox;
-use crate::support::scripted_gms::{Answer, ScriptedGms};
+use crate::support::scripted_gms::{Response, ScriptedGms};
 use crate::support::server::Server;
 
 /// An aspect of an entity.
 type Key = (String, String);
 
-/// The fixtures, and how a run over each ends.
+/// The fixtures, and the exit code of a run for each.
 const FIXTURES: [(&str, i32); 9] = [
     ("warehouse", 0),
     ("lines.jsonl", 0),
@@ -31,7 +31,7 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/metadata").join(name)
 }
 
-/// Runs `source` into `sink` (YAML in flow form), and returns the report.
+/// Runs a recipe from `source` to `sink` (a YAML flow mapping), and returns the report.
 #[track_caller]
 fn carry(sandbox: &Sandbox, source: &Path, sink: &str, code: i32) -> Value {
     sandbox.write(
@@ -47,7 +47,7 @@ fn into(server: &Server) -> String {
     format!("{{type: datahub-rest, config: {{server: '{}', token: '{}'}}}}", server.url(), server.token())
 }
 
-/// The records of a fixture, as a reader that knows nothing of this crate finds them.
+/// The records of a fixture, read independently of the crate.
 fn records(path: &Path) -> Vec<Value> {
     if path.is_dir() {
         let mut files: Vec<PathBuf> =
@@ -63,7 +63,7 @@ fn records(path: &Path) -> Vec<Value> {
     }
 }
 
-/// What is to be stored in the end: the last UPSERT of each aspect, without the aspects that something else changes.
+/// The expected content: the last UPSERT of each aspect, without aspects that other changes modify.
 fn last_upserts(path: &Path) -> BTreeMap<Key, Value> {
     let mut last = BTreeMap::new();
     let mut changed = BTreeSet::new();
@@ -95,7 +95,8 @@ fn last_upserts(path: &Path) -> BTreeMap<Key, Value> {
     last
 }
 
-/// Without what the two forms of metadata files write differently: nulls, namespaces, and the tags of simple unions.
+/// Removes the differences between the two forms of metadata files: nulls, namespaces, and tags of simple
+/// unions.
 fn plain(value: &Value) -> Value {
     const SIMPLE: [&str; 8] = ["string", "boolean", "int", "long", "float", "double", "array", "map"];
     match value {
@@ -118,7 +119,7 @@ fn plain(value: &Value) -> Value {
 }
 
 #[test]
-fn what_went_in_comes_out() {
+fn gms_stores_what_the_file_says() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     for (name, code) in FIXTURES {
         let sandbox = Sandbox::new();
@@ -145,7 +146,7 @@ fn what_went_in_comes_out() {
 }
 
 #[test]
-fn the_way_through_a_file_changes_nothing() {
+fn a_detour_through_the_file_sink_changes_nothing() {
     let (straight, through_array, through_lines) = (Server::start(), Server::start(), Server::start());
     let mut keys = BTreeSet::new();
     for (name, code) in FIXTURES {
@@ -176,7 +177,7 @@ fn the_way_through_a_file_changes_nothing() {
 }
 
 #[test]
-fn numbers_stay_digit_for_digit_and_what_looks_like_a_tag_stays() {
+fn numbers_and_objects_that_look_like_unions_are_unchanged() {
     let number = r#"{"timestampMillis":1,"urn":1.10,"a":12345678901234567890,"b":1e400,"c":-0.0,"d":1E+2,"e":0.1000000000000000055511151231257827}"#;
     let tags = r#"{"customProperties":{"string":"x"},"tags":[]}"#;
     let nested =
@@ -217,7 +218,7 @@ fn numbers_stay_digit_for_digit_and_what_looks_like_a_tag_stays() {
 }
 
 #[test]
-fn any_script_goes_into_a_urn_and_comes_back() {
+fn urns_in_any_script_are_unchanged() {
     let server = Server::start();
     let sandbox = Sandbox::new();
     sandbox.write("token", server.token());
@@ -244,11 +245,11 @@ fn any_script_goes_into_a_urn_and_comes_back() {
 }
 
 #[test]
-fn dead_letters_are_the_records_that_they_were() {
-    // A server that takes nothing at all is no records' fault, so it takes one that is beside the point.
-    let refusing = ScriptedGms::apart(|request| match request.proposals().as_slice() {
-        [(urn, _)] if urn == "urn:li:tag:first" => Answer::ok(),
-        _ => Answer::Status(422, r#"{"message":"not this one"}"#.into()),
+fn dead_letters_hold_the_original_records() {
+    // A server that accepts nothing at all would stop the run, so it accepts one other record.
+    let refusing = ScriptedGms::start(|request| match request.proposals().as_slice() {
+        [(urn, _)] if urn == "urn:li:tag:first" => Response::ok(),
+        _ => Response::Status(422, r#"{"message":"not this one"}"#.into()),
     });
     let (straight, later) = (Server::start(), Server::start());
     for name in ["warehouse/01-organisation.json", "value-form.json", "changes.json", "old-mce.json"] {
@@ -258,7 +259,7 @@ fn dead_letters_are_the_records_that_they_were() {
         std::fs::copy(fixture(name), input.join("1-all.json")).unwrap();
         let sink = format!(
             "{{type: datahub-rest, config: {{server: '{}', max_threads: 1, max_per_batch: 1}}}}\nfailure_log: {{enabled: true, log_config: {{filename: \
-             letters.jsonl}}}}",
+             dead.jsonl}}}}",
             refusing.url()
         );
         let report = carry(&sandbox, input, &sink, 1);
@@ -267,8 +268,8 @@ fn dead_letters_are_the_records_that_they_were() {
         assert_eq!(report["proposals"]["rejected"], all, "{name}");
         assert_eq!(report["dead_letters"]["records"], all, "{name}");
         carry(&sandbox, &fixture(name), &into(&straight), 0);
-        // A letter's order is the order of refusals, which is the one of the file within an entity.
-        carry(&sandbox, &sandbox.path("letters.jsonl"), &into(&later), 0);
+        // Dead letters are in the order of the rejections, which is that of the file within an entity.
+        carry(&sandbox, &sandbox.path("dead.jsonl"), &into(&later), 0);
         for (urn, aspect) in last_upserts(&fixture(name)).into_keys() {
             let expected = straight.aspect(&urn, &aspect);
             assert!(expected.is_some(), "{name}: {urn} {aspect}");

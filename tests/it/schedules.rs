@@ -1,4 +1,4 @@
-//! Are the examples for cron, systemd and Kubernetes what those read, and do their command lines work?
+//! Are the examples for cron, systemd and Kubernetes valid, and do their command lines work?
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,7 +12,7 @@ fn example(name: &str) -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
-/// Runs a command line of an example, its absolute paths being those of a sandbox, without a server.
+/// Runs a command line of an example with its absolute paths mapped into a sandbox, without a server.
 fn works_offline(program: &str, arguments: &[&str]) {
     assert_eq!(Path::new(program).file_name().unwrap(), "datahub-emit");
     let sandbox = Sandbox::new();
@@ -135,7 +135,7 @@ fn the_kubernetes_cron_job() {
     };
     let (command, arguments) = (words("command"), words("args"));
     works_offline(command[0], &[&command[1..], &arguments].concat());
-    // Each path of the command line lies in a volume, and each volume is there.
+    // Each path in the command line is in a volume, and each volume is defined.
     let names = |list: &Value, key: &str| -> Vec<String> {
         list.as_array().unwrap().iter().map(|entry| entry[key].as_str().unwrap().to_owned()).collect()
     };

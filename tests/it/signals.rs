@@ -1,16 +1,14 @@
-//! Does a run do what signals and readers that go away ask for?
+//! Does a run obey signals and closed pipes?
 #![cfg(unix)]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::Stdio;
 use std::sync::mpsc;
-use std::time::Duration;
 
 use crate::support::sandbox::{Running, Sandbox, signal, tag, tags};
-use crate::support::scripted_gms::{Answer, Apart, ScriptedGms};
+use crate::support::scripted_gms::{Response, ScriptedGms};
 use crate::support::server::Server;
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::wait::PATIENCE;
 
 impl Running {
     fn write(&mut self, text: &str) {
@@ -19,7 +17,7 @@ impl Running {
         stdin.flush().unwrap();
     }
 
-    /// Reads standard error until a line holds `words`.
+    /// Reads standard error until a line contains `words`.
     fn wait_for(&mut self, words: &str) {
         let said = BufReader::new(self.0.stderr.as_mut().unwrap());
         assert!(said.lines().any(|line| line.unwrap().contains(words)), "it has not said {words:?}");
@@ -35,15 +33,15 @@ fn from_stdin(sandbox: &Sandbox, sink: &str, arguments: &[&str]) -> Running {
 }
 
 #[test]
-fn sighup_has_the_token_read_again_and_stops_nothing() {
+fn sighup_rereads_the_token_and_the_run_continues() {
     let (arrived, arrivals) = mpsc::channel();
-    let gms = ScriptedGms::apart(move |request| {
+    let gms = ScriptedGms::start(move |request| {
         arrived.send(request.headers()["authorization"].clone()).unwrap();
-        Answer::ok()
+        Response::ok()
     });
     let sandbox = Sandbox::new();
     let file = sandbox.write("token", "one");
-    // A command is not asked again as long as its token is good; a token file would be looked at anyway.
+    // A token command is not run again while its token is valid; a token file would be read again anyway.
     let sink = format!(
         "{{type: datahub-rest, config: {{server: '{}', auth: {{type: command, config: {{command: [cat, '{}']}}}}}}}}",
         gms.url(),
@@ -63,8 +61,8 @@ fn sighup_has_the_token_read_again_and_stops_nothing() {
 }
 
 #[test]
-fn a_token_that_cannot_be_read_again_is_used_on() {
-    let gms = ScriptedGms::apart(|_| Answer::ok());
+fn if_the_token_cannot_be_read_again_the_old_one_is_used() {
+    let gms = ScriptedGms::start(|_| Response::ok());
     let sandbox = Sandbox::new();
     let file = sandbox.write("token", "one");
     let sink = format!(
@@ -82,22 +80,19 @@ fn a_token_that_cannot_be_read_again_is_used_on() {
     assert_eq!(run.0.wait().unwrap().code(), Some(0));
 }
 
-/// A server that never answers a write, and what tells of each that arrives.
-fn silent() -> (Apart, mpsc::Receiver<()>) {
+/// A server that never responds to a write, and a message for each write that arrives.
+fn silent() -> (ScriptedGms, mpsc::Receiver<()>) {
     let (arrived, arrivals) = mpsc::channel();
-    let gms = ScriptedGms::apart(move |_| {
+    let gms = ScriptedGms::start(move |_| {
         arrived.send(()).unwrap();
-        // Never answered: its sender is kept where nobody uses it.
-        let (sender, receiver) = tokio::sync::oneshot::channel();
-        std::mem::forget(sender);
-        Answer::Later(receiver)
+        Response::Never
     });
     (gms, arrivals)
 }
 
 #[test]
-#[ignore = "waits for the 20 seconds that what is under way gets"]
-fn what_is_not_settled_in_time_is_left_undelivered() {
+#[ignore = "waits 20 seconds, the time limit for requests in flight"]
+fn proposals_without_an_outcome_after_a_signal_are_undelivered() {
     let (gms, arrivals) = silent();
     let sandbox = Sandbox::new();
     let sink = format!("{{type: datahub-rest, config: {{server: '{}', timeout_sec: 3600}}}}", gms.url());
@@ -112,23 +107,23 @@ fn what_is_not_settled_in_time_is_left_undelivered() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_second_signal_ends_the_process_at_once() {
     let (gms, arrivals) = silent();
     let sandbox = Sandbox::new();
     let mut run =
         from_stdin(&sandbox, &format!("{{type: datahub-rest, config: {{server: '{}'}}}}", gms.url()), &[]);
     run.write(&tags(["a"]));
     arrivals.recv_timeout(PATIENCE).unwrap();
-    // Two of different kinds: two of one kind could arrive as one.
+    // Two different signals: two of one kind could be merged.
     signal(&run.0, "TERM");
     signal(&run.0, "INT");
     let code = run.0.wait().unwrap().code();
     assert!(matches!(code, Some(130 | 143)), "{code:?}");
-    assert!(!sandbox.path("report.json").exists(), "it did not wait for what was under way");
+    assert!(!sandbox.path("report.json").exists(), "it did not wait for requests in flight");
 }
 
 #[test]
-fn whoever_has_seen_enough_hears_nothing_of_it() {
+fn a_closed_output_pipe_is_not_reported() {
     let server = Server::start();
     let sandbox = Sandbox::new();
     sandbox.write("token", server.token());
@@ -156,7 +151,7 @@ fn whoever_has_seen_enough_hears_nothing_of_it() {
 }
 
 #[test]
-fn a_run_whose_records_no_one_reads_ends_as_one_that_sigpipe_ended() {
+fn a_closed_output_pipe_is_exit_code_141() {
     let sandbox = Sandbox::new();
     let mut run = from_stdin(&sandbox, "{type: console}", &["-vvv"]);
     drop(run.0.stdout.take());
@@ -171,7 +166,7 @@ fn a_run_whose_records_no_one_reads_ends_as_one_that_sigpipe_ended() {
 }
 
 #[test]
-fn closed_standard_error_is_no_failure() {
+fn closed_standard_error_is_not_a_failure() {
     let sandbox = Sandbox::new();
     sandbox.write("tags.jsonl", &tags(["a"]));
     sandbox.recipe("tags.jsonl", "{type: blackhole}");

@@ -1,25 +1,26 @@
-//! A server that is killed with SIGKILL leaves a whole database, with everything in it that it has acknowledged.
+//! Does a server that is killed with SIGKILL leave an intact database with everything that it acknowledged?
 
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::support::gms_process::GmsProcess;
+use crate::support::raw_client::try_exchange;
 use crate::support::sandbox::Sandbox;
-use crate::support::serving::{Serving, try_exchange};
+use crate::support::wait;
 
-/// How many connections write at a time.
+/// The number of connections that write at the same time.
 const WRITERS: usize = 4;
 
-/// How many tags a batch has, which are written together or not at all.
+/// The number of tags per batch, which are written together or not at all.
 const BATCH: usize = 3;
 
-/// How many batches are acknowledged before the next kill.
+/// The number of batches that are acknowledged between two kills.
 const BATCHES: usize = 20;
 
-/// Kills a server so many times in the middle of writes.
+/// Kills a server `times` times during writes.
 fn kill(times: usize) {
     let sandbox = Sandbox::new();
     sandbox.write("seed.yml", "tokens: [{name: a, actor: datahub, out: token}]\n");
@@ -27,7 +28,7 @@ fn kill(times: usize) {
     let acknowledged = Mutex::new(Vec::new());
     let next = AtomicUsize::new(0);
     for round in 0..times {
-        let mut serving = Serving::start(&sandbox, &arguments);
+        let mut serving = GmsProcess::start(&sandbox, &arguments);
         let token = std::fs::read_to_string(sandbox.path("token")).unwrap();
         let gms = serving.gms().to_owned();
         let wanted = (round + 1) * BATCHES;
@@ -44,22 +45,18 @@ fn kill(times: usize) {
                     }
                 });
             }
-            let start = Instant::now();
-            while acknowledged.lock().unwrap().len() < wanted {
-                assert!(start.elapsed() < Duration::from_secs(60), "nothing is written");
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            // SIGKILL: the process gets no chance to tidy up.
+            wait::until("acknowledged writes", || acknowledged.lock().unwrap().len() >= wanted);
+            // SIGKILL: the process cannot clean up.
             serving.process.kill().unwrap();
             serving.process.wait().unwrap();
         });
-        let serving = Serving::start(&sandbox, &arguments);
+        let serving = GmsProcess::start(&sandbox, &arguments);
         check(&sandbox.path("gms.sqlite"), &acknowledged.lock().unwrap(), next.load(Ordering::Relaxed));
         assert_eq!(write(serving.gms(), token.trim(), next.fetch_add(1, Ordering::Relaxed)), Some(200));
     }
 }
 
-/// Status of the answer; `None` where the server went away instead.
+/// The status of the response; `None` if the server was killed before it responded.
 fn write(gms: &str, token: &str, batch: usize) -> Option<u16> {
     let proposals: Vec<_> = (0..BATCH)
         .map(|tag| {
@@ -72,14 +69,14 @@ fn write(gms: &str, token: &str, batch: usize) -> Option<u16> {
     let headers = format!("Authorization: Bearer {token}\r\n");
     let body = json!({"proposals": proposals}).to_string();
     let answer = try_exchange(gms, "POST /aspects?action=ingestProposalBatch", &headers, &body).ok()?;
-    // Half an answer acknowledges nothing.
+    // A truncated response acknowledges nothing.
     (answer.body() == "{\"value\":\"success\"}").then(|| answer.status()).or_else(|| {
         assert!(answer.reset || answer.text.is_empty() || answer.status() == 200, "{answer:?}");
         None
     })
 }
 
-/// Looks into the file itself: it is sound, what was acknowledged is there, and no batch is there in part.
+/// Checks the file itself: it is intact, has all acknowledged batches, and has no batch in part.
 fn check(data: &Path, acknowledged: &[usize], batches: usize) {
     let database = rusqlite::Connection::open(data).unwrap();
     let verdict: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
@@ -103,6 +100,6 @@ fn check(data: &Path, acknowledged: &[usize], batches: usize) {
 }
 
 #[test]
-fn twenty_kills_cost_nothing_that_was_acknowledged() {
+fn twenty_kills_lose_nothing_that_was_acknowledged() {
     kill(20);
 }

@@ -1,10 +1,10 @@
-//! Making, listing and revoking tokens, and the questions to GMS below that.
+//! Do the token commands work, and are refusals explained?
 
 use std::process::Stdio;
 use std::sync::Arc;
 
 use datahub_emitter::auth::{FixedToken, Token, TokenSource};
-use datahub_emitter::embedded::{Action, Builder, Fault, Gms, User};
+use datahub_emitter::embedded::{Action, Fault, Gms, GmsBuilder, User};
 use datahub_emitter::gms::{Client, ClientConfig, GraphqlAnswer, ServerAddress};
 use serde_json::json;
 
@@ -24,7 +24,7 @@ fn status(code: u16, body: &str) -> Fault {
 }
 
 #[test]
-fn gms_tells_who_the_caller_is() {
+fn gms_identifies_the_caller() {
     let server = Server::start();
     let good = client(&server, server.token());
     let me = server.block_on(good.me()).unwrap().unwrap();
@@ -35,7 +35,7 @@ fn gms_tells_who_the_caller_is() {
 }
 
 #[test]
-fn what_gms_does_not_answer_is_not_known_and_what_refuses_is_an_error() {
+fn an_unanswered_query_is_unknown_and_a_refused_one_is_an_error() {
     let server = Server::start();
     let client = client(&server, server.token());
     for code in [400, 404, 429, 500, 503] {
@@ -59,7 +59,7 @@ fn what_gms_does_not_answer_is_not_known_and_what_refuses_is_an_error() {
     assert_eq!(errors[0].code, Some(500), "{errors:?}");
 }
 
-/// A GMS with a frontend, an administrator, and a user who may make tokens for himself.
+/// A GMS with a frontend, an administrator, and a user who may create tokens of their own.
 fn with_users() -> Server {
     let users = [
         User::new("admin")
@@ -70,10 +70,10 @@ fn with_users() -> Server {
         User::new("nobody").password("of nobody"),
     ];
     let frontend = "127.0.0.1:0".parse().unwrap();
-    Server::of(users.into_iter().fold(Gms::builder().frontend(frontend), Builder::user))
+    Server::of(users.into_iter().fold(Gms::builder().frontend(frontend), GmsBuilder::user))
 }
 
-/// Runs `token …` as who logs in.
+/// Runs `token …` with a log-in as `user`.
 fn as_person(server: &Server, sandbox: &Sandbox, user: &str, arguments: &[&str]) -> Ran {
     let mut command = sandbox.command();
     command.env("DATAHUB_PASSWORD", format!("of {}{user}", if user == "nobody" { "" } else { "the " }));
@@ -97,13 +97,13 @@ fn ids(server: &Server) -> Vec<String> {
     server.block_on(server.gms().tokens()).unwrap().iter().map(|token| token.id().to_owned()).collect()
 }
 
-/// Whether GMS takes the token of this text.
+/// Whether GMS accepts this token.
 fn is_good(server: &Server, text: &str) -> bool {
     server.block_on(client(server, text).me()).is_ok()
 }
 
 #[test]
-fn the_first_token_comes_by_name_and_password() {
+fn the_first_token_is_created_with_name_and_password() {
     let (server, sandbox) = (with_users(), Sandbox::new());
     let made = as_person(&server, &sandbox, "loader", &["--name", "first"]).ends_with(0);
     assert_eq!(made.stdout.lines().count(), 1, "{made:?}");
@@ -135,7 +135,7 @@ fn each_refusal_is_explained() {
     let ran = as_person(&server, &sandbox, "loader", &other);
     says(ran, 3, &["Manage All Access Tokens", "urn:li:corpuser:admin"]);
     let ran = as_person(&server, &sandbox, "admin", &["--name", "x", "--actor", "urn:li:corpuser:ghost"]);
-    says(ran, 1, &["urn:li:corpuser:ghost", "is not there"]);
+    says(ran, 1, &["urn:li:corpuser:ghost", "does not exist"]);
     assert!(ids(&server).is_empty());
     as_person(&server, &sandbox, "admin", &["--name", "x", "--actor", "urn:li:corpuser:loader"]).ends_with(0);
     let ran = as_person(&server, &sandbox, "loader", &["--name", "x", "--duration", "P31D"]);
@@ -183,7 +183,7 @@ fn tokens_are_listed_page_by_page_and_revoked() {
 }
 
 #[test]
-fn a_token_is_looked_at_and_not_shown() {
+fn inspect_describes_a_token_without_showing_it() {
     let (server, sandbox) = (with_users(), Sandbox::new());
     as_person(&server, &sandbox, "loader", &["--name", "mine", "--out", "token"]).ends_with(0);
     let ran = sandbox.run(&["token", "inspect", "token"]).ends_with(0);
@@ -223,7 +223,7 @@ fn a_rotated_token_is_replaced_and_revoked() {
         assert!(before.len() == 1 && ids(&server).len() == 1 && ids(&server) != before);
         assert_eq!(sandbox.json("token.meta.json")["name"], "nightly");
     }
-    // One that never ends cannot be told from others: it is left, and named.
+    // Tokens without an expiry cannot be told apart: the old one is not revoked, and a warning says so.
     as_person(&server, &sandbox, "loader", &["--name", "old", "--duration", "NO_EXPIRY", "--out", "token"])
         .ends_with(0);
     std::fs::remove_file(sandbox.path("token.meta.json")).unwrap();
@@ -234,11 +234,11 @@ fn a_rotated_token_is_replaced_and_revoked() {
 }
 
 #[test]
-fn whatever_fails_leaves_the_old_token_working_and_in_the_file() {
+fn after_any_failure_of_a_rotation_the_old_token_works_and_is_in_the_file() {
     let (server, sandbox) = (with_users(), Sandbox::new());
     as_person(&server, &sandbox, "loader", &["--name", "nightly", "--out", "token"]).ends_with(0);
     let (old, before) = (token(&sandbox), ids(&server));
-    // Who am I, make one, prove it.
+    // Fails in turn: the query for the caller, the creation, the check of the new token.
     for (step, after) in ["me", "create", "proof"].into_iter().zip(0..) {
         for fault in [status(401, ""), status(503, ""), Fault::new(Action::Html), Fault::new(Action::Reset)] {
             let fault = Fault { path_prefix: "/api/graphql".into(), after, times: Some(1), ..fault };
@@ -256,7 +256,7 @@ fn whatever_fails_leaves_the_old_token_working_and_in_the_file() {
     std::fs::remove_dir(sandbox.path("token.meta.json")).unwrap();
     std::fs::rename(sandbox.path("kept"), sandbox.path("token.meta.json")).unwrap();
     assert_eq!((token(&sandbox), ids(&server)), (old.clone(), before.clone()));
-    // The last step: both are good, and the new one is in the file.
+    // If the last step fails, both tokens are valid, and the new one is in the file.
     server.gms().fault(Fault { path_prefix: "/api/graphql".into(), after: 3, ..status(503, "") });
     let ran = by_token(&server, &sandbox, &["rotate"]).ends_with(1);
     server.gms().clear_faults();
@@ -265,7 +265,7 @@ fn whatever_fails_leaves_the_old_token_working_and_in_the_file() {
 }
 
 #[test]
-fn with_authentication_off_a_token_is_for_someone_who_is_named() {
+fn with_authentication_off_the_actor_of_a_token_must_be_named() {
     let server = Server::of(Gms::builder().authentication(false));
     let sandbox = Sandbox::new();
     let ran = sandbox.run(&["token", "create", "--name", "x", "--server", server.url()]).ends_with(2);

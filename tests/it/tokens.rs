@@ -1,47 +1,43 @@
-//! Where does my token come from, what if it changes while a run goes on, and what if it is no token?
+//! Where does the token come from, what if it changes during a run, and what if it is malformed?
 
+use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, mpsc};
 
 use datahub_emitter::auth::FileProvider;
+use datahub_emitter::diagnosis::Evidence;
 use datahub_emitter::emitter::{Batching, Emitter};
-use datahub_emitter::metadata::{Proposal, Urn};
 use serde_json::json;
 
-use crate::support::sandbox::{Ran, Sandbox, tags};
-use crate::support::scripted_gms::{Answer, Apart, Request, ScriptedGms};
-
-fn status(number: usize) -> Proposal {
-    Proposal::upsert(Urn::parse(&format!("urn:li:tag:t{number}")).unwrap(), "status", "{}").unwrap()
-}
+use crate::support::emitting::status;
+use crate::support::sandbox::{Ran, Running, Sandbox, tags};
+use crate::support::scripted_gms::{CONFIG, Request, Response, ScriptedGms};
+use crate::support::wait::PATIENCE;
 
 fn authorization(request: &Request) -> String {
     request.headers().get("authorization").cloned().unwrap_or_default()
 }
 
-fn config() -> Answer {
-    Answer::Status(
-        200,
-        json!({"noCode": "true", "versions": {"acryldata/datahub": {"version": "v1.3.0"}}}).to_string(),
-    )
+fn config() -> Response {
+    Response::Status(200, CONFIG.into())
 }
 
-fn unauthorized() -> Answer {
-    Answer::Status(401, json!({"status": 401, "error": "Unauthorized"}).to_string())
+fn unauthorized() -> Response {
+    Response::Status(401, json!({"status": 401, "error": "Unauthorized"}).to_string())
 }
 
-/// A GMS that takes this token alone, and remembers the tokens that it saw.
-fn taking(token: &'static str) -> (Apart, Arc<Mutex<Vec<String>>>) {
+/// A GMS that accepts only this token, and the tokens that it has seen.
+fn taking(token: &'static str) -> (ScriptedGms, Arc<Mutex<Vec<String>>>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
-    let gms = ScriptedGms::of_all({
+    let gms = ScriptedGms::start_for_all({
         let seen = Arc::clone(&seen);
         move |request| {
             seen.lock().unwrap().push(authorization(request));
             match (request.is_write(), authorization(request) == token) {
                 (true, false) => unauthorized(),
-                (true, true) => Answer::ok(),
+                (true, true) => Response::ok(),
                 _ => config(),
             }
         }
@@ -49,8 +45,8 @@ fn taking(token: &'static str) -> (Apart, Arc<Mutex<Vec<String>>>) {
     (gms, seen)
 }
 
-/// Runs a recipe with these keys beside `server`.
-fn ingest(gms: &Apart, sandbox: &Sandbox, keys: &str, environment: &[(&str, &str)]) -> Ran {
+/// Runs a recipe with these keys of the sink beside `server`.
+fn ingest(gms: &ScriptedGms, sandbox: &Sandbox, keys: &str, environment: &[(&str, &str)]) -> Ran {
     sandbox.write("tags.jsonl", &tags(["a", "b"]));
     sandbox.recipe(
         "tags.jsonl",
@@ -105,7 +101,7 @@ fn a_token_file_may_be_a_pipe() {
 }
 
 #[test]
-fn the_system_client_goes_as_it_is() {
+fn the_system_client_is_sent_unchanged() {
     let (gms, _) = taking("Basic __datahub_system:s3:cr3t");
     let environment =
         [("DATAHUB_SYSTEM_CLIENT_ID", "__datahub_system"), ("DATAHUB_SYSTEM_CLIENT_SECRET", "s3:cr3t")];
@@ -114,7 +110,7 @@ fn the_system_client_goes_as_it_is() {
 }
 
 #[test]
-fn what_is_no_token_is_told_before_anything_is_sent() {
+fn a_malformed_token_is_an_error_before_anything_is_sent() {
     let sandbox = Sandbox::new();
     let file = sandbox.write("token", "${DATAHUB_GMS_TOKEN}");
     let in_file = format!("auth: {{type: pat, config: {{token_file: '{}'}}}}", file.display());
@@ -135,7 +131,7 @@ fn what_is_no_token_is_told_before_anything_is_sent() {
 }
 
 #[test]
-fn a_token_that_is_about_to_expire_is_told_before_it_breaks() {
+fn a_token_that_expires_soon_is_a_warning() {
     let sandbox = Sandbox::new();
     let (gms, _) = taking("none");
     let sink = |token: &str| {
@@ -152,7 +148,7 @@ fn a_token_that_is_about_to_expire_is_told_before_it_breaks() {
 }
 
 #[test]
-fn a_source_of_tokens_that_fails_is_named() {
+fn a_failing_token_provider_is_named() {
     let (gms, seen) = taking("none");
     for (keys, word) in [
         ("auth: {type: pat, config: {token_file: /no/such/token}}", "/no/such/token"),
@@ -168,11 +164,11 @@ fn a_source_of_tokens_that_fails_is_named() {
     assert!(seen.lock().unwrap().is_empty());
 }
 
-/// A GMS that takes only the newest of the tokens `token-1`, `token-2`, …, and puts the next one into `file` whenever
-/// `writes` were taken, up to number `last`.
-fn rotating(file: PathBuf, writes: usize, last: usize) -> Apart {
+/// A GMS that accepts only the newest of the tokens `token-1`, `token-2` and so on, and writes the next one
+/// to `file` after every `writes` accepted writes, up to number `last`.
+fn rotating(file: PathBuf, writes: usize, last: usize) -> ScriptedGms {
     let (taken, current) = (AtomicUsize::new(0), AtomicUsize::new(1));
-    ScriptedGms::of_all(move |request| {
+    ScriptedGms::start_for_all(move |request| {
         if !request.is_write() {
             return config();
         }
@@ -180,16 +176,16 @@ fn rotating(file: PathBuf, writes: usize, last: usize) -> Apart {
             return unauthorized();
         }
         if (taken.fetch_add(1, SeqCst) + 1).is_multiple_of(writes) && current.load(SeqCst) < last {
-            // The new one is there before the old one is refused, as `token rotate` does it.
+            // The new token is in the file before the old one is refused, as with `token rotate`.
             replace(&file, &format!("token-{}", current.load(SeqCst) + 1));
             current.fetch_add(1, SeqCst);
         }
-        Answer::ok()
+        Response::ok()
     })
 }
 
 #[test]
-fn a_token_that_is_replaced_five_times_costs_nothing() {
+fn a_token_that_is_replaced_five_times_loses_nothing() {
     let sandbox = Sandbox::new();
     let file = sandbox.write("token", "token-1");
     let records = 100_000;
@@ -205,67 +201,70 @@ fn a_token_that_is_replaced_five_times_costs_nothing() {
     assert_eq!(report["diagnosis"], serde_json::Value::Null);
 }
 
+#[cfg(unix)]
 #[test]
-fn tokens_that_live_for_a_moment_are_renewed_before_they_end() {
-    let issued: Arc<Mutex<Vec<Instant>>> = Arc::default();
-    let life = Duration::from_secs(1);
-    let gms = ScriptedGms::of_all({
+fn tokens_are_renewed_before_they_expire() {
+    // The server says that its tokens live for a second, and never refuses one: so each new token was a
+    // renewal in time.
+    let issued = Arc::new(AtomicUsize::new(0));
+    let (arrived, arrivals) = mpsc::channel();
+    let gms = ScriptedGms::start_for_all({
         let issued = Arc::clone(&issued);
         move |request| {
-            let mut issued = issued.lock().unwrap();
             if request.path().starts_with("/token") {
                 let form = String::from_utf8(request.body.clone()).unwrap();
                 assert!(
                     form.contains("grant_type=client_credentials&client_id=loader&client_secret=s3%26cr3t"),
                     "{form}"
                 );
-                issued.push(Instant::now());
-                let token = format!("token-{}", issued.len());
-                return Answer::Status(
-                    200,
-                    json!({"access_token": token, "expires_in": life.as_secs_f64()}).to_string(),
-                );
+                let token = format!("token-{}", issued.fetch_add(1, SeqCst) + 1);
+                return Response::Status(200, json!({"access_token": token, "expires_in": 1}).to_string());
             }
-            let number =
-                authorization(request).strip_prefix("Bearer token-").and_then(|text| text.parse().ok());
-            let alive =
-                number.and_then(|number: usize| issued.get(number - 1)).is_some_and(|at| at.elapsed() < life);
-            match (alive, request.is_write()) {
-                (false, true) => unauthorized(),
-                (true, true) => {
-                    drop(issued);
-                    std::thread::sleep(Duration::from_millis(40));
-                    Answer::ok()
-                }
-                _ => config(),
+            if request.is_write() {
+                arrived.send(authorization(request)).unwrap();
+                return Response::ok();
             }
+            config()
         }
     });
     let sandbox = Sandbox::new();
-    let names: Vec<String> = (0..100).map(|number| format!("t{number}")).collect();
-    sandbox.write("tags.jsonl", &tags(names.iter().map(String::as_str)));
     let auth = format!(
         "{{type: oidc_client_credentials, config: {{token_endpoint: '{}/token', client_id: loader, client_secret: s3&cr3t}}}}",
         gms.url()
     );
-    sandbox.recipe(
-        "tags.jsonl",
-        &format!("{{type: datahub-rest, config: {{server: '{}', mode: SYNC, auth: {auth}}}}}", gms.url()),
+    sandbox.write(
+        "recipe.yml",
+        &format!(
+            "source: {{type: file, config: {{path: '-'}}}}\nsink: {{type: datahub-rest, config: {{server: '{}', mode: SYNC, \
+             auth: {auth}}}}}\n",
+            gms.url()
+        ),
     );
-    let report = sandbox.ingest(&["--json"]).ends_with(0).json();
-    assert_eq!(report["proposals"]["delivered"], 100);
+    let mut run = Running(sandbox.start(&["ingest", "-c", "recipe.yml", "--report-to", "report.json"]));
+    let mut stdin = run.0.stdin.take().unwrap();
+    let mut tokens = Vec::new();
+    // Writes one record after the other until the run has sent with four tokens.
+    while tokens.iter().collect::<BTreeSet<_>>().len() < 4 {
+        stdin.write_all(tags([format!("t{}", tokens.len()).as_str()]).as_bytes()).unwrap();
+        tokens.push(arrivals.recv_timeout(PATIENCE).unwrap());
+    }
+    drop(stdin);
+    assert_eq!(run.0.wait().unwrap().code(), Some(0));
+    let report = sandbox.json("report.json");
+    assert_eq!(report["proposals"]["delivered"], tokens.len());
+    assert_eq!(report["requests"]["retried"], 0);
     assert_eq!(report["token"]["source"], "oidc");
-    assert!(issued.lock().unwrap().len() >= 4, "{} tokens in 4 s", issued.lock().unwrap().len());
+    let number = |token: &String| token.strip_prefix("Bearer token-").unwrap().parse::<usize>().unwrap();
+    assert!(tokens.iter().map(number).is_sorted(), "{tokens:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_token_that_was_good_gets_one_more_try() {
+async fn a_refused_token_that_has_delivered_is_tried_once_more() {
     let writes = AtomicUsize::new(0);
     let gms = ScriptedGms::start(move |_| match writes.fetch_add(1, SeqCst) {
         2 => unauthorized(),
-        _ => Answer::ok(),
-    })
-    .await;
+        _ => Response::ok(),
+    });
     let emitter =
         Emitter::builder(gms.url()).no_proxy().token("abc").batching(Batching::Sequential).build().unwrap();
     for number in 0..5 {
@@ -277,7 +276,7 @@ async fn a_token_that_was_good_gets_one_more_try() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_tokens_that_are_refused_in_a_row_end_the_run() {
+async fn two_refused_tokens_in_a_row_end_the_run() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("token");
     std::fs::write(&file, "token-1").unwrap();
@@ -285,12 +284,11 @@ async fn two_tokens_that_are_refused_in_a_row_end_the_run() {
     let gms = ScriptedGms::start({
         let (file, asked) = (file.clone(), Arc::clone(&asked));
         move |_| {
-            // Whatever is tried, there is always another one, and it is no better.
+            // The provider always has another token, and all of them are refused.
             replace(&file, &format!("token-{}", asked.fetch_add(1, SeqCst) + 2));
             unauthorized()
         }
-    })
-    .await;
+    });
     let emitter = Emitter::builder(gms.url()).no_proxy().token_provider(FileProvider::new(&file));
     let emitter = emitter.batching(Batching::Sequential).build().unwrap();
     for number in 0..50 {
@@ -299,6 +297,6 @@ async fn two_tokens_that_are_refused_in_a_row_end_the_run() {
     assert_eq!(emitter.close(None).await.undelivered, 50);
     assert_eq!(asked.load(SeqCst), 2, "one request for each of the two");
     let error = emitter.stop_reason().unwrap();
-    let evidence = error.diagnosis().unwrap().evidence.join("\n");
-    assert!(evidence.contains("the token before this one was refused as well"), "{evidence}");
+    let evidence = &error.diagnosis().unwrap().evidence;
+    assert!(evidence.contains(&Evidence::PreviousTokenRefused), "{evidence:?}");
 }

@@ -1,7 +1,7 @@
-//! Do requests look as GMS expects them, byte for byte where it matters?
+//! Are requests as GMS expects them, byte for byte where it matters?
 //!
-//! Each file of `fixtures/gms/wire` holds a recipe's sink, records, and the requests that come of them. The command runs as
-//! a process against a server that answers as GMS does and keeps what it was sent.
+//! Each file of `fixtures/gms/wire` holds a recipe's sink, records, and the requests for them. The command
+//! runs as a process against a server that responds as GMS does and records the requests.
 
 mod capture;
 mod case;
@@ -17,7 +17,7 @@ use serde_json::Value;
 use capture::Captured;
 use case::Case;
 
-/// What a file's name starts with says what it is about.
+/// The prefixes of the file names, one for each subject.
 const KINDS: [&str; 6] = ["endpoint", "metadata", "restli", "openapi", "server", "snapshot"];
 
 fn files() -> Vec<PathBuf> {
@@ -35,7 +35,7 @@ fn kind(file: &Path) -> &str {
     file.file_name().unwrap().to_str().unwrap().split('-').next().unwrap()
 }
 
-/// Runs every case of a kind, and says at the end which of them failed and how.
+/// Runs every case of a kind, and lists those that failed.
 fn check(of: &str) {
     let mut failures = String::new();
     let mut count = 0;
@@ -75,7 +75,7 @@ fn compare(case: &Case, captured: Vec<Captured>) -> Vec<String> {
     if !faults.is_empty() {
         return faults;
     }
-    // Requests of several threads may overtake each other, but not those of one URN.
+    // Requests in flight at the same time may overtake each other, but not those of one URN.
     if case.in_order() && found != expected {
         faults.push(format!("not in this order, but:\n{}", all_shown(&found)));
     }
@@ -87,7 +87,7 @@ fn compare(case: &Case, captured: Vec<Captured>) -> Vec<String> {
             faults.push(format!("for {urn} not in this order, but:\n{}", all_shown(&of_urn(&found))));
         }
     }
-    // Nothing is written before it is known who is there.
+    // Nothing is written before `GET /config`.
     if expected.first().is_some_and(|(request, _)| request.starts_with("GET "))
         && found.first() != expected.first()
     {
@@ -98,7 +98,7 @@ fn compare(case: &Case, captured: Vec<Captured>) -> Vec<String> {
 
 type Request = (String, Option<Value>);
 
-/// The items of `all` that `others` has not, as often as it has not.
+/// The multiset difference of `all` and `others`.
 fn without(all: &[Request], others: &[Request]) -> Vec<Request> {
     let mut others = others.to_vec();
     let mut left = Vec::new();
@@ -113,7 +113,7 @@ fn without(all: &[Request], others: &[Request]) -> Vec<Request> {
     left
 }
 
-/// Whether a request is about that entity. (Aspects name others, too.)
+/// Whether a request writes that entity. (Aspects name other entities, too.)
 fn names((request, body): &Request, urn: &str) -> bool {
     fn is_about(value: &Value, urn: &str) -> bool {
         match value {
@@ -121,7 +121,7 @@ fn names((request, body): &Request, urn: &str) -> bool {
             Value::Object(members) => members.iter().any(|(name, member)| match name.as_str() {
                 "urn" | "entityUrn" => member == urn,
                 "proposal" | "proposals" => is_about(member, urn),
-                // A question after a trace.
+                // A query for a trace.
                 name => name == urn,
             }),
             _ => false,
@@ -160,7 +160,7 @@ fn server_and_headers() {
 }
 
 #[test]
-fn which_endpoint_and_emit_mode() {
+fn endpoint_and_emit_mode() {
     check("endpoint");
 }
 

@@ -31,7 +31,6 @@ pub(crate) const LIBRARY: Layers = Layers {
         "metadata",
         "platform",
         "redact",
-        "shell",
         "suggest",
         "sync",
         "text",

@@ -3,11 +3,14 @@
 //! The test reads the source text of each crate, collects its `use` declarations and its inline paths
 //! (`crate::gms::Client::new`), and resolves each of them to the file that defines the item.
 //!
-//! - A name that a module re-exports, or imports for itself, resolves to the file that defines it, however many
-//!   modules lie between. So `crate::Error` is an import of `src/error/mod.rs`, and not of `src/lib.rs`.
-//! - `mod child;` is not an import, and neither is `pub use child::Name;`: with them a parent says where its parts are.
-//!   As soon as the parent's own code uses `Name`, it imports `child`.
-//! - Importing a module (`use crate::gms;`) is an import of what is then used of it (`gms::Client`).
+//! - A name that a module re-exports, or imports for itself, resolves to the file that defines it, however
+//!   many modules lie between. So `crate::Error` is an import of `src/error/mod.rs`, and not of `src/lib.rs`.
+//! - For the layers every import counts, re-exports included.
+//! - For cycles, imports count that the code uses: not `mod child;`, and not `pub use` alone. A module and the
+//!   modules inside it are a whole and its parts: the children may use what their parent defines, and the
+//!   parent's use of its own children is not counted. Between all other files no cycle is allowed.
+//! - Importing a module (`use crate::gms;`) is, for cycles, an import of the items used through it
+//!   (`gms::Client`).
 //! - Method calls and fields are invisible, because they name no path.
 //! - Code under `#[cfg(test)]` is exempt.
 #![allow(
@@ -31,7 +34,8 @@ use imports::Import;
 use layers::Layers;
 use modules::Modules;
 
-/// The root file of each crate, and its layers. The compiler keeps the others from importing more than a public API.
+/// The root file of each crate, and its layers. The compiler keeps the others from importing more than a
+/// public API.
 const CRATES: &[(&str, Option<Layers>)] =
     &[("src/lib.rs", Some(layers::LIBRARY)), ("src/main.rs", None), ("crates/embedded-gms/src/lib.rs", None)];
 
@@ -66,7 +70,7 @@ fn read_files(folder: &str) -> BTreeMap<String, String> {
     files
 }
 
-/// What is wrong with the imports of a crate.
+/// The violations in a crate.
 fn problems(layers: Option<&Layers>, modules: &Modules, imports: &[Import]) -> Vec<String> {
     let mut problems = Vec::new();
     if let Some(layers) = layers {

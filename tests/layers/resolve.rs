@@ -2,7 +2,7 @@
 
 use crate::modules::{ModulePath, Modules};
 
-/// What a path names.
+/// The target of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     /// A module itself.
@@ -15,7 +15,7 @@ pub(crate) enum Target {
 const MAX_DEPTH: usize = 32;
 
 impl Modules {
-    /// What `path` names in `module`; `None` for a name of another crate or of the prelude.
+    /// Resolves `path` in `module`; `None` for a name of another crate or of the prelude.
     pub(crate) fn resolve(&self, module: &[String], path: &[String]) -> Option<Target> {
         self.resolve_within(module, path, 0)
     }
@@ -52,7 +52,7 @@ impl Modules {
     }
 
     /// The member `name` of a module: a child, an item, or something that it imports.
-    fn member(&self, module: &[String], name: &str, goes_on: bool, depth: usize) -> Option<Target> {
+    fn member(&self, module: &[String], name: &str, has_more: bool, depth: usize) -> Option<Target> {
         let found = self.by_path.get(module)?;
         let child = || {
             let mut path = module.to_vec();
@@ -60,8 +60,8 @@ impl Modules {
             found.children.contains(name).then_some(Target::Module(path))
         };
         let item = || found.items.contains(name).then(|| Target::Item(module.to_vec()));
-        // A module and a function may have one name; a path goes on only through the module.
-        let own = if goes_on { child().or_else(item) } else { item().or_else(child) };
+        // A module and a function may have one name; a longer path leads through the module.
+        let own = if has_more { child().or_else(item) } else { item().or_else(child) };
         if own.is_some() {
             return own;
         }
@@ -78,7 +78,7 @@ impl Modules {
             if let Some(Target::Module(other)) = self.resolve_within(module, &one.path, depth + 1)
                 && other != module
                 && depth < MAX_DEPTH
-                && let Some(target) = self.member(&other, name, goes_on, depth + 1)
+                && let Some(target) = self.member(&other, name, has_more, depth + 1)
             {
                 return Some(target);
             }

@@ -1,15 +1,15 @@
-//! Who a request comes from, and whether that is enough.
+//! Authentication: which user a request comes from.
 //!
-//! As GMS does it, reading the credentials never fails: whoever cannot be recognised is anonymous
-//! (`AuthenticationExtractionFilter`), and an anonymous request is refused afterwards, unless the path is open
-//! (`AuthenticationEnforcementFilter`). Every refusal looks the same; the cause is told only to the log.
+//! As in GMS, reading the credentials never fails: a caller that is not recognized is anonymous
+//! (`AuthenticationExtractionFilter`), and an anonymous request is refused afterwards unless the path is open
+//! (`AuthenticationEnforcementFilter`). All refusals look the same; only the log names the cause.
 
 mod credentials;
-mod issuing;
+pub(crate) mod issuing;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::http::HeaderMap;
@@ -18,101 +18,88 @@ use rusqlite::Connection;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use super::refusal::{EXPIRED, RefusalForm, UNAUTHORIZED};
-use super::store::{Store, read};
-use super::tokens::{self, Refused, Tokens, Version};
-use super::{token_info, user};
+use crate::actor::Actor;
+use crate::password::{Argon2Verifier, VerifyPassword};
+use crate::refusal::{EXPIRED, RefusalForm, UNAUTHORIZED};
+use crate::store::{Store, read};
+use crate::sync::lock;
+use crate::tokens::{self, TokenRefusal, Tokens, Version};
+use crate::{actor, token_info};
 use credentials::{bearer_token, claimed_actor, system_client};
 
-pub(super) use credentials::is_open;
-pub(super) use issuing::Draft;
+pub(super) use credentials::{SystemClient, is_open};
 
-/// How long a token that was found good is not looked up again, which bounds how late a revocation in another process
-/// on the same file is noticed. What happens in this process counts at once.
+/// How long a verified token is not looked up again. This bounds how late a revocation by another process on
+/// the same file is noticed. Changes in this process take effect at once.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
-/// How many tokens are remembered.
+/// The number of verified tokens that are cached.
 const REMEMBERED: usize = 10_000;
 
-/// How long someone stays logged in (`authentication.sessionTokenDurationMs`).
+/// The lifetime of a session (`authentication.sessionTokenDurationMs`).
 pub(super) const SESSION: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How many passwords are looked at at a time; each takes 19 MiB and a thread.
+/// The number of passwords that are verified at a time; each takes 19 MiB and a thread.
 const LOGINS: usize = 2;
 
-/// Which of GMS's filters words the refusals.
+/// Which of GMS's authentication filters is reproduced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Filter {
-    /// The one filter of a GMS before 2025 (`AuthenticationFilter`): it says of a token that its time is over, in the
-    /// forms of Jetty; and it does not look at the token's user.
+#[non_exhaustive]
+pub enum AuthFilter {
+    /// The filter of GMS before 2025 (`AuthenticationFilter`). It reports that a token has expired, in
+    /// Jetty's format, and does not check whether the token's user is active.
     Old,
-    /// The two that came after it (`AuthenticationExtractionFilter`, `AuthenticationEnforcementFilter`): every refusal
-    /// looks the same, and a token is only as good as its user.
+    /// The two filters since 2025 (`AuthenticationExtractionFilter`, `AuthenticationEnforcementFilter`). All
+    /// refusals look the same, and the token's user must be active.
     #[default]
     New,
 }
 
-/// How callers are recognised, and strangers refused.
+/// How callers are authenticated and refused.
 #[derive(Clone, Debug)]
-pub(super) struct Policy {
+pub(super) struct AuthenticationSettings {
     pub(super) enabled: bool,
-    pub(super) filter: Filter,
+    pub(super) filter: AuthFilter,
     pub(super) form: RefusalForm,
-    /// Who comes as GMS itself, with `Basic id:secret`.
+    /// Credentials that authenticate a caller as GMS itself (`Basic id:secret`).
     pub(super) system_client: Option<SystemClient>,
 }
 
-/// `DATAHUB_SYSTEM_CLIENT_ID` and `DATAHUB_SYSTEM_CLIENT_SECRET`.
-#[derive(Clone)]
-pub(super) struct SystemClient {
-    pub(super) id: String,
-    pub(super) secret: String,
-}
-
-impl std::fmt::Debug for SystemClient {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SystemClient").field("id", &self.id).finish_non_exhaustive()
-    }
-}
-
-/// Who a request comes from: the name of a user.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Actor(pub(super) String);
-
-/// Why a caller is not recognised, as far as an answer may tell.
+/// Why a caller is not authenticated, as far as a response may say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stranger {
+pub(super) enum Unauthenticated {
     Unknown,
-    /// His token was good once.
+    /// The token was valid before it expired.
     Expired,
 }
 
-/// Recognises users by their tokens.
+/// Authenticates users by their tokens.
 #[derive(Debug)]
 pub(super) struct Authentication {
-    policy: Policy,
+    settings: AuthenticationSettings,
     tokens: Tokens,
     store: Arc<Store>,
-    /// Good tokens by id. An entry counts while its generation is the current one.
-    good: Mutex<HashMap<String, Good>>,
+    /// VerifiedToken tokens by id. An entry counts while its generation is the current one.
+    good: Mutex<HashMap<String, VerifiedToken>>,
     generation: AtomicU64,
-    /// Ids of tokens that are taken for expired.
+    /// Ids of tokens that are treated as expired.
     expired: Mutex<HashSet<String>>,
-    /// Ids of tokens of the process's own, which count while it runs, and are stored nowhere.
+    /// Ids of tokens of this process, which are valid while it runs and are not stored.
     own: Mutex<HashSet<String>>,
     logins: Semaphore,
+    passwords: Arc<dyn VerifyPassword>,
 }
 
 #[derive(Debug)]
-struct Good {
+struct VerifiedToken {
     generation: u64,
     since: Instant,
 }
 
 impl Authentication {
-    pub(super) fn new(policy: Policy, tokens: Tokens, store: Arc<Store>) -> Self {
+    pub(super) fn new(settings: AuthenticationSettings, tokens: Tokens, store: Arc<Store>) -> Self {
         Self {
-            policy,
+            settings,
             tokens,
             store,
             good: Mutex::default(),
@@ -120,55 +107,59 @@ impl Authentication {
             expired: Mutex::default(),
             own: Mutex::default(),
             logins: Semaphore::new(LOGINS),
+            passwords: Arc::new(Argon2Verifier),
         }
     }
 
-    /// Signs what says who is logged in.
+    /// Signs tokens and session cookies.
     pub(super) fn tokens(&self) -> &Tokens {
         &self.tokens
     }
 
-    /// Whether callers need a token.
+    /// Whether authentication is on.
     pub(super) fn enabled(&self) -> bool {
-        self.policy.enabled
+        self.settings.enabled
     }
 
-    /// Who sends a request with these headers.
-    pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<Actor, Stranger> {
-        if !self.policy.enabled {
-            return claimed_actor(headers).ok_or(Stranger::Unknown);
+    /// The user that sends a request with these headers.
+    pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<Actor, Unauthenticated> {
+        if !self.settings.enabled {
+            return claimed_actor(headers).ok_or(Unauthenticated::Unknown);
         }
-        let client = self.policy.system_client.as_ref();
+        let client = self.settings.system_client.as_ref();
         if let Some(actor) = client.and_then(|client| system_client(headers, client)) {
             return Ok(actor);
         }
-        let token = bearer_token(headers).ok_or(Stranger::Unknown)?;
-        self.recognise(token).await.map_err(|(reason, stranger)| {
+        let token = bearer_token(headers).ok_or(Unauthenticated::Unknown)?;
+        self.recognise(token).await.map_err(|(reason, unauthenticated)| {
             tracing::debug!(reason, "the embedded GMS does not know the caller");
-            stranger
+            unauthenticated
         })
     }
 
-    /// The answer to a caller who was not recognised.
-    pub(super) fn refuse(&self, stranger: Stranger, path: &str) -> Response {
-        let told = self.policy.filter == Filter::Old && stranger == Stranger::Expired;
-        self.policy.form.answer(if told { EXPIRED } else { UNAUTHORIZED }, path)
+    /// The response to a caller that is not authenticated.
+    pub(super) fn refuse(&self, unauthenticated: Unauthenticated, path: &str) -> Response {
+        let told = self.settings.filter == AuthFilter::Old && unauthenticated == Unauthenticated::Expired;
+        self.settings.form.answer(if told { EXPIRED } else { UNAUTHORIZED }, path)
     }
 
-    async fn recognise(&self, token: &str) -> Result<Actor, (&'static str, Stranger)> {
+    async fn recognise(&self, token: &str) -> Result<Actor, (&'static str, Unauthenticated)> {
         let id = self.tokens.id(token);
         let claims = match self.tokens.verify(token) {
-            Ok(_) if lock(&self.expired).contains(&id) => Err(Refused::Expired),
+            Ok(_) if lock(&self.expired).contains(&id) => Err(TokenRefusal::Expired),
             result => result,
         };
         let (actor, version) = match claims {
             Ok((claims, version)) => (claims.actor_id, version),
-            Err(Refused::Invalid) => return Err(("unable to verify the token", Stranger::Unknown)),
-            Err(Refused::Expired) => {
-                // As in GMS, using an expired token deletes what is stored of it, and only who finds it there is told.
+            Err(TokenRefusal::Invalid) => {
+                return Err(("unable to verify the token", Unauthenticated::Unknown));
+            }
+            Err(TokenRefusal::Expired) => {
+                // As in GMS, the use of an expired token deletes its stored record, and only the request that
+                // finds the record learns that the token has expired.
                 return Err(match self.revoke_id(&id).await {
-                    Ok(true) => ("the token has expired", Stranger::Expired),
-                    _ => ("the token has expired, and is not stored", Stranger::Unknown),
+                    Ok(true) => ("the token has expired", Unauthenticated::Expired),
+                    _ => ("the token has expired, and is not stored", Unauthenticated::Unknown),
                 });
             }
         };
@@ -182,40 +173,40 @@ impl Authentication {
         let since = Instant::now();
         let stored = version == Version::Stateful && !lock(&self.own).contains(&id);
         let token_urn = stored.then(|| tokens::urn(&id));
-        let user_urn = (self.policy.filter == Filter::New).then(|| user::urn(&actor));
+        let user_urn = (self.settings.filter == AuthFilter::New).then(|| actor::user_urn(&actor));
         let verdict = self
             .store
             .read(move |connection| look_up(connection, token_urn.as_deref(), user_urn.as_deref()))
             .await
             .unwrap_or(Err("unable to load token information from the store"));
-        verdict.map_err(|reason| (reason, Stranger::Unknown))?;
+        verdict.map_err(|reason| (reason, Unauthenticated::Unknown))?;
         let mut good = lock(&self.good);
         if good.len() >= REMEMBERED {
             good.clear();
         }
-        good.insert(id, Good { generation, since });
+        good.insert(id, VerifiedToken { generation, since });
         Ok(Actor(actor))
     }
 
-    /// Takes a token for expired from now on.
+    /// Treats a token as expired from now on.
     pub(super) fn expire(&self, token: &str) {
         lock(&self.expired).insert(self.tokens.id(token));
     }
 
-    /// Takes the token that a request brings for expired from now on, if it brings one.
+    /// Treats the bearer token of a request as expired from now on, if it has one.
     pub(super) fn expire_bearer(&self, headers: &HeaderMap) {
         if let Some(token) = bearer_token(headers) {
             self.expire(token);
         }
     }
 
-    /// Looks every token up again: users or tokens may have changed.
-    pub(super) fn doubt(&self) {
+    /// Invalidates the cache: users or tokens may have changed.
+    pub(super) fn invalidate(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
 }
 
-/// Whether a token is stored, and a user exists and is active; each where it is asked for.
+/// Whether a token is stored, and whether a user exists and is active; `None` skips the check.
 fn look_up(
     connection: &Connection,
     token_urn: Option<&str>,
@@ -232,15 +223,11 @@ fn look_up(
         return Ok(Err("the token has been revoked, or was never issued"));
     }
     if let Some(user_urn) = user_urn
-        && (!read::has(connection, user_urn, user::KEY_ASPECT)?
+        && (!read::has(connection, user_urn, actor::USER_KEY_ASPECT)?
             || member(user_urn, "status", "removed")? == Some(Value::Bool(true))
             || member(user_urn, "corpUserStatus", "status")? == Some(Value::from("SUSPENDED")))
     {
         return Ok(Err("the token's user is not active"));
     }
     Ok(Ok(()))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

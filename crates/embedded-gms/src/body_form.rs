@@ -1,42 +1,41 @@
-//! The bodies of answers that nobody asked for: refusals, and what faults answer. A GMS gives them in several forms, by
-//! its version and its interface, and what stands in front of it in others.
+//! The bodies of error responses: of refusals and of injected faults. GMS has several forms, depending on its
+//! version and interface, and proxies have others.
 
 use std::time::SystemTime;
 
+use crate::tokens;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::tokens;
-
-/// The form of the body that comes with a status.
+/// The form of the body of an error response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum BodyForm {
-    /// GMS's own: an exception of Rest.li, and on `/openapi/` and `/api/graphql` an object with `error`.
+    /// GMS's own form: a Rest.li exception, or an object with `error` on `/openapi/` and `/api/graphql`.
     #[default]
     Gms,
-    /// What a GMS under Spring Boot answers to programs: JSON with `timestamp`, `status`, `error` and `path`, and not a
-    /// word on the cause.
+    /// Spring Boot's form for programs: JSON with `timestamp`, `status`, `error` and `path`, without the
+    /// cause.
     SpringJson,
-    /// What Spring Boot answers to a browser: its "Whitelabel Error Page".
+    /// Spring Boot's form for browsers: the "Whitelabel Error Page".
     SpringHtml,
-    /// What a GMS under Jetty, before Spring Boot, answers to who asks for JSON: the message is in it.
+    /// Jetty's form (GMS before Spring Boot) for clients that accept JSON: it contains the message.
     JettyJson,
-    /// What Jetty answers to everyone else: a page with the message.
+    /// Jetty's form for all other clients: a page with the message.
     JettyHtml,
-    /// The message as plain text, as a proxy or the servlet around Rest.li gives it.
+    /// The message as plain text, as from a proxy or from the servlet around Rest.li.
     Text,
-    /// A page with no more than the status, as nginx gives it.
+    /// A page with the status alone, as from nginx.
     Html,
-    /// Nothing at all, as DataHub's frontend answers.
+    /// An empty body, as from DataHub's frontend.
     Empty,
 }
 
 impl BodyForm {
-    /// The answer. On Rest.li the form [`Gms`](Self::Gms) has no class of an exception that is more precise.
+    /// The response. In form [`Gms`](Self::Gms), Rest.li's exception class is always the general one.
     pub(super) fn answer(self, status: StatusCode, message: &str, path: &str) -> Response {
         let (kind, body) = match self {
             Self::Empty => return status.into_response(),
@@ -52,7 +51,7 @@ impl BodyForm {
     }
 }
 
-/// Whether failures there have the form of OpenAPI, which GraphQL's controller shares.
+/// Whether failures on this path have OpenAPI's form, which GraphQL's controller shares.
 pub(super) fn is_spring_path(path: &str) -> bool {
     path.starts_with("/openapi/") || path.starts_with("/api/")
 }
@@ -116,7 +115,7 @@ fn nginx_html(status: StatusCode) -> String {
     )
 }
 
-/// Text as it may stand in a page.
+/// Text escaped for HTML.
 pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")

@@ -1,28 +1,42 @@
-//! How an embedded GMS is to run.
+//! The builder of a server.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::actor;
+use crate::authentication::{self, AuthFilter, SystemClient};
+use crate::authorization::Policy;
+use crate::error::{Error, ErrorKind};
+use crate::faults::Fault;
+use crate::gms::Gms;
+use crate::refusal::RefusalForm;
+use crate::seed::Seed;
+use crate::server::{self, FrontendSettings, ServerCommand, Settings};
+use crate::store::Location;
+use crate::user::User;
 use tokio::sync::{oneshot, watch};
 
-use super::authentication::{self, Filter, SystemClient};
-use super::authorization::Policy;
-use super::faults::Fault;
-use super::refusal::RefusalForm;
-use super::seed::Seed;
-use super::server::{self, FrontendSettings, Order, Settings};
-use super::store::Location;
-use super::user::{self, User};
-use super::{Gms, VERSION, url_of};
-use crate::{Error, ErrorKind};
-
-/// How long a client may take for the head of a request, unless the builder is told otherwise.
+/// The default time limit for the head of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Says how an embedded GMS is to run. Made by [`Gms::builder`].
+/// A free port of the loopback interface.
+const LOOPBACK: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
+
+/// The default version in `/config`: that of the GMS whose behaviour is reproduced, with a suffix.
+const VERSION: &str = "v1.3.0-embedded";
+
+impl Gms {
+    /// Starts the configuration of a server. By default it runs in memory, listens on a free port of the
+    /// loopback interface and requires authentication.
+    pub fn builder() -> GmsBuilder {
+        GmsBuilder::new()
+    }
+}
+
+/// Configures an embedded GMS; created by [`Gms::builder`].
 #[derive(Clone, Debug)]
-pub struct Builder {
+pub struct GmsBuilder {
     data: Option<PathBuf>,
     settings: Settings,
     seed_file: Option<PathBuf>,
@@ -30,17 +44,17 @@ pub struct Builder {
     fault_file: Option<PathBuf>,
 }
 
-impl Builder {
+impl GmsBuilder {
     pub(super) fn new() -> Self {
         Self {
             data: None,
             settings: Settings {
                 location: Location::Memory,
-                listen: super::LOOPBACK,
+                listen: LOOPBACK,
                 frontend: None,
-                authentication: authentication::Policy {
+                authentication: authentication::AuthenticationSettings {
                     enabled: true,
-                    filter: Filter::default(),
+                    filter: AuthFilter::default(),
                     form: RefusalForm::default(),
                     system_client: None,
                 },
@@ -57,11 +71,12 @@ impl Builder {
         }
     }
 
-    /// Keeps everything in the SQLite file at `path`, which is made where it is not there, with its directories.
+    /// Stores everything in the SQLite file at `path`. The file and its directories are created if they do
+    /// not exist.
     ///
-    /// The file also holds what tokens are signed with, so they outlive the process, and only its owner can read it.
-    /// Several processes may have it open. By default, and for `:memory:`, everything is kept in memory, and is gone
-    /// when the server stops.
+    /// The file also contains the key that signs tokens, so that tokens survive the process; only its owner
+    /// can read it. Several processes may open the file. By default, and for `:memory:`, everything is kept
+    /// in memory and is lost when the server stops.
     #[must_use]
     pub fn data(mut self, path: impl Into<PathBuf>) -> Self {
         let path = path.into();
@@ -69,15 +84,15 @@ impl Builder {
         self
     }
 
-    /// Listens on `address`. The default is `127.0.0.1:0`: this machine alone, on a port that is free.
+    /// Listens on `address`. Default: `127.0.0.1:0`, a free port of the loopback interface.
     #[must_use]
     pub fn listen(mut self, address: SocketAddr) -> Self {
         self.settings.listen = address;
         self
     }
 
-    /// Plays DataHub's frontend on `address` as well: its log-in, and its way to GMS below `/api/gms`. Port 0 takes a
-    /// free one, which [`Gms::frontend_url`] tells. By default there is no frontend.
+    /// Also serves DataHub's frontend on `address`: its login, and its proxy to GMS below `/api/gms`. Port 0
+    /// takes a free port; [`Gms::frontend_url`] returns it. By default there is no frontend.
     ///
     /// ```
     /// # async fn example() -> Result<(), datahub_embedded_gms::Error> {
@@ -97,7 +112,7 @@ impl Builder {
         self
     }
 
-    /// As [`frontend`](Self::frontend), but goes without one where the address is taken.
+    /// Like [`frontend`](Self::frontend), but the server starts without a frontend if the address is in use.
     #[must_use]
     pub fn frontend_if_free(mut self, address: SocketAddr) -> Self {
         self.frontend_at(address, false);
@@ -109,9 +124,9 @@ impl Builder {
         self.settings.frontend = Some(FrontendSettings { listen, required, authentication });
     }
 
-    /// The frontend's own switch for metadata service authentication, on by default. With it off the frontend lets only
-    /// those through who are logged in, whatever token they bring. Counts where there is a
-    /// [`frontend`](Self::frontend), which has to be set first.
+    /// The frontend's own switch for metadata service authentication; default: on. With it off, the frontend
+    /// forwards only requests with a session, whatever token they have. It applies to a
+    /// [`frontend`](Self::frontend) that was configured before.
     #[must_use]
     pub fn frontend_authentication(mut self, on: bool) -> Self {
         if let Some(frontend) = &mut self.settings.frontend {
@@ -120,31 +135,31 @@ impl Builder {
         self
     }
 
-    /// Whether requests need a token (`METADATA_SERVICE_AUTH_ENABLED`); they do by default. Without, GMS believes the
-    /// header `X-DataHub-Actor`, and takes everyone else for itself, who may do everything.
+    /// Whether requests need a token (`METADATA_SERVICE_AUTH_ENABLED`); default: on. With authentication off,
+    /// GMS trusts the header `X-DataHub-Actor`, and treats other callers as itself, with all permissions.
     #[must_use]
     pub fn authentication(mut self, on: bool) -> Self {
         self.settings.authentication.enabled = on;
         self
     }
 
-    /// Which of GMS's filters refuses strangers; the new ones by default.
+    /// Which of GMS's authentication filters is reproduced. Default: the new ones.
     #[must_use]
-    pub fn filter(mut self, filter: Filter) -> Self {
+    pub fn auth_filter(mut self, filter: AuthFilter) -> Self {
         self.settings.authentication.filter = filter;
         self
     }
 
-    /// The form of the body that comes with a 401; Spring Boot's JSON by default.
+    /// The form of the body of a 401. Default: Spring Boot's JSON.
     #[must_use]
     pub fn refusals(mut self, form: RefusalForm) -> Self {
         self.settings.authentication.form = form;
         self
     }
 
-    /// Takes a caller with `Authorization: Basic id:secret` for GMS itself, who may do everything
-    /// (`DATAHUB_SYSTEM_CLIENT_ID`, `DATAHUB_SYSTEM_CLIENT_SECRET`). As in GMS, id and secret are not put into base64.
-    /// By default there is no such caller.
+    /// Authenticates a caller with `Authorization: Basic id:secret` as GMS itself, with all permissions
+    /// (`DATAHUB_SYSTEM_CLIENT_ID`, `DATAHUB_SYSTEM_CLIENT_SECRET`). As in GMS, id and secret are not
+    /// base64-encoded. By default there is no such caller.
     #[must_use]
     pub fn system_client(mut self, id: impl Into<String>, secret: impl Into<String>) -> Self {
         self.settings.authentication.system_client =
@@ -152,15 +167,15 @@ impl Builder {
         self
     }
 
-    /// Whether Rest.li and OpenAPI let a user do only what policies allow (`REST_API_AUTHORIZATION_ENABLED`); they do by
-    /// default, as in GMS since 2024. GraphQL always asks.
+    /// Whether Rest.li and OpenAPI enforce policies (`REST_API_AUTHORIZATION_ENABLED`); default: on, as in
+    /// GMS since 2024. GraphQL always enforces them.
     #[must_use]
     pub fn rest_authorization(mut self, on: bool) -> Self {
         self.settings.rest_authorization = on;
         self
     }
 
-    /// Sets a user up. One who is there gets this password and these privileges in place of his own.
+    /// Creates a user, or replaces the password and the privileges of an existing one.
     #[must_use]
     pub fn user(mut self, user: User) -> Self {
         self.seed.users.push(user);
@@ -188,7 +203,7 @@ impl Builder {
         self
     }
 
-    /// Sets up the users, policies and tokens of a YAML file, at the start and before those that the builder names:
+    /// Sets up the users, policies and tokens of a YAML file at the start, before those of the builder:
     ///
     /// ```yaml
     /// users:
@@ -202,19 +217,20 @@ impl Builder {
     ///   - {name: nightly, actor: loader, duration: ONE_MONTH, out: loader.token}
     /// ```
     ///
-    /// A token is written to its file (`out`, relative to the current directory), which only its owner can read; while
-    /// the one that is there is good, it stays. `duration` is one of GraphQL's or of ISO 8601 (`P30D`), by default
-    /// `ONE_MONTH`.
+    /// A token is written to its file (`out`, relative to the current directory), which only its owner can
+    /// read. A valid token in the file is kept. `duration` is one of GraphQL's names or an ISO 8601 duration
+    /// (`P30D`); default: `ONE_MONTH`.
     #[must_use]
     pub fn seed(mut self, path: impl Into<PathBuf>) -> Self {
         self.seed_file = Some(path.into());
         self
     }
 
-    /// Adds the faults of a YAML or JSON file, at the start; a server that runs takes the same document by
-    /// `PUT /faults`. Each has an `action`, named as in [`Action`](super::Action), and says what it acts on: the start of
-    /// a `path` with its query, a part of a `urn`, bodies `larger_than` so many bytes; `after` so many requests and
-    /// seconds, so many `times`, and while it `lasts`. All but the action may be left out.
+    /// Adds the faults of a YAML or JSON file at the start. A running server accepts the same document by
+    /// `PUT /faults`. Each fault has an `action`, named as in [`Action`](crate::Action). All other keys are
+    /// optional and restrict it: the prefix of a `path` with its query, a part of a `urn`, a minimal body
+    /// size (`larger_than`, in bytes), a number of requests and seconds to wait (`after`), a number of
+    /// `times`, and how long it `lasts`.
     ///
     /// ```yaml
     /// faults:
@@ -226,17 +242,17 @@ impl Builder {
     ///   - {action: conflict}                           # 503 DATABASE_TRANSACTION_CONFLICT
     ///   - {action: too_large, larger_than: 1000000}    # 413
     ///   - {action: unauthorized, after: 10}            # 401
-    ///   - {action: expire_token, after: 10, times: 1}  # of the token that the request brings
+    ///   - {action: expire_token, after: 10, times: 1}  # the token of the request
     ///   - {action: redirect, location: /login}         # code: 302
     ///   - {action: html}                               # 200 with a log-in page
-    ///   - {action: reset}                              # or reset_after: when it is done
+    ///   - {action: reset}                              # or reset_after: after handling
     ///   - {action: half_body}                          # or half_body_after
-    ///   - {action: delay, milliseconds: 50}            # or slow_head, slow_body: of the answer
-    ///   - {action: timeout}                            # done, and then 500 "Server timeout"
-    ///   - {action: unknown_action}                     # 400, as of a GMS without batches
+    ///   - {action: delay, milliseconds: 50}            # or slow_head, slow_body: the response
+    ///   - {action: timeout}                            # handled, and then 500 "Server timeout"
+    ///   - {action: unknown_action}                     # 400, as from a GMS without batches
     ///   - {action: partial_apply}                      # half a batch, and then code: 500
-    ///   - {action: drop, aspect: status}               # done but for this aspect, without a word
-    ///   - {action: reject_later, message: "no"}        # accepted, and rejected in its trace; `aspect` as above
+    ///   - {action: drop, aspect: status}               # handled except for this aspect, silently
+    ///   - {action: reject_later, message: "no"}        # accepted, rejected in its trace; `aspect` as above
     ///   - {action: stay_pending, polls: 2}             # in its trace; `aspect` as above
     /// ```
     #[must_use]
@@ -245,37 +261,35 @@ impl Builder {
         self
     }
 
-    /// How long a client may take for the head of a request, between two pieces of its body, and for the whole body, for
-    /// which it gets a second more for each 64 KiB that arrived; 30 seconds by default. A connection without a request is
-    /// closed after it, too.
+    /// The default time limit for the head of a request.
     #[must_use]
     pub fn header_timeout(mut self, timeout: Duration) -> Self {
         self.settings.header_timeout = timeout;
         self
     }
 
-    /// The version that `/config` says, by which clients decide what a server can do: for example `v0.13.1`. What this
-    /// one can do stays the same.
+    /// The version in `/config`, from which clients derive what a server supports, for example `v0.13.1`. It
+    /// does not change what this server supports.
     #[must_use]
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.settings.version = version.into();
         self
     }
 
-    /// Whether what GMS drops without a word is dropped here as well. Rest.li answers 200 to what it cannot build a
-    /// proposal of, and writes nothing of it: a URN of more than 512 URL-encoded bytes, with white space at its ends, with
-    /// `␟` in it or with a key that is not its entity's, and a content type other than JSON (`AspectsBatchImpl`). OpenAPI
-    /// leaves an aspect out that its entity type does not have (`EntityController.toMCPBatch`). By default both are
-    /// refused, with 422 and 400, as newer GMS do, which serves a test better.
+    /// Whether proposals that GMS drops silently are dropped here too. Rest.li answers 200 and writes nothing
+    /// for a URN of more than 512 URL-encoded bytes, with surrounding white space, with `␟` in it or with an
+    /// invalid key, and for a content type other than JSON (`AspectsBatchImpl`). OpenAPI drops an aspect that
+    /// its entity type does not have (`EntityController.toMCPBatch`). Default: off; both are refused, with
+    /// 422 and 400, as in newer GMS, so that a test notices.
     #[must_use]
     pub fn silent_drops(mut self, on: bool) -> Self {
         self.settings.silent_drops = on;
         self
     }
 
-    /// Adds a model of one's own to DataHub's standard one, from a YAML file in the form of DataHub's
-    /// `entity-registry.yml`: further aspects of an entity type, or further types. What no registry has is refused, as
-    /// GMS refuses it; several files may be given.
+    /// Adds a custom model from a YAML file in the form of DataHub's `entity-registry.yml`: more aspects of
+    /// an entity type, or more types. Types and aspects that no registry has are refused, as in GMS. May be
+    /// called several times.
     ///
     /// ```yaml
     /// entities:
@@ -288,12 +302,12 @@ impl Builder {
         self
     }
 
-    /// Starts the server, and returns when it answers.
+    /// Starts the server, and returns when it accepts requests. If the future is dropped, the server stops.
     ///
     /// # Errors
-    /// [`ErrorKind::Input`] when an address cannot be listened on, or a user, a policy, the seed file, the fault file or
-    /// an entity registry is not what it has to be, [`ErrorKind::Disk`] when the data file or a token's file cannot be used, [`ErrorKind::Internal`] when
-    /// there are no threads to be had.
+    /// [`ErrorKind::Input`] if an address cannot be bound, or a user, a policy, the seed file, the fault file
+    /// or an entity registry is not valid; [`ErrorKind::Disk`] if the data file or a token's file cannot be
+    /// used; [`ErrorKind::Internal`] if the server's threads cannot be started.
     pub async fn start(self) -> Result<Gms, Error> {
         let Self { data, mut settings, seed_file, seed, fault_file } = self;
         let faults = fault_file.as_deref().map(Fault::read).transpose()?.unwrap_or_default();
@@ -302,7 +316,7 @@ impl Builder {
         }
         settings.seed.extend(seed);
         settings.location = data.clone().map_or(Location::Memory, Location::File);
-        let (orders, given) = watch::channel(Order::Run);
+        let (commands, given) = watch::channel(ServerCommand::Run);
         let (ending, done) = watch::channel(());
         let (ready, started) = oneshot::channel();
         let thread = std::thread::Builder::new()
@@ -321,12 +335,22 @@ impl Builder {
             url: url_of(ready.address),
             address: ready.address,
             frontend_url: ready.frontend.map(url_of),
-            token: ready.server.authentication.issue_own(&user::urn(user::ADMINISTRATOR))?,
+            token: ready.server.authentication.issue_own(&actor::user_urn(actor::ADMINISTRATOR))?,
             server: ready.server,
             data,
-            orders,
+            commands,
             done,
             thread: Some(thread),
         })
     }
+}
+
+/// The URL of an address. An unspecified address (`0.0.0.0`) is reached through loopback.
+fn url_of(address: SocketAddr) -> String {
+    let ip = match address.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    format!("http://{}", SocketAddr::new(ip, address.port()))
 }

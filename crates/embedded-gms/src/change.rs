@@ -1,29 +1,28 @@
-//! One change to one aspect, however it came: checked as far as it can be without looking at what is stored.
+//! One change to one aspect, from any interface, with all checks that do not need the store.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use crate::failure::Failure;
+use crate::patch::Patch;
+use crate::urn::Urn;
+use crate::{json_text, keys, model, system_metadata};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::failure::Failure;
-use super::patch::Patch;
-use super::{compact, keys, model, system_metadata};
-use crate::Urn;
-
-/// The longest URN that is stored, in bytes of its URL-encoded form (GMS: `ValidationApiUtils.URN_NUM_BYTES_LIMIT`).
+/// The longest URN in bytes of its URL-encoded form (`ValidationApiUtils.URN_NUM_BYTES_LIMIT`).
 const MAX_ENCODED_URN: usize = 512;
 
-/// What GMS separates the parts of a key with in its search index.
+/// The separator of key parts in GMS's search index.
 const RESERVED: char = '␟';
 
-/// The header of a proposal (not of HTTP) that makes it count on a version.
+/// The header of a proposal (not of HTTP) that makes the write conditional on a version.
 pub(super) const IF_VERSION_MATCH: &str = "If-Version-Match";
 
 /// The change types (`ChangeType.pdl`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub(super) enum Operation {
+pub(super) enum ChangeType {
     Upsert,
     Create,
     CreateEntity,
@@ -37,8 +36,8 @@ pub(super) enum Operation {
 pub(super) struct Change {
     pub(super) urn: Urn,
     pub(super) aspect: String,
-    pub(super) operation: Operation,
-    /// The key aspect of the entity, as text.
+    pub(super) operation: ChangeType,
+    /// The entity's key aspect, as JSON text.
     pub(super) key: String,
     pub(super) content: Content,
     /// Compact JSON text of an object.
@@ -47,7 +46,7 @@ pub(super) struct Change {
     pub(super) expected_version: Option<String>,
 }
 
-/// What a change brings.
+/// The content of a change.
 #[derive(Clone, Debug)]
 pub(super) enum Content {
     /// Compact JSON text of an object.
@@ -58,7 +57,7 @@ pub(super) enum Content {
 }
 
 impl Content {
-    /// The aspect, if that is what it brings.
+    /// The aspect's text, unless it is a patch or a delete.
     pub(super) fn text(&self) -> Option<&str> {
         match self {
             Self::Aspect(text) => Some(text),
@@ -68,19 +67,19 @@ impl Content {
 }
 
 impl Change {
-    /// Puts a change together. `system_metadata` and `headers` are as they came.
+    /// Creates a change. `system_metadata` and `headers` are the values from the request.
     ///
     /// # Errors
-    /// When the URN's key is not one of its entity type, a time-series aspect is to be anything but written, or
-    /// `system_metadata` or `headers` are not what they must be.
+    /// If the URN's key does not fit its entity type, a time-series aspect would be changed other than by an
+    /// UPSERT or DELETE, or `system_metadata` or `headers` are malformed.
     pub(super) fn new(
         urn: Urn,
         aspect: String,
-        operation: Operation,
+        operation: ChangeType,
         content: Content,
         (system_metadata, headers): (Option<&RawValue>, Option<&RawValue>),
     ) -> Result<Self, Failure> {
-        if model::is_timeseries(&aspect) && !matches!(operation, Operation::Upsert | Operation::Delete) {
+        if model::is_timeseries(&aspect) && !matches!(operation, ChangeType::Upsert | ChangeType::Delete) {
             return Err(Failure::internal(format!(
                 "java.lang.UnsupportedOperationException: ChangeType not supported: [{}] for aspect {aspect}",
                 operation.name(),
@@ -99,7 +98,7 @@ impl Change {
 }
 
 impl Change {
-    /// The system metadata that are stored with it.
+    /// The system metadata to store.
     pub(super) fn system_metadata(&self, time: i64) -> String {
         match &self.system_metadata {
             Some(text) => system_metadata::completed(text, time),
@@ -108,7 +107,7 @@ impl Change {
     }
 }
 
-impl Operation {
+impl ChangeType {
     fn name(self) -> &'static str {
         match self {
             Self::Upsert => "UPSERT",
@@ -122,11 +121,11 @@ impl Operation {
     }
 }
 
-/// Takes a URN that GMS would store.
+/// Parses a URN that GMS would store.
 ///
 /// # Errors
-/// For what GMS on Rest.li drops without a word (`AspectsBatchImpl`: "Invalid proposal, skipping and proceeding with
-/// batch"): a server for tests serves better by saying so.
+/// For a URN that GMS drops silently on Rest.li (`AspectsBatchImpl`: "Invalid proposal, skipping and
+/// proceeding with batch"). A server for tests should report it.
 pub(super) fn checked_urn(text: &str) -> Result<Urn, Failure> {
     let invalid = |reason: &str| {
         let shown: String = text.chars().take(600).collect();
@@ -151,13 +150,14 @@ pub(super) fn checked_urn(text: &str) -> Result<Urn, Failure> {
 /// The key aspect of an entity.
 ///
 /// # Errors
-/// When the URN's key is not one that the entity type has.
+/// If the URN's key does not fit its entity type.
 pub(super) fn checked_key(urn: &Urn) -> Result<String, Failure> {
     keys::from_urn_key(urn.entity_type(), urn.key())
         .map_err(|reason| Failure::bad_proposal(format!("Invalid urn: {urn}: {reason}")))
 }
 
-/// System metadata as an object's text. `datahub put --run-id` sends it as a string that holds the JSON.
+/// System metadata as the text of an object. `datahub put --run-id` sends it as a string that contains the
+/// JSON.
 fn object(raw: Option<&RawValue>) -> Result<Option<String>, Failure> {
     let wrong = || Failure::bad_request("ERROR :: /systemMetadata :: expected a record");
     let Some(raw) = raw.map(RawValue::get).filter(|text| *text != "null") else {
@@ -169,7 +169,7 @@ fn object(raw: Option<&RawValue>) -> Result<Option<String>, Failure> {
         Cow::Borrowed(raw)
     };
     let object = serde_json::from_str::<&RawValue>(&text).map_err(|_| wrong())?.get();
-    if object.starts_with('{') { Ok(Some(compact::compact(object))) } else { Err(wrong()) }
+    if object.starts_with('{') { Ok(Some(json_text::compact(object))) } else { Err(wrong()) }
 }
 
 fn version(headers: Option<&RawValue>) -> Result<Option<String>, Failure> {

@@ -1,13 +1,14 @@
-//! How long a token is to be good.
+//! The lifetime of a token.
 
 use std::time::{Duration, SystemTime};
 
+use jiff::{Span, SpanRelativeTo};
 use serde::de::{Deserialize, Deserializer, Error as _};
 
 const HOUR: u64 = 60 * 60;
 const DAY: u64 = 24 * HOUR;
 
-/// The names that GraphQL has (`AccessTokenDuration`), with seconds (`AccessTokenUtil`).
+/// GraphQL's names (`AccessTokenDuration`) with their seconds (`AccessTokenUtil`).
 const NAMES: &[(&str, Option<u64>)] = &[
     ("ONE_HOUR", Some(HOUR)),
     ("ONE_DAY", Some(DAY)),
@@ -19,7 +20,7 @@ const NAMES: &[(&str, Option<u64>)] = &[
     ("NO_EXPIRY", None),
 ];
 
-/// How long a token is to be good; `None` for ever.
+/// The lifetime of a token; `None` means that it does not expire.
 ///
 /// ```
 /// use std::time::Duration;
@@ -35,20 +36,20 @@ const NAMES: &[(&str, Option<u64>)] = &[
 pub struct TokenDuration(pub Option<Duration>);
 
 impl TokenDuration {
-    /// When a token ends that is made then.
-    pub fn from(self, start: SystemTime) -> Option<SystemTime> {
+    /// The expiry time of a token that is issued at `start`.
+    pub fn expires_at(self, start: SystemTime) -> Option<SystemTime> {
         self.0.and_then(|duration| start.checked_add(duration))
     }
 }
 
-/// `ONE_MONTH`, what DataHub's page offers first.
+/// `ONE_MONTH`, the default of DataHub's page.
 impl Default for TokenDuration {
     fn default() -> Self {
         Self(Some(Duration::from_secs(30 * DAY)))
     }
 }
 
-/// One of the names that GraphQL has, or days, hours, minutes and seconds as ISO 8601 writes them: `P30D`, `PT1H30M`.
+/// One of GraphQL's names, or weeks, days, hours, minutes and seconds in ISO 8601: `P30D`, `PT1H30M`.
 impl std::str::FromStr for TokenDuration {
     type Err = String;
 
@@ -58,38 +59,21 @@ impl std::str::FromStr for TokenDuration {
         }
         iso_seconds(text).map(|seconds| Self(Some(Duration::from_secs(seconds)))).ok_or_else(|| {
             let names: Vec<_> = NAMES.iter().map(|(name, _)| *name).collect();
-            format!("{text:?} is no duration: expected {}, or one like P30D or PT1H", names.join(", "))
+            format!("{text:?} is not a duration: expected {}, or one like P30D or PT1H", names.join(", "))
         })
     }
 }
 
+/// The seconds of an ISO 8601 duration. Years and months have no fixed length and are refused.
 fn iso_seconds(text: &str) -> Option<u64> {
-    let rest = text.strip_prefix('P')?;
-    let (days, times) = match rest.split_once('T') {
-        Some((_, "")) => return None,
-        Some((days, times)) => (days, times),
-        None => (rest, ""),
-    };
-    let mut total: u64 = 0;
-    let mut found = false;
-    for (part, units) in
-        [(days, &[('W', 7 * DAY), ('D', DAY)][..]), (times, &[('H', HOUR), ('M', 60), ('S', 1)][..])]
-    {
-        let mut rest = part;
-        for (unit, seconds) in units {
-            let Some((number, after)) = rest.split_once(*unit) else { continue };
-            if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
-                return None;
-            }
-            total = total.checked_add(number.parse::<u64>().ok()?.checked_mul(*seconds)?)?;
-            (rest, found) = (after, true);
-        }
-        if !rest.is_empty() {
-            return None;
-        }
-    }
-    // A hundred years; what is longer is a mistake, and may be more than a time can be.
-    (found && total > 0 && total <= 36_525 * DAY).then_some(total)
+    // jiff also accepts signs, fractions and its own format.
+    let is_plain =
+        text.starts_with('P') && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    let span: Span = is_plain.then(|| text.parse().ok()).flatten()?;
+    let length = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    let seconds = u64::try_from(length.as_secs()).ok()?;
+    // At most a hundred years: a longer duration is a mistake and might exceed the range of time.
+    (seconds > 0 && seconds <= 36_525 * DAY).then_some(seconds)
 }
 
 impl<'de> Deserialize<'de> for TokenDuration {

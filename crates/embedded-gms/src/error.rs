@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 
-/// What kind of failure an [`Error`] is.
+/// The kind of an [`Error`].
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
@@ -10,13 +10,14 @@ pub enum ErrorKind {
     Input,
     /// A file cannot be read or written: the data file, or the file of a token.
     Disk,
-    /// The server cannot run: there are no threads or random numbers to be had, or it has a bug.
+    /// The server cannot run: the system provides no threads or random numbers, or there is a bug.
     Internal,
 }
 
 /// A failure to start the embedded GMS or to administer it.
 ///
-/// Its text contains no secret. Causes are reached through [`source`](StdError::source) and are not repeated in it.
+/// Its text contains no secret. Causes are reached through [`source`](StdError::source) and are not repeated
+/// in it.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
@@ -36,7 +37,7 @@ impl Error {
         self
     }
 
-    /// What kind of failure this is.
+    /// The kind of this error.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }

@@ -1,34 +1,34 @@
-//! Why a request is refused. Rest.li and OpenAPI word and number the same causes differently, so a failure knows its
-//! cause, and each of them renders it.
+//! The failure of a request. Rest.li and OpenAPI use different messages and status codes for the same cause,
+//! so a failure has a cause, and each interface renders it.
 
 use axum::http::StatusCode;
 
-/// A request that cannot be done, or that is refused.
+/// A request that failed or was refused.
 #[derive(Debug)]
 pub(super) struct Failure {
     cause: Cause,
     message: Option<String>,
 }
 
-/// What is wrong, as far as it decides the answer.
+/// The cause, as far as it decides the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// The request is not what the call wants (`IllegalArgumentException`).
+    /// The request is malformed (`IllegalArgumentException`).
     Request,
-    /// A URN, or another part of a proposal, from which GMS cannot build it (`IllegalArgumentException` while the batch
-    /// is built): on Rest.li GMS drops such a proposal without a word, here it is refused.
+    /// A URN or another part of a proposal is invalid (`IllegalArgumentException` while the batch is built).
+    /// On Rest.li GMS drops such a proposal silently; here it is refused.
     Proposal,
-    /// Understood, and refused by a rule of the model (`ValidationException`).
+    /// A rule of the model refuses it (`ValidationException`).
     Validation,
-    /// What was to be as the caller knows it is not (`ValidationException` of sub-type PRECONDITION).
+    /// A precondition does not hold (`ValidationException` of sub-type PRECONDITION).
     Precondition,
-    /// JSON that is not what it should be: an aspect that cannot be read, a patch that cannot be applied.
+    /// Invalid JSON: an aspect that cannot be read or a patch that cannot be applied.
     Json,
-    /// It is not there.
+    /// The entity or aspect does not exist.
     Absent,
-    /// GMS fails, also at some faults of the caller.
+    /// GMS answers 500, in some cases although the caller is at fault.
     Internal,
-    /// Everything else, with its status.
+    /// Any other cause, with its status.
     Other(StatusCode),
 }
 
@@ -65,12 +65,12 @@ impl Failure {
         Self::of(Cause::Internal, message)
     }
 
-    /// For an aspect that is not there: GMS gives no message.
+    /// For an aspect that does not exist; GMS gives no message.
     pub(super) fn absent() -> Self {
         Self { cause: Cause::Absent, message: None }
     }
 
-    /// The server is stopping, so the store is closed.
+    /// The server is stopping and the store is closed.
     pub(super) fn stopped() -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "the embedded GMS is stopping")
     }
@@ -79,12 +79,12 @@ impl Failure {
         self.cause
     }
 
-    /// What went wrong, if there is something to say.
+    /// The message, if there is one.
     pub(super) fn text(&self) -> Option<&str> {
         self.message.as_deref()
     }
 
-    /// What went wrong, for callers within the process.
+    /// The message, for callers within the process.
     pub(super) fn message(&self) -> &str {
         self.message.as_deref().unwrap_or("not found")
     }
@@ -94,7 +94,7 @@ impl From<&rusqlite::Error> for Failure {
     fn from(error: &rusqlite::Error) -> Self {
         use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
         match error.sqlite_error_code() {
-            // The words of GMS for a conflict of two transactions, by which clients know that trying again helps.
+            // GMS's message for a transaction conflict, by which clients recognize that a retry helps.
             Some(DatabaseBusy | DatabaseLocked) => Self::internal(format!(
                 "jakarta.persistence.PersistenceException: Error when batch flush on sql: {error}"
             )),

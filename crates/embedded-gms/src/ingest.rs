@@ -1,66 +1,70 @@
-//! Takes the changes of a request into the store, with the faults that act on them.
+//! Applies the changes of a request to the store, with the faults that act on them.
 
+use crate::actor::{self, Actor};
+use crate::change::Change;
+use crate::failure::Failure;
+use crate::faults::{ChangeFault, FaultInjection};
+use crate::state::ServerState;
+use crate::store::row::AuditStamp;
+use crate::store::write::{self, Applied, Effect};
+use crate::tokens;
+use crate::trace::{AspectId, TraceId, TraceOutcome};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::authentication::Actor;
-use super::change::Change;
-use super::failure::Failure;
-use super::faults::{Interference, Meddling};
-use super::store::write::{self, Applied, Effect, Stamp};
-use super::trace::{Fate, Place, TraceId};
-use super::{Server, tokens, user};
-
-/// A request that writes: whose it is, how it wants to be answered, and what goes wrong with it.
+/// The parameters of a request that writes.
 #[derive(Clone, Debug)]
-pub(super) struct Write {
+pub(super) struct WriteRequest {
     pub(super) actor: Actor,
     pub(super) asynchronous: bool,
-    pub(super) interference: Option<Interference>,
-    /// For the requests that can be traced.
+    pub(super) injection: Option<FaultInjection>,
+    /// Set for requests that can be traced.
     pub(super) trace: Option<TraceId>,
 }
 
-/// A change that was accepted, and what became of it.
+/// An accepted change and its result.
 #[derive(Debug)]
 pub(super) struct Accepted {
     pub(super) change: Change,
     pub(super) applied: Applied,
 }
 
-impl Server {
-    /// Applies a batch: all of it or nothing. Returns what was accepted, in order. Whether the caller waits makes no
-    /// difference to the store: it is answered when the aspects are stored.
+impl ServerState {
+    /// Applies a batch atomically. Returns the accepted changes, in order. Asynchronous and synchronous
+    /// writes are stored alike: the response is sent when the aspects are stored.
     ///
     /// # Errors
     /// As [`write::apply`].
     pub(super) async fn ingest(
         self: &Arc<Self>,
         changes: Vec<Change>,
-        write: Write,
+        write: WriteRequest,
     ) -> Result<Vec<Accepted>, Failure> {
-        let stamp = Stamp { actor: user::urn(&write.actor.0), time: tokens::milliseconds(SystemTime::now()) };
-        let mut fates: Vec<(Place, Fate)> = Vec::new();
+        let stamp = AuditStamp {
+            actor: actor::user_urn(&write.actor.0),
+            time: tokens::milliseconds(SystemTime::now()),
+        };
+        let mut outcomes: Vec<(AspectId, TraceOutcome)> = Vec::new();
         let mut lost = Vec::new();
         let mut kept = Vec::new();
         let mut pending = Vec::new();
         for (index, change) in changes.into_iter().enumerate() {
-            match write.meddling(&change) {
-                Some(Meddling::Drop) => {}
-                Some(Meddling::Reject(reason)) => {
-                    fates.push((place(&change), Fate::Rejected(reason.to_owned())));
+            match write.change_fault(&change) {
+                Some(ChangeFault::Drop) => {}
+                Some(ChangeFault::Reject(reason)) => {
+                    outcomes.push((place(&change), TraceOutcome::Rejected(reason.to_owned())));
                     lost.push((index, never_applied(change, &stamp)));
                 }
-                meddling => {
-                    pending.push(match meddling {
-                        Some(Meddling::Pending(polls)) => Some(polls),
+                change_fault => {
+                    pending.push(match change_fault {
+                        Some(ChangeFault::Pending(polls)) => Some(polls),
                         _ => None,
                     });
                     kept.push((index, change));
                 }
             }
         }
-        let half_way = write.interference.as_ref().and_then(Interference::half_way);
+        let half_way = write.injection.as_ref().and_then(FaultInjection::half_way);
         if half_way.is_some() {
             kept.truncate(kept.len() / 2);
         }
@@ -87,12 +91,13 @@ impl Server {
             return Err(failure);
         }
         if let Some(id) = write.trace {
-            fates.extend(accepted.iter().zip(pending).map(|((_, accepted), pending)| {
+            outcomes.extend(accepted.iter().zip(pending).map(|((_, accepted), pending)| {
                 let effect = accepted.applied.effect;
-                let fate = pending.map_or(Fate::Stored(effect), |polls| Fate::Pending(polls, effect));
-                (place(&accepted.change), fate)
+                let outcome = pending
+                    .map_or(TraceOutcome::Stored(effect), |polls| TraceOutcome::Pending(polls, effect));
+                (place(&accepted.change), outcome)
             }));
-            self.traces.remember(id, fates);
+            self.traces.remember(id, outcomes);
         }
         accepted.append(&mut lost);
         accepted.sort_by_key(|(index, _)| *index);
@@ -100,18 +105,18 @@ impl Server {
     }
 }
 
-impl Write {
-    fn meddling(&self, change: &Change) -> Option<Meddling<'_>> {
-        self.interference.as_ref()?.meddling(change.urn.as_str(), &change.aspect, self.asynchronous)
+impl WriteRequest {
+    fn change_fault(&self, change: &Change) -> Option<ChangeFault<'_>> {
+        self.injection.as_ref()?.change_fault(change.urn.as_str(), &change.aspect, self.asynchronous)
     }
 }
 
-fn place(change: &Change) -> Place {
+fn place(change: &Change) -> AspectId {
     (change.urn.to_string(), change.aspect.clone())
 }
 
-/// A change that is answered like the others and then rejected.
-fn never_applied(change: Change, stamp: &Stamp) -> Accepted {
+/// The result of a change that is accepted and rejected later.
+fn never_applied(change: Change, stamp: &AuditStamp) -> Accepted {
     let system_metadata = change.system_metadata(stamp.time);
     let applied = Applied {
         effect: Effect::Unchanged,

@@ -1,12 +1,13 @@
 //! Key aspects: the parts of a URN as a record, and back.
 //!
-//! GMS keeps one for each entity that anything was written for (`EntityKeyUtils`), and an entity exists if its key does.
+//! GMS stores a key aspect for each entity that was written (`EntityKeyUtils`); an entity exists if its key
+//! aspect does.
 
 use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-/// The names of the key's fields, for the entity types whose key is not just `id`.
+/// The fields of the keys, for entity types whose key is not just `id`.
 const FIELDS: &[(&str, &[&str])] = &[
     ("assertion", &["assertionId"]),
     ("chart", &["dashboardTool", "chartId"]),
@@ -49,12 +50,12 @@ pub(super) fn aspect_name(entity_type: &str) -> Cow<'static, str> {
 /// The key aspect of an entity as JSON text, from the key part of its URN.
 ///
 /// # Errors
-/// With the reason, when the parts of the key are not the fields that the entity type has.
+/// The reason, if the parts of the key are not the fields of the entity type.
 pub(super) fn from_urn_key(entity_type: &str, key: &str) -> Result<String, String> {
     let fields = fields(entity_type);
     let found = parts(key).ok_or_else(|| "its parentheses do not match".to_owned())?;
     let record: Map<String, Value> = match fields {
-        // Nothing is known of the type, so the whole key is its id.
+        // The type is unknown, so the whole key is its id.
         None if found.len() != 1 => [("id".to_owned(), Value::from(key))].into_iter().collect(),
         None => pairs(&["id"], &found),
         Some(fields) if fields.len() == found.len() => pairs(fields, &found),
@@ -70,10 +71,10 @@ pub(super) fn from_urn_key(entity_type: &str, key: &str) -> Result<String, Strin
     Ok(Value::from(record).to_string())
 }
 
-/// The URN that a key aspect stands for, as a proposal without URN has it.
+/// The URN of a key aspect, for proposals without a URN.
 ///
 /// # Errors
-/// With the reason, when `text` is not a record that has all fields of the key.
+/// The reason, if `text` is not a record with all fields of the key.
 pub(super) fn to_urn(entity_type: &str, text: &str) -> Result<String, String> {
     let record: Map<String, Value> = serde_json::from_str(text)
         .map_err(|error| format!("the key aspect is not a JSON object: {error}"))?;
@@ -99,7 +100,7 @@ fn pairs(fields: &[&str], values: &[&str]) -> Map<String, Value> {
     fields.iter().zip(values).map(|(field, value)| ((*field).to_owned(), Value::from(*value))).collect()
 }
 
-/// The parts of a key: what stands between the commas of the outer parentheses, or the key itself.
+/// The parts of a key: separated by commas within the outer parentheses, or the key itself.
 fn parts(key: &str) -> Option<Vec<&str>> {
     let Some(inner) = key.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) else {
         return Some(vec![key]);
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_does_not_fit_is_told() {
+    fn a_key_that_does_not_fit_is_refused() {
         assert!(from_urn_key("dataset", "x").unwrap_err().contains("has 1 parts"));
         assert!(from_urn_key("dataset", "(a,b)c,d)").unwrap_err().contains("parentheses"));
         assert!(to_urn("dataset", r#"{"platform":"p","name":"n"}"#).unwrap_err().contains("origin"));
@@ -155,7 +156,7 @@ mod tests {
     fn a_urn_is_made_of_its_key() {
         for urn in ["urn:li:tag:x", "urn:li:dataset:(urn:li:dataPlatform:hive,db.k,PROD)", "urn:li:query:q1"]
         {
-            let urn = crate::Urn::parse(urn).unwrap();
+            let urn = crate::urn::Urn::parse(urn).unwrap();
             let key = from_urn_key(urn.entity_type(), urn.key()).unwrap();
             assert_eq!(to_urn(urn.entity_type(), &key).unwrap(), urn.as_str());
         }

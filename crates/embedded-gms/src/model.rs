@@ -1,19 +1,19 @@
-//! Names of DataHub's model that Rest.li puts on the wire: aspects by class, snapshots by entity type.
+//! Names of DataHub's model on Rest.li: classes of aspects, and of the snapshots of entity types.
 //!
-//! An aspect is named like its class with a small first letter, unless it stands in [`IRREGULAR`]; what the tables do
-//! not know is named by the same rule, so that an aspect of one's own can be written and read as well.
+//! An aspect is named like its class with a lower-case initial, except for those in [`IRREGULAR`].
+//! Unknown aspects follow the same rule, so that custom aspects can be written and read.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// The package of a class that no table knows.
+/// The package of unknown classes.
 const UNKNOWN_PACKAGE: &str = "com.linkedin.metadata.aspect";
 
 /// The package of key aspects.
 const KEY_PACKAGE: &str = "com.linkedin.metadata.key";
 
-/// The aspect that a class stands for, for example `datasetProperties` for `com.linkedin.dataset.DatasetProperties`;
-/// the package is not looked at, because old records name others.
+/// The aspect of a class, for example `datasetProperties` for `com.linkedin.dataset.DatasetProperties`. The
+/// package is ignored, because old records have other packages.
 pub(super) fn aspect_of(class: &str) -> String {
     let simple = class.rsplit('.').next().unwrap_or(class);
     IRREGULAR
@@ -46,7 +46,7 @@ pub(super) fn snapshot_of(entity_type: &str) -> String {
     format!("com.linkedin.metadata.snapshot.{simple}Snapshot")
 }
 
-/// Whether an aspect is one of those that keep every value (time series) and not just the latest.
+/// Whether an aspect is a time series, of which all values are stored.
 pub(super) fn is_timeseries(aspect: &str) -> bool {
     TIMESERIES.contains(&aspect)
 }
@@ -80,7 +80,7 @@ pub(super) const TIMESERIES: &[&str] = &[
     "queryUsageStatistics",
 ];
 
-/// Aspects whose name is not their class with a small first letter.
+/// Aspects that are not named like their class with a lower-case initial.
 const IRREGULAR: &[(&str, &str)] = &[
     ("aiAgentDependencies", "com.linkedin.agent.AIAgentDependencies"),
     ("aiAgentInfo", "com.linkedin.agent.AIAgentInfo"),

@@ -1,5 +1,10 @@
-//! How OpenAPI answers: refusals, entities, and the parameters that calls share.
+//! OpenAPI: failures, entities, and common parameters.
 
+use crate::failure::{Cause, Failure};
+use crate::ingest::Accepted;
+use crate::store::row::{AspectRow, AuditStamp};
+use crate::store::write::Effect;
+use crate::{restli, snapshot, system_metadata};
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -8,25 +13,19 @@ use serde::{Serialize, Serializer};
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::failure::{Cause, Failure};
-use super::ingest::Accepted;
-use super::store::read::Stored;
-use super::store::write::Effect;
-use super::{restli, snapshot, system_metadata};
-
 const NOT_FOUND_REASON: HeaderName = HeaderName::from_static("not-found-reason");
 
-/// A failure in the form of OpenAPI (`GlobalControllerExceptionHandler`).
+/// A failure in OpenAPI's form (`GlobalControllerExceptionHandler`).
 #[derive(Debug)]
-pub(super) struct Refused(Failure);
+pub(super) struct OpenapiFailure(Failure);
 
-impl From<Failure> for Refused {
+impl From<Failure> for OpenapiFailure {
     fn from(failure: Failure) -> Self {
         Self(failure)
     }
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for OpenapiFailure {
     fn into_response(self) -> Response {
         let message = self.0.message();
         let said = without_class(message);
@@ -46,7 +45,7 @@ impl IntoResponse for Refused {
     }
 }
 
-/// OpenAPI cuts the class of an exception out of what it says.
+/// Removes the class of the exception from the message, as OpenAPI does.
 fn without_class(message: &str) -> &str {
     match message.split_once(": ") {
         Some((class, rest)) if class.contains('.') && !class.contains(' ') => rest,
@@ -54,7 +53,7 @@ fn without_class(message: &str) -> &str {
     }
 }
 
-/// An answer with a body.
+/// A response with a JSON body.
 pub(super) fn answer(status: StatusCode, body: &impl Serialize) -> Response {
     match serde_json::to_vec(body) {
         Ok(text) => {
@@ -65,21 +64,21 @@ pub(super) fn answer(status: StatusCode, body: &impl Serialize) -> Response {
     }
 }
 
-/// The answer to a question for what is not there.
+/// The response for an entity or aspect that does not exist.
 pub(super) fn absent() -> Response {
     (StatusCode::NOT_FOUND, [(NOT_FOUND_REASON, HeaderValue::from_static("ENTITY"))]).into_response()
 }
 
-/// The answer to a request for which there is no handler.
+/// The response to a request without a handler.
 pub(super) fn no_endpoint(method: &axum::http::Method, uri: &Uri) -> Response {
     let error = format!("No endpoint {method} {}.", uri.path());
     answer(StatusCode::NOT_FOUND, &json!({"error": error}))
 }
 
-/// A parameter that is true or false, in the spellings that Spring takes.
+/// A boolean parameter, in Spring's spellings.
 ///
 /// # Errors
-/// 400 when it is anything else.
+/// 400 for any other value.
 pub(super) fn flag(uri: &Uri, name: &str, default: bool) -> Result<bool, Failure> {
     let Some(value) = restli::parameter(uri, name).filter(|value| !value.is_empty()) else {
         return Ok(default);
@@ -91,22 +90,22 @@ pub(super) fn flag(uri: &Uri, name: &str, default: bool) -> Result<bool, Failure
     }
 }
 
-/// The values of a parameter that is a set: several of them, or separated by commas.
+/// The values of a set parameter: repeated, or separated by commas.
 pub(super) fn names(uri: &Uri, parameters: &[&str]) -> Vec<String> {
     parameters.iter().filter_map(|name| restli::list(uri, name)).flatten().collect()
 }
 
 /// An entity with some of its aspects (`GenericEntityV3`).
 #[derive(Debug)]
-pub(super) struct Entity {
+pub(super) struct EntityV3 {
     pub(super) urn: String,
-    pub(super) aspects: Vec<(String, Aspect)>,
+    pub(super) aspects: Vec<(String, AspectV3)>,
 }
 
 /// An aspect (`GenericAspectV3`).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Aspect {
+pub(super) struct AspectV3 {
     value: Box<RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     system_metadata: Option<Box<RawValue>>,
@@ -114,18 +113,12 @@ pub(super) struct Aspect {
     audit_stamp: Option<AuditStamp>,
 }
 
-#[derive(Debug, Serialize)]
-struct AuditStamp {
-    actor: String,
-    time: i64,
-}
-
-impl Aspect {
-    /// A stored aspect; `number` is the one of its version, and says that the caller asked for system metadata.
+impl AspectV3 {
+    /// A stored aspect. `number` is its version number, given if the caller asked for system metadata.
     ///
     /// # Errors
-    /// When what is stored is not JSON, which only a damaged file can be.
-    pub(super) fn stored(stored: Stored, number: Option<i64>) -> Result<Self, Failure> {
+    /// If the stored text is not JSON, which only a damaged file can cause.
+    pub(super) fn stored(stored: AspectRow, number: Option<i64>) -> Result<Self, Failure> {
         let system_metadata = number
             .map(|number| snapshot::raw(system_metadata::with_version(&stored.system_metadata, number)))
             .transpose()?;
@@ -158,17 +151,17 @@ impl Aspect {
     }
 }
 
-impl Entity {
-    /// What was accepted, one entity for each URN, and of several changes to one aspect the last.
+impl EntityV3 {
+    /// The accepted changes as one entity for each URN, with the last change to each aspect.
     ///
     /// # Errors
-    /// As [`Aspect::stored`].
+    /// As [`AspectV3::stored`].
     pub(super) fn group(accepted: Vec<Accepted>, with_system_metadata: bool) -> Result<Vec<Self>, Failure> {
         let mut entities: Vec<Self> = Vec::new();
         let mut places = std::collections::HashMap::new();
         for accepted in accepted {
             let (urn, name) = (accepted.change.urn.to_string(), accepted.change.aspect.clone());
-            let Some(aspect) = Aspect::accepted(accepted, with_system_metadata)? else { continue };
+            let Some(aspect) = AspectV3::accepted(accepted, with_system_metadata)? else { continue };
             let index = *places.entry(urn.clone()).or_insert(entities.len());
             if index == entities.len() {
                 entities.push(Self { urn, aspects: Vec::new() });
@@ -183,7 +176,7 @@ impl Entity {
     }
 }
 
-impl Serialize for Entity {
+impl Serialize for EntityV3 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.aspects.len() + 1))?;
         map.serialize_entry("urn", &self.urn)?;

@@ -1,23 +1,22 @@
-//! Reads proposals off the wire.
+//! Decodes proposals from Rest.li requests.
 //!
-//! This is the server's own decoder: it shares nothing with the client's encoder, so that a mistake there does not
-//! agree with itself here. Aspects stay text; nothing turns a number into another.
+//! The decoder shares no code with the client's encoder, so that an encoding mistake is not hidden by the
+//! same mistake here. Aspects stay text: numbers keep their spelling.
 
 use std::borrow::Cow;
 
+use crate::change::{self, Change, ChangeType, Content};
+use crate::failure::{Cause, Failure};
+use crate::patch::Patch;
+use crate::registry::Registry;
+use crate::urn::Urn;
+use crate::{json_text, keys};
 use serde::Deserialize;
 use serde::de::Error as _;
 use serde_json::value::RawValue;
 
-use super::change::{self, Change, Content, Operation};
-use super::failure::{Cause, Failure};
-use super::patch::Patch;
-use super::registry::Registry;
-use super::{compact, keys};
-use crate::Urn;
-
 #[derive(Deserialize)]
-struct One<'a> {
+struct SingleIngest<'a> {
     #[serde(borrow)]
     proposal: Proposal<'a>,
     #[serde(borrow, default)]
@@ -25,7 +24,7 @@ struct One<'a> {
 }
 
 #[derive(Deserialize)]
-struct Several<'a> {
+struct BatchIngest<'a> {
     #[serde(borrow)]
     proposals: Vec<Proposal<'a>>,
     #[serde(borrow, default)]
@@ -41,68 +40,68 @@ struct Proposal<'a> {
     #[serde(borrow, default)]
     entity_urn: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
-    entity_key_aspect: Option<Generic<'a>>,
-    change_type: Operation,
+    entity_key_aspect: Option<GenericAspect<'a>>,
+    change_type: ChangeType,
     #[serde(borrow, default)]
     aspect_name: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
-    aspect: Option<Generic<'a>>,
+    aspect: Option<GenericAspect<'a>>,
     #[serde(borrow, default)]
     system_metadata: Option<&'a RawValue>,
     #[serde(borrow, default)]
     headers: Option<&'a RawValue>,
 }
 
-/// What a request asks for.
-pub(super) struct Request<'a> {
+/// A decoded request.
+pub(super) struct IngestRequest<'a> {
     proposals: Vec<Proposal<'a>>,
-    /// Whether the caller does not wait for it.
+    /// Whether the request is asynchronous.
     pub(super) asynchronous: bool,
 }
 
 /// `GenericAspect.pdl`
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Generic<'a> {
+struct GenericAspect<'a> {
     #[serde(borrow)]
     value: Cow<'a, str>,
     #[serde(borrow)]
     content_type: Cow<'a, str>,
 }
 
-/// Reads the body of `ingestProposal`.
+/// Decodes the body of `ingestProposal`.
 ///
 /// # Errors
-/// 400 when it is not one.
-pub(super) fn single(body: &[u8]) -> Result<Request<'_>, Failure> {
-    let One { proposal, r#async } = parse(body)?;
-    Ok(Request { proposals: vec![proposal], asynchronous: is_true(r#async.as_deref()) })
+/// 400 if it is malformed.
+pub(super) fn single(body: &[u8]) -> Result<IngestRequest<'_>, Failure> {
+    let SingleIngest { proposal, r#async } = parse(body)?;
+    Ok(IngestRequest { proposals: vec![proposal], asynchronous: is_true(r#async.as_deref()) })
 }
 
-/// Reads the body of `ingestProposalBatch`.
+/// Decodes the body of `ingestProposalBatch`.
 ///
 /// # Errors
 /// As [`single`].
-pub(super) fn batch(body: &[u8]) -> Result<Request<'_>, Failure> {
-    let Several { proposals, r#async } = parse(body)?;
-    Ok(Request { proposals, asynchronous: is_true(r#async.as_deref()) })
+pub(super) fn batch(body: &[u8]) -> Result<IngestRequest<'_>, Failure> {
+    let BatchIngest { proposals, r#async } = parse(body)?;
+    Ok(IngestRequest { proposals, asynchronous: is_true(r#async.as_deref()) })
 }
 
-impl Request<'_> {
-    /// What is to be done to which entities. GMS asks whether it may be done before it looks closer
-    /// (`AspectResource.ingestProposals`); what names no entity is refused then.
-    pub(super) fn targets(&self) -> impl Iterator<Item = (Operation, Urn)> {
+impl IngestRequest<'_> {
+    /// The change types and URNs. GMS checks permissions before the rest (`AspectResource.ingestProposals`);
+    /// a proposal without a URN is refused later.
+    pub(super) fn targets(&self) -> impl Iterator<Item = (ChangeType, Urn)> {
         self.proposals.iter().filter_map(|proposal| {
             let urn = Urn::parse(&urn_text(proposal).ok()?).ok()?;
             Some((proposal.change_type, urn))
         })
     }
 
-    /// The changes. With `silent` what GMS cannot build a proposal of is left out, as GMS does (`AspectsBatchImpl`:
-    /// "Invalid proposal, skipping and proceeding with batch"); what is not registered is refused even then.
+    /// The changes. With `silent`, invalid proposals are dropped, as in GMS (`AspectsBatchImpl`: "Invalid
+    /// proposal, skipping and proceeding with batch"); unregistered aspects are refused even then.
     ///
     /// # Errors
-    /// With the answer that GMS gives: see [`change`]. One bad proposal refuses them all.
+    /// The failure in GMS's form, see [`change`]. One invalid proposal refuses the batch.
     pub(super) fn changes(&self, registry: &Registry, silent: bool) -> Result<Vec<Change>, Failure> {
         let skipped = |failure: &Failure| silent && failure.cause() == Cause::Proposal;
         let changes = self.proposals.iter().map(|proposal| change(proposal, registry));
@@ -110,15 +109,15 @@ impl Request<'_> {
     }
 }
 
-/// The parameter is a string; GMS reads it as Java's `parseBoolean` does.
+/// The parameter is a string, which GMS reads with Java's `parseBoolean`.
 fn is_true(text: Option<&str>) -> bool {
     text.is_some_and(|text| text.eq_ignore_ascii_case("true"))
 }
 
-/// Reads a body as JSON.
+/// Parses a body as JSON.
 ///
 /// # Errors
-/// 400 when it is not JSON, or not what the call wants.
+/// 400 if it is not JSON, or not of type `T`.
 pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Failure> {
     serde_json::from_slice(body).map_err(|error| {
         let message: String = error.to_string().chars().take(400).collect();
@@ -153,7 +152,7 @@ fn change(proposal: &Proposal<'_>, registry: &Registry) -> Result<Change, Failur
     };
     registry.check(urn.entity_type(), &aspect)?;
     let content = match (&proposal.aspect, proposal.change_type) {
-        (_, Operation::Delete) => Content::Nothing,
+        (_, ChangeType::Delete) => Content::Nothing,
         (None, _) => {
             return Err(refused("Aspect is required, and the proposal has none.", proposal));
         }
@@ -162,8 +161,9 @@ fn change(proposal: &Proposal<'_>, registry: &Registry) -> Result<Change, Failur
     Change::new(urn, aspect, proposal.change_type, content, (proposal.system_metadata, proposal.headers))
 }
 
-/// In the model `aspect.value` has the type `bytes`, and Rest.li reads each character of the string as one byte. So
-/// what is not ASCII arrives broken, and a character above U+00FF is refused; here all that would break is refused.
+/// In the model `aspect.value` is `bytes`, and Rest.li reads each character of the string as one byte.
+/// Non-ASCII text would be corrupted, and a character above U+00FF is refused; here all non-ASCII text is
+/// refused.
 fn one_byte_a_character(value: &str, proposal: &Proposal<'_>) -> Result<(), Failure> {
     match value.chars().find(|c| !c.is_ascii()) {
         None => Ok(()),
@@ -189,14 +189,14 @@ fn urn_text<'a>(proposal: &'a Proposal<'_>) -> Result<Cow<'a, str>, Failure> {
 }
 
 fn content(
-    generic: &Generic<'_>,
-    operation: Operation,
+    generic: &GenericAspect<'_>,
+    operation: ChangeType,
     aspect: &str,
     proposal: &Proposal<'_>,
 ) -> Result<Content, Failure> {
     let supported = match generic.content_type.as_ref() {
         "application/json" => true,
-        "application/json-patch+json" => operation == Operation::Patch,
+        "application/json-patch+json" => operation == ChangeType::Patch,
         _ => false,
     };
     if !supported {
@@ -207,8 +207,8 @@ fn content(
     }
     let text = serde_json::from_str::<&RawValue>(&generic.value)
         .and_then(|raw| {
-            // An aspect is a record; a patch may be the list of its operations.
-            if operation == Operation::Patch || raw.get().starts_with('{') {
+            // An aspect is a record; a patch may be a list of operations.
+            if operation == ChangeType::Patch || raw.get().starts_with('{') {
                 Ok(raw.get())
             } else {
                 Err(serde_json::Error::custom("expected an object"))
@@ -220,8 +220,8 @@ fn content(
                 generic.value.chars().take(200).collect::<String>()
             ))
         })?;
-    let text = compact::compact(text);
-    Ok(if operation == Operation::Patch {
+    let text = json_text::compact(text);
+    Ok(if operation == ChangeType::Patch {
         Content::Patch(Patch::read(&text)?)
     } else {
         Content::Aspect(text)

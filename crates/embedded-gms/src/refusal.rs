@@ -1,37 +1,35 @@
-//! The answer to a caller who was not recognised: 401, in one of the forms that a GMS or what stands in front of it
-//! gives it.
+//! The response to an unauthenticated caller: 401, in one of the forms of GMS and of proxies.
 
+use crate::body_form::BodyForm;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::body_form::BodyForm;
-
-/// What GMS says of every refusal but one.
+/// GMS's message for every refusal but one.
 pub(super) const UNAUTHORIZED: &str = "Unauthorized to perform this action.";
 
-/// What the old filter says of a token whose time is over.
+/// The old filter's message for an expired token.
 pub(super) const EXPIRED: &str = "Failed to validate DataHub token. Token has expired.";
 
-/// The form of the body that comes with a 401. None has a `WWW-Authenticate` header, as GMS's never has.
+/// The form of the body of a 401. None has a `WWW-Authenticate` header, as in GMS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RefusalForm {
-    /// What a GMS under Spring Boot answers to programs: JSON with `timestamp`, `status`, `error` and `path`, and not a
-    /// word on the cause.
+    /// Spring Boot's form for programs: JSON with `timestamp`, `status`, `error` and `path`, without the
+    /// cause.
     #[default]
     SpringJson,
-    /// What Spring Boot answers to a browser: its "Whitelabel Error Page".
+    /// Spring Boot's form for browsers: the "Whitelabel Error Page".
     SpringHtml,
-    /// What a GMS under Jetty, before Spring Boot, answers to who asks for JSON: the message is in it.
+    /// Jetty's form (GMS before Spring Boot) for clients that accept JSON: it contains the message.
     JettyJson,
-    /// What Jetty answers to everyone else: a page with the message.
+    /// Jetty's form for all other clients: a page with the message.
     JettyHtml,
-    /// Nothing at all, as DataHub's frontend answers.
+    /// An empty body, as from DataHub's frontend.
     Empty,
 }
 
 impl RefusalForm {
-    /// The answer.
+    /// The response.
     pub(super) fn answer(self, message: &str, path: &str) -> Response {
         let form = match self {
             Self::SpringJson => BodyForm::SpringJson,

@@ -1,20 +1,19 @@
-//! Which aspects an entity type has: those of DataHub's standard model, and what an organisation adds to it.
+//! The entity registry: the aspects of each entity type, from DataHub's standard model and from custom
+//! models.
 //!
-//! Both are written in the form of DataHub's `entity-registry.yml`, of which only the names count here. What is not
-//! registered is refused, as GMS refuses it: a name with a slip of the pen is found in the test, and not in production.
+//! Both have the form of DataHub's `entity-registry.yml`, of which only the names are used. Unregistered
+//! aspects are refused, as in GMS, so that a misspelled name is found in a test.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 use std::sync::LazyLock;
 
+use crate::change::Change;
+use crate::error::{Error, ErrorKind};
+use crate::failure::Failure;
+use crate::{keys, small_file};
 use serde::Deserialize;
-
-use super::change::Change;
-use super::failure::Failure;
-use super::keys;
-use super::seed::read_short;
-use crate::{Error, ErrorKind};
 
 static STANDARD: LazyLock<Result<Registry, String>> = LazyLock::new(|| {
     let mut registry = Registry::default();
@@ -22,40 +21,40 @@ static STANDARD: LazyLock<Result<Registry, String>> = LazyLock::new(|| {
     Ok(registry)
 });
 
-/// Knows the entity types and their aspects.
+/// The entity types and their aspects.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Registry {
-    /// By their names in lower case: GMS makes no difference there.
-    types: BTreeMap<String, EntityType>,
+    /// By lower-case name: GMS ignores the case.
+    types: BTreeMap<String, RegisteredType>,
 }
 
 /// An entity type.
 #[derive(Clone, Debug)]
-pub(super) struct EntityType {
+pub(super) struct RegisteredType {
     name: String,
-    /// With the key aspect.
+    /// Including the key aspect.
     aspects: BTreeSet<String>,
-    /// The same by their names in lower case.
+    /// The same, by lower-case name.
     lower_case: BTreeMap<String, String>,
 }
 
-/// The file, as far as it counts.
+/// The file, as far as it is used.
 #[derive(Deserialize)]
-struct File {
+struct RegistryFile {
     #[serde(default)]
-    entities: Vec<FileEntity>,
+    entities: Vec<RegistryEntity>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct FileEntity {
+struct RegistryEntity {
     name: String,
     key_aspect: Option<String>,
     #[serde(default)]
     aspects: Vec<String>,
 }
 
-/// What is not in the registry.
+/// A name that is not in the registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Unregistered {
     EntityType(String),
@@ -66,34 +65,34 @@ impl Registry {
     /// The standard model.
     ///
     /// # Errors
-    /// When the file that comes with this crate cannot be read.
+    /// If the file in this crate cannot be read.
     pub(super) fn standard() -> Result<Self, Error> {
         STANDARD.clone().map_err(|message| {
             Error::new(ErrorKind::Internal, format!("the embedded GMS's own entity registry: {message}"))
         })
     }
 
-    /// Adds the model of a file: types that are not known yet, and further aspects of those that are.
+    /// Adds the model of a file: new types, and more aspects of existing ones.
     ///
     /// # Errors
-    /// [`ErrorKind::Input`] when it cannot be read, or is no entity registry.
+    /// [`ErrorKind::Input`] if the file cannot be read or is not an entity registry.
     pub(super) fn add_file(&mut self, path: &Path) -> Result<(), Error> {
         let wrong = |message: String| Error::new(ErrorKind::Input, format!("{}: {message}", path.display()));
-        let text = read_short(path).map_err(|error| wrong(error.to_string()).with_source(error))?;
+        let text = small_file::read(path).map_err(|error| wrong(error.to_string()).with_source(error))?;
         self.add(&text).map_err(wrong)
     }
 
     fn add(&mut self, text: &str) -> Result<(), String> {
-        let file: File = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
-        for (index, FileEntity { name, key_aspect, aspects }) in file.entities.into_iter().enumerate() {
-            let known = self.types.entry(name.to_lowercase()).or_insert_with(|| EntityType {
+        let file: RegistryFile = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
+        for (index, RegistryEntity { name, key_aspect, aspects }) in file.entities.into_iter().enumerate() {
+            let known = self.types.entry(name.to_lowercase()).or_insert_with(|| RegisteredType {
                 name,
                 aspects: BTreeSet::new(),
                 lower_case: BTreeMap::new(),
             });
             let expected = keys::aspect_name(&known.name);
             if let Some(found) = key_aspect.as_deref().filter(|found| *found != expected) {
-                // Under this name keys are written and read.
+                // Keys are written and read under this name.
                 return Err(format!(
                     "entities[{index}]: the keyAspect of entity type {} has to be {expected}, and not {found}",
                     known.name
@@ -107,16 +106,16 @@ impl Registry {
         Ok(())
     }
 
-    /// Takes an aspect that is registered for the type.
+    /// Checks that an aspect is registered for the type.
     ///
     /// # Errors
-    /// When it is not, or the type is not.
+    /// If the aspect or the type is not registered.
     pub(super) fn check(&self, entity_type: &str, aspect: &str) -> Result<(), Unregistered> {
         let known = self.of_type(entity_type)?;
         if known.aspects.contains(aspect) { Ok(()) } else { Err(known.has_no(aspect)) }
     }
 
-    /// The name of an aspect as the model writes it. OpenAPI takes it in lower case as well
+    /// The model's spelling of an aspect. OpenAPI accepts lower case too
     /// (`RequestInputUtil.lookupAspectSpec`).
     ///
     /// # Errors
@@ -128,7 +127,7 @@ impl Registry {
         found.map(String::as_str).ok_or_else(|| known.has_no(aspect))
     }
 
-    /// Refuses changes of aspects that are not registered, all of them if there is one.
+    /// Refuses all changes if one of their aspects is not registered.
     ///
     /// # Errors
     /// As [`check`](Self::check).
@@ -139,33 +138,33 @@ impl Registry {
         Ok(())
     }
 
-    /// The entity types, by their names whatever their case.
-    pub(super) fn types(&self) -> impl Iterator<Item = &EntityType> {
+    /// The entity types, ordered by name without regard to case.
+    pub(super) fn types(&self) -> impl Iterator<Item = &RegisteredType> {
         self.types.values()
     }
 
     /// The aspects of all types.
     pub(super) fn aspects(&self) -> BTreeSet<&str> {
-        self.types().flat_map(EntityType::aspects).collect()
+        self.types().flat_map(RegisteredType::aspects).collect()
     }
 
     /// An entity type.
     ///
     /// # Errors
-    /// When it is not registered.
-    pub(super) fn of_type(&self, entity_type: &str) -> Result<&EntityType, Unregistered> {
+    /// If it is not registered.
+    pub(super) fn of_type(&self, entity_type: &str) -> Result<&RegisteredType, Unregistered> {
         self.types
             .get(&entity_type.to_lowercase())
             .ok_or_else(|| Unregistered::EntityType(entity_type.to_owned()))
     }
 }
 
-impl EntityType {
+impl RegisteredType {
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its aspects with that of its key, by their names.
+    /// The aspects, including the key aspect, ordered by name.
     pub(super) fn aspects(&self) -> impl Iterator<Item = &str> {
         self.aspects.iter().map(String::as_str)
     }
@@ -175,7 +174,7 @@ impl EntityType {
     }
 }
 
-/// The words of GMS (`ValidationApiUtils`).
+/// GMS's wording (`ValidationApiUtils`).
 impl fmt::Display for Unregistered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -197,7 +196,7 @@ mod tests {
     use crate::model;
 
     #[test]
-    fn the_standard_model_is_whole() {
+    fn the_standard_model_is_complete() {
         let standard = Registry::standard().unwrap();
         assert_eq!(standard.types.len(), 72);
         assert_eq!(standard.types.values().map(|known| known.aspects.len() - 1).sum::<usize>(), 636);
@@ -211,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_registered_is_named() {
+    fn an_unregistered_name_is_reported() {
         let registry = Registry::standard().unwrap();
         let said =
             |entity_type, aspect| registry.check(entity_type, aspect).map_err(|error| error.to_string());
@@ -229,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_of_ones_own_is_added() {
+    fn a_custom_model_is_added() {
         let mut registry = Registry::standard().unwrap();
         registry
             .add(

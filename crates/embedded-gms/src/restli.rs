@@ -1,11 +1,10 @@
-//! How Rest.li answers: success, failure, and the lists in its queries.
+//! Rest.li: success, failure, and list parameters.
 
+use crate::failure::{Cause, Failure};
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-
-use super::failure::{Cause, Failure};
 
 const EXCEPTION: &str = "com.linkedin.restli.server.RestLiServiceException";
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("x-restli-protocol-version");
@@ -20,7 +19,7 @@ struct ErrorBody<'a> {
     status: u16,
 }
 
-/// The status that Rest.li answers.
+/// Rest.li's status of a failure.
 fn status_of(cause: Cause) -> StatusCode {
     match cause {
         Cause::Request => StatusCode::BAD_REQUEST,
@@ -31,7 +30,7 @@ fn status_of(cause: Cause) -> StatusCode {
     }
 }
 
-/// By itself a failure is answered in the form of Rest.li.
+/// The default form of a failure is Rest.li's.
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let status = status_of(self.cause());
@@ -43,7 +42,7 @@ impl IntoResponse for Failure {
     }
 }
 
-/// Answers 200 with `body`.
+/// 200 with `body`.
 pub(super) fn success(body: &impl Serialize) -> Response {
     json(StatusCode::OK, body)
 }
@@ -70,7 +69,7 @@ pub(super) fn parameter(uri: &Uri, name: &str) -> Option<String> {
         .map(|(_, value)| value.into_owned())
 }
 
-/// The values of a query parameter that is a list: `List(a,b)`, or the parameter several times.
+/// The values of a list parameter: `List(a,b)`, or repeated.
 pub(super) fn list(uri: &Uri, name: &str) -> Option<Vec<String>> {
     let mut values = Vec::new();
     let mut found = false;

@@ -1,38 +1,35 @@
-//! Users, policies and tokens to set up at the start, from a YAML file or a builder.
+//! The users, policies and tokens that are set up at the start, from a YAML file or a builder.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::actor::{self, SYSTEM_ACTOR};
+use crate::authentication::Authentication;
+use crate::authentication::issuing::TokenRequest;
+use crate::authorization::{self, Policy};
+use crate::duration::TokenDuration;
+use crate::error::{Error, ErrorKind};
+use crate::store::row::AuditStamp;
+use crate::store::{Store, access, read};
+use crate::tokens::{self, TokenType};
+use crate::user::{self, User};
+use crate::{change, group, password, small_file};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny};
 
-use super::authentication::{Authentication, Draft};
-use super::authorization::{self, Policy};
-use super::duration::TokenDuration;
-use super::store::write::Stamp;
-use super::store::{Store, access, read};
-use super::tokens::{self, TokenType};
-use super::user::{self, User};
-use super::{SYSTEM_ACTOR, change, group, password};
-use crate::{Error, ErrorKind};
-
-/// The longest seed file, and the longest token file, in bytes.
-const LONGEST: u64 = 1024 * 1024;
-
-/// What is to be set up.
+/// The users, policies and tokens to set up.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seed {
     pub(super) users: Vec<User>,
     pub(super) policies: Vec<Policy>,
-    pub(super) tokens: Vec<Token>,
+    pub(super) tokens: Vec<SeedToken>,
 }
 
-/// A token that is to be made and written to a file.
+/// A token that is issued and written to a file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Token {
+pub(super) struct SeedToken {
     name: String,
     #[serde(deserialize_with = "user_name")]
     actor: String,
@@ -41,21 +38,21 @@ pub(super) struct Token {
     out: PathBuf,
 }
 
-/// The file.
+/// The form of the file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct SeedFile {
     #[serde(default)]
-    users: Vec<FileUser>,
+    users: Vec<SeedUser>,
     #[serde(default)]
-    policies: Vec<FilePolicy>,
+    policies: Vec<SeedPolicy>,
     #[serde(default)]
-    tokens: Vec<Token>,
+    tokens: Vec<SeedToken>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct FileUser {
+struct SeedUser {
     #[serde(deserialize_with = "user_name")]
     name: String,
     password: Option<String>,
@@ -66,17 +63,17 @@ struct FileUser {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct FilePolicy {
+struct SeedPolicy {
     name: String,
-    actors: Actors,
+    actors: SeedActors,
     privileges: Vec<Privilege>,
     #[serde(default)]
-    resources: Resources,
+    resources: SeedResources,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Actors {
+struct SeedActors {
     #[serde(default)]
     users: Vec<UserName>,
     #[serde(default)]
@@ -91,14 +88,14 @@ struct Actors {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Resources {
+struct SeedResources {
     #[serde(default)]
     types: Vec<String>,
     #[serde(default)]
     urns: Vec<String>,
 }
 
-/// A privilege that DataHub knows.
+/// A valid privilege.
 struct Privilege(String);
 
 impl<'de> Deserialize<'de> for Privilege {
@@ -108,37 +105,37 @@ impl<'de> Deserialize<'de> for Privilege {
     }
 }
 
-/// A user's name, or the URN that has it.
+/// The name of a user, given as name or URN.
 #[derive(Deserialize)]
 struct UserName(#[serde(deserialize_with = "user_name")] String);
 
 fn user_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let name = if text.starts_with("urn:li:corpuser:") { user::name_of(&text) } else { &text };
+    let name = if text.starts_with("urn:li:corpuser:") { actor::name_of(&text) } else { &text };
     check_name(name).map_err(D::Error::custom)?;
     Ok(name.to_owned())
 }
 
-/// A group's name, or the URN that has it.
+/// The name of a group, given as name or URN.
 struct GroupName(String);
 
 impl<'de> Deserialize<'de> for GroupName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let name = text.strip_prefix(group::PREFIX).unwrap_or(&text);
+        let name = text.strip_prefix(actor::GROUP_PREFIX).unwrap_or(&text);
         group::check_name(name).map_err(D::Error::custom)?;
         Ok(Self(name.to_owned()))
     }
 }
 
 fn check_name(name: &str) -> Result<(), String> {
-    change::checked_urn(&user::urn(name))
+    change::checked_urn(&actor::user_urn(name))
         .map(drop)
         .map_err(|failure| format!("no user can be called {name:?}: {}", failure.message()))
 }
 
-impl From<File> for Seed {
-    fn from(file: File) -> Self {
+impl From<SeedFile> for Seed {
+    fn from(file: SeedFile) -> Self {
         let privileges = |list: Vec<Privilege>| list.into_iter().map(|Privilege(name)| name).collect();
         let groups = |list: Vec<GroupName>| list.into_iter().map(|GroupName(name)| name).collect();
         Self {
@@ -176,17 +173,17 @@ impl Seed {
     /// Reads a seed file.
     ///
     /// # Errors
-    /// [`ErrorKind::Input`] when it cannot be read, or is not what it has to be; the text says where.
+    /// [`ErrorKind::Input`] if the file cannot be read or is not valid; the message has the position.
     pub(super) fn read(path: &Path) -> Result<Self, Error> {
         let wrong = |message: String| Error::new(ErrorKind::Input, format!("{}: {message}", path.display()));
-        let text = read_short(path).map_err(|error| wrong(error.to_string()).with_source(error))?;
+        let text = small_file::read(path).map_err(|error| wrong(error.to_string()).with_source(error))?;
         Self::parse(&text).map_err(wrong)
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        match serde_yaml::from_str::<File>(text) {
+        match serde_yaml::from_str::<SeedFile>(text) {
             Ok(file) => Ok(file.into()),
-            // A file that only has comments is a seed without anything.
+            // A file with only comments is an empty seed.
             Err(_) if matches!(serde_yaml::from_str(text), Ok(None::<IgnoredAny>)) => Ok(Self::default()),
             Err(error) => Err(located(text, &error)),
         }
@@ -198,11 +195,11 @@ impl Seed {
         self.tokens.extend(more.tokens);
     }
 
-    /// Sets everything up: all users and policies or none, and then the tokens.
+    /// Sets up all users and policies atomically, and then the tokens.
     ///
     /// # Errors
-    /// [`ErrorKind::Input`] for what cannot be, [`ErrorKind::Disk`] when it cannot be stored.
-    pub(super) async fn plant(self, store: &Store, authentication: &Authentication) -> Result<(), Error> {
+    /// [`ErrorKind::Input`] for an invalid entry; [`ErrorKind::Disk`] if it cannot be stored.
+    pub(super) async fn apply(self, store: &Store, authentication: &Authentication) -> Result<(), Error> {
         let Self { users, policies, tokens } = self;
         let input = |message: String| Error::new(ErrorKind::Input, message);
         let mut hashes = BTreeMap::new();
@@ -215,7 +212,7 @@ impl Seed {
             if let Some(password) = &user.password {
                 let hash = password::hash(password)
                     .map_err(|error| Error::new(error.kind(), format!("user {}: {error}", user.name)))?;
-                hashes.insert(user::urn(&user.name), hash);
+                hashes.insert(actor::user_urn(&user.name), hash);
             }
             all_policies.push(Policy::of_user(&user.name, &user.privileges).checked()?);
         }
@@ -224,8 +221,10 @@ impl Seed {
         }
         store
             .write(move |connection| {
-                let stamp =
-                    Stamp { actor: user::urn(SYSTEM_ACTOR), time: tokens::milliseconds(SystemTime::now()) };
+                let stamp = AuditStamp {
+                    actor: actor::user_urn(SYSTEM_ACTOR),
+                    time: tokens::milliseconds(SystemTime::now()),
+                };
                 for user in &users {
                     user::ensure(connection, &user.name, &stamp)?;
                     if let Some(groups) = &user.groups {
@@ -237,59 +236,59 @@ impl Seed {
                 }
                 for policy in &all_policies {
                     if policy.privileges.is_empty() {
-                        Policy::delete(connection, &policy.name)?;
+                        authorization::delete_policy(connection, &policy.name)?;
                     } else {
-                        policy.store(connection, &stamp)?;
+                        authorization::store_policy(connection, policy, &stamp)?;
                     }
                 }
                 Ok(())
             })
             .await
             .map_err(|failure| Error::new(ErrorKind::Disk, failure.message().to_owned()))?;
-        authentication.doubt();
+        authentication.invalidate();
         for token in tokens {
-            token.plant(store, authentication).await?;
+            token.apply(store, authentication).await?;
         }
         Ok(())
     }
 }
 
-impl Token {
-    /// Makes the token and writes it to its file, unless the one that is there is still good.
-    async fn plant(self, store: &Store, authentication: &Authentication) -> Result<(), Error> {
-        let urn = user::urn(&self.actor);
+impl SeedToken {
+    /// Issues the token and writes it to its file, unless the file has a valid one.
+    async fn apply(self, store: &Store, authentication: &Authentication) -> Result<(), Error> {
+        let urn = actor::user_urn(&self.actor);
         let there = store.read({
             let urn = urn.clone();
-            move |connection| read::has(connection, &urn, user::KEY_ASPECT)
+            move |connection| read::has(connection, &urn, actor::USER_KEY_ASPECT)
         });
         if !there.await.map_err(|failure| Error::new(ErrorKind::Disk, failure.message().to_owned()))? {
             let message =
-                format!("token {}: there is no user {}: name him under `users`", self.name, self.actor);
+                format!("token {}: there is no user {}: add it under `users`", self.name, self.actor);
             return Err(Error::new(ErrorKind::Input, message));
         }
-        if let Ok(known) = read_short(&self.out)
+        if let Ok(known) = small_file::read(&self.out)
             && authentication.is_good(known.trim(), &self.name, &urn).await
         {
             return Ok(());
         }
-        let draft = Draft {
+        let draft = TokenRequest {
             name: self.name,
             description: None,
             actor: urn.clone(),
             owner: urn,
             r#type: TokenType::Personal,
-            expires: self.duration.from(SystemTime::now()),
+            expires: self.duration.expires_at(SystemTime::now()),
         };
         let (token, _) = authentication.issue(draft).await?;
-        write_private(&self.out, &token).map_err(|error| {
+        small_file::write_private(&self.out, &token).map_err(|error| {
             let message = format!("cannot write the token to {}: {error}", self.out.display());
             Error::new(ErrorKind::Disk, message).with_source(error)
         })
     }
 }
 
-/// What is wrong, and where. The YAML reader leaves the place out where it would be the first one, as it is for a key of
-/// the whole file that is not known.
+/// The message with its line. The YAML parser omits the position if it is the first one, as for an unknown
+/// key at the top level.
 fn located(text: &str, error: &serde_yaml::Error) -> String {
     let said = error.to_string();
     if error.location().is_some() {
@@ -298,26 +297,4 @@ fn located(text: &str, error: &serde_yaml::Error) -> String {
     let key = said.split('`').nth(1).unwrap_or_default();
     let line = text.lines().position(|line| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':')));
     format!("{said} at line {}", line.unwrap_or(0) + 1)
-}
-
-/// Reads a file that is not longer than a seed may be.
-pub(super) fn read_short(path: &Path) -> std::io::Result<String> {
-    let mut text = String::new();
-    std::fs::File::open(path)?.take(LONGEST + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > LONGEST {
-        return Err(std::io::Error::other(format!("it is longer than {LONGEST} bytes")));
-    }
-    Ok(text)
-}
-
-/// Writes a file that only its owner can read, and that is there as a whole or not at all.
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
-    if let Some(directory) = directory {
-        std::fs::create_dir_all(directory)?;
-    }
-    // A temporary file belongs to its owner alone, and keeps that when it gets its name.
-    let mut file = tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))?;
-    writeln!(file, "{text}")?;
-    file.persist(path).map(drop).map_err(|error| error.error)
 }

@@ -1,10 +1,26 @@
-//! The thread and runtime of the server: it listens, serves each connection, and stops in good order.
+//! The thread and runtime of the server: listening, connections, shutdown.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::actor::{self, SYSTEM_ACTOR};
+use crate::authentication::{self, Authentication};
+use crate::authorization::Authorization;
+use crate::bootstrap::bootstrap;
+use crate::error::{Error, ErrorKind};
+use crate::faults::{Faults, Reset, SlowHead};
+use crate::registry::Registry;
+use crate::request_log::RequestLog;
+use crate::seed::Seed;
+use crate::socket::{ConnectionControl, Socket};
+use crate::state::ServerState;
+use crate::store::row::AuditStamp;
+use crate::store::{Location, Store};
+use crate::tokens::{self, Tokens};
+use crate::trace::Traces;
+use crate::{frontend, routes, token_info};
 use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
@@ -18,87 +34,72 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
-use super::authentication::{self, Authentication};
-use super::authorization::Authorization;
-use super::faults::{Faults, Reset, SlowHead};
-use super::record::Record;
-use super::registry::Registry;
-use super::seed::Seed;
-use super::socket::{Grip, Socket};
-use super::store::write::Stamp;
-use super::store::{Location, Store};
-use super::token_info;
-use super::tokens::{self, Tokens};
-use super::trace::Traces;
-use super::{SYSTEM_ACTOR, Server, frontend, routes, user};
-use crate::{Error, ErrorKind};
-
 /// The longest head of a request, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
 
-/// How many connections are served at a time; more wait in the listener's queue.
+/// The number of simultaneous connections; more wait in the listener's queue.
 const MAX_CONNECTIONS: usize = 1024;
 
-/// How long requests under way may take when the server stops.
+/// How long requests in progress may take when the server stops.
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 
-/// How a server is to run.
+/// The settings of a server.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) location: Location,
     pub(super) listen: SocketAddr,
     pub(super) frontend: Option<FrontendSettings>,
-    pub(super) authentication: authentication::Policy,
+    pub(super) authentication: authentication::AuthenticationSettings,
     pub(super) rest_authorization: bool,
-    /// As in [`Builder::header_timeout`](super::Builder::header_timeout).
+    /// As in [`GmsBuilder::header_timeout`](crate::GmsBuilder::header_timeout).
     pub(super) header_timeout: Duration,
     pub(super) version: String,
     pub(super) silent_drops: bool,
-    /// Files with models that are added to the standard one.
+    /// Files with custom models.
     pub(super) registries: Vec<PathBuf>,
     pub(super) seed: Seed,
 }
 
-/// How the frontend is to run.
+/// The settings of the frontend.
 #[derive(Clone, Debug)]
 pub(super) struct FrontendSettings {
     pub(super) listen: SocketAddr,
-    /// Whether there is no going without.
+    /// Whether the start fails if the address is in use.
     pub(super) required: bool,
     pub(super) authentication: bool,
 }
 
-/// What the thread is told.
+/// A command to the server's thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
+pub(super) enum ServerCommand {
     Run,
-    /// Finish what is under way.
+    /// Finish the requests in progress.
     Stop,
-    /// Leave everything.
+    /// Drop the requests in progress.
     Abort,
 }
 
-/// What the thread says when the server is ready.
+/// The message of the thread when the server is ready.
 #[derive(Debug)]
 pub(super) struct Ready {
     pub(super) address: SocketAddr,
     pub(super) frontend: Option<SocketAddr>,
-    pub(super) server: Arc<Server>,
+    pub(super) server: Arc<ServerState>,
 }
 
-/// A server that listens, and does not answer yet.
+/// A server that listens but does not respond yet.
 struct Started {
     listener: TcpListener,
     frontend: Option<TcpListener>,
     ready: Ready,
 }
 
-/// The thread: starts a server, says so on `ready`, and runs it until `orders` say otherwise. `done` is closed when
-/// everything is released.
+/// The thread: starts a server, reports it on `ready`, and runs it until a command ends it. `done` is closed
+/// when everything is released.
 pub(super) fn run(
     settings: &Settings,
     ready: oneshot::Sender<Result<Ready, Error>>,
-    orders: watch::Receiver<Order>,
+    commands: watch::Receiver<ServerCommand>,
     done: watch::Sender<()>,
 ) {
     let runtime = match runtime() {
@@ -118,13 +119,13 @@ pub(super) fn run(
     };
     let server = Arc::clone(&announced.server);
     if ready.send(Ok(announced)).is_err() {
-        // Nobody waits for it any more.
+        // The caller has been cancelled.
         server.store.close();
         return;
     }
-    let doors = Doors::new(settings, listener, frontend, &server);
-    runtime.block_on(serve(doors, orders));
-    // Ends what is left: connections that did not drain, reads.
+    let listeners = Listeners::new(settings, listener, frontend, &server);
+    runtime.block_on(serve(listeners, commands));
+    // Ends the remaining connections and reads.
     runtime.shutdown_timeout(Duration::from_secs(1));
     server.store.close();
     drop(done);
@@ -160,27 +161,29 @@ async fn start(settings: &Settings, runtime: &Runtime) -> Result<Started, Error>
     let store = Arc::new(store);
     store
         .write(|connection| {
-            let stamp =
-                Stamp { actor: user::urn(SYSTEM_ACTOR), time: tokens::milliseconds(SystemTime::now()) };
+            let stamp = AuditStamp {
+                actor: actor::user_urn(SYSTEM_ACTOR),
+                time: tokens::milliseconds(SystemTime::now()),
+            };
             token_info::delete_expired(connection, stamp.time)?;
-            user::found(connection, &stamp)
+            bootstrap(connection, &stamp)
         })
         .await
         .map_err(|failure| Error::new(ErrorKind::Disk, failure.message().to_owned()))?;
     let system_client = settings.authentication.system_client.as_ref().map(|client| client.id.clone());
     let authentication =
         Authentication::new(settings.authentication.clone(), Tokens::new(&secrets), Arc::clone(&store));
-    if let Err(error) = settings.seed.clone().plant(&store, &authentication).await {
+    if let Err(error) = settings.seed.clone().apply(&store, &authentication).await {
         let closed = Arc::clone(&store);
-        // Brings the file up to date; what was set up before the mistake stays.
+        // Completes the file; entries before the invalid one stay.
         drop(tokio::task::spawn_blocking(move || closed.close()).await);
         return Err(error);
     }
-    let server = Arc::new(Server {
+    let server = Arc::new(ServerState {
         authentication,
         authorization: Authorization::new(settings.rest_authorization, system_client, Arc::clone(&store)),
         store,
-        record: Arc::new(Record::default()),
+        request_log: Arc::new(RequestLog::default()),
         faults: Faults::default(),
         traces: Traces::default(),
         registry,
@@ -202,19 +205,19 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error>
     Ok((listener, address))
 }
 
-/// Where connections come in, and who answers them.
-struct Doors {
+/// The listeners and their routers.
+struct Listeners {
     gms: (TcpListener, Router),
     frontend: Option<(TcpListener, Router)>,
     header_timeout: Duration,
 }
 
-impl Doors {
+impl Listeners {
     fn new(
         settings: &Settings,
         listener: TcpListener,
         frontend: Option<TcpListener>,
-        server: &Arc<Server>,
+        server: &Arc<ServerState>,
     ) -> Self {
         let router = routes::router(Arc::clone(server));
         let authentication = settings.frontend.as_ref().is_none_or(|frontend| frontend.authentication);
@@ -223,7 +226,7 @@ impl Doors {
         Self { gms: (listener, router), frontend, header_timeout: settings.header_timeout }
     }
 
-    /// The next connection, with who answers it.
+    /// The next connection, with its router.
     async fn accept(
         &self,
         room: &Arc<Semaphore>,
@@ -244,41 +247,41 @@ impl Doors {
     }
 }
 
-async fn serve(doors: Doors, mut orders: watch::Receiver<Order>) {
+async fn serve(listeners: Listeners, mut commands: watch::Receiver<ServerCommand>) {
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let graceful = GracefulShutdown::new();
-    let header_timeout = doors.header_timeout;
+    let header_timeout = listeners.header_timeout;
     loop {
         tokio::select! {
-            // An error means that the one who gives orders is gone.
-            order = orders.changed() => {
-                if order.is_err() || *orders.borrow() != Order::Run {
+            // An error means that the one who gives commands is gone.
+            command = commands.changed() => {
+                if command.is_err() || *commands.borrow() != ServerCommand::Run {
                     break;
                 }
             }
-            accepted = doors.accept(&room) => match accepted {
+            accepted = listeners.accept(&room) => match accepted {
                 Ok((stream, router, permit)) => {
                     tokio::spawn(connection(stream, router, graceful.watcher(), header_timeout, permit));
                 }
                 Err(error) => {
-                    // Too many open files, or a client that left in the queue: others can be served later.
+                    // Too many open files, or a client that disconnected: later connections may succeed.
                     tracing::debug!(%error, "the embedded GMS could not accept a connection");
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             },
         }
     }
-    drop(doors);
-    if *orders.borrow() == Order::Stop {
+    drop(listeners);
+    if *commands.borrow() == ServerCommand::Stop {
         tokio::select! {
             () = graceful.shutdown() => {}
             () = tokio::time::sleep(DRAIN_TIME) => {}
-            _ = orders.wait_for(|order| *order == Order::Abort) => {}
+            _ = commands.wait_for(|command| *command == ServerCommand::Abort) => {}
         }
     }
 }
 
-/// Serves one connection to its end.
+/// Serves one connection.
 async fn connection(
     stream: TcpStream,
     router: Router,
@@ -289,10 +292,10 @@ async fn connection(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "answers may be delayed");
     }
-    let grip = Grip::default();
-    let socket = TokioIo::new(Socket::new(stream, grip.clone()));
+    let control = ConnectionControl::default();
+    let socket = TokioIo::new(Socket::new(stream, control.clone()));
     let handlers = TowerToHyperService::new(router);
-    let service = service_fn(move |request| answer(handlers.clone(), request, grip.clone()));
+    let service = service_fn(move |request| answer(handlers.clone(), request, control.clone()));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
@@ -304,19 +307,19 @@ async fn connection(
     drop(permit);
 }
 
-/// Answers a request, unless the connection is to be reset in its place; slowly, where a fault wants that.
+/// Responds to a request, or resets the connection or delays the response if a fault requires it.
 async fn answer(
     handlers: TowerToHyperService<Router>,
     request: Request<Incoming>,
-    grip: Grip,
+    control: ConnectionControl,
 ) -> Result<Response, &'static str> {
     let Ok(response) = handlers.call(request).await;
     if response.extensions().get::<Reset>().is_some() {
-        grip.reset();
+        control.reset();
         return Err("reset by a fault");
     }
     if let Some(SlowHead(takes)) = response.extensions().get() {
-        grip.slow_head(*takes);
+        control.slow_head(*takes);
     }
     Ok(response)
 }

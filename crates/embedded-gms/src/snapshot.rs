@@ -1,5 +1,5 @@
-//! Snapshots: an entity with some of its aspects, in the older form that `entities?action=ingest` takes and
-//! `GET /entities/{urn}` gives.
+//! Snapshots: an entity with some of its aspects, the older form in `entities?action=ingest` and `GET
+//! /entities/{urn}`.
 
 use std::fmt;
 
@@ -7,35 +7,34 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::change::{self, Change, Content, Operation};
-use super::failure::Failure;
-use super::proposal;
-use super::store::read::Stored;
-use super::{compact, model};
-use crate::Urn;
+use crate::change::{self, Change, ChangeType, Content};
+use crate::failure::Failure;
+use crate::store::row::AspectRow;
+use crate::urn::Urn;
+use crate::{json_text, model, proposal};
 use axum::http::StatusCode;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Ingest<'a> {
+struct SnapshotIngest<'a> {
     #[serde(borrow)]
-    entity: Entity<'a>,
+    entity: SnapshotUnion<'a>,
     #[serde(borrow, default)]
     system_metadata: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct BatchIngest<'a> {
+struct SnapshotBatch<'a> {
     #[serde(borrow)]
-    entities: Vec<Entity<'a>>,
+    entities: Vec<SnapshotUnion<'a>>,
     #[serde(borrow, default)]
     system_metadata: Option<Vec<&'a RawValue>>,
 }
 
 /// `Entity.pdl`
 #[derive(Deserialize)]
-struct Entity<'a> {
+struct SnapshotUnion<'a> {
     #[serde(borrow)]
     value: Tagged<Snapshot<'a>>,
 }
@@ -47,27 +46,27 @@ struct Snapshot<'a> {
     aspects: Vec<Tagged<&'a RawValue>>,
 }
 
-/// A member of a union: an object of one key, which is the class.
+/// A member of a union: an object whose only key is the class.
 pub(super) struct Tagged<T> {
     class: String,
     value: T,
 }
 
-/// Reads the body of `entities?action=ingest`: one upsert for each aspect.
+/// Decodes the body of `entities?action=ingest` to one upsert for each aspect.
 ///
 /// # Errors
-/// 400 for what is not a snapshot, 422 for what no proposal could be either.
+/// 400 if it is not a snapshot; 422 if a proposal with this content would be refused too.
 pub(super) fn single(body: &[u8]) -> Result<Vec<Change>, Failure> {
-    let Ingest { entity, system_metadata } = proposal::parse(body)?;
+    let SnapshotIngest { entity, system_metadata } = proposal::parse(body)?;
     changes(entity, system_metadata)
 }
 
-/// Reads the body of `entities?action=batchIngest`.
+/// Decodes the body of `entities?action=batchIngest`.
 ///
 /// # Errors
-/// As [`single`]; 412 when there is not one system metadata for each entity.
+/// As [`single`]; 412 if the numbers of entities and of system metadata differ.
 pub(super) fn batch(body: &[u8]) -> Result<Vec<Change>, Failure> {
-    let BatchIngest { entities, system_metadata } = proposal::parse(body)?;
+    let SnapshotBatch { entities, system_metadata } = proposal::parse(body)?;
     if system_metadata.as_ref().is_some_and(|list| list.len() != entities.len()) {
         return Err(Failure::new(
             StatusCode::PRECONDITION_FAILED,
@@ -82,7 +81,7 @@ pub(super) fn batch(body: &[u8]) -> Result<Vec<Change>, Failure> {
     Ok(all)
 }
 
-fn changes(entity: Entity<'_>, system_metadata: Option<&RawValue>) -> Result<Vec<Change>, Failure> {
+fn changes(entity: SnapshotUnion<'_>, system_metadata: Option<&RawValue>) -> Result<Vec<Change>, Failure> {
     let Tagged { class, value: snapshot } = entity.value;
     let urn = change::checked_urn(&snapshot.urn)?;
     change::checked_key(&urn)?;
@@ -102,23 +101,23 @@ fn changes(entity: Entity<'_>, system_metadata: Option<&RawValue>) -> Result<Vec
                     "Invalid format for aspect: {aspect} of {urn}: expected a record"
                 )));
             }
-            let content = Content::Aspect(compact::compact(value.get()));
-            Change::new(urn.clone(), aspect, Operation::Upsert, content, (system_metadata, None))
+            let content = Content::Aspect(json_text::compact(value.get()));
+            Change::new(urn.clone(), aspect, ChangeType::Upsert, content, (system_metadata, None))
         })
         .collect()
 }
 
-/// An entity's aspects in the form that `GET /entities/{urn}` gives.
+/// The aspects of an entity in the form of `GET /entities/{urn}`.
 ///
 /// # Errors
-/// 500 when what is stored is not JSON, which only a damaged file can be.
-pub(super) fn of(urn: &Urn, aspects: Vec<Stored>) -> Result<impl Serialize, Failure> {
+/// 500 if the stored text is not JSON, which only a damaged file can cause.
+pub(super) fn of(urn: &Urn, aspects: Vec<AspectRow>) -> Result<impl Serialize, Failure> {
     #[derive(Serialize)]
-    struct Answer<'a> {
-        value: Tagged<Record<'a>>,
+    struct SnapshotResponse<'a> {
+        value: Tagged<SnapshotBody<'a>>,
     }
     #[derive(Serialize)]
-    struct Record<'a> {
+    struct SnapshotBody<'a> {
         urn: &'a str,
         aspects: Vec<Tagged<Box<RawValue>>>,
     }
@@ -126,18 +125,18 @@ pub(super) fn of(urn: &Urn, aspects: Vec<Stored>) -> Result<impl Serialize, Fail
         .into_iter()
         .map(|stored| Ok(Tagged { class: model::class_of(&stored.aspect), value: raw(stored.metadata)? }))
         .collect::<Result<_, Failure>>()?;
-    Ok(Answer {
+    Ok(SnapshotResponse {
         value: Tagged {
             class: model::snapshot_of(urn.entity_type()),
-            value: Record { urn: urn.as_str(), aspects },
+            value: SnapshotBody { urn: urn.as_str(), aspects },
         },
     })
 }
 
-/// Stored text as a part of an answer, character for character.
+/// AspectRow text as a part of an answer, character for character.
 ///
 /// # Errors
-/// 500 when it is not JSON, which only a damaged file can be.
+/// 500 if it is not JSON, which only a damaged file can cause.
 pub(super) fn raw(text: String) -> Result<Box<RawValue>, Failure> {
     RawValue::from_string(text).map_err(|error| {
         Failure::internal(format!("the data file holds an aspect that is not JSON: {error}"))

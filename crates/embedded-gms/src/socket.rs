@@ -1,10 +1,10 @@
-//! A connection that can be reset, or that sends the head of an answer slowly.
+//! A connection that faults can reset or slow down.
 
 use std::future::Future as _;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -12,46 +12,48 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
-/// In how many pieces a slow head comes.
+use crate::sync::lock;
+
+/// The number of pieces of a slow head.
 const PIECES: usize = 8;
 
-/// A TCP stream that, once [`Grip::reset`] was called, ends with a reset instead of an orderly close, as a connection
-/// does whose peer or proxy dies; and whose next bytes, once [`Grip::slow_head`] was called, come in pieces.
+/// A TCP stream that ends with a reset after [`ConnectionControl::reset`], like a connection whose peer or
+/// proxy crashes, and that sends its next bytes in pieces after [`ConnectionControl::slow_head`].
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: TcpStream,
-    grip: Grip,
-    slow: Option<Slow>,
+    control: ConnectionControl,
+    slow: Option<SlowSend>,
 }
 
-/// Has hold of a [`Socket`].
+/// Controls a [`Socket`].
 #[derive(Clone, Debug, Default)]
-pub(super) struct Grip(Arc<Orders>);
+pub(super) struct ConnectionControl(Arc<ControlFlags>);
 
 #[derive(Debug, Default)]
-struct Orders {
+struct ControlFlags {
     reset: AtomicBool,
     slow_head: Mutex<Option<Duration>>,
 }
 
-/// A head that is being sent.
+/// A head that is being sent slowly.
 #[derive(Debug)]
-struct Slow {
+struct SlowSend {
     left: usize,
     piece: usize,
     pause: Duration,
     sleep: Pin<Box<Sleep>>,
 }
 
-impl Grip {
+impl ConnectionControl {
     /// Ends the connection with a reset when the socket is dropped.
     pub(super) fn reset(&self) {
         self.0.reset.store(true, Ordering::Release);
     }
 
-    /// Takes so long for the head of the next answer.
+    /// Sends the head of the next response during this time.
     pub(super) fn slow_head(&self, takes: Duration) {
-        *self.0.slow_head.lock().unwrap_or_else(PoisonError::into_inner) = Some(takes);
+        *lock(&self.0.slow_head) = Some(takes);
     }
 
     fn is_reset(&self) -> bool {
@@ -59,11 +61,11 @@ impl Grip {
     }
 
     fn take_slow_head(&self) -> Option<Duration> {
-        self.0.slow_head.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.0.slow_head).take()
     }
 }
 
-impl Slow {
+impl SlowSend {
     fn new(takes: Duration, bytes: &[u8]) -> Self {
         let left = memchr::memmem::find(bytes, b"\r\n\r\n").map_or(bytes.len(), |end| end + 4);
         let pause = takes / u32::try_from(PIECES).unwrap_or(1);
@@ -72,14 +74,14 @@ impl Slow {
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, grip: Grip) -> Self {
-        Self { stream, grip, slow: None }
+    pub(super) fn new(stream: TcpStream, control: ConnectionControl) -> Self {
+        Self { stream, control, slow: None }
     }
 
-    /// Whether the next bytes are to be sent slowly.
+    /// Whether the next bytes are sent slowly.
     fn is_slow(&mut self, bytes: &[u8]) -> bool {
         if self.slow.is_none() && !bytes.is_empty() {
-            self.slow = self.grip.take_slow_head().map(|takes| Slow::new(takes, bytes));
+            self.slow = self.control.take_slow_head().map(|takes| SlowSend::new(takes, bytes));
         }
         self.slow.is_some()
     }
@@ -87,7 +89,7 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        if self.grip.is_reset()
+        if self.control.is_reset()
             && let Err(error) = self.stream.set_zero_linger()
         {
             tracing::debug!(%error, "the connection is closed in good order instead of being reset");
@@ -146,8 +148,8 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.grip.is_reset() {
-            // An orderly end would come before the reset.
+        if self.control.is_reset() {
+            // A shutdown would reach the client before the reset.
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.stream).poll_shutdown(context)

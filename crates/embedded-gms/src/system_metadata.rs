@@ -1,17 +1,16 @@
-//! System metadata: when and by which run an aspect was written (`SystemMetadata.pdl`). It is stored as it came, and only
-//! completed.
+//! System metadata: when and by which run an aspect was written (`SystemMetadata.pdl`). It is stored as
+//! received, with missing members added.
 
-use super::tree::{Node, Object};
-
-/// What stands for no run.
+use crate::tree::{Node, Object};
+/// The run id of writes without one.
 pub(super) const NO_RUN: &str = "no-run-id-provided";
 
-/// What GMS notes for a write that brings no system metadata.
+/// The system metadata of a write that has none.
 pub(super) fn default(time: i64) -> String {
     format!(r#"{{"lastObserved":{time},"runId":"{NO_RUN}","lastRunId":"{NO_RUN}"}}"#)
 }
 
-/// Adds the run and the time where they are missing, as GMS does (`generateSystemMetadataIfEmpty`).
+/// Adds a missing run id and time, as GMS does (`generateSystemMetadataIfEmpty`).
 pub(super) fn completed(text: &str, time: i64) -> String {
     changed(text, |members| {
         if members.get("runId").is_none_or(Node::is_null) {
@@ -23,7 +22,8 @@ pub(super) fn completed(text: &str, time: i64) -> String {
     })
 }
 
-/// The stored system metadata with a new observation of the same value: its time, and its run as the last one.
+/// The stored system metadata after another observation of the same value: its time, and its run as the last
+/// run.
 pub(super) fn seen_again(stored: &str, new: &str) -> String {
     let mut new = Node::new(new);
     let Ok(Some(new)) = new.members() else { return stored.to_owned() };
@@ -36,7 +36,7 @@ pub(super) fn seen_again(stored: &str, new: &str) -> String {
     })
 }
 
-/// Adds the number of the version, by which `If-Version-Match` goes, unless there is one.
+/// Adds the version number, which `If-Version-Match` refers to, unless there is one.
 pub(super) fn with_version(text: &str, number: i64) -> String {
     changed(text, |members| {
         if members.get("version").is_none() {
@@ -47,7 +47,7 @@ pub(super) fn with_version(text: &str, number: i64) -> String {
 
 fn changed(text: &str, change: impl FnOnce(&mut Object)) -> String {
     let mut node = Node::new(text);
-    // It was an object when it was stored.
+    // Only objects are stored.
     if let Ok(Some(members)) = node.members() {
         change(members);
     }
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_missing_is_added() {
+    fn missing_members_are_added() {
         let full = r#"{"lastObserved":5,"runId":"r","properties":{"a":"1.0"}}"#;
         assert_eq!(completed(full, 7), full);
         assert_eq!(

@@ -1,35 +1,35 @@
-//! What is stored of a token: everything but the token.
+//! The stored record of a token, which does not contain the token itself.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::failure::Failure;
+use crate::store::row::AuditStamp;
+use crate::store::{access, read, write};
+use crate::{system_metadata, tokens};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::failure::Failure;
-use super::store::{access, read, write};
-use super::{system_metadata, tokens};
-
-/// The aspect that says what a stored token is.
+/// The aspect with the record of a token.
 pub(super) const ASPECT: &str = "dataHubAccessTokenInfo";
 
-/// A stored token: whose it is, and until when it is good. The token's text is stored nowhere.
+/// The stored record of a token. The token itself is not stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenInfo {
     pub(super) id: String,
-    pub(super) info: Info,
+    pub(super) info: AccessTokenInfo,
 }
 
 /// `DataHubAccessTokenInfo.pdl`; times are milliseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Info {
+pub(super) struct AccessTokenInfo {
     pub(super) name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) description: Option<String>,
-    /// As whom it acts.
+    /// The user that the token authenticates.
     pub(super) actor_urn: String,
-    /// Who made it.
+    /// The user that created the token.
     pub(super) owner_urn: String,
     pub(super) created_at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -37,37 +37,37 @@ pub(super) struct Info {
 }
 
 impl TokenInfo {
-    /// By this it is revoked: a digest of the token and of a salt of the server's.
+    /// The id, by which the token can be revoked: a digest of the token and the server's salt.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The name that it was given.
+    /// The name.
     pub fn name(&self) -> &str {
         &self.info.name
     }
 
-    /// What else was said of it.
+    /// The description.
     pub fn description(&self) -> Option<&str> {
         self.info.description.as_deref()
     }
 
-    /// The URN of the user as whom it acts.
+    /// The URN of the user that the token authenticates.
     pub fn actor(&self) -> &str {
         &self.info.actor_urn
     }
 
-    /// The URN of the user who made it.
+    /// The URN of the user that created the token.
     pub fn owner(&self) -> &str {
         &self.info.owner_urn
     }
 
-    /// When it was made, to the millisecond.
+    /// The time of its creation, to the millisecond.
     pub fn created_at(&self) -> SystemTime {
         time(self.info.created_at)
     }
 
-    /// Until when it is good; `None` for ever.
+    /// The expiry time; `None` if it does not expire.
     pub fn expires_at(&self) -> Option<SystemTime> {
         self.info.expires_at.map(time)
     }
@@ -84,11 +84,11 @@ fn time(milliseconds: i64) -> SystemTime {
     time.unwrap_or(UNIX_EPOCH)
 }
 
-/// Stores a token.
+/// Stores the record of a token.
 ///
 /// # Errors
-/// When it cannot be written.
-pub(super) fn store(connection: &Connection, token: &TokenInfo, stamp: &write::Stamp) -> Result<(), Failure> {
+/// If it cannot be written.
+pub(super) fn store(connection: &Connection, token: &TokenInfo, stamp: &AuditStamp) -> Result<(), Failure> {
     let (urn, system_metadata) = (token.urn(), system_metadata::default(stamp.time));
     let key = json!({"id": token.id}).to_string();
     write::ensure_key(connection, &urn, "dataHubAccessTokenKey", &key, &system_metadata, stamp)?;
@@ -98,7 +98,7 @@ pub(super) fn store(connection: &Connection, token: &TokenInfo, stamp: &write::S
     Ok(())
 }
 
-/// The stored token of that id.
+/// The record with this id.
 pub(super) fn get(connection: &Connection, id: &str) -> Result<Option<TokenInfo>, rusqlite::Error> {
     let stored = read::aspect(connection, &tokens::urn(id), ASPECT, 0)?;
     Ok(stored
@@ -106,7 +106,7 @@ pub(super) fn get(connection: &Connection, id: &str) -> Result<Option<TokenInfo>
         .map(|info| TokenInfo { id: id.to_owned(), info }))
 }
 
-/// All stored tokens, in the order of their ids.
+/// All records, ordered by id.
 pub(super) fn all(connection: &Connection) -> Result<Vec<TokenInfo>, rusqlite::Error> {
     let prefix = tokens::urn("");
     let stored = access::of_type(connection, tokens::ENTITY_TYPE, ASPECT)?;
@@ -119,15 +119,15 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<TokenInfo>, rusqlite::E
         .collect())
 }
 
-/// Removes a token, so that it is not taken any more. Returns whether it was stored.
+/// Deletes a record, so that the token is refused. Returns whether it existed.
 ///
 /// # Errors
-/// When that cannot be written.
+/// If the change cannot be written.
 pub(super) fn delete(connection: &Connection, id: &str) -> Result<bool, Failure> {
     Ok(write::delete_entity(connection, &tokens::urn(id))?.rows > 0)
 }
 
-/// Removes the tokens whose time is over; nobody else would.
+/// Deletes the records of expired tokens.
 pub(super) fn delete_expired(connection: &Connection, now: i64) -> Result<(), Failure> {
     for token in all(connection)? {
         if token.info.expires_at.is_some_and(|expires| expires < now) {

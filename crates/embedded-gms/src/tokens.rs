@@ -1,7 +1,9 @@
-//! Personal access tokens: JWTs with the claims that GMS gives its own (`StatelessTokenService`, `TokenClaims`).
+//! Tokens: JWTs with GMS's claims (`StatelessTokenService`, `TokenClaims`).
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::error::{Error, ErrorKind};
+use crate::store::Secrets;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::errors::ErrorKind as JwtError;
@@ -9,15 +11,12 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::store::Secrets;
-use crate::{Error, ErrorKind};
-
 const ISSUER: &str = "datahub-metadata-service";
 
 /// The entity type of stored tokens.
 pub(super) const ENTITY_TYPE: &str = "dataHubAccessToken";
 
-/// Makes and verifies tokens.
+/// Signs and verifies tokens.
 pub(super) struct Tokens {
     signing: EncodingKey,
     verifying: DecodingKey,
@@ -26,29 +25,30 @@ pub(super) struct Tokens {
     sessions: Sessions,
 }
 
-/// Makes and verifies the frontend's session cookies. Their key is another, so that neither is taken for the other.
+/// Signs and verifies the frontend's session cookies. They have a different key, so that a token is not
+/// accepted as a cookie or a cookie as a token.
 struct Sessions {
     signing: EncodingKey,
     verifying: DecodingKey,
 }
 
-/// What a session cookie says, as Play has it.
+/// The claims of a session cookie, as in Play.
 #[derive(Debug, Serialize, Deserialize)]
 struct SessionClaims {
     data: Session,
     exp: i64,
 }
 
-/// Who is logged in.
+/// The user of a session.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Session {
-    /// What GMS knows him by.
+    /// The user's token at GMS.
     pub(super) token: String,
-    /// His URN.
+    /// The user's URN.
     pub(super) actor: String,
 }
 
-/// What a token says, in the order in which GMS writes it.
+/// The claims of a token, in GMS's order.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Claims {
@@ -60,19 +60,19 @@ pub(super) struct Claims {
     version: String,
     jti: String,
     sub: String,
-    /// Seconds since 1970; none for a token that does not expire.
+    /// Seconds since 1970; `None` for a token that does not expire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     exp: Option<i64>,
     iss: String,
 }
 
-/// What a token is for.
+/// The type of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(super) enum TokenType {
     Personal,
     ServiceAccount,
-    /// For the time that someone is logged in.
+    /// The token of a session.
     Session,
 }
 
@@ -82,12 +82,12 @@ enum ActorType {
     User,
 }
 
-/// How long a token is known to be good.
+/// Whether a token is valid by itself or only while it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Version {
-    /// By itself: it is stored nowhere, and cannot be revoked.
+    /// Valid by itself: it is not stored and cannot be revoked.
     Stateless,
-    /// While it is stored.
+    /// Valid while it is stored.
     Stateful,
 }
 
@@ -100,12 +100,12 @@ impl Version {
     }
 }
 
-/// Why a token is not taken.
+/// Why a token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(super) enum TokenRefusal {
     /// Not a token of this server.
     Invalid,
-    /// One of ours whose time is over.
+    /// A token of this server that has expired.
     Expired,
 }
 
@@ -126,10 +126,10 @@ impl Tokens {
         }
     }
 
-    /// Signs a session cookie that is good until then.
+    /// Signs a session cookie that expires at `expires`.
     ///
     /// # Errors
-    /// When it cannot be signed.
+    /// If it cannot be signed.
     pub(super) fn sign_session(&self, session: Session, expires: SystemTime) -> Result<String, Error> {
         let exp = milliseconds(expires).div_euclid(1000);
         let claims = SessionClaims { data: session, exp };
@@ -140,7 +140,7 @@ impl Tokens {
         )
     }
 
-    /// Reads a session cookie that this server signed.
+    /// Verifies a session cookie and returns its session.
     pub(super) fn session(&self, cookie: &str) -> Option<Session> {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.leeway = 0;
@@ -148,10 +148,10 @@ impl Tokens {
         read.ok().map(|read| read.claims.data)
     }
 
-    /// Makes a token for the user of that name.
+    /// Signs a token for a user.
     ///
     /// # Errors
-    /// When there are no random numbers, or it cannot be signed.
+    /// If the system provides no random numbers, or the token cannot be signed.
     pub(super) fn sign(
         &self,
         actor_id: &str,
@@ -182,19 +182,19 @@ impl Tokens {
         STANDARD.encode(Sha256::new().chain_update(token).chain_update(&self.salt).finalize())
     }
 
-    /// Reads a token that this server signed.
-    pub(super) fn verify(&self, token: &str) -> Result<(Claims, Version), Refused> {
+    /// Verifies a token of this server.
+    pub(super) fn verify(&self, token: &str) -> Result<(Claims, Version), TokenRefusal> {
         let claims = jsonwebtoken::decode::<Claims>(token, &self.verifying, &self.validation)
             .map_err(|error| match error.kind() {
-                JwtError::ExpiredSignature => Refused::Expired,
-                _ => Refused::Invalid,
+                JwtError::ExpiredSignature => TokenRefusal::Expired,
+                _ => TokenRefusal::Invalid,
             })?
             .claims;
         let version =
             [Version::Stateless, Version::Stateful].into_iter().find(|known| claims.version == known.text());
         match version {
             Some(version) if !claims.actor_id.is_empty() => Ok((claims, version)),
-            _ => Err(Refused::Invalid),
+            _ => Err(TokenRefusal::Invalid),
         }
     }
 }
@@ -291,33 +291,33 @@ mod tests {
     }
 
     #[test]
-    fn only_what_this_server_signed_is_taken() {
+    fn only_tokens_of_this_server_are_accepted() {
         let token = personal("key", None);
         assert_eq!(tokens("key").verify(&token).unwrap().0.actor_id, "jdoe");
-        assert_eq!(tokens("other").verify(&token).unwrap_err(), Refused::Invalid);
+        assert_eq!(tokens("other").verify(&token).unwrap_err(), TokenRefusal::Invalid);
         let (head, signature) = token.rsplit_once('.').unwrap();
         for broken in ["", "a.b.c", head, &format!("{head}."), &format!("{head}.{signature}x")] {
-            assert_eq!(tokens("key").verify(broken).unwrap_err(), Refused::Invalid, "{broken}");
+            assert_eq!(tokens("key").verify(broken).unwrap_err(), TokenRefusal::Invalid, "{broken}");
         }
     }
 
     #[test]
-    fn no_other_algorithm_is_taken_even_with_the_right_key() {
+    fn no_other_algorithm_is_accepted_even_with_the_right_key() {
         let token = personal("key", None);
         let claims = token.split('.').nth(1).unwrap();
         for header in [r#"{"alg":"none"}"#, r#"{"alg":"None"}"#, r#"{"alg":"NONE","typ":"JWT"}"#, "{}"] {
             for signature in ["", token.rsplit('.').next().unwrap()] {
                 let forged = format!("{}.{claims}.{signature}", URL_SAFE_NO_PAD.encode(header));
-                assert_eq!(tokens("key").verify(&forged).unwrap_err(), Refused::Invalid, "{header}");
+                assert_eq!(tokens("key").verify(&forged).unwrap_err(), TokenRefusal::Invalid, "{header}");
             }
         }
         let claims = payload(&token);
         for algorithm in [Algorithm::HS384, Algorithm::HS512] {
             let key = EncodingKey::from_secret(b"key");
             let forged = jsonwebtoken::encode(&Header::new(algorithm), &claims, &key).unwrap();
-            assert_eq!(tokens("key").verify(&forged).unwrap_err(), Refused::Invalid, "{algorithm:?}");
+            assert_eq!(tokens("key").verify(&forged).unwrap_err(), TokenRefusal::Invalid, "{algorithm:?}");
         }
-        // An HMAC that goes by the name of a signature.
+        // An HMAC declared as a signature.
         let hmac =
             jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(b"key"));
         let hmac = hmac.unwrap();
@@ -325,7 +325,7 @@ mod tests {
         let rest = hmac.split_once('.').unwrap().1;
         for algorithm in ["RS256", "ES256", "PS256", "EdDSA"] {
             let forged = format!("{}.{rest}", URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{algorithm}"}}"#)));
-            assert_eq!(tokens("key").verify(&forged).unwrap_err(), Refused::Invalid, "{algorithm}");
+            assert_eq!(tokens("key").verify(&forged).unwrap_err(), TokenRefusal::Invalid, "{algorithm}");
         }
     }
 
@@ -348,17 +348,17 @@ mod tests {
             ("actorId", serde_json::Value::Null),
         ] {
             let refused = tokens("key").verify(&signed(member, value.clone())).unwrap_err();
-            assert_eq!(refused, Refused::Invalid, "{member} {value}");
+            assert_eq!(refused, TokenRefusal::Invalid, "{member} {value}");
         }
     }
 
     #[test]
-    fn a_session_is_no_token_and_a_token_no_session() {
+    fn a_session_is_not_a_token_nor_a_token_a_session() {
         let tokens = tokens("key");
         let session = || Session { token: "t".into(), actor: "urn:li:corpuser:jdoe".into() };
         let cookie = tokens.sign_session(session(), SystemTime::now() + Duration::from_secs(60)).unwrap();
         assert_eq!(tokens.session(&cookie).unwrap().actor, "urn:li:corpuser:jdoe");
-        assert_eq!(tokens.verify(&cookie).unwrap_err(), Refused::Invalid);
+        assert_eq!(tokens.verify(&cookie).unwrap_err(), TokenRefusal::Invalid);
         assert!(tokens.session(&personal("key", None)).is_none());
         assert!(super::tests::tokens("other").session(&cookie).is_none());
         let over = tokens.sign_session(session(), SystemTime::now() - Duration::from_secs(5)).unwrap();
@@ -366,10 +366,10 @@ mod tests {
     }
 
     #[test]
-    fn an_old_token_is_told_from_a_false_one() {
+    fn an_expired_token_is_distinguished_from_a_forged_one() {
         let token = personal("key", Some(SystemTime::now() - Duration::from_secs(5)));
-        assert_eq!(tokens("key").verify(&token).unwrap_err(), Refused::Expired);
-        assert_eq!(tokens("other").verify(&token).unwrap_err(), Refused::Invalid);
+        assert_eq!(tokens("key").verify(&token).unwrap_err(), TokenRefusal::Expired);
+        assert_eq!(tokens("other").verify(&token).unwrap_err(), TokenRefusal::Invalid);
     }
 
     #[test]

@@ -1,40 +1,40 @@
-//! What became of writes through OpenAPI, for the trace API: remembered by trace id, as far as memory is set aside for it.
+//! Traces: the outcomes of writes through OpenAPI, by trace id, for the trace API. Memory is bounded.
 
+use crate::failure::Failure;
+use crate::store::write::Effect;
+use crate::sync::lock;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::failure::Failure;
-use super::store::write::Effect;
-
-/// How many traces are remembered, and how many aspects in all of them; the oldest traces are forgotten first.
+/// The number of traces, and of aspects in all traces; the oldest traces are dropped first.
 const MAX_TRACES: usize = 10_000;
 const MAX_ASPECTS: usize = 100_000;
 
-/// The name of a write, 32 hexadecimal digits: as in GMS its time in microseconds, and random bits
+/// The id of a write: 32 hexadecimal digits, as in GMS the time in microseconds and random bits
 /// (`TraceIdGenerator`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TraceId(String);
 
 impl TraceId {
     /// # Errors
-    /// When there are no random numbers.
+    /// If the system provides no random numbers.
     pub(super) fn new() -> Result<Self, Failure> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Self(format!("{:016x}{:016x}", now.as_micros() & u128::from(u64::MAX), random()?)))
     }
 
-    /// A trace id, or the whole header `traceparent` that holds one; `None` when it is neither.
+    /// Parses a trace id, or a `traceparent` header that contains one.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let id = if text.contains('-') { text.split('-').nth(1)? } else { text };
         (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| Self(id.to_lowercase()))
     }
 
-    /// The header `traceparent` for an answer.
+    /// The `traceparent` header of a response.
     ///
     /// # Errors
-    /// When there are no random numbers.
+    /// If the system provides no random numbers.
     pub(super) fn header(&self) -> Result<String, Failure> {
         Ok(format!("00-{}-{:016x}-01", self.0, random()?))
     }
@@ -47,18 +47,18 @@ fn random() -> Result<u64, Failure> {
     Ok(u64::from_be_bytes(bytes))
 }
 
-/// What became of one aspect of a write.
+/// The outcome of one aspect of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum TraceOutcome {
     Stored(Effect),
-    /// Accepted, and rejected afterwards.
+    /// Accepted and later rejected.
     Rejected(String),
-    /// Said to be pending for so many questions more (`None`: for ever), and then this.
+    /// Reported as pending for this number of trace requests (`None`: for all), and then stored.
     Pending(Option<u64>, Effect),
 }
 
-/// An aspect, by its entity's URN and its own name.
-pub(super) type Place = (String, String);
+/// An aspect: the entity's URN and the aspect's name.
+pub(super) type AspectId = (String, String);
 
 #[derive(Debug, Default)]
 pub(super) struct Traces {
@@ -67,18 +67,18 @@ pub(super) struct Traces {
 
 #[derive(Debug, Default)]
 struct Memory {
-    traces: VecDeque<(TraceId, BTreeMap<Place, Fate>)>,
+    traces: VecDeque<(TraceId, BTreeMap<AspectId, TraceOutcome>)>,
     aspects: usize,
 }
 
 impl Traces {
-    /// Remembers what became of a write. The last change to an aspect counts, but one that changed nothing does not
-    /// hide one that did.
-    pub(super) fn remember(&self, id: TraceId, fates: impl IntoIterator<Item = (Place, Fate)>) {
+    /// Records the outcomes of a write. The last change to an aspect counts, except that one without an
+    /// effect does not replace one with an effect.
+    pub(super) fn remember(&self, id: TraceId, outcomes: impl IntoIterator<Item = (AspectId, TraceOutcome)>) {
         let mut trace = BTreeMap::new();
-        for (place, fate) in fates {
-            if fate != Fate::Stored(Effect::Unchanged) || !trace.contains_key(&place) {
-                trace.insert(place, fate);
+        for (place, outcome) in outcomes {
+            if outcome != TraceOutcome::Stored(Effect::Unchanged) || !trace.contains_key(&place) {
+                trace.insert(place, outcome);
             }
         }
         let mut memory = self.memory();
@@ -90,21 +90,21 @@ impl Traces {
         }
     }
 
-    /// What became of an aspect; this question counts for [`Fate::Pending`].
-    pub(super) fn ask(&self, id: &TraceId, place: &Place) -> Option<Fate> {
+    /// The outcome of an aspect. The call counts for [`TraceOutcome::Pending`].
+    pub(super) fn ask(&self, id: &TraceId, place: &AspectId) -> Option<TraceOutcome> {
         let mut memory = self.memory();
-        let fate = memory.traces.iter_mut().rfind(|(known, _)| known == id)?.1.get_mut(place)?;
-        if let Fate::Pending(questions, then) = fate {
+        let outcome = memory.traces.iter_mut().rfind(|(known, _)| known == id)?.1.get_mut(place)?;
+        if let TraceOutcome::Pending(questions, then) = outcome {
             match questions {
-                Some(0) => *fate = Fate::Stored(*then),
+                Some(0) => *outcome = TraceOutcome::Stored(*then),
                 Some(left) => *left -= 1,
                 None => {}
             }
         }
-        Some(fate.clone())
+        Some(outcome.clone())
     }
 
-    /// The aspects of an entity that a write touched.
+    /// The aspects of an entity that a write changed.
     pub(super) fn aspects(&self, id: &TraceId, urn: &str) -> Vec<String> {
         let memory = self.memory();
         let trace = memory.traces.iter().rfind(|(known, _)| known == id);
@@ -117,7 +117,7 @@ impl Traces {
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.memory)
     }
 }
 
@@ -125,12 +125,12 @@ impl Traces {
 mod tests {
     use super::*;
 
-    fn place(name: &str) -> Place {
+    fn place(name: &str) -> AspectId {
         ("urn:li:tag:x".into(), name.into())
     }
 
     #[test]
-    fn an_id_is_found_in_its_header() {
+    fn an_id_is_parsed_from_its_header() {
         let id = TraceId::new().unwrap();
         let header = id.header().unwrap();
         assert_eq!(header.len(), 55);
@@ -142,19 +142,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_pending_ends_after_its_questions() {
+    fn a_pending_outcome_ends_after_its_requests() {
         let traces = Traces::default();
         let id = TraceId::new().unwrap();
         let written = Effect::Written(1);
         traces.remember(
             id.clone(),
-            [(place("a"), Fate::Pending(Some(2), written)), (place("b"), Fate::Pending(None, written))],
+            [
+                (place("a"), TraceOutcome::Pending(Some(2), written)),
+                (place("b"), TraceOutcome::Pending(None, written)),
+            ],
         );
         let ask = |name| traces.ask(&id, &place(name)).unwrap();
-        assert!(matches!(ask("a"), Fate::Pending(..)));
-        assert!(matches!(ask("a"), Fate::Pending(..)));
-        assert_eq!(ask("a"), Fate::Stored(written));
-        assert!((0..100).all(|_| matches!(ask("b"), Fate::Pending(..))));
+        assert!(matches!(ask("a"), TraceOutcome::Pending(..)));
+        assert!(matches!(ask("a"), TraceOutcome::Pending(..)));
+        assert_eq!(ask("a"), TraceOutcome::Stored(written));
+        assert!((0..100).all(|_| matches!(ask("b"), TraceOutcome::Pending(..))));
         assert_eq!(traces.ask(&id, &place("c")), None);
     }
 
@@ -162,7 +165,7 @@ mod tests {
     fn memory_is_bounded() {
         let traces = Traces::default();
         let first = TraceId::new().unwrap();
-        let many = || (0..40_000).map(|n| (place(&n.to_string()), Fate::Stored(Effect::Row)));
+        let many = || (0..40_000).map(|n| (place(&n.to_string()), TraceOutcome::Stored(Effect::Row)));
         traces.remember(first.clone(), many());
         traces.remember(TraceId::new().unwrap(), many());
         assert!(traces.ask(&first, &place("1")).is_some());

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 /// The name of an entity: `urn:li:<entity type>:<key>`.
 ///
-/// Leading white space is allowed, as in GMS's own parser; such a URN is refused only when something is written to it.
+/// Leading white space is allowed, as in GMS's own parser; such a URN is refused only when something is
+/// written to it.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Urn(Arc<str>);
 

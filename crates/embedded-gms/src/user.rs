@@ -1,23 +1,13 @@
-//! Users of the embedded GMS.
+//! Users.
 
+use crate::failure::Failure;
+use crate::store::row::AuditStamp;
+use crate::store::{access, read, write};
+use crate::{actor, system_metadata};
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::authorization::Policy;
-use super::failure::Failure;
-use super::store::{access, read, write};
-use super::system_metadata;
-
-/// Who may do everything, and is there from the start.
-pub(super) const ADMINISTRATOR: &str = "datahub";
-
-/// A user exists if this aspect does.
-pub(super) const KEY_ASPECT: &str = "corpUserKey";
-
-/// What the URN of a user starts with.
-pub(super) const PREFIX: &str = "urn:li:corpuser:";
-
-/// A user who is to be set up: a name, and what he may do beside looking at everything.
+/// A user to set up: a name, and privileges beyond reading, which all users have.
 ///
 /// ```
 /// use datahub_embedded_gms::User;
@@ -30,34 +20,34 @@ pub struct User {
     pub(super) name: String,
     pub(super) password: Option<String>,
     pub(super) privileges: Vec<String>,
-    /// `None` leaves him in the groups in which he is.
+    /// `None` does not change the user's groups.
     pub(super) groups: Option<Vec<String>>,
 }
 
 impl User {
-    /// A user of that name (`jdoe`, not a URN), who cannot log in.
+    /// Creates a user by name (`jdoe`, not a URN), without a password.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), password: None, privileges: Vec::new(), groups: None }
     }
 
-    /// Lets him log in with this password, of 1 to 1,024 bytes. Only a hash of it is kept.
+    /// Sets the password, of 1 to 1,024 bytes. Only its hash is stored.
     #[must_use]
     pub fn password(mut self, password: impl Into<String>) -> Self {
         self.password = Some(password.into());
         self
     }
 
-    /// Gives him a privilege, on everything, by the name that DataHub has for it: `EDIT_ENTITY`,
-    /// `GENERATE_PERSONAL_ACCESS_TOKENS`. For less than everything there is [`Policy`].
+    /// Grants a privilege on all entities, by DataHub's name: `EDIT_ENTITY`,
+    /// `GENERATE_PERSONAL_ACCESS_TOKENS`. A [`Policy`](crate::Policy) can restrict privileges to entities.
     #[must_use]
     pub fn privilege(mut self, name: impl Into<String>) -> Self {
         self.privileges.push(name.into());
         self
     }
 
-    /// Makes him a member of the group of that name (`admins`, not a URN), which is made where it is not there, and of
-    /// others that are named so; of no other group into which he was put in this way. What he may do as a member says a
-    /// [`Policy`].
+    /// Adds the user to a group by name (`admins`, not a URN), which is created if it does not exist. The
+    /// groups of several calls replace those that were set this way before. A [`Policy`](crate::Policy) can
+    /// grant privileges to a group.
     #[must_use]
     pub fn group(mut self, name: impl Into<String>) -> Self {
         self.groups.get_or_insert_default().push(name.into());
@@ -73,50 +63,28 @@ impl std::fmt::Debug for User {
     }
 }
 
-/// The URN of the user of that name.
-pub(super) fn urn(name: &str) -> String {
-    format!("{PREFIX}{name}")
-}
-
-/// The name of the user of that URN; of another entity its key.
-pub(super) fn name_of(urn: &str) -> &str {
-    urn.splitn(4, ':').nth(3).unwrap_or(urn)
-}
-
-/// Makes the user where there is none. What is known of one that is there stays as it is.
-pub(super) fn ensure(connection: &Connection, name: &str, stamp: &write::Stamp) -> Result<(), Failure> {
-    let urn = urn(name);
-    if read::has(connection, &urn, KEY_ASPECT)? {
+/// Creates the user if it does not exist. The aspects of an existing user are not changed.
+pub(super) fn ensure(connection: &Connection, name: &str, stamp: &AuditStamp) -> Result<(), Failure> {
+    let urn = actor::user_urn(name);
+    if read::has(connection, &urn, actor::USER_KEY_ASPECT)? {
         return Ok(());
     }
     let system_metadata = system_metadata::default(stamp.time);
     let key = json!({"username": name}).to_string();
-    write::ensure_key(connection, &urn, KEY_ASPECT, &key, &system_metadata, stamp)?;
+    write::ensure_key(connection, &urn, actor::USER_KEY_ASPECT, &key, &system_metadata, stamp)?;
     if !read::has(connection, &urn, "corpUserInfo")? {
-        let display_name = if name == ADMINISTRATOR { "DataHub" } else { name };
+        let display_name = if name == actor::ADMINISTRATOR { "DataHub" } else { name };
         let info = json!({"active": true, "displayName": display_name}).to_string();
         write::put(connection, &urn, "corpUserInfo", &info, &system_metadata, stamp)?;
     }
     Ok(())
 }
 
-/// Makes what every server has: the administrator, and once the policy by which everyone may look at everything.
-pub(super) fn found(connection: &Connection, stamp: &write::Stamp) -> Result<(), Failure> {
-    ensure(connection, ADMINISTRATOR, stamp)?;
-    if access::first_time(connection, "view-for-all")? {
-        Policy::view_for_all().store(connection, stamp)?;
-    }
-    Ok(())
-}
-
-/// Removes a user and his own privileges. Returns whether he was there.
-pub(super) fn remove(connection: &Connection, name: &str) -> Result<bool, Failure> {
-    Policy::delete(connection, &Policy::of_user(name, &[]).name)?;
-    Ok(write::delete_entity(connection, &urn(name))?.rows > 0)
-}
-
-/// The names of all users, in their order.
+/// The names of all users, in order.
 pub(super) fn all(connection: &Connection) -> Result<Vec<String>, rusqlite::Error> {
-    let found = access::of_type(connection, "corpuser", KEY_ASPECT)?;
-    Ok(found.into_iter().filter_map(|(urn, _)| urn.strip_prefix(PREFIX).map(str::to_owned)).collect())
+    let found = access::of_type(connection, "corpuser", actor::USER_KEY_ASPECT)?;
+    Ok(found
+        .into_iter()
+        .filter_map(|(urn, _)| urn.strip_prefix(actor::USER_PREFIX).map(str::to_owned))
+        .collect())
 }

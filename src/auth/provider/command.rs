@@ -1,4 +1,4 @@
-//! A token that a command prints: a password manager, a cloud's own tool.
+//! A token from the standard output of a command, for example a password manager's or a cloud's.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -6,13 +6,14 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, Command};
 
-use super::{Fetching, ProviderError, TokenProvider};
+use super::{IssuedToken, ProviderError, TokenProvider};
 use crate::auth::{Token, TokenSource};
+use crate::box_future::BoxFuture;
 
-/// The longest output that is read.
+/// The limit of the output; a token has some hundred bytes.
 const MAX_BYTES: u64 = 64 * 1024;
 
-/// Runs a command, without a shell, and takes what it prints for the token.
+/// Runs a command, without a shell, and uses its standard output as the token.
 #[derive(Clone, Debug)]
 pub struct CommandProvider {
     program: String,
@@ -21,26 +22,26 @@ pub struct CommandProvider {
 }
 
 impl CommandProvider {
-    /// How long a command may take unless it is said: 30 s.
+    /// The default time limit: 30 s.
     pub const TIMEOUT: Duration = Duration::from_secs(30);
 
-    /// Runs `program`, found as a shell would find it, with `arguments` as they are.
+    /// Runs `program`, which is searched for on the path, with `arguments`. It is killed after `timeout`.
     pub fn new(program: impl Into<String>, arguments: Vec<String>, timeout: Duration) -> Self {
         Self { program: program.into(), arguments, timeout }
     }
 
     async fn output(&self) -> Result<String, ProviderError> {
-        // Its arguments may hold a secret, so only the program is named.
+        // The arguments may contain a secret, so messages name the program only.
         let problem = |what: &str| format!("the token command {} {what}", self.program);
         let mut child = Command::new(&self.program)
             .args(&self.arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            // What it says there is for the terminal of whoever runs it: it may ask for a second factor.
+            // The command may ask for a second factor on the terminal.
             .stderr(Stdio::inherit())
             .kill_on_drop(true)
             .spawn()
-            .map_err(|error| ProviderError::lasting(problem(&format!("cannot be started: {error}"))))?;
+            .map_err(|error| ProviderError::permanent(problem(&format!("cannot be started: {error}"))))?;
         let (bytes, status) = tokio::time::timeout(self.timeout, finish(&mut child))
             .await
             .map_err(|_| {
@@ -49,17 +50,17 @@ impl CommandProvider {
                     self.timeout.as_secs_f64()
                 )))
             })?
-            .map_err(|error| ProviderError::transient(problem(&format!("broke off: {error}"))))?;
+            .map_err(|error| ProviderError::transient(problem(&format!("failed: {error}"))))?;
         if !status.success() {
             return Err(ProviderError::transient(problem(&format!("ended with {status}"))));
         }
         if bytes.len() as u64 > MAX_BYTES {
-            return Err(ProviderError::lasting(problem("printed more than a token")));
+            return Err(ProviderError::permanent(problem("printed more than a token")));
         }
         let text =
-            String::from_utf8(bytes).map_err(|_| ProviderError::lasting(problem("printed no UTF-8")))?;
+            String::from_utf8(bytes).map_err(|_| ProviderError::permanent(problem("printed no UTF-8")))?;
         if text.trim().is_empty() {
-            return Err(ProviderError::lasting(problem("printed nothing")));
+            return Err(ProviderError::permanent(problem("printed nothing")));
         }
         Ok(text.trim().to_owned())
     }
@@ -78,7 +79,7 @@ impl TokenProvider for CommandProvider {
         TokenSource::Command
     }
 
-    fn fetch(&self) -> Fetching<'_> {
+    fn fetch(&self) -> BoxFuture<'_, Result<IssuedToken, ProviderError>> {
         Box::pin(async { Ok(Token::new(self.output().await?, TokenSource::Command).into()) })
     }
 }
@@ -94,12 +95,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_command_prints_is_the_token_and_no_shell_reads_its_arguments() {
+    async fn the_output_is_the_token_and_no_shell_expands_the_arguments() {
         assert_eq!(fetch("echo", &["a b", "$HOME; c"]).await.unwrap(), "a b $HOME; c");
     }
 
     #[tokio::test]
-    async fn a_command_that_fails_is_named_without_its_arguments() {
+    async fn messages_name_the_program_and_not_its_arguments() {
         for (program, arguments, word, transient) in [
             ("/no/such/program", &["s3cr3t"][..], "cannot be started", false),
             ("false", &["s3cr3t"], "exit status: 1", true),
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_command_that_hangs_is_ended() {
+    async fn a_command_that_hangs_is_killed() {
         let provider = CommandProvider::new("sleep", vec!["3600".into()], Duration::from_millis(20));
         let error = provider.fetch().await.unwrap_err();
         assert!(error.transient && error.message.contains("took longer than 0.02 s"), "{error}");

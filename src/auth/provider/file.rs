@@ -1,4 +1,4 @@
-//! A token in a file that something else keeps fresh: a mounted secret, a projected service account token.
+//! A token in a file that another process renews, such as a mounted secret or a projected service account token.
 
 use std::fs::{File, Metadata};
 use std::io::Read as _;
@@ -6,32 +6,33 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{Fetching, ProviderError, TokenProvider};
+use super::{IssuedToken, ProviderError, TokenProvider};
 use crate::auth::{Token, TokenSource};
+use crate::box_future::BoxFuture;
 
-/// A token is some hundred bytes; a file of this size is something else.
+/// A token has some hundred bytes; a larger file is something else.
 const MAX_BYTES: u64 = 64 * 1024;
 
-/// How often the file is looked at. A token that was put there is used at the latest after this time, or after the old one
-/// was refused.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The interval between two looks at the file. A new token is used after this time at the latest, or when the old one is
+/// refused.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Reads a token from a file, again whenever the file has changed.
+/// Reads a token from a file, and again whenever the file has changed.
 #[derive(Debug)]
 pub struct FileProvider {
     path: PathBuf,
-    seen: Mutex<Seen>,
+    last_read: Mutex<LastRead>,
 }
 
 #[derive(Debug)]
-struct Seen {
-    file: Option<Identity>,
-    looked_at: Instant,
+struct LastRead {
+    file: Option<FileIdentity>,
+    checked_at: Instant,
 }
 
-/// By which a file is told from what stood there before.
+/// Distinguishes a file from the one that had its name before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Identity {
+struct FileIdentity {
     modified: Option<SystemTime>,
     length: u64,
     #[cfg(unix)]
@@ -41,41 +42,41 @@ struct Identity {
 impl FileProvider {
     /// Reads the token at `path`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        let seen = Seen { file: None, looked_at: Instant::now() };
-        Self { path: path.into(), seen: Mutex::new(seen) }
+        let last_read = LastRead { file: None, checked_at: Instant::now() };
+        Self { path: path.into(), last_read: Mutex::new(last_read) }
     }
 
-    /// The token in a file, without the white space around it that editors and `echo` leave.
+    /// Reads the token at `path` once, without the white space around it that editors and `echo` leave.
     ///
     /// # Errors
-    /// When the file cannot be read, or holds what cannot be a token.
+    /// If the file cannot be read, is larger than 64 KiB, or is not UTF-8.
     pub fn read(path: &Path) -> Result<Token, ProviderError> {
         Self::read_identified(path).map(|(token, _)| token)
     }
 
-    fn read_identified(path: &Path) -> Result<(Token, Identity), ProviderError> {
+    fn read_identified(path: &Path) -> Result<(Token, FileIdentity), ProviderError> {
         let problem =
-            |what: &str| ProviderError::lasting(format!("the token file {} {what}", path.display()));
+            |what: &str| ProviderError::permanent(format!("the token file {} {what}", path.display()));
         let unreadable = |error: &std::io::Error| problem(&format!("cannot be read: {error}"));
-        // Looked at while it is read and not before: a device or a pipe does not know how long it is.
+        // The size is limited while reading: a device or a pipe reports none.
         let mut bytes = Vec::new();
         let file = File::open(path).map_err(|error| unreadable(&error))?;
-        let identity = Identity::of(&file.metadata().map_err(|error| unreadable(&error))?);
+        let identity = FileIdentity::of(&file.metadata().map_err(|error| unreadable(&error))?);
         file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
         if bytes.len() as u64 > MAX_BYTES {
             return Err(problem("is too large to be one"));
         }
-        // What is not UTF-8 is no token, and the error must not quote it.
+        // The error must not quote the file.
         let text = std::str::from_utf8(&bytes).map_err(|_| problem("is not UTF-8"))?;
         Ok((Token::new(text.trim(), TokenSource::File(path.to_owned())), identity))
     }
 
-    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn last_read(&self) -> std::sync::MutexGuard<'_, LastRead> {
+        self.last_read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Identity {
+impl FileIdentity {
     fn of(metadata: &Metadata) -> Self {
         Self {
             modified: metadata.modified().ok(),
@@ -91,25 +92,27 @@ impl TokenProvider for FileProvider {
         TokenSource::File(self.path.clone())
     }
 
-    fn fetch(&self) -> Fetching<'_> {
+    fn fetch(&self) -> BoxFuture<'_, Result<IssuedToken, ProviderError>> {
         Box::pin(async {
             let path = self.path.clone();
             let read = tokio::task::spawn_blocking(move || Self::read_identified(&path)).await;
-            let (token, identity) =
-                read.map_err(|_| ProviderError::transient("reading the token file was given up"))??;
-            *self.seen() = Seen { file: Some(identity), looked_at: Instant::now() };
+            let (token, identity) = read.map_err(|_| {
+                ProviderError::transient("the task that reads the token file was cancelled")
+            })??;
+            *self.last_read() = LastRead { file: Some(identity), checked_at: Instant::now() };
             Ok(token.into())
         })
     }
 
     fn has_changed(&self) -> bool {
-        let mut seen = self.seen();
-        if seen.looked_at.elapsed() < LOOK_EVERY {
+        let mut last_read = self.last_read();
+        if last_read.checked_at.elapsed() < CHECK_INTERVAL {
             return false;
         }
-        seen.looked_at = Instant::now();
-        // A file that is away for a moment is being replaced; what was read is still good then.
-        std::fs::metadata(&self.path).is_ok_and(|metadata| Some(Identity::of(&metadata)) != seen.file)
+        last_read.checked_at = Instant::now();
+        // A missing file is being replaced; the token that was read remains in use.
+        std::fs::metadata(&self.path)
+            .is_ok_and(|metadata| Some(FileIdentity::of(&metadata)) != last_read.file)
     }
 }
 
@@ -118,7 +121,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_file_is_read_without_the_space_around_it_and_again_each_time() {
+    async fn a_file_is_read_without_the_space_around_it_at_each_fetch() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("token");
         std::fs::write(&path, " abc.def.ghi\r\n").unwrap();
@@ -132,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_token_is_told_and_not_quoted() {
+    fn errors_do_not_quote_the_file() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("token");
         std::fs::write(&path, b"s3cr3t\xff").unwrap();

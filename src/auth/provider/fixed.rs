@@ -1,14 +1,15 @@
-//! One token for good.
+//! A token that does not change.
 
-use super::{Fetching, TokenProvider};
+use super::{IssuedToken, ProviderError, TokenProvider};
 use crate::auth::{Token, TokenSource};
+use crate::box_future::BoxFuture;
 
-/// A token that does not change: from a recipe, a variable, a program.
+/// A provider of one token, which does not change.
 #[derive(Clone, Debug)]
 pub struct FixedToken(Token);
 
 impl FixedToken {
-    /// Always gives `token`.
+    /// Always returns `token`.
     pub fn new(token: Token) -> Self {
         Self(token)
     }
@@ -19,7 +20,7 @@ impl TokenProvider for FixedToken {
         self.0.source().clone()
     }
 
-    fn fetch(&self) -> Fetching<'_> {
+    fn fetch(&self) -> BoxFuture<'_, Result<IssuedToken, ProviderError>> {
         let token = self.0.clone();
         Box::pin(async { Ok(token.into()) })
     }

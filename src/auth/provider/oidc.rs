@@ -11,9 +11,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use super::{Fetched, Fetching, ProviderError, TokenProvider};
+use super::{IssuedToken, ProviderError, TokenProvider};
 use crate::Error;
 use crate::auth::{Token, TokenSource};
+use crate::box_future::BoxFuture;
 use crate::http::{HttpClient, HttpConfig, HttpService, Request};
 
 /// The longest answer that is read.
@@ -51,7 +52,7 @@ impl OidcClientCredentials {
         client_id: impl Into<String>,
         client_secret: impl Into<String>,
     ) -> Result<Self, ProviderError> {
-        let wrong = |what: &str| ProviderError::lasting(format!("token_endpoint {what}"));
+        let wrong = |what: &str| ProviderError::permanent(format!("token_endpoint {what}"));
         let endpoint =
             Url::parse(endpoint.trim()).map_err(|error| wrong(&format!("is no address: {error}")))?;
         if !matches!(endpoint.scheme(), "http" | "https") || endpoint.host_str().is_none() {
@@ -91,10 +92,10 @@ impl OidcClientCredentials {
         self
     }
 
-    async fn ask(&self) -> Result<Fetched, ProviderError> {
+    async fn ask(&self) -> Result<IssuedToken, ProviderError> {
         let problem = |what: &str| format!("the token endpoint {} {what}", shown(&self.endpoint));
         let http = self.http_service().map_err(|error| {
-            ProviderError::lasting(problem(&format!("cannot be asked: {}", error.full_message())))
+            ProviderError::permanent(problem(&format!("cannot be asked: {}", error.full_message())))
         })?;
         let asked_at = SystemTime::now();
         let response = http.send(self.request()).await.map_err(|error| {
@@ -104,7 +105,7 @@ impl OidcClientCredentials {
         })?;
         let (status, body) = (response.status, response.body);
         if response.truncated {
-            return Err(ProviderError::lasting(problem("answered with more than a token")));
+            return Err(ProviderError::permanent(problem("answered with more than a token")));
         }
         if !status.is_success() {
             let transient = status.is_server_error() || matches!(status.as_u16(), 408 | 429);
@@ -115,13 +116,14 @@ impl OidcClientCredentials {
             return Err(ProviderError { message: problem(&format!("answered {status}{said}")), transient });
         }
         let answer: Answer = serde_json::from_slice(&body)
-            .map_err(|_| ProviderError::lasting(problem("answered with something else than JSON")))?;
+            .map_err(|_| ProviderError::permanent(problem("answered with something else than JSON")))?;
         let token = answer.access_token.filter(|token| !token.is_empty());
-        let token = token.ok_or_else(|| ProviderError::lasting(problem("answered without access_token")))?;
+        let token =
+            token.ok_or_else(|| ProviderError::permanent(problem("answered without access_token")))?;
         // Counted from the question, so that it is renewed early rather than late.
         let expires_at =
             answer.expires_in.as_ref().and_then(seconds).and_then(|life| asked_at.checked_add(life));
-        Ok(Fetched { token: Token::new(token, TokenSource::Oidc), expires_at })
+        Ok(IssuedToken { token: Token::new(token, TokenSource::Oidc), expires_at })
     }
 
     /// The service that was given, or one with default settings where no client uses this provider.
@@ -187,7 +189,7 @@ impl TokenProvider for OidcClientCredentials {
         self.http.get_or_init(|| Arc::clone(http));
     }
 
-    fn fetch(&self) -> Fetching<'_> {
+    fn fetch(&self) -> BoxFuture<'_, Result<IssuedToken, ProviderError>> {
         Box::pin(self.ask())
     }
 }

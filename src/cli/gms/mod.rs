@@ -1,4 +1,4 @@
-//! `datahub-emit gms`: the embedded GMS as a server, and who may do what with it.
+//! `datahub-emit gms`: the embedded GMS as a server, and its users, policies and tokens.
 
 mod policy;
 mod serve;
@@ -19,20 +19,21 @@ pub(crate) struct Gms {
 
 #[derive(Debug, Subcommand)]
 enum GmsCommand {
-    /// Starts it, and prints a line of JSON on standard output when it is ready.
+    /// Starts the server, and prints a line of JSON on standard output when it is ready.
     Serve(serve::Serve),
-    /// Its tokens.
+    /// Manages its tokens.
     Token(token::TokenArgs),
-    /// Its users.
+    /// Manages its users.
     User(user::UserArgs),
-    /// Its policies: who may do what to which entities.
+    /// Manages its policies, which grant privileges on entities.
     Policy(policy::PolicyArgs),
 }
 
-/// The data file that a command is about.
+/// The data file of a command.
 #[derive(Debug, Args)]
 struct Data {
-    /// The embedded GMS's file; by default that of `server: embedded`. A running server notices a change within a second.
+    /// The embedded GMS's file; by default that of `server: embedded`. A running server notices a change
+    /// within a second.
     #[arg(long, value_name = "FILE")]
     data: Option<std::path::PathBuf>,
 }
@@ -60,23 +61,23 @@ mod file {
     use super::Data;
 
     impl Data {
-        /// Opens the file, with a server that nobody knows of.
+        /// Opens the file through a server on a private port.
         ///
         /// # Errors
-        /// When it cannot be opened.
+        /// If the file cannot be opened, or data would be in memory only.
         pub(super) async fn open(self) -> Result<Gms, Error> {
             let path = path(self.data)?;
             if path == Path::new(":memory:") {
                 return Err(Error::new(
                     ErrorKind::Input,
-                    "a GMS in memory ends with its process, and all that it knows with it: give a file",
+                    "the data of a GMS in memory is lost when its process ends: name a file",
                 ));
             }
             Ok(Gms::builder().data(path).start().await?)
         }
     }
 
-    /// The file that is given, else that of `server: embedded`.
+    /// The given file, or the default one of `server: embedded`.
     pub(super) fn path(given: Option<PathBuf>) -> Result<PathBuf, Error> {
         match given {
             Some(path) => Ok(path),
@@ -84,7 +85,7 @@ mod file {
         }
     }
 
-    /// What a command ends with that found nothing to do.
+    /// The error of a command that found nothing to change.
     pub(super) fn absent(what: &str) -> Error {
         Error::new(ErrorKind::NotFound, format!("there is no {what}"))
     }

@@ -12,7 +12,7 @@ pub(crate) struct PolicyArgs {
 
 #[derive(Debug, Subcommand)]
 enum PolicyCommand {
-    /// Sets a policy up, in place of one of the same name.
+    /// Creates a policy, or replaces the one of the same name.
     Add(Add),
     /// Lists the policies, as JSON Lines.
     List(Data),
@@ -33,30 +33,30 @@ Example:
 struct Add {
     #[command(flatten)]
     data: Data,
-    /// What the policy is called.
+    /// The name of the policy.
     name: String,
-    /// For whom it holds; several times for several.
+    /// A user to which the policy applies; may be repeated.
     #[arg(long = "user", value_name = "NAME")]
     users: Vec<String>,
-    /// For the members of which group it holds; several times for several.
+    /// A group to whose members the policy applies; may be repeated.
     #[arg(long = "group", value_name = "NAME")]
     groups: Vec<String>,
-    /// It holds for every user.
+    /// The policy applies to all users.
     #[arg(long)]
     all_users: bool,
-    /// It holds for the members of every group.
+    /// The policy applies to the members of all groups.
     #[arg(long)]
     all_groups: bool,
-    /// It holds for the owners of an entity, on that entity.
+    /// The policy applies to the owners of each entity.
     #[arg(long)]
     resource_owners: bool,
-    /// What it allows, by DataHub's name for it, for example `EDIT_ENTITY`; several times for several.
+    /// A privilege that the policy grants, by DataHub's name, for example `EDIT_ENTITY`; may be repeated.
     #[arg(long = "privilege", value_name = "PRIVILEGE", required = true)]
     privileges: Vec<String>,
-    /// The type of entities for which it holds, for example dataset; without it all types.
+    /// An entity type to which the policy is restricted, for example dataset; default: all types.
     #[arg(long = "type", value_name = "TYPE")]
     types: Vec<String>,
-    /// The entity for which it holds, with `*` at its end all that start like it; without it all entities.
+    /// A URN to which the policy is restricted; a final `*` matches any rest; default: all entities.
     #[arg(long = "urn", value_name = "URN")]
     urns: Vec<String>,
 }
@@ -137,7 +137,7 @@ mod with {
         }
     }
 
-    /// As a seed file has it.
+    /// A policy in the form of a seed file.
     fn line(policy: &Policy) -> String {
         let line = json!({
             "name": policy.name(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 const EXAMPLES: &str = "\
-It is for first runs and tests, and no place to keep metadata: no ranking, no facets, no lineage, no page.
+It is meant for first runs and tests, not for keeping metadata: it has no ranking, no facets, no lineage and no page.
 
 Examples:
   datahub-emit gms serve                                on port 8080, with what runs with `server: embedded` delivered
@@ -19,51 +19,53 @@ A seed file:
   users:    [{name: loader, password: secret, privileges: [EDIT_ENTITY, GENERATE_PERSONAL_ACCESS_TOKENS]}]
   policies: [{name: tags, actors: {users: [jdoe]}, privileges: [EDIT_ENTITY], resources: {types: [tag], urns: [\"urn:li:tag:x*\"]}}]
   tokens:   [{name: nightly, actor: loader, duration: ONE_MONTH, out: loader.token}]
-Without one there is the user `datahub`, who may do everything; his password is made up, and said once on standard error.
+Without one there is the user `datahub` with all permissions; its password is generated and printed once on standard error.
 
 A fault file:
   faults: [{path: /aspects, times: 2, action: throttle, retry_after: 1}, {after: {requests: 5, seconds: 2}, action: reset}]
-The same document is taken by PUT /faults while it runs; GET /faults tells how often each acted, DELETE /faults ends them.
+A running server accepts the same document by PUT /faults; GET /faults counts how often each acted, DELETE /faults removes them.
 
-Environment: DATAHUB_SYSTEM_CLIENT_ID and DATAHUB_SYSTEM_CLIENT_SECRET let a caller in as GMS itself.";
+Environment: DATAHUB_SYSTEM_CLIENT_ID and DATAHUB_SYSTEM_CLIENT_SECRET let a caller authenticate as GMS itself.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Serve {
-    /// Where it listens; port 0 takes a free one.
+    /// The address to listen on; port 0 takes a free port.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     listen: String,
-    /// Where it plays DataHub's frontend; by default the same host's port 9002, or a free one where --listen has port 0.
+    /// The address of DataHub's frontend; default: port 9002 of the same host, or a free port if --listen has
+    /// port 0.
     #[arg(long, value_name = "ADDR")]
     frontend_listen: Option<String>,
-    /// The file that it keeps everything in, `:memory:` for none; by default that of `server: embedded`.
+    /// The data file, or `:memory:`; default: the file of `server: embedded`.
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
     /// Whether requests need a token.
     #[arg(long, value_enum, default_value_t = Switch::On, value_name = "on|off")]
     auth: Switch,
-    /// Which of GMS's filters refuses strangers: the one of before 2025, which says of a token that its time is over and
-    /// does not look at its user, or the two that came after it.
-    #[arg(long, value_enum, default_value_t = AuthFilter::New, value_name = "old|new")]
-    auth_filter: AuthFilter,
-    /// The form of the body that comes with a 401: spring-json, spring-html, jetty-json, jetty-html or empty. With
-    /// Jetty's the reason is in it.
+    /// Which of GMS's authentication filters is reproduced: the one before 2025, which reports expired tokens
+    /// and does not check the token's user, or the two since then.
+    #[arg(long, value_enum, default_value_t = AuthFilterOption::New, value_name = "old|new")]
+    auth_filter: AuthFilterOption,
+    /// The form of the body of a 401: spring-json, spring-html, jetty-json, jetty-html or empty. Jetty's forms
+    /// contain the reason.
     #[arg(long, value_enum, default_value_t = Refusals::SpringJson, value_name = "FORM", hide_possible_values = true)]
     refusals: Refusals,
-    /// Whether a token may write and read only what its user may.
+    /// Whether policies decide what a user may read and write.
     #[arg(long, value_enum, default_value_t = Switch::On, value_name = "on|off")]
     rest_authorization: Switch,
-    /// Whether it answers 200 to proposals that GMS drops without a word, and drops them; otherwise it refuses them.
+    /// Whether proposals that GMS drops silently are answered with 200 and dropped; otherwise they are
+    /// refused.
     #[arg(long, value_enum, default_value_t = Switch::Off, value_name = "on|off")]
     silent_drops: Switch,
     /// Users, policies and tokens to set up first (YAML).
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
-    /// Aspects and entity types of a model of one's own, in the form of DataHub's entity-registry.yml; several times for
-    /// several. What is neither there nor in DataHub's standard model is refused.
+    /// A custom model in the form of DataHub's entity-registry.yml; may be repeated. Aspects and entity types
+    /// that are neither there nor in DataHub's standard model are refused.
     #[arg(long = "entity-registry", value_name = "FILE")]
     entity_registries: Vec<PathBuf>,
-    /// What goes wrong with which requests (YAML), to see how a client takes it.
+    /// Faults to inject (YAML), to test how a client handles them.
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
 }
@@ -75,7 +77,7 @@ enum Switch {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum AuthFilter {
+enum AuthFilterOption {
     Old,
     New,
 }
@@ -93,17 +95,17 @@ enum Refusals {
 mod with {
     use std::net::{SocketAddr, ToSocketAddrs as _};
 
-    use datahub_emitter::embedded::{Builder, Filter, Gms, RefusalForm};
+    use datahub_emitter::embedded::{AuthFilter, Gms, GmsBuilder, RefusalForm};
     use datahub_emitter::{Error, ErrorKind};
 
-    use super::{AuthFilter, Refusals, Serve, Switch};
+    use super::{AuthFilterOption, Refusals, Serve, Switch};
     use crate::cli::exit::Exit;
     use crate::cli::gms::file;
     use crate::cli::output;
     use crate::cli::progress::Screen;
     use crate::cli::signals::Signals;
 
-    /// Who may do everything, and is there from the start.
+    /// The user that may do everything and always exists.
     const ADMINISTRATOR: &str = "datahub";
 
     /// Where DataHub's frontend listens.
@@ -117,7 +119,7 @@ mod with {
                 .data(file::path(self.data)?)
                 .listen(listen)
                 .authentication(self.auth == Switch::On)
-                .filter(self.auth_filter.into())
+                .auth_filter(self.auth_filter.into())
                 .refusals(self.refusals.into())
                 .rest_authorization(self.rest_authorization == Switch::On)
                 .silent_drops(self.silent_drops == Switch::On);
@@ -134,20 +136,20 @@ mod with {
             if let Some(path) = self.seed {
                 builder = builder.seed(path);
             }
-            builder = self.entity_registries.into_iter().fold(builder, Builder::entity_registry);
+            builder = self.entity_registries.into_iter().fold(builder, GmsBuilder::entity_registry);
             if let Some(path) = self.faults {
                 builder = builder.fault_file(path);
             }
             let gms = builder.start().await?;
             if !gms.address().ip().is_loopback() {
-                screen.say("warning: others on the network reach this GMS; it is for tests, and made for this machine alone\n");
+                screen.say("warning: this GMS can be reached from the network; it is meant for tests on this machine\n");
             }
             if gms.frontend_url().is_none() {
                 screen.say(&format!(
                     "warning: there is no frontend, because {beside} is taken: name another address with --frontend-listen\n"
                 ));
             }
-            if !seeded && let Some(password) = gms.make_password(ADMINISTRATOR).await? {
+            if !seeded && let Some(password) = gms.generate_password(ADMINISTRATOR).await? {
                 screen.say(&format!(
                     "the user {ADMINISTRATOR} has the password {password} from now on; it is not said again\n"
                 ));
@@ -158,7 +160,7 @@ mod with {
                 "data": gms.data(),
                 "pid": std::process::id(),
             });
-            // Before anyone is told that it is ready.
+            // Before the line that reports that it is ready.
             let mut signals = Signals::listen()?;
             output::write(format!("{ready}\n").as_bytes())?;
             signals.next().await;
@@ -167,11 +169,11 @@ mod with {
         }
     }
 
-    impl From<AuthFilter> for Filter {
-        fn from(filter: AuthFilter) -> Self {
+    impl From<AuthFilterOption> for AuthFilter {
+        fn from(filter: AuthFilterOption) -> Self {
             match filter {
-                AuthFilter::Old => Self::Old,
-                AuthFilter::New => Self::New,
+                AuthFilterOption::Old => Self::Old,
+                AuthFilterOption::New => Self::New,
             }
         }
     }
@@ -188,7 +190,7 @@ mod with {
         }
     }
 
-    /// The system client that the environment names, under GMS's own variables.
+    /// The system client from the environment, in GMS's own variables.
     fn system_client() -> Result<Option<(String, String)>, Error> {
         const SECRET: &str = "DATAHUB_SYSTEM_CLIENT_SECRET";
         let read =

@@ -14,7 +14,7 @@ pub(crate) struct TokenArgs {
 
 #[derive(Debug, Subcommand)]
 enum TokenCommand {
-    /// Makes a personal token, and prints it on standard output.
+    /// Creates a personal access token, and prints it on standard output.
     Create(Create),
     /// Lists the tokens, as JSON Lines.
     List(Data),
@@ -29,16 +29,18 @@ Example:
 struct Create {
     #[command(flatten)]
     data: Data,
-    /// The user's name, without `urn:li:corpuser:`. One who is not there yet is made; what he may do, policies say.
+    /// The user's name, without `urn:li:corpuser:`. A user that does not exist is created; policies decide what
+    /// the user may do.
     #[arg(long, value_name = "NAME", default_value = "datahub")]
     actor: String,
-    /// What the token is called.
+    /// The name of the token.
     #[arg(long, value_name = "NAME", default_value = "gms token create")]
     name: String,
-    /// How long it is good: one of GraphQL's durations (`ONE_HOUR`, `ONE_MONTH`, `NO_EXPIRY`), or one of ISO 8601 (`P30D`).
+    /// The lifetime: one of GraphQL's durations (`ONE_HOUR`, `ONE_MONTH`, `NO_EXPIRY`), or one of ISO
+    /// 8601 (`P30D`).
     #[arg(long, value_name = "DURATION", default_value = "ONE_MONTH")]
     duration: String,
-    /// Writes it to this file, which only its owner can read, instead of to standard output.
+    /// Writes the token to this file, which only its owner can read, instead of to standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -93,8 +95,9 @@ mod with {
                 .parse()
                 .map_err(|message| Error::new(ErrorKind::Input, format!("--duration: {message}")))?;
             let gms = self.data.open().await?;
-            let (token, _) =
-                gms.create_named_token(&self.name, &self.actor, duration.from(SystemTime::now())).await?;
+            let (token, _) = gms
+                .create_named_token(&self.name, &self.actor, duration.expires_at(SystemTime::now()))
+                .await?;
             gms.stop().await;
             match &self.out {
                 None => output::write(format!("{token}\n").as_bytes())?,

@@ -14,12 +14,12 @@ pub(crate) struct UserArgs {
 
 #[derive(Debug, Subcommand)]
 enum UserCommand {
-    /// Sets a user up, or gives one who is there these privileges in place of his own. A password that is made up is
-    /// printed on standard output.
+    /// Creates a user, or replaces the privileges of an existing one. A generated password is printed on
+    /// standard output.
     Add(Add),
     /// Lists the users' names.
     List(Data),
-    /// Removes a user, with his password and his own privileges; his tokens are refused from now on.
+    /// Removes a user with its password and its own privileges. The user's tokens are refused from now on.
     Remove(Remove),
 }
 
@@ -32,16 +32,16 @@ struct Add {
     data: Data,
     /// The user's name, without `urn:li:corpuser:`.
     name: String,
-    /// Reads the password from the first line of this file, `-` for standard input. Without it one is made up for a
-    /// user who has none.
+    /// Reads the password from the first line of this file, `-` for standard input. Without it, a user
+    /// without a password gets a generated one.
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
-    /// What he may do everywhere, by DataHub's name for it; several times for several. For less than everywhere there
-    /// is `gms policy add`.
+    /// A privilege on all entities, by DataHub's name; may be repeated. `gms policy add` grants privileges on
+    /// some entities.
     #[arg(long = "privilege", value_name = "PRIVILEGE")]
     privileges: Vec<String>,
-    /// A group of which he is to be a member, made where it is not there; several times for several, and in place of those
-    /// into which he was put before. Without it he stays where he is.
+    /// A group of the user, created if it does not exist; may be repeated. The groups replace those that were
+    /// set this way before. Without it, the groups are not changed.
     #[arg(long = "group", value_name = "NAME")]
     groups: Vec<String>,
 }
@@ -107,7 +107,8 @@ mod with {
             }
             let gms = self.data.open().await?;
             gms.set_user(user).await?;
-            let made = if self.password_file.is_none() { gms.make_password(&self.name).await? } else { None };
+            let made =
+                if self.password_file.is_none() { gms.generate_password(&self.name).await? } else { None };
             gms.stop().await;
             if let Some(password) = made {
                 output::write(format!("{password}\n").as_bytes())?;

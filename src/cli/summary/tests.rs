@@ -1,14 +1,15 @@
-use datahub_emitter::diagnosis::{Code, Diagnosis};
+use datahub_emitter::diagnosis::{Code, Diagnosis, Evidence, Fix, Summary as Cause};
 use datahub_emitter::metadata::Urn;
 use datahub_emitter::pipeline::{DeadLetterReport, ProposalCounts, Report, SourceReport};
 use datahub_emitter::sink::DeliveredMeans;
 use datahub_emitter::{Error, ErrorKind};
 
 use super::*;
+use crate::cli::renderer::CommandLine;
 
 fn report() -> Report {
     let error = Error::new(ErrorKind::Input, "");
-    let mut report = Report::without_run(&error, jiff::Timestamp::UNIX_EPOCH);
+    let mut report = Report::without_run(&error, jiff::Timestamp::UNIX_EPOCH, &CommandLine);
     report.failures.clear();
     report.duration_ms = 412;
     report.source = SourceReport {
@@ -102,18 +103,21 @@ fn some_rejected_and_some_not_understood() {
 
 #[test]
 fn a_refusal_is_explained() {
-    let diagnosis = Diagnosis {
-        code: Code::TokenExpired,
-        summary: "GMS refused the token: it expired 3 days ago".into(),
-        evidence: vec!["401 from POST http://gms:8080/aspects".into(), "the token is from env:T".into()],
-        fixes: vec!["export T=<token>".into()],
-    };
+    let diagnosis = Diagnosis::new(
+        Code::TokenExpired,
+        Cause::Other("GMS refused the token: it expired 3 days ago".to_owned()),
+    )
+    .with_evidence(
+        ["401 from POST http://gms:8080/aspects", "the token is from env:T"]
+            .map(|text| Evidence::Other(text.to_owned())),
+    )
+    .with_fixes([Fix::Other("export T=<token>".to_owned())]);
     let mut report = report();
     report.outcome = RunOutcome::Refused;
     report.source.complete = false;
     report.source.bytes = 780_000;
     report.proposals = counts(1_204, 0, 796);
-    report.diagnosis = Some(diagnosis.clone());
+    report.diagnosis = Some(diagnosis.render(&CommandLine));
     report.failures = vec![Failure {
         origin: Some("m#1".into()),
         urn: Some("urn:li:tag:a".into()),
@@ -135,7 +139,7 @@ fn a_refusal_is_explained() {
 fn a_run_that_did_not_begin_has_nothing_to_count() {
     let error = Error::new(ErrorKind::Disk, "cannot write the report /no/r.json")
         .with_source(std::io::Error::from(std::io::ErrorKind::NotFound));
-    let report = Report::without_run(&error, jiff::Timestamp::UNIX_EPOCH);
+    let report = Report::without_run(&error, jiff::Timestamp::UNIX_EPOCH, &CommandLine);
     insta::assert_snapshot!(text(&finished(report, Some(error))), @"error: cannot write the report /no/r.json: entity not found");
 }
 

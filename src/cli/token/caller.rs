@@ -1,4 +1,4 @@
-//! Who asks GMS for something about tokens: the holder of a token, or a user who has logged in at the frontend.
+//! The identity that manages tokens: the holder of a token, or a user who logs in at the frontend.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use crate::cli::Global;
 use crate::cli::progress::Screen;
 use crate::cli::server::Server;
 
-/// For the first token, which no other can ask for.
+/// A log-in with name and password, for the first token.
 #[derive(Debug, Args)]
-pub(super) struct Person {
-    /// Logs in as this user at --frontend, instead of with a token. The password is asked for, or taken from
-    /// `DATAHUB_PASSWORD`.
+pub(super) struct LogInFlags {
+    /// Logs in as this user at --frontend instead of using a token. The password is read from
+    /// `DATAHUB_PASSWORD`, or from the terminal.
     #[arg(long, value_name = "NAME", requires = "frontend", conflicts_with = "token_file")]
     user: Option<String>,
-    /// DataHub's web page, for example `http://localhost:9002`.
+    /// The address of DataHub's web page, for example `http://localhost:9002`.
     #[arg(long, value_name = "URL", requires = "user", conflicts_with = "server")]
     frontend: Option<String>,
 }
@@ -31,7 +31,7 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// With the token that `get` and `put` would use.
+    /// Uses the token that `get` and `put` would use.
     pub(super) async fn by_token(global: &Global) -> Result<Self, Error> {
         let server = Server::find(global).await?;
         let client = server.client()?;
@@ -39,9 +39,9 @@ impl Caller {
         Ok(Self { client, me, server: Some(server) })
     }
 
-    /// As the user who is named, if one is, else with the token.
-    pub(super) async fn new(global: &Global, person: &Person, screen: &Screen) -> Result<Self, Error> {
-        let (Some(user), Some(frontend)) = (&person.user, &person.frontend) else {
+    /// Logs in as the user in the flags, if there is one; otherwise uses the token.
+    pub(super) async fn new(global: &Global, flags: &LogInFlags, screen: &Screen) -> Result<Self, Error> {
+        let (Some(user), Some(frontend)) = (&flags.user, &flags.frontend) else {
             return Self::by_token(global).await;
         };
         let frontend = ServerAddress::parse(frontend)
@@ -57,7 +57,7 @@ impl Caller {
         Ok(Self { client, me, server: None })
     }
 
-    /// The same GMS, asked with another token.
+    /// A client of the same GMS with another token.
     pub(super) fn with(&self, token: Token) -> Result<Client, Error> {
         let mut config = ClientConfig::new(self.client.server().clone());
         config.tokens = Some(Arc::new(FixedToken::new(token)));

@@ -8,37 +8,37 @@ use datahub_emitter::gms::{AccessTokenDuration, NewAccessToken, UserStatus};
 use datahub_emitter::metadata::Urn;
 use datahub_emitter::{Error, ErrorKind};
 
-use super::caller::{Caller, Person};
+use super::caller::{Caller, LogInFlags};
 use crate::cli::exit::Exit;
 use crate::cli::progress::Screen;
 use crate::cli::{Global, output};
 
-/// As whom GMS sees everyone while authentication is off (`NoOpAuthenticator`).
+/// The actor of every request while authentication is off (`NoOpAuthenticator`).
 const SYSTEM: &str = "urn:li:corpuser:__datahub_system";
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Prints the token, and nothing else, on standard output. With --out it is written to FILE, which only its owner can read, and
-FILE.meta.json says what it is: id, name, actor and end.
+Prints the token, and nothing else, on standard output. --out writes it to FILE instead, which only its owner can read,
+and its id, name, actor and expiry to FILE.meta.json.
 
 Examples:
   datahub-emit token create --name loader --user datahub --frontend http://localhost:9002 --out ~/.datahub-token
   datahub-emit token create --name nightly --duration P90D
-  datahub-emit token create --name ci --actor urn:li:corpuser:ci   for another user: Manage All Access Tokens")]
+  datahub-emit token create --name ci --actor urn:li:corpuser:ci   for another user (privilege Manage All Access Tokens)")]
 pub(super) struct Create {
-    /// What the token is called.
+    /// The name of the token.
     #[arg(long, value_name = "NAME")]
     name: String,
-    /// How long it is good: `ONE_HOUR`, `ONE_DAY`, `ONE_WEEK`, `ONE_MONTH`, `THREE_MONTHS`, `SIX_MONTHS`, `ONE_YEAR`, `NO_EXPIRY`, or
-    /// the same in ISO 8601, for example `P30D`.
+    /// The lifetime of the token: `ONE_HOUR`, `ONE_DAY`, `ONE_WEEK`, `ONE_MONTH`, `THREE_MONTHS`,
+    /// `SIX_MONTHS`, `ONE_YEAR`, `NO_EXPIRY`, or the same in ISO 8601, for example `P30D`.
     #[arg(long, value_name = "DURATION", default_value = "ONE_MONTH", value_parser = super::duration)]
     duration: AccessTokenDuration,
-    /// The user whom it is for, if that is another than you.
+    /// The user of the token, if it is for another user.
     #[arg(long, value_name = "URN")]
     actor: Option<String>,
     #[command(flatten)]
-    person: Person,
-    /// Writes it to this file instead of to standard output.
+    log_in: LogInFlags,
+    /// Writes the token to this file instead of standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -46,15 +46,15 @@ pub(super) struct Create {
 impl Create {
     pub(super) async fn run(self, global: &Global, screen: &Screen) -> Result<Exit, Error> {
         let actor = self.actor.as_deref().map(super::actor).transpose()?;
-        // What cannot be written is told before there is a token that nobody gets.
+        // A file that cannot be written is an error before a token exists that nobody has.
         let file = self.out.as_deref().map(TokenFile::prepare).transpose()?;
-        let caller = Caller::new(global, &self.person, screen).await?;
-        let made = self.make(&caller, actor, file, screen).await;
+        let caller = Caller::new(global, &self.log_in, screen).await?;
+        let created = self.create(&caller, actor, file, screen).await;
         caller.stop().await;
-        made
+        created
     }
 
-    async fn make(
+    async fn create(
         &self,
         caller: &Caller,
         actor: Option<Urn>,
@@ -71,8 +71,8 @@ impl Create {
                 return Err(Error::new(
                     ErrorKind::Input,
                     format!(
-                        "GMS at {} takes you for itself, because authentication is off there or you are the system client: say \
-                         with --actor whom the token is for (while authentication is off, no one needs any)",
+                        "GMS at {} treats you as the system actor, because authentication is off there or you are the system client: \
+                         name the user of the token with --actor (while authentication is off, no token is needed)",
                         client.server()
                     ),
                 ));
@@ -103,11 +103,11 @@ impl Create {
         };
         if let Err(error) = written {
             if let Some(info) = &info {
-                // Nobody has it, so nobody shall.
+                // Nobody has received it.
                 if let Err(left) = client.revoke_access_token(me, &info.id).await {
                     screen.say(&format!(
-                        "warning: the token {} was made and could not be revoked: {}\n",
-                        super::named(info),
+                        "warning: the token {} was created and could not be revoked: {}\n",
+                        super::describe(info),
                         left.full_message()
                     ));
                 }
@@ -117,26 +117,26 @@ impl Create {
         if !screen.quiet() {
             let what = info.as_ref().map_or_else(
                 || format!("{:?} of {actor}", self.name),
-                |info| format!("{}, expires {}", super::named(info), super::end(info)),
+                |info| format!("{}, expires {}", super::describe(info), super::expiry(info)),
             );
             let place = self.out.as_ref().map_or_else(String::new, |path| format!(", in {}", path.display()));
-            screen.say(&format!("made: the token {what}{place}\n"));
+            screen.say(&format!("created: the token {what}{place}\n"));
         }
         Ok(Exit::Done)
     }
 }
 
-/// Makes sure that a token for `actor` would be of use: GMS makes one for whoever is named.
+/// Checks that a token for `actor` would be useful: GMS creates a token for any name.
 async fn check(caller: &Caller, actor: &Urn, screen: &Screen) -> Result<(), Error> {
-    let standing = caller.client.user_status(actor).await?;
-    let wrong = match standing {
+    let status = caller.client.user_status(actor).await?;
+    let wrong = match status {
         UserStatus::Active => return Ok(()),
-        UserStatus::Missing => "is not there",
+        UserStatus::Missing => "does not exist",
         UserStatus::Removed => "was deleted",
         UserStatus::Suspended => "is suspended",
         _ => {
             screen.say(&format!(
-                "warning: you may not see whether {actor} is there; if he is not, GMS makes the token and refuses it ever after\n"
+                "warning: you may not see whether {actor} exists; if not, GMS creates the token and then always refuses it\n"
             ));
             return Ok(());
         }
@@ -144,8 +144,8 @@ async fn check(caller: &Caller, actor: &Urn, screen: &Screen) -> Result<(), Erro
     Err(Error::new(
         ErrorKind::NotFound,
         format!(
-            "the user {actor} {wrong} at {}: GMS would make the token and refuse it ever after. See that --actor is written as in \
-             DataHub under Settings > Users & Groups",
+            "the user {actor} {wrong} at {}: GMS would create the token and then always refuse it. Check that --actor is spelled as in DataHub \
+             under Settings > Users & Groups",
             caller.client.server()
         ),
     ))

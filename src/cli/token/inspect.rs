@@ -5,31 +5,33 @@ use std::path::PathBuf;
 
 use clap::Args;
 use datahub_emitter::Environment;
-use datahub_emitter::auth::{Token, TokenFacts, TokenMetadata, TokenSource, inspect};
-use datahub_emitter::diagnosis::Diagnosis;
+use datahub_emitter::auth::{Token, TokenInfo, TokenMetadata, TokenSource};
+use datahub_emitter::diagnosis::RenderedDiagnosis;
 use datahub_emitter::gms::GmsEnvironment;
 use datahub_emitter::{Error, ErrorKind};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::exit::Exit;
+use crate::cli::renderer::CommandLine;
 use crate::cli::{Global, output, server};
 
-/// A token is some hundred bytes.
+/// A token has some hundred bytes.
 const MAX_BYTES: u64 = 64 * 1024;
 
-/// Who DataHub's own tokens say has issued them.
+/// The issuer in DataHub's own tokens.
 const DATAHUB: &str = "datahub-metadata-service";
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Asks no server, and never prints the token. Whether GMS takes it, `datahub-emit check` finds out. Ends with exit code 1 if no
-GMS can take it: it has expired, or is not in the form of a token.
+Asks no server, and never prints the token; `datahub-emit check` finds out whether GMS accepts it. Exits with code 1 if no
+GMS can accept it, because it has expired or is malformed.
 
 Examples:
   datahub-emit token inspect /run/secrets/datahub-token
   datahub-emit token inspect                            the token of --token-file, DATAHUB_GMS_TOKEN or ~/.datahubenv")]
 pub(super) struct Inspect {
-    /// The file that holds it; `-` is standard input. Without it, the token that `get` and `put` would send.
+    /// The file with the token; `-` reads standard input. The default is the token that `get` and `put` would
+    /// use.
     file: Option<PathBuf>,
 }
 
@@ -40,14 +42,14 @@ impl Inspect {
             Some(path) => server::read_token(path)?,
             None => configured(global)?,
         };
-        let facts = TokenFacts::of(&token);
-        let slip = inspect(&token);
+        let info = TokenInfo::new(&token);
+        let mistake = token.lint().map(|mistake| mistake.render(&CommandLine));
         let now = Timestamp::now();
         let mut lines = vec![("token", format!("from {}", token.source().place()))];
         lines.push(("sha256", format!("{} (its first 8 digits)", token.fingerprint())));
-        lines.push(("kind", kind(&facts, slip.as_ref(), token.source())));
-        let mut good = slip.is_none() && !facts.empty;
-        if let Some(claims) = &facts.claims {
+        lines.push(("kind", kind(&info, mistake.as_ref(), token.source())));
+        let mut good = mistake.is_none() && !info.empty;
+        if let Some(claims) = &info.claims {
             let known = [
                 ("actor", claims.actor_urn()),
                 ("issuer", claims.issuer.clone()),
@@ -75,9 +77,9 @@ impl Inspect {
             lines.push(("name", metadata.name));
             lines.push(("id", metadata.id));
         }
-        if let Some(slip) = &slip {
-            lines.push(("wrong", slip.summary.clone()));
-            lines.extend(slip.fixes.iter().map(|fix| ("fix", fix.clone())));
+        if let Some(mistake) = &mistake {
+            lines.push(("wrong", mistake.summary.clone()));
+            lines.extend(mistake.fixes.iter().map(|fix| ("fix", fix.clone())));
         }
         let lines: Vec<_> = lines.iter().map(|(label, value)| format!("{label:<8}  {value}\n")).collect();
         output::write(lines.concat().as_bytes())?;
@@ -85,25 +87,27 @@ impl Inspect {
     }
 }
 
-fn kind(facts: &TokenFacts, slip: Option<&Diagnosis>, source: &TokenSource) -> String {
-    let Some(claims) = &facts.claims else {
-        return match (facts.empty, slip.is_some()) {
-            (true, _) => "empty: a request goes without an Authorization header",
-            (_, true) => "not a token as it stands",
+fn kind(info: &TokenInfo, mistake: Option<&RenderedDiagnosis>, source: &TokenSource) -> String {
+    let Some(claims) = &info.claims else {
+        return match (info.empty, mistake.is_some()) {
+            (true, _) => "empty: requests are sent without an Authorization header",
+            (_, true) => "malformed",
             _ if *source == TokenSource::SystemClient => "GMS's system client",
-            _ => "opaque: no JWT, so DataHub has not made it; an identity provider may have",
+            _ => "opaque: not a JWT, so it is not from DataHub, but may be from an identity provider",
         }
         .to_owned();
     };
     let datahub = claims.issuer.as_deref() == Some(DATAHUB);
     match (claims.kind.as_deref(), datahub) {
-        (Some("PERSONAL"), true) => "a personal access token of DataHub's".to_owned(),
+        (Some("PERSONAL"), true) => "a personal access token of DataHub".to_owned(),
         (Some("SESSION"), true) => {
-            "a session token of DataHub's: it ends with the session, and cannot be revoked".to_owned()
+            "a session token of DataHub: it ends with the session and cannot be revoked".to_owned()
         }
-        (Some("SERVICE_ACCOUNT"), true) => "a service account's token of DataHub's".to_owned(),
-        (Some(kind), true) => format!("a token of DataHub's of a kind that is not known here ({kind})"),
-        _ => "a JWT of another issuer: GMS takes it only if it was told to trust that one".to_owned(),
+        (Some("SERVICE_ACCOUNT"), true) => "a service account token of DataHub".to_owned(),
+        (Some(kind), true) => format!("a token of DataHub of an unknown kind ({kind})"),
+        _ => {
+            "a JWT of another issuer: GMS accepts it only if it is configured to trust that issuer".to_owned()
+        }
     }
 }
 
@@ -115,7 +119,7 @@ fn from_standard_input() -> Result<Token, Error> {
     if bytes.len() as u64 > MAX_BYTES {
         return Err(problem("is too large to be a token"));
     }
-    // What is not UTF-8 is no token, and the error must not quote it.
+    // The error must not quote the token.
     let text = std::str::from_utf8(&bytes).map_err(|_| problem("is not UTF-8"))?;
     Ok(Token::new(text.trim(), TokenSource::File("-".into())))
 }
@@ -127,12 +131,12 @@ fn configured(global: &Global) -> Result<Token, Error> {
     GmsEnvironment::read(&Environment::from_process())?.token.ok_or_else(|| {
         Error::new(
             ErrorKind::Input,
-            "there is no token to look at: name a file, or - for standard input, or set DATAHUB_GMS_TOKEN",
+            "there is no token to inspect: name a file, or - for standard input, or set DATAHUB_GMS_TOKEN",
         )
     })
 }
 
-/// The two largest units of a span.
+/// The two largest units of a duration.
 fn rough(span: SignedDuration) -> String {
     let seconds = span.as_secs();
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);

@@ -13,16 +13,16 @@ use crate::cli::{Global, output};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-GMS's list lags a few seconds behind what was made and revoked.
+The list may lag a few seconds behind creations and revocations.
 
 Examples:
   datahub-emit token list
   datahub-emit token list --actor urn:li:corpuser:loader --json")]
 pub(super) struct List {
-    /// Only the tokens of this user.
+    /// Lists only the tokens of this user.
     #[arg(long, value_name = "URN")]
     actor: Option<String>,
-    /// Prints them as JSON.
+    /// Prints the list as JSON.
     #[arg(long)]
     json: bool,
 }
@@ -61,12 +61,12 @@ fn document(tokens: &[AccessTokenInfo]) -> Result<Vec<u8>, Error> {
     Ok(text)
 }
 
-/// A line each, and one for what its columns are.
+/// A header, and one line per token.
 fn table(tokens: &[AccessTokenInfo]) -> String {
     let mut rows = vec![["ID", "NAME", "ACTOR", "CREATED", "EXPIRES"].map(str::to_owned)];
     rows.extend(tokens.iter().map(|token| {
         let created = token.created_at.map_or_else(|| "?".to_owned(), |time| time.to_string());
-        [token.id.clone(), token.name.clone(), token.actor.clone(), created, super::end(token)]
+        [token.id.clone(), token.name.clone(), token.actor.clone(), created, super::expiry(token)]
     }));
     let mut widths = [0; 5];
     for row in &rows {

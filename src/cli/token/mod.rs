@@ -1,4 +1,4 @@
-//! `datahub-emit token`: personal access tokens of a DataHub.
+//! `datahub-emit token`: personal access tokens.
 
 mod caller;
 mod create;
@@ -25,15 +25,15 @@ pub(crate) struct TokenArgs {
 
 #[derive(Debug, Subcommand)]
 enum TokenCommand {
-    /// Makes a personal access token.
+    /// Creates a personal access token.
     Create(create::Create),
-    /// Lists the tokens that you may see: your own, or with the privilege for it all.
+    /// Lists your tokens, or all tokens if you have the privilege to see them.
     List(list::List),
-    /// Revokes a token: GMS refuses it from then on.
+    /// Revokes a token. GMS refuses it from then on.
     Revoke(revoke::Revoke),
-    /// Says what a token is, without asking anyone and without showing it.
+    /// Describes a token without printing it and without asking a server.
     Inspect(inspect::Inspect),
-    /// Puts a new token in the place of the one in --token-file, and revokes that.
+    /// Replaces the token in --token-file by a new one and revokes the old one.
     Rotate(rotate::Rotate),
 }
 
@@ -53,23 +53,24 @@ fn duration(text: &str) -> Result<AccessTokenDuration, String> {
     text.parse()
 }
 
-/// A user's URN, also from the name alone.
+/// The URN of a user, which may be given by name only.
 fn actor(text: &str) -> Result<Urn, Error> {
     let urn = if text.starts_with("urn:") { text.to_owned() } else { format!("urn:li:corpuser:{text}") };
     let urn = Urn::parse(&urn).map_err(|error| {
-        Error::new(ErrorKind::Input, "--actor is no user's URN (urn:li:corpuser:NAME)").with_source(error)
+        Error::new(ErrorKind::Input, "--actor is not the URN of a user (urn:li:corpuser:NAME)")
+            .with_source(error)
     })?;
     if urn.as_str().starts_with("urn:li:corpuser:") {
         return Ok(urn);
     }
-    Err(Error::new(ErrorKind::Input, format!("--actor: {urn} is no user; a user is urn:li:corpuser:NAME")))
+    Err(Error::new(ErrorKind::Input, format!("--actor: {urn} is not a user; a user is urn:li:corpuser:NAME")))
 }
 
-/// What a token is called where it is named.
-fn named(token: &AccessTokenInfo) -> String {
+/// Describes a token in a message.
+fn describe(token: &AccessTokenInfo) -> String {
     format!("{:?}, id {}, of {}", token.name, token.id, token.actor)
 }
 
-fn end(token: &AccessTokenInfo) -> String {
+fn expiry(token: &AccessTokenInfo) -> String {
     token.expires_at.map_or_else(|| "never".to_owned(), |time| time.to_string())
 }

@@ -1,4 +1,4 @@
-//! A password, which no one sees and no command line holds.
+//! Reading a password, without showing it and without an argument on the command line.
 
 use std::io::IsTerminal as _;
 
@@ -6,10 +6,10 @@ use datahub_emitter::{Error, ErrorKind};
 
 use crate::cli::progress::Screen;
 
-/// In place of the question, for scripts.
+/// Read instead of asking, for scripts.
 const VARIABLE: &str = "DATAHUB_PASSWORD";
 
-/// The password of `user`: from the environment, else asked for at the terminal.
+/// The password of `user`, from the environment or from the terminal.
 pub(super) fn password(user: &str, screen: &Screen) -> Result<String, Error> {
     match std::env::var(VARIABLE) {
         Ok(password) => return Ok(password),

@@ -13,7 +13,7 @@ use crate::cli::progress::Screen;
 Example:
   datahub-emit token revoke 'kZ2gDmYtOJ0VwH5Z3m3hJnG3cZPzE9+uJ4f0/dD2n0E='")]
 pub(super) struct Revoke {
-    /// The token's id, as `token list` and `FILE.meta.json` have it; not the token.
+    /// The id of the token, from `token list` or `FILE.meta.json`; not the token itself.
     id: String,
 }
 
@@ -25,8 +25,8 @@ impl Revoke {
         if id.is_empty() || id.contains('.') {
             return Err(Error::new(
                 ErrorKind::Input,
-                "that is no id of a token, which `datahub-emit token list` shows; a token itself does not belong on a command line, \
-                 where other users can see it",
+                "this is not the id of a token; `datahub-emit token list` shows ids. Do not put a token itself on a command line, where \
+                 other users can see it",
             ));
         }
         let caller = Caller::by_token(global).await?;
@@ -34,7 +34,7 @@ impl Revoke {
         caller.stop().await;
         revoked?;
         if !screen.quiet() {
-            screen.say(&format!("revoked: the token of the id {id}\n"));
+            screen.say(&format!("revoked: the token with the id {id}\n"));
         }
         Ok(Exit::Done)
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
-use datahub_emitter::auth::{Token, TokenFacts, TokenFile, TokenMetadata};
+use datahub_emitter::auth::{Token, TokenFile, TokenInfo, TokenMetadata};
 use datahub_emitter::gms::{AccessTokenDuration, AccessTokenInfo, Client, Me, NewAccessToken};
 use datahub_emitter::{Error, ErrorKind};
 
@@ -12,37 +12,39 @@ use crate::cli::exit::Exit;
 use crate::cli::progress::Screen;
 use crate::cli::{Global, server};
 
-/// What the new token is called where the old one's name is not known.
+/// The name of the new token if that of the old one is not known.
 const NAME: &str = "datahub-emit";
 
-/// GMS takes a token's end some milliseconds before it writes the claim, which it cuts to seconds (`StatefulTokenService`).
+/// GMS computes the expiry some milliseconds before it writes the claim, which it truncates to seconds
+/// (`StatefulTokenService`).
 const MILLISECONDS_BEFORE: i64 = 2_000;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Makes a new token with the one in --token-file, proves that GMS takes it, puts it into the file, and then revokes the old
-one. Whatever fails before that leaves the old one working and in the file. Ends with exit code 1 if the old one could not be revoked.
+Uses the token in --token-file to create a new one, checks that GMS accepts the new one, writes it to the file and then
+revokes the old one. If a step before that fails, the old token stays in the file and stays valid. Exits with code 1 if
+the old token could not be revoked.
 
-Which token the old one is GMS alone can compute; it is found by FILE.meta.json, or by its end among your tokens. Where
-that does not tell, it is left, and named.
+The id of the old token comes from FILE.meta.json; without that file the old token is recognised by its expiry among your
+tokens. If it cannot be identified, it is not revoked, and a warning says so.
 
 Example:
   datahub-emit token rotate --token-file /run/secrets/datahub-token --duration P30D")]
 pub(super) struct Rotate {
-    /// How long the new one is good, as for `token create`; by default as long as the old one, if `FILE.meta.json` tells, else
-    /// `ONE_MONTH`.
+    /// The lifetime of the new token, as for `token create`. The default is the lifetime of the old one, if
+    /// it is in `FILE.meta.json`, and otherwise `ONE_MONTH`.
     #[arg(long, value_name = "DURATION", value_parser = super::duration)]
     duration: Option<AccessTokenDuration>,
 }
 
-/// What is known of the old token.
-struct Old {
+/// The old token, and its metadata as far as they are known.
+struct OldToken {
     token: Token,
     metadata: Option<TokenMetadata>,
     info: Option<AccessTokenInfo>,
 }
 
-impl Old {
+impl OldToken {
     fn id(&self) -> Option<&str> {
         let metadata = self.metadata.as_ref().map(|metadata| metadata.id.as_str());
         metadata.or(self.info.as_ref().map(|info| info.id.as_str()))
@@ -57,10 +59,11 @@ impl Old {
 impl Rotate {
     pub(super) async fn run(self, global: &Global, screen: &Screen) -> Result<Exit, Error> {
         let Some(path) = &global.token_file else {
-            return Err(Error::new(ErrorKind::Input, "say which token: --token-file FILE"));
+            return Err(Error::new(ErrorKind::Input, "name the token to replace: --token-file FILE"));
         };
         if !path.is_file() {
-            let message = format!("{} is not a file whose token could be replaced", path.display());
+            let message =
+                format!("{} is not a regular file, so its token cannot be replaced", path.display());
             return Err(Error::new(ErrorKind::Input, message));
         }
         let token = server::read_token(path)?;
@@ -81,33 +84,33 @@ impl Rotate {
     ) -> Result<Exit, Error> {
         let Caller { client, me, .. } = caller;
         let metadata = TokenMetadata::beside(path, &token);
-        // Before there is another one of nearly the same end.
+        // Before there is another token with nearly the same expiry.
         let info = if metadata.is_some() { None } else { find(client, me, &token).await? };
-        let old = Old { token, metadata, info };
+        let old = OldToken { token, metadata, info };
         let before = old.metadata.as_ref().and_then(|metadata| metadata.duration.as_deref()?.parse().ok());
         let duration = self.duration.or(before).unwrap_or(AccessTokenDuration::OneMonth);
         let made = client.create_access_token(me, old.name().unwrap_or(NAME), &me.urn, duration).await?;
-        let new = match prove_and_write(caller, path, &old.token, &made, duration, file).await {
+        let new = match verify_and_write(caller, path, &old.token, &made, duration, file).await {
             Ok(new) => new,
             Err(error) => {
-                give_up(client, me, &made, path, screen).await;
+                discard(client, me, &made, path, screen).await;
                 return Err(error);
             }
         };
         if !screen.quiet() {
             let what = made.info.as_ref().map_or_else(
                 || format!("of {}", me.urn),
-                |info| format!("{}, expires {}", super::named(info), super::end(info)),
+                |info| format!("{}, expires {}", super::describe(info), super::expiry(info)),
             );
             screen.say(&format!("rotated: {} holds the token {what}\n", path.display()));
         }
         let Some(id) = old.id() else {
             screen.say(&format!(
-                "warning: the old token (sha256 {}, of {}{}) is still good: which of the tokens it is cannot be told from here. Find it \
-                 with `datahub-emit token list`, and revoke it with `datahub-emit token revoke ID`\n",
+                "warning: the old token (sha256 {}, of {}{}) is still valid: it cannot be identified among your tokens. Find it with \
+                 `datahub-emit token list`, and revoke it with `datahub-emit token revoke ID`\n",
                 old.token.fingerprint(),
                 me.urn,
-                end(&old.token).map_or_else(|| ", without an end".to_owned(), |end| format!(", expires {end}"))
+                expiry(&old.token).map_or_else(|| ", without an expiry".to_owned(), |end| format!(", expires {end}"))
             ));
             return Ok(Exit::Done);
         };
@@ -130,8 +133,8 @@ impl Rotate {
     }
 }
 
-/// Lets GMS say that it takes the new token, and puts it into the file. Returns a client that goes with it.
-async fn prove_and_write(
+/// Checks that GMS accepts the new token, and writes it to the file. Returns a client that uses it.
+async fn verify_and_write(
     caller: &Caller,
     path: &Path,
     old: &Token,
@@ -143,11 +146,11 @@ async fn prove_and_write(
     let new = caller.with(made.token.clone())?;
     let found = new.require_me().await?;
     if found.urn != me.urn {
-        let message = format!("GMS takes the new token for one of {}, and not of {}", found.urn, me.urn);
+        let message = format!("GMS says that the new token belongs to {}, and not to {}", found.urn, me.urn);
         return Err(Error::new(ErrorKind::Rejected, message));
     }
     if server::read_token(path)?.fingerprint() != old.fingerprint() {
-        let message = format!("{} holds another token by now: someone else has renewed it", path.display());
+        let message = format!("{} holds another token now: another process has renewed it", path.display());
         return Err(Error::new(ErrorKind::Rejected, message));
     }
     let metadata = made.info.as_ref().map(|info| TokenMetadata {
@@ -162,28 +165,28 @@ async fn prove_and_write(
     Ok(new)
 }
 
-/// The new token came to nothing: nobody shall have it, and the old one goes on.
-async fn give_up(client: &Client, me: &Me, made: &NewAccessToken, path: &Path, screen: &Screen) {
-    screen.say(&format!("not rotated: the old token is still good, and in {}\n", path.display()));
+/// Revokes the new token after a failure; the old one stays in use.
+async fn discard(client: &Client, me: &Me, made: &NewAccessToken, path: &Path, screen: &Screen) {
+    screen.say(&format!("not rotated: the old token is still valid, and in {}\n", path.display()));
     let Some(info) = &made.info else { return };
     if let Err(error) = client.revoke_access_token(me, &info.id).await {
         screen.say(&format!(
             "warning: the new token {} could not be revoked: {}\n",
-            super::named(info),
+            super::describe(info),
             error.full_message()
         ));
     }
 }
 
-/// Which of GMS's tokens `token` is, as far as it can be told without a doubt.
+/// Identifies `token` among GMS's tokens; `None` if that is not certain.
 async fn find(client: &Client, me: &Me, token: &Token) -> Result<Option<AccessTokenInfo>, Error> {
     if me.manage_tokens
         && let Some(info) = client.access_token_info(token).await?
     {
         return Ok(Some(info));
     }
-    // One that never ends looks like any other that does not.
-    let Some(end) = end(token) else { return Ok(None) };
+    // Tokens without an expiry cannot be told apart.
+    let Some(end) = expiry(token) else { return Ok(None) };
     let end = end.as_millisecond();
     let range = end - MILLISECONDS_BEFORE..end + 1_000;
     let mut alike: Vec<AccessTokenInfo> = client.access_tokens(me, Some(&me.urn)).await?;
@@ -193,6 +196,6 @@ async fn find(client: &Client, me: &Me, token: &Token) -> Result<Option<AccessTo
     Ok(if alike.len() == 1 { alike.pop() } else { None })
 }
 
-fn end(token: &Token) -> Option<jiff::Timestamp> {
-    TokenFacts::of(token).claims?.expires_at
+fn expiry(token: &Token) -> Option<jiff::Timestamp> {
+    TokenInfo::new(token).claims?.expires_at
 }

@@ -7,13 +7,16 @@ use jiff::Timestamp;
 use reqwest::header::{COOKIE, LOCATION, SERVER, WWW_AUTHENTICATE};
 
 use super::Client;
-use crate::auth::{Address, Answer, Fault, Observation, Observed, Redirect, Silence, diagnose};
+use crate::auth::{NoResponse, Observation, Observed, Redirect, Request, ResponseInfo, ServerInfo, diagnose};
 use crate::diagnosis::Diagnosis;
+use crate::display_text::display_text;
 use crate::gms::{Attempts, GmsResponse, RequestLine, SendError, Verdict};
-use crate::http::TransportErrorKind;
 
-/// Of a body more is never of use, to tell a page from another.
-const BODY_CHARS: usize = 4_000;
+/// The part of a body that identifies a page, in characters.
+const MAX_BODY_CHARS: usize = 4_000;
+
+/// The part of a `Server` header that is shown, in characters.
+const MAX_SERVER_HEADER_CHARS: usize = 80;
 
 impl Client {
     /// Why a request that was tried, perhaps more than once, came to nothing.
@@ -44,8 +47,9 @@ impl Client {
         let query =
             header(reply, &LOCATION).and_then(|location| location.split_once('?')).map(|(_, query)| query);
         let names = query.into_iter().flat_map(|query| query.split('&'));
-        let server = header(reply, &SERVER).map(|server| self.redact(&visible(server, 80)));
-        let answer = Answer {
+        let server =
+            header(reply, &SERVER).map(|server| self.redact(&display_text(server, MAX_SERVER_HEADER_CHARS)));
+        let info = ResponseInfo {
             status: reply.status.as_u16(),
             content_type: &content_type,
             body: &body,
@@ -61,7 +65,7 @@ impl Client {
             challenge: reply.headers.contains_key(WWW_AUTHENTICATE),
             server: server.as_deref(),
         };
-        self.diagnosis(line, Observed::Answer(answer), attempts, found_at)
+        self.diagnosis(line, Observed::Response(info), attempts, found_at)
     }
 
     /// Why GMS takes the caller for anonymous.
@@ -81,8 +85,8 @@ impl Client {
             SendError::Transport(error) => error,
         };
         let problem = self.redact(&error.message);
-        let silence = Silence { fault: fault(error.kind), problem: &problem };
-        self.diagnosis(line, Observed::Silence(silence), attempts, None)
+        let failure = NoResponse { cause: error.kind, problem: &problem };
+        self.diagnosis(line, Observed::NoResponse(failure), attempts, None)
     }
 
     /// The cause of a failed attempt.
@@ -106,8 +110,8 @@ impl Client {
     ) -> Diagnosis {
         let token = self.token();
         diagnose(&Observation {
-            request: &line.to_string(),
-            server: Address {
+            request: Request { line: &line.to_string(), kind: &line.kind },
+            server: ServerInfo {
                 url: &self.server.to_string(),
                 host: self.server.host(),
                 loopback: self.server.is_loopback(),
@@ -130,28 +134,8 @@ fn header<'a>(reply: &'a GmsResponse, name: &reqwest::header::HeaderName) -> Opt
 }
 
 fn beginning(reply: &GmsResponse) -> String {
-    let bytes = reply.body.get(..4 * BODY_CHARS).unwrap_or(&reply.body);
-    String::from_utf8_lossy(bytes).chars().take(BODY_CHARS).collect()
-}
-
-fn visible(text: &str, count: usize) -> String {
-    text.chars().filter(|c| !c.is_control()).take(count).collect()
-}
-
-/// What a failed request means to a diagnosis.
-fn fault(kind: TransportErrorKind) -> Fault {
-    match kind {
-        TransportErrorKind::NameLookup => Fault::Name,
-        TransportErrorKind::NotTls => Fault::PlainPort,
-        TransportErrorKind::ClientCertificate => Fault::ClientCertificate,
-        TransportErrorKind::Certificate => Fault::Certificate,
-        TransportErrorKind::Tls => Fault::Tls,
-        TransportErrorKind::ConnectTimeout => Fault::ConnectTimeout,
-        TransportErrorKind::ResponseTimeout | TransportErrorKind::WriteTimeout => Fault::Timeout,
-        TransportErrorKind::NotHttp => Fault::NotHttp,
-        TransportErrorKind::ConnectionLost => Fault::Broken,
-        TransportErrorKind::Connect | TransportErrorKind::InvalidRequest => Fault::Connect,
-    }
+    let bytes = reply.body.get(..4 * MAX_BODY_CHARS).unwrap_or(&reply.body);
+    String::from_utf8_lossy(bytes).chars().take(MAX_BODY_CHARS).collect()
 }
 
 /// Whether this process runs in a container, as far as the files tell that Docker and Podman leave there, and the

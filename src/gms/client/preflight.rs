@@ -9,6 +9,7 @@ use url::Url;
 
 use super::{Client, MAX_RESPONSE_BYTES};
 use crate::Error;
+use crate::auth::RequestKind;
 use crate::diagnosis::{Code, Diagnosis};
 use crate::gms::server_config::{UserType, user_type};
 use crate::gms::{
@@ -56,7 +57,7 @@ impl Client {
     /// # Errors
     /// When nothing answers, or something else does; the error carries the diagnosis.
     pub async fn server_config(&self, retry: &RetryPolicy) -> Result<ServerConfig, Error> {
-        let line = self.request_line(Method::GET, "/config");
+        let line = self.request_line(Method::GET, "/config").with_kind(RequestKind::Config);
         let mut retry = RetryState::new(retry, self.clock());
         loop {
             let result = self.send(&line, None, MAX_RESPONSE_BYTES).await;
@@ -86,7 +87,7 @@ impl Client {
         wait: WaitForServer,
         on_wait: impl Fn(&Diagnosis) + Send + Sync,
     ) -> Result<ServerConfig, Error> {
-        let line = self.request_line(Method::GET, "/config");
+        let line = self.request_line(Method::GET, "/config").with_kind(RequestKind::Config);
         let (WaitForServer::Explicit(time) | WaitForServer::Default(time)) = wait;
         let policy = RetryPolicy {
             max_times: u32::MAX,
@@ -148,7 +149,8 @@ impl Client {
         let base = Url::parse(&self.server.origin()).ok()?;
         for place in ALTERNATIVE_PATHS {
             let address = format!("{}{place}", base.as_str().trim_end_matches('/'));
-            let line = RequestLine { method: Method::GET, url: format!("{address}/config") };
+            let url = format!("{address}/config");
+            let line = RequestLine { method: Method::GET, url, kind: RequestKind::Config };
             let asked = self.send_anonymously(&line);
             let Ok(Ok(reply)) = tokio::time::timeout(ALTERNATIVE_TIMEOUT, asked).await else { return None };
             // The frontend lets nobody through without a token, and says nothing about it.
@@ -177,7 +179,7 @@ impl Client {
     /// When GMS takes the caller for anonymous, though there is a token; and on 401, 403, a redirect, a web page or no
     /// answer. Anything else is [`TokenStatus::Unknown`].
     pub async fn check_token(&self, retry: &RetryPolicy) -> Result<TokenStatus, Error> {
-        let line = self.request_line(Method::GET, "/config?verbose=true");
+        let line = self.request_line(Method::GET, "/config?verbose=true").with_kind(RequestKind::Config);
         let mut renewed = false;
         loop {
             let attempts = self.get_with_retries(&line, MAX_RESPONSE_BYTES, retry).await;
@@ -205,9 +207,10 @@ impl Client {
     /// The note that authentication is off, if it is: whether GMS takes whoever comes without a token for a user. `None`
     /// where it does not, or does not tell.
     pub async fn anonymous_access(&self) -> Option<Diagnosis> {
-        let line = self.request_line(Method::GET, "/config?verbose=true");
+        let line = self.request_line(Method::GET, "/config?verbose=true").with_kind(RequestKind::Config);
         let reply = self.send_anonymously(&line).await.ok()?;
         let has_token = self.token().is_some_and(|token| !token.empty);
-        (user_type(&reply)? == UserType::User).then(|| Diagnosis::disabled(&line.to_string(), has_token))
+        (user_type(&reply)? == UserType::User)
+            .then(|| Diagnosis::authentication_disabled(line.to_string(), has_token))
     }
 }

@@ -203,7 +203,7 @@ impl Client {
         let created =
             Created::deserialize(created).map_err(|_| self.unreadable("the token, and made none"))?;
         // Whatever the server writes from now on, it does not spread this.
-        self.credentials().learn(&created.access_token);
+        self.credentials().add_secret(&created.access_token);
         Ok(NewAccessToken {
             token: Token::new(created.access_token, TokenSource::Issued),
             info: created.metadata.map(Into::into),

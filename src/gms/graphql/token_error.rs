@@ -1,11 +1,8 @@
 //! Why GMS does not do what was asked about a token. GMS has one sentence for every lack of a privilege.
 
 use super::{AccessTokenDuration, GraphqlError, Me};
-use crate::diagnosis::{Code, Diagnosis};
+use crate::diagnosis::{AccessTokenOperation, Code, Diagnosis, Evidence, Fix, Privilege, Summary};
 use crate::{Error, ErrorKind};
-
-const GENERATE: &str = "Generate Personal Access Tokens";
-const MANAGE: &str = "Manage All Access Tokens";
 
 /// What was asked.
 #[derive(Debug)]
@@ -26,7 +23,7 @@ pub(super) fn token_error(
     let words = words.join("; ");
     let code = errors.iter().find_map(|error| error.code);
     match (code, operation) {
-        (Some(403), _) => forbidden(server, operation, me, &words).into(),
+        (Some(403), _) => forbidden(server, operation, me, words).into(),
         // Newer servers have a list of what they allow, and their words name it (`ACCESS_TOKEN_ALLOWED_DURATIONS`).
         (Some(400), TokenOperation::Create { duration: AccessTokenDuration::NoExpiry, .. }) => Error::new(
             ErrorKind::Input,
@@ -54,30 +51,32 @@ pub(super) fn token_error(
     }
 }
 
-fn forbidden(server: &str, operation: &TokenOperation<'_>, me: &Me, words: &str) -> Diagnosis {
-    let (what, privilege) = match operation {
+/// GMS has the same message for every missing privilege, so the privilege is derived from the operation.
+fn forbidden(server: &str, operation: &TokenOperation<'_>, me: &Me, message: String) -> Diagnosis {
+    let (operation, privilege) = match operation {
         TokenOperation::Create { actor, .. } if *actor == me.urn => {
-            ("make a token for himself".to_owned(), GENERATE)
+            (AccessTokenOperation::CreateOwn, Privilege::GeneratePersonalAccessTokens)
         }
-        TokenOperation::Create { actor, .. } => (format!("make a token for {actor}"), MANAGE),
-        TokenOperation::List => ("list tokens".to_owned(), GENERATE),
-        TokenOperation::Revoke { id } => (format!("revoke the token {id}, which he did not make"), MANAGE),
+        TokenOperation::Create { actor, .. } => {
+            (AccessTokenOperation::CreateFor((*actor).to_owned()), Privilege::ManageAllAccessTokens)
+        }
+        TokenOperation::List => (AccessTokenOperation::List, Privilege::GeneratePersonalAccessTokens),
+        TokenOperation::Revoke { id } => {
+            (AccessTokenOperation::Revoke((*id).to_owned()), Privilege::ManageAllAccessTokens)
+        }
     };
-    let holds = match (me.generate_tokens, me.manage_tokens) {
-        (_, true) => format!("GMS says that he holds {MANAGE}"),
-        (true, false) => format!("he holds {GENERATE}, and not {MANAGE}"),
-        (false, false) => format!("he holds neither {GENERATE} nor {MANAGE}"),
-    };
-    Diagnosis {
-        code: Code::Forbidden,
-        summary: format!("{} may not {what}: the privilege {privilege} is missing", me.urn),
-        evidence: vec![format!("GMS at {server} says: {words}"), format!("GMS takes the caller for {}; {holds}", me.urn)],
-        fixes: vec![
-            format!(
-                "in DataHub under Settings > Permissions, give {} a platform policy with the privilege {privilege}",
-                me.urn
-            ),
-            "or do it as a user who has that privilege: --user <name> --frontend <URL> with token create, --token-file <FILE> with the others".to_owned(),
-        ],
-    }
+    let actor = me.urn.clone();
+    Diagnosis::new(
+        Code::Forbidden,
+        Summary::AccessTokenForbidden { actor: actor.clone(), operation, privilege },
+    )
+    .with_evidence([
+        Evidence::GraphqlMessage { server: server.to_owned(), message },
+        Evidence::AccessTokenPrivileges {
+            actor: actor.clone(),
+            generate: me.generate_tokens,
+            manage: me.manage_tokens,
+        },
+    ])
+    .with_fixes([Fix::GrantPlatformPrivilege { actor, privilege }, Fix::ActAsPrivilegedUser])
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use crate::diagnosis::Code;
+use crate::diagnosis::{Code, Fix};
 use crate::gms::{Client, WriteTime, WriteTimes};
 use crate::metadata::{ChangeType, Proposal, Urn, model};
 use crate::pipeline::control::RunControl;
@@ -140,9 +140,7 @@ async fn look_up(gms: Client, urn: Urn, lookup: Lookup) -> Result<LookupResponse
 fn suggest_force(error: Error) -> Error {
     match error.diagnosis() {
         Some(diagnosis) if diagnosis.code == Code::Forbidden => {
-            let mut diagnosis = diagnosis.clone();
-            diagnosis.fixes.push("--force sends the letters without asking what GMS has".into());
-            diagnosis.into()
+            diagnosis.clone().with_fixes([Fix::ForceReplay]).into()
         }
         _ => error,
     }

@@ -1,11 +1,13 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::diagnosis::LibraryRenderer;
 
 fn report() -> Report {
     Report::without_run(
         &Error::new(ErrorKind::Input, "recipe.yml: nothing in it"),
         jiff::Timestamp::UNIX_EPOCH,
+        &LibraryRenderer,
     )
 }
 

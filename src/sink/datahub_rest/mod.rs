@@ -17,8 +17,8 @@ use super::{
     SinkReport,
 };
 use crate::Error;
-use crate::auth::{FixedToken, Token, TokenSource, forecast};
-use crate::diagnosis::Diagnosis;
+use crate::auth::{FixedToken, Token, TokenSource, expiry_warning};
+use crate::diagnosis::{Diagnosis, SharedRenderer};
 use crate::emitter::{Delivery, Emitter};
 use crate::gms::{Client, EmitMode, Endpoint, ServerConfig, WaitForServer};
 
@@ -61,6 +61,7 @@ pub struct DatahubRestSink {
     endpoint: Endpoint,
     emit_mode: EmitMode,
     warn_before_expiry: SignedDuration,
+    renderer: SharedRenderer,
     /// Stopped after the last outcome.
     embedded: Mutex<Option<EmbeddedServer>>,
 }
@@ -123,16 +124,28 @@ impl DatahubRestSink {
             SignedDuration::try_from(config.warn_before_expiry).unwrap_or(SignedDuration::MAX);
         let embedded = Mutex::new(embedded);
         let run_id = Arc::clone(&context.run_id);
-        Ok(Self { run_id, emitter, server, mode, endpoint, emit_mode, warn_before_expiry, embedded })
+        let renderer = context.renderer.clone();
+        Ok(Self {
+            run_id,
+            emitter,
+            server,
+            mode,
+            endpoint,
+            emit_mode,
+            warn_before_expiry,
+            renderer,
+            embedded,
+        })
     }
 
     fn warnings(&self) -> Vec<String> {
         let single_only = self.emitter.lacks_batches().then(|| SINGLE_ONLY.to_owned());
         // The diagnosis of a refused token says more.
         let token = self.emitter.client().token().filter(|_| self.stopped().is_none());
-        let forecast = token
-            .and_then(|token| forecast(&token, self.emitter.client().clock().now(), self.warn_before_expiry));
-        single_only.into_iter().chain(forecast).collect()
+        let now = self.emitter.client().clock().now();
+        let warning =
+            token.and_then(|token| expiry_warning(&token, now, self.warn_before_expiry, &*self.renderer));
+        single_only.into_iter().chain(warning).collect()
     }
 }
 

@@ -1,15 +1,15 @@
-//! How many proposals travel in a request, and when does it leave?
+//! How many proposals are in a request, and when is it sent?
 
 use std::time::Duration;
 
 use datahub_emitter::emitter::{Batching, Outcome};
 
-use super::{emitter, outcomes, proposal};
-use crate::support::scripted_gms::{Answer, Request, ScriptedGms};
+use crate::support::emitting::{emitter, outcomes, proposal};
+use crate::support::scripted_gms::{Request, Response, ScriptedGms};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_and_twenty_records_take_at_most_three_requests() {
-    let gms = ScriptedGms::start(|_| Answer::ok()).await;
+    let gms = ScriptedGms::start(|_| Response::ok());
     let emitter = emitter(&gms).build().unwrap();
     let mut receipts = Vec::new();
     for urn in 0..120 {
@@ -33,16 +33,16 @@ async fn a_hundred_and_twenty_records_take_at_most_three_requests() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lone_record_does_not_wait_for_company() {
-    let gms = ScriptedGms::start(|_| Answer::ok()).await;
+async fn a_single_proposal_does_not_wait_for_others() {
+    let gms = ScriptedGms::start(|_| Response::ok());
     let emitter = emitter(&gms).max_linger(Duration::from_secs(3_600)).build().unwrap();
-    // No flush, no close: it leaves by itself.
+    // Without flush or close it is sent after 5 ms.
     assert_eq!(emitter.emit(proposal(1, "status", "x")).await.await, Outcome::Delivered);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_larger_than_every_limit_travels_alone() {
-    let gms = ScriptedGms::start(|_| Answer::ok()).await;
+async fn a_proposal_larger_than_every_limit_is_sent_alone() {
+    let gms = ScriptedGms::start(|_| Response::ok());
     let emitter = emitter(&gms).max_batch_bytes(4_000).max_pending_bytes(10_000).build().unwrap();
     let large = "x".repeat(50_000);
     for urn in 0..30 {
@@ -57,12 +57,11 @@ async fn one_larger_than_every_limit_travels_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_413_teaches_a_smaller_limit() {
+async fn a_413_lowers_the_batch_size_limit() {
     const LIMIT: usize = 8_000;
     let gms = ScriptedGms::start(|request: &Request| {
-        if request.body.len() > LIMIT { Answer::Status(413, String::new()) } else { Answer::ok() }
-    })
-    .await;
+        if request.body.len() > LIMIT { Response::Status(413, String::new()) } else { Response::ok() }
+    });
     let emitter = emitter(&gms).max_in_flight_requests(1).build().unwrap();
     for urn in 0..2_000 {
         let text = if urn == 1_000 { "x".repeat(LIMIT) } else { "x".into() };
@@ -81,7 +80,7 @@ async fn each_mode_has_its_request() {
         (Batching::Single, "POST /aspects?action=ingestProposal ", "true"),
         (Batching::Batched, "POST /aspects?action=ingestProposalBatch ", "true"),
     ] {
-        let gms = ScriptedGms::start(|_| Answer::ok()).await;
+        let gms = ScriptedGms::start(|_| Response::ok());
         let emitter = emitter(&gms).batching(mode).build().unwrap();
         drop(emitter.emit(proposal(1, "status", "x")).await);
         assert_eq!(emitter.close(None).await.delivered, 1);

@@ -1,27 +1,27 @@
 //! What happens to proposals and counts when a caller drops a future before it is ready?
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use datahub_emitter::emitter::{Delivery, Emitter, Observer, Outcome, UndeliveredReason};
 use datahub_emitter::metadata::Proposal;
-use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::{emitter, proposal};
-use crate::support::scripted_gms::{Answer, ScriptedGms};
+use crate::support::emitting::{emitter, proposal};
+use crate::support::scripted_gms::{Response, ScriptedGms};
 
 /// Long enough for everything that does not wait for the server.
 const SHORT: Duration = Duration::from_millis(50);
 
 /// A server whose first response comes when the sender says so, and an emitter with capacity for one
 /// proposal.
-async fn full_emitter() -> (ScriptedGms, Emitter, oneshot::Sender<Answer>, tokio::task::JoinHandle<Outcome>) {
-    let (respond, response) = oneshot::channel();
+async fn full_emitter() -> (ScriptedGms, Emitter, mpsc::Sender<Response>, tokio::task::JoinHandle<Outcome>) {
+    let (respond, response) = mpsc::channel();
     let response = Mutex::new(Some(response));
-    let gms =
-        ScriptedGms::start(move |_| response.lock().unwrap().take().map_or_else(Answer::ok, Answer::Later))
-            .await;
+    let gms = ScriptedGms::start(move |_| {
+        let first = response.lock().unwrap().take();
+        first.map_or_else(Response::ok, |response| response.recv().unwrap())
+    });
     let emitter = emitter(&gms).max_pending_proposals(1).build().unwrap();
     let receipt = emitter.emit(proposal(0, "status", "x")).await;
     (gms, emitter, respond, tokio::spawn(receipt))
@@ -47,7 +47,7 @@ async fn a_cancelled_emit_counts_nothing_and_leaks_no_capacity() {
         assert!(timeout(SHORT, emitter.send(proposal(1, "status", "x"))).await.is_err());
     }
     assert_eq!(emitter.counts().emitted, 1);
-    drop(respond.send(Answer::ok()));
+    drop(respond.send(Response::ok()));
     assert_eq!(first.await.unwrap(), Outcome::Delivered);
     assert_eq!(emitter.send(proposal(2, "status", "x")).await, Outcome::Delivered);
     let counts = emitter.close(None).await;
@@ -67,7 +67,7 @@ async fn a_cancelled_delivery_is_settled_as_cancelled_and_not_counted() {
         "{settled:?}"
     );
     assert_eq!(emitter.counts().emitted, 1);
-    drop(respond.send(Answer::ok()));
+    drop(respond.send(Response::ok()));
     assert_eq!(first.await.unwrap(), Outcome::Delivered);
 }
 
@@ -77,7 +77,7 @@ async fn try_emit_returns_the_proposal_when_there_is_no_capacity() {
     let refused = emitter.try_emit(proposal(1, "status", "x")).unwrap_err().into_proposal();
     assert_eq!(refused, proposal(1, "status", "x"));
     assert_eq!(emitter.counts().emitted, 1);
-    drop(respond.send(Answer::ok()));
+    drop(respond.send(Response::ok()));
     assert_eq!(first.await.unwrap(), Outcome::Delivered);
     emitter.flush().await;
     assert_eq!(emitter.try_emit(refused).unwrap().await, Outcome::Delivered);
@@ -92,7 +92,7 @@ async fn a_cancelled_send_flush_or_close_loses_no_proposal() {
     assert!(timeout(SHORT, emitter.flush()).await.is_err(), "the first proposal has no outcome yet");
     assert!(timeout(SHORT, emitter.close(None)).await.is_err());
     assert!(timeout(SHORT, emitter.close(Some(Duration::from_secs(3_600)))).await.is_err());
-    drop(respond.send(Answer::ok()));
+    drop(respond.send(Response::ok()));
     assert_eq!(first.await.unwrap(), Outcome::Delivered);
     let counts = emitter.close(None).await;
     assert_eq!((counts.emitted, counts.delivered), (1, 1));
@@ -100,15 +100,16 @@ async fn a_cancelled_send_flush_or_close_loses_no_proposal() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receipt_that_lost_a_race_can_be_awaited_again() {
-    let (respond, response) = oneshot::channel();
+    let (respond, response) = mpsc::channel();
     let response = Mutex::new(Some(response));
-    let gms =
-        ScriptedGms::start(move |_| response.lock().unwrap().take().map_or_else(Answer::ok, Answer::Later))
-            .await;
+    let gms = ScriptedGms::start(move |_| {
+        let first = response.lock().unwrap().take();
+        first.map_or_else(Response::ok, |response| response.recv().unwrap())
+    });
     let emitter = emitter(&gms).build().unwrap();
     let mut receipt = emitter.emit(proposal(0, "status", "x")).await;
     assert!(timeout(SHORT, &mut receipt).await.is_err());
-    drop(respond.send(Answer::ok()));
+    drop(respond.send(Response::ok()));
     assert_eq!(receipt.await, Outcome::Delivered);
 }
 
@@ -116,11 +117,10 @@ async fn a_receipt_that_lost_a_race_can_be_awaited_again() {
 async fn emit_all_returns_what_was_not_delivered_and_stops_with_the_run() {
     let gms = ScriptedGms::start(|request| {
         if request.proposals().iter().any(|(urn, _)| urn == "urn:li:tag:t5") {
-            return Answer::Status(422, r#"{"message":"no"}"#.into());
+            return Response::Status(422, r#"{"message":"no"}"#.into());
         }
-        Answer::ok()
-    })
-    .await;
+        Response::ok()
+    });
     let good = emitter(&gms).build().unwrap();
     let result = good.emit_all((0..100).map(|urn| proposal(urn, "status", "x"))).await;
     assert_eq!(result.delivered, 99);
@@ -128,11 +128,11 @@ async fn emit_all_returns_what_was_not_delivered_and_stops_with_the_run() {
     assert_eq!(rejected, &proposal(5, "status", "x"));
     assert_eq!(error.to_string(), "rejected (gms-rejected, status 422): no");
 
-    let refused = ScriptedGms::start(|_| Answer::Status(401, String::new())).await;
+    let refused = ScriptedGms::start(|_| Response::Status(401, String::new()));
     let refused = emitter(&refused).max_pending_proposals(10).build().unwrap();
     let mut proposals = (0..1_000).map(|urn| proposal(urn, "status", "x"));
     let result = refused.emit_all(proposals.by_ref()).await;
-    let left = proposals.count();
-    assert_eq!((result.delivered, result.failures.len() + left), (0, 1_000));
-    assert!(left > 900, "{left}");
+    let remaining = proposals.count();
+    assert_eq!((result.delivered, result.failures.len() + remaining), (0, 1_000));
+    assert!(remaining > 900, "{remaining}");
 }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use datahub_emitter::emitter::{Emitter, Outcome};
 
-use super::{emitter, impatient, proposal};
-use crate::support::scripted_gms::{Answer, ScriptedGms};
+use crate::support::emitting::{emitter, proposal, retry_at_once};
+use crate::support::scripted_gms::{Response, ScriptedGms};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn flush_waits_for_all_and_close_for_no_longer_than_told() {
-    let gms = ScriptedGms::start(|_| Answer::ok()).await;
+async fn flush_waits_for_all_outcomes_and_close_until_its_deadline() {
+    let gms = ScriptedGms::start(|_| Response::ok());
     let emitter = emitter(&gms).build().unwrap();
     for urn in 0..250 {
         drop(emitter.emit(proposal(urn, "status", "x")).await);
@@ -17,8 +17,8 @@ async fn flush_waits_for_all_and_close_for_no_longer_than_told() {
     emitter.flush().await;
     assert_eq!(emitter.counts().delivered, 250);
 
-    // A port where nobody listens: the request is tried again until the deadline.
-    let silent = Emitter::builder("http://127.0.0.1:9").retry(impatient()).build().unwrap();
+    // The server is down: the request is retried until the deadline.
+    let silent = Emitter::builder("http://127.0.0.1:9").retry(retry_at_once()).build().unwrap();
     let receipt = silent.emit(proposal(1, "status", "x")).await;
     let counts = silent.close(Some(Duration::ZERO)).await;
     assert_eq!((counts.emitted, counts.undelivered), (1, 1));
@@ -28,9 +28,9 @@ async fn flush_waits_for_all_and_close_for_no_longer_than_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn counts_add_up_also_for_what_comes_while_it_closes() {
+async fn counts_add_up_for_proposals_emitted_while_closing() {
     for _ in 0..50 {
-        let gms = ScriptedGms::start(|_| Answer::ok()).await;
+        let gms = ScriptedGms::start(|_| Response::ok());
         let emitter = emitter(&gms).max_linger(Duration::MAX).max_pending_proposals(4).build().unwrap();
         let late = emitter.clone();
         let emitting = tokio::spawn(async move {

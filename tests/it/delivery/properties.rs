@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use proptest::prelude::*;
 
-use super::{emitter, proposal};
-use crate::support::scripted_gms::{Answer, Request, ScriptedGms};
+use crate::support::emitting::{emitter, proposal};
+use crate::support::scripted_gms::{Request, Response, ScriptedGms};
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
@@ -17,8 +17,8 @@ fn runtime() -> tokio::runtime::Runtime {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
-    /// Random proposals over few URNs, random trouble: order per URN, no URN in two requests at once, every proposal
-    /// settled exactly once, limits kept.
+    /// For random proposals over few URNs and random failures: order per URN, no URN in two requests at once,
+    /// one outcome for every proposal, limits observed.
     #[test]
     fn order_limits_and_counts_hold_whatever_happens(
         urns in proptest::collection::vec(0..12_usize, 1..250),
@@ -34,21 +34,20 @@ proptest! {
             let log = std::sync::Arc::clone(&accepted);
             let gms = ScriptedGms::start(move |request: &Request| {
                 let number = next.fetch_add(1, SeqCst) as usize;
-                // Trouble ends, so that delivery can.
+                // Failures end, so that the run can end.
                 let fault = faults.get(number).copied().unwrap_or(7);
                 match fault {
-                    0 => Answer::Status(503, String::new()),
-                    // Each slows down what follows, so there are few.
-                    1 if number < 10 => Answer::With(429, String::new(), "Retry-After: 0\r\n"),
-                    2 => Answer::Reset,
-                    3 => Answer::Cut,
+                    0 => Response::Status(503, String::new()),
+                    // Each slows down the requests after it, so there are few.
+                    1 if number < 10 => Response::WithHeaders(429, String::new(), "Retry-After: 0\r\n"),
+                    2 => Response::Reset,
+                    3 => Response::Cut,
                     _ => {
                         log.lock().unwrap().extend(request.proposals());
-                        Answer::ok()
+                        Response::ok()
                     }
                 }
-            })
-            .await;
+            });
             let emitter = emitter(&gms)
                 .max_in_flight_requests(threads)
                 .max_per_batch(per_batch)
@@ -80,37 +79,36 @@ proptest! {
         })?;
     }
 
-    /// Records that are refused for what they are, in any form, cost themselves alone, and order holds around them.
+    /// Bad proposals are rejected with any status, and the others are delivered in order.
     #[test]
-    fn poison_costs_itself_alone(
+    fn only_bad_proposals_are_rejected(
         urns in proptest::collection::vec(0..15_usize, 1..200),
-        poison in proptest::collection::btree_map(0..200_usize, prop_oneof![Just(400_u16), Just(413), Just(422)], 0..12),
+        bad in proptest::collection::btree_map(0..200_usize, prop_oneof![Just(400_u16), Just(413), Just(422)], 0..12),
         threads in 1..5_usize,
         per_batch in 1..50_usize,
     ) {
         runtime().block_on(async {
             let accepted = std::sync::Arc::new(Mutex::new(Vec::new()));
             let log = std::sync::Arc::clone(&accepted);
-            let bad = poison.clone();
+            let bad_numbers = bad.clone();
             let gms = ScriptedGms::start(move |request: &Request| {
                 let proposals = request.proposals();
                 let number = |aspect: &str| aspect[1..].parse::<usize>().unwrap_or(usize::MAX);
-                let found = proposals.iter().find_map(|(_, aspect)| bad.get(&number(aspect)).copied());
+                let found = proposals.iter().find_map(|(_, aspect)| bad_numbers.get(&number(aspect)).copied());
                 if let Some(status) = found {
-                    return Answer::Status(status, r#"{"message":"no"}"#.into());
+                    return Response::Status(status, r#"{"message":"no"}"#.into());
                 }
                 log.lock().unwrap().extend(proposals);
-                Answer::ok()
-            })
-            .await;
+                Response::ok()
+            });
             let emitter = emitter(&gms).max_in_flight_requests(threads).max_per_batch(per_batch).build().unwrap();
             for (number, urn) in urns.iter().enumerate() {
                 drop(emitter.emit(proposal(*urn, &format!("a{number:05}"), "x")).await);
             }
             let counts = emitter.close(None).await;
-            let rejected = poison.keys().filter(|number| **number < urns.len()).count() as u64;
+            let rejected = bad.keys().filter(|number| **number < urns.len()).count() as u64;
             if emitter.stop_reason().is_some() {
-                // Nothing went through of what was tried first, so it was taken for the run's fault.
+                // None of the first proposals was accepted, so the run was stopped.
                 prop_assert!(counts.delivered <= urns.len() as u64 - rejected && counts.rejected <= rejected);
                 prop_assert!(rejected > 0 && counts.undelivered > 0);
             } else {

@@ -1,4 +1,4 @@
-//! What does a 401 or a 403 do to a run?
+//! Does a 401 stop the run, and does a 403 stop it or reject proposals?
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -6,12 +6,12 @@ use std::time::Duration;
 use datahub_emitter::emitter::{Batching, Outcome, UndeliveredReason};
 use datahub_emitter::gms::RetryPolicy;
 
-use super::{emitter, outcomes, proposal};
-use crate::support::scripted_gms::{Answer, Request, ScriptedGms};
+use crate::support::emitting::{emitter, outcomes, proposal};
+use crate::support::scripted_gms::{Request, Response, ScriptedGms};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_401_stops_everything_at_once_and_loses_nothing() {
-    let gms = ScriptedGms::start(|_| Answer::Status(401, String::new())).await;
+    let gms = ScriptedGms::start(|_| Response::Status(401, String::new()));
     let emitter = emitter(&gms).max_in_flight_requests(4).max_per_batch(10).build().unwrap();
     let mut receipts = Vec::new();
     for urn in 0..500 {
@@ -30,23 +30,24 @@ async fn a_401_stops_everything_at_once_and_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_not_tried_to_the_end_is_undelivered() {
-    let (refuse, refused) = tokio::sync::oneshot::channel();
+async fn a_proposal_with_pending_retries_is_undelivered_after_a_refusal() {
+    let (refuse, refused) = std::sync::mpsc::channel();
     let refused = Mutex::new(Some(refused));
-    let refuse = Mutex::new(Some(refuse));
+    let refuse = Mutex::new(refuse);
     let gms = ScriptedGms::start(move |request: &Request| match request.proposals()[0].0.as_str() {
-        "urn:li:tag:t0" => Answer::ok(),
+        "urn:li:tag:t0" => Response::ok(),
         "urn:li:tag:t1" => {
-            // Its next try comes in minutes, and the other's refusal now.
-            if let Some(refuse) = refuse.lock().unwrap().take() {
-                drop(refuse.send(Answer::Status(401, String::new())));
-            }
-            Answer::Status(500, r#"{"message":"boom"}"#.into())
+            // Its next attempt would come in minutes; the refusal of the other comes now.
+            refuse.lock().unwrap().send(()).ok();
+            Response::Status(500, r#"{"message":"boom"}"#.into())
         }
-        // Once more than that, since the token was good before.
-        _ => refused.lock().unwrap().take().map_or(Answer::Status(401, String::new()), Answer::Later),
-    })
-    .await;
+        // Refused twice, since the token has delivered before.
+        _ => {
+            let wait = refused.lock().unwrap().take();
+            wait.map(|refused| refused.recv());
+            Response::Status(401, String::new())
+        }
+    });
     let retry = RetryPolicy {
         first_delay: Duration::from_secs(600),
         budget: Duration::MAX,
@@ -73,14 +74,14 @@ async fn a_403_for_some_rejects_those_and_a_403_for_all_stops_the_run() {
                 .map(|(urn, _)| format!("HttpStatus: 403 Urn: {urn}"))
                 .collect();
             if named.is_empty() {
-                return Answer::ok();
+                return Response::ok();
             }
             let message =
                 format!("User urn:li:corpuser:x is unauthorized to modify entity: {}", named.join(", "));
-            Answer::Status(403, serde_json::json!({"message": message, "status": 403}).to_string())
+            Response::Status(403, serde_json::json!({"message": message, "status": 403}).to_string())
         }
     };
-    let gms = ScriptedGms::start(forbid(&["urn:li:tag:t1", "urn:li:tag:t3"])).await;
+    let gms = ScriptedGms::start(forbid(&["urn:li:tag:t1", "urn:li:tag:t3"]));
     let some = emitter(&gms).build().unwrap();
     for urn in 0..5 {
         drop(some.emit(proposal(urn, "status", "x")).await);
@@ -89,7 +90,7 @@ async fn a_403_for_some_rejects_those_and_a_403_for_all_stops_the_run() {
     assert_eq!((counts.delivered, counts.rejected), (3, 2));
     assert!(some.stop_reason().is_none());
 
-    let gms = ScriptedGms::start(forbid(&["urn:li:tag:t1", "urn:li:tag:t3"])).await;
+    let gms = ScriptedGms::start(forbid(&["urn:li:tag:t1", "urn:li:tag:t3"]));
     let all = emitter(&gms).build().unwrap();
     for urn in [1, 3] {
         drop(all.emit(proposal(urn, "status", "x")).await);
@@ -100,19 +101,18 @@ async fn a_403_for_some_rejects_those_and_a_403_for_all_stops_the_run() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_403_that_names_one_at_a_time_costs_those() {
+async fn a_403_that_names_one_entity_at_a_time_rejects_only_those() {
     let gms = ScriptedGms::start(|request: &Request| {
         let forbidden =
             |urn: &str| urn.trim_start_matches("urn:li:tag:t").parse().is_ok_and(|n: usize| n < 20);
         match request.proposals().into_iter().find(|(urn, _)| forbidden(urn)) {
             Some((urn, _)) => {
                 let message = format!("urn:li:corpuser:x is unauthorized to modify entity: {urn}");
-                Answer::Status(403, serde_json::json!({"message": message, "status": 403}).to_string())
+                Response::Status(403, serde_json::json!({"message": message, "status": 403}).to_string())
             }
-            None => Answer::ok(),
+            None => Response::ok(),
         }
-    })
-    .await;
+    });
     let emitter = emitter(&gms).build().unwrap();
     for urn in 0..50 {
         drop(emitter.emit(proposal(urn, "status", "x")).await);
@@ -122,16 +122,15 @@ async fn a_403_that_names_one_at_a_time_costs_those() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_403_in_the_middle_of_a_run_costs_what_it_names_in_every_mode() {
+async fn a_403_during_a_run_rejects_the_named_entity_in_every_mode() {
     for mode in [Batching::Sequential, Batching::Batched] {
         let gms = ScriptedGms::start(|request: &Request| {
             let named = request.proposals().into_iter().find(|(urn, _)| urn == "urn:li:tag:t150");
-            named.map_or_else(Answer::ok, |(urn, _)| {
+            named.map_or_else(Response::ok, |(urn, _)| {
                 let message = format!("User x is unauthorized to modify entity: HttpStatus: 403 Urn: {urn}");
-                Answer::Status(403, serde_json::json!({"message": message, "status": 403}).to_string())
+                Response::Status(403, serde_json::json!({"message": message, "status": 403}).to_string())
             })
-        })
-        .await;
+        });
         let emitter =
             emitter(&gms).batching(mode).max_in_flight_requests(1).max_per_batch(50).build().unwrap();
         for urn in 0..200 {

@@ -7,21 +7,20 @@ use datahub_emitter::emitter::{Batching, Emitter, Outcome};
 use datahub_emitter::gms::RetryPolicy;
 use datahub_emitter::metadata::{Proposal, Urn};
 
-use super::{emitter, impatient, outcomes, proposal};
-use crate::support::scripted_gms::{Answer, Request, ScriptedGms};
+use crate::support::emitting::{emitter, outcomes, proposal, retry_at_once};
+use crate::support::scripted_gms::{Request, Response, ScriptedGms};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_bad_record_costs_one_record() {
+async fn one_bad_proposal_rejects_one_proposal() {
     let gms = ScriptedGms::start(|request: &Request| {
         if request.proposals().iter().any(|(urn, _)| urn == "urn:li:tag:t63") {
-            return Answer::Status(
+            return Response::Status(
                 422,
                 r#"{"message":"Unknown aspect x for entity tag","status":422}"#.into(),
             );
         }
-        Answer::ok()
-    })
-    .await;
+        Response::ok()
+    });
     let emitter = emitter(&gms).build().unwrap();
     let mut receipts = Vec::new();
     for urn in 0..100 {
@@ -49,27 +48,28 @@ async fn one_bad_record_costs_one_record() {
     assert_eq!(in_order.iter().collect::<HashSet<_>>().len(), 99);
 }
 
-/// Refuses what holds the record `bad`, with these words.
-fn refuses(bad: usize, words: fn(&str) -> String) -> impl Fn(&Request) -> Answer {
+/// Responds 422 with this message to requests that contain the proposal with the number `bad`.
+fn refuses(bad: usize, message: fn(&str) -> String) -> impl Fn(&Request) -> Response {
     move |request: &Request| {
         let is_bad = |urn: &str| urn == format!("urn:li:tag:t{bad}");
         match request.proposals().into_iter().find(|(urn, _)| is_bad(urn)) {
-            Some((urn, _)) => {
-                Answer::Status(422, serde_json::json!({"message": words(&urn), "status": 422}).to_string())
-            }
-            None => Answer::ok(),
+            Some((urn, _)) => Response::Status(
+                422,
+                serde_json::json!({"message": message(&urn), "status": 422}).to_string(),
+            ),
+            None => Response::ok(),
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn finding_a_bad_record_takes_few_requests() {
+async fn bisection_finds_a_bad_proposal_with_few_requests() {
     let unnamed: fn(&str) -> String = |_| "Unknown aspect x for entity tag".into();
     let named: fn(&str) -> String = |urn| format!("Failed to validate record with urn {urn}: no");
-    for (bad, words, extra) in
+    for (bad, message, extra) in
         [(0, unnamed, 15_usize), (99, unnamed, 15), (5_000, unnamed, 15), (5_000, named, 2)]
     {
-        let gms = ScriptedGms::start(refuses(bad, words)).await;
+        let gms = ScriptedGms::start(refuses(bad, message));
         let emitter = emitter(&gms).build().unwrap();
         let mut receipts = Vec::new();
         for urn in 0..10_000 {
@@ -89,17 +89,17 @@ async fn finding_a_bad_record_takes_few_requests() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_bad_records_cost_themselves_alone() {
-    // Every other one, and the first of each batch: all batches are refused before anything is delivered.
+async fn many_bad_proposals_reject_no_others() {
+    // Every other proposal, and the first of each batch: all batches are rejected before anything is
+    // delivered.
     let bad = |number: usize| number.is_multiple_of(2);
     let gms = ScriptedGms::start(move |request: &Request| {
         let is_bad = |urn: &str| urn.trim_start_matches("urn:li:tag:t").parse().is_ok_and(bad);
         if request.proposals().iter().any(|(urn, _)| is_bad(urn)) {
-            return Answer::Status(422, r#"{"message":"no"}"#.into());
+            return Response::Status(422, r#"{"message":"no"}"#.into());
         }
-        Answer::ok()
-    })
-    .await;
+        Response::ok()
+    });
     let emitter = emitter(&gms).build().unwrap();
     for urn in 0..1_000 {
         drop(emitter.emit(proposal(urn, "status", "x")).await);
@@ -109,21 +109,21 @@ async fn many_bad_records_cost_themselves_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_bad_records_alone_are_rejected_one_by_one() {
-    let gms = ScriptedGms::start(|_| Answer::Status(422, r#"{"message":"no"}"#.into())).await;
+async fn two_bad_proposals_are_rejected_without_any_delivery() {
+    let gms = ScriptedGms::start(|_| Response::Status(422, r#"{"message":"no"}"#.into()));
     let emitter = emitter(&gms).batching(Batching::Single).build().unwrap();
     let receipts =
         vec![emitter.emit(proposal(0, "status", "x")).await, emitter.emit(proposal(1, "status", "x")).await];
-    // A receipt resolves although nothing was ever delivered, and nobody closes.
+    // Receipts resolve although nothing was delivered and the emitter is not closed.
     assert!(outcomes(receipts).await.iter().all(|outcome| matches!(outcome, Outcome::Rejected(_))));
     emitter.flush().await;
     assert_eq!(emitter.close(None).await.rejected, 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_rejects_everything_is_no_record_s_fault() {
+async fn a_server_that_rejects_everything_stops_the_run_and_rejects_nothing() {
     for (mode, most) in [(Batching::Batched, 8 + 16), (Batching::Single, 4 + 4), (Batching::Sequential, 3)] {
-        let gms = ScriptedGms::start(|_| Answer::Status(422, r#"{"message":"no"}"#.into())).await;
+        let gms = ScriptedGms::start(|_| Response::Status(422, r#"{"message":"no"}"#.into()));
         let emitter = emitter(&gms).batching(mode).max_in_flight_requests(4).build().unwrap();
         for urn in 0..500 {
             drop(emitter.emit(proposal(urn, "status", "x")).await);
@@ -138,8 +138,8 @@ async fn a_server_that_rejects_everything_is_no_record_s_fault() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_source_does_not_fill_the_dead_letters() {
-    let gms = ScriptedGms::start(|_| Answer::Status(422, r#"{"message":"no"}"#.into())).await;
+async fn a_server_that_rejects_everything_stops_a_slow_run_as_well() {
+    let gms = ScriptedGms::start(|_| Response::Status(422, r#"{"message":"no"}"#.into()));
     let emitter = emitter(&gms).max_in_flight_requests(4).timeout(Duration::MAX).build().unwrap();
     for urn in 0..50 {
         drop(emitter.emit(proposal(urn, "status", "x")).await.await);
@@ -150,8 +150,8 @@ async fn a_slow_source_does_not_fill_the_dead_letters() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_gms_would_drop_in_silence_is_never_sent() {
-    let gms = ScriptedGms::start(|_| Answer::ok()).await;
+async fn a_proposal_that_gms_would_drop_silently_is_not_sent() {
+    let gms = ScriptedGms::start(|_| Response::ok());
     let emitter = emitter(&gms).build().unwrap();
     let long = Urn::parse(&format!("urn:li:tag:{}", "x".repeat(600))).unwrap();
     let outcome = emitter.emit(Proposal::upsert(long, "status", "{}").unwrap()).await.await;
@@ -162,9 +162,9 @@ async fn what_gms_would_drop_in_silence_is_never_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_status_that_the_user_has_tried_again_is_a_rejection_when_it_stays() {
-    let gms = ScriptedGms::start(refuses(5, |_| "no".into())).await;
-    let retry = RetryPolicy { statuses: vec![422, 429], max_times: 1, ..impatient() };
+async fn a_status_that_the_user_made_retryable_is_a_rejection_after_the_last_retry() {
+    let gms = ScriptedGms::start(refuses(5, |_| "no".into()));
+    let retry = RetryPolicy { statuses: vec![422, 429], max_times: 1, ..retry_at_once() };
     let emitter = emitter(&gms).max_per_batch(10).retry(retry).build().unwrap();
     for urn in 0..100 {
         drop(emitter.emit(proposal(urn, "status", "x")).await);
@@ -174,12 +174,11 @@ async fn a_status_that_the_user_has_tried_again_is_a_rejection_when_it_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_quotes_the_token_back_does_not_spread_it() {
+async fn a_token_in_a_response_is_redacted() {
     let token = "s3cr3t-0123456789-abcdefghij";
     let gms = ScriptedGms::start(move |_| {
-        Answer::Status(422, format!(r#"{{"message":"bad request by {token}"}}"#))
-    })
-    .await;
+        Response::Status(422, format!(r#"{{"message":"bad request by {token}"}}"#))
+    });
     let emitter = Emitter::builder(gms.url()).token(token).build().unwrap();
     let outcome = emitter.emit(proposal(1, "status", "x")).await.await;
     let shown = format!("{outcome:?} {emitter:?}");

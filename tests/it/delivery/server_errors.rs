@@ -8,20 +8,19 @@ use datahub_emitter::emitter::Batching;
 use datahub_emitter::gms::RetryPolicy;
 use datahub_emitter::metadata::Proposal;
 
-use super::{emitter, impatient, proposal};
-use crate::support::scripted_gms::{Answer, Request, ScriptedGms};
+use crate::support::emitting::{emitter, proposal, retry_at_once};
+use crate::support::scripted_gms::{Request, Response, ScriptedGms};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_breaks_in_the_middle_is_no_fault_of_the_records() {
+async fn a_server_that_fails_during_a_run_rejects_nothing() {
     let requests = AtomicU32::new(0);
     let gms = ScriptedGms::start(move |_| {
         if requests.fetch_add(1, SeqCst) < 2 {
-            return Answer::ok();
+            return Response::ok();
         }
-        Answer::Status(500, r#"{"message":"Failed to acquire JDBC Connection","status":500}"#.into())
-    })
-    .await;
-    let retry = RetryPolicy { max_times: 2, ..impatient() };
+        Response::Status(500, r#"{"message":"Failed to acquire JDBC Connection","status":500}"#.into())
+    });
+    let retry = RetryPolicy { max_times: 2, ..retry_at_once() };
     let emitter = emitter(&gms).max_in_flight_requests(1).retry(retry).build().unwrap();
     for urn in 0..1_000 {
         drop(emitter.emit(proposal(urn, "status", "x")).await);
@@ -35,16 +34,15 @@ async fn a_server_that_breaks_in_the_middle_is_no_fault_of_the_records() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_outage_with_many_requests_under_way_rejects_nothing() {
+async fn an_outage_with_many_requests_in_flight_rejects_nothing() {
     let requests = AtomicU32::new(0);
     let gms = ScriptedGms::start(move |_| {
         if requests.fetch_add(1, SeqCst) == 3 {
-            return Answer::ok();
+            return Response::ok();
         }
-        Answer::Status(500, r#"{"message":"Failed to acquire JDBC Connection","status":500}"#.into())
-    })
-    .await;
-    let retry = RetryPolicy { max_times: 2, ..impatient() };
+        Response::Status(500, r#"{"message":"Failed to acquire JDBC Connection","status":500}"#.into())
+    });
+    let retry = RetryPolicy { max_times: 2, ..retry_at_once() };
     let emitter = emitter(&gms).max_per_batch(20).retry(retry).build().unwrap();
     for urn in 0..300 {
         drop(emitter.emit(proposal(urn, "status", "x")).await);
@@ -55,20 +53,19 @@ async fn an_outage_with_many_requests_under_way_rejects_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_record_that_gms_chokes_on_costs_itself_where_it_travels_alone() {
-    // The last one may be at fault as well as the server: nothing comes after it that could tell.
+async fn a_proposal_that_causes_a_500_is_rejected_if_later_ones_succeed() {
+    // For the last proposal the cause is unknown: no later success shows that the server works.
     for (bad, rejected) in [(5, 1), (19, 0)] {
         let gms = ScriptedGms::start(move |request: &Request| {
             if request.proposals().iter().any(|(urn, _)| urn == &format!("urn:li:tag:t{bad}")) {
-                return Answer::Status(
+                return Response::Status(
                     500,
                     r#"{"message":"java.lang.NullPointerException","status":500}"#.into(),
                 );
             }
-            Answer::ok()
-        })
-        .await;
-        let retry = RetryPolicy { max_times: 1, ..impatient() };
+            Response::ok()
+        });
+        let retry = RetryPolicy { max_times: 1, ..retry_at_once() };
         let emitter = emitter(&gms).batching(Batching::Sequential).retry(retry).build().unwrap();
         for urn in 0..20 {
             drop(emitter.emit(proposal(urn, "status", "x")).await);
@@ -83,15 +80,14 @@ async fn a_record_that_gms_chokes_on_costs_itself_where_it_travels_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_record_that_gms_chokes_on_is_rejected_while_others_pass() {
+async fn a_proposal_in_a_batch_that_causes_a_500_is_rejected_alone() {
     let gms = ScriptedGms::start(|request: &Request| {
         if request.proposals().iter().any(|(urn, _)| urn == "urn:li:tag:t163") {
-            return Answer::Status(500, r#"{"message":"INTERNAL SERVER ERROR","status":500}"#.into());
+            return Response::Status(500, r#"{"message":"INTERNAL SERVER ERROR","status":500}"#.into());
         }
-        Answer::ok()
-    })
-    .await;
-    let retry = RetryPolicy { max_times: 1, ..impatient() };
+        Response::ok()
+    });
+    let retry = RetryPolicy { max_times: 1, ..retry_at_once() };
     let emitter = emitter(&gms).max_in_flight_requests(1).retry(retry).build().unwrap();
     for urn in 0..300 {
         drop(emitter.emit(proposal(urn, "status", "x")).await);
@@ -101,17 +97,16 @@ async fn a_record_that_gms_chokes_on_is_rejected_while_others_pass() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_taken_without_an_answer_is_no_rejection_when_it_is_found_there() {
+async fn already_exists_after_an_unknown_outcome_is_a_delivery() {
     let create = || {
         Proposal::create(proposal(1, "tagProperties", "x").urn(), "tagProperties", r#"{"name":"x"}"#).unwrap()
     };
     let exists = r#"{"message":"Cannot perform CREATE since the aspect already exists.","status":422}"#;
-    for (first, delivered) in [(Answer::Reset, 1), (Answer::Status(422, exists.into()), 0)] {
+    for (first, delivered) in [(Response::Reset, 1), (Response::Status(422, exists.into()), 0)] {
         let first = Mutex::new(Some(first));
         let gms = ScriptedGms::start(move |_| {
-            first.lock().unwrap().take().unwrap_or_else(|| Answer::Status(422, exists.into()))
-        })
-        .await;
+            first.lock().unwrap().take().unwrap_or_else(|| Response::Status(422, exists.into()))
+        });
         let emitter = emitter(&gms).build().unwrap();
         drop(emitter.emit(create()).await);
         let counts = emitter.close(None).await;

@@ -1,23 +1,61 @@
-//! What a diagnosis says to type is typed: every command of every row, as it stands, but for the places that only exist there.
+//! The commands among the fixes are run as they are printed, except for addresses and paths that exist in the
+//! test only.
 
 use std::collections::BTreeSet;
 use std::process::Command;
 
+use datahub_emitter::auth::TokenSource;
+use datahub_emitter::diagnosis::{Fix, Renderer as _};
 use datahub_emitter::embedded::{Gms, User};
 
-use super::table::rows;
+use super::renderer::CommandLine;
 use crate::support::sandbox::{Ran, Sandbox};
 use crate::support::server::Server;
 
-/// The commands among the fixes of all rows: a whole line, or what stands after a colon and two spaces.
+/// Every fix that is a command or ends with one.
+fn fixes() -> Vec<Fix> {
+    let file = || TokenSource::File("/run/token".into());
+    let variable = |name: &str| TokenSource::Environment(name.into());
+    let create =
+        |source: Option<TokenSource>, user: Option<&str>, service_account: Option<&str>| Fix::CreateToken {
+            source,
+            user: user.map(str::to_owned),
+            service_account: service_account.map(str::to_owned),
+            frontend: "http://gms:9002".into(),
+        };
+    let loader = Some("loader");
+    vec![
+        create(None, None, None),
+        create(None, loader, None),
+        create(Some(file()), None, None),
+        create(Some(file()), loader, None),
+        create(Some(variable("T")), loader, None),
+        create(Some(file()), loader, Some("urn:li:corpuser:loader")),
+        Fix::UseDataHubToken,
+        Fix::CheckTokenFile("/run/token".into()),
+        Fix::CheckVariable("T".into()),
+        Fix::InspectToken(file()),
+        Fix::InspectToken(variable("DATAHUB_GMS_TOKEN")),
+        Fix::ExpandVariable("DATAHUB_GMS_TOKEN".into()),
+        Fix::CheckClock,
+        Fix::SkipProxy { host: "gms".into() },
+        Fix::ProbeServer("http://gms:8080".into()),
+        Fix::WaitForHealth("http://gms:8080".into()),
+        Fix::ResolveHost("gsm".into()),
+        Fix::StartEmbeddedGms,
+    ]
+}
+
+/// The command in the text of a fix: the whole line, or what follows a colon and two spaces.
 fn commands() -> BTreeSet<String> {
     const PROGRAMS: [&str; 7] = ["curl ", "datahub-emit ", "date ", "export ", "getent ", "ls ", "printenv "];
-    let fixes = rows().into_iter().flat_map(|row| row.diagnosis.fixes);
-    let commands = fixes.filter_map(|fix| {
-        let command = fix.split_once(":  ").map_or(fix.as_str(), |(_, command)| command).to_owned();
-        PROGRAMS.iter().any(|program| command.starts_with(program)).then_some(command)
-    });
-    commands.collect()
+    let command = |fix: &Fix| {
+        let text = CommandLine.fix(fix);
+        let command = text.split_once(":  ").map_or(text.as_str(), |(_, command)| command).to_owned();
+        assert!(PROGRAMS.iter().any(|program| command.starts_with(program)), "{text}");
+        command
+    };
+    fixes().iter().map(command).collect()
 }
 
 /// `command` with the addresses and paths of a test in place of those of the table.

@@ -4,12 +4,12 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::time::{Duration, SystemTime};
 
-use datahub_emitter::embedded::{Action, Builder, Fault, Gms, RefusalForm};
+use datahub_emitter::embedded::{Action, Fault, Gms, GmsBuilder, RefusalForm};
 use serde_json::Value;
 
 use crate::support::report::adds_up;
 use crate::support::sandbox::{Ran, Sandbox, tags};
-use crate::support::scripted_gms::{Answer, ScriptedGms};
+use crate::support::scripted_gms::{Response, ScriptedGms};
 use crate::support::server::Server;
 
 const FOREIGN: &str = include_str!("../../../fixtures/tokens/foreign.jwt");
@@ -42,7 +42,7 @@ fn named(keys: &str, code: &str, exit: i32) -> Ran {
 }
 
 /// A GMS with a frontend.
-fn with_frontend(build: impl FnOnce(Builder) -> Builder) -> Server {
+fn with_frontend(build: impl FnOnce(GmsBuilder) -> GmsBuilder) -> Server {
     Server::of(build(Gms::builder().frontend(([127, 0, 0, 1], 0).into())))
 }
 
@@ -146,9 +146,9 @@ fn an_answer_that_says_nothing_of_the_token_stops_nothing() {
 
 #[test]
 fn clocks_that_differ_are_named() {
-    let gms = ScriptedGms::of_all(|request| match request.path() {
-        "/config" => Answer::Status(200, r#"{"noCode":"true"}"#.into()),
-        _ => Answer::With(401, String::new(), "Date: Fri, 01 Jan 2100 00:00:00 GMT\r\n"),
+    let gms = ScriptedGms::start_for_all(|request| match request.path() {
+        "/config" => Response::Status(200, r#"{"noCode":"true"}"#.into()),
+        _ => Response::WithHeaders(401, String::new(), "Date: Fri, 01 Jan 2100 00:00:00 GMT\r\n"),
     });
     // Good until 2100 by the clock here.
     let keys = format!("server: '{}', token: '{}'", gms.url(), FOREIGN.trim());
@@ -246,10 +246,12 @@ fn a_server_that_refuses_everything_is_asked_little() {
     let names: Vec<String> = (0..500).map(|number| format!("t{number}")).collect();
     for (old, threads) in [(true, THREADS), (false, THREADS), (true, 1)] {
         // An old GMS tells nothing of the token, and has the first write tell.
-        let gms = ScriptedGms::of_all(move |request| match request.path() {
-            "/config" => Answer::Status(200, r#"{"noCode":"true"}"#.into()),
-            path if old && path.starts_with("/config") => Answer::Status(200, r#"{"noCode":"true"}"#.into()),
-            _ => Answer::Status(401, String::new()),
+        let gms = ScriptedGms::start_for_all(move |request| match request.path() {
+            "/config" => Response::Status(200, r#"{"noCode":"true"}"#.into()),
+            path if old && path.starts_with("/config") => {
+                Response::Status(200, r#"{"noCode":"true"}"#.into())
+            }
+            _ => Response::Status(401, String::new()),
         });
         let sandbox = Sandbox::new();
         sandbox.write("tags.jsonl", &tags(names.iter().map(String::as_str)));

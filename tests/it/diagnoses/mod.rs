@@ -1,31 +1,19 @@
-//! Which cause is named for what was observed, with which evidence and remedy, and how does the command end?
+//! Which cause does a run report when a server refuses it, and do the commands work that it suggests?
 //!
-//! The table is about the pure function alone. `door` and `underway` make each cause happen, before the first write and after
-//! it; `commands` types what a diagnosis says to type.
+//! `door` and `underway` make each cause happen, before the first write and after it; `commands` runs the
+//! commands that the fixes contain. The table of observations and causes is a unit test of the module `auth`.
 
 mod commands;
 mod door;
-mod observed;
-mod table;
+/// The renderer of the command line, which belongs to the binary.
+#[path = "../../../src/cli/renderer.rs"]
+mod renderer;
+#[path = "../../../src/cli/shell.rs"]
+mod shell;
 mod underway;
 
 use datahub_emitter::ErrorKind;
-use datahub_emitter::diagnosis::{Code, Diagnosis};
-
-use table::{Row, rows};
-
-/// What a person sees of it.
-fn shown(diagnosis: &Diagnosis) -> String {
-    let label = if diagnosis.code.kind().is_some() { "error" } else { "note" };
-    let mut text = format!("{label}[{}]: {}\n", diagnosis.code, diagnosis.summary);
-    for evidence in &diagnosis.evidence {
-        text += &format!("  observed  {evidence}\n");
-    }
-    for fix in &diagnosis.fixes {
-        text += &format!("  fix       {fix}\n");
-    }
-    text
-}
+use datahub_emitter::diagnosis::Code;
 
 /// The exit code of a command that fails with this code; 0 for a note.
 fn exit_code(code: Code) -> u8 {
@@ -36,47 +24,6 @@ fn exit_code(code: Code) -> u8 {
         Some(ErrorKind::Unreachable) => 4,
         Some(other) => panic!("{code} is {other:?}"),
     }
-}
-
-#[test]
-fn every_row_has_its_code_its_evidence_and_its_fix() {
-    let rows = rows();
-    assert!(rows.len() >= 60, "{}", rows.len());
-    let mut faults = Vec::new();
-    for Row { name, diagnosis, code, exit, evidence, fix } in &rows {
-        let text = shown(diagnosis);
-        let observed = diagnosis.evidence.join("\n");
-        if (diagnosis.code.as_str(), exit_code(diagnosis.code)) != (code, *exit) {
-            faults.push(format!("{name}: {code} was expected, exit code {exit}\n{text}\n"));
-        }
-        if !observed.contains(evidence) || !diagnosis.fixes.iter().any(|line| line.contains(fix)) {
-            faults.push(format!("{name}: {evidence:?} and {fix:?} were expected\n{text}\n"));
-        }
-        if text.to_lowercase().contains("check your configuration") || diagnosis.fixes.is_empty() {
-            faults.push(format!("{name}: that helps nobody\n{text}\n"));
-        }
-        for line in diagnosis.evidence.iter().chain(&diagnosis.fixes) {
-            if line.contains(['\n', '\r']) {
-                faults.push(format!("{name}: more than a line\n{text}\n"));
-            }
-        }
-    }
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
-}
-
-#[test]
-fn every_code_has_a_row() {
-    let rows = rows();
-    for code in Code::ALL {
-        assert!(rows.iter().any(|row| row.code == code.as_str()), "{code}");
-    }
-}
-
-#[test]
-fn a_person_reads_this() {
-    let texts: Vec<String> =
-        rows().iter().map(|row| format!("# {}\n{}", row.name, shown(&row.diagnosis))).collect();
-    insta::assert_snapshot!("texts", texts.join("\n"));
 }
 
 /// docs/reference/diagnostics.md lists each code, and no other.

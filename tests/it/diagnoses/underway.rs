@@ -1,5 +1,5 @@
-//! Each cause is made to happen in the middle of a run, and at its last request: what is delivered and what is not add up,
-//! and when it is mended, a run that goes on delivers the rest.
+//! Each cause is made to happen in the middle of a run, and at its last request: what is delivered and what
+//! is not add up, and when it is mended, a run that goes on delivers the rest.
 
 use std::time::Duration;
 

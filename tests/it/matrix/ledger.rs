@@ -1,4 +1,4 @@
-//! What the server wrote, in the order in which it did, and whether that and what is kept makes up the input.
+//! The log of the server's writes, and the check that every record is accounted for.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::corpus;
 /// The store: the latest text for each URN and aspect.
 pub(super) type Latest = BTreeMap<(String, String), String>;
 
-/// The server's data file, with a table that every write of a latest version leaves a line in.
+/// The server's data file, with triggers that log every write of a latest version in a table.
 pub(super) struct Ledger(Connection);
 
 impl Ledger {
@@ -32,7 +32,7 @@ impl Ledger {
         Self(connection)
     }
 
-    /// The numbers of the records that were written so far, in that order.
+    /// The numbers of the records written so far, in order.
     pub(super) fn written(&self) -> Vec<usize> {
         let mut rows = self.0.prepare("SELECT metadata FROM written ORDER BY number").unwrap();
         let texts = rows.query_map([], |row| row.get::<_, String>(0)).unwrap();
@@ -47,42 +47,42 @@ impl Ledger {
     }
 }
 
-/// Where the records are after a run that something went wrong with.
+/// The places of the records after a run with a failure.
 #[derive(Debug)]
 pub(super) struct Account {
-    /// In the server's store, in the order in which they were written.
+    /// Written by the server, in order.
     pub(super) written: Vec<usize>,
-    /// In the dead letters.
-    pub(super) letters: Vec<usize>,
-    /// Left to a resume.
-    pub(super) left: Vec<usize>,
+    /// In the dead-letter file.
+    pub(super) dead_letters: Vec<usize>,
+    /// Still to be sent by a resume.
+    pub(super) remaining: Vec<usize>,
 }
 
 impl Account {
-    /// Checks that each record is somewhere, and in one place alone unless it may have come twice, and that those about
-    /// one entity are in order everywhere. Records about the entity `excused` may be nowhere.
+    /// Checks that each record is in one place (in at least one if `repeats`), and that the records of one
+    /// entity are in order in every place. Records of the entity `excused` may be missing.
     pub(super) fn is_the_input(&self, repeats: bool, excused: Option<&str>) {
         for number in 0..corpus::RECORDS {
             if excused == Some(&corpus::urn(number)) {
                 continue;
             }
-            let places = [&self.written, &self.letters, &self.left];
+            let places = [&self.written, &self.dead_letters, &self.remaining];
             let found: usize =
                 places.iter().map(|place| place.iter().filter(|other| **other == number).count()).sum();
             assert!(found > 0, "record {number} is lost: {self:?}");
             assert!(repeats || found == 1, "record {number} is there {found} times: {self:?}");
         }
-        for place in [&self.letters, &self.left] {
+        for place in [&self.dead_letters, &self.remaining] {
             in_order(place.iter());
         }
-        // What is sent again, now or by the resume, is sent again in order: both who looks at the first time and who looks
-        // at the last sees that.
+        // Records that are sent again, now or by the resume, are sent in order as well: the first writes of
+        // all records are in order, and so are the last writes.
         let mut first = BTreeMap::new();
         let mut last = BTreeMap::new();
         for (time, number) in self.written.iter().enumerate() {
             first.entry(*number).or_insert(time);
         }
-        for (time, number) in self.written.iter().chain(&self.left).enumerate() {
+        for (time, number) in self.written.iter().chain(&self.remaining).enumerate() {
             last.insert(*number, time);
         }
         for times in [first, last] {

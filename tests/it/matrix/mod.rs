@@ -1,12 +1,13 @@
-//! Is anything lost, whatever goes wrong? Every fault × every mode of the sink × both endpoints.
+//! Is anything lost, whatever fails? Every failure × every mode of the sink × both endpoints.
 //!
-//! Each combination is a run that something goes wrong with. Its report has to add up, and its exit code to be the
-//! contract's; what the server wrote, the dead letters and what is left to a resume are the input and no record more, those
-//! about one entity in order (a write whose answer was lost may be there twice, never not at all). Then the trouble is
-//! mended, `--resume` goes on, `replay` sends the dead letters again, and the store is that of a run without trouble.
+//! Each combination is a run with one failure. Its report has to add up, and its exit code has to be that of
+//! the contract. The writes of the server, the dead letters and the records that remain for a resume have to
+//! be exactly the input, in order for each entity; a write whose response was lost may occur twice. Then the
+//! failure is removed, `--resume` continues, `replay` sends the dead letters again, and the store has to
+//! equal that of an undisturbed run.
 //!
-//! There is one exception: where Rest.li answers "success" and has left a change out (`silent-drop.yml`), no client can
-//! know. OpenAPI's answer lists what was taken.
+//! There is one exception: if Rest.li responds "success" but has dropped a change (`silent-drop.yml`), no
+//! client can know. The response of OpenAPI lists the accepted changes.
 
 mod corpus;
 mod ledger;
@@ -23,16 +24,17 @@ use ledger::Latest;
 use troubles::Trouble;
 use world::World;
 
-/// Chooses another sample.
+/// The variable with the seed of the sample.
 const SEED: &str = "MATRIX_SEED";
 
-/// Has the whole matrix be those combinations alone whose name holds this text: `reset.yml × SYNC`.
+/// The variable that restricts the whole matrix to combinations whose name contains its value: `reset.yml ×
+/// SYNC`.
 const ONLY: &str = "MATRIX_ONLY";
 
-/// How many combinations the sample has.
+/// The number of combinations in the sample.
 const SAMPLE: usize = 12;
 
-/// How many are tried at a time: most of them wait most of the time.
+/// How many combinations run at a time: they spend most of their time waiting.
 const THREADS: usize = 4;
 
 const MODES: [&str; 3] = ["SYNC", "ASYNC", "ASYNC_BATCH"];
@@ -44,7 +46,7 @@ struct Combination {
     endpoint: &'static str,
 }
 
-/// The store after a run without trouble.
+/// The store after an undisturbed run.
 static UNDISTURBED: LazyLock<Latest> = LazyLock::new(|| World::new("SYNC", "restli").undisturbed());
 
 impl Combination {
@@ -52,11 +54,11 @@ impl Combination {
         format!("{} × {} × {}", self.trouble.name, self.mode, self.endpoint)
     }
 
-    fn holds(&self) {
+    fn run(&self) {
         let unseen = self.trouble.script() == Some("silent-drop.yml") && self.endpoint == "restli";
         let excused = unseen.then_some(corpus::NAMED);
         let world = World::new(self.mode, self.endpoint);
-        let mut latest = world.goes_through(&self.trouble, excused);
+        let mut latest = world.run_with(&self.trouble, excused);
         let mut expected = UNDISTURBED.clone();
         for store in [&mut latest, &mut expected] {
             store.retain(|(urn, _), _| excused != Some(urn));
@@ -81,21 +83,21 @@ fn combinations() -> Vec<Combination> {
     combinations
 }
 
-/// Tries all of them, and names those that do not hold.
-#[expect(clippy::print_stdout, reason = "what was tried, for whoever reads a test's output")]
-fn all_hold(combinations: Vec<Combination>) {
+/// Runs all combinations, and lists those that fail.
+#[expect(clippy::print_stdout, reason = "a log of the combinations, in the output of the test")]
+fn run_all(combinations: Vec<Combination>) {
     let count = combinations.len();
-    let left = Mutex::new(combinations);
+    let remaining = Mutex::new(combinations);
     let failed = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 loop {
-                    let Some(combination) = left.lock().unwrap().pop() else { break };
+                    let Some(combination) = remaining.lock().unwrap().pop() else { break };
                     let (name, begun) = (combination.name(), Instant::now());
-                    let held = catch_unwind(AssertUnwindSafe(|| combination.holds())).is_ok();
-                    println!("{} {name}, {:.1?}", if held { "held  " } else { "FAILED" }, begun.elapsed());
-                    if !held {
+                    let passed = catch_unwind(AssertUnwindSafe(|| combination.run())).is_ok();
+                    println!("{} {name}, {:.1?}", if passed { "passed" } else { "FAILED" }, begun.elapsed());
+                    if !passed {
                         failed.lock().unwrap().push(name);
                     }
                 }
@@ -107,7 +109,7 @@ fn all_hold(combinations: Vec<Combination>) {
 }
 
 #[test]
-fn the_matrix_has_every_script_and_forty_faults() {
+fn the_matrix_has_every_script_and_at_least_forty_failures() {
     let files: BTreeSet<String> = directory()
         .read_dir()
         .unwrap()
@@ -126,12 +128,12 @@ fn a_sample_of_the_matrix_loses_nothing() {
     let mut combinations = combinations();
     fastrand::Rng::with_seed(seed).shuffle(&mut combinations);
     combinations.truncate(SAMPLE);
-    all_hold(combinations);
+    run_all(combinations);
 }
 
 #[test]
 #[ignore = "takes minutes: every fault × mode × endpoint"]
 fn the_whole_matrix_loses_nothing() {
     let only = std::env::var(ONLY).unwrap_or_default();
-    all_hold(combinations().into_iter().filter(|combination| combination.name().contains(&only)).collect());
+    run_all(combinations().into_iter().filter(|combination| combination.name().contains(&only)).collect());
 }

@@ -1,4 +1,4 @@
-//! What goes wrong.
+//! The failures of the matrix.
 
 use std::time::Duration;
 
@@ -6,22 +6,22 @@ use datahub_emitter::embedded::Fault;
 
 use super::world::World;
 
-/// Something that goes wrong with a run.
+/// A failure during a run.
 #[derive(Clone)]
 pub(super) struct Trouble {
     pub(super) name: &'static str,
-    /// What the server does.
+    /// The faults of the server.
     faults: Faults,
     pub(super) what: What,
-    /// Where the report goes.
+    /// The file for the report.
     pub(super) report: &'static str,
-    /// Where dead letters go.
-    pub(super) letters: &'static str,
-    /// More of the command line.
+    /// The file for the dead letters.
+    pub(super) dead_letters: &'static str,
+    /// More arguments of the command.
     pub(super) arguments: &'static [&'static str],
-    /// The exit codes that the contract has for it.
+    /// The exit codes that the contract allows.
     pub(super) ends: &'static [i32],
-    /// Whether something may have been written without an answer, or noted nowhere, and so may be written again.
+    /// Whether a write may have been lost track of, so that it is repeated.
     pub(super) repeats: bool,
 }
 
@@ -30,32 +30,32 @@ enum Faults {
     None,
     /// A script of `fixtures/faults`.
     Script(&'static str),
-    /// Such a script's text.
+    /// The text of such a script.
     Text(&'static str),
 }
 
-/// What happens besides.
+/// A failure outside of the server's responses.
 #[derive(Clone, Copy)]
 pub(super) enum What {
     Nothing,
-    /// A signal when it has come so far; once more for each further stage, to a run that goes on.
+    /// A signal at a stage of the run; with several stages, one signal for each resumed run.
     Signal(&'static str, &'static [Stage]),
-    /// The token is none of this server's.
+    /// The token is unknown to the server.
     WrongToken,
-    /// Nothing listens at the server's address.
+    /// The server is down.
     NoServer,
-    /// A directory stands where a new checkpoint is written.
+    /// A directory blocks the path of the checkpoint.
     NoCheckpoint,
 }
 
-/// Whether a run has come so far.
+/// Whether a run has reached a stage.
 pub(super) type Stage = fn(&World) -> bool;
 
-/// The dead letters' place.
-pub(super) const LETTERS: &str = "dead.jsonl";
-/// A path below a file: no one can write there, root neither.
+/// The file for dead letters.
+pub(super) const DEAD_LETTERS: &str = "dead.jsonl";
+/// A path below a regular file, where not even root can write.
 const NOWHERE: &str = "a-file/below";
-/// A disk that is full.
+/// A full disk.
 const FULL: &str = "/dev/full";
 
 const REJECTING: &str = "faults: [{path: '/aspects?action=', urn: 'urn:li:tag:b', action: status, code: 422, message: 'urn:li:tag:b: no'}]";
@@ -68,7 +68,7 @@ fn named(name: &'static str, ends: &'static [i32]) -> Trouble {
         faults: Faults::None,
         what,
         report,
-        letters: LETTERS,
+        dead_letters: DEAD_LETTERS,
         arguments: &[],
         ends,
         repeats: false,
@@ -88,14 +88,14 @@ fn text(name: &'static str, faults: &'static str, ends: &'static [i32]) -> Troub
 }
 
 fn signal(name: &'static str, signal: &'static str, stages: &'static [Stage]) -> Trouble {
-    // One that comes too late finds a run that has ended.
+    // If the signal is too late, the run has ended normally.
     let ends: &[i32] = if signal == "KILL" { &[0] } else { &[0, 143] };
     Trouble { what: What::Signal(signal, stages), repeats: signal == "KILL", ..named(name, ends) }
 }
 
-/// All of it: each script, our own disk, the way to the server, and the process itself.
+/// All failures: each script, the local disk, the connection to the server, and the process itself.
 pub(super) fn all() -> Vec<Trouble> {
-    [scripts(), disk(), door(), ends()].concat()
+    [scripts(), disk(), connection(), ends()].concat()
 }
 
 fn scripts() -> Vec<Trouble> {
@@ -109,7 +109,7 @@ fn scripts() -> Vec<Trouble> {
         script("jetty-page.yml", &[0]),
         script("login-page.yml", &[4]),
         script("no-batches.yml", &[0]),
-        // When only that entity is left, a 500 without words may as well be the server's: then it stops.
+        // When only that entity is left, a 500 may as well be a failure of the server: then the run stops.
         script("one-entity.yml", &[1, 4]),
         script("own-status.yml", &[0, 1]),
         unknown("partial-apply.yml", &[0]),
@@ -139,8 +139,8 @@ fn scripts() -> Vec<Trouble> {
 
 fn disk() -> Vec<Trouble> {
     vec![
-        Trouble { letters: FULL, ..text("dead letters on a full disk", REJECTING, &[6]) },
-        Trouble { letters: NOWHERE, ..text("dead letters in no directory", REJECTING, &[6]) },
+        Trouble { dead_letters: FULL, ..text("dead letters on a full disk", REJECTING, &[6]) },
+        Trouble { dead_letters: NOWHERE, ..text("dead letters in no directory", REJECTING, &[6]) },
         Trouble { report: FULL, ..named("a report on a full disk", &[6]) },
         Trouble { report: NOWHERE, ..named("a report in no directory", &[6]) },
         Trouble { arguments: &["--metrics-file", NOWHERE], ..named("metrics in no directory", &[6]) },
@@ -149,7 +149,7 @@ fn disk() -> Vec<Trouble> {
     ]
 }
 
-fn door() -> Vec<Trouble> {
+fn connection() -> Vec<Trouble> {
     let forbidden = "faults: [{path: '/aspects?action=', action: status, code: 403, message: 'not you'}]";
     let rejecting_all =
         "faults: [{path: '/aspects?action=', action: status, code: 422, message: 'not today'}]";
@@ -177,7 +177,7 @@ fn ends() -> Vec<Trouble> {
         Trouble {
             faults: Faults::Text(REJECTING),
             ends: &[1],
-            ..signal("killed at its first dead letter", "KILL", &[|world| !world.letters().is_empty()])
+            ..signal("killed at its first dead letter", "KILL", &[|world| !world.dead_letters().is_empty()])
         },
         signal("asked to end in the middle", "TERM", &[|world| world.wrote(100)]),
         Trouble {
@@ -192,7 +192,8 @@ fn ends() -> Vec<Trouble> {
 }
 
 impl Trouble {
-    /// What the server is told: the scripts wait until something was delivered, and their times are shorter.
+    /// The faults for the server: they begin after the first delivery, and their times are shorter than in
+    /// the script.
     pub(super) fn faults(&self, endpoint: &str) -> Vec<Fault> {
         let text = match self.faults {
             Faults::None => return Vec::new(),
@@ -200,7 +201,7 @@ impl Trouble {
             Faults::Script(name) => std::fs::read_to_string(super::directory().join(name)).unwrap(),
         };
         let text = text.replace("aspect: status", "aspect: deprecation");
-        // What no batch can meet over OpenAPI stays with Rest.li.
+        // Faults of batches cannot occur over OpenAPI.
         let text = match endpoint {
             "openapi" if !text.contains("unknown_action") => text
                 .replace("/aspects?action=ingestProposalBatch", "/openapi/v3/entity/")
@@ -208,7 +209,7 @@ impl Trouble {
             _ => text,
         };
         let shorter = |fault: Fault| Fault {
-            // There are a dozen batches, and a handful of them for one entity.
+            // There are a dozen batches, and a few of them for one entity.
             after: fault.after + if fault.urn_contains.is_some() { 1 } else { 4 },
             after_time: Duration::ZERO,
             lasts: fault.lasts.map(|_| Duration::from_millis(500)),

@@ -1,18 +1,18 @@
-//! One server, one pipeline, one trouble.
+//! One combination of the matrix: a server, a pipeline and a failure.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use datahub_emitter::embedded::Gms;
 use serde_json::Value;
 
 use super::corpus;
 use super::ledger::{Account, Latest, Ledger};
-use super::troubles::{LETTERS, Trouble, What};
+use super::troubles::{DEAD_LETTERS, Trouble, What};
 use crate::support::report::adds_up;
 use crate::support::sandbox::{Ran, Sandbox};
 use crate::support::server::Server;
+use crate::support::wait;
 
 pub(super) struct World {
     sandbox: Sandbox,
@@ -23,7 +23,7 @@ pub(super) struct World {
     endpoint: &'static str,
 }
 
-/// How a run ended: a process that was killed has neither.
+/// The result of a run; a process that was killed has neither code nor report.
 struct Ended {
     code: Option<i32>,
     report: Option<Value>,
@@ -54,19 +54,20 @@ impl World {
         self.sandbox.recipe("records.jsonl", &sink);
     }
 
-    /// Only so does a run hear what GMS decides later, and only over OpenAPI can it.
+    /// Whether the run follows traces, which exist over OpenAPI only, to learn the result of asynchronous
+    /// writes.
     fn follows_traces(&self) -> bool {
         self.endpoint == "openapi" && self.mode != "SYNC"
     }
 
-    /// Whether the server has written so many records.
+    /// Whether the server has written at least `count` records.
     pub(super) fn wrote(&self, count: usize) -> bool {
         self.ledger.written().len() >= count
     }
 
-    /// The numbers of the records in the dead letters. A line that a kill cut off is not one.
-    pub(super) fn letters(&self) -> Vec<usize> {
-        let text = std::fs::read_to_string(self.sandbox.path(LETTERS)).unwrap_or_default();
+    /// The numbers of the records in the dead-letter file. A line that a kill truncated does not count.
+    pub(super) fn dead_letters(&self) -> Vec<usize> {
+        let text = std::fs::read_to_string(self.sandbox.path(DEAD_LETTERS)).unwrap_or_default();
         text.lines().filter_map(corpus::number_of_line).collect()
     }
 
@@ -80,15 +81,15 @@ impl World {
         self.sandbox.path("state/datahub-emit/matrix/checkpoint.json.new")
     }
 
-    /// A run that nothing happens to.
+    /// A run without a failure.
     pub(super) fn undisturbed(self) -> Latest {
         Ran::of(&mut self.ingest(&self.token, &[])).ends_with(0);
         self.ledger.latest()
     }
 
-    /// Runs into the trouble, and sees to it that all is accounted for; then mends it, goes on, and sends what was
-    /// rejected again. Returns what the server has then.
-    pub(super) fn goes_through(self, trouble: &Trouble, excused: Option<&str>) -> Latest {
+    /// Runs with the failure, and checks that every record is accounted for. Then removes the failure,
+    /// resumes, replays the dead letters, and returns the content of the store.
+    pub(super) fn run_with(self, trouble: &Trouble, excused: Option<&str>) -> Latest {
         for fault in trouble.faults(self.endpoint) {
             self.server.gms().fault(fault);
         }
@@ -104,17 +105,18 @@ impl World {
         if let Some(code) = ended.code {
             assert!(trouble.ends.contains(&code), "exit code {code}: {:#?}", ended.report);
         }
-        let left = if ended.is_settled() { Vec::new() } else { self.left() };
-        let account = Account { written: self.ledger.written(), letters: self.letters(), left };
-        // What is queued when a run stops, and not known to be written, is sent again.
-        let repeats = trouble.repeats || (self.follows_traces() && !account.left.is_empty());
+        let remaining = if ended.is_settled() { Vec::new() } else { self.remaining() };
+        let account =
+            Account { written: self.ledger.written(), dead_letters: self.dead_letters(), remaining };
+        // Queued writes without a known result are sent again by the resume.
+        let repeats = trouble.repeats || (self.follows_traces() && !account.remaining.is_empty());
         account.is_the_input(repeats, excused);
         if let Some(report) = ended.report.filter(|_| !repeats && excused.is_none()) {
             let counts = &report["proposals"];
             assert_eq!(counts["delivered"], account.written.len(), "{report:#}");
-            assert_eq!(counts["rejected"], account.letters.len(), "{report:#}");
+            assert_eq!(counts["rejected"], account.dead_letters.len(), "{report:#}");
         }
-        self.mend(trouble);
+        self.remove_failure(trouble);
         self.finish(&account);
         self.ledger.latest()
     }
@@ -125,7 +127,7 @@ impl World {
             _ => &self.token,
         };
         let mut arguments = vec!["--json", "--no-progress"];
-        arguments.extend(["--report-to", trouble.report, "--dead-letters", trouble.letters]);
+        arguments.extend(["--report-to", trouble.report, "--dead-letters", trouble.dead_letters]);
         arguments.extend(trouble.arguments);
         let What::Signal(signal, stages) = trouble.what else {
             return Ended::of(&Ran::of(&mut self.ingest(token, &arguments)));
@@ -135,18 +137,14 @@ impl World {
         for stage in stages {
             let mut command = self.ingest(token, &arguments);
             let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-            let begun = Instant::now();
-            while !stage(self) && child.try_wait().unwrap().is_none() {
-                assert!(begun.elapsed() < Duration::from_secs(300), "the run does not get on");
-                std::thread::sleep(Duration::from_millis(1));
-            }
+            wait::until_or_end(&mut child, || stage(self));
             if child.try_wait().unwrap().is_none() {
                 crate::support::sandbox::signal(&child, signal);
             }
             let ran = Ended::of(&child.wait_with_output().unwrap().into());
             let over = ran.code == Some(0);
             ended = Some(ran);
-            // Another would start at the beginning.
+            // Another run would start at the beginning.
             if over {
                 break;
             }
@@ -154,13 +152,13 @@ impl World {
         ended.unwrap()
     }
 
-    /// What a resume would send.
-    fn left(&self) -> Vec<usize> {
+    /// The records that a resume would send.
+    fn remaining(&self) -> Vec<usize> {
         let ran = Ran::of(&mut self.ingest(&self.token, &["--resume", "--preview=1000000"])).ends_with(0);
         ran.stdout.lines().map(|line| corpus::number_of_line(line).unwrap()).collect()
     }
 
-    fn mend(&self, trouble: &Trouble) {
+    fn remove_failure(&self, trouble: &Trouble) {
         self.server.gms().clear_faults();
         match trouble.what {
             What::NoCheckpoint => std::fs::remove_dir(self.checkpoint_in_the_way()).unwrap(),
@@ -169,19 +167,19 @@ impl World {
         }
     }
 
-    /// Goes on where there is something left, and sends dead letters again.
+    /// Resumes if records remain, and replays the dead letters.
     fn finish(&self, account: &Account) {
         let token = self.server.block_on(self.server.gms().create_token("datahub")).unwrap();
-        if !account.left.is_empty() {
-            let arguments = ["--resume", "--json", "--dead-letters", LETTERS];
+        if !account.remaining.is_empty() {
+            let arguments = ["--resume", "--json", "--dead-letters", DEAD_LETTERS];
             let ran = Ran::of(&mut self.ingest(&token, &arguments)).ends_with(0);
             let report = ran.json();
             adds_up(&report);
-            assert_eq!(report["proposals"]["delivered"], account.left.len(), "{report:#}");
+            assert_eq!(report["proposals"]["delivered"], account.remaining.len(), "{report:#}");
         }
-        if self.sandbox.path(LETTERS).exists() {
+        if self.sandbox.path(DEAD_LETTERS).exists() {
             let mut replay = self.sandbox.command();
-            replay.env("TOKEN", token).args(["replay", LETTERS, "-c", "recipe.yml", "--json"]);
+            replay.env("TOKEN", token).args(["replay", DEAD_LETTERS, "-c", "recipe.yml", "--json"]);
             adds_up(&Ran::of(&mut replay).ends_with(0).json());
         }
     }
@@ -193,7 +191,7 @@ impl Ended {
         Self { code: ran.code, report }
     }
 
-    /// Whether every record came to its end: there is nothing to go on with.
+    /// Whether every record has a final outcome, so that nothing remains for a resume.
     fn is_settled(&self) -> bool {
         self.report.as_ref().is_some_and(|report| {
             report["source"]["complete"] == true && report["proposals"]["undelivered"] == 0

@@ -1,4 +1,4 @@
-//! Can my token be seen anywhere, when it stands where it should not?
+//! Is a token hidden everywhere, even if it is in the wrong place?
 
 mod places;
 mod recipes;
@@ -9,31 +9,31 @@ use std::path::Path;
 
 use crate::support::sandbox::{Ran, Sandbox, tags};
 
-/// A token as DataHub makes them, and texts as other services make them.
+/// A token of DataHub, and tokens of other services.
 const JWT: &str = include_str!("../../../fixtures/tokens/foreign.jwt");
 const OPAQUE: &str = "q7Zt2LmXv9KdR4sWb8NcY1hJpF6gTe3AuE5oQi0D";
 const HEX: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b";
 
-/// As long may a piece of a token be that is shown.
+/// The longest part of a token that may be shown, in bytes.
 const PIECE: usize = 9;
 
 fn tokens() -> [&'static str; 3] {
     [JWT.trim(), OPAQUE, HEX]
 }
 
-/// What stands in the sandbox before a command runs; everything else was written by it.
+/// The files that are in the sandbox before a command runs; all others were written by it.
 const GIVEN: [&str; 8] = [
     "recipe.yml",
     "recipe.json",
     "recipe.toml",
     "tags.jsonl",
-    "letters.jsonl",
+    "dead.jsonl",
     "token",
     ".datahubenv",
     "aspect.json",
 ];
 
-/// Everything that a command said or left behind, file names included, with a name for each text.
+/// Everything that a command printed or wrote, file names included, with a name for each text.
 fn all_output(sandbox: &Sandbox, ran: &Ran) -> Vec<(String, Vec<u8>)> {
     let mut texts = vec![
         ("standard output".to_owned(), ran.stdout.clone().into_bytes()),
@@ -59,7 +59,7 @@ fn files(directory: &Path, texts: &mut Vec<(String, Vec<u8>)>) {
     }
 }
 
-/// The texts in which a piece of `token` stands.
+/// The texts that contain a part of `token`.
 fn leaks(token: &str, texts: &[(String, Vec<u8>)]) -> Vec<String> {
     let shown = |text: &[u8]| {
         token.as_bytes().windows(PIECE).any(|piece| memchr::memmem::find(text, piece).is_some())
@@ -78,7 +78,7 @@ fn assert_hidden(token: &str, sandbox: &Sandbox, ran: &Ran, what: &str) {
     assert!(matches!(ran.code, Some(0..=4)), "{what}: {ran:#?}");
 }
 
-/// The ways to look at a recipe.
+/// The commands that read a recipe.
 const COMMANDS: [&[&str]; 6] = [
     &["ingest", "-c", "RECIPE", "--json", "--report-to", "report.json", "-vvv"],
     &["ingest", "-c", "RECIPE", "--log-format", "json", "-vvv"],
@@ -88,7 +88,7 @@ const COMMANDS: [&[&str]; 6] = [
     &["ingest", "-c", "RECIPE", "--preview=2", "-vvv"],
 ];
 
-/// Looks at a recipe in one way, which is another one at each call, and for the token that matters most in the first.
+/// Runs one of the commands on a recipe, another one at each call.
 struct Onlooker(usize);
 
 impl Onlooker {
@@ -109,7 +109,7 @@ impl Onlooker {
     }
 }
 
-/// A recipe for `server`, with `config` among the keys of its sink, and `top` at its end.
+/// A recipe for `server`, with `config` among the keys of the sink and `top` at the end.
 fn recipe(server: &str, config: &str, top: &str) -> String {
     format!(
         "source:\n  type: file\n  config:\n    path: tags.jsonl\nsink:\n  type: datahub-rest\n  config:\n    \

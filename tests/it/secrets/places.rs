@@ -1,4 +1,4 @@
-//! Where a token may stand by mistake. `TOKEN` is the token, and the variable `GIVEN` holds it too.
+//! Wrong places for a token in a recipe. `TOKEN` stands for the token, which is also in the variable `GIVEN`.
 
 /// Among the keys of the sink.
 pub(super) const SINK_KEYS: [&str; 72] = [

@@ -1,11 +1,11 @@
-//! Wherever it stands in a recipe.
+//! Tokens anywhere in a recipe.
 
 use super::places::{JSON, SERVERS, SINK_KEYS, SINKS, SOURCES, TOML, TOP_LEVEL_KEYS};
 use super::{JWT, Onlooker, recipe, tokens};
 use crate::support::sandbox::{Ran, Sandbox};
 use crate::support::server::Server;
 
-/// Looks at all `places`, each made a recipe of by `recipe`.
+/// Checks all `places`, for each of which `recipe` makes a recipe.
 fn look_at(name: &str, places: &[&str], recipe: impl Fn(&str) -> String) {
     let mut onlooker = Onlooker(0);
     for token in tokens() {
@@ -16,13 +16,13 @@ fn look_at(name: &str, places: &[&str], recipe: impl Fn(&str) -> String) {
 }
 
 #[test]
-fn no_key_of_a_sink_gives_it_away() {
+fn no_key_of_a_sink_shows_the_token() {
     let server = Server::start();
     look_at("recipe.yml", &SINK_KEYS, |keys| recipe(server.url(), keys, ""));
 }
 
 #[test]
-fn no_other_place_in_a_recipe_gives_it_away() {
+fn no_other_place_in_a_recipe_shows_the_token() {
     let server = Server::start();
     look_at("recipe.yml", &TOP_LEVEL_KEYS, |keys| recipe(server.url(), "mode: SYNC", keys));
     look_at("recipe.yml", &SERVERS, |server| recipe(server, "mode: SYNC", ""));
@@ -33,7 +33,7 @@ fn no_other_place_in_a_recipe_gives_it_away() {
 }
 
 #[test]
-fn nor_does_one_in_json_or_toml() {
+fn no_place_in_a_json_or_toml_recipe_shows_the_token() {
     let json = |keys: &str| {
         format!(
             r#"{{"source": {{"type": "file", "config": {{"path": "tags.jsonl"}}}},
@@ -53,7 +53,7 @@ fn nor_does_one_in_json_or_toml() {
 }
 
 #[test]
-fn a_jwt_is_not_taken_for_a_name_a_path_or_an_address() {
+fn a_jwt_in_place_of_a_name_a_path_or_an_address_is_not_shown() {
     let jwt = JWT.trim();
     let mut onlooker = Onlooker(0);
     for (source, sink, top) in [

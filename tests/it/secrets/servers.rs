@@ -1,15 +1,15 @@
-//! Whatever a server makes of it, and wherever it comes from.
+//! Tokens in responses of servers, and tokens from the environment and from files.
 
 use super::{COMMANDS, JWT, OPAQUE, assert_hidden, recipe, tokens};
 use crate::support::sandbox::{Ran, Sandbox, tag, tags};
-use crate::support::scripted_gms::{Answer, Request, ScriptedGms};
+use crate::support::scripted_gms::{Request, Response, ScriptedGms};
 use crate::support::server::Server;
 
-/// Answers that quote the token if it came with the request, as proxies and misled servers do.
-pub(super) fn quoting(status: u16, token: &'static str) -> impl Fn(&Request) -> Answer {
+/// Responses that quote the token of the request, as some proxies and servers do.
+pub(super) fn quoting(status: u16, token: &'static str) -> impl Fn(&Request) -> Response {
     move |request| {
         if !request.head.contains(token) {
-            return Answer::Status(status, String::new());
+            return Response::Status(status, String::new());
         }
         let cut: String = token.chars().take(token.len() - 5).collect();
         let message = format!("refused \"{token}\", that is Bearer {token}; it begins with {cut}… '{token}'");
@@ -18,16 +18,16 @@ pub(super) fn quoting(status: u16, token: &'static str) -> impl Fn(&Request) -> 
             1 => serde_json::json!({"error": message, "path": format!("/{token}")}).to_string(),
             _ => message,
         };
-        Answer::Status(status, body)
+        Response::Status(status, body)
     }
 }
 
 #[test]
-fn a_server_that_quotes_it_back_does_not_spread_it() {
+fn a_server_that_quotes_the_token_does_not_make_it_visible() {
     for token in [JWT.trim(), OPAQUE] {
         for status in [400, 401, 402, 403, 404, 422, 407, 429, 500, 503, 302, 200] {
-            let at_config = ScriptedGms::of_all(quoting(status, token));
-            let at_write = ScriptedGms::apart(quoting(status, token));
+            let at_config = ScriptedGms::start_for_all(quoting(status, token));
+            let at_write = ScriptedGms::start(quoting(status, token));
             for gms in [at_config, at_write] {
                 for (key, value) in [
                     ("token", format!("'{token}'")),
@@ -50,14 +50,16 @@ fn a_server_that_quotes_it_back_does_not_spread_it() {
 }
 
 #[test]
-fn nor_does_one_that_redirects_to_it_or_calls_its_version_so() {
+fn a_token_in_a_redirect_or_a_version_is_not_shown() {
     let token = OPAQUE;
     let location = format!("Location: http://localhost:1/{token}?token={token}\r\n");
-    let redirecting = ScriptedGms::of_all(move |_| Answer::With(307, String::new(), location.clone().leak()));
-    let boasting = ScriptedGms::of_all(move |_| {
+    let redirecting = ScriptedGms::start_for_all(move |_| {
+        Response::WithHeaders(307, String::new(), location.clone().leak())
+    });
+    let boasting = ScriptedGms::start_for_all(move |_| {
         let config =
             serde_json::json!({"noCode": "true", "versions": {"acryldata/datahub": {"version": token}}});
-        Answer::Status(200, config.to_string())
+        Response::Status(200, config.to_string())
     });
     for gms in [redirecting, boasting] {
         for command in COMMANDS {
@@ -72,12 +74,12 @@ fn nor_does_one_that_redirects_to_it_or_calls_its_version_so() {
 }
 
 #[test]
-fn get_and_put_do_not_show_it_wherever_it_comes_from() {
+fn get_and_put_do_not_show_the_token() {
     let server = Server::start();
     let url = server.url();
     for token in tokens() {
-        let quoting = ScriptedGms::of_all(quoting(401, token));
-        let rejecting = ScriptedGms::of_all(quoting_only_writes(token));
+        let quoting = ScriptedGms::start_for_all(quoting(401, token));
+        let rejecting = ScriptedGms::start_for_all(quoting_only_writes(token));
         let environments: [&[(&str, String)]; 6] = [
             &[("DATAHUB_GMS_TOKEN", token.to_owned())],
             &[("DATAHUB_GMS_URL", format!("http://u:{token}@localhost:1"))],
@@ -90,7 +92,7 @@ fn get_and_put_do_not_show_it_wherever_it_comes_from() {
             ],
         ];
         for environment in environments {
-            // No `put`: where nobody listens it tries for a while.
+            // No `put`: it would retry for a while.
             get(token, environment, &[], "", "");
             get(token, environment, &["--server", url], "", "");
         }
@@ -119,11 +121,11 @@ fn get_and_put_do_not_show_it_wherever_it_comes_from() {
     }
 }
 
-fn quoting_only_writes(token: &'static str) -> impl Fn(&Request) -> Answer {
+fn quoting_only_writes(token: &'static str) -> impl Fn(&Request) -> Response {
     let quote = quoting(422, token);
     move |request| {
         if request.head.contains("/config") {
-            Answer::Status(200, r#"{"noCode":"true"}"#.into())
+            Response::Status(200, r#"{"noCode":"true"}"#.into())
         } else {
             quote(request)
         }
@@ -172,9 +174,9 @@ fn run(
 }
 
 #[test]
-fn dead_letters_and_reports_hold_none() {
+fn dead_letters_and_reports_do_not_contain_the_token() {
     let server = Server::start();
-    let gms = ScriptedGms::apart(quoting_only_writes(OPAQUE));
+    let gms = ScriptedGms::start(quoting_only_writes(OPAQUE));
     for (url, token, code) in [(server.url(), server.token(), 1), (&gms.url(), OPAQUE, 1)] {
         let sandbox = Sandbox::new();
         let long = tag(&"x".repeat(600));
@@ -192,40 +194,41 @@ fn dead_letters_and_reports_hold_none() {
             "json",
         ]))
         .ends_with(code);
-        let letters =
+        let dead_letters =
             std::fs::read_to_string(sandbox.path("state/datahub-emit/p/dead-letters.jsonl")).unwrap();
-        assert!(letters.lines().count() >= 2, "{letters}");
+        assert!(dead_letters.lines().count() >= 2, "{dead_letters}");
         assert_hidden(token, &sandbox, &ran, "a run with dead letters");
     }
 }
 
-/// Tags that were refused before.
-fn letters<const N: usize>(names: [&str; N]) -> String {
-    let letter = |name| {
+/// Dead letters of these tags.
+fn dead_letters<const N: usize>(names: [&str; N]) -> String {
+    let dead_letter = |name| {
         let mut record: serde_json::Value = serde_json::from_str(&tag(name)).unwrap();
         record["deadLetter"] = serde_json::json!({"reason": "gms-rejected", "status": 422, "message": "no", "attempts": 1,
             "origin": "tags.jsonl#1", "runId": "r", "at": "2026-11-20T08:00:00Z"});
         format!("{record}\n")
     };
-    names.into_iter().map(letter).collect()
+    names.into_iter().map(dead_letter).collect()
 }
 
 #[test]
-fn a_replay_does_not_show_it() {
+fn a_replay_does_not_show_the_token() {
     for token in [JWT.trim(), OPAQUE] {
         for status in [400, 401, 403, 422, 429, 500, 503, 302, 200] {
-            for gms in
-                [ScriptedGms::of_all(quoting(status, token)), ScriptedGms::apart(quoting(status, token))]
-            {
+            for gms in [
+                ScriptedGms::start_for_all(quoting(status, token)),
+                ScriptedGms::start(quoting(status, token)),
+            ] {
                 let sandbox = Sandbox::new();
-                sandbox.write("letters.jsonl", &letters(["a", "b"]));
+                sandbox.write("dead.jsonl", &dead_letters(["a", "b"]));
                 sandbox.write(
                     "recipe.yml",
                     &recipe(&gms.url(), &format!("token: '{token}'\n    retry_max_times: 0"), ""),
                 );
                 for force in [&[][..], &["--force"]] {
                     let arguments =
-                        ["replay", "letters.jsonl", "-c", "recipe.yml", "--report-to", "report.json", "-vvv"];
+                        ["replay", "dead.jsonl", "-c", "recipe.yml", "--report-to", "report.json", "-vvv"];
                     let ran = sandbox.run(&[&arguments[..], force].concat());
                     assert_hidden(token, &sandbox, &ran, &format!("a replay at {status}"));
                     assert_ne!(ran.code, Some(2), "{ran:#?}");
@@ -237,7 +240,7 @@ fn a_replay_does_not_show_it() {
 
 #[cfg(unix)]
 #[test]
-fn the_commands_of_the_embedded_gms_show_none_but_the_one_that_they_make() {
+fn the_commands_of_the_embedded_gms_show_only_the_token_they_create() {
     let sandbox = Sandbox::new();
     let data = ["--data", "gms.sqlite", "-vvv"];
     let made =
@@ -246,7 +249,7 @@ fn the_commands_of_the_embedded_gms_show_none_but_the_one_that_they_make() {
     assert!(!made.stderr.contains(&token), "{made:#?}");
     for command in [&["gms", "token", "list"][..], &["gms", "user", "list"], &["gms", "policy", "list"]] {
         let ran = sandbox.run(&[command, &data].concat()).ends_with(0);
-        // The store is searched as well: it keeps a salted hash.
+        // The store is searched as well: it contains a salted hash.
         assert_hidden(&token, &sandbox, &ran, &format!("{command:?}"));
     }
 }

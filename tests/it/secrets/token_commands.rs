@@ -1,9 +1,9 @@
-//! Commands about tokens, whose business they are, show none but the one that they make.
+//! The token commands, which show only the token that they create.
 
 use super::servers::quoting;
 use super::{JWT, assert_hidden, tokens};
 use crate::support::sandbox::Sandbox;
-use crate::support::scripted_gms::{Answer, ScriptedGms};
+use crate::support::scripted_gms::{Response, ScriptedGms};
 use crate::support::server::Server;
 
 const COMMANDS: [&[&str]; 6] = [
@@ -26,18 +26,18 @@ fn look(url: &str, token: &str, what: &str) {
 }
 
 #[test]
-fn they_do_not_show_it_whatever_the_server_makes_of_it() {
+fn a_server_that_quotes_the_token_does_not_make_token_commands_show_it() {
     for token in tokens() {
         for status in [200, 302, 400, 401, 403, 404, 429, 500] {
-            let gms = ScriptedGms::of_all(quoting(status, token));
+            let gms = ScriptedGms::start_for_all(quoting(status, token));
             look(&gms.url(), token, &format!("at {status}"));
         }
-        // Errors of GraphQL are 200, and their words may quote as well.
+        // Errors of GraphQL have status 200, and may quote the token as well.
         for code in [400, 403, 404, 500] {
-            let gms = ScriptedGms::of_all(move |_| {
+            let gms = ScriptedGms::start_for_all(move |_| {
                 let message = format!("no longer exists: Bearer {token}");
                 let error = serde_json::json!({"message": message, "extensions": {"code": code}});
-                Answer::Status(200, serde_json::json!({"errors": [error], "data": null}).to_string())
+                Response::Status(200, serde_json::json!({"errors": [error], "data": null}).to_string())
             });
             look(&gms.url(), token, &format!("at an error {code}"));
         }
@@ -45,18 +45,18 @@ fn they_do_not_show_it_whatever_the_server_makes_of_it() {
 }
 
 #[test]
-fn nor_where_all_goes_well_nor_on_the_command_line() {
+fn successful_token_commands_show_only_the_token_they_create() {
     let server = Server::start();
     let sandbox = Sandbox::new();
     sandbox.write("token", server.token());
     for command in COMMANDS {
         let mut all = command.to_vec();
         all.extend(["--server", server.url(), "--token-file", "token", "-vvv"]);
-        // Once it is replaced, the new one is what must not be seen.
+        // After the rotation the new token must not be shown.
         let token = std::fs::read_to_string(sandbox.path("token")).unwrap();
         let mut ran = sandbox.run(&all);
         if command[1] == "create" {
-            // The new token is what it prints, and that alone; it begins as every token of this server does.
+            // The new token is the only output; its beginning is the same for every token of this server.
             let made = std::mem::take(&mut ran.stdout);
             assert_eq!((made.lines().count(), made.trim() == token.trim()), (1, false), "{command:?}");
         }

@@ -1,6 +1,6 @@
-//! Checks that every report has to pass.
+//! Checks of every report.
 
-/// Every proposal that was read has exactly one outcome.
+/// Checks that every proposal that was read has exactly one outcome.
 #[track_caller]
 pub(crate) fn adds_up(report: &serde_json::Value) {
     let counts = &report["proposals"];

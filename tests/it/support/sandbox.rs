@@ -1,16 +1,19 @@
-//! The built binary in a world of its own: temporary directories for everything, and nothing of the caller's environment.
+//! The built binary in isolation: temporary directories for everything, and nothing of the environment of the
+//! tests.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
-/// Temporary directories, and commands that know no others.
+use super::report::adds_up;
+
+/// A temporary directory, and commands that use no other.
 pub(crate) struct Sandbox {
     directory: tempfile::TempDir,
 }
 
-/// How a command ended, and what it said.
+/// The result of a command.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
@@ -35,7 +38,7 @@ impl Sandbox {
         path
     }
 
-    /// Writes a recipe that reads `source` (a path below the sandbox) into `sink`, which is YAML in flow form.
+    /// Writes a recipe that reads `source` (a path below the sandbox) into `sink` (a YAML flow mapping).
     pub(crate) fn recipe(&self, source: &str, sink: &str) -> PathBuf {
         let source = self.path(source);
         self.write(
@@ -44,7 +47,7 @@ impl Sandbox {
         )
     }
 
-    /// The binary, with the sandbox for its current directory and for its home.
+    /// The binary, with the sandbox as its current directory and as its home.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("datahub-emit"));
         command.current_dir(self.directory.path()).env_clear().env("HOME", self.path("home"));
@@ -60,9 +63,18 @@ impl Sandbox {
         Ran::of(self.command().args(arguments).stdin(Stdio::null()))
     }
 
-    /// `ingest -c recipe.yml` and more.
+    /// Runs `ingest -c recipe.yml` with more arguments.
     pub(crate) fn ingest(&self, arguments: &[&str]) -> Ran {
         Ran::of(self.command().args(["ingest", "-c", "recipe.yml"]).args(arguments).stdin(Stdio::null()))
+    }
+
+    /// As [`ingest`](Self::ingest); also returns the report, whose counts have to add up.
+    #[track_caller]
+    pub(crate) fn ingest_with_report(&self, arguments: &[&str]) -> (Ran, Value) {
+        let ran = self.ingest(&[&["--report-to", "report.json"], arguments].concat());
+        let report = self.json("report.json");
+        adds_up(&report);
+        (ran, report)
     }
 
     /// Starts a command whose three streams are pipes.
@@ -129,14 +141,19 @@ pub(crate) fn tags<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     names.into_iter().map(|name| tag(name) + "\n").collect()
 }
 
-/// Asks a process to end, by the signal of that name (`INT`, `TERM`).
+/// A metadata file, JSON Lines, of the tags `t0`, `t1` and so on.
+pub(crate) fn numbered_tags(count: usize) -> String {
+    (0..count).map(|number| tag(&format!("t{number}")) + "\n").collect()
+}
+
+/// Sends the signal of that name (`INT`, `TERM`) to a process.
 #[cfg(unix)]
 pub(crate) fn signal(child: &Child, name: &str) {
     let status = Command::new("kill").arg(format!("-{name}")).arg(child.id().to_string()).status().unwrap();
     assert!(status.success());
 }
 
-/// Ends a process that a failed test leaves behind.
+/// Kills the process when the test ends early.
 pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {

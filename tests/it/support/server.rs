@@ -1,6 +1,6 @@
 //! An embedded GMS in the test's process, on a port of its own.
 
-use datahub_emitter::embedded::{Builder, Gms};
+use datahub_emitter::embedded::{Gms, GmsBuilder};
 
 use crate::support::sandbox::Sandbox;
 
@@ -14,7 +14,7 @@ impl Server {
         Self::of(Gms::builder())
     }
 
-    pub(crate) fn of(builder: Builder) -> Self {
+    pub(crate) fn of(builder: GmsBuilder) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let gms = runtime.block_on(builder.start()).unwrap();
         Self { runtime, gms }
@@ -41,19 +41,19 @@ impl Server {
         self.runtime.block_on(future)
     }
 
-    /// The statuses of the writes that arrived so far; `None` for one that had no answer.
+    /// The statuses of the writes so far; `None` for a write without a response.
     pub(crate) fn writes(&self) -> Vec<Option<u16>> {
         let requests = self.gms.requests();
         let writes = requests.iter().filter(|request| request.method == "POST");
         writes.map(|request| request.status).collect()
     }
 
-    /// Requests that arrived so far.
+    /// The number of requests so far.
     pub(crate) fn requests(&self) -> usize {
         self.gms.requests().len()
     }
 
-    /// Writes a recipe that sends the sandbox's `source` here, with the token in the variable `TOKEN`.
+    /// Writes a recipe that sends `source` to this server, with the token from the variable `TOKEN`.
     pub(crate) fn recipe(&self, sandbox: &Sandbox, source: &str) {
         let sink =
             format!("{{type: datahub-rest, config: {{server: '{}', token: '${{TOKEN}}'}}}}", self.url());

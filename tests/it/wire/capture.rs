@@ -1,4 +1,4 @@
-//! Runs a case, and brings what was captured into the form in which a case says it.
+//! Runs a case, and converts the captured requests to the form of a case.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -9,57 +9,54 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
-use tokio::sync::oneshot;
 
 use super::case::Case;
-use super::exact::{exact, fault_of_form};
+use super::exact::{exact, format_error};
 use super::gms;
 use crate::support::sandbox::{Ran, Sandbox};
-use crate::support::scripted_gms::{Answer, Apart, Request, ScriptedGms};
+use crate::support::scripted_gms::{Request, ScriptedGms};
 
-/// Two records around those of a case where batches are sent, so that it does not depend on the machine what goes together.
-/// As long as the request with the first is open and no other was answered, a batch leaves when it is full or the source is
-/// at its end, and for no other reason. The last tells that the source is at its end; then everything is answered.
+/// Two records around those of a case with batches, so that batches do not depend on the speed of the
+/// machine. While the request with the first record is open and there was no other response, a batch is sent
+/// only when it is full or at the end of the source. The last record shows the end of the source; then all
+/// requests get their response.
 const AHEAD: &str = "urn:li:dataPlatform:goes-ahead";
 const LAST: &str = "urn:li:dataPlatform:goes-last";
 
-/// Headers of the connection, and not of what is said over it.
+/// Headers that belong to the connection, not to the request.
 const OF_THE_CONNECTION: [&str; 4] = ["accept-encoding", "connection", "content-length", "host"];
 
-/// A test that goes well never waits as long.
+/// A passing test never waits this long.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// A request, in the form in which it is compared.
+/// A request in the form for comparisons.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Captured {
     /// Method and path.
     pub(super) request: String,
     pub(super) headers: BTreeMap<String, String>,
     pub(super) body: Option<Value>,
-    /// What is wrong with it beside what is compared.
+    /// Errors that the comparison would not find.
     pub(super) faults: Vec<String>,
 }
 
-/// What the server has seen.
+/// The requests that the server has received.
 #[derive(Default)]
 struct Seen {
     requests: Vec<Request>,
     ahead: bool,
     last: bool,
-    /// Where answers are awaited, and those answers; `None` when everything is answered at once.
-    held: Option<Vec<(oneshot::Sender<Answer>, Answer)>>,
+    /// Dropping these releases the responses that are held back; `None` if responses are not held back.
+    held: Option<Vec<Sender<()>>>,
 }
 
 impl Seen {
-    fn answer_all(&mut self) {
-        for (awaited, answer) in self.held.take().into_iter().flatten() {
-            // Whoever has gone needs no answer.
-            awaited.send(answer).ok();
-        }
+    fn release_all(&mut self) {
+        self.held.take();
     }
 }
 
-/// Runs the case, and returns how the command ended and what it sent, in the order in which it came.
+/// Runs the case, and returns the result of the command and its requests, in the order of arrival.
 pub(super) fn run(case: &Case) -> (Ran, Vec<Captured>) {
     let began = SystemTime::now();
     let (ran, requests) = requests(case);
@@ -67,7 +64,7 @@ pub(super) fn run(case: &Case) -> (Ran, Vec<Captured>) {
     (ran, requests.iter().filter_map(|request| Captured::of(request, &times)).collect())
 }
 
-/// As [`run`], but with every request as it came.
+/// As [`run`], with the requests unchanged.
 pub(super) fn requests(case: &Case) -> (Ran, Vec<Request>) {
     let sandbox = Sandbox::new();
     let guided = case.sends_batches() && case.writes() > 0;
@@ -88,23 +85,25 @@ pub(super) fn requests(case: &Case) -> (Ran, Vec<Request>) {
     (ran, requests)
 }
 
-fn server(case: &Case, seen: Arc<Mutex<Seen>>, tell: Sender<()>) -> Apart {
+fn server(case: &Case, seen: Arc<Mutex<Seen>>, tell: Sender<()>) -> ScriptedGms {
     let config = case.config();
-    ScriptedGms::of_all(move |request: &Request| {
-        let answer = gms::answer(request, &config);
+    ScriptedGms::start_for_all(move |request: &Request| {
+        let response = gms::respond(request, &config);
         let (ahead, last) = (names(request, AHEAD), names(request, LAST));
         let mut seen = seen.lock().unwrap();
         seen.ahead |= ahead;
         seen.last |= last;
         seen.requests.push(request.clone());
-        // Nobody listens any more when the command has ended.
+        // There is no receiver after the command has ended.
         tell.send(()).ok();
         if let (true, Some(held)) = (request.is_write(), &mut seen.held) {
-            let (awaited, later) = oneshot::channel();
-            held.push((awaited, answer));
-            return Answer::Later(later);
+            let (hold, released) = channel();
+            held.push(hold);
+            drop(seen);
+            // Nothing is ever sent: it ends when the other side is dropped.
+            released.recv().ok();
         }
-        answer
+        response
     })
 }
 
@@ -112,17 +111,17 @@ fn names(request: &Request, urn: &str) -> bool {
     memchr::memmem::find(&request.body, urn.as_bytes()).is_some()
 }
 
-/// Lets the first record go ahead, then gives the others.
+/// Writes the first record, waits for its request, then writes the others.
 fn feed(mut child: Child, case: &Case, seen: &Mutex<Seen>, told: &Receiver<()>) -> Ran {
     let mut input = child.stdin.take().unwrap();
-    // A command that has ended reads no more, which is no fault here.
+    // A command that has ended does not read its input.
     input.write_all(platform(AHEAD).as_bytes()).ok();
     wait(&mut child, told, || seen.lock().unwrap().ahead);
     input.write_all(case.records().as_bytes()).ok();
     input.write_all(platform(LAST).as_bytes()).ok();
     drop(input);
     wait(&mut child, told, || seen.lock().unwrap().last);
-    seen.lock().unwrap().answer_all();
+    seen.lock().unwrap().release_all();
     child.wait_with_output().unwrap().into()
 }
 
@@ -137,11 +136,11 @@ fn platform(urn: &str) -> String {
     format!("{record}\n")
 }
 
-/// Waits until it is so, or the command has ended, or it takes so long that something must be wrong.
+/// Waits until the condition holds or the command has ended, for at most [`PATIENCE`].
 fn wait(child: &mut Child, told: &Receiver<()>, is_so: impl Fn() -> bool) {
     let give_up = Instant::now() + PATIENCE;
     while !is_so() && Instant::now() < give_up && child.try_wait().unwrap().is_none() {
-        // Looks after the command now and then.
+        // Checks the command from time to time.
         told.recv_timeout(Duration::from_millis(50)).ok();
     }
 }
@@ -151,14 +150,14 @@ fn milliseconds(time: SystemTime) -> u128 {
 }
 
 impl Captured {
-    /// `None` for a request that holds nothing of the case.
+    /// `None` for a request without records of the case.
     fn of(request: &Request, times: &RangeInclusive<u128>) -> Option<Self> {
         let text = String::from_utf8_lossy(&request.body);
         let mut faults = Vec::new();
         let body = if text.is_empty() {
             None
         } else {
-            faults.extend(fault_of_form(&text));
+            faults.extend(format_error(&text));
             let mut body = exact(&text).unwrap_or_else(|error| {
                 faults.push(error);
                 Value::Null
@@ -171,7 +170,7 @@ impl Captured {
             }
             normalise(&mut body, times);
             if request.path().contains("/trace/") {
-                // Which aspect is named first is no matter.
+                // The order of the aspects does not matter.
                 body.as_object_mut().into_iter().flatten().for_each(|(_, names)| sort(names));
             }
             Some(body)
@@ -182,7 +181,7 @@ impl Captured {
     }
 }
 
-/// Takes out the records around those of a case. True if nothing is left then.
+/// Removes the records around those of the case. True if nothing remains.
 fn take_out_guides(body: &mut Value) -> bool {
     let guides = |urn: &Value| urn == AHEAD || urn == LAST;
     match body {
@@ -232,7 +231,7 @@ fn open(proposal: &mut Value, faults: &mut Vec<String>) {
             faults.push(format!("{name}.value is no text: {value}"));
             continue;
         };
-        faults.extend(fault_of_form(text));
+        faults.extend(format_error(text));
         match exact(text) {
             Ok(inner) => *value = inner,
             Err(error) => faults.push(error),
@@ -240,7 +239,7 @@ fn open(proposal: &mut Value, faults: &mut Vec<String>) {
     }
 }
 
-/// A time of the run, and the id that a run makes up, give way to their names.
+/// Replaces times of the run and its generated id by placeholders.
 fn normalise(value: &mut Value, times: &RangeInclusive<u128>) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| normalise(item, times)),
@@ -248,7 +247,7 @@ fn normalise(value: &mut Value, times: &RangeInclusive<u128>) {
             for (name, member) in members {
                 match (name.as_str(), member) {
                     ("lastObserved", Value::String(time)) if is_of(time, times) => *time = "{now}".into(),
-                    ("runId", Value::String(id)) if is_made_up(id) => *id = "{made up}".into(),
+                    ("runId", Value::String(id)) if is_generated(id) => *id = "{made up}".into(),
                     (_, member) => normalise(member, times),
                 }
             }
@@ -257,7 +256,7 @@ fn normalise(value: &mut Value, times: &RangeInclusive<u128>) {
     }
 }
 
-/// A clock that is set while a test runs does not jump by more than an hour.
+/// Allows for a clock that is adjusted by up to an hour during the test.
 fn is_of(time: &str, times: &RangeInclusive<u128>) -> bool {
     const HOUR: u128 = 3_600_000;
     let time = time.strip_prefix("number ").and_then(|time| time.parse::<u128>().ok());
@@ -265,7 +264,7 @@ fn is_of(time: &str, times: &RangeInclusive<u128>) -> bool {
 }
 
 /// As in `file-2026_11_24-09_30_00-ab12cd`.
-fn is_made_up(id: &str) -> bool {
+fn is_generated(id: &str) -> bool {
     let shape: String = id
         .chars()
         .enumerate()

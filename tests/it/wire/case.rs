@@ -1,4 +1,4 @@
-//! A file of `fixtures/gms/wire`: what is put in, and the requests that come out.
+//! A file of `fixtures/gms/wire`: the input, and the expected requests.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::exact::exact;
 use super::gms::trace_id;
 
-/// Puts the capturing server's address in the place of `{gms}`, and its parts in those of `{host}` and `{port}`.
+/// Replaces `{gms}`, `{host}` and `{port}` by the address of the capturing server.
 fn located(text: &str, server: &str) -> String {
     let host = server.trim_start_matches("http://");
     let port = host.rsplit(':').next().unwrap();
@@ -37,13 +37,13 @@ pub(super) struct Case {
     /// `sink.config`; null for a recipe without a sink.
     sink: Option<Map<String, Value>>,
     records: Vec<Box<RawValue>>,
-    /// Of every request, beside those that all have.
+    /// Headers of every request, in addition to the common ones.
     #[serde(default)]
     headers: BTreeMap<String, String>,
     requests: Vec<ExpectedRequest>,
     #[serde(default)]
     pub(super) exit_code: i32,
-    /// What standard error holds.
+    /// A text in standard error.
     #[serde(default)]
     pub(super) says: Vec<String>,
 }
@@ -70,7 +70,7 @@ impl Case {
         Self { name: name.to_owned(), ..case }
     }
 
-    /// What the server answers to `GET /config`.
+    /// The server's response to `GET /config`.
     pub(super) fn config(&self) -> String {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/gms/config");
         std::fs::read_to_string(directory.join(format!("{}.json", self.config))).unwrap()
@@ -83,7 +83,7 @@ impl Case {
             let mut config = sink.clone();
             config.entry("server").or_insert_with(|| "{gms}".into());
             if self.sends_batches() {
-                // No batch leaves because it has grown old, and none is given up, however slow the machine.
+                // No batch is sent because of its age, and none times out, however slow the machine.
                 config.insert("min_process_interval_seconds".into(), 3600.into());
                 config.insert("timeout_sec".into(), 3600.into());
             }
@@ -99,9 +99,9 @@ impl Case {
         self.environment.iter().map(|(name, value)| (name.as_str(), located(value, server))).collect()
     }
 
-    /// The records, one a line.
+    /// The records, one per line.
     pub(super) fn records(&self) -> String {
-        // A newline in JSON stands between its tokens.
+        // In JSON a newline can only be between tokens.
         self.records.iter().map(|record| record.get().lines().collect::<String>() + "\n").collect()
     }
 
@@ -111,7 +111,7 @@ impl Case {
         written.or(variable).unwrap_or("ASYNC_BATCH").to_ascii_uppercase()
     }
 
-    /// Whether requests leave one after another.
+    /// Whether requests are sent one after another.
     pub(super) fn in_order(&self) -> bool {
         self.mode() == "SYNC"
     }
@@ -120,7 +120,7 @@ impl Case {
         self.mode() == "ASYNC_BATCH"
     }
 
-    /// How many requests are expected that are no reads.
+    /// The number of expected writes.
     pub(super) fn writes(&self) -> usize {
         self.requests.iter().filter(|request| !request.request.starts_with("GET ")).count()
     }
@@ -143,7 +143,7 @@ impl Case {
         urns
     }
 
-    /// The headers that every request has, names in small letters.
+    /// The headers that every request has, names in lower case.
     pub(super) fn headers(&self) -> BTreeMap<String, String> {
         let agent =
             "DataHub-Client/1.0 (ingestion; datahub/datahub-emitter; {version}) datahub-emitter/{version}";
@@ -164,7 +164,7 @@ impl Case {
         headers
     }
 
-    /// Method, path and body of the requests that are to come.
+    /// Method, path and body of the expected requests.
     pub(super) fn requests(&self) -> Vec<(String, Option<Value>)> {
         let requests = self.requests.iter().map(|request| {
             let body = request.body.as_ref().map(|body| {
@@ -178,7 +178,7 @@ impl Case {
     }
 }
 
-/// Puts what is only known now in the place of its name.
+/// Replaces placeholders by values that are known at run time.
 fn fill_in(value: &mut Value) {
     match value {
         Value::String(text) if text == "{run}" => {

@@ -1,8 +1,8 @@
-//! JSON as it was written: numbers digit for digit, and whether there is anything in it but what must be.
+//! JSON compared by its text: numbers digit by digit, and no unnecessary characters.
 
 use serde_json::Value;
 
-/// Reads JSON; a number becomes the text `number 1.10`, for 1.1 would be another one.
+/// Parses JSON. A number becomes the text `number 1.10`, so that it differs from 1.1.
 pub(super) fn exact(text: &str) -> Result<Value, String> {
     let mut marked = String::with_capacity(text.len());
     let mut rest = text;
@@ -27,7 +27,7 @@ pub(super) fn exact(text: &str) -> Result<Value, String> {
     serde_json::from_str(&marked).map_err(|error| format!("no JSON ({error}): {text}"))
 }
 
-/// The length of the string that `text` starts with, both quotes included.
+/// The length of the string literal at the start of `text`, with both quotes.
 fn string_length(text: &str) -> usize {
     let mut escaped = false;
     for (at, byte) in text.bytes().enumerate().skip(1) {
@@ -41,8 +41,8 @@ fn string_length(text: &str) -> usize {
     text.len()
 }
 
-/// What is wrong with JSON text that is to be compact and pure ASCII.
-pub(super) fn fault_of_form(text: &str) -> Option<String> {
+/// The first reason why JSON text is not compact or not ASCII.
+pub(super) fn format_error(text: &str) -> Option<String> {
     if !text.is_ascii() {
         return Some(format!("not ASCII: {text}"));
     }
@@ -58,7 +58,7 @@ pub(super) fn fault_of_form(text: &str) -> Option<String> {
 }
 
 #[test]
-fn numbers_are_told_apart_by_their_digits() {
+fn numbers_are_compared_by_their_digits() {
     let read = |text| exact(text).unwrap();
     assert_ne!(read("[1.10]"), read("[1.1]"));
     assert_ne!(read("[-0.0]"), read("[0.0]"));
@@ -72,9 +72,9 @@ fn numbers_are_told_apart_by_their_digits() {
 }
 
 #[test]
-fn white_space_is_noticed_between_tokens_only() {
-    assert_eq!(fault_of_form(r#"{"a \" b":[1,{}]}"#), None);
-    assert!(fault_of_form(r#"{"a": 1}"#).is_some());
-    assert!(fault_of_form("[1,\n2]").is_some());
-    assert!(fault_of_form(r#"["é"]"#).is_some());
+fn white_space_is_found_between_tokens_only() {
+    assert_eq!(format_error(r#"{"a \" b":[1,{}]}"#), None);
+    assert!(format_error(r#"{"a": 1}"#).is_some());
+    assert!(format_error("[1,\n2]").is_some());
+    assert!(format_error(r#"["é"]"#).is_some());
 }

@@ -1,20 +1,20 @@
-//! Answers as GMS gives them, whatever it is sent.
+//! The responses of GMS.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::support::scripted_gms::{Answer, Request};
+use crate::support::scripted_gms::{Request, Response};
 
-/// Answers a request below `base`, the path under which a proxy shows GMS; `config` is what it says of itself.
-pub(super) fn answer(request: &Request, config: &str) -> Answer {
+/// The response to a request; `config` is the response to `GET /config`.
+pub(super) fn respond(request: &Request, config: &str) -> Response {
     let (path, query) = request.path().split_once('?').unwrap_or((request.path(), ""));
     let openapi = path.split_once("/openapi/v3/entity/").map(|(_, entity)| entity);
     let asynchronous = query.split('&').any(|parameter| parameter == "async=true");
     let written = if asynchronous { 202 } else { 200 };
     match (request.method(), openapi) {
-        ("GET", _) if path.ends_with("/config") => Answer::Status(200, config.to_owned()),
-        ("POST", None) if path.ends_with("/aspects") || path.ends_with("/entities") => Answer::ok(),
+        ("GET", _) if path.ends_with("/config") => Response::Status(200, config.to_owned()),
+        ("POST", None) if path.ends_with("/aspects") || path.ends_with("/entities") => Response::ok(),
         ("POST", None) if path.contains("/openapi/v1/trace/write/") => settled(request),
         ("PATCH", Some(_)) if asynchronous => traced(202, String::new(), request),
         ("POST" | "PATCH", Some(entity)) if !entity.contains('/') => {
@@ -22,11 +22,11 @@ pub(super) fn answer(request: &Request, config: &str) -> Answer {
         }
         ("POST", Some(_)) => traced(written, created(request, path).to_string(), request),
         ("DELETE", Some(_)) => traced(200, String::new(), request),
-        _ => Answer::Status(404, r#"{"error":"No endpoint."}"#.into()),
+        _ => Response::Status(404, r#"{"error":"No endpoint."}"#.into()),
     }
 }
 
-/// The trace id of a write whose first URN, in alphabetical order, is `urn`. (A GMS makes one up.)
+/// The trace id of a write whose first URN, in alphabetical order, is `urn`. (A GMS generates one.)
 pub(super) fn trace_id(urn: &str) -> String {
     let hash = |seed: u64| {
         urn.bytes().fold(seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
@@ -34,10 +34,10 @@ pub(super) fn trace_id(urn: &str) -> String {
     format!("{:016x}{:016x}", hash(0xcbf2_9ce4_8422_2325), hash(1))
 }
 
-fn traced(status: u16, body: String, request: &Request) -> Answer {
+fn traced(status: u16, body: String, request: &Request) -> Response {
     let first = urns(request).into_iter().min().unwrap_or_default();
     let header = format!("traceparent: 00-{}-00f067aa0ba902b7-01\r\n", trace_id(&first));
-    Answer::With(status, body, header.leak())
+    Response::WithHeaders(status, body, header.leak())
 }
 
 fn urns(request: &Request) -> Vec<String> {
@@ -49,12 +49,12 @@ fn urns(request: &Request) -> Vec<String> {
 }
 
 fn body(request: &Request) -> Value {
-    // Only names matter here, so it is no matter what became of the numbers.
+    // Only names matter here, so numbers may lose precision.
     let text = String::from_utf8_lossy(&request.body);
     super::exact::exact(&text).unwrap_or_default()
 }
 
-/// One element a URN, the order not kept, and of two items for one aspect the last.
+/// One element per URN, in another order, and with the last of two items for one aspect.
 fn grouped(request: &Request) -> Value {
     let mut entities: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
     for item in body(request).as_array().into_iter().flatten() {
@@ -68,7 +68,7 @@ fn grouped(request: &Request) -> Value {
     entities.into_values().rev().map(Value::Object).collect()
 }
 
-/// The answer to a write to an aspect's own path.
+/// The response to a write to the path of an aspect.
 fn created(request: &Request, path: &str) -> Value {
     let mut parts = path.rsplit('/');
     let aspect = parts.next().map(decoded).unwrap_or_default();
@@ -76,7 +76,7 @@ fn created(request: &Request, path: &str) -> Value {
     json!({"urn": urn, aspect: {"value": body(request)["value"]}})
 }
 
-fn settled(request: &Request) -> Answer {
+fn settled(request: &Request) -> Response {
     let done = json!({
         "success": true,
         "primaryStorage": {"writeStatus": "ACTIVE_STATE"},
@@ -90,7 +90,7 @@ fn settled(request: &Request) -> Answer {
             (urn.clone(), names.map(|name| (name.to_owned(), done.clone())).collect::<Map<_, _>>().into())
         })
         .collect();
-    Answer::Status(200, Value::Object(answer).to_string())
+    Response::Status(200, Value::Object(answer).to_string())
 }
 
 fn decoded(segment: &str) -> String {

@@ -1,4 +1,4 @@
-//! The presets for how much goes in a request. Such records are too large for a file of cases.
+//! The default size limits of a request. These records are too large for a fixture.
 
 use memchr::memmem;
 use serde_json::{Value, json};
@@ -7,10 +7,11 @@ use super::capture;
 use super::case::Case;
 use crate::support::scripted_gms::Request;
 
-/// Bytes of a body, at most.
+/// The maximum size of a body, in bytes.
 const MAX_BYTES: usize = 15 * 1024 * 1024;
 
-/// Runs records whose descriptions are these, and returns how many proposals each request has, the largest first.
+/// Sends records with these descriptions, and returns the number of proposals of each request, the largest
+/// first.
 fn sizes(sink: &Value, descriptions: &[String]) -> Vec<usize> {
     let records = descriptions.iter().enumerate().map(|(number, description)| {
         format!(
@@ -18,7 +19,7 @@ fn sizes(sink: &Value, descriptions: &[String]) -> Vec<usize> {
         )
     });
     let records = records.collect::<Vec<_>>().join(",");
-    // That there are writes is all that is said of them beforehand.
+    // The case expects writes, without saying which.
     let case =
         format!(r#"{{"shows":"","sink":{sink},"records":[{records}],"requests":[{{"request":"POST"}}]}}"#);
     let (ran, requests) = capture::requests(&Case::parse("large", &case));
@@ -31,13 +32,13 @@ fn sizes(sink: &Value, descriptions: &[String]) -> Vec<usize> {
     sizes
 }
 
-/// Those of the case.
+/// The number of proposals of the case in a request.
 fn proposals(request: &Request) -> usize {
     memmem::find_iter(&request.body, "urn:li:tag:t").count()
 }
 
 fn both_endpoints() -> [Value; 2] {
-    // Room for all records at once, or the source would have to wait for answers.
+    // Capacity for all records at once, or the source would have to wait for responses.
     ["restli", "openapi"].map(|endpoint| json!({"endpoint": endpoint, "max_pending_bytes": 1 << 28}))
 }
 
@@ -50,7 +51,7 @@ fn a_hundred_proposals_are_a_batch() {
 }
 
 #[test]
-fn no_batch_is_longer_than_the_server_takes() {
+fn no_batch_is_longer_than_the_server_accepts() {
     let many = vec![String::new(); 450];
     for mut sink in both_endpoints() {
         sink["max_per_batch"] = 200.into();
@@ -67,7 +68,7 @@ fn fifteen_mebibytes_are_a_batch() {
 }
 
 #[test]
-fn a_proposal_larger_than_that_travels_alone() {
+fn a_proposal_larger_than_a_batch_is_sent_alone() {
     let large = ["x".repeat(16_000_000), "x".into(), "x".into()];
     for sink in both_endpoints() {
         assert_eq!(sizes(&sink, &large), [2, 1], "{sink}");
@@ -75,8 +76,9 @@ fn a_proposal_larger_than_that_travels_alone() {
 }
 
 #[test]
-fn what_counts_is_what_is_sent() {
-    // Seven bytes a letter over Rest.li, where it is escaped in a text in a text, and six over OpenAPI.
+fn the_size_limit_counts_encoded_bytes() {
+    // Seven bytes per character over Rest.li, where it is escaped in a string within a string, and six over
+    // OpenAPI.
     let large = vec!["港".repeat(1_200_000); 2];
     let [restli, openapi] = both_endpoints();
     assert_eq!(sizes(&restli, &large), [1, 1]);

@@ -1,19 +1,24 @@
-//! Makes tokens, takes them back, and logs users in.
+//! Issues and revokes tokens, and logs users in.
 
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use super::{Authentication, SESSION, lock, look_up};
+use super::{Authentication, SESSION, look_up};
+use crate::error::{Error, ErrorKind};
 use crate::failure::Failure;
 use crate::store::access;
-use crate::store::write::Stamp;
-use crate::token_info::{self, Info, TokenInfo};
+use crate::store::row::AuditStamp;
+use crate::sync::lock;
+use crate::token_info::{self, AccessTokenInfo, TokenInfo};
 use crate::tokens::{self, TokenType, Version};
-use crate::{Error, ErrorKind};
-use crate::{TOKEN_LIFETIME, password, user};
+use crate::{actor, password};
 
-/// A token that is to be made.
+/// How long a token lasts that is made without an expiry time: the default of DataHub's page.
+pub(crate) const TOKEN_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// A token that is to be issued.
 #[derive(Debug)]
-pub(crate) struct Draft {
+pub(crate) struct TokenRequest {
     pub(crate) name: String,
     pub(crate) description: Option<String>,
     /// A URN.
@@ -25,17 +30,17 @@ pub(crate) struct Draft {
 }
 
 impl Authentication {
-    /// Makes a token and stores what is to be known of it. Whether its user is there makes no difference yet.
+    /// Issues a token and stores its record. The user need not exist yet.
     ///
     /// # Errors
-    /// When it cannot be made or stored.
-    pub(crate) async fn issue(&self, draft: Draft) -> Result<(String, TokenInfo), Error> {
-        let actor_id = user::name_of(&draft.actor);
+    /// If it cannot be signed or stored.
+    pub(crate) async fn issue(&self, draft: TokenRequest) -> Result<(String, TokenInfo), Error> {
+        let actor_id = actor::name_of(&draft.actor);
         let token = self.tokens.sign(actor_id, draft.r#type, Version::Stateful, draft.expires)?;
         let time = tokens::milliseconds(SystemTime::now());
         let info = TokenInfo {
             id: self.tokens.id(&token),
-            info: Info {
+            info: AccessTokenInfo {
                 name: draft.name,
                 description: draft.description,
                 actor_urn: draft.actor,
@@ -47,7 +52,7 @@ impl Authentication {
         let stored = info.clone();
         self.store
             .write(move |connection| {
-                let stamp = Stamp { actor: stored.info.owner_urn.clone(), time };
+                let stamp = AuditStamp { actor: stored.info.owner_urn.clone(), time };
                 token_info::store(connection, &stored, &stamp)
             })
             .await
@@ -55,19 +60,19 @@ impl Authentication {
         Ok((token, info))
     }
 
-    /// Makes a personal token for the process itself: it is in no list, and ends with the process.
+    /// Issues a personal token for this process. It is not listed, and becomes invalid when the process ends.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// If it cannot be signed.
     pub(crate) fn issue_own(&self, actor: &str) -> Result<String, Error> {
         let expires = Some(SystemTime::now() + TOKEN_LIFETIME);
         let token =
-            self.tokens.sign(user::name_of(actor), TokenType::Personal, Version::Stateful, expires)?;
+            self.tokens.sign(actor::name_of(actor), TokenType::Personal, Version::Stateful, expires)?;
         lock(&self.own).insert(self.tokens.id(&token));
         Ok(token)
     }
 
-    /// Whether a token is good, stored under that name, and that user's.
+    /// Whether a token is valid, is stored under that name, and belongs to that user.
     pub(crate) async fn is_good(&self, token: &str, name: &str, actor: &str) -> bool {
         if self.recognise(token).await.is_err() {
             return false;
@@ -77,25 +82,26 @@ impl Authentication {
         matches!(stored, Ok(Some(token)) if token.info.name == name && token.info.actor_urn == actor)
     }
 
-    /// Makes a token that is stored nowhere, and cannot be revoked.
+    /// Issues a token that is not stored and cannot be revoked.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// If it cannot be signed.
     pub(crate) fn issue_stateless(
         &self,
         actor: &str,
         r#type: TokenType,
         expires: Option<SystemTime>,
     ) -> Result<String, Error> {
-        self.tokens.sign(user::name_of(actor), r#type, Version::Stateless, expires)
+        self.tokens.sign(actor::name_of(actor), r#type, Version::Stateless, expires)
     }
 
-    /// Logs a user in who has that password: a token for 24 hours, or `None` for everyone who may not come in.
+    /// Logs a user in: returns a token for 24 hours, or `None` for a wrong password, an unknown user or an
+    /// inactive one.
     ///
     /// # Errors
-    /// When the store fails, or the token cannot be made.
+    /// If the store fails, or the token cannot be signed.
     pub(crate) async fn log_in(&self, name: &str, password: String) -> Result<Option<String>, Failure> {
-        let urn = user::urn(name);
+        let urn = actor::user_urn(name);
         let (hash, active) = self
             .store
             .read(move |connection| {
@@ -103,15 +109,18 @@ impl Authentication {
             })
             .await?;
         let turn = self.logins.acquire().await.map_err(|_| Failure::stopped())?;
-        let matches = tokio::task::spawn_blocking(move || password::matches(&password, hash.as_deref()))
-            .await
-            .map_err(|_| Failure::stopped())?;
+        let verifier = Arc::clone(&self.passwords);
+        let verified = move || password::matches(&*verifier, &password, hash.as_deref());
+        let matches = tokio::task::spawn_blocking(verified).await.map_err(|_| Failure::stopped())?;
         drop(turn);
         if !(matches && active) {
             return Ok(None);
         }
-        let token =
-            self.issue_stateless(&user::urn(name), TokenType::Session, Some(SystemTime::now() + SESSION));
+        let token = self.issue_stateless(
+            &actor::user_urn(name),
+            TokenType::Session,
+            Some(SystemTime::now() + SESSION),
+        );
         token.map(Some).map_err(|error| Failure::internal(format!("java.lang.RuntimeException: {error}")))
     }
 
@@ -120,12 +129,89 @@ impl Authentication {
         self.tokens.id(token)
     }
 
-    /// Deletes what is stored of a token, so that it is not taken any more. Returns whether it was stored.
+    /// Deletes the record of a token, so that it is refused. Returns whether it was stored.
     pub(crate) async fn revoke_id(&self, id: &str) -> Result<bool, Failure> {
         let own = lock(&self.own).remove(id);
         let id = id.to_owned();
         let deleted = self.store.write(move |connection| token_info::delete(connection, &id)).await;
-        self.doubt();
+        self.invalidate();
         deleted.map(|stored| stored || own)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use argon2::password_hash::phc::PasswordHash;
+    use serde_json::json;
+    use tokio::runtime::Handle;
+
+    use super::*;
+    use crate::authentication::{AuthFilter, AuthenticationSettings};
+    use crate::password::{Argon2Verifier, VerifyPassword};
+    use crate::refusal::RefusalForm;
+    use crate::store::{Location, Store, write};
+    use crate::tokens::Tokens;
+    use crate::{system_metadata, user};
+
+    /// Records the algorithm and the parameters of each hash that is verified.
+    #[derive(Debug, Default)]
+    struct RecordingVerifier(Mutex<Vec<String>>);
+
+    impl VerifyPassword for RecordingVerifier {
+        fn verify(&self, password: &[u8], hash: &PasswordHash) -> bool {
+            let text = hash.to_string();
+            // `$argon2id$v=19$m=…,t=…,p=…$salt$hash`
+            let cost: Vec<_> = text.split('$').take(4).collect();
+            lock(&self.0).push(cost.join("$"));
+            Argon2Verifier.verify(password, hash)
+        }
+    }
+
+    #[tokio::test]
+    async fn every_log_in_does_the_same_work() {
+        let (store, secrets) = Store::open(&Location::Memory, Handle::current()).unwrap();
+        let store = Arc::new(store);
+        let hash = password::hash("secret").unwrap();
+        store
+            .write(move |connection| {
+                let stamp = AuditStamp { actor: actor::user_urn("datahub"), time: 0 };
+                for name in ["jdoe", "nopassword", "suspended"] {
+                    user::ensure(connection, name, &stamp)?;
+                    if name != "nopassword" {
+                        access::set_password(connection, &actor::user_urn(name), &hash)?;
+                    }
+                }
+                let urn = actor::user_urn("suspended");
+                let status = json!({"status": "SUSPENDED"}).to_string();
+                write::put(connection, &urn, "corpUserStatus", &status, &system_metadata::default(0), &stamp)
+            })
+            .await
+            .unwrap();
+        let settings = AuthenticationSettings {
+            enabled: true,
+            filter: AuthFilter::New,
+            form: RefusalForm::default(),
+            system_client: None,
+        };
+        let verifier = Arc::new(RecordingVerifier::default());
+        let mut authentication = Authentication::new(settings, Tokens::new(&secrets), store);
+        authentication.passwords = Arc::clone(&verifier) as Arc<dyn VerifyPassword>;
+        let too_long = "x".repeat(2000);
+        let attempts = [
+            ("jdoe", "secret", true),
+            ("jdoe", "wrong", false),
+            ("jdoe", too_long.as_str(), false),
+            ("nopassword", "secret", false),
+            ("nobody", "secret", false),
+            ("suspended", "secret", false),
+        ];
+        for (name, password, accepted) in attempts {
+            let token = authentication.log_in(name, password.to_owned()).await.unwrap();
+            assert_eq!(token.is_some(), accepted, "{name}");
+            let verified = std::mem::take(&mut *lock(&verifier.0));
+            assert_eq!(verified, ["$argon2id$v=19$m=19456,t=2,p=1"], "{name}");
+        }
     }
 }

@@ -1,69 +1,69 @@
-//! Who may do what: the policies that are stored, and what each kind of request asks of them.
+//! Authorization: the stored policies, and what each kind of request requires.
 
-mod actor;
 mod operation;
 mod policy;
+mod principal;
 mod privilege;
 mod stored;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 
-use super::authentication::Actor;
-use super::change::{self, Change};
-use super::failure::Failure;
-use super::store::Store;
-use super::{SYSTEM_ACTOR, user};
-use crate::Urn;
-use actor::{Asker, ByOwnership, Ownership};
-use stored::Stored;
+use crate::actor::{self, Actor, SYSTEM_ACTOR};
+use crate::change::{self, Change};
+use crate::failure::Failure;
+use crate::store::Store;
+use crate::sync::lock;
+use crate::urn::Urn;
+use principal::{ByOwnership, Ownership, Principal};
+use stored::StoredPolicy;
 
-pub(super) use operation::Operation;
+pub(super) use operation::ApiOperation;
 pub use policy::Policy;
 pub(super) use policy::known;
 pub(super) use privilege::{
     GENERATE_PERSONAL_ACCESS_TOKENS, MANAGE_ACCESS_TOKENS, MANAGE_SYSTEM_OPERATIONS, RESTORE_INDICES,
 };
-pub(super) use stored::list;
+pub(super) use stored::{delete_policy, list, store_policy};
 
-/// How long policies and memberships are not read again, which bounds how late those are noticed that another process
-/// on the same file wrote. What happens in this process counts at once.
+/// How long policies and memberships are cached. This bounds how late a change by another process on the same
+/// file is noticed. Changes in this process take effect at once.
 const REMEMBERED_FOR: Duration = Duration::from_secs(1);
 
-/// Knows the policies.
+/// Decides by the stored policies.
 #[derive(Debug)]
 pub(super) struct Authorization {
-    /// Whether Rest.li and OpenAPI ask at all (`authorization.restApiAuthorization`).
+    /// Whether Rest.li and OpenAPI check policies (`authorization.restApiAuthorization`).
     rest: bool,
-    /// The name of a caller who comes as GMS itself.
+    /// The name of the caller that authenticates as GMS itself.
     system_client: Option<String>,
     store: Arc<Store>,
-    known: Mutex<HashMap<String, Known>>,
+    known: Mutex<HashMap<String, CachedAccess>>,
     generation: AtomicU64,
 }
 
-/// What was read for a user.
+/// Cached data of a user.
 #[derive(Clone, Debug)]
-struct Known {
+struct CachedAccess {
     generation: u64,
     since: Instant,
-    asker: Arc<Asker>,
-    policies: Arc<Vec<Stored>>,
+    principal: Arc<Principal>,
+    policies: Arc<Vec<StoredPolicy>>,
 }
 
-/// What the caller of a request may do.
+/// The permissions of a request's caller.
 #[derive(Clone, Debug)]
-pub(super) struct Rights {
-    asker: Arc<Asker>,
-    /// May do everything, whatever the policies say: the administrator, and GMS itself.
+pub(super) struct Permissions {
+    principal: Arc<Principal>,
+    /// Whether policies are not consulted: for the administrator and GMS itself.
     root: bool,
     rest: bool,
-    policies: Arc<Vec<Stored>>,
-    /// Where the owners of an entity are looked up.
+    policies: Arc<Vec<StoredPolicy>>,
+    /// Looks up the owners of an entity.
     store: Arc<Store>,
 }
 
@@ -72,20 +72,20 @@ impl Authorization {
         Self { rest, system_client, store, known: Mutex::default(), generation: AtomicU64::new(0) }
     }
 
-    /// Reads policies and memberships again: they may have changed.
-    pub(super) fn doubt(&self) {
+    /// Invalidates the cache: policies or memberships may have changed.
+    pub(super) fn invalidate(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// What a caller may do.
+    /// The permissions of a caller.
     ///
     /// # Errors
-    /// When policies or memberships cannot be read.
-    pub(super) async fn rights(&self, actor: &Actor) -> Result<Rights, Failure> {
-        let Known { asker, policies, .. } = self.known(user::urn(&actor.0)).await?;
-        Ok(Rights {
-            asker,
-            root: [user::ADMINISTRATOR, SYSTEM_ACTOR].contains(&actor.0.as_str())
+    /// If policies or memberships cannot be read.
+    pub(super) async fn permissions(&self, actor: &Actor) -> Result<Permissions, Failure> {
+        let CachedAccess { principal, policies, .. } = self.known(actor::user_urn(&actor.0)).await?;
+        Ok(Permissions {
+            principal,
+            root: [actor::ADMINISTRATOR, SYSTEM_ACTOR].contains(&actor.0.as_str())
                 || self.system_client.as_ref() == Some(&actor.0),
             rest: self.rest,
             policies,
@@ -93,75 +93,77 @@ impl Authorization {
         })
     }
 
-    async fn known(&self, user: String) -> Result<Known, Failure> {
+    async fn known(&self, user: String) -> Result<CachedAccess, Failure> {
         let generation = self.generation.load(Ordering::Acquire);
-        let fresh = |known: &Known| known.generation == generation && known.since.elapsed() < REMEMBERED_FOR;
+        let fresh =
+            |known: &CachedAccess| known.generation == generation && known.since.elapsed() < REMEMBERED_FOR;
         let remembered = self.memory().get(&user).filter(|known| fresh(known)).cloned();
         if let Some(known) = remembered {
             return Ok(known);
         }
         let since = Instant::now();
-        let (asker, policies) = self
+        let (principal, policies) = self
             .store
             .read({
                 let user = user.clone();
-                move |connection| Ok((Asker::read(connection, user)?, stored::all(connection)?))
+                move |connection| Ok((Principal::read(connection, user)?, stored::all(connection)?))
             })
             .await?;
-        let known = Known { generation, since, asker: Arc::new(asker), policies: Arc::new(policies) };
+        let known =
+            CachedAccess { generation, since, principal: Arc::new(principal), policies: Arc::new(policies) };
         let mut memory = self.memory();
         memory.retain(|_, known| fresh(known));
         memory.insert(user, known.clone());
         Ok(known)
     }
 
-    fn memory(&self) -> MutexGuard<'_, HashMap<String, Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn memory(&self) -> MutexGuard<'_, HashMap<String, CachedAccess>> {
+        lock(&self.known)
     }
 }
 
-impl Rights {
-    /// His URN.
+impl Permissions {
+    /// The caller's URN.
     pub(super) fn user(&self) -> &str {
-        &self.asker.user
+        &self.principal.user
     }
 
-    /// Whether he may do everything.
+    /// Whether the caller may do everything.
     pub(super) fn is_root(&self) -> bool {
         self.root
     }
 
-    /// Whether he holds a privilege of the platform, by which GraphQL goes.
+    /// Whether the caller has a platform privilege. GraphQL checks these.
     pub(super) fn holds(&self, privilege: &str) -> bool {
         self.root || self.given(&[privilege], "", "")
     }
 
-    /// Whether REST lets him do something to any entity of a type.
-    pub(super) fn may_all(&self, operation: Operation, entity_type: &str) -> bool {
+    /// Whether REST allows an operation on every entity of a type.
+    pub(super) fn may_all(&self, operation: ApiOperation, entity_type: &str) -> bool {
         !self.rest || self.root || self.given(operation.privileges(entity_type), entity_type, "")
     }
 
-    /// Whether REST lets him do everything to any entity of a type (`ApiOperation.MANAGE`).
+    /// Whether REST allows all operations on every entity of a type (`ApiOperation.MANAGE`).
     pub(super) fn may_manage(&self, entity_type: &str) -> bool {
-        use Operation::{Create, Delete, Read, Update};
+        use ApiOperation::{Create, Delete, Read, Update};
         [Create, Read, Update, Delete].iter().all(|operation| self.may_all(*operation, entity_type))
     }
 
-    /// Whether REST lets him do what an administrator does, to one entity or with empty names to all
+    /// Whether REST allows an administrative operation on one entity, or with empty names on all
     /// (`AuthUtil.isAPIOperationsAuthorized`).
     pub(super) fn may_operate(&self, privilege: &str, entity_type: &str, urn: &str) -> bool {
         let either = [privilege, MANAGE_SYSTEM_OPERATIONS];
         !self.rest || self.root || self.given(&either, entity_type, urn)
     }
 
-    /// Which of these REST does not let him do, in their order. Who owns an entity is looked up, for all of them at once,
-    /// only where it decides.
+    /// The entities on which REST does not allow the operation, in order. Owners are looked up only where
+    /// they decide, for all entities at once.
     ///
     /// # Errors
-    /// When the owners cannot be read.
+    /// If the owners cannot be read.
     pub(super) async fn refused(
         &self,
-        wanted: impl IntoIterator<Item = (Operation, Urn)>,
+        wanted: impl IntoIterator<Item = (ApiOperation, Urn)>,
     ) -> Result<Vec<Urn>, Failure> {
         if !self.rest || self.root {
             return Ok(Vec::new());
@@ -174,7 +176,7 @@ impl Rights {
             })
             .collect();
         let owner_may =
-            |(operation, urn): &(Operation, Urn)| self.for_owners(*operation, urn).next().is_some();
+            |(operation, urn): &(ApiOperation, Urn)| self.for_owners(*operation, urn).next().is_some();
         if refused.iter().any(owner_may) {
             let asked: Vec<_> =
                 refused.iter().filter(|one| owner_may(one)).map(|(_, urn)| urn.to_string()).collect();
@@ -182,34 +184,35 @@ impl Rights {
             refused.retain(|(operation, urn)| {
                 !self
                     .for_owners(*operation, urn)
-                    .any(|policy| owners.is_owner(urn.as_str(), &self.asker, policy))
+                    .any(|policy| owners.is_owner(urn.as_str(), &self.principal, policy))
             });
         }
         Ok(refused.into_iter().map(|(_, urn)| urn).collect())
     }
 
-    /// The policies that would let him do it as an owner.
-    fn for_owners(&self, operation: Operation, urn: &Urn) -> impl Iterator<Item = ByOwnership<'_>> {
+    /// The policies that would allow the operation to an owner of the entity.
+    fn for_owners(&self, operation: ApiOperation, urn: &Urn) -> impl Iterator<Item = ByOwnership<'_>> {
         let entity_type = urn.entity_type();
         let privileges = operation.privileges(entity_type);
         self.policies
             .iter()
             .filter(move |policy| policy.gives_any(privileges, entity_type, urn.as_str()))
-            .filter_map(Stored::owners)
+            .filter_map(StoredPolicy::owners)
     }
 
     fn given(&self, privileges: &[&str], entity_type: &str, urn: &str) -> bool {
-        let mut policies = self.policies.iter().filter(|policy| policy.is_for(&self.asker));
+        let mut policies = self.policies.iter().filter(|policy| policy.is_for(&self.principal));
         policies.any(|policy| policy.gives_any(privileges, entity_type, urn))
     }
 
-    /// Refuses what he may not do to an entity, in the words that `refusal` makes of his URN.
+    /// Refuses an operation that the caller may not perform. `refusal` makes the message from the caller's
+    /// URN.
     ///
     /// # Errors
     /// 403.
     pub(super) async fn check(
         &self,
-        operation: Operation,
+        operation: ApiOperation,
         urn: &Urn,
         refusal: impl FnOnce(&str) -> String,
     ) -> Result<(), Failure> {
@@ -219,16 +222,16 @@ impl Rights {
         Err(forbidden(refusal(self.user())))
     }
 
-    /// Refuses proposals over Rest.li: all of them if one may not be made, and with all those that may not
+    /// Refuses a Rest.li batch as a whole if one of its proposals is not allowed, and names all that are not
     /// (`AspectResource`).
     ///
     /// # Errors
     /// 403.
     pub(super) async fn check_proposals(
         &self,
-        targets: impl Iterator<Item = (change::Operation, Urn)>,
+        targets: impl Iterator<Item = (change::ChangeType, Urn)>,
     ) -> Result<(), Failure> {
-        let refused = self.refused(targets.map(|(change, urn)| (Operation::of(change), urn))).await?;
+        let refused = self.refused(targets.map(|(change, urn)| (ApiOperation::of(change), urn))).await?;
         if refused.is_empty() {
             return Ok(());
         }
@@ -240,12 +243,12 @@ impl Rights {
         )))
     }
 
-    /// Refuses snapshots, which only need the right to create (`EntityResource`).
+    /// Refuses snapshots, which only require the permission to create (`EntityResource`).
     ///
     /// # Errors
     /// 403.
     pub(super) async fn check_snapshots(&self, changes: &[Change], single: bool) -> Result<(), Failure> {
-        let wanted = changes.iter().map(|change| (Operation::Create, change.urn.clone()));
+        let wanted = changes.iter().map(|change| (ApiOperation::Create, change.urn.clone()));
         match self.refused(wanted).await?.first() {
             None => Ok(()),
             Some(urn) if single => {
@@ -255,28 +258,28 @@ impl Rights {
         }
     }
 
-    /// Refuses a call of OpenAPI on all entities of a type (`GenericEntitiesController`).
+    /// Refuses an OpenAPI call on all entities of a type (`GenericEntitiesController`).
     ///
     /// # Errors
     /// 403.
-    pub(super) fn check_type(&self, operation: Operation, entity_type: &str) -> Result<(), Failure> {
+    pub(super) fn check_type(&self, operation: ApiOperation, entity_type: &str) -> Result<(), Failure> {
         if self.may_all(operation, entity_type) { Ok(()) } else { Err(self.openapi_refusal(operation)) }
     }
 
-    /// Refuses a call of OpenAPI on these entities, if there is one on which it may not be made.
+    /// Refuses an OpenAPI call if it is not allowed on one of these entities.
     ///
     /// # Errors
     /// 403.
     pub(super) async fn check_entities(
         &self,
-        operation: Operation,
+        operation: ApiOperation,
         urns: impl IntoIterator<Item = Urn>,
     ) -> Result<(), Failure> {
         let refused = self.refused(urns.into_iter().map(|urn| (operation, urn))).await?;
         if refused.is_empty() { Ok(()) } else { Err(self.openapi_refusal(operation)) }
     }
 
-    fn openapi_refusal(&self, operation: Operation) -> Failure {
+    fn openapi_refusal(&self, operation: ApiOperation) -> Failure {
         forbidden(format!("{} is unauthorized to {} entities.", self.user(), operation.name()))
     }
 }

@@ -1,4 +1,4 @@
-//! What is done to an entity, and which privileges allow it (`PoliciesConfig.API_PRIVILEGE_MAP` and
+//! Operations on entities and the privileges that allow them (`PoliciesConfig.API_PRIVILEGE_MAP` and
 //! `API_ENTITY_PRIVILEGE_MAP`).
 
 use super::privilege::{
@@ -8,9 +8,9 @@ use super::privilege::{
 };
 use crate::change;
 
-/// What is done to an entity.
+/// An operation on an entity (`ApiOperation`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Operation {
+pub(crate) enum ApiOperation {
     Create,
     Read,
     Update,
@@ -22,11 +22,11 @@ pub(crate) enum Operation {
     Count,
 }
 
-impl Operation {
-    /// What a change of this type needs (`AuthUtil.isAPIAuthorizedUrns`). An UPSERT is an update, also of what is not
-    /// there yet.
-    pub(super) fn of(change: change::Operation) -> Self {
-        use change::Operation::{Create, CreateEntity, Delete, Patch, Restate, Update, Upsert};
+impl ApiOperation {
+    /// The operation of a change (`AuthUtil.isAPIAuthorizedUrns`). An UPSERT is an update, even if the aspect
+    /// does not exist yet.
+    pub(super) fn of(change: change::ChangeType) -> Self {
+        use change::ChangeType::{Create, CreateEntity, Delete, Patch, Restate, Update, Upsert};
         match change {
             CreateEntity => Self::Create,
             Delete => Self::Delete,
@@ -34,7 +34,7 @@ impl Operation {
         }
     }
 
-    /// The name by which OpenAPI refuses it.
+    /// The name in OpenAPI's messages.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Create => "CREATE",
@@ -45,9 +45,9 @@ impl Operation {
         }
     }
 
-    /// The privileges of which one is enough.
+    /// Any one of these privileges is enough.
     pub(super) fn privileges(self, entity_type: &str) -> &'static [&'static str] {
-        use Operation::{Count, Create, Delete, Exists, Read, ReadTimeseries, Update};
+        use ApiOperation::{Count, Create, Delete, Exists, Read, ReadTimeseries, Update};
         match (entity_type, self) {
             ("dataHubPolicy", Create | Update | Delete) => &[MANAGE_POLICIES],
             ("corpuser" | "corpGroup", Create) => &[CREATE_USERS_AND_GROUPS, MANAGE_USERS_AND_GROUPS],

@@ -1,24 +1,15 @@
-//! Policies: who may do what to which entities. They are entities themselves (`dataHubPolicy`), kept in the form of
-//! DataHub (`DataHubPolicyInfo.pdl`), so one that is ingested counts like one that is set up here.
-
-use rusqlite::Connection;
+//! Policies: which users may do what to which entities. Policies are entities (`dataHubPolicy`) stored in
+//! DataHub's form (`DataHubPolicyInfo.pdl`), so that an ingested policy has the same effect as one that is
+//! set up here.
 
 use super::privilege;
-use super::stored::Info;
-use crate::failure::Failure;
-use crate::store::write;
-use crate::system_metadata;
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
-pub(super) const ENTITY_TYPE: &str = "dataHubPolicy";
-
-/// The aspect that says what a policy allows.
-pub(super) const INFO_ASPECT: &str = "dataHubPolicyInfo";
-
-/// What everyone may see, as in a fresh DataHub.
+/// The policy of a fresh DataHub that lets every user read everything.
 const VIEW_FOR_ALL: &str = "view-entity-page-all";
 
-/// Allows users something. What no policy allows is refused; only the user `datahub` needs none.
+/// A policy: it grants privileges to users. Everything that no policy grants is refused; only the user
+/// `datahub` needs no policy.
 ///
 /// ```
 /// use datahub_embedded_gms::Policy;
@@ -42,116 +33,115 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// A policy that allows nobody anything yet. A policy of the same name is replaced by it.
+    /// Creates a policy that grants nothing yet. It replaces the policy of the same name.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), ..Self::default() }
     }
 
-    /// Holds for the user of that name too, for example `jdoe`; also before he is there.
+    /// Adds a user by name, for example `jdoe`. The user need not exist yet.
     #[must_use]
     pub fn user(mut self, name: impl Into<String>) -> Self {
         self.users.push(name.into());
         self
     }
 
-    /// Holds for the members of the group of that name too, for example `admins`; also before it is there. A user is a
-    /// member by his aspects `nativeGroupMembership` and `groupMembership`.
+    /// Adds the members of a group by name, for example `admins`. The group need not exist yet. A user's
+    /// groups are in the aspects `nativeGroupMembership` and `groupMembership`.
     #[must_use]
     pub fn group(mut self, name: impl Into<String>) -> Self {
         self.groups.push(name.into());
         self
     }
 
-    /// Holds for the members of every group, and so not for a user who is in none.
+    /// Adds the members of all groups. A user without a group is not included.
     #[must_use]
     pub fn all_groups(mut self) -> Self {
         self.all_groups = true;
         self
     }
 
-    /// Holds for the owners of an entity, on that entity: users, and members of groups, whom its aspect `ownership`
-    /// names.
+    /// Adds the owners of each entity: the users and groups in its aspect `ownership`.
     #[must_use]
     pub fn resource_owners(mut self) -> Self {
         self.resource_owners = true;
         self
     }
 
-    /// Holds for every user.
+    /// Adds all users.
     #[must_use]
     pub fn all_users(mut self) -> Self {
         self.all_users = true;
         self
     }
 
-    /// Gives a privilege, by the name that DataHub has for it: `EDIT_ENTITY`, `MANAGE_ACCESS_TOKENS`.
+    /// Grants a privilege, by DataHub's name: `EDIT_ENTITY`, `MANAGE_ACCESS_TOKENS`.
     #[must_use]
     pub fn privilege(mut self, name: impl Into<String>) -> Self {
         self.privileges.push(name.into());
         self
     }
 
-    /// Holds only for entities of this type, for example `dataset`, and of others that are named so.
+    /// Restricts the policy to an entity type, for example `dataset`. Several types are alternatives.
     #[must_use]
     pub fn entity_type(mut self, name: impl Into<String>) -> Self {
         self.types.push(name.into());
         self
     }
 
-    /// Holds only for the entity of this URN, and of others that are named so; with `*` at its end it stands for all
-    /// that start like it.
+    /// Restricts the policy to the entity with this URN; a final `*` matches all URNs with that prefix.
+    /// Several URNs are alternatives.
     #[must_use]
     pub fn urn(mut self, urn: impl Into<String>) -> Self {
         self.urns.push(urn.into());
         self
     }
 
-    /// What it is called.
+    /// The name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The names of the users for whom it holds.
+    /// The names of the users.
     pub fn users(&self) -> &[String] {
         &self.users
     }
 
-    /// The names of the groups for whose members it holds.
+    /// The names of the groups.
     pub fn groups(&self) -> &[String] {
         &self.groups
     }
 
-    /// Whether it holds for the members of every group.
+    /// Whether the policy applies to the members of all groups.
     pub fn is_for_all_groups(&self) -> bool {
         self.all_groups
     }
 
-    /// Whether it holds for the owners of an entity.
+    /// Whether the policy applies to the owners of an entity.
     pub fn is_for_resource_owners(&self) -> bool {
         self.resource_owners
     }
 
-    /// Whether it holds for every user.
+    /// Whether the policy applies to all users.
     pub fn is_for_all_users(&self) -> bool {
         self.all_users
     }
 
-    /// The privileges that it gives.
+    /// The granted privileges.
     pub fn privileges(&self) -> &[String] {
         &self.privileges
     }
 
-    /// The types of entities for which it holds; none means all.
+    /// The entity types to which the policy is restricted; none means all.
     pub fn entity_types(&self) -> &[String] {
         &self.types
     }
 
-    /// The URNs of the entities for which it holds; none means all.
+    /// The URNs to which the policy is restricted; none means all.
     pub fn urns(&self) -> &[String] {
         &self.urns
     }
 
-    /// The policy for which a user's own privileges stand.
+    /// The policy that holds a user's own privileges.
     pub(crate) fn of_user(name: &str, privileges: &[String]) -> Self {
         Self {
             name: format!("Privileges of {name}"),
@@ -161,7 +151,7 @@ impl Policy {
         }
     }
 
-    /// Everyone may look at everything. It is there from the start, and can be removed.
+    /// All users may read everything. A new database has this policy; it can be removed.
     pub(crate) fn view_for_all() -> Self {
         let policy = Self::new(VIEW_FOR_ALL).all_users().privilege(privilege::VIEW_ENTITY_PAGE);
         let policy = policy.privilege(privilege::SEARCH).privilege(privilege::GET_COUNTS);
@@ -169,7 +159,7 @@ impl Policy {
     }
 
     /// # Errors
-    /// When it has no name, or a privilege that DataHub does not know.
+    /// [`ErrorKind::Input`] if the name is missing or too long, or a privilege is unknown.
     pub(crate) fn checked(mut self) -> Result<Self, Error> {
         let refused = |message: String| Error::new(ErrorKind::Input, message);
         if self.name.trim().is_empty() || self.name.len() > 200 {
@@ -181,39 +171,12 @@ impl Policy {
         }
         Ok(self)
     }
-
-    fn urn_of(name: &str) -> String {
-        // A name may hold anything, and a key may not.
-        format!(
-            "urn:li:{ENTITY_TYPE}:{}",
-            percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC)
-        )
-        .replace("%2D", "-")
-        .replace("%5F", "_")
-    }
-
-    /// Writes it, in place of one of the same name.
-    pub(crate) fn store(&self, connection: &Connection, stamp: &write::Stamp) -> Result<(), Failure> {
-        let urn = Self::urn_of(&self.name);
-        let system_metadata = system_metadata::default(stamp.time);
-        let key = serde_json::json!({"id": urn.rsplit(':').next()}).to_string();
-        write::ensure_key(connection, &urn, "dataHubPolicyKey", &key, &system_metadata, stamp)?;
-        let info = serde_json::to_string(&Info::of(self))
-            .map_err(|error| Failure::internal(format!("java.lang.RuntimeException: {error}")))?;
-        write::put(connection, &urn, INFO_ASPECT, &info, &system_metadata, stamp)?;
-        Ok(())
-    }
-
-    /// Removes the policy of that name. Returns whether there was one.
-    pub(crate) fn delete(connection: &Connection, name: &str) -> Result<bool, Failure> {
-        Ok(write::delete_entity(connection, &Self::urn_of(name))?.rows > 0)
-    }
 }
 
 /// The name of a privilege as DataHub writes it.
 ///
 /// # Errors
-/// A text that says what is wrong, and what may have been meant.
+/// A message with the problem and a suggestion.
 pub(crate) fn known(name: &str) -> Result<String, String> {
     privilege::known(name).map(str::to_owned).ok_or_else(|| match privilege::like(name) {
         Some(like) => format!("unknown privilege {name:?}: did you mean {like}?"),

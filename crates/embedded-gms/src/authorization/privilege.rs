@@ -1,8 +1,8 @@
-//! The privileges that DataHub knows, by the names that policies have for them (`PoliciesConfig`).
+//! The privileges that DataHub defines, by their names in policies (`PoliciesConfig`).
 
-/// Lets a user make tokens for himself.
+/// Allows a user to create tokens for that user.
 pub(crate) const GENERATE_PERSONAL_ACCESS_TOKENS: &str = "GENERATE_PERSONAL_ACCESS_TOKENS";
-/// Lets a user make, list and revoke everyone's tokens.
+/// Allows a user to create, list and revoke the tokens of all users.
 pub(crate) const MANAGE_ACCESS_TOKENS: &str = "MANAGE_ACCESS_TOKENS";
 pub(super) const MANAGE_POLICIES: &str = "MANAGE_POLICIES";
 pub(super) const MANAGE_USERS_AND_GROUPS: &str = "MANAGE_USERS_AND_GROUPS";
@@ -19,12 +19,12 @@ pub(super) const GET_ENTITY: &str = "GET_ENTITY_PRIVILEGE";
 pub(super) const GET_TIMESERIES_ASPECT: &str = "GET_TIMESERIES_ASPECT_PRIVILEGE";
 pub(super) const GET_COUNTS: &str = "GET_COUNTS_PRIVILEGE";
 pub(super) const SEARCH: &str = "SEARCH_PRIVILEGE";
-/// Lets an administrator look at what concerns the server as a whole.
+/// Allows administrative reads of the whole server.
 pub(crate) const MANAGE_SYSTEM_OPERATIONS: &str = "MANAGE_SYSTEM_OPERATIONS";
-/// Lets an administrator restore indices.
+/// Allows restoring indices.
 pub(crate) const RESTORE_INDICES: &str = "RESTORE_INDICES_PRIVILEGE";
 
-/// What is asked of the platform as a whole.
+/// Privileges on the platform.
 const PLATFORM: &[&str] = &[
     MANAGE_POLICIES,
     MANAGE_USERS_AND_GROUPS,
@@ -74,7 +74,7 @@ const PLATFORM: &[&str] = &[
     "PRODUCE_PLATFORM_EVENT_PRIVILEGE",
 ];
 
-/// What is asked of an entity.
+/// Privileges on an entity.
 const ENTITY: &[&str] = &[
     VIEW_ENTITY_PAGE,
     EXISTS_ENTITY,
@@ -126,19 +126,20 @@ const ENTITY: &[&str] = &[
     "MANAGE_DATA_PRODUCTS",
 ];
 
-/// The name as DataHub writes it. Some end in `_PRIVILEGE` there and some do not; both spellings are taken.
+/// DataHub's spelling of a name. Some privileges end in `_PRIVILEGE` and some do not; both forms are
+/// accepted.
 pub(super) fn known(name: &str) -> Option<&'static str> {
     let stem = |name: &'static str| name.strip_suffix("_PRIVILEGE").unwrap_or(name);
     let wanted = name.strip_suffix("_PRIVILEGE").unwrap_or(name);
     PLATFORM.iter().chain(ENTITY).copied().find(|known| stem(known) == wanted)
 }
 
-/// Whether it is asked of the platform as a whole.
+/// Whether it is a privilege on the platform.
 pub(super) fn is_platform(name: &str) -> bool {
     PLATFORM.contains(&name)
 }
 
-/// The known name that is most like this one.
+/// The privilege with the most similar name, for a suggestion.
 pub(super) fn like(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_uppercase().replace([' ', '-'], "_");
     let likeness = |known: &&str| strsim::jaro_winkler(known, &name);

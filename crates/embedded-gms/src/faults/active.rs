@@ -1,44 +1,45 @@
-//! The faults that are set, and when each of them acts.
+//! The configured faults, and when each of them acts.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
 use serde::Serialize;
 
-use super::Fault;
+use super::fault::Fault;
+use crate::sync::lock;
 
-/// The faults that are set, and how often each has matched.
+/// The configured faults, with their counters.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
-    active: Mutex<Vec<Active>>,
+    active: Mutex<Vec<ActiveFault>>,
 }
 
 #[derive(Debug)]
-struct Active {
+struct ActiveFault {
     fault: Fault,
     since: Instant,
     matched: u64,
     acted: u64,
 }
 
-/// How a fault stands.
+/// The status of a fault, as `/faults` returns it.
 #[derive(Debug, Serialize)]
-pub(crate) struct State {
+pub(crate) struct FaultStatus {
     action: &'static str,
     path: String,
     urn: Option<String>,
-    /// How many requests it was looked up for that it is for.
+    /// The number of requests that matched.
     matched: u64,
-    /// And on how many of them it acted.
+    /// The number of requests on which it acted.
     acted: u64,
 }
 
-impl Active {
+impl ActiveFault {
     fn new(fault: Fault, since: Instant) -> Self {
         Self { fault, since, matched: 0, acted: 0 }
     }
 
-    /// Counts a request that matches, and says whether the fault acts on it.
+    /// Counts a matching request, and returns whether the fault acts on it.
     fn acts(&mut self, now: Instant) -> bool {
         let fault = &self.fault;
         let Some(begun) = now.saturating_duration_since(self.since).checked_sub(fault.after_time) else {
@@ -58,22 +59,22 @@ impl Active {
 
 impl Faults {
     pub(crate) fn add(&self, fault: Fault) {
-        self.active().push(Active::new(fault, Instant::now()));
+        self.active().push(ActiveFault::new(fault, Instant::now()));
     }
 
-    /// Sets these in place of all others.
+    /// Replaces all faults.
     pub(crate) fn replace(&self, faults: Vec<Fault>) {
         let now = Instant::now();
-        *self.active() = faults.into_iter().map(|fault| Active::new(fault, now)).collect();
+        *self.active() = faults.into_iter().map(|fault| ActiveFault::new(fault, now)).collect();
     }
 
     pub(crate) fn clear(&self) {
         self.active().clear();
     }
 
-    /// How they stand, in their order.
-    pub(crate) fn states(&self) -> Vec<State> {
-        let state = |active: &Active| State {
+    /// The status of each fault, in order.
+    pub(crate) fn statuses(&self) -> Vec<FaultStatus> {
+        let state = |active: &ActiveFault| FaultStatus {
             action: active.fault.action.name(),
             path: active.fault.path_prefix.clone(),
             urn: active.fault.urn_contains.clone(),
@@ -83,7 +84,8 @@ impl Faults {
         self.active().iter().map(state).collect()
     }
 
-    /// What is to happen to a request, if anything is. `bytes` are those of the body, also where it was not kept.
+    /// The fault that acts on a request, if any. `bytes` is the length of the body, which may not have been
+    /// kept.
     pub(crate) fn find(&self, path: &str, body: &[u8], bytes: u64) -> Option<Fault> {
         self.find_at(Instant::now(), path, body, bytes)
     }
@@ -94,8 +96,8 @@ impl Faults {
         matching.find_map(|active| active.acts(now).then(|| active.fault.clone()))
     }
 
-    fn active(&self) -> MutexGuard<'_, Vec<Active>> {
-        self.active.lock().unwrap_or_else(PoisonError::into_inner)
+    fn active(&self) -> MutexGuard<'_, Vec<ActiveFault>> {
+        lock(&self.active)
     }
 }
 
@@ -103,7 +105,7 @@ impl Faults {
 mod tests {
     use std::time::Duration;
 
-    use super::super::Action;
+    use super::super::fault::Action;
     use super::*;
 
     fn delay(seconds: u64) -> Action {
@@ -128,8 +130,8 @@ mod tests {
         assert_eq!(action("/aspects", br#"{"urn":"urn:li:tag:a"}"#), Some(delay(1)));
         assert_eq!(hit(), Some(delay(1)));
         assert_eq!(hit(), None);
-        let states = serde_json::to_value(faults.states()).unwrap();
-        assert_eq!((&states[0]["matched"], &states[0]["acted"]), (&4.into(), &2.into()));
+        let statuses = serde_json::to_value(faults.statuses()).unwrap();
+        assert_eq!((&statuses[0]["matched"], &statuses[0]["acted"]), (&4.into(), &2.into()));
     }
 
     #[test]
@@ -145,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_has_its_time() {
+    fn a_fault_acts_within_its_time() {
         let faults = Faults::default();
         let seconds = Duration::from_secs;
         let fault = Fault { after_time: seconds(2), after: 1, ..Fault::new(Action::Reset) };
@@ -153,7 +155,7 @@ mod tests {
         let start = Instant::now();
         let acts = |at: Duration| faults.find_at(start + at, "/", b"", 0).is_some();
         assert!(!acts(seconds(0)) && !acts(seconds(1)));
-        // The first within its time passes.
+        // The first request within its time passes.
         assert!(!acts(seconds(3)));
         assert!(acts(seconds(4)) && acts(seconds(4)));
         assert!(!acts(seconds(6)));

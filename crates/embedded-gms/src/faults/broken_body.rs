@@ -1,4 +1,4 @@
-//! Bodies that do not come as they should.
+//! Response bodies that are cut off or slow.
 
 use std::future::Future as _;
 use std::io;
@@ -10,10 +10,10 @@ use axum::body::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
-/// In how many pieces slow things come.
+/// The number of pieces of a slow body.
 const PIECES: usize = 8;
 
-/// A body of which half comes, and then the end of the connection.
+/// A body that ends after its first half, with the connection.
 #[derive(Debug)]
 pub(super) struct HalfBody {
     half: Option<Bytes>,
@@ -24,7 +24,7 @@ pub(super) struct HalfBody {
 impl HalfBody {
     pub(super) fn new(whole: &Bytes) -> Self {
         let half = whole.slice(..whole.len() / 2);
-        // Of an empty body a byte is missing.
+        // An empty body is announced with one byte, so that something is missing.
         Self { half: Some(half), announced: whole.len().max(1) as u64, flushed: false }
     }
 }
@@ -41,7 +41,7 @@ impl Body for HalfBody {
             return Poll::Ready(Some(Ok(Frame::data(half))));
         }
         if !self.flushed {
-            // What was given so far is on its way before the connection ends.
+            // The first half must be sent before the connection ends.
             self.flushed = true;
             context.waker().wake_by_ref();
             return Poll::Pending;
@@ -54,7 +54,7 @@ impl Body for HalfBody {
     }
 }
 
-/// A body that comes in pieces, with pauses before them.
+/// A body in pieces, with a pause before each.
 #[derive(Debug)]
 pub(super) struct SlowBody {
     left: Bytes,
@@ -64,7 +64,7 @@ pub(super) struct SlowBody {
 }
 
 impl SlowBody {
-    /// A body that takes so long.
+    /// A body that takes `takes` in total.
     pub(super) fn new(whole: Bytes, takes: Duration) -> Self {
         let piece = whole.len().div_ceil(PIECES).max(1);
         let pieces = u32::try_from(whole.len().div_ceil(piece)).unwrap_or(u32::MAX).max(1);

@@ -1,22 +1,26 @@
-//! Faults as they are written down, for a server that runs as a process of its own.
+//! The YAML or JSON form of faults.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{Action, BodyForm, Fault, RetryAfter};
+use super::fault::{Action, Fault, RetryAfter};
+use crate::body_form::BodyForm;
+use crate::error::{Error, ErrorKind};
+use crate::small_file;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
-    faults: Vec<Entry>,
+    faults: Vec<FaultEntry>,
 }
 
-/// One fault; what an action does not use must not be there.
+/// One fault. Keys that its action does not use are errors.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct FaultEntry {
     #[serde(default)]
     path: String,
     urn: Option<String>,
@@ -24,12 +28,12 @@ struct Entry {
     after: Option<After>,
     times: Option<u64>,
     lasts: Option<Seconds>,
-    action: Kind,
+    action: ActionName,
     code: Option<u16>,
     headers: Option<BTreeMap<String, String>>,
     body: Option<String>,
     form: Option<BodyForm>,
-    retry_after: Option<Wait>,
+    retry_after: Option<RetryAfterText>,
     location: Option<String>,
     milliseconds: Option<u64>,
     aspect: Option<String>,
@@ -41,12 +45,12 @@ struct Entry {
 #[serde(untagged, expecting = "expected a number of requests, or {requests: N, seconds: S}")]
 enum After {
     Requests(u64),
-    Both(Both),
+    Both(RequestsAndSeconds),
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Both {
+struct RequestsAndSeconds {
     #[serde(default)]
     requests: u64,
     #[serde(default)]
@@ -61,20 +65,20 @@ struct Seconds {
 
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "expected a number of seconds, or {date: S} for the date in S seconds")]
-enum Wait {
+enum RetryAfterText {
     Seconds(u64),
-    Date(Date),
+    Date(DateIn),
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Date {
+struct DateIn {
     date: f64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Kind {
+enum ActionName {
     Status,
     Throttle,
     Conflict,
@@ -98,11 +102,32 @@ enum Kind {
     StayPending,
 }
 
-/// Reads a document in YAML, which JSON is part of.
+impl Fault {
+    /// Parses a document in YAML or JSON, in the form of
+    /// [`GmsBuilder::fault_file`](crate::GmsBuilder::fault_file).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Input`] if the document is not valid; the message has the position.
+    pub fn parse(document: &str) -> Result<Vec<Self>, Error> {
+        parse(document).map_err(|message| Error::new(ErrorKind::Input, message))
+    }
+
+    /// Reads a fault file.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Input`] if the file cannot be read, and as [`parse`](Self::parse).
+    pub(crate) fn read(path: &Path) -> Result<Vec<Self>, Error> {
+        let wrong = |message: String| Error::new(ErrorKind::Input, format!("{}: {message}", path.display()));
+        let text = small_file::read(path).map_err(|error| wrong(error.to_string()).with_source(error))?;
+        parse(&text).map_err(wrong)
+    }
+}
+
+/// Parses a document in YAML, of which JSON is a subset.
 ///
 /// # Errors
-/// When it is not what it has to be; the text says where.
-pub(super) fn parse(text: &str) -> Result<Vec<Fault>, String> {
+/// A message with the position, if the document is not valid.
+fn parse(text: &str) -> Result<Vec<Fault>, String> {
     let document: Document = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
     let faults = document.faults.into_iter().enumerate();
     faults
@@ -110,7 +135,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Fault>, String> {
         .collect()
 }
 
-impl Entry {
+impl FaultEntry {
     fn fault(mut self) -> Result<Fault, String> {
         let action = self.action()?;
         if let Some(key) = self.left() {
@@ -119,7 +144,7 @@ impl Entry {
         let (after, after_time) = match self.after {
             None => (0, 0.0),
             Some(After::Requests(requests)) => (requests, 0.0),
-            Some(After::Both(Both { requests, seconds })) => (requests, seconds),
+            Some(After::Both(RequestsAndSeconds { requests, seconds })) => (requests, seconds),
         };
         Ok(Fault {
             path_prefix: self.path,
@@ -133,10 +158,12 @@ impl Entry {
         })
     }
 
-    /// Takes what the action needs out of the entry.
+    /// Takes the keys of the action out of the entry.
     fn action(&mut self) -> Result<Action, String> {
         Ok(match self.action {
-            Kind::Status if self.form.is_some() || self.message.is_some() || self.retry_after.is_some() => {
+            ActionName::Status
+                if self.form.is_some() || self.message.is_some() || self.retry_after.is_some() =>
+            {
                 Action::Refuse {
                     code: self.code()?.ok_or_else(|| missing("code"))?,
                     form: self.form.take().unwrap_or_default(),
@@ -144,37 +171,39 @@ impl Entry {
                     retry_after: self.retry_after()?,
                 }
             }
-            Kind::Status => Action::Status {
+            ActionName::Status => Action::Status {
                 code: self.code()?.ok_or_else(|| missing("code"))?,
                 headers: self.headers.take().unwrap_or_default().into_iter().collect(),
                 body: self.body.take().unwrap_or_default(),
             },
-            Kind::Throttle => Action::Throttle { retry_after: self.retry_after()? },
-            Kind::Conflict => Action::Conflict,
-            Kind::TooLarge => Action::TooLarge,
-            Kind::Unauthorized => Action::Unauthorized,
-            Kind::ExpireToken => Action::ExpireToken,
-            Kind::Redirect => Action::Redirect {
+            ActionName::Throttle => Action::Throttle { retry_after: self.retry_after()? },
+            ActionName::Conflict => Action::Conflict,
+            ActionName::TooLarge => Action::TooLarge,
+            ActionName::Unauthorized => Action::Unauthorized,
+            ActionName::ExpireToken => Action::ExpireToken,
+            ActionName::Redirect => Action::Redirect {
                 code: self.code()?.unwrap_or(302),
                 location: self.location.take().ok_or_else(|| missing("location"))?,
             },
-            Kind::Html => Action::Html,
-            Kind::Reset => Action::Reset,
-            Kind::ResetAfter => Action::ResetAfter,
-            Kind::HalfBody => Action::HalfBody,
-            Kind::HalfBodyAfter => Action::HalfBodyAfter,
-            Kind::Delay => Action::Delay(self.time()?),
-            Kind::SlowHead => Action::SlowHead(self.time()?),
-            Kind::SlowBody => Action::SlowBody(self.time()?),
-            Kind::Timeout => Action::Timeout,
-            Kind::UnknownAction => Action::UnknownAction,
-            Kind::PartialApply => Action::PartialApply { code: self.code()?.unwrap_or(500) },
-            Kind::Drop => Action::Drop { aspect: self.aspect.take() },
-            Kind::RejectLater => Action::RejectLater {
+            ActionName::Html => Action::Html,
+            ActionName::Reset => Action::Reset,
+            ActionName::ResetAfter => Action::ResetAfter,
+            ActionName::HalfBody => Action::HalfBody,
+            ActionName::HalfBodyAfter => Action::HalfBodyAfter,
+            ActionName::Delay => Action::Delay(self.time()?),
+            ActionName::SlowHead => Action::SlowHead(self.time()?),
+            ActionName::SlowBody => Action::SlowBody(self.time()?),
+            ActionName::Timeout => Action::Timeout,
+            ActionName::UnknownAction => Action::UnknownAction,
+            ActionName::PartialApply => Action::PartialApply { code: self.code()?.unwrap_or(500) },
+            ActionName::Drop => Action::Drop { aspect: self.aspect.take() },
+            ActionName::RejectLater => Action::RejectLater {
                 aspect: self.aspect.take(),
                 message: self.message.take().ok_or_else(|| missing("message"))?,
             },
-            Kind::StayPending => Action::StayPending { aspect: self.aspect.take(), polls: self.polls.take() },
+            ActionName::StayPending => {
+                Action::StayPending { aspect: self.aspect.take(), polls: self.polls.take() }
+            }
         })
     }
 
@@ -189,8 +218,8 @@ impl Entry {
 
     fn retry_after(&mut self) -> Result<Option<RetryAfter>, String> {
         let wait = self.retry_after.take().map(|wait| match wait {
-            Wait::Seconds(seconds) => Ok(RetryAfter::Seconds(seconds)),
-            Wait::Date(Date { date }) => duration("retry_after", date).map(RetryAfter::Date),
+            RetryAfterText::Seconds(seconds) => Ok(RetryAfter::Seconds(seconds)),
+            RetryAfterText::Date(DateIn { date }) => duration("retry_after", date).map(RetryAfter::Date),
         });
         wait.transpose()
     }
@@ -199,7 +228,7 @@ impl Entry {
         self.milliseconds.take().map(Duration::from_millis).ok_or_else(|| missing("milliseconds"))
     }
 
-    /// A key that the action did not take.
+    /// A key that the action did not use.
     fn left(&self) -> Option<&'static str> {
         let left = [
             ("code", self.code.is_some()),
@@ -222,7 +251,7 @@ fn missing(key: &str) -> String {
 }
 
 fn duration(key: &str, seconds: f64) -> Result<Duration, String> {
-    Duration::try_from_secs_f64(seconds).map_err(|_| format!("`{key}`: {seconds} is no number of seconds"))
+    Duration::try_from_secs_f64(seconds).map_err(|_| format!("`{key}`: {seconds} is not a number of seconds"))
 }
 
 #[cfg(test)]
@@ -230,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_action_can_be_written_down() {
+    fn each_action_can_be_parsed() {
         let faults = parse(
             "faults:
 - {path: /aspects, times: 2, action: status, code: 503, headers: {Retry-After: '1'}, body: '{}'}
@@ -303,13 +332,13 @@ mod tests {
     }
 
     #[test]
-    fn json_is_a_document_too() {
+    fn a_document_may_be_json() {
         let faults = parse(r#"{"faults": [{"action": "reset", "after": {"requests": 2}}]}"#).unwrap();
         assert_eq!(faults, [Fault { after: 2, ..Fault::new(Action::Reset) }]);
     }
 
     #[test]
-    fn a_mistake_is_told() {
+    fn a_mistake_is_reported() {
         for (text, part) in [
             ("faults: [{action: status}]", "`code` is missing"),
             ("faults: [{action: status, code: 7}]", "`code` is 7"),
@@ -319,7 +348,7 @@ mod tests {
             ("faults: [{action: reject_later}]", "`message`"),
             ("faults: [{action: html}, {action: reset, code: 1}]", "faults[1]: the action has no `code`"),
             ("faults: [{action: status, code: 500, form: text, body: x}]", "has no `body`"),
-            ("faults: [{action: reset, after: {seconds: -1}}]", "`after`: -1 is no number of seconds"),
+            ("faults: [{action: reset, after: {seconds: -1}}]", "`after`: -1 is not a number of seconds"),
             ("faults: [{action: reset, after: {minutes: 1}}]", "expected a number of requests"),
             ("faults: [{action: throttle, retry_after: soon}]", "expected a number of seconds"),
             ("faults:\n- {action: explode}", "line 2"),

@@ -10,9 +10,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{pages, session};
+use crate::actor;
 use crate::authentication::SESSION;
+use crate::state::ServerState;
 use crate::tokens::Session;
-use crate::{Server, user};
 
 #[derive(Deserialize)]
 struct Credentials {
@@ -22,9 +23,11 @@ struct Credentials {
     password: String,
 }
 
-/// Sets the two cookies for who has the right password. Nobody else is told what was wrong.
-pub(super) async fn act(server: &Arc<Server>, parts: &Parts, body: &[u8]) -> Response {
-    // Only a page of one's own can send JSON; a form of another site would log its victim in as somebody else.
+/// Sets the two cookies if the password is right. A refusal does not say whether the user or the password is
+/// wrong.
+pub(super) async fn act(server: &Arc<ServerState>, parts: &Parts, body: &[u8]) -> Response {
+    // Only a page of the same origin can send JSON. A form of another site could log its victim in as another
+    // user.
     if !session::is_json(&parts.headers) || session::is_foreign(parts) {
         return pages::forbidden();
     }
@@ -42,7 +45,7 @@ pub(super) async fn act(server: &Arc<Server>, parts: &Parts, body: &[u8]) -> Res
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         }
     };
-    let actor = user::urn(&username);
+    let actor = actor::user_urn(&username);
     let session = Session { token, actor: actor.clone() };
     let Ok(session) = server.authentication.tokens().sign_session(session, SystemTime::now() + SESSION)
     else {

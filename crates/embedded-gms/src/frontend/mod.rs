@@ -1,4 +1,4 @@
-//! Plays DataHub's frontend, as far as a program meets it: the log-in, and the way through to GMS
+//! DataHub's frontend, as far as programs use it: the login, and the proxy to GMS
 //! (`datahub-frontend/conf/routes`, `Application`, `Authenticator`).
 
 mod log_in;
@@ -16,41 +16,41 @@ use axum::response::{IntoResponse, Response};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 
-use super::Server;
-use super::record::Entry;
-use super::routes::{Forwarded, MAX_UNWANTED, Received, Receiving};
+use crate::request_log::LogEntry;
+use crate::routes::{BodyReader, ForwardedRequest, MAX_UNWANTED, ReceivedBody};
+use crate::state::ServerState;
 use session::LoggedIn;
 
 /// The longest body of a request, in bytes (`play.http.parser.maxMemoryBuffer`, 10MB).
 const MAX_BODY: u64 = 10_000_000;
 
-/// The longest body of a log-in, in bytes. DataHub's has no limit of its own; anyone can send one, and a name and a
-/// password are short.
+/// The longest body of a login, in bytes. DataHub has no separate limit; this one bounds what unauthenticated
+/// clients can send.
 const MAX_LOG_IN: u64 = 64 * 1024;
 
-/// What the frontend is asked with.
+/// The state of the frontend.
 #[derive(Clone)]
 struct Frontend {
-    server: Arc<Server>,
-    /// GMS, behind it.
+    server: Arc<ServerState>,
+    /// The GMS behind it.
     gms: TowerToHyperService<Router>,
-    /// Its own switch (`METADATA_SERVICE_AUTH_ENABLED` of the frontend). With it off, only a session counts.
+    /// The frontend's own switch (`METADATA_SERVICE_AUTH_ENABLED`). With it off, only a session counts.
     authentication: bool,
 }
 
 /// The frontend in front of `gms`.
-pub(super) fn router(server: Arc<Server>, gms: Router, authentication: bool) -> Router {
+pub(super) fn router(server: Arc<ServerState>, gms: Router, authentication: bool) -> Router {
     let frontend = Frontend { server, gms: TowerToHyperService::new(gms), authentication };
     Router::new().fallback(answer).with_state(frontend)
 }
 
 async fn answer(State(frontend): State<Frontend>, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
-    let record = &frontend.server.record;
+    let record = &frontend.server.request_log;
     let entry = record.arrived(&parts.method, &parts.uri, &parts.headers, true);
     let session = session::of(&frontend.server, &parts.headers);
     let wanted = way(&parts.method, &parts.uri);
-    let patience = frontend.server.body_timeout;
+    let timeout = frontend.server.body_timeout;
     let answer = match wanted {
         Way::Gms(uri) => match frontend.forwarded(&mut parts, &entry, body, session).await {
             Ok(forwarded) => {
@@ -60,7 +60,7 @@ async fn answer(State(frontend): State<Frontend>, request: Request) -> Response 
             Err(refusal) => refusal,
         },
         Way::LogIn => {
-            let receiving = Receiving { keep: true, longest: MAX_LOG_IN, patience };
+            let receiving = BodyReader { keep: true, longest: MAX_LOG_IN, timeout };
             match noted(&entry, receiving.all_of(body).await).content {
                 Ok(content) => {
                     let answer = log_in::act(&frontend.server, &parts, &content).await;
@@ -71,7 +71,7 @@ async fn answer(State(frontend): State<Frontend>, request: Request) -> Response 
             }
         }
         Way::Page(page) => {
-            let receiving = Receiving { keep: false, longest: MAX_UNWANTED, patience };
+            let receiving = BodyReader { keep: false, longest: MAX_UNWANTED, timeout };
             noted(&entry, receiving.all_of(body).await).content.map_or_else(pages::unreceived, |_| page)
         }
     };
@@ -79,17 +79,17 @@ async fn answer(State(frontend): State<Frontend>, request: Request) -> Response 
     answer
 }
 
-fn noted(entry: &Entry, body: Received) -> Received {
+fn noted(entry: &LogEntry, body: ReceivedBody) -> ReceivedBody {
     entry.received(body.bytes);
     body
 }
 
-/// Where a request is to go.
+/// The destination of a request.
 enum Way {
-    /// To GMS, at this place.
+    /// GMS, with this URI.
     Gms(Uri),
     LogIn,
-    /// Nowhere: the answer is known.
+    /// None: the response is known.
     Page(Response),
 }
 
@@ -113,7 +113,7 @@ fn way(method: &Method, uri: &Uri) -> Way {
     }
 }
 
-/// Where GMS has what is asked for. The query counts: with one, the old path of GraphQL is another.
+/// The URI at GMS. With a query, the old path of GraphQL is not mapped.
 fn gms_uri(uri: &Uri) -> Option<Uri> {
     let text = uri.path_and_query()?.as_str();
     let mapped = if text == "/api/v2/graphql" {
@@ -127,47 +127,47 @@ fn gms_uri(uri: &Uri) -> Option<Uri> {
 }
 
 impl Frontend {
-    /// Makes a request ready to be sent on.
+    /// Prepares a request for forwarding.
     ///
     /// # Errors
-    /// With the answer, when it is not sent on.
+    /// The response, if the request is not forwarded.
     async fn forwarded(
         &self,
         parts: &mut Parts,
-        entry: &Entry,
+        entry: &LogEntry,
         body: Body,
         session: Option<LoggedIn>,
-    ) -> Result<Forwarded, Response> {
+    ) -> Result<ForwardedRequest, Response> {
         let foreign = session.is_some() && session::is_foreign(parts);
         let admitted =
             session.is_some() || self.authentication && parts.headers.contains_key(header::AUTHORIZATION);
         let host = parts.headers.get(header::HOST).cloned();
         tidy(&mut parts.headers, host, session);
         let caller = self.server.authentication.caller(&parts.headers).await;
-        let receiving = Receiving {
-            // GMS wants no body of a stranger.
+        let receiving = BodyReader {
+            // GMS wants no body of a unauthenticated.
             keep: admitted && !foreign && caller.is_ok(),
             longest: MAX_BODY,
-            patience: self.server.body_timeout,
+            timeout: self.server.body_timeout,
         };
         let body = noted(entry, receiving.all_of(body).await);
         match body.content {
             _ if !admitted => Err(StatusCode::UNAUTHORIZED.into_response()),
             Err(cause) => Err(pages::unreceived(cause)),
             Ok(_) if foreign => Err(pages::forbidden()),
-            Ok(_) => Ok(Forwarded { entry: entry.clone(), caller, body }),
+            Ok(_) => Ok(ForwardedRequest { entry: entry.clone(), caller, body }),
         }
     }
 
-    async fn forward(&self, mut parts: Parts, forwarded: Forwarded) -> Response {
+    async fn forward(&self, mut parts: Parts, forwarded: ForwardedRequest) -> Response {
         parts.extensions.insert(forwarded);
         let Ok(response) = self.gms.call(Request::from_parts(parts, Body::empty())).await;
         response
     }
 }
 
-/// The headers as the frontend sends them on: the session's token goes before the caller's, and who he is said to be is
-/// never believed.
+/// Sets the headers of the forwarded request. A session's token replaces that of the caller, and the caller's
+/// `X-DataHub-Actor` is never trusted.
 fn tidy(headers: &mut HeaderMap, host: Option<HeaderValue>, session: Option<LoggedIn>) {
     let from_browser = session.is_some();
     for name in [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::COOKIE] {

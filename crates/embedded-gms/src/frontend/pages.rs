@@ -1,12 +1,11 @@
-//! What the frontend answers by itself.
+//! Responses of the frontend itself.
 
+use crate::routes::BodyError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use serde_json::json;
 
-use crate::routes::Unreceived;
-
-/// What a browser gets for every path that is none of the others': here nothing runs in it.
+/// The page for all other paths.
 pub(super) fn index() -> Response {
     Html(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>DataHub</title></head><body>\
@@ -16,7 +15,7 @@ pub(super) fn index() -> Response {
     .into_response()
 }
 
-/// Not what GMS says under the same path: by this a client tells that it talks to the frontend.
+/// Differs from GMS's response on the same path, so that a client can recognize the frontend.
 pub(super) fn config() -> Response {
     let body = json!({
         "status": "ok",
@@ -25,23 +24,23 @@ pub(super) fn config() -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body.to_string()).into_response()
 }
 
-/// 404 for what there is no route for.
+/// 404 for an unknown route.
 pub(super) fn not_found() -> Response {
     (StatusCode::NOT_FOUND, Html("<html><body><h1>Action Not Found</h1></body></html>\n")).into_response()
 }
 
-/// The answer to a request whose body is not there.
-pub(super) fn unreceived(cause: Unreceived) -> Response {
+/// The response to a request whose body was not received.
+pub(super) fn unreceived(cause: BodyError) -> Response {
     match cause {
-        Unreceived::TooLong(_) => {
+        BodyError::TooLong(_) => {
             (cause.status(), Html("<html><body><h1>Request Entity Too Large</h1></body></html>\n"))
                 .into_response()
         }
-        Unreceived::Late | Unreceived::BrokenOff => cause.status().into_response(),
+        BodyError::Late | BodyError::BrokenOff => cause.status().into_response(),
     }
 }
 
-/// 403 for what another site's page may have sent.
+/// 403 for a request that another site may have caused.
 pub(super) fn forbidden() -> Response {
     (StatusCode::FORBIDDEN, Html("<html><body><h1>Unauthorized</h1></body></html>\n")).into_response()
 }

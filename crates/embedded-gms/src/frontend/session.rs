@@ -1,24 +1,23 @@
-//! Who is logged in: two cookies that have to agree (`AuthUtils`).
+//! Sessions: two cookies that must agree (`AuthUtils`).
 
+use crate::state::ServerState;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-use crate::Server;
-
-/// Holds what says who is logged in; no script of a page can read it.
+/// The signed session; scripts cannot read it.
 pub(super) const SESSION: &str = "PLAY_SESSION";
 
-/// Holds the user's URN, for the page's scripts.
+/// The user's URN, for the scripts of the page.
 pub(super) const ACTOR: &str = "actor";
 
-/// What a cookie's value may not hold as it is.
+/// Characters that a cookie's value must escape.
 const UNFIT: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b',').add(b';').add(b'\\').add(b'%');
 
-/// Content types that a form of any page can send, without that its browser asks first.
+/// Content types that a form of another site can send without a CORS preflight.
 const FORMS: &[&str] = &["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"];
 
-/// Someone who is logged in.
+/// A user with a session.
 #[derive(Debug)]
 pub(super) struct LoggedIn {
     pub(super) token: String,
@@ -26,14 +25,14 @@ pub(super) struct LoggedIn {
     pub(super) actor: String,
 }
 
-/// Who the cookies say is logged in.
-pub(super) fn of(server: &Server, headers: &HeaderMap) -> Option<LoggedIn> {
+/// The user of the session cookies.
+pub(super) fn of(server: &ServerState, headers: &HeaderMap) -> Option<LoggedIn> {
     let session = server.authentication.tokens().session(cookie(headers, SESSION)?)?;
     let actor = percent_decode_str(cookie(headers, ACTOR)?).decode_utf8().ok()?;
     (actor == session.actor).then_some(LoggedIn { token: session.token, actor: session.actor })
 }
 
-/// A URN as the value of a cookie.
+/// A URN, encoded as a cookie's value.
 pub(super) fn encoded(urn: &str) -> String {
     utf8_percent_encode(urn, UNFIT).to_string()
 }
@@ -45,8 +44,8 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
         .find_map(|(known, value)| (known == name).then_some(value))
 }
 
-/// Whether a page of another site may have made a browser send this: a change with a foreign `Origin`, or of a form's
-/// content type. A cookie does not show that its owner wants it.
+/// Whether another site may have caused this request: a change with a foreign `Origin`, or with the content
+/// type of a form. The cookie alone does not prove the user's intent.
 pub(super) fn is_foreign(parts: &Parts) -> bool {
     if [Method::GET, Method::HEAD].contains(&parts.method) {
         return false;
@@ -60,14 +59,14 @@ pub(super) fn is_foreign(parts: &Parts) -> bool {
     foreign_site || foreign_origin || is_form(&parts.headers)
 }
 
-/// Whether the body is of a type that a form can send.
+/// Whether a form can send this content type.
 fn is_form(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
     FORMS.iter().any(|form| kind.eq_ignore_ascii_case(form))
 }
 
-/// Whether the body says that it is JSON.
+/// Whether the content type is JSON.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();

@@ -1,4 +1,4 @@
-//! The types of entities, as GraphQL spells them (`entity.graphql`).
+//! GraphQL's names of the entity types (`entity.graphql`).
 
 use async_graphql::Enum;
 

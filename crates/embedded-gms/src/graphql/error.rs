@@ -1,11 +1,10 @@
-//! What goes wrong in a resolver (`DataHubGraphQLError`, `DataHubDataFetcherExceptionHandler`).
+//! Errors of resolvers (`DataHubGraphQLError`, `DataHubDataFetcherExceptionHandler`).
 
+use crate::failure::Failure;
 use async_graphql::{Error, ErrorExtensionValues};
 use serde_json::{Value, json};
 
-use crate::failure::Failure;
-
-/// 403, in the words that GMS has for every lack of a privilege.
+/// 403, in GMS's wording for every missing privilege.
 pub(super) fn unauthorized() -> Error {
     error(
         403,
@@ -29,12 +28,12 @@ pub(super) fn server_error(message: impl Into<String>) -> Error {
     error(500, "SERVER_ERROR", message)
 }
 
-/// What the store says.
+/// An error of the store.
 pub(super) fn failed(failure: &Failure) -> Error {
     server_error(format!("java.lang.RuntimeException: {}", failure.message()))
 }
 
-/// What else GMS says of an error.
+/// GMS's extensions of an error.
 pub(super) fn extensions_of(code: u16, r#type: &str) -> Value {
     json!({"code": code, "type": r#type, "classification": "DataFetchingException"})
 }

@@ -1,6 +1,7 @@
-//! GraphQL, as far as it is about tokens, who the caller is, and which entities there are; the names and types are those
-//! of DataHub's schema (`auth.graphql`, `app.graphql`, `search.graphql`).
+//! GraphQL, as far as it concerns tokens, the caller and the list of entities. Names and types are those of
+//! DataHub's schema (`auth.graphql`, `app.graphql`, `search.graphql`).
 
+mod context;
 mod entity_type;
 mod error;
 mod mutation;
@@ -16,20 +17,19 @@ use async_graphql::{EmptySubscription, Request, Response, Schema, ServerError, V
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::Server;
-use super::authorization::Rights;
+use crate::authorization::Permissions;
+use crate::state::ServerState;
+use context::Caller;
 use mutation::Mutation;
 use query::Query;
 
-/// How long a query may be, in bytes. GMS has no such limit; the longest that a client sends has some thousand.
+/// The longest query, in bytes. GMS has no such limit; the longest query of a known client has a few thousand
+/// bytes.
 const LONGEST_QUERY: usize = 256 * 1024;
 
-/// How deep a query may be, and how many fields it may ask for.
+/// The greatest depth and the greatest number of fields of a query.
 const DEEPEST: usize = 32;
 const MOST_FIELDS: usize = 10_000;
-
-/// How many things a list in an answer has at most, whatever the question says.
-const MOST_LISTED: i32 = 10_000;
 
 static SCHEMA: LazyLock<Schema<Query, Mutation, EmptySubscription>> = LazyLock::new(|| {
     Schema::build(Query, Mutation, EmptySubscription)
@@ -40,28 +40,26 @@ static SCHEMA: LazyLock<Schema<Query, Mutation, EmptySubscription>> = LazyLock::
         .finish()
 });
 
-/// Who asks, for the resolvers.
-struct Caller {
-    server: Arc<Server>,
-    rights: Rights,
-}
-
 /// The body of a request.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Question {
+struct GraphqlRequest {
     query: String,
     operation_name: Option<String>,
     variables: Option<Map<String, Value>>,
 }
 
-/// The status and body of an answer; `None` is an empty body.
-pub(super) type Answer = (u16, Option<Value>);
+/// The status and body of a response; `None` is an empty body.
+pub(super) type GraphqlResponse = (u16, Option<Value>);
 
-/// Answers a request.
-pub(super) async fn answer(server: Arc<Server>, rights: Rights, body: &[u8]) -> Answer {
-    // Jackson leaves alone what follows the object, and one of the documented commands has a brace too many.
-    let question = serde_json::Deserializer::from_slice(body).into_iter::<Question>().next();
+/// Executes a request.
+pub(super) async fn answer(
+    server: Arc<ServerState>,
+    permissions: Permissions,
+    body: &[u8],
+) -> GraphqlResponse {
+    // Jackson ignores what follows the object, and one of the documented commands has an extra brace.
+    let question = serde_json::Deserializer::from_slice(body).into_iter::<GraphqlRequest>().next();
     let Some(Ok(question)) = question else { return (400, None) };
     if question.query.len() > LONGEST_QUERY {
         return (400, Some(json!({"error": "Invalid GraphQL syntax", "message": "the query is too long"})));
@@ -76,15 +74,15 @@ pub(super) async fn answer(server: Arc<Server>, rights: Rights, body: &[u8]) -> 
     let mut request = Request::new(question.query).variables(variables.unwrap_or_default());
     request.operation_name = question.operation_name.filter(|name| !name.is_empty());
     request.set_parsed_query(document);
-    let response = SCHEMA.execute(request.data(Caller { server, rights })).await;
+    let response = SCHEMA.execute(request.data(Caller { server, permissions })).await;
     (200, Some(body_of(response)))
 }
 
-/// `errors` only where there are some; `data` only where something was executed; `extensions` always.
+/// `errors` only if there are any; `data` only if something was executed; `extensions` always.
 fn body_of(response: Response) -> Value {
     let Response { data, errors, .. } = response;
     let mut body = Map::new();
-    // What went wrong while a field was resolved has its path; what has none was wrong with the query.
+    // An error of a resolver has a path; an error without one concerns the query.
     let executed = errors.is_empty() || errors.iter().any(|error| !error.path.is_empty());
     if !errors.is_empty() {
         body.insert("errors".into(), errors.into_iter().map(error_of).collect());

@@ -1,20 +1,21 @@
-//! What can be changed.
+//! The mutations.
 
 use async_graphql::{Context, Object, Result};
 
-use super::Caller;
+use super::context::Caller;
 use super::error::{bad_request, failed, server_error, unauthorized};
 use super::token::{AccessToken, AccessTokenType, CreateAccessTokenInput};
-use crate::Urn;
-use crate::authentication::Draft;
-use crate::authorization::{GENERATE_PERSONAL_ACCESS_TOKENS, MANAGE_ACCESS_TOKENS, Rights};
+use crate::authentication::issuing::TokenRequest;
+use crate::authorization::{GENERATE_PERSONAL_ACCESS_TOKENS, MANAGE_ACCESS_TOKENS, Permissions};
 use crate::token_info;
+use crate::urn::Urn;
 
 pub(super) struct Mutation;
 
 #[Object]
 impl Mutation {
-    /// `CreateAccessTokenResolver`. Whether the user is there is not asked here: a token of one who is not is refused.
+    /// `CreateAccessTokenResolver`. It does not check whether the user exists; the token of an unknown user
+    /// is refused.
     async fn create_access_token(
         &self,
         context: &Context<'_>,
@@ -23,15 +24,15 @@ impl Mutation {
         Some(create(context, input).await)
     }
 
-    /// `RevokeAccessTokenResolver`: everyone may revoke what he made.
+    /// `RevokeAccessTokenResolver`: the owner of a token may revoke it.
     async fn revoke_access_token(&self, context: &Context<'_>, token_id: String) -> Result<bool> {
         let caller = context.data::<Caller>()?;
         let id = token_id.clone();
         let found = caller.server.store.read(move |connection| token_info::get(connection, &id)).await;
         let found = found.map_err(|failure| failed(&failure))?;
-        let own = found.as_ref().is_some_and(|token| token.info.owner_urn == caller.rights.user());
-        // Who may not manage tokens does not learn which there are.
-        if !own && !caller.rights.holds(MANAGE_ACCESS_TOKENS) {
+        let own = found.as_ref().is_some_and(|token| token.info.owner_urn == caller.permissions.user());
+        // A caller without the privilege does not learn which tokens exist.
+        if !own && !caller.permissions.holds(MANAGE_ACCESS_TOKENS) {
             return Err(unauthorized());
         }
         let revoked = caller.server.authentication.revoke_id(&token_id).await;
@@ -47,12 +48,12 @@ impl Mutation {
 
 async fn create(context: &Context<'_>, input: CreateAccessTokenInput) -> Result<AccessToken> {
     let caller = context.data::<Caller>()?;
-    check_actor(&input.actor_urn, input.r#type, &caller.rights)?;
-    let draft = Draft {
+    check_actor(&input.actor_urn, input.r#type, &caller.permissions)?;
+    let draft = TokenRequest {
         name: input.name,
         description: input.description,
         actor: input.actor_urn,
-        owner: caller.rights.user().to_owned(),
+        owner: caller.permissions.user().to_owned(),
         r#type: input.r#type.token_type(),
         expires: input.duration.end(),
     };
@@ -63,17 +64,17 @@ async fn create(context: &Context<'_>, input: CreateAccessTokenInput) -> Result<
     Ok(AccessToken { access_token, metadata: Some(info.into()) })
 }
 
-/// Refuses to make a token for another user to who may not, and one for what is no user.
+/// Refuses a token for another user if the caller lacks the privilege, and one for a URN that is not a user.
 ///
 /// # Errors
-/// As GMS has them.
-pub(super) fn check_actor(urn: &str, r#type: AccessTokenType, rights: &Rights) -> Result<()> {
+/// The errors of GMS.
+pub(super) fn check_actor(urn: &str, r#type: AccessTokenType, permissions: &Permissions) -> Result<()> {
     if r#type == AccessTokenType::ServiceAccount {
-        // There are none here.
+        // This server has no service accounts.
         return Err(bad_request(format!("The specified URN is not a service account: {urn}")));
     }
-    let own = urn == rights.user() && rights.holds(GENERATE_PERSONAL_ACCESS_TOKENS);
-    if !own && !rights.holds(MANAGE_ACCESS_TOKENS) {
+    let own = urn == permissions.user() && permissions.holds(GENERATE_PERSONAL_ACCESS_TOKENS);
+    if !own && !permissions.holds(MANAGE_ACCESS_TOKENS) {
         return Err(unauthorized());
     }
     Urn::parse(urn).map(drop).map_err(|error| {

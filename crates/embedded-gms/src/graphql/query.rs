@@ -1,21 +1,21 @@
-//! What can be asked.
+//! The queries.
 
 use async_graphql::{Context, Object, Result, SimpleObject};
 
+use super::context::{Caller, MAX_LISTED};
 use super::error::{failed, not_found, server_error, unauthorized};
 use super::search::{self, ScrollAcrossEntitiesInput, ScrollResults};
 use super::token::{
     AccessToken, AccessTokenMetadata, GetAccessTokenInput, ListAccessTokenInput, ListAccessTokenResult,
 };
 use super::user::{AuthenticatedUser, CorpUser, PlatformPrivileges};
-use super::{Caller, MOST_LISTED};
 use crate::authorization::{GENERATE_PERSONAL_ACCESS_TOKENS, MANAGE_ACCESS_TOKENS};
 use crate::token_info;
 
-/// How many tokens an answer lists where the question does not say.
+/// The default length of a list of tokens.
 const LISTED: i32 = 20;
 
-/// What a scroll counts for, in fields.
+/// The complexity of a scroll, in fields.
 const SCROLL_COST: usize = 500;
 
 pub(super) struct Query;
@@ -31,7 +31,7 @@ struct AuthConfig {
     token_auth_enabled: bool,
 }
 
-/// A field that may be null is an `Option<Result>`: what goes wrong with it is told, and leaves the others as they are.
+/// A nullable field is an `Option<Result>`, so that its error does not affect the other fields.
 #[Object]
 impl Query {
     async fn me(&self, context: &Context<'_>) -> Option<Result<AuthenticatedUser>> {
@@ -42,7 +42,7 @@ impl Query {
         Some(app_config(context))
     }
 
-    /// `ListAccessTokensResolver`: all tokens for who may manage them, else one's own for who may make them.
+    /// `ListAccessTokensResolver`: all tokens for callers that may manage them; otherwise the caller's own.
     async fn list_access_tokens(
         &self,
         context: &Context<'_>,
@@ -50,18 +50,18 @@ impl Query {
     ) -> Result<ListAccessTokenResult> {
         let caller = context.data::<Caller>()?;
         let filters = input.filters.unwrap_or_default();
-        let own = filters.iter().any(|filter| filter.is_owner(caller.rights.user()));
-        let allowed = caller.rights.holds(MANAGE_ACCESS_TOKENS)
-            || own && caller.rights.holds(GENERATE_PERSONAL_ACCESS_TOKENS);
+        let own = filters.iter().any(|filter| filter.is_owner(caller.permissions.user()));
+        let allowed = caller.permissions.holds(MANAGE_ACCESS_TOKENS)
+            || own && caller.permissions.holds(GENERATE_PERSONAL_ACCESS_TOKENS);
         if !allowed {
             return Err(unauthorized());
         }
         let start = input.start.unwrap_or(0).max(0);
-        let count = input.count.unwrap_or(LISTED).clamp(0, MOST_LISTED);
+        let count = input.count.unwrap_or(LISTED).clamp(0, MAX_LISTED);
         let mut tokens =
             caller.server.store.read(token_info::all).await.map_err(|failure| failed(&failure))?;
         tokens.retain(|token| filters.iter().all(|filter| filter.takes(token)));
-        // The one that ends last comes first, and what never ends after all that do.
+        // Descending by expiry time; tokens without one come last.
         tokens.sort_by_key(|token| std::cmp::Reverse(token.info.expires_at));
         let total = i32::try_from(tokens.len()).unwrap_or(i32::MAX);
         let page: Vec<AccessTokenMetadata> = tokens
@@ -78,7 +78,7 @@ impl Query {
         })
     }
 
-    /// Each of them looks at the whole store, so a query has room for few.
+    /// Each scroll reads the whole store, so a query may have only a few.
     #[graphql(complexity = "SCROLL_COST + child_complexity")]
     async fn scroll_across_entities(
         &self,
@@ -95,7 +95,7 @@ impl Query {
         token: String,
     ) -> Result<AccessTokenMetadata> {
         let caller = context.data::<Caller>()?;
-        if !caller.rights.holds(MANAGE_ACCESS_TOKENS) {
+        if !caller.permissions.holds(MANAGE_ACCESS_TOKENS) {
             return Err(unauthorized());
         }
         let id = caller.server.authentication.id(&token);
@@ -104,7 +104,7 @@ impl Query {
         found.map(Into::into).ok_or_else(|| not_found("Access token no longer exists"))
     }
 
-    /// `GetAccessTokenResolver`: a token that is stored nowhere, and cannot be revoked.
+    /// `GetAccessTokenResolver`: a token that is not stored and cannot be revoked.
     #[graphql(deprecation = "Use createAccessToken instead")]
     async fn get_access_token(
         &self,
@@ -118,8 +118,8 @@ impl Query {
 async fn me(context: &Context<'_>) -> Result<AuthenticatedUser> {
     let caller = context.data::<Caller>()?;
     Ok(AuthenticatedUser {
-        corp_user: CorpUser::load(&caller.server, caller.rights.user()).await?,
-        platform_privileges: PlatformPrivileges::of(&caller.rights),
+        corp_user: CorpUser::load(&caller.server, caller.permissions.user()).await?,
+        platform_privileges: PlatformPrivileges::of(&caller.permissions),
     })
 }
 
@@ -134,7 +134,7 @@ fn app_config(context: &Context<'_>) -> Result<AppConfig> {
 fn stateless_token(context: &Context<'_>, input: GetAccessTokenInput) -> Result<AccessToken> {
     let caller = context.data::<Caller>()?;
     let GetAccessTokenInput { r#type, actor_urn, duration } = input;
-    super::mutation::check_actor(&actor_urn, r#type, &caller.rights)?;
+    super::mutation::check_actor(&actor_urn, r#type, &caller.permissions)?;
     let authentication = &caller.server.authentication;
     let token = authentication.issue_stateless(&actor_urn, r#type.token_type(), duration.end());
     let access_token = token.map_err(|error| server_error(error.to_string()))?;

@@ -1,18 +1,18 @@
-//! The types of a search (`search.graphql`), as far as clients that collect URNs ask for them.
+//! The search types (`search.graphql`), as far as clients that collect URNs use them.
 
 use async_graphql::resolver_utils::EnumType as _;
 use async_graphql::{Context, Enum, InputObject, InputType as _, Result, SimpleObject, Value};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::context::{Caller, MAX_LISTED};
 use super::entity_type::EntityType;
 use super::error::{bad_request, failed};
 use super::token::FacetFilterInput;
-use super::{Caller, MOST_LISTED};
-use crate::Urn;
 use crate::search::{self, Conjunction, Filter, Search};
+use crate::urn::Urn;
 
-/// How many entities an answer lists where the question does not say.
+/// The default length of a page.
 const LISTED: i32 = 10;
 
 #[derive(Debug, InputObject)]
@@ -21,7 +21,7 @@ pub(super) struct ScrollAcrossEntitiesInput {
     query: String,
     scroll_id: Option<String>,
     count: Option<i32>,
-    /// How long an index would remember the place; here a place is never forgotten.
+    /// How long an index keeps the scroll open. Ignored: here a scroll id stays valid.
     keep_alive: Option<String>,
     or_filters: Option<Vec<AndFilterInput>>,
     search_flags: Option<SearchFlags>,
@@ -33,7 +33,7 @@ struct AndFilterInput {
     and: Option<Vec<FacetFilterInput>>,
 }
 
-/// Of these only `includeSoftDeleted` makes a difference: the others are about an index.
+/// Only `includeSoftDeleted` has an effect; the others concern an index.
 #[derive(Debug, InputObject)]
 struct SearchFlags {
     skip_cache: Option<bool>,
@@ -74,7 +74,7 @@ struct SearchResult {
     extra_properties: Option<Vec<ExtraProperty>>,
 }
 
-/// In DataHub's schema an interface of many types; here it has what they share.
+/// In DataHub's schema this is an interface of many types; here it has their common fields.
 #[derive(Debug, SimpleObject)]
 struct Entity {
     urn: String,
@@ -87,7 +87,7 @@ struct ExtraProperty {
     value: String,
 }
 
-/// `ScrollAcrossEntitiesResolver`. As there, who may see an entity's name is not asked.
+/// `ScrollAcrossEntitiesResolver`. Like GMS, it does not check whether the caller may read the entities.
 pub(super) async fn scroll(context: &Context<'_>, input: ScrollAcrossEntitiesInput) -> Result<ScrollResults> {
     let caller = context.data::<Caller>()?;
     check_order(input.sort_input.as_ref())?;
@@ -104,7 +104,7 @@ pub(super) async fn scroll(context: &Context<'_>, input: ScrollAcrossEntitiesInp
         soft_deleted_too: input.search_flags.and_then(|flags| flags.include_soft_deleted).unwrap_or(false),
         slice: None,
     };
-    let count = usize::try_from(input.count.unwrap_or(LISTED).clamp(0, MOST_LISTED)).unwrap_or(0);
+    let count = usize::try_from(input.count.unwrap_or(LISTED).clamp(0, MAX_LISTED)).unwrap_or(0);
     let page = caller
         .server
         .store
@@ -120,7 +120,7 @@ pub(super) async fn scroll(context: &Context<'_>, input: ScrollAcrossEntitiesInp
     })
 }
 
-/// Pages go on after a URN, so no other order can be kept.
+/// Pages continue after a URN, so no other order is supported.
 fn check_order(sort: Option<&SearchSortInput>) -> Result<()> {
     let Some(sort) = sort else { return Ok(()) };
     let mut criteria = sort.sort_criterion.iter().chain(sort.sort_criteria.iter().flatten());
@@ -146,8 +146,8 @@ fn name_of(entity_type: EntityType) -> String {
 
 impl SearchResult {
     fn of(urn: String) -> Self {
-        let plain = Urn::parse(&urn).map(|urn| search::plain(urn.entity_type())).unwrap_or_default();
-        let known = EntityType::items().iter().find(|item| search::plain(item.name) == plain);
+        let plain = Urn::parse(&urn).map(|urn| search::normalized(urn.entity_type())).unwrap_or_default();
+        let known = EntityType::items().iter().find(|item| search::normalized(item.name) == plain);
         let r#type = known.map_or(EntityType::Other, |item| item.value);
         Self { entity: Entity { urn, r#type }, extra_properties: None }
     }

@@ -1,4 +1,4 @@
-//! The types of tokens.
+//! The token types.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,7 +7,7 @@ use async_graphql::{
     SimpleObject, Value,
 };
 
-use super::Caller;
+use super::context::Caller;
 use super::entity_type::EntityType;
 use super::error::bad_request;
 use super::user::CorpUser;
@@ -16,7 +16,7 @@ use crate::search::{Condition, Criterion};
 use crate::token_info::TokenInfo;
 use crate::tokens::TokenType;
 
-/// An integer of 64 bits.
+/// A 64-bit integer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Long(pub(super) i64);
 
@@ -64,11 +64,11 @@ pub(super) enum AccessTokenDuration {
 }
 
 impl AccessTokenDuration {
-    /// When a token ends that is made now (`AccessTokenUtil`).
+    /// The expiry time of a token that is created now (`AccessTokenUtil`).
     pub(super) fn end(self) -> Option<SystemTime> {
         let days = match self {
             Self::OneHour => {
-                return TokenDuration(Some(Duration::from_secs(60 * 60))).from(SystemTime::now());
+                return TokenDuration(Some(Duration::from_secs(60 * 60))).expires_at(SystemTime::now());
             }
             Self::OneDay => 1,
             Self::OneWeek => 7,
@@ -78,7 +78,7 @@ impl AccessTokenDuration {
             Self::OneYear => 365,
             Self::NoExpiry => return None,
         };
-        TokenDuration(Some(Duration::from_secs(days * 24 * 60 * 60))).from(SystemTime::now())
+        TokenDuration(Some(Duration::from_secs(days * 24 * 60 * 60))).expires_at(SystemTime::now())
     }
 }
 
@@ -186,10 +186,10 @@ enum FilterOperator {
 }
 
 impl FacetFilterInput {
-    /// The same as a search has it.
+    /// The criterion of a search.
     ///
     /// # Errors
-    /// For the conditions on relatives, which need a graph.
+    /// For the conditions on related entities, which need a graph.
     pub(super) fn criterion(self) -> Result<Criterion> {
         let condition = match self.condition.unwrap_or(FilterOperator::Equal) {
             FilterOperator::Contain => Condition::Contain,
@@ -219,8 +219,8 @@ impl FacetFilterInput {
         })
     }
 
-    /// Whether only this user's tokens are found by it. GMS does not look at the condition, so that there a filter that
-    /// is turned round shows the tokens of others.
+    /// Whether the filter selects only this user's tokens. GMS ignores the condition, so that there a negated
+    /// filter returns the tokens of others.
     pub(super) fn is_owner(&self, urn: &str) -> bool {
         let equal = matches!(self.condition, None | Some(FilterOperator::Equal | FilterOperator::In));
         self.field == "ownerUrn"
@@ -229,7 +229,7 @@ impl FacetFilterInput {
             && matches!(self.values.as_deref(), Some([only]) if only == urn)
     }
 
-    /// Whether a token is found by it. Only what GMS has in its index is found: the description is not.
+    /// Whether a token matches. Only fields in GMS's index match: the description does not.
     pub(super) fn takes(&self, token: &TokenInfo) -> bool {
         let info = &token.info;
         let found = match self.field.as_str() {

@@ -1,4 +1,4 @@
-//! The types of users.
+//! The user types.
 
 use std::sync::Arc;
 
@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use super::entity_type::EntityType;
 use super::error::failed;
-use crate::authorization::Rights;
+use crate::actor;
+use crate::authorization::Permissions;
+use crate::state::ServerState;
 use crate::store::read;
-use crate::{Server, user};
 
 #[derive(SimpleObject)]
 pub(super) struct AuthenticatedUser {
@@ -17,7 +18,7 @@ pub(super) struct AuthenticatedUser {
     pub(super) platform_privileges: PlatformPrivileges,
 }
 
-/// A user, there or not.
+/// A user, which need not exist.
 #[derive(Debug)]
 pub(super) struct CorpUser {
     urn: String,
@@ -26,7 +27,7 @@ pub(super) struct CorpUser {
 }
 
 impl CorpUser {
-    pub(super) async fn load(server: &Arc<Server>, urn: &str) -> Result<Self> {
+    pub(super) async fn load(server: &Arc<ServerState>, urn: &str) -> Result<Self> {
         let wanted = urn.to_owned();
         let aspects = server.store.read(move |connection| {
             let aspect = |name| {
@@ -53,7 +54,7 @@ impl CorpUser {
     }
 
     async fn username(&self) -> &str {
-        user::name_of(&self.urn)
+        actor::name_of(&self.urn)
     }
 
     async fn properties(&self) -> Option<CorpUserProperties> {
@@ -82,7 +83,7 @@ fn is_active(record: &Value) -> bool {
     record.get("active").and_then(Value::as_bool).unwrap_or(false)
 }
 
-/// DataHub's schema has `corpUserInfo` twice, under a name of today and one of before.
+/// DataHub's schema has `corpUserInfo` twice, under a current and a former name.
 macro_rules! corp_user_info {
     ($name:ident) => {
         struct $name(Value);
@@ -156,7 +157,7 @@ impl CorpUserEditableProperties {
     }
 }
 
-/// Of no user anything is set here.
+/// This server stores no settings of users.
 #[derive(SimpleObject)]
 struct CorpUserSettings {
     appearance: Option<CorpUserAppearanceSettings>,
@@ -169,7 +170,7 @@ struct CorpUserAppearanceSettings {
     show_theme_v2: Option<bool>,
 }
 
-/// What a user may do with the platform as a whole (`MeResolver`).
+/// The platform privileges of a user (`MeResolver`).
 #[derive(SimpleObject)]
 #[expect(clippy::struct_excessive_bools, reason = "it is so in the schema")]
 pub(super) struct PlatformPrivileges {
@@ -206,8 +207,8 @@ pub(super) struct PlatformPrivileges {
 }
 
 impl PlatformPrivileges {
-    pub(super) fn of(rights: &Rights) -> Self {
-        let holds = |names: &[&str]| names.iter().any(|name| rights.holds(name));
+    pub(super) fn of(permissions: &Permissions) -> Self {
+        let holds = |names: &[&str]| names.iter().any(|name| permissions.holds(name));
         Self {
             view_analytics: holds(&["VIEW_ANALYTICS"]),
             manage_policies: holds(&["MANAGE_POLICIES"]),

@@ -1,30 +1,30 @@
-//! Arrays as maps by the keys of their elements, and back (`ArrayMergingTemplate`).
+//! Conversion of arrays to maps by the keys of their elements, and back (`ArrayMergingTemplate`).
 
-use super::Problem;
+use super::error::PatchError;
 use crate::tree::{Node, Object};
 
-/// Separates the steps to a key that lies deeper in an element.
+/// Separates the steps to a nested key.
 const NESTED: char = '␟';
 
-/// Turns the array in a field into a map, with a level for each key; without keys, an array of strings into a map by
-/// themselves. A field that is missing, or holds no array, becomes an empty map.
-pub(super) fn to_map<K: AsRef<str>>(object: &mut Object, field: &str, keys: &[K]) -> Result<(), Problem> {
+/// Converts the array in a field to a map, with one level for each key. Without keys, an array of strings
+/// becomes a map by its elements. An absent field, or one that is not an array, becomes an empty map.
+pub(super) fn to_map<K: AsRef<str>>(object: &mut Object, field: &str, keys: &[K]) -> Result<(), PatchError> {
     let mut map = Node::object();
     if let Some(elements) = object.get_mut(field).map(Node::elements).transpose()?.flatten() {
         for mut element in std::mem::take(elements) {
             let mut place = &mut map;
             for key in keys {
                 let key = key_of(&mut element, key.as_ref())?;
-                place = place.members()?.ok_or(Problem::NoObject)?.entry(&key);
+                place = place.members()?.ok_or(PatchError::NoObject)?.entry(&key);
             }
-            let place = place.members()?.ok_or(Problem::NoObject)?;
+            let place = place.members()?.ok_or(PatchError::NoObject)?;
             if keys.is_empty() {
                 let key = if element.is_string() { element.as_text() } else { String::new() };
                 place.set(&key, element);
                 continue;
             }
             let Node::Object(element) = element else {
-                return Err(Problem::Shape(format!("an element of {field} is no object")));
+                return Err(PatchError::Shape(format!("an element of {field} is not an object")));
             };
             for (name, value) in element.into_iter() {
                 place.set(&name, value);
@@ -35,14 +35,18 @@ pub(super) fn to_map<K: AsRef<str>>(object: &mut Object, field: &str, keys: &[K]
     Ok(())
 }
 
-/// Turns the map in a field into an array again. What the patch replaced by an array stays as it is.
-pub(super) fn to_array<K: AsRef<str>>(object: &mut Object, field: &str, keys: &[K]) -> Result<(), Problem> {
+/// Converts the map in a field back to an array. An array that the patch set there is not changed.
+pub(super) fn to_array<K: AsRef<str>>(
+    object: &mut Object,
+    field: &str,
+    keys: &[K],
+) -> Result<(), PatchError> {
     let mut elements = Vec::new();
     match object.get_mut(field) {
         Some(node) if node.is_array() => return Ok(()),
         Some(node) if !node.is_null() => {
             let map = node.members()?.ok_or_else(|| {
-                Problem::Shape(format!("the patch left {field} neither a map nor an array"))
+                PatchError::Shape(format!("the patch left {field} neither a map nor an array"))
             })?;
             if keys.is_empty() {
                 elements.extend(std::mem::take(map).into_iter().map(|(_, value)| value));
@@ -56,9 +60,9 @@ pub(super) fn to_array<K: AsRef<str>>(object: &mut Object, field: &str, keys: &[
     Ok(())
 }
 
-fn merge<K: AsRef<str>>(mut node: Node, keys: &[K], elements: &mut Vec<Node>) -> Result<(), Problem> {
+fn merge<K: AsRef<str>>(mut node: Node, keys: &[K], elements: &mut Vec<Node>) -> Result<(), PatchError> {
     let Some((key, rest)) = keys.split_first() else {
-        // A patch may have put a whole array in the place of an element.
+        // A patch may have set an array in place of an element.
         match node.elements()? {
             Some(several) => elements.append(several),
             None => elements.push(node),
@@ -72,7 +76,7 @@ fn merge<K: AsRef<str>>(mut node: Node, keys: &[K], elements: &mut Vec<Node>) ->
     for (name, value) in std::mem::take(map).into_iter() {
         let first = elements.len();
         merge(value, rest, elements)?;
-        // A key that was written in the path alone is put into the element.
+        // A key that occurs only in the path is added to the element.
         if name.is_empty() || key.as_ref().contains(NESTED) {
             continue;
         }
@@ -87,8 +91,8 @@ fn merge<K: AsRef<str>>(mut node: Node, keys: &[K], elements: &mut Vec<Node>) ->
     Ok(())
 }
 
-/// The text under a key of an element; empty where there is none.
-fn key_of(element: &mut Node, key: &str) -> Result<String, Problem> {
+/// The text of a key of an element; empty if absent.
+fn key_of(element: &mut Node, key: &str) -> Result<String, PatchError> {
     element.members()?;
     let mut node = element;
     for step in key.split(NESTED) {

@@ -1,19 +1,19 @@
-//! `fineGrainedLineages` for a patch (`FineGrainedLineageTemplateHelper`): a map by operation, downstream field, query and
-//! upstream field, whose values are confidence and types.
+//! `fineGrainedLineages` in a patch (`FineGrainedLineageTemplateHelper`): a map by operation, downstream
+//! field, query and upstream field, with confidence and types as values.
 
-use super::Problem;
-use crate::Urn;
+use super::error::PatchError;
 use crate::tree::{Node, Object};
+use crate::urn::Urn;
 
 const FIELD: &str = "fineGrainedLineages";
 const NONE: &str = "NONE";
 const DEFAULT_CONFIDENCE: &str = "1.0";
 
-pub(super) fn to_map(object: &mut Object) -> Result<(), Problem> {
+pub(super) fn to_map(object: &mut Object) -> Result<(), PatchError> {
     let mut map = Node::object();
     if let Some(lineages) = object.get_mut(FIELD).map(Node::elements).transpose()?.flatten() {
         for mut lineage in std::mem::take(lineages) {
-            let lineage = lineage.members()?.ok_or(Problem::NoObject)?;
+            let lineage = lineage.members()?.ok_or(PatchError::NoObject)?;
             add(&mut map, lineage)?;
         }
     }
@@ -21,11 +21,11 @@ pub(super) fn to_map(object: &mut Object) -> Result<(), Problem> {
     Ok(())
 }
 
-fn add(map: &mut Node, lineage: &mut Object) -> Result<(), Problem> {
+fn add(map: &mut Node, lineage: &mut Object) -> Result<(), PatchError> {
     let upstreams = urns(lineage, "upstreams")?;
     let downstreams = urns(lineage, "downstreams")?;
     let Some([downstream]) = downstreams.as_deref() else {
-        return Err(Problem::Shape(
+        return Err(PatchError::Shape(
             "Patching not supported on fine grained lineages with not exactly one downstream.".into(),
         ));
     };
@@ -49,21 +49,21 @@ fn add(map: &mut Node, lineage: &mut Object) -> Result<(), Problem> {
         downstream.clone(),
         text("query").unwrap_or_else(|| NONE.to_owned()),
     ] {
-        place = place.members()?.ok_or(Problem::NoObject)?.entry(&step);
+        place = place.members()?.ok_or(PatchError::NoObject)?.entry(&step);
     }
-    let place = place.members()?.ok_or(Problem::NoObject)?;
+    let place = place.members()?.ok_or(PatchError::NoObject)?;
     for upstream in upstreams.into_iter().flatten() {
         place.set(&upstream, Node::Object(value.clone()));
     }
     Ok(())
 }
 
-fn urns(lineage: &mut Object, field: &str) -> Result<Option<Vec<String>>, Problem> {
+fn urns(lineage: &mut Object, field: &str) -> Result<Option<Vec<String>>, PatchError> {
     let elements = lineage.get_mut(field).map(Node::elements).transpose()?.flatten();
     Ok(elements.map(|elements| elements.iter().map(Node::as_text).collect()))
 }
 
-pub(super) fn to_array(object: &mut Object) -> Result<(), Problem> {
+pub(super) fn to_array(object: &mut Object) -> Result<(), PatchError> {
     let mut lineages = Vec::new();
     if let Some(node) = object.get_mut(FIELD) {
         if node.is_array() {
@@ -84,12 +84,12 @@ pub(super) fn to_array(object: &mut Object) -> Result<(), Problem> {
     Ok(())
 }
 
-fn members(node: &mut Node) -> Result<Object, Problem> {
-    node.members()?.map(std::mem::take).ok_or(Problem::NoObject)
+fn members(node: &mut Node) -> Result<Object, PatchError> {
+    node.members()?.map(std::mem::take).ok_or(PatchError::NoObject)
 }
 
-/// One lineage, with the lowest confidence of its upstreams and the types of the last.
-fn lineage(operation: &str, downstream: &str, query: &str, upstreams: Object) -> Result<Node, Problem> {
+/// One lineage, with the lowest confidence of its upstreams and the types of the last one.
+fn lineage(operation: &str, downstream: &str, query: &str, upstreams: Object) -> Result<Node, PatchError> {
     let (mut confidence, mut lowest) = (Node::new(DEFAULT_CONFIDENCE), 1.0);
     let (mut upstream_type, mut downstream_type) = (Node::string("FIELD_SET"), Node::string("FIELD"));
     let mut urns = Vec::new();

@@ -1,9 +1,12 @@
-//! Patches, applied as DataHub applies them: RFC 6902, on a form of the aspect in which arrays can be addressed by key.
+//! Patches, applied like in DataHub: RFC 6902, on a form of the aspect in which the elements of arrays are
+//! addressed by key. The crates for RFC 6901 and 6902 work on parsed values; they would not keep numbers and
+//! names as they were written.
 //!
-//! For the time of a patch the arrays that a template names become maps: `globalTags` has its tags under `/tags/<urn>`,
-//! `ownership` its owners under `/owners/<urn>/<type>`. A patch that brings `arrayPrimaryKeys`, or says
-//! `forceGenericPatch`, names the arrays and keys itself. Afterwards they are arrays again.
+//! During a patch, the arrays that a template names are maps: `globalTags` has its tags under `/tags/<urn>`,
+//! `ownership` its owners under `/owners/<urn>/<type>`. A patch with `arrayPrimaryKeys` or
+//! `forceGenericPatch` names the arrays and keys itself. Afterwards the maps become arrays again.
 
+mod error;
 mod keyed;
 mod lineage;
 mod operation;
@@ -17,28 +20,25 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use super::failure::Failure;
-use super::tree::{self, Node, NotText};
-use operation::{Kind, Operation, Written};
-use pointer::Pointer;
+use crate::failure::Failure;
+use crate::tree::{self, Node};
+use error::PatchError;
+use operation::{PatchOperation, PatchOperationKind, RawOperation};
 
-/// How much the operations of one patch may copy, in bytes.
-const MAX_COPIED: usize = 64 * 1024 * 1024;
-
-/// A patch, read but not applied.
+/// A parsed patch.
 #[derive(Clone, Debug)]
 pub(super) struct Patch {
-    operations: Vec<Operation>,
-    /// The arrays and their keys, where the patch itself names them (`GenericPatchTemplate`).
+    operations: Vec<PatchOperation>,
+    /// The arrays and their keys, if the patch names them (`GenericPatchTemplate`).
     generic: Option<Vec<(String, Vec<String>)>>,
 }
 
-/// What the patch is to change.
+/// The aspect to which a patch is applied.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Target<'a> {
+pub(super) struct PatchTarget<'a> {
     pub(super) urn: &'a str,
     pub(super) aspect: &'a str,
-    /// The aspect's stored text; `None` where there is none.
+    /// The aspect's stored text; `None` if it does not exist.
     pub(super) current: Option<&'a str>,
     /// Milliseconds since 1970, for the audit stamps of a new aspect.
     pub(super) time: i64,
@@ -46,9 +46,9 @@ pub(super) struct Target<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Object<'a> {
+struct PatchDocument<'a> {
     #[serde(borrow)]
-    patch: Vec<Written<'a>>,
+    patch: Vec<RawOperation<'a>>,
     #[serde(default)]
     array_primary_keys: Option<BTreeMap<String, Vec<String>>>,
     #[serde(default)]
@@ -56,19 +56,20 @@ struct Object<'a> {
 }
 
 impl Patch {
-    /// Reads a patch: a list of operations, or an object that has it as `patch`.
+    /// Parses a patch: a list of operations, or an object that has the list as `patch`.
     ///
     /// # Errors
-    /// When it is neither. On Rest.li GMS drops it then without a word; here it is refused.
+    /// If it is neither. On Rest.li GMS drops such a proposal silently; here it is refused.
     pub(super) fn read(text: &str) -> Result<Self, Failure> {
         let invalid = |reason: &dyn fmt::Display| {
             let shown: String = text.chars().take(400).collect();
             Failure::bad_proposal(format!("Invalid JSON Patch: {shown}: {reason}"))
         };
         let (mut written, generic) = if text.starts_with('{') {
-            let object: Object<'_> = serde_json::from_str(text).map_err(|error| invalid(&error))?;
-            if object.patch.iter().any(Written::has_from) {
-                // GMS reads this form into a class that has no such field, so here `move` and `copy` cannot be used.
+            let object: PatchDocument<'_> = serde_json::from_str(text).map_err(|error| invalid(&error))?;
+            if object.patch.iter().any(RawOperation::has_from) {
+                // GMS reads this form into a class without that field, so it does not support `move` and
+                // `copy`.
                 return Err(Failure::internal(
                     "java.lang.RuntimeException: Unrecognized field \"from\" (class GenericJsonPatch$PatchOp): move \
                      and copy need the patch as a list",
@@ -82,17 +83,18 @@ impl Patch {
             (serde_json::from_str(text).map_err(|error| invalid(&error))?, None)
         };
         if generic.is_some() {
-            written.iter_mut().for_each(Written::forget_null);
+            written.iter_mut().for_each(RawOperation::forget_null);
         }
-        let operations = written.iter().map(Written::read).collect::<Result<_, _>>();
+        let operations = written.iter().map(RawOperation::read).collect::<Result<_, _>>();
         Ok(Self { operations: operations.map_err(|reason| invalid(&reason))?, generic })
     }
 
-    /// The aspect's text with the patch applied.
+    /// The text of the patched aspect.
     ///
     /// # Errors
-    /// When an operation fails, or the aspect cannot be patched: 500 on Rest.li; on OpenAPI 400 in the first case.
-    pub(super) fn apply(&self, target: Target<'_>) -> Result<String, Failure> {
+    /// If an operation fails or the aspect cannot be patched: 500 on Rest.li; on OpenAPI 400 in the first
+    /// case.
+    pub(super) fn apply(&self, target: PatchTarget<'_>) -> Result<String, Failure> {
         let start = self.start(target)?;
         let result = if let Some(keys) = &self.generic {
             self.on(
@@ -105,13 +107,13 @@ impl Patch {
             let time = target.time;
             self.on(start, |object| template.transform(object, time), |object| template.rebase(object, time))
         };
-        result.map_err(|problem| {
+        result.map_err(|error| {
             let message = |class: &str| {
                 let on = format!("Error performing JSON PATCH on aspect {} of {}", target.aspect, target.urn);
-                format!("{class}: {on}: {problem}")
+                format!("{class}: {on}: {error}")
             };
-            match problem {
-                Problem::NoObject | Problem::Shape(_) => {
+            match error {
+                PatchError::NoObject | PatchError::Shape(_) => {
                     Failure::internal(message("java.lang.ClassCastException"))
                 }
                 _ => Failure::json(message("java.lang.RuntimeException")),
@@ -119,7 +121,7 @@ impl Patch {
         })
     }
 
-    fn start(&self, target: Target<'_>) -> Result<Node, Failure> {
+    fn start(&self, target: PatchTarget<'_>) -> Result<Node, Failure> {
         if let Some(text) = target.current {
             return Ok(Node::new(text));
         }
@@ -133,24 +135,24 @@ impl Patch {
     fn on(
         &self,
         mut document: Node,
-        transform: impl FnOnce(&mut tree::Object) -> Result<(), Problem>,
-        rebase: impl FnOnce(&mut tree::Object) -> Result<(), Problem>,
-    ) -> Result<String, Problem> {
-        transform(document.members()?.ok_or(Problem::NoObject)?)?;
+        transform: impl FnOnce(&mut tree::Object) -> Result<(), PatchError>,
+        rebase: impl FnOnce(&mut tree::Object) -> Result<(), PatchError>,
+    ) -> Result<String, PatchError> {
+        transform(document.members()?.ok_or(PatchError::NoObject)?)?;
         for operation in &self.operations {
-            operation.path.populate(&mut document, matches!(operation.kind, Kind::Remove))?;
+            operation.path.populate(&mut document, matches!(operation.kind, PatchOperationKind::Remove))?;
         }
-        let mut room = MAX_COPIED;
+        let mut room = error::MAX_COPIED;
         for operation in &self.operations {
             operation.apply(&mut document, &mut room)?;
         }
-        rebase(document.members()?.ok_or(Problem::NoObject)?)?;
+        rebase(document.members()?.ok_or(PatchError::NoObject)?)?;
         Ok(document.to_string())
     }
 }
 
-fn no_template(target: Target<'_>) -> Failure {
-    let Target { urn, aspect, .. } = target;
+fn no_template(target: PatchTarget<'_>) -> Failure {
+    let PatchTarget { urn, aspect, .. } = target;
     Failure::internal(if target.current.is_none() {
         format!(
             "java.lang.UnsupportedOperationException: Patch not supported for aspect with name {aspect}. Default \
@@ -162,54 +164,4 @@ fn no_template(target: Target<'_>) -> Failure {
              arrayPrimaryKeys or forceGenericPatch can be applied to it"
         )
     })
-}
-
-/// Why a patch cannot be applied.
-#[derive(Debug)]
-enum Problem {
-    /// There is nothing at the path.
-    Absent,
-    /// Something on the way, or the result, is no object.
-    NoObject,
-    /// An array does not hold what its keys need.
-    Shape(String),
-    /// A `test` found another value.
-    Different,
-    /// A `move` into what is moved.
-    IntoItself,
-    WholeDocument,
-    TooLarge,
-    Unreadable(NotText),
-    At(String, Box<Self>),
-}
-
-impl Problem {
-    fn at(self, path: &Pointer) -> Self {
-        match self {
-            located @ (Self::At(..) | Self::NoObject) => located,
-            problem => Self::At(path.to_string(), Box::new(problem)),
-        }
-    }
-}
-
-impl From<NotText> for Problem {
-    fn from(error: NotText) -> Self {
-        Self::Unreadable(error)
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Absent => f.write_str("the JSON value has no such name or index"),
-            Self::NoObject => f.write_str("a value that is no object cannot be cast to ObjectNode"),
-            Self::Shape(what) => f.write_str(what),
-            Self::Different => f.write_str("the `test` found another value"),
-            Self::IntoItself => f.write_str("a value cannot be moved into itself"),
-            Self::WholeDocument => f.write_str("the whole aspect cannot be removed by a patch"),
-            Self::TooLarge => write!(f, "the patch copies more than {MAX_COPIED} bytes"),
-            Self::Unreadable(error) => write!(f, "{error}"),
-            Self::At(path, problem) => write!(f, "{path}: {problem}"),
-        }
-    }
 }

@@ -3,20 +3,20 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::Problem;
+use super::error::PatchError;
 use super::pointer::{self, Pointer};
-use crate::compact;
+use crate::json_text;
 use crate::tree::Node;
 
 /// One operation.
 #[derive(Clone, Debug)]
-pub(super) struct Operation {
+pub(super) struct PatchOperation {
     pub(super) path: Pointer,
-    pub(super) kind: Kind,
+    pub(super) kind: PatchOperationKind,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Kind {
+pub(super) enum PatchOperationKind {
     Add(Node),
     Remove,
     Replace(Node),
@@ -26,7 +26,7 @@ pub(super) enum Kind {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Written<'a> {
+pub(super) struct RawOperation<'a> {
     op: String,
     path: String,
     #[serde(default)]
@@ -35,87 +35,88 @@ pub(super) struct Written<'a> {
     value: Option<&'a RawValue>,
 }
 
-/// An `Option` by itself would take `null` for nothing.
+/// A plain `Option` would read `null` as `None`.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
-impl Written<'_> {
-    /// Whether it has a `from`.
+impl RawOperation<'_> {
+    /// Whether the operation has a `from`.
     pub(super) fn has_from(&self) -> bool {
         self.from.is_some()
     }
 
-    /// Takes a value that is `null` for none.
+    /// Treats a value of `null` as absent.
     pub(super) fn forget_null(&mut self) {
         self.value = self.value.filter(|value| value.get() != "null");
     }
 
     /// # Errors
-    /// With the reason, when it is not an operation.
-    pub(super) fn read(&self) -> Result<Operation, String> {
+    /// The reason, if it is not a valid operation.
+    pub(super) fn read(&self) -> Result<PatchOperation, String> {
         let value = || {
             let value = self.value.ok_or_else(|| format!("the operation {} has no `value`", self.op))?;
-            Ok::<_, String>(Node::new(compact::compact(value.get())))
+            Ok::<_, String>(Node::new(json_text::compact(value.get())))
         };
         let from = || {
             let from = self.from.as_deref().ok_or_else(|| format!("a {} has no `from`", self.op))?;
             Pointer::parse(from)
         };
         let kind = match self.op.as_str() {
-            "add" => Kind::Add(value()?),
-            "remove" => Kind::Remove,
-            "replace" => Kind::Replace(value()?),
-            "move" => Kind::Move { from: from()? },
-            "copy" => Kind::Copy { from: from()? },
-            "test" => Kind::Test(value()?),
+            "add" => PatchOperationKind::Add(value()?),
+            "remove" => PatchOperationKind::Remove,
+            "replace" => PatchOperationKind::Replace(value()?),
+            "move" => PatchOperationKind::Move { from: from()? },
+            "copy" => PatchOperationKind::Copy { from: from()? },
+            "test" => PatchOperationKind::Test(value()?),
             other => return Err(format!("Unsupported PATCH operation: `{other}`")),
         };
-        Ok(Operation { path: Pointer::parse(&self.path)?, kind })
+        Ok(PatchOperation { path: Pointer::parse(&self.path)?, kind })
     }
 }
 
-impl Operation {
-    /// Applies it. What it copies is taken from `room`, in bytes: a few copies of copies fill any memory.
+impl PatchOperation {
+    /// Applies the operation. Copied bytes are deducted from `room`: repeated copies of copies would fill the
+    /// memory.
     ///
     /// # Errors
-    /// When the document is not as the operation needs it.
-    pub(super) fn apply(&self, document: &mut Node, room: &mut usize) -> Result<(), Problem> {
+    /// If the document does not fit the operation.
+    pub(super) fn apply(&self, document: &mut Node, room: &mut usize) -> Result<(), PatchError> {
         let path = &self.path;
         match &self.kind {
-            Kind::Add(value) => add(document, path, value.clone()),
-            Kind::Remove => remove(document, path).map(drop),
-            Kind::Replace(value) => {
+            PatchOperationKind::Add(value) => add(document, path, value.clone()),
+            PatchOperationKind::Remove => remove(document, path).map(drop),
+            PatchOperationKind::Replace(value) => {
                 *path.find(document)? = value.clone();
                 Ok(())
             }
-            Kind::Move { from } if from.contains(path) => Err(Problem::IntoItself.at(path)),
-            Kind::Move { from } => {
+            PatchOperationKind::Move { from } if from.contains(path) => Err(PatchError::IntoItself.at(path)),
+            PatchOperationKind::Move { from } => {
                 let value = remove(document, from)?;
                 add(document, path, closed(&value))
             }
-            Kind::Copy { from } => {
+            PatchOperationKind::Copy { from } => {
                 let value = closed(from.find(document)?);
-                *room = room.checked_sub(value.to_string().len()).ok_or(Problem::TooLarge)?;
+                *room = room.checked_sub(value.to_string().len()).ok_or(PatchError::TooLarge)?;
                 add(document, path, value)
             }
-            Kind::Test(expected) => {
+            PatchOperationKind::Test(expected) => {
                 if path.find(document)?.equals(expected)? {
                     Ok(())
                 } else {
-                    Err(Problem::Different.at(path))
+                    Err(PatchError::Different.at(path))
                 }
             }
         }
     }
 }
 
-/// A value as text, so that however often it is moved, a document is opened no deeper than a path is long.
+/// A value as text, so that repeated moves do not open a document deeper than a path is long.
 fn closed(value: &Node) -> Node {
     Node::new(value.to_string())
 }
 
-fn add(document: &mut Node, path: &Pointer, value: Node) -> Result<(), Problem> {
+fn add(document: &mut Node, path: &Pointer, value: Node) -> Result<(), PatchError> {
     let Some((last, parents)) = path.split() else {
         *document = value;
         return Ok(());
@@ -123,27 +124,27 @@ fn add(document: &mut Node, path: &Pointer, value: Node) -> Result<(), Problem> 
     let put = || {
         let parent = pointer::walk(document, parents)?;
         if parent.is_array() {
-            let elements = parent.elements()?.ok_or(Problem::Absent)?;
+            let elements = parent.elements()?.ok_or(PatchError::Absent)?;
             let index = if last == "-" { elements.len() } else { pointer::index(last, elements.len() + 1)? };
             elements.insert(index, value);
         } else {
-            parent.members()?.ok_or(Problem::Absent)?.set(last, value);
+            parent.members()?.ok_or(PatchError::Absent)?.set(last, value);
         }
         Ok(())
     };
-    put().map_err(|problem: Problem| problem.at(path))
+    put().map_err(|error: PatchError| error.at(path))
 }
 
-fn remove(document: &mut Node, path: &Pointer) -> Result<Node, Problem> {
-    let Some((last, parents)) = path.split() else { return Err(Problem::WholeDocument) };
+fn remove(document: &mut Node, path: &Pointer) -> Result<Node, PatchError> {
+    let Some((last, parents)) = path.split() else { return Err(PatchError::WholeDocument) };
     let mut take = || {
         let parent = pointer::walk(document, parents)?;
         if parent.is_array() {
-            let elements = parent.elements()?.ok_or(Problem::Absent)?;
+            let elements = parent.elements()?.ok_or(PatchError::Absent)?;
             Ok(elements.remove(pointer::index(last, elements.len())?))
         } else {
-            parent.members()?.and_then(|object| object.remove(last)).ok_or(Problem::Absent)
+            parent.members()?.and_then(|object| object.remove(last)).ok_or(PatchError::Absent)
         }
     };
-    take().map_err(|problem: Problem| problem.at(path))
+    take().map_err(|error: PatchError| error.at(path))
 }

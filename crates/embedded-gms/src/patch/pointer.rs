@@ -1,14 +1,14 @@
-//! Where in a document an operation acts (RFC 6901).
+//! JSON pointers (RFC 6901).
 
 use std::fmt;
 
-use super::Problem;
+use super::error::PatchError;
 use crate::tree::Node;
 
-/// How many steps a path may have. Nothing in DataHub's model needs more than a few.
+/// The greatest number of steps of a path. DataHub's model needs only a few.
 const MAX_STEPS: usize = 128;
 
-/// A path, as its steps; none is the whole document.
+/// A path as its steps; no steps mean the whole document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pointer {
     steps: Vec<String>,
@@ -16,7 +16,7 @@ pub(super) struct Pointer {
 
 impl Pointer {
     /// # Errors
-    /// With the reason, when `text` is not a path.
+    /// The reason, if `text` is not a path.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let steps: Vec<_> = match text.strip_prefix('/') {
             Some(rest) => rest.split('/').map(|step| step.replace("~1", "/").replace("~0", "~")).collect(),
@@ -34,61 +34,61 @@ impl Pointer {
         self.steps.split_last().map(|(last, parents)| (last.as_str(), parents))
     }
 
-    /// Whether `other` lies within what this names.
+    /// Whether `other` is within the value at this path.
     pub(super) fn contains(&self, other: &Self) -> bool {
         other.steps.len() > self.steps.len() && other.steps.starts_with(&self.steps)
     }
 
-    /// The value that it names.
+    /// The value at this path.
     ///
     /// # Errors
-    /// When there is none.
-    pub(super) fn find<'a>(&self, document: &'a mut Node) -> Result<&'a mut Node, Problem> {
-        walk(document, &self.steps).map_err(|problem| problem.at(self))
+    /// If there is none.
+    pub(super) fn find<'a>(&self, document: &'a mut Node) -> Result<&'a mut Node, PatchError> {
+        walk(document, &self.steps).map_err(|error| error.at(self))
     }
 
-    /// The containers on the way to what it names, made where they are missing, as DataHub makes them for every operation
-    /// of a patch before it applies the first (`TemplateUtil.populateTopLevelKeys`); with `last` what it names as well.
+    /// Creates missing objects on the path, and with `last` also at its end. DataHub does this for all
+    /// operations of a patch before it applies the first (`TemplateUtil.populateTopLevelKeys`).
     ///
     /// # Errors
-    /// When something on the way is no object: DataHub does not step through arrays.
-    pub(super) fn populate(&self, document: &mut Node, last: bool) -> Result<(), Problem> {
+    /// If a value on the path is not an object: DataHub does not step through arrays.
+    pub(super) fn populate(&self, document: &mut Node, last: bool) -> Result<(), PatchError> {
         let end = match self.steps.split_last() {
             None => return Ok(()),
-            // Without it nothing could be put below an empty step at the end.
+            // Otherwise nothing could be added below an empty last step.
             Some((step, _)) if step.is_empty() || last => self.steps.len(),
             Some((_, parents)) => parents.len(),
         };
         let mut node = document;
         for step in self.steps.iter().take(end) {
-            node = node.members()?.ok_or(Problem::NoObject)?.entry(step);
+            node = node.members()?.ok_or(PatchError::NoObject)?.entry(step);
         }
         Ok(())
     }
 }
 
 /// Follows steps through objects and arrays.
-pub(super) fn walk<'a>(document: &'a mut Node, steps: &[String]) -> Result<&'a mut Node, Problem> {
+pub(super) fn walk<'a>(document: &'a mut Node, steps: &[String]) -> Result<&'a mut Node, PatchError> {
     let mut node = document;
     for step in steps {
         node = if node.is_array() {
-            let elements = node.elements()?.ok_or(Problem::Absent)?;
+            let elements = node.elements()?.ok_or(PatchError::Absent)?;
             let index = index(step, elements.len())?;
-            elements.get_mut(index).ok_or(Problem::Absent)?
+            elements.get_mut(index).ok_or(PatchError::Absent)?
         } else {
-            node.members()?.and_then(|object| object.get_mut(step)).ok_or(Problem::Absent)?
+            node.members()?.and_then(|object| object.get_mut(step)).ok_or(PatchError::Absent)?
         };
     }
     Ok(node)
 }
 
-/// An array's index, below `end`.
-pub(super) fn index(step: &str, end: usize) -> Result<usize, Problem> {
+/// An array index below `end`.
+pub(super) fn index(step: &str, end: usize) -> Result<usize, PatchError> {
     let digits = step.bytes().all(|byte| byte.is_ascii_digit());
     if !digits || step.is_empty() || (step.len() > 1 && step.starts_with('0')) {
-        return Err(Problem::Absent);
+        return Err(PatchError::Absent);
     }
-    step.parse().ok().filter(|index| *index < end).ok_or(Problem::Absent)
+    step.parse().ok().filter(|index| *index < end).ok_or(PatchError::Absent)
 }
 
 impl fmt::Display for Pointer {

@@ -1,10 +1,11 @@
-//! Which arrays of which aspects a patch addresses by key, and what a patch on an absent aspect starts from: DataHub's
-//! patch templates (`SnapshotEntityRegistry.populateTemplateEngine`).
+//! DataHub's patch templates (`SnapshotEntityRegistry.populateTemplateEngine`): the arrays that a patch
+//! addresses by key, and the default of an aspect that does not exist.
 
-use super::{Problem, keyed, lineage};
+use super::error::PatchError;
+use super::{keyed, lineage};
 use crate::tree::{Node, Object};
 
-/// Who stands in the audit stamps of a default.
+/// The actor in the audit stamps of defaults.
 const ACTOR: &str = "urn:li:corpuser:__datahub_system";
 
 /// How the arrays of an aspect are addressed.
@@ -12,19 +13,19 @@ const ACTOR: &str = "urn:li:corpuser:__datahub_system";
 pub(super) struct Template {
     aspect: &'static str,
     arrays: &'static [Array],
-    /// Records with arrays of their own, by their field.
+    /// Records that contain arrays, by field.
     records: &'static [(&'static str, &'static [Array])],
     special: Special,
 }
 
-/// An array, the keys of its elements (none for an array of strings), and the records in its elements that have arrays
-/// themselves.
+/// An array, the keys of its elements (none for an array of strings), and the records in its elements that
+/// contain arrays.
 #[derive(Debug)]
 struct Array {
     field: &'static str,
     keys: &'static [&'static str],
     elements: &'static [(&'static str, &'static [Self])],
-    /// Whether the record that it is in must have an `auditStamp`, and gets one.
+    /// Whether the enclosing record requires an `auditStamp`, which is added.
     stamped: bool,
 }
 
@@ -33,7 +34,8 @@ enum Special {
     None,
     /// `fineGrainedLineages`, which has no keys in its elements.
     Lineage,
-    /// `allowedPlatforms` and `allowedValues`, which stay absent where they are; the latter's key depends on its type.
+    /// `allowedPlatforms` and `allowedValues`, which are not created if absent; the key of the latter depends
+    /// on its type.
     AllowedValues,
 }
 
@@ -113,7 +115,7 @@ pub(super) fn of(aspect: &str) -> Option<&'static Template> {
     TEMPLATES.iter().find(|template| template.aspect == aspect)
 }
 
-/// What a patch on an aspect starts from where there is none, as JSON text; `None` where DataHub has nothing sensible.
+/// The default of an aspect that does not exist, as JSON text; `None` if DataHub has no useful one.
 pub(super) fn default_of(aspect: &str, time: i64) -> Option<String> {
     let stamp = stamp(time);
     let modified = format!(r#""lastModified":{{"created":{stamp},"lastModified":{stamp}}}"#);
@@ -156,11 +158,11 @@ fn stamp(time: i64) -> String {
 }
 
 impl Template {
-    /// Turns the arrays into maps.
-    pub(super) fn transform(&self, object: &mut Object, time: i64) -> Result<(), Problem> {
+    /// Converts the arrays to maps.
+    pub(super) fn transform(&self, object: &mut Object, time: i64) -> Result<(), PatchError> {
         to_maps(object, self.arrays, time)?;
         for (field, arrays) in self.records {
-            to_maps(object.entry(field).members()?.ok_or(Problem::NoObject)?, arrays, time)?;
+            to_maps(object.entry(field).members()?.ok_or(PatchError::NoObject)?, arrays, time)?;
         }
         match self.special {
             Special::None => Ok(()),
@@ -169,11 +171,11 @@ impl Template {
         }
     }
 
-    /// Turns the maps into arrays again.
-    pub(super) fn rebase(&self, object: &mut Object, time: i64) -> Result<(), Problem> {
+    /// Converts the maps back to arrays.
+    pub(super) fn rebase(&self, object: &mut Object, time: i64) -> Result<(), PatchError> {
         to_arrays(object, self.arrays, time)?;
         for (field, arrays) in self.records {
-            to_arrays(object.entry(field).members()?.ok_or(Problem::NoObject)?, arrays, time)?;
+            to_arrays(object.entry(field).members()?.ok_or(PatchError::NoObject)?, arrays, time)?;
         }
         match self.special {
             Special::None => Ok(()),
@@ -198,7 +200,7 @@ impl Array {
     }
 }
 
-fn to_maps(object: &mut Object, arrays: &[Array], time: i64) -> Result<(), Problem> {
+fn to_maps(object: &mut Object, arrays: &[Array], time: i64) -> Result<(), PatchError> {
     for array in arrays {
         array.ensure_stamp(object, time);
         keyed::to_map(object, array.field, array.keys)?;
@@ -212,7 +214,7 @@ fn to_maps(object: &mut Object, arrays: &[Array], time: i64) -> Result<(), Probl
     Ok(())
 }
 
-fn to_arrays(object: &mut Object, arrays: &[Array], time: i64) -> Result<(), Problem> {
+fn to_arrays(object: &mut Object, arrays: &[Array], time: i64) -> Result<(), PatchError> {
     for array in arrays {
         array.ensure_stamp(object, time);
         keyed::to_array(object, array.field, array.keys)?;
@@ -229,22 +231,22 @@ fn to_arrays(object: &mut Object, arrays: &[Array], time: i64) -> Result<(), Pro
 fn inside(
     element: &mut Node,
     array: &Array,
-    turn: fn(&mut Object, &[Array], i64) -> Result<(), Problem>,
+    turn: fn(&mut Object, &[Array], i64) -> Result<(), PatchError>,
     time: i64,
-) -> Result<(), Problem> {
+) -> Result<(), PatchError> {
     if array.elements.is_empty() {
         return Ok(());
     }
     for (field, arrays) in array.elements {
         let record = element.members()?.and_then(|element| element.get_mut(field));
         if let Some(record) = record {
-            turn(record.members()?.ok_or(Problem::NoObject)?, arrays, time)?;
+            turn(record.members()?.ok_or(PatchError::NoObject)?, arrays, time)?;
         }
     }
     Ok(())
 }
 
-fn allowed_values_to_map(object: &mut Object) -> Result<(), Problem> {
+fn allowed_values_to_map(object: &mut Object) -> Result<(), PatchError> {
     if object.get("allowedPlatforms").is_some() {
         keyed::to_map::<&str>(object, "allowedPlatforms", &[])?;
     }

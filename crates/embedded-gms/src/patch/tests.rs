@@ -6,7 +6,8 @@ use super::super::failure::Cause;
 use super::*;
 
 fn apply(aspect: &str, current: Option<&str>, patch: &str) -> Result<String, Failure> {
-    let target = Target { urn: "urn:li:dataset:(urn:li:dataPlatform:hive,a,PROD)", aspect, current, time: 7 };
+    let target =
+        PatchTarget { urn: "urn:li:dataset:(urn:li:dataPlatform:hive,a,PROD)", aspect, current, time: 7 };
     Patch::read(patch)?.apply(target)
 }
 
@@ -15,7 +16,7 @@ fn patched(aspect: &str, current: &str, patch: &str) -> String {
 }
 
 #[test]
-fn numbers_and_order_stay() {
+fn numbers_and_order_are_kept() {
     let current = r#"{"z":1.10,"customProperties":{"b":"1","a":"2"},"big":1e400,"int":12345678901234567890,"tags":["\u00e9"]}"#;
     let patch = r#"[{"op":"add","path":"/customProperties/c","value":"3"},{"op":"replace","path":"/z","value":2.50}]"#;
     assert_eq!(
@@ -37,7 +38,7 @@ fn tags_are_added_and_removed_by_their_urn() {
     assert_eq!(two, r#"{"tags":[{"tag":"urn:li:tag:pii","context":"x"},{"tag":"urn:li:tag:a/b"}]}"#);
     let remove = r#"[{"op":"remove","path":"/tags/urn:li:tag:pii"}]"#;
     assert_eq!(patched("globalTags", &two, remove), r#"{"tags":[{"tag":"urn:li:tag:a/b"}]}"#);
-    // What is not there is removed all the same.
+    // Removing an absent element succeeds.
     assert_eq!(patched("globalTags", r#"{"tags":[]}"#, remove), r#"{"tags":[]}"#);
 }
 
@@ -58,7 +59,7 @@ fn owners_have_two_keys() {
 }
 
 #[test]
-fn the_patch_may_name_the_keys_itself() {
+fn a_patch_may_name_the_keys() {
     // As the Python client's patch builder writes a tag without attribution.
     let patch = r#"{"arrayPrimaryKeys":{"tags":["attribution␟source","tag"]},"patch":[{"op":"add","path":"/tags//urn:li:tag:pii","value":{"tag":"urn:li:tag:pii"}}]}"#;
     let current = r#"{"tags":[{"tag":"t","attribution":{"source":"s"}}]}"#;
@@ -76,11 +77,11 @@ fn the_patch_may_name_the_keys_itself() {
 }
 
 #[test]
-fn arrays_lie_in_arrays() {
+fn nested_arrays_are_addressed_by_key() {
     let tag = r#"[{"op":"add","path":"/editableSchemaFieldInfo/id/globalTags/tags/t","value":{"tag":"t"}},
         {"op":"add","path":"/editableSchemaFieldInfo/id/glossaryTerms/terms/g","value":{"urn":"g"}},
         {"op":"add","path":"/editableSchemaFieldInfo/id/description","value":"d"}]"#;
-    let tag = crate::compact::compact(tag);
+    let tag = crate::json_text::compact(tag);
     let made: serde_json::Value =
         serde_json::from_str(&apply("editableSchemaMetadata", None, &tag).unwrap()).unwrap();
     assert_eq!(
@@ -104,7 +105,7 @@ fn arrays_lie_in_arrays() {
 }
 
 #[test]
-fn column_lineage_is_a_map_for_a_while() {
+fn column_lineage_is_a_map_during_a_patch() {
     let lineage = r#"{"upstreams":[],"fineGrainedLineages":[{"downstreamType":"FIELD","downstreams":["d"],"upstreamType":"FIELD_SET","upstreams":["u1","u2"],"transformOperation":"CONCAT","confidenceScore":0.50}]}"#;
     let patch = r#"[{"op":"remove","path":"/fineGrainedLineages/CONCAT/d/NONE/u1"},{"op":"add","path":"/fineGrainedLineages/NONE/d2/urn:li:query:q/u3","value":{"confidenceScore":1.0}},{"op":"add","path":"/upstreams/urn:x","value":{"dataset":"urn:x","type":"TRANSFORMED"}}]"#;
     assert_eq!(
@@ -159,7 +160,7 @@ fn the_operations_are_those_of_rfc_6902() {
 }
 
 #[test]
-fn what_is_no_patch_is_told() {
+fn an_invalid_patch_is_refused() {
     for patch in [
         "1",
         "{}",
@@ -190,7 +191,7 @@ fn an_aspect_without_a_template_needs_a_generic_patch() {
 }
 
 #[test]
-fn no_patch_fills_the_memory_or_the_stack() {
+fn no_patch_exhausts_memory_or_stack() {
     let copy = r#"{"op":"copy","from":"/a","path":"/a/b"},{"op":"copy","from":"/a","path":"/a/c"}"#;
     let copies = format!("[{}]", vec![copy; 100].join(","));
     let failure = apply("editableDatasetProperties", Some(r#"{"a":{"x":1}}"#), &copies).unwrap_err();

@@ -1,7 +1,7 @@
-//! References from one entity to another: finding them, and taking them away (`DeleteEntityService`).
+//! References between entities: finding and removing them (`DeleteEntityService`).
 //!
-//! GMS also looks for a form on the entities that have it, and for a structured property in the prompts of forms; these
-//! are no relationships of the model, and stay here.
+//! GMS also removes forms from entities and structured properties from the prompts of forms. These are not
+//! relationships of the model and are not removed here.
 
 mod relationships;
 
@@ -9,36 +9,37 @@ use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 
-use super::failure::Failure;
-use super::store::write::{self, Stamp};
-use super::tree::{Node, NotText};
-use super::{keys, system_metadata};
-use crate::Urn;
+use crate::failure::Failure;
+use crate::store::row::AuditStamp;
+use crate::store::write;
+use crate::tree::{Node, NotText};
+use crate::urn::Urn;
+use crate::{keys, system_metadata};
 use relationships::RELATIONSHIPS;
 
 /// An aspect that refers to an entity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reference {
-    /// The URN of the entity whose aspect it is.
+    /// The URN of the entity that has the aspect.
     pub(super) entity: String,
     pub(super) aspect: String,
     pub(super) relationship: &'static str,
-    /// The aspect, as it is stored.
+    /// The stored text of the aspect.
     metadata: String,
 }
 
-/// How many relationships these are: an entity has one of a name to another.
+/// The number of distinct relationships: two entities have at most one of each name.
 pub(super) fn relationships(references: &[Reference]) -> usize {
     let distinct: BTreeSet<_> = references.iter().map(|one| (&one.entity, one.relationship)).collect();
     distinct.len()
 }
 
-/// The references to an entity, in the order of the URNs of who refers.
+/// The references to an entity, ordered by the referring URN.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub(super) fn find(connection: &Connection, urn: &str) -> Result<Vec<Reference>, rusqlite::Error> {
-    // What is stored may have escapes instead of other characters, so only these can be looked for in the text.
+    // Stored text may contain escapes, so only URNs of these characters can be searched for in the text.
     let plain = urn.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'/'));
     let mut statement = connection.prepare_cached(
         "SELECT urn, aspect, metadata FROM aspect
@@ -50,8 +51,8 @@ pub(super) fn find(connection: &Connection, urn: &str) -> Result<Vec<Reference>,
         let (entity, aspect, metadata): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let mut names = BTreeSet::new();
         for (_, path, relationship) in RELATIONSHIPS.iter().filter(|(name, ..)| *name == aspect) {
-            let taken = take_away(&mut Node::new(metadata.as_str()), &steps(path), urn);
-            if matches!(taken, Ok(Taken::Something | Taken::All) | Err(Stuck::Required(_)))
+            let taken = remove_at(&mut Node::new(metadata.as_str()), &steps(path), urn);
+            if matches!(taken, Ok(Removal::Something | Removal::All) | Err(RemovalError::Required(_)))
                 && names.insert(*relationship)
             {
                 let (entity, aspect, metadata) = (entity.clone(), aspect.clone(), metadata.clone());
@@ -62,15 +63,16 @@ pub(super) fn find(connection: &Connection, urn: &str) -> Result<Vec<Reference>,
     Ok(found)
 }
 
-/// Takes references away: of an array the element goes, of a record the field, or where it is required the record.
+/// Removes references: the element of an array, the field of a record, or the record if the field is
+/// required.
 ///
 /// # Errors
-/// 500 where a required field would be missing then.
+/// 500 if a required field would be missing.
 pub(super) fn remove(
     connection: &Connection,
     references: &[Reference],
     urn: &str,
-    stamp: &Stamp,
+    stamp: &AuditStamp,
 ) -> Result<(), Failure> {
     let aspects: BTreeSet<_> =
         references.iter().map(|one| (&one.entity, &one.aspect, &one.metadata)).collect();
@@ -78,7 +80,7 @@ pub(super) fn remove(
         let mut value = Node::new(metadata.as_str());
         let mut gone = false;
         for (_, path, _) in RELATIONSHIPS.iter().filter(|(name, ..)| name == aspect) {
-            gone |= take_away(&mut value, &steps(path), urn)? == Taken::All;
+            gone |= remove_at(&mut value, &steps(path), urn)? == Removal::All;
         }
         if !gone {
             let system_metadata = system_metadata::default(stamp.time);
@@ -94,48 +96,48 @@ pub(super) fn remove(
 
 /// A step of a path.
 #[derive(Clone, Copy, Debug)]
-enum Step {
+enum PathStep {
     Element,
     Field { name: &'static str, optional: bool },
 }
 
-fn steps(path: &'static str) -> Vec<Step> {
+fn steps(path: &'static str) -> Vec<PathStep> {
     path.split('.')
         .map(|step| match step.strip_suffix('?') {
-            _ if step == "*" => Step::Element,
-            Some(name) => Step::Field { name, optional: true },
-            None => Step::Field { name: step, optional: false },
+            _ if step == "*" => PathStep::Element,
+            Some(name) => PathStep::Field { name, optional: true },
+            None => PathStep::Field { name: step, optional: false },
         })
         .collect()
 }
 
-/// What was taken away of a value.
+/// The parts that were removed from a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Taken {
+enum Removal {
     Nothing,
     Something,
-    /// It cannot be without what was taken away.
+    /// The value cannot exist without the removed part.
     All,
 }
 
-/// Why nothing can be taken away.
+/// Why a reference cannot be removed.
 #[derive(Debug)]
-enum Stuck {
+enum RemovalError {
     NotText(NotText),
     Required(&'static str),
 }
 
-impl From<NotText> for Stuck {
+impl From<NotText> for RemovalError {
     fn from(error: NotText) -> Self {
         Self::NotText(error)
     }
 }
 
-impl From<Stuck> for Failure {
-    fn from(stuck: Stuck) -> Self {
-        Self::internal(match stuck {
-            Stuck::NotText(error) => format!("java.lang.RuntimeException: {error}"),
-            Stuck::Required(name) => format!(
+impl From<RemovalError> for Failure {
+    fn from(error: RemovalError) -> Self {
+        Self::internal(match error {
+            RemovalError::NotText(error) => format!("java.lang.RuntimeException: {error}"),
+            RemovalError::Required(name) => format!(
                 "java.lang.UnsupportedOperationException: Delete failed! Failed to field with name {name} from \
                  DataMap. The field is required!"
             ),
@@ -143,38 +145,38 @@ impl From<Stuck> for Failure {
     }
 }
 
-/// Takes a URN away at the end of a path (`DeleteEntityUtils.removeValueBasedOnPath`).
-fn take_away(value: &mut Node, path: &[Step], urn: &str) -> Result<Taken, Stuck> {
+/// Removes a URN at the end of a path (`DeleteEntityUtils.removeValueBasedOnPath`).
+fn remove_at(value: &mut Node, path: &[PathStep], urn: &str) -> Result<Removal, RemovalError> {
     let Some((step, rest)) = path.split_first() else {
-        return Ok(if value.is_string() && value.as_text() == urn { Taken::All } else { Taken::Nothing });
+        return Ok(if value.is_string() && value.as_text() == urn { Removal::All } else { Removal::Nothing });
     };
     match *step {
-        Step::Element => {
-            let Some(elements) = value.elements()? else { return Ok(Taken::Nothing) };
-            let mut done = Taken::Nothing;
+        PathStep::Element => {
+            let Some(elements) = value.elements()? else { return Ok(Removal::Nothing) };
+            let mut done = Removal::Nothing;
             let mut left = Vec::with_capacity(elements.len());
             for mut element in elements.drain(..) {
-                let taken = take_away(&mut element, rest, urn)?;
-                if taken != Taken::Nothing {
-                    done = Taken::Something;
+                let taken = remove_at(&mut element, rest, urn)?;
+                if taken != Removal::Nothing {
+                    done = Removal::Something;
                 }
-                if taken != Taken::All {
+                if taken != Removal::All {
                     left.push(element);
                 }
             }
             *elements = left;
             Ok(done)
         }
-        Step::Field { name, optional } => {
-            let Some(members) = value.members()? else { return Ok(Taken::Nothing) };
-            let Some(member) = members.get_mut(name) else { return Ok(Taken::Nothing) };
-            match take_away(member, rest, urn)? {
-                Taken::All if optional => {
+        PathStep::Field { name, optional } => {
+            let Some(members) = value.members()? else { return Ok(Removal::Nothing) };
+            let Some(member) = members.get_mut(name) else { return Ok(Removal::Nothing) };
+            match remove_at(member, rest, urn)? {
+                Removal::All if optional => {
                     members.remove(name);
-                    Ok(Taken::Something)
+                    Ok(Removal::Something)
                 }
-                Taken::All if rest.is_empty() || members.iter().count() == 1 => Ok(Taken::All),
-                Taken::All => Err(Stuck::Required(name)),
+                Removal::All if rest.is_empty() || members.iter().count() == 1 => Ok(Removal::All),
+                Removal::All => Err(RemovalError::Required(name)),
                 taken => Ok(taken),
             }
         }
@@ -187,12 +189,12 @@ mod tests {
 
     const TAG: &str = "urn:li:tag:t";
 
-    fn taken(aspect: &str, text: &str) -> (String, Taken) {
+    fn taken(aspect: &str, text: &str) -> (String, Removal) {
         let mut value = Node::new(text);
-        let mut done = Taken::Nothing;
+        let mut done = Removal::Nothing;
         for (_, path, _) in RELATIONSHIPS.iter().filter(|(name, ..)| *name == aspect) {
-            match take_away(&mut value, &steps(path), TAG).unwrap() {
-                Taken::Nothing => {}
+            match remove_at(&mut value, &steps(path), TAG).unwrap() {
+                Removal::Nothing => {}
                 taken => done = taken,
             }
         }
@@ -200,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn elements_fields_and_records_go() {
+    fn elements_fields_and_records_are_removed() {
         for (aspect, before, after) in [
             (
                 "globalTags",
@@ -221,22 +223,22 @@ mod tests {
             ),
             ("chartInfo", r#"{"inputs":[{"string":"urn:li:tag:t"}]}"#, r#"{"inputs":[]}"#),
         ] {
-            assert_eq!(taken(aspect, before), (after.to_owned(), Taken::Something), "{aspect}");
-            assert_eq!(taken(aspect, after).1, Taken::Nothing);
+            assert_eq!(taken(aspect, before), (after.to_owned(), Removal::Something), "{aspect}");
+            assert_eq!(taken(aspect, after).1, Removal::Nothing);
         }
-        assert_eq!(taken("container", r#"{"container":"urn:li:tag:t"}"#).1, Taken::All);
+        assert_eq!(taken("container", r#"{"container":"urn:li:tag:t"}"#).1, Removal::All);
     }
 
     #[test]
     fn a_required_record_stays() {
         let text = r#"{"parentDocument":{"document":"urn:li:tag:t"},"n":1}"#;
         let path = [
-            Step::Field { name: "parentDocument", optional: false },
-            Step::Field { name: "document", optional: false },
+            PathStep::Field { name: "parentDocument", optional: false },
+            PathStep::Field { name: "document", optional: false },
         ];
-        let stuck = take_away(&mut Node::new(text), &path, TAG).unwrap_err();
+        let error = remove_at(&mut Node::new(text), &path, TAG).unwrap_err();
         assert!(
-            Failure::from(stuck).message().ends_with("parentDocument from DataMap. The field is required!")
+            Failure::from(error).message().ends_with("parentDocument from DataMap. The field is required!")
         );
     }
 }

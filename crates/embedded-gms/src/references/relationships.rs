@@ -1,8 +1,10 @@
-//! The relationships of DataHub's model: which field of which aspect names another entity (`@Relationship`).
+//! The relationships of DataHub's model: the fields of aspects that refer to other entities
+//! (`@Relationship`).
 //!
-//! Taken from the models of acryl-datahub 1.7.0.17.
+//! From the models of acryl-datahub 1.7.0.17.
 
-/// Aspect, path of the field, and name. In a path `*` is every element of an array, and a field with `?` is optional.
+/// Aspect, path of the field, and name. In a path, `*` stands for every element of an array, and `?` marks an
+/// optional field.
 pub(super) const RELATIONSHIPS: &[(&str, &str, &str)] = &[
     ("access", "roles?.*.urn", "AssociatedWith"),
     ("actors", "groups?.*.group", "Has"),

@@ -12,33 +12,33 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::timeseries;
-use crate::authorization::{Operation, Rights, forbidden};
+use crate::authorization::{ApiOperation, Permissions, forbidden};
 use crate::failure::Failure;
-use crate::ingest::Write;
-use crate::restli;
+use crate::ingest::WriteRequest;
 use crate::snapshot::{self, Tagged};
+use crate::state::ServerState;
 use crate::store::read;
-use crate::{Server, model, proposal};
+use crate::{model, proposal, restli};
 
 pub(super) const RESOURCE: &str = "com.linkedin.metadata.resources.entity.AspectResource";
 
-/// `POST /aspects?action=…`. Whether a call asks for `async` makes no difference: it is answered when the aspects are
-/// stored.
+/// `POST /aspects?action=…`. `async` has no effect on the response time: the response is sent when the
+/// aspects are stored.
 pub(super) async fn act(
-    State(server): State<Arc<Server>>,
-    Extension(mut write): Extension<Write>,
-    Extension(rights): Extension<Rights>,
+    State(server): State<Arc<ServerState>>,
+    Extension(mut write): Extension<WriteRequest>,
+    Extension(permissions): Extension<Permissions>,
     uri: Uri,
     body: Bytes,
 ) -> Result<Response, Failure> {
     let request = match restli::parameter(&uri, "action").as_deref() {
         Some("ingestProposal") => proposal::single(&body)?,
         Some("ingestProposalBatch") => proposal::batch(&body)?,
-        Some("getCount") => return count(&server, &rights, proposal::parse(&body)?).await,
-        Some("getTimeseriesAspectValues") => return timeseries::values(&server, &rights, &body).await,
-        action => return Err(super::unknown_action(action, RESOURCE, &uri)),
+        Some("getCount") => return count(&server, &permissions, proposal::parse(&body)?).await,
+        Some("getTimeseriesAspectValues") => return timeseries::values(&server, &permissions, &body).await,
+        action => return Err(super::unroutable::unknown_action(action, RESOURCE, &uri)),
     };
-    rights.check_proposals(request.targets()).await?;
+    permissions.check_proposals(request.targets()).await?;
     write.asynchronous = request.asynchronous;
     let changes = request.changes(&server.registry, server.silent_drops)?;
     server.ingest(changes, write).await?;
@@ -52,8 +52,8 @@ struct Count {
     urn_like: Option<String>,
 }
 
-async fn count(server: &Server, rights: &Rights, request: Count) -> Result<Response, Failure> {
-    if !rights.may_all(Operation::Count, "") {
+async fn count(server: &ServerState, permissions: &Permissions, request: Count) -> Result<Response, Failure> {
+    if !permissions.may_all(ApiOperation::Count, "") {
         return Err(forbidden("User is unauthorized to get aspect counts."));
     }
     let Count { aspect, urn_like } = request;
@@ -64,8 +64,8 @@ async fn count(server: &Server, rights: &Rights, request: Count) -> Result<Respo
 
 /// `GET /aspects/{urn}?aspect=NAME&version=0`.
 pub(super) async fn show(
-    State(server): State<Arc<Server>>,
-    Extension(rights): Extension<Rights>,
+    State(server): State<Arc<ServerState>>,
+    Extension(permissions): Extension<Permissions>,
     uri: Uri,
 ) -> Result<Response, Failure> {
     #[derive(Serialize)]
@@ -73,8 +73,10 @@ pub(super) async fn show(
         version: i64,
         aspect: Tagged<Box<RawValue>>,
     }
-    let urn = super::path_urn(&uri, "/aspects/")?;
-    rights.check(Operation::Read, &urn, |_| format!("User is unauthorized to get aspect for {urn}")).await?;
+    let urn = super::path::path_urn(&uri, "/aspects/")?;
+    permissions
+        .check(ApiOperation::Read, &urn, |_| format!("User is unauthorized to get aspect for {urn}"))
+        .await?;
     let name = restli::parameter(&uri, "aspect")
         .ok_or_else(|| Failure::bad_request("Parameter 'aspect' is required"))?;
     let version = restli::parameter(&uri, "version").map_or(Ok(0), |text| {

@@ -1,21 +1,22 @@
-//! `GET /config`: what kind of server this is. It needs no token.
+//! `GET /config`: the configuration of the server. It needs no token.
 
 use std::sync::Arc;
 
+use crate::actor::Actor;
+use crate::restli;
+use crate::state::ServerState;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::authentication::Actor;
-use crate::{Server, restli};
-
-/// The keys that clients look at, in GMS's form: `noCode` is a text.
+/// The keys that clients use, in GMS's form: `noCode` is a string.
 ///
-/// With `?verbose=true` it tells whether the caller was recognised, which is the cheapest way to try a token.
+/// With `?verbose=true` the response says whether the caller was authenticated, which is the cheapest way to
+/// check a token.
 pub(super) async fn show(
-    State(server): State<Arc<Server>>,
+    State(server): State<Arc<ServerState>>,
     uri: Uri,
     caller: Option<Extension<Actor>>,
 ) -> Response {

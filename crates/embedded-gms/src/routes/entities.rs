@@ -1,4 +1,4 @@
-//! `/entities`: snapshots, deletes, and whether something exists.
+//! `/entities`: snapshots, deletes, existence and search.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -12,14 +12,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::runs;
-use crate::authorization::{Operation, Rights, forbidden};
+use crate::actor::{self, SYSTEM_ACTOR};
+use crate::authorization::{ApiOperation, Permissions, forbidden};
 use crate::failure::Failure;
-use crate::ingest::Write;
-use crate::restli;
+use crate::ingest::WriteRequest;
 use crate::search::{Filter, Search};
-use crate::store::write::Stamp;
+use crate::state::ServerState;
+use crate::store::row::AuditStamp;
 use crate::store::{read, timeseries, write};
-use crate::{SYSTEM_ACTOR, Server, change, keys, model, proposal, references, snapshot, tokens, user};
+use crate::{change, keys, model, proposal, references, restli, snapshot, tokens};
 
 pub(super) const RESOURCE: &str = "com.linkedin.metadata.resources.entity.EntityResource";
 
@@ -48,26 +49,26 @@ struct DeleteReferences {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Find {
+struct SearchRequest {
     entity: String,
     input: String,
     start: u32,
     count: u32,
     filter: Option<Filter>,
-    search_flags: Option<SearchFlags>,
+    search_flags: Option<RestliSearchFlags>,
     sort: Option<Value>,
     sort_criteria: Option<Value>,
 }
 
-/// Of these only one makes a difference: the others are about an index (`SearchFlags.pdl`).
+/// Only one flag has an effect; the others concern an index (`SearchFlags.pdl`).
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct SearchFlags {
+struct RestliSearchFlags {
     include_soft_deleted: Option<bool>,
 }
 
 #[derive(Deserialize)]
-struct List {
+struct ListUrns {
     entity: String,
     start: u32,
     count: Option<u32>,
@@ -75,42 +76,42 @@ struct List {
 
 /// `POST /entities?action=…`.
 pub(super) async fn act(
-    State(server): State<Arc<Server>>,
-    Extension(write): Extension<Write>,
-    Extension(rights): Extension<Rights>,
+    State(server): State<Arc<ServerState>>,
+    Extension(write): Extension<WriteRequest>,
+    Extension(permissions): Extension<Permissions>,
     uri: Uri,
     body: Bytes,
 ) -> Result<Response, Failure> {
     let answer = match restli::parameter(&uri, "action").as_deref() {
         Some("ingest") => {
             let changes = snapshot::single(&body)?;
-            rights.check_snapshots(&changes, true).await?;
+            permissions.check_snapshots(&changes, true).await?;
             server.registry.check_all(&changes)?;
             server.ingest(changes, write).await?;
             json!({})
         }
         Some("batchIngest") => {
             let changes = snapshot::batch(&body)?;
-            rights.check_snapshots(&changes, false).await?;
+            permissions.check_snapshots(&changes, false).await?;
             server.registry.check_all(&changes)?;
             server.ingest(changes, write).await?;
             json!({})
         }
-        Some("delete") => delete(&server, &rights, proposal::parse(&body)?).await?,
-        Some("exists") => exists(&server, &rights, proposal::parse(&body)?).await?,
-        Some("deleteReferences") => delete_references(&server, &rights, proposal::parse(&body)?).await?,
-        Some("search") => search(&server, &rights, proposal::parse(&body)?).await?,
-        Some("deleteAll") => return runs::delete_registry(&server, &rights, &write, &body).await,
-        Some("listUrns") => list(&server, &rights, proposal::parse(&body)?).await?,
-        action => return Err(super::unknown_action(action, RESOURCE, &uri)),
+        Some("delete") => delete(&server, &permissions, proposal::parse(&body)?).await?,
+        Some("exists") => exists(&server, &permissions, proposal::parse(&body)?).await?,
+        Some("deleteReferences") => delete_references(&server, &permissions, proposal::parse(&body)?).await?,
+        Some("search") => search(&server, &permissions, proposal::parse(&body)?).await?,
+        Some("deleteAll") => return runs::delete_registry(&server, &permissions, &write, &body).await,
+        Some("listUrns") => list(&server, &permissions, proposal::parse(&body)?).await?,
+        action => return Err(super::unroutable::unknown_action(action, RESOURCE, &uri)),
     };
     Ok(restli::success(&answer))
 }
 
-async fn delete(server: &Server, rights: &Rights, request: Delete) -> Result<Value, Failure> {
+async fn delete(server: &ServerState, permissions: &Permissions, request: Delete) -> Result<Value, Failure> {
     let urn = change::checked_urn(&request.urn)?;
-    rights
-        .check(Operation::Delete, &urn, |_| format!("User is unauthorized to delete entity: {urn}"))
+    permissions
+        .check(ApiOperation::Delete, &urn, |_| format!("User is unauthorized to delete entity: {urn}"))
         .await?;
     let text = urn.to_string();
     let answer = match request.aspect_name {
@@ -138,21 +139,26 @@ async fn delete(server: &Server, rights: &Rights, request: Delete) -> Result<Val
     Ok(json!({"value": answer}))
 }
 
-/// How many references an answer lists at most.
+/// The greatest number of references in a response.
 const SAMPLE: usize = 10;
 
 async fn delete_references(
-    server: &Server,
-    rights: &Rights,
+    server: &ServerState,
+    permissions: &Permissions,
     request: DeleteReferences,
 ) -> Result<Value, Failure> {
     let urn = change::checked_urn(&request.urn)?;
-    rights.check(Operation::Delete, &urn, |_| format!("User is unauthorized to delete entity {urn}")).await?;
+    permissions
+        .check(ApiOperation::Delete, &urn, |_| format!("User is unauthorized to delete entity {urn}"))
+        .await?;
     let found = if request.dry_run.unwrap_or(false) {
         server.store.read(move |connection| references::find(connection, urn.as_str())).await?
     } else {
-        // GMS does this as itself, whoever has asked.
-        let stamp = Stamp { actor: user::urn(SYSTEM_ACTOR), time: tokens::milliseconds(SystemTime::now()) };
+        // GMS writes this under its own name, not that of the caller.
+        let stamp = AuditStamp {
+            actor: actor::user_urn(SYSTEM_ACTOR),
+            time: tokens::milliseconds(SystemTime::now()),
+        };
         let taken = server
             .store
             .write(move |connection| {
@@ -172,12 +178,12 @@ async fn delete_references(
     Ok(json!({"value": {"total": references::relationships(&found), "relatedAspects": related}}))
 }
 
-/// GMS gives all where no `count` says otherwise; here there are at most so many at a time.
+/// The longest list. GMS returns all URNs without a `count`.
 const MAX_LISTED: u32 = 10_000;
 
-async fn list(server: &Server, rights: &Rights, request: List) -> Result<Value, Failure> {
-    let List { entity, start, count } = request;
-    if !rights.may_all(Operation::Read, &entity) {
+async fn list(server: &ServerState, permissions: &Permissions, request: ListUrns) -> Result<Value, Failure> {
+    let ListUrns { entity, start, count } = request;
+    if !permissions.may_all(ApiOperation::Read, &entity) {
         return Err(forbidden("User is unauthorized to search."));
     }
     let count = count.unwrap_or(MAX_LISTED).min(MAX_LISTED);
@@ -191,13 +197,17 @@ async fn list(server: &Server, rights: &Rights, request: List) -> Result<Value, 
 }
 
 /// A search without facets and ranking.
-async fn search(server: &Server, rights: &Rights, request: Find) -> Result<Value, Failure> {
-    let Find { entity, input, start, count, filter, search_flags, sort, sort_criteria } = request;
-    // Rights go by the name that the model has, whatever the caller's spelling.
+async fn search(
+    server: &ServerState,
+    permissions: &Permissions,
+    request: SearchRequest,
+) -> Result<Value, Failure> {
+    let SearchRequest { entity, input, start, count, filter, search_flags, sort, sort_criteria } = request;
+    // Permissions go by the name that the model has, whatever the caller's spelling.
     let known = server.registry.of_type(&entity);
     let entity =
         known.map_err(|unregistered| Failure::bad_request(unregistered.to_string()))?.name().to_owned();
-    if !rights.may_all(Operation::Read, &entity) {
+    if !permissions.may_all(ApiOperation::Read, &entity) {
         return Err(forbidden("User is unauthorized to search."));
     }
     if sort.or(sort_criteria).is_some() {
@@ -226,10 +236,10 @@ fn to_usize(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-async fn exists(server: &Server, rights: &Rights, request: Exists) -> Result<Value, Failure> {
+async fn exists(server: &ServerState, permissions: &Permissions, request: Exists) -> Result<Value, Failure> {
     let urn = change::checked_urn(&request.urn)?;
-    rights
-        .check(Operation::Exists, &urn, |_| format!("User is unauthorized check entity existence: {urn}"))
+    permissions
+        .check(ApiOperation::Exists, &urn, |_| format!("User is unauthorized check entity existence: {urn}"))
         .await?;
     let soft_deleted_too = request.include_soft_delete.unwrap_or(true);
     let exists = server
@@ -243,14 +253,16 @@ async fn exists(server: &Server, rights: &Rights, request: Exists) -> Result<Val
     Ok(json!({"value": exists}))
 }
 
-/// `GET /entities/{urn}`, with `aspects=List(a,b)` those alone. An entity that was never written has its key.
+/// `GET /entities/{urn}`; `aspects=List(a,b)` selects aspects. An entity that was never written has its key.
 pub(super) async fn show(
-    State(server): State<Arc<Server>>,
-    Extension(rights): Extension<Rights>,
+    State(server): State<Arc<ServerState>>,
+    Extension(permissions): Extension<Permissions>,
     uri: Uri,
 ) -> Result<Response, Failure> {
-    let urn = super::path_urn(&uri, "/entities/")?;
-    rights.check(Operation::Read, &urn, |_| format!("User is unauthorized to get entity {urn}")).await?;
+    let urn = super::path::path_urn(&uri, "/entities/")?;
+    permissions
+        .check(ApiOperation::Read, &urn, |_| format!("User is unauthorized to get entity {urn}"))
+        .await?;
     let aspects = server.entity(&urn, restli::list(&uri, "aspects")).await?;
     Ok(restli::success(&snapshot::of(&urn, aspects)?))
 }

@@ -4,6 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::actor::{self, SYSTEM_ACTOR};
+use crate::authorization::{ApiOperation, Permissions};
+use crate::failure::Failure;
+use crate::state::ServerState;
+use crate::store::read;
+use crate::store::row::{AspectRow, AuditStamp};
+use crate::urn::Urn;
+use crate::{keys, model, restli, snapshot, system_metadata, tokens};
 use axum::Extension;
 use axum::extract::State;
 use axum::http::Uri;
@@ -11,26 +19,19 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::Urn;
-use crate::authorization::{Operation, Rights};
-use crate::failure::Failure;
-use crate::restli;
-use crate::store::read::{self, Stored};
-use crate::{SYSTEM_ACTOR, Server, keys, model, snapshot, system_metadata, tokens, user};
-
 /// `EntityResponse.pdl`
 #[derive(Serialize)]
-struct Entity<'a> {
+struct EntityResponse<'a> {
     #[serde(rename = "entityName")]
     r#type: &'a str,
     urn: &'a str,
-    aspects: BTreeMap<String, Enveloped>,
+    aspects: BTreeMap<String, EnvelopedAspect>,
 }
 
 /// `EnvelopedAspect.pdl`
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Enveloped {
+struct EnvelopedAspect {
     name: String,
     r#type: &'static str,
     version: i64,
@@ -39,30 +40,27 @@ struct Enveloped {
     system_metadata: Box<RawValue>,
 }
 
-#[derive(Serialize)]
-struct AuditStamp {
-    actor: String,
-    time: i64,
-}
-
-/// `GET /entitiesV2/{urn}`, with `aspects=List(a,b)` those and the key. An entity that was never written has its key.
+/// `GET /entitiesV2/{urn}`; `aspects=List(a,b)` selects aspects beside the key. An entity that was never
+/// written has its key.
 pub(super) async fn show(
-    State(server): State<Arc<Server>>,
-    Extension(rights): Extension<Rights>,
+    State(server): State<Arc<ServerState>>,
+    Extension(permissions): Extension<Permissions>,
     uri: Uri,
 ) -> Result<Response, Failure> {
-    let urn = super::path_urn(&uri, "/entitiesV2/")?;
-    rights.check(Operation::Read, &urn, |_| format!("User is unauthorized to get entity {urn}")).await?;
+    let urn = super::path::path_urn(&uri, "/entitiesV2/")?;
+    permissions
+        .check(ApiOperation::Read, &urn, |_| format!("User is unauthorized to get entity {urn}"))
+        .await?;
     let stored = server.entity(&urn, restli::list(&uri, "aspects")).await?;
     let mut aspects = BTreeMap::new();
     for stored in stored {
         aspects.insert(stored.aspect.clone(), envelope(stored)?);
     }
-    Ok(restli::success(&Entity { r#type: urn.entity_type(), urn: urn.as_str(), aspects }))
+    Ok(restli::success(&EntityResponse { r#type: urn.entity_type(), urn: urn.as_str(), aspects }))
 }
 
-fn envelope(stored: Stored) -> Result<Enveloped, Failure> {
-    Ok(Enveloped {
+fn envelope(stored: AspectRow) -> Result<EnvelopedAspect, Failure> {
+    Ok(EnvelopedAspect {
         r#type: if model::is_timeseries(&stored.aspect) { "TIMESERIES" } else { "VERSIONED" },
         name: stored.aspect,
         version: stored.version,
@@ -72,22 +70,26 @@ fn envelope(stored: Stored) -> Result<Enveloped, Failure> {
     })
 }
 
-impl Server {
-    /// The latest aspects of an entity, its key always among them, whether it is stored or not.
-    pub(super) async fn entity(&self, urn: &Urn, only: Option<Vec<String>>) -> Result<Vec<Stored>, Failure> {
+impl ServerState {
+    /// The latest aspects of an entity, always including its key, whether it is stored or not.
+    pub(super) async fn entity(
+        &self,
+        urn: &Urn,
+        only: Option<Vec<String>>,
+    ) -> Result<Vec<AspectRow>, Failure> {
         let key_name = keys::aspect_name(urn.entity_type());
-        let key = super::key_of(urn)?;
+        let key = super::path::key_of(urn)?;
         let text = urn.to_string();
         let mut aspects = self.store.read(move |connection| read::entity(connection, &text)).await?;
         if !aspects.iter().any(|stored| stored.aspect == key_name) {
             let now = tokens::milliseconds(SystemTime::now());
-            aspects.push(Stored {
+            aspects.push(AspectRow {
                 aspect: key_name.clone().into_owned(),
                 version: 0,
                 metadata: key,
                 system_metadata: system_metadata::default(now),
                 created_on: now,
-                created_by: user::urn(SYSTEM_ACTOR),
+                created_by: actor::user_urn(SYSTEM_ACTOR),
             });
         }
         if let Some(only) = only {

@@ -1,39 +1,40 @@
-//! `/faults`: what goes wrong, while the server runs. It is no path of GMS's, and only for who may do everything.
+//! `/faults`: the faults of a running server. GMS does not have this path; only callers with all permissions
+//! may use it.
 
 use std::sync::Arc;
 
+use crate::authorization::{Permissions, forbidden};
+use crate::failure::Failure;
+use crate::faults::Fault;
+use crate::restli;
+use crate::state::ServerState;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::Response;
 use serde_json::json;
 
-use crate::authorization::{Rights, forbidden};
-use crate::failure::Failure;
-use crate::faults::Fault;
-use crate::{Server, restli};
-
 pub(super) const PATH: &str = "/faults";
 
 /// The longest document, in bytes.
 const LONGEST: usize = 1024 * 1024;
 
-/// `GET /faults`: what is set, and how often each fault has matched and acted.
+/// `GET /faults`: the faults, and how often each has matched and acted.
 pub(super) async fn show(
-    State(server): State<Arc<Server>>,
-    Extension(rights): Extension<Rights>,
+    State(server): State<Arc<ServerState>>,
+    Extension(permissions): Extension<Permissions>,
 ) -> Result<Response, Failure> {
-    check(&rights)?;
+    check(&permissions)?;
     Ok(states(&server))
 }
 
-/// `PUT /faults`: sets those of a document, as `--faults` reads it, in place of all others.
+/// `PUT /faults`: replaces all faults by those of a document in the form of `--faults`.
 pub(super) async fn set(
-    State(server): State<Arc<Server>>,
-    Extension(rights): Extension<Rights>,
+    State(server): State<Arc<ServerState>>,
+    Extension(permissions): Extension<Permissions>,
     body: Bytes,
 ) -> Result<Response, Failure> {
-    check(&rights)?;
+    check(&permissions)?;
     if body.len() > LONGEST {
         return Err(Failure::bad_request(format!("the document is longer than {LONGEST} bytes")));
     }
@@ -43,23 +44,23 @@ pub(super) async fn set(
     Ok(states(&server))
 }
 
-/// `DELETE /faults`: removes all.
+/// `DELETE /faults`: removes all faults.
 pub(super) async fn clear(
-    State(server): State<Arc<Server>>,
-    Extension(rights): Extension<Rights>,
+    State(server): State<Arc<ServerState>>,
+    Extension(permissions): Extension<Permissions>,
 ) -> Result<Response, Failure> {
-    check(&rights)?;
+    check(&permissions)?;
     server.faults.clear();
     Ok(states(&server))
 }
 
-fn states(server: &Server) -> Response {
-    restli::success(&json!({"faults": server.faults.states()}))
+fn states(server: &ServerState) -> Response {
+    restli::success(&json!({"faults": server.faults.statuses()}))
 }
 
-fn check(rights: &Rights) -> Result<(), Failure> {
-    if rights.is_root() {
+fn check(permissions: &Permissions) -> Result<(), Failure> {
+    if permissions.is_root() {
         return Ok(());
     }
-    Err(forbidden(format!("User {} is unauthorized to set faults", rights.user())))
+    Err(forbidden(format!("User {} is unauthorized to set faults", permissions.user())))
 }

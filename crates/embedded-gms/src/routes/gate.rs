@@ -1,5 +1,5 @@
-//! What every request goes through before it gets to its handler: it is noted, its caller recognised, its body read, a
-//! fault played, and a caller without a name refused.
+//! The middleware of all requests: logging, authentication, reading the body, fault injection, and refusing
+//! unauthenticated callers.
 
 use std::sync::Arc;
 
@@ -10,45 +10,52 @@ use axum::http::uri::PathAndQuery;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::receive::{MAX_UNWANTED, Received, Receiving, Unreceived};
-use super::{aspects, entities, is_openapi, operations, runs, unknown_action};
-use crate::authentication::{self, Actor, Stranger};
+use super::path::is_openapi;
+use super::receive::{BodyError, BodyReader, MAX_UNWANTED, ReceivedBody};
+use super::unroutable::unknown_action;
+use super::{aspects, entities, operations, runs};
+use crate::actor::Actor;
+use crate::authentication::{self, Unauthenticated};
 use crate::failure::Failure;
-use crate::faults::{self, Action, Fault, Interference};
-use crate::ingest::Write;
-use crate::openapi::Refused;
-use crate::record::Entry;
-use crate::{MAX_BODY, Server, restli};
+use crate::faults::{self, Action, Fault, FaultInjection};
+use crate::ingest::WriteRequest;
+use crate::openapi::OpenapiFailure;
+use crate::request_log::LogEntry;
+use crate::restli;
+use crate::state::ServerState;
 
-/// Paths of this server that GMS does not have: a test asks there about the others, and nothing happens to it.
-const SPARED: [&str; 2] = [super::requests::PATH, super::faults::PATH];
+/// The longest body of a request, in bytes. GMS has no limit; this one bounds the memory of a mistake.
+const MAX_BODY: u64 = 64 * 1024 * 1024;
 
-/// What the frontend has found out about a request that it sends on.
+/// Paths for the tests themselves. Requests to them are not logged, and faults do not act on them.
+const EXEMPT_PATHS: [&str; 2] = [super::requests::PATH, super::faults::PATH];
+
+/// A request that the frontend forwards.
 #[derive(Clone)]
-pub(crate) struct Forwarded {
-    /// As it was sent to the frontend.
-    pub(crate) entry: Entry,
-    pub(crate) caller: Result<Actor, Stranger>,
-    /// In place of the request's own, which is empty.
-    pub(crate) body: Received,
+pub(crate) struct ForwardedRequest {
+    /// The request as the frontend received it.
+    pub(crate) entry: LogEntry,
+    pub(crate) caller: Result<Actor, Unauthenticated>,
+    /// Replaces the body of the forwarded request, which is empty.
+    pub(crate) body: ReceivedBody,
 }
 
-/// Lets a request through to `next`, or answers it.
-pub(super) async fn pass(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
+/// Passes a request to `next`, or responds to it.
+pub(super) async fn pass(State(server): State<Arc<ServerState>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    let spared = SPARED.contains(&parts.uri.path());
+    let exempt = EXEMPT_PATHS.contains(&parts.uri.path());
     let open = authentication::is_open(parts.uri.path());
-    let forwarded = parts.extensions.remove::<Forwarded>();
-    let (entry, caller, body) = if let Some(Forwarded { entry, caller, body }) = forwarded {
+    let forwarded = parts.extensions.remove::<ForwardedRequest>();
+    let (entry, caller, body) = if let Some(ForwardedRequest { entry, caller, body }) = forwarded {
         (Some(entry), caller, body)
     } else {
-        let noted = || server.record.arrived(&parts.method, &parts.uri, &parts.headers, false);
-        let entry = (!spared).then(noted);
+        let noted = || server.request_log.arrived(&parts.method, &parts.uri, &parts.headers, false);
+        let entry = (!exempt).then(noted);
         let caller = server.authentication.caller(&parts.headers).await;
-        // What a stranger sends is read, so that he can read the answer, but not kept: no path that is open to him
-        // wants a body.
+        // The body of an unauthenticated caller is read, so that the caller reads the response, but it is
+        // not kept: no open path uses a body.
         let longest = if caller.is_err() && open { MAX_UNWANTED } else { MAX_BODY };
-        let receiving = Receiving { keep: caller.is_ok(), longest, patience: server.body_timeout };
+        let receiving = BodyReader { keep: caller.is_ok(), longest, timeout: server.body_timeout };
         let body = receiving.all_of(body).await;
         if let Some(entry) = &entry {
             entry.received(body.bytes);
@@ -60,11 +67,11 @@ pub(super) async fn pass(State(server): State<Arc<Server>>, request: Request, ne
     }
     let query = parts.uri.path_and_query().map_or(parts.uri.path(), PathAndQuery::as_str);
     let content = body.content.as_deref().unwrap_or_default();
-    let fault = if spared { None } else { server.faults.find(query, content, body.bytes) };
-    let asked = Asked { parts, content: body.content, caller, open, interference: None };
+    let fault = if exempt { None } else { server.faults.find(query, content, body.bytes) };
+    let pending = PendingRequest { parts, content: body.content, caller, open, injection: None };
     let answer = match fault {
-        Some(fault) => faulty(&server, fault, asked, next).await,
-        None => asked.admitted(&server, next).await,
+        Some(fault) => faulty(&server, fault, pending, next).await,
+        None => pending.admitted(&server, next).await,
     };
     if let Some(entry) = entry
         && answer.extensions().get::<faults::Reset>().is_none()
@@ -74,32 +81,32 @@ pub(super) async fn pass(State(server): State<Arc<Server>>, request: Request, ne
     answer
 }
 
-/// Answers a request on which a fault acts.
-async fn faulty(server: &Server, fault: Fault, mut asked: Asked, next: Next) -> Response {
-    let uri = &asked.parts.uri;
+/// Responds to a request on which a fault acts.
+async fn faulty(server: &ServerState, fault: Fault, mut pending: PendingRequest, next: Next) -> Response {
+    let uri = &pending.parts.uri;
     match &fault.action {
         Action::Delay(duration) => tokio::time::sleep(*duration).await,
         Action::UnknownAction => {
             let name = restli::parameter(uri, "action");
             return unknown_action(name.as_deref(), resource(uri.path()), uri).into_response();
         }
-        Action::Unauthorized => return server.authentication.refuse(Stranger::Unknown, uri.path()),
+        Action::Unauthorized => return server.authentication.refuse(Unauthenticated::Unknown, uri.path()),
         Action::ExpireToken => {
-            server.authentication.expire_bearer(&asked.parts.headers);
-            asked.caller = server.authentication.caller(&asked.parts.headers).await;
+            server.authentication.expire_bearer(&pending.parts.headers);
+            pending.caller = server.authentication.caller(&pending.parts.headers).await;
         }
         action => {
-            if let Some(answer) = faults::instead(action, uri.path()) {
+            if let Some(answer) = faults::replacement(action, uri.path()) {
                 return answer;
             }
         }
     }
     let action = fault.action.clone();
-    asked.interference = Some(fault.interference());
-    faults::spoilt(&action, asked.admitted(server, next).await).await
+    pending.injection = Some(fault.into());
+    faults::altered(&action, pending.admitted(server, next).await).await
 }
 
-/// What a path is of, as GMS calls it.
+/// The Rest.li resource of a path.
 fn resource(path: &str) -> &'static str {
     match path.split('/').nth(1) {
         Some("entities") => entities::RESOURCE,
@@ -110,35 +117,37 @@ fn resource(path: &str) -> &'static str {
 }
 
 /// A request that no fault has answered.
-struct Asked {
+struct PendingRequest {
     parts: Parts,
-    content: Result<Bytes, Unreceived>,
-    caller: Result<Actor, Stranger>,
+    content: Result<Bytes, BodyError>,
+    caller: Result<Actor, Unauthenticated>,
     open: bool,
-    interference: Option<Interference>,
+    injection: Option<FaultInjection>,
 }
 
-impl Asked {
-    /// Lets a request through to its handler with what its caller may do, unless he is a stranger and the path is not
-    /// open.
-    async fn admitted(self, server: &Server, next: Next) -> Response {
+impl PendingRequest {
+    /// Passes a request to its handler with the caller's permissions, or refuses an unauthenticated caller on
+    /// a path that is not open.
+    async fn admitted(self, server: &ServerState, next: Next) -> Response {
         let spring = is_openapi(self.parts.uri.path());
         self.handled(server, next).await.unwrap_or_else(|failure| {
-            if spring { Refused::from(failure).into_response() } else { failure.into_response() }
+            if spring { OpenapiFailure::from(failure).into_response() } else { failure.into_response() }
         })
     }
 
-    async fn handled(self, server: &Server, next: Next) -> Result<Response, Failure> {
-        let Self { mut parts, content, caller, open, interference } = self;
+    async fn handled(self, server: &ServerState, next: Next) -> Result<Response, Failure> {
+        let Self { mut parts, content, caller, open, injection } = self;
         match caller {
-            Err(stranger) if !open => return Ok(server.authentication.refuse(stranger, parts.uri.path())),
+            Err(unauthenticated) if !open => {
+                return Ok(server.authentication.refuse(unauthenticated, parts.uri.path()));
+            }
             Err(_) => {}
             Ok(actor) => {
-                parts.extensions.insert(server.authorization.rights(&actor).await?);
-                parts.extensions.insert(Write {
+                parts.extensions.insert(server.authorization.permissions(&actor).await?);
+                parts.extensions.insert(WriteRequest {
                     actor: actor.clone(),
                     asynchronous: false,
-                    interference,
+                    injection,
                     trace: None,
                 });
                 parts.extensions.insert(actor);

@@ -2,24 +2,24 @@
 
 use std::sync::Arc;
 
+use crate::authorization::Permissions;
+use crate::graphql;
+use crate::state::ServerState;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::authorization::Rights;
-use crate::{Server, graphql};
-
 pub(super) const PATH: &str = "/api/graphql";
 
-/// All that went wrong with a query that could be read is 200, and stands in the answer (`GraphQLController`).
+/// Errors of a query that could be parsed are part of a response with status 200 (`GraphQLController`).
 pub(super) async fn act(
-    State(server): State<Arc<Server>>,
-    Extension(rights): Extension<Rights>,
+    State(server): State<Arc<ServerState>>,
+    Extension(permissions): Extension<Permissions>,
     body: Bytes,
 ) -> Response {
-    let (status, answer) = graphql::answer(server, rights, &body).await;
+    let (status, answer) = graphql::answer(server, permissions, &body).await;
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     match answer {
         None => status.into_response(),

@@ -1,12 +1,11 @@
-//! `/health`: the server answers only when it is ready, so it is.
+//! `/health`: the server accepts requests only when it is ready.
 
 use std::time::SystemTime;
 
+use crate::tokens;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
-
-use crate::tokens;
 
 /// `GET /health` and `/health/live`.
 pub(super) async fn ready() -> StatusCode {

@@ -1,10 +1,16 @@
-//! `/openapi/v1/registry/models`: the entity types and aspects that the server knows (`EntityRegistryController`).
+//! `/openapi/v1/registry/models`: the registered entity types and aspects (`EntityRegistryController`).
 //!
-//! What GMS tells beyond names and time series, the annotations of fields, is not known here and left out.
+//! The annotations of fields, which GMS returns too, are not supported.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::authorization::{MANAGE_SYSTEM_OPERATIONS, Permissions};
+use crate::failure::Failure;
+use crate::openapi::{self, OpenapiFailure};
+use crate::registry::RegisteredType;
+use crate::state::ServerState;
+use crate::{keys, model, restli};
 use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, Uri};
 use axum::middleware::{self, Next};
@@ -13,17 +19,11 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use serde::Serialize;
 
-use crate::authorization::{MANAGE_SYSTEM_OPERATIONS, Rights};
-use crate::failure::Failure;
-use crate::openapi::{self, Refused};
-use crate::registry::EntityType;
-use crate::{Server, keys, model, restli};
-
-/// How many entity types and how many aspects a page has where the question does not say.
+/// The default page sizes.
 const ENTITY_TYPES: usize = 5;
 const ASPECTS: usize = 20;
 
-pub(super) fn router() -> Router<Arc<Server>> {
+pub(super) fn router() -> Router<Arc<ServerState>> {
     Router::new()
         .route("/openapi/v1/registry/models/entity/specifications", get(entity_types))
         .route("/openapi/v1/registry/models/entity/specifications/{name}", get(entity_type))
@@ -74,7 +74,7 @@ struct AspectAnnotation {
 
 /// `PaginatedResponse`
 #[derive(Serialize)]
-struct Page<T> {
+struct SpecificationPage<T> {
     elements: Vec<T>,
     start: usize,
     count: usize,
@@ -82,7 +82,7 @@ struct Page<T> {
 }
 
 impl<'a> EntitySpecification<'a> {
-    fn of(known: &'a EntityType) -> Self {
+    fn of(known: &'a RegisteredType) -> Self {
         let key = keys::aspect_name(known.name());
         Self {
             name: known.name(),
@@ -105,11 +105,11 @@ impl AspectSpecification {
     }
 }
 
-impl<T> Page<T> {
-    /// The part of `all` that the query names.
+impl<T> SpecificationPage<T> {
+    /// The page of `all` that the query selects.
     ///
     /// # Errors
-    /// 400 when it starts behind the last one, or names what is no number.
+    /// 400 if it starts after the last element, or a parameter is not a number.
     fn of<A>(all: &[A], uri: &Uri, count: usize, make: impl Fn(&A) -> T) -> Result<Self, Failure> {
         let number = |name, default| match restli::parameter(uri, name) {
             None => Ok(default),
@@ -127,9 +127,13 @@ impl<T> Page<T> {
     }
 }
 
-/// Who may not look is told nothing.
-async fn for_operators(Extension(rights): Extension<Rights>, request: Request, next: Next) -> Response {
-    if rights.may_operate(MANAGE_SYSTEM_OPERATIONS, "", "") {
+/// Refuses callers without the privilege, without a body.
+async fn for_operators(
+    Extension(permissions): Extension<Permissions>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if permissions.may_operate(MANAGE_SYSTEM_OPERATIONS, "", "") {
         next.run(request).await
     } else {
         StatusCode::FORBIDDEN.into_response()
@@ -143,30 +147,30 @@ fn found(value: Option<impl Serialize>) -> Response {
     )
 }
 
-async fn entity_types(State(server): State<Arc<Server>>, uri: Uri) -> Result<Response, Refused> {
+async fn entity_types(State(server): State<Arc<ServerState>>, uri: Uri) -> Result<Response, OpenapiFailure> {
     let all: Vec<_> = server.registry.types().collect();
-    Ok(found(Some(Page::of(&all, &uri, ENTITY_TYPES, |known| EntitySpecification::of(known))?)))
+    Ok(found(Some(SpecificationPage::of(&all, &uri, ENTITY_TYPES, |known| EntitySpecification::of(known))?)))
 }
 
-async fn entity_type(State(server): State<Arc<Server>>, Path(name): Path<String>) -> Response {
+async fn entity_type(State(server): State<Arc<ServerState>>, Path(name): Path<String>) -> Response {
     found(server.registry.of_type(&name).ok().map(|known| ShortSpecification {
         name: known.name(),
         aspect_specs: known.aspects().map(AspectSpecification::of).collect(),
     }))
 }
 
-async fn aspects_of(State(server): State<Arc<Server>>, Path(name): Path<String>) -> Response {
+async fn aspects_of(State(server): State<Arc<ServerState>>, Path(name): Path<String>) -> Response {
     found(server.registry.of_type(&name).ok().map(|known| {
         let specification = |aspect| (aspect, AspectSpecification::of(aspect));
         known.aspects().map(specification).collect::<BTreeMap<_, _>>()
     }))
 }
 
-async fn aspects(State(server): State<Arc<Server>>, uri: Uri) -> Result<Response, Refused> {
+async fn aspects(State(server): State<Arc<ServerState>>, uri: Uri) -> Result<Response, OpenapiFailure> {
     let all: Vec<_> = server.registry.aspects().into_iter().collect();
-    Ok(found(Some(Page::of(&all, &uri, ASPECTS, |name| AspectSpecification::of(name))?)))
+    Ok(found(Some(SpecificationPage::of(&all, &uri, ASPECTS, |name| AspectSpecification::of(name))?)))
 }
 
-async fn aspect(State(server): State<Arc<Server>>, Path(name): Path<String>) -> Response {
+async fn aspect(State(server): State<Arc<ServerState>>, Path(name): Path<String>) -> Response {
     found(server.registry.aspects().contains(name.as_str()).then(|| AspectSpecification::of(&name)))
 }

@@ -1,7 +1,13 @@
-//! `/operations`: what an administrator does to the indices, of which there are none here.
+//! `/operations`: administration of the indices, of which there are none here.
 
 use std::sync::Arc;
 
+use crate::authorization::{Permissions, RESTORE_INDICES, forbidden};
+use crate::failure::Failure;
+use crate::state::ServerState;
+use crate::store::read;
+use crate::urn::Urn;
+use crate::{proposal, restli};
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -10,49 +16,43 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::Urn;
-use crate::authorization::{RESTORE_INDICES, Rights, forbidden};
-use crate::failure::Failure;
-use crate::store::read;
-use crate::{Server, proposal, restli};
-
 pub(super) const RESOURCE: &str = "com.linkedin.metadata.resources.operations.OperationsResource";
 
-/// Which aspects; what else a client sends (`start`, `batchSize`) is about going through them in parts.
+/// The selected aspects. Other parameters (`start`, `batchSize`) concern paging and are ignored.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RestoreIndices {
     aspect: Option<String>,
     urn: Option<String>,
-    /// As SQL's `LIKE` has it.
+    /// A pattern of SQL's `LIKE`.
     urn_like: Option<String>,
 }
 
 /// `POST /operations?action=…`.
 pub(super) async fn act(
-    State(server): State<Arc<Server>>,
-    Extension(rights): Extension<Rights>,
+    State(server): State<Arc<ServerState>>,
+    Extension(permissions): Extension<Permissions>,
     uri: Uri,
     body: Bytes,
 ) -> Result<Response, Failure> {
     match restli::parameter(&uri, "action").as_deref() {
-        Some("restoreIndices") => restore_indices(&server, &rights, proposal::parse(&body)?).await,
-        action => Err(super::unknown_action(action, RESOURCE, &uri)),
+        Some("restoreIndices") => restore_indices(&server, &permissions, proposal::parse(&body)?).await,
+        action => Err(super::unroutable::unknown_action(action, RESOURCE, &uri)),
     }
 }
 
-/// Every search here looks at the store itself, so nothing is to be done; what is told is how many aspects GMS would have
-/// gone through, in a text, as GMS tells it (`resources/operations/Utils.java`).
+/// Searches read the store, so there is nothing to restore. The response has the number of aspects that GMS
+/// would have processed, in GMS's text form (`resources/operations/Utils.java`).
 async fn restore_indices(
-    server: &Server,
-    rights: &Rights,
+    server: &ServerState,
+    permissions: &Permissions,
     request: RestoreIndices,
 ) -> Result<Response, Failure> {
     let RestoreIndices { aspect, urn, urn_like } = request;
     let urn = urn.filter(|urn| !urn.is_empty()).map(|urn| Urn::parse(&urn)).transpose();
     let urn = urn.map_err(|error| Failure::bad_request(format!("Invalid urn: {error}")))?;
     let (entity_type, text) = urn.as_ref().map_or(("", ""), |urn| (urn.entity_type(), urn.as_str()));
-    if !rights.may_operate(RESTORE_INDICES, entity_type, text) {
+    if !permissions.may_operate(RESTORE_INDICES, entity_type, text) {
         return Err(forbidden("User is unauthorized to restore indices."));
     }
     let rows = server

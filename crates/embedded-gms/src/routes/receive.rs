@@ -1,64 +1,63 @@
-//! Reads the body of a request, of which neither length nor pace is believed.
+//! Reads the body of a request, with limits on its length and on the time between its pieces.
 
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::time::Duration;
 
+use crate::failure::Failure;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::StatusCode;
 use tokio::time::{Instant, timeout};
 
-use crate::failure::Failure;
-
-/// The longest body of a request that wants none, in bytes.
+/// The longest body of a request that needs none, in bytes.
 pub(crate) const MAX_UNWANTED: u64 = 64 * 1024;
 
-/// How many times the longest body is still read of one that is longer, so that its sender comes to read the answer.
+/// A body that is too long is read up to this multiple of the limit, so that its sender reads the response.
 const DRAINED: u64 = 4;
 
-/// The least that has to arrive, in bytes a second, from a sender who takes longer than the first pause: one byte
-/// before each time limit would hold a connection for ever.
+/// The minimum rate in bytes per second after the first timeout: otherwise one byte before each timeout would
+/// hold a connection indefinitely.
 const LEAST_RATE: u64 = 64 * 1024;
 
-/// How a body is read.
+/// The limits for reading a body.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Receiving {
-    /// Whether it is kept; otherwise it is counted and thrown away.
+pub(crate) struct BodyReader {
+    /// Whether the body is kept; otherwise it is only counted.
     pub(crate) keep: bool,
-    /// How many bytes it may have.
+    /// The longest accepted body, in bytes.
     pub(crate) longest: u64,
-    /// How long its sender may take between two pieces, and for all of it, to which a second for each 64 KiB that
-    /// arrived is added.
-    pub(crate) patience: Duration,
+    /// The longest pause between two pieces. The whole body may take this time plus one second for each 64
+    /// KiB received.
+    pub(crate) timeout: Duration,
 }
 
-/// The body of a request, as far as it came.
+/// The received body of a request.
 #[derive(Clone, Debug)]
-pub(crate) struct Received {
+pub(crate) struct ReceivedBody {
     pub(crate) bytes: u64,
-    pub(crate) content: Result<Bytes, Unreceived>,
+    pub(crate) content: Result<Bytes, BodyError>,
 }
 
-/// Why a body is not there.
+/// Why a body was not received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unreceived {
+pub(crate) enum BodyError {
     Late,
     BrokenOff,
-    /// It has more than this many bytes.
+    /// The body is longer than this many bytes.
     TooLong(u64),
 }
 
-impl Receiving {
-    /// Reads to the end, or until it is in vain.
-    pub(crate) async fn all_of(self, mut body: Body) -> Received {
+impl BodyReader {
+    /// Reads to the end, or until a limit is exceeded.
+    pub(crate) async fn all_of(self, mut body: Body) -> ReceivedBody {
         let start = Instant::now();
         let mut bytes = 0_u64;
         let mut content = Vec::new();
         let ended = loop {
             let frame = poll_fn(|context| Pin::new(&mut body).poll_frame(context));
             match timeout(self.patience_after(bytes, start.elapsed()), frame).await {
-                Err(_) => break Err(Unreceived::Late),
-                Ok(Some(Err(_))) => break Err(Unreceived::BrokenOff),
+                Err(_) => break Err(BodyError::Late),
+                Ok(Some(Err(_))) => break Err(BodyError::BrokenOff),
                 Ok(Some(Ok(frame))) => {
                     let Ok(data) = frame.into_data() else { continue };
                     bytes = bytes.saturating_add(data.len() as u64);
@@ -74,18 +73,18 @@ impl Receiving {
                 Ok(None) => break Ok(()),
             }
         };
-        let too_long = if bytes > self.longest { Err(Unreceived::TooLong(self.longest)) } else { Ok(()) };
-        Received { bytes, content: ended.and(too_long).map(|()| content.into()) }
+        let too_long = if bytes > self.longest { Err(BodyError::TooLong(self.longest)) } else { Ok(()) };
+        ReceivedBody { bytes, content: ended.and(too_long).map(|()| content.into()) }
     }
 
-    /// How long the next piece may take.
+    /// The timeout of the next piece.
     fn patience_after(self, bytes: u64, elapsed: Duration) -> Duration {
         let earned = Duration::from_millis(bytes.saturating_mul(1000) / LEAST_RATE);
-        self.patience.saturating_add(earned).saturating_sub(elapsed).min(self.patience)
+        self.timeout.saturating_add(earned).saturating_sub(elapsed).min(self.timeout)
     }
 }
 
-impl Unreceived {
+impl BodyError {
     pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::Late => StatusCode::REQUEST_TIMEOUT,
@@ -95,12 +94,12 @@ impl Unreceived {
     }
 }
 
-impl From<Unreceived> for Failure {
-    fn from(cause: Unreceived) -> Self {
+impl From<BodyError> for Failure {
+    fn from(cause: BodyError) -> Self {
         let message = match cause {
-            Unreceived::Late => "the request's body does not come, or too slowly".to_owned(),
-            Unreceived::BrokenOff => "the request's body broke off".to_owned(),
-            Unreceived::TooLong(longest) => format!("the request's body is longer than {longest} bytes"),
+            BodyError::Late => "the request's body does not come, or too slowly".to_owned(),
+            BodyError::BrokenOff => "the request's body broke off".to_owned(),
+            BodyError::TooLong(longest) => format!("the request's body is longer than {longest} bytes"),
         };
         Self::new(cause.status(), message)
     }
@@ -145,42 +144,42 @@ mod tests {
     }
 
     const MIB: u64 = 1024 * 1024;
-    const KEPT: Receiving = Receiving { keep: true, longest: MIB, patience: Duration::from_secs(30) };
+    const KEPT: BodyReader = BodyReader { keep: true, longest: MIB, timeout: Duration::from_secs(30) };
 
     #[tokio::test(start_paused = true)]
     async fn a_byte_before_each_time_limit_is_not_enough() {
         let start = Instant::now();
         let received = KEPT.all_of(dripping(1000, 1, Duration::from_secs(29))).await;
-        assert_eq!(received.content, Err(Unreceived::Late));
+        assert_eq!(received.content, Err(BodyError::Late));
         assert_eq!(received.bytes, 1);
         assert!(start.elapsed() < Duration::from_secs(31), "{:?}", start.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_comes_at_the_least_rate_is_waited_for() {
+    async fn a_body_at_the_minimum_rate_is_accepted() {
         let received = KEPT.all_of(dripping(16, 64 * 1024, Duration::from_secs(1))).await;
         assert_eq!(received.content.map(|content| content.len() as u64), Ok(MIB));
-        // Slower than that, but within the first 30 seconds.
+        // Slower, but within the first 30 seconds.
         let received = KEPT.all_of(dripping(29, 1, Duration::from_secs(1))).await;
         assert_eq!(received.content.map(|content| content.len()), Ok(29));
-        // Half the rate, for longer than that.
+        // At half the rate, for longer than 30 seconds.
         let received = KEPT.all_of(dripping(32, 32 * 1024, Duration::from_secs(2))).await;
-        assert_eq!(received.content, Err(Unreceived::Late));
-        // What came earns no longer pause.
+        assert_eq!(received.content, Err(BodyError::Late));
+        // Received bytes do not allow a longer pause.
         let start = Instant::now();
         let pause = Duration::from_secs(31);
-        assert_eq!(KEPT.all_of(dripping(2, 512 * 1024, pause)).await.content, Err(Unreceived::Late));
+        assert_eq!(KEPT.all_of(dripping(2, 512 * 1024, pause)).await.content, Err(BodyError::Late));
         assert!(start.elapsed() < pause);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_too_long_or_unwanted_is_not_kept() {
+    async fn a_body_that_is_too_long_or_not_needed_is_not_kept() {
         let pieces = |number| dripping(number, 512 * 1024, Duration::ZERO);
         let received = KEPT.all_of(pieces(3)).await;
-        assert_eq!((received.bytes, received.content), (3 * MIB / 2, Err(Unreceived::TooLong(MIB))));
-        // No more is read than a sender needs who stops when he is answered.
+        assert_eq!((received.bytes, received.content), (3 * MIB / 2, Err(BodyError::TooLong(MIB))));
+        // Reading stops soon after the limit.
         assert_eq!(KEPT.all_of(pieces(100)).await.bytes, 4 * MIB + MIB / 2);
-        let received = Receiving { keep: false, ..KEPT }.all_of(pieces(2)).await;
+        let received = BodyReader { keep: false, ..KEPT }.all_of(pieces(2)).await;
         assert_eq!((received.bytes, received.content), (MIB, Ok(Bytes::new())));
     }
 }

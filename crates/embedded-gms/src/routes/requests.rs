@@ -1,26 +1,25 @@
-//! `GET /requests`: the record of what arrived. It is no path of GMS's.
+//! `GET /requests`: the request log. GMS does not have this path.
 
 use std::sync::Arc;
 
+use crate::authorization::{Permissions, forbidden};
+use crate::failure::Failure;
+use crate::restli;
+use crate::state::ServerState;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 
-use crate::Server;
-use crate::authorization::{Rights, forbidden};
-use crate::failure::Failure;
-use crate::restli;
-
 pub(super) const PATH: &str = "/requests";
 
-/// The requests in the order of their arrival, as a list; those for this list are not in it. Only for who may do
-/// everything.
+/// The logged requests in the order of arrival; requests for this list are not logged. Only for callers with
+/// all permissions.
 pub(super) async fn show(
-    State(server): State<Arc<Server>>,
-    Extension(rights): Extension<Rights>,
+    State(server): State<Arc<ServerState>>,
+    Extension(permissions): Extension<Permissions>,
 ) -> Result<Response, Failure> {
-    if !rights.is_root() {
-        return Err(forbidden(format!("User {} is unauthorized to see what arrived", rights.user())));
+    if !permissions.is_root() {
+        return Err(forbidden(format!("User {} is unauthorized to see what arrived", permissions.user())));
     }
-    Ok(restli::success(&server.record.requests()))
+    Ok(restli::success(&server.request_log.requests()))
 }

@@ -1,12 +1,11 @@
-//! `GET /`: says what this is, to a person who looks.
+//! `GET /`: a description of the server for people.
 
 use std::sync::Arc;
 
+use crate::state::ServerState;
 use axum::extract::State;
 
-use crate::Server;
-
-pub(super) async fn show(State(server): State<Arc<Server>>) -> String {
+pub(super) async fn show(State(server): State<Arc<ServerState>>) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let authentication = if server.authentication.enabled() { "on" } else { "off" };
     format!(

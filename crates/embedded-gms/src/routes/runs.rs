@@ -1,9 +1,18 @@
-//! `/runs`: ingestion runs, listed, described, and rolled back; and rolling back what is of an entity registry.
+//! `/runs`: lists, describes and rolls back ingestion runs; also rolls back everything of an entity registry.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::authorization::{ApiOperation, Permissions, forbidden};
+use crate::failure::Failure;
+use crate::ingest::WriteRequest;
+use crate::state::ServerState;
+use crate::store::row::AuditStamp;
+use crate::store::runs::{self, Origin, Written};
+use crate::system_metadata::NO_RUN;
+use crate::urn::Urn;
+use crate::{actor, proposal, restli, snapshot, tokens};
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -13,23 +22,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use crate::Urn;
-use crate::authorization::{Operation, Rights, forbidden};
-use crate::failure::Failure;
-use crate::ingest::Write;
-use crate::store::runs::{self, Origin, Written};
-use crate::store::write::Stamp;
-use crate::system_metadata::NO_RUN;
-use crate::{Server, proposal, restli, snapshot, tokens, user};
-
 pub(super) const RESOURCE: &str = "com.linkedin.metadata.resources.entity.BatchIngestionRunResource";
 
-/// How many aspects an answer lists at most.
+/// The greatest number of aspects in a response.
 const LISTED: usize = 100;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct List {
+struct ListRuns {
     page_offset: Option<u32>,
     page_size: Option<u32>,
     include_soft: Option<bool>,
@@ -66,7 +66,7 @@ struct DeleteAll {
 /// `AspectRowSummary.pdl`
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Summary {
+struct AspectRowSummary {
     run_id: String,
     aspect_name: String,
     urn: String,
@@ -79,30 +79,30 @@ struct Summary {
 }
 
 #[derive(Serialize)]
-struct Answer<T> {
+struct ValueResponse<T> {
     value: T,
 }
 
 /// `POST /runs?action=…`.
 pub(super) async fn act(
-    State(server): State<Arc<Server>>,
-    Extension(write): Extension<Write>,
-    Extension(rights): Extension<Rights>,
+    State(server): State<Arc<ServerState>>,
+    Extension(write): Extension<WriteRequest>,
+    Extension(permissions): Extension<Permissions>,
     uri: Uri,
     body: Bytes,
 ) -> Result<Response, Failure> {
     match restli::parameter(&uri, "action").as_deref() {
         Some("list") => list(&server, proposal::parse(&body)?).await,
-        Some("describe") => describe(&server, &rights, proposal::parse(&body)?).await,
-        Some("rollback") if !rights.may_manage("dataHubIngestionSource") => {
+        Some("describe") => describe(&server, &permissions, proposal::parse(&body)?).await,
+        Some("rollback") if !permissions.may_manage("dataHubIngestionSource") => {
             Err(forbidden("User is unauthorized to update entity"))
         }
         Some("rollback") => rollback(&server, proposal::parse(&body)?, &write).await,
-        action => Err(super::unknown_action(action, RESOURCE, &uri)),
+        action => Err(super::unroutable::unknown_action(action, RESOURCE, &uri)),
     }
 }
 
-async fn list(server: &Server, request: List) -> Result<Response, Failure> {
+async fn list(server: &ServerState, request: ListRuns) -> Result<Response, Failure> {
     let size = i64::from(request.page_size.unwrap_or(100));
     let start = i64::from(request.page_offset.unwrap_or(0)) * size;
     let soft_deleted_too = request.include_soft.unwrap_or(false);
@@ -115,7 +115,11 @@ async fn list(server: &Server, request: List) -> Result<Response, Failure> {
     Ok(restli::success(&json!({"value": runs})))
 }
 
-async fn describe(server: &Server, rights: &Rights, request: Describe) -> Result<Response, Failure> {
+async fn describe(
+    server: &ServerState,
+    permissions: &Permissions,
+    request: Describe,
+) -> Result<Response, Failure> {
     let Describe { run_id, start, count, include_soft, include_aspect } = request;
     let written = server
         .store
@@ -125,24 +129,30 @@ async fn describe(server: &Server, rights: &Rights, request: Describe) -> Result
         })
         .await?;
     for urn in written.iter().filter_map(|written| Urn::parse(&written.urn).ok()) {
-        rights.check(Operation::Read, &urn, |_| format!("User is unauthorized to get entity {urn}")).await?;
+        permissions
+            .check(ApiOperation::Read, &urn, |_| format!("User is unauthorized to get entity {urn}"))
+            .await?;
     }
     let with_aspect = include_aspect.unwrap_or(false);
     let value = written
         .into_iter()
         .map(|written| {
             let aspect = written.metadata.clone();
-            let mut summary = Summary::from(written);
+            let mut summary = AspectRowSummary::from(written);
             if with_aspect {
                 summary.aspect = Some(snapshot::raw(aspect)?);
             }
             Ok(summary)
         })
         .collect::<Result<Vec<_>, Failure>>()?;
-    Ok(restli::success(&Answer { value }))
+    Ok(restli::success(&ValueResponse { value }))
 }
 
-async fn rollback(server: &Server, request: Rollback, write: &Write) -> Result<Response, Failure> {
+async fn rollback(
+    server: &ServerState,
+    request: Rollback,
+    write: &WriteRequest,
+) -> Result<Response, Failure> {
     let Rollback { run_id, dry_run, safe, hard_delete } = request;
     if run_id == NO_RUN {
         return Err(Failure::bad_request(format!(
@@ -183,7 +193,7 @@ async fn rollback(server: &Server, request: Rollback, write: &Write) -> Result<R
         written.retain(|written| !written.is_key());
     }
     written.truncate(LISTED);
-    let summaries: Vec<_> = written.into_iter().map(Summary::from).collect();
+    let summaries: Vec<_> = written.into_iter().map(AspectRowSummary::from).collect();
     Ok(restli::success(&json!({"value": {
         "aspectRowSummaries": summaries,
         "entitiesAffected": affected,
@@ -195,12 +205,12 @@ async fn rollback(server: &Server, request: Rollback, write: &Write) -> Result<R
     }})))
 }
 
-/// `POST /entities?action=deleteAll`: takes back what was written under an entity registry. Who lacks the right to
-/// delete is told so only where something was found (`EntityResource.deleteEntities`).
+/// `POST /entities?action=deleteAll`: rolls back everything that was written under an entity registry. A
+/// missing permission is reported only if something was found (`EntityResource.deleteEntities`).
 pub(super) async fn delete_registry(
-    server: &Server,
-    rights: &Rights,
-    write: &Write,
+    server: &ServerState,
+    permissions: &Permissions,
+    write: &WriteRequest,
     body: &[u8],
 ) -> Result<Response, Failure> {
     let DeleteAll { registry_id, dry_run } = proposal::parse(body)?;
@@ -215,8 +225,8 @@ pub(super) async fn delete_registry(
         .await?;
     let urns: BTreeSet<_> = found.iter().map(|found| found.urn.clone()).collect();
     for urn in urns.iter().filter_map(|urn| Urn::parse(urn).ok()) {
-        rights
-            .check(Operation::Delete, &urn, |_| "User is unauthorized to delete entities.".to_owned())
+        permissions
+            .check(ApiOperation::Delete, &urn, |_| "User is unauthorized to delete entities.".to_owned())
             .await?;
     }
     if !dry_run {
@@ -231,15 +241,15 @@ pub(super) async fn delete_registry(
         "entitiesAffected": urns.len(),
         "aspectsAffected": found.len(),
         "entitiesDeleted": found.iter().filter(|found| found.is_key()).count(),
-        "aspectRowSummaries": found.into_iter().take(LISTED).map(Summary::from).collect::<Vec<_>>(),
+        "aspectRowSummaries": found.into_iter().take(LISTED).map(AspectRowSummary::from).collect::<Vec<_>>(),
     }})))
 }
 
-fn stamp(write: &Write) -> Stamp {
-    Stamp { actor: user::urn(&write.actor.0), time: tokens::milliseconds(SystemTime::now()) }
+fn stamp(write: &WriteRequest) -> AuditStamp {
+    AuditStamp { actor: actor::user_urn(&write.actor.0), time: tokens::milliseconds(SystemTime::now()) }
 }
 
-impl From<Written> for Summary {
+impl From<Written> for AspectRowSummary {
     fn from(written: Written) -> Self {
         Self {
             key_aspect: written.is_key(),

@@ -1,23 +1,23 @@
 //! `POST /aspects?action=getTimeseriesAspectValues`: the values of a time series, newest first.
 
+use crate::authorization::{ApiOperation, Permissions};
+use crate::failure::Failure;
+use crate::search::Filter;
+use crate::state::ServerState;
+use crate::store::row::AspectRow;
+use crate::store::timeseries;
+use crate::{change, json_text, model, proposal, restli, snapshot};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::authorization::{Operation, Rights};
-use crate::failure::Failure;
-use crate::search::Filter;
-use crate::store::read::Stored;
-use crate::store::timeseries;
-use crate::{Server, change, compact, model, proposal, restli, snapshot};
-
-/// How many values a call gets at most, whatever it asks for, and where it does not say.
+/// The default and the greatest number of values in a response.
 const MAX_VALUES: usize = 10_000;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Question {
+struct TimeseriesQuery {
     urn: String,
     entity: String,
     aspect: String,
@@ -31,14 +31,14 @@ struct Question {
 }
 
 #[derive(Serialize)]
-struct Answer {
-    value: Found,
+struct TimeseriesResponse {
+    value: TimeseriesValues,
 }
 
 /// `GetTimeseriesAspectValuesResponse.pdl`
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Found {
+struct TimeseriesValues {
     entity_name: String,
     aspect_name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,40 +46,44 @@ struct Found {
     #[serde(skip_serializing_if = "Option::is_none")]
     end_time_millis: Option<i64>,
     limit: usize,
-    values: Vec<Enveloped>,
+    values: Vec<EnvelopedValue>,
 }
 
 /// `com.linkedin.metadata.aspect.EnvelopedAspect`
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Enveloped {
-    aspect: Generic,
+struct EnvelopedValue {
+    aspect: GenericAspectValue,
     system_metadata: Box<RawValue>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Generic {
-    /// ASCII, because the model's type is bytes, one for each character.
+struct GenericAspectValue {
+    /// ASCII, because the model's type is `bytes`, one byte for each character.
     value: String,
     content_type: &'static str,
 }
 
 /// # Errors
-/// 400 for an aspect that is no time series, and for what cannot be filtered or sorted by.
-pub(super) async fn values(server: &Server, rights: &Rights, body: &[u8]) -> Result<Response, Failure> {
-    let question: Question = proposal::parse(body)?;
+/// 400 for an aspect that is not a time series, and for an unsupported filter or sort.
+pub(super) async fn values(
+    server: &ServerState,
+    permissions: &Permissions,
+    body: &[u8],
+) -> Result<Response, Failure> {
+    let question: TimeseriesQuery = proposal::parse(body)?;
     if question.sort.is_some() {
         return Err(Failure::bad_request("the embedded GMS gives the newest value first: leave `sort` out"));
     }
-    let Question { aspect, start_time_millis, end_time_millis, .. } = question;
+    let TimeseriesQuery { aspect, start_time_millis, end_time_millis, .. } = question;
     if !model::is_timeseries(&aspect) {
         return Err(Failure::bad_request(format!("{aspect} is not a time-series aspect")));
     }
     let limit = if question.latest_value { 1 } else { question.limit.unwrap_or(MAX_VALUES) };
     let urn = change::checked_urn(&question.urn)?;
     let refusal = |_: &str| format!("User is unauthorized to get timeseries aspect for {urn}");
-    rights.check(Operation::ReadTimeseries, &urn, refusal).await?;
+    permissions.check(ApiOperation::ReadTimeseries, &urn, refusal).await?;
     let times = start_time_millis.unwrap_or(i64::MIN)..=end_time_millis.unwrap_or(i64::MAX);
     let (name, filter) = (aspect.clone(), question.filter);
     let stored = server
@@ -93,14 +97,17 @@ pub(super) async fn values(server: &Server, rights: &Rights, body: &[u8]) -> Res
     let values = stored
         .into_iter()
         .map(|stored| {
-            Ok(Enveloped {
-                aspect: Generic { value: compact::ascii(&stored.metadata), content_type: "application/json" },
+            Ok(EnvelopedValue {
+                aspect: GenericAspectValue {
+                    value: json_text::ascii(&stored.metadata),
+                    content_type: "application/json",
+                },
                 system_metadata: snapshot::raw(stored.system_metadata)?,
             })
         })
         .collect::<Result<_, Failure>>()?;
-    Ok(restli::success(&Answer {
-        value: Found {
+    Ok(restli::success(&TimeseriesResponse {
+        value: TimeseriesValues {
             entity_name: question.entity,
             aspect_name: aspect,
             start_time_millis,
@@ -111,8 +118,8 @@ pub(super) async fn values(server: &Server, rights: &Rights, body: &[u8]) -> Res
     }))
 }
 
-/// Whether a filter holds of a value. A field may be a path; the run is noted beside the value.
-fn takes(filter: &Filter, stored: &Stored) -> bool {
+/// Whether a filter matches a value. A field may be a path; the run id is in the system metadata.
+fn takes(filter: &Filter, stored: &AspectRow) -> bool {
     let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
     let (value, system_metadata) = (read(&stored.metadata), read(&stored.system_metadata));
     filter.takes(|field| {

@@ -1,8 +1,17 @@
-//! `/openapi/v1/trace/write`: what became of a write through OpenAPI.
+//! `/openapi/v1/trace/write`: the outcome of a write through OpenAPI.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::authorization::{ApiOperation, Permissions, forbidden};
+use crate::failure::Failure;
+use crate::model;
+use crate::openapi::{self, OpenapiFailure};
+use crate::state::ServerState;
+use crate::store::read;
+use crate::store::write::Effect;
+use crate::trace::{TraceId, TraceOutcome};
+use crate::urn::Urn;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -11,17 +20,7 @@ use axum::response::Response;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
-use crate::Server;
-use crate::Urn;
-use crate::authorization::{Operation, Rights, forbidden};
-use crate::failure::Failure;
-use crate::model;
-use crate::openapi::{self, Refused};
-use crate::store::read;
-use crate::store::write::Effect;
-use crate::trace::{Fate, TraceId};
-
-/// What became of an aspect (`TraceStatus`).
+/// The status of an aspect (`TraceStatus`).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Status {
@@ -30,7 +29,7 @@ struct Status {
     search_storage: Storage,
 }
 
-/// What became of it in one place (`TraceStorageStatus`).
+/// The status in one storage (`TraceStorageStatus`).
 #[derive(Debug, Serialize)]
 struct Storage {
     #[serde(rename = "writeStatus")]
@@ -48,22 +47,22 @@ struct Exception {
 
 /// `POST /openapi/v1/trace/write/{trace id, or traceparent}?onlyIncludeErrors=true&detailed=false`.
 pub(super) async fn show(
-    State(server): State<Arc<Server>>,
-    Extension(rights): Extension<Rights>,
+    State(server): State<Arc<ServerState>>,
+    Extension(permissions): Extension<Permissions>,
     uri: Uri,
     body: Bytes,
-) -> Result<Response, Refused> {
+) -> Result<Response, OpenapiFailure> {
     let only_errors = openapi::flag(&uri, "onlyIncludeErrors", true)?;
     let detailed = openapi::flag(&uri, "detailed", false)?;
     let questions: BTreeMap<String, Vec<String>> =
         serde_json::from_slice(&body).map_err(|_| Failure::bad_request("Malformed request body"))?;
     let urns: Vec<_> = questions.keys().flat_map(|urn| Urn::parse(urn)).collect();
-    // Nobody but the administrator may read what has no URN.
-    let nameless = urns.len() < questions.len() && !rights.is_root();
-    let urns = urns.into_iter().map(|urn| (Operation::Read, urn));
-    if nameless || !rights.refused(urns).await?.is_empty() {
+    // Only the administrator may read entities without a valid URN.
+    let nameless = urns.len() < questions.len() && !permissions.is_root();
+    let urns = urns.into_iter().map(|urn| (ApiOperation::Read, urn));
+    if nameless || !permissions.refused(urns).await?.is_empty() {
         let message =
-            format!("{} is unauthorized to READ as least one of the requested URNs.", rights.user());
+            format!("{} is unauthorized to READ as least one of the requested URNs.", permissions.user());
         return Err(forbidden(message).into());
     }
     let id = uri.path().rsplit('/').next().unwrap_or_default();
@@ -84,18 +83,18 @@ pub(super) async fn show(
     Ok(openapi::answer(StatusCode::OK, &answer))
 }
 
-impl Server {
+impl ServerState {
     async fn trace(&self, id: &TraceId, urn: &str, aspect: &str, detailed: bool) -> Result<Status, Failure> {
         if model::is_timeseries(aspect) {
             return Ok(Status::of(Storage::new("NO_OP"), Storage::new("TRACE_NOT_IMPLEMENTED")));
         }
         let place = (urn.to_owned(), aspect.to_owned());
         Ok(match self.traces.ask(id, &place) {
-            Some(Fate::Pending(..)) => Status::of(
+            Some(TraceOutcome::Pending(..)) => Status::of(
                 Storage::new("PENDING").with("Consumer has not processed offset."),
                 Storage::new("PENDING").with("Pending primary storage write."),
             ),
-            Some(Fate::Rejected(message)) => {
+            Some(TraceOutcome::Rejected(message)) => {
                 let mut primary = Storage::new("ERROR");
                 if detailed {
                     primary.exceptions = Some([Exception { message }]);
@@ -104,12 +103,12 @@ impl Server {
                 }
                 Status::of(primary, Storage::new("ERROR").with("Primary storage write failed."))
             }
-            Some(Fate::Stored(Effect::Written(number))) => {
+            Some(TraceOutcome::Stored(Effect::Written(number))) => {
                 let latest =
                     self.store.read(move |connection| read::number(connection, &place.0, &place.1)).await?;
                 Status::both(if latest == Some(number) { "ACTIVE_STATE" } else { "HISTORIC_STATE" })
             }
-            Some(Fate::Stored(_)) => Status::both("NO_OP"),
+            Some(TraceOutcome::Stored(_)) => Status::both("NO_OP"),
             None => Status::of(
                 Storage::new("UNKNOWN").with("Missing consumer offsets."),
                 Storage::new("UNKNOWN").with("Primary storage write indeterminate."),

@@ -1,16 +1,16 @@
-//! What can be searched of an entity.
+//! The searchable fields of an entity.
 //!
-//! GMS's index has the fields that the model's `@Searchable` names. Here a field is a member of that name in any of the
-//! entity's aspects, which is where nearly all of GMS's names come from; [`NESTED`] has those that come from deeper.
+//! GMS's index has the fields with `@Searchable` in the model. Here a field is a member of that name in any
+//! aspect of the entity, which gives nearly all of GMS's names; [`NESTED`] has the fields from deeper levels.
 
 use serde_json::Value;
 
 use super::filter::ENTITY_TYPE;
-use super::plain;
-use crate::Urn;
-use crate::store::read::Stored;
+use super::type_name::normalized;
+use crate::store::row::AspectRow;
+use crate::urn::Urn;
 
-/// Fields that are a member of records in a list: field, aspect, list, member.
+/// Fields that are a member of the records in a list: field, aspect, list, member.
 const NESTED: &[(&str, &str, &str, &str)] = &[
     ("tags", "globalTags", "tags", "tag"),
     ("owners", "ownership", "owners", "owner"),
@@ -20,14 +20,14 @@ const NESTED: &[(&str, &str, &str, &str)] = &[
     ("upstreams", "upstreamLineage", "upstreams", "dataset"),
 ];
 
-/// Fields that hold a name.
+/// Fields with names.
 const NAMES: &[&str] = &["name", "qualifiedName", "displayName", "fullName", "title"];
 
-/// The members of key aspects that hold a platform's bare name.
+/// The members of key aspects that contain the bare name of a platform.
 const TOOLS: &[&str] = &["orchestrator", "dashboardTool"];
 
-/// Aspects with passwords, keys or recipes, and what a search may see of them: finding needs less of a right than reading,
-/// and who may filter by a value learns it letter by letter.
+/// Aspects with passwords, keys or recipes, and their members that a search may use. Searching requires fewer
+/// privileges than reading, and a caller that can filter by a value can find it out character by character.
 const GUARDED: &[(&str, &[&str])] = &[
     ("corpUserCredentials", &[]),
     ("dataHubConnectionDetails", &["name", "type"]),
@@ -47,7 +47,7 @@ pub(super) struct Document {
 }
 
 impl Document {
-    pub(super) fn new(urn: &Urn, stored: Vec<Stored>) -> Self {
+    pub(super) fn new(urn: &Urn, stored: Vec<AspectRow>) -> Self {
         let aspects = stored
             .into_iter()
             .filter_map(|stored| Some((stored.aspect, serde_json::from_str(&stored.metadata).ok()?)))
@@ -64,7 +64,7 @@ impl Document {
         match field {
             "urn" => return vec![self.urn.clone()],
             "lowercasedUrn" => return vec![self.urn.to_lowercase()],
-            ENTITY_TYPE => return vec![plain(&self.entity_type)],
+            ENTITY_TYPE => return vec![normalized(&self.entity_type)],
             "platform" => return self.platforms(),
             "platformInstance" => return self.members("instance"),
             _ => {}
@@ -80,13 +80,13 @@ impl Document {
         self.members(field)
     }
 
-    /// What the words of a search are looked for in: its URN and its names.
+    /// The text that the words of a search must be in: URN and names.
     pub(super) fn text(&self) -> String {
         let names = NAMES.iter().flat_map(|name| self.members(name));
         std::iter::once(self.urn.clone()).chain(names).collect::<Vec<_>>().join("\n").to_lowercase()
     }
 
-    /// GMS puts every chart, flow and job into `dataPlatformInstance` with the platform that its URN names.
+    /// GMS adds `dataPlatformInstance` to every chart, flow and job, with the platform of its URN.
     fn platforms(&self) -> Vec<String> {
         let mut platforms = self.members("platform");
         let tools = TOOLS.iter().flat_map(|tool| self.members(tool));
@@ -98,7 +98,8 @@ impl Document {
         platforms
     }
 
-    /// The values of all members of that name. A map gives `key=value`, as the index keeps `customProperties`.
+    /// The values of all members of that name. A map gives `key=value`, as the index stores
+    /// `customProperties`.
     fn members(&self, name: &str) -> Vec<String> {
         let mut values = Vec::new();
         for member in self.aspects.iter().filter_map(|(_, value)| value.get(name)) {
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_is_a_member_or_comes_from_a_list() {
+    fn a_field_is_a_member_or_from_a_list() {
         let document = document(
             "urn:li:dataset:(urn:li:dataPlatform:hive,T,PROD)",
             &[
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn the_platform_of_what_no_platform_names() {
+    fn the_platform_of_entities_without_a_platform_field() {
         let airflow = ["urn:li:dataPlatform:airflow"];
         let flow = document(
             "urn:li:dataFlow:(airflow,f,PROD)",

@@ -1,24 +1,24 @@
-//! What must hold of a record so that it is found (`Filter.pdl`, `Criterion.pdl`).
+//! Search filters (`Filter.pdl`, `Criterion.pdl`).
 
 use serde::Deserialize;
 
-use super::plain;
+use super::type_name::normalized;
 
-/// The field that holds the entity's type, which has several spellings.
+/// The field with the entity type, which has several spellings.
 pub(super) const ENTITY_TYPE: &str = "_entityType";
 
-/// One of the lists must hold; none at all lets everything through.
+/// One of the lists must match; without any list, everything matches.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Filter {
     #[serde(default)]
     pub(crate) or: Vec<Conjunction>,
-    /// The older form of a single list, which counts where `or` is empty.
+    /// The older form with a single list, used if `or` is empty.
     #[serde(default)]
     pub(crate) criteria: Vec<Criterion>,
 }
 
-/// All must hold.
+/// All criteria must match.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Conjunction {
     pub(crate) and: Vec<Criterion>,
@@ -27,7 +27,7 @@ pub(crate) struct Conjunction {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Criterion {
     pub(crate) field: String,
-    /// The form with a single value, which counts where `values` is empty.
+    /// The form with a single value, used if `values` is empty.
     #[serde(default)]
     pub(crate) value: Option<String>,
     #[serde(default)]
@@ -38,8 +38,8 @@ pub(crate) struct Criterion {
     pub(crate) negated: bool,
 }
 
-/// How a value is compared (`Condition.pdl`). The conditions on relatives (`DESCENDANTS_INCL` and the like) need a graph,
-/// and are not known here: a request with one is refused.
+/// How a value is compared (`Condition.pdl`). Conditions on related entities (`DESCENDANTS_INCL` and others)
+/// need a graph and are refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum Condition {
@@ -67,7 +67,7 @@ impl Filter {
         self.lists().flatten().any(|criterion| criterion.field() == field)
     }
 
-    /// Whether it holds of what has these values, as text, in its fields.
+    /// Whether the filter matches a record with these field values, as text.
     pub(crate) fn takes(&self, values: impl Fn(&str) -> Vec<String>) -> bool {
         self.lists().any(|list| list.iter().all(|one| one.is_met(&values(one.field())) != one.negated))
     }
@@ -79,7 +79,7 @@ impl Filter {
 }
 
 impl Criterion {
-    /// The field itself, where its form for exact comparison is asked for.
+    /// The field, without the suffix for exact comparison.
     fn field(&self) -> &str {
         self.field.strip_suffix(".keyword").unwrap_or(&self.field)
     }
@@ -91,7 +91,7 @@ impl Criterion {
         };
         let type_wanted = self.field() == ENTITY_TYPE;
         let single = if self.values.is_empty() { self.value.as_slice() } else { &[] };
-        let spelt = |value: &String| if type_wanted { plain(value) } else { value.clone() };
+        let spelt = |value: &String| if type_wanted { normalized(value) } else { value.clone() };
         let wanted: Vec<String> = self.values.iter().chain(single).map(spelt).collect();
         let any = |test: fn(&str, &str) -> bool| {
             found.iter().any(|found| wanted.iter().any(|wanted| test(found.as_str(), wanted.as_str())))
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn every_condition_can_hold_and_fail() {
+    fn every_condition_can_match_and_fail() {
         for (condition, wanted, yes, no) in [
             ("EQUAL", "ab", "ab", "AB"),
             ("IEQUAL", "ab", "AB", "b"),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn one_list_must_hold_with_all_that_is_in_it() {
+    fn all_criteria_of_one_list_must_match() {
         let filter = |text: &str| serde_json::from_str::<Filter>(text).unwrap();
         let takes = |text: &str| filter(text).takes(|field| vec![field.to_uppercase()]);
         let (yes, no) = (r#"{"field":"a","values":["A"]}"#, r#"{"field":"b.keyword","values":["b"]}"#);
@@ -165,13 +165,13 @@ mod tests {
     }
 
     #[test]
-    fn a_single_value_is_taken_too_and_what_is_not_known_is_refused() {
+    fn a_single_value_is_accepted_and_an_unknown_condition_refused() {
         let old: Criterion = serde_json::from_str(r#"{"field":"x","value":"a"}"#).unwrap();
         assert!(old.is_met(&["a".to_owned()]));
         assert!(!old.is_met(&["b".to_owned()]));
         let of_type: Criterion =
             serde_json::from_str(r#"{"field":"_entityType","values":["DATA_JOB"]}"#).unwrap();
-        assert!(of_type.is_met(&[plain("dataJob")]));
+        assert!(of_type.is_met(&[normalized("dataJob")]));
         let unknown = r#"{"field":"x","values":["a"],"condition":"DESCENDANTS_INCL"}"#;
         assert!(serde_json::from_str::<Criterion>(unknown).is_err());
     }

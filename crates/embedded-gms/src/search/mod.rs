@@ -1,67 +1,70 @@
-//! Search over the store: what GMS asks its index, answered from the aspects themselves.
+//! Search over the store.
 //!
-//! There is no index and no ranking here. A search looks at every entity of its types, so it finds what was written just
-//! before, and gives URNs in their order.
+//! There is no index and no ranking. A search reads every entity of its types, so it finds what was just
+//! written, and returns URNs in order.
 
 mod document;
 mod filter;
 mod order;
+mod type_name;
 
 use std::cmp::Ordering;
 use std::ops::Range;
 
 use rusqlite::Connection;
 
-use super::store::read;
-use super::tokens;
-use crate::Urn;
+use crate::store::read;
+use crate::tokens;
+use crate::urn::Urn;
 use document::Document;
 
 pub(super) use filter::{Condition, Conjunction, Criterion, Filter};
-pub(super) use order::{Order, Place, Slice};
+pub(super) use order::{Position, Slice, SortField};
+pub(super) use type_name::normalized;
 
-/// The types that are found only where they are asked for by name, as in GMS, start so.
+/// The prefix of internal types, which are found only if they are named, as in GMS.
 const INTERNAL: &str = "dataHub";
 
-/// Tokens are listed by a call of their own, which looks at who asks.
+/// Tokens have their own call, which checks the caller.
 const NEVER_FOUND: &str = tokens::ENTITY_TYPE;
 
-/// A question.
+/// A search request.
 #[derive(Debug, Default)]
 pub(super) struct Search {
-    /// Entity types, in GMS's spelling (`dataJob`) or GraphQL's (`DATA_JOB`); none is all that are not internal.
+    /// Entity types, in GMS's spelling (`dataJob`) or GraphQL's (`DATA_JOB`). None means all that are not
+    /// internal.
     pub(super) types: Vec<String>,
-    /// Words that must all be in the URN or the names, whatever their case; `*` in a word is anything.
+    /// Words that must all occur in the URN or the names, ignoring case; `*` in a word matches anything.
     pub(super) text: String,
     pub(super) filter: Filter,
-    /// Without it soft-deleted entities are left out, unless the filter is about them.
+    /// Whether soft-deleted entities are found. They are also found if the filter uses their field.
     pub(super) soft_deleted_too: bool,
-    /// Finds only what belongs to that part.
+    /// Restricts the search to a slice.
     pub(super) slice: Option<Slice>,
 }
 
-/// A part of what was found.
+/// A page of results.
 #[derive(Debug)]
 pub(super) struct Page {
     pub(super) urns: Vec<String>,
-    /// How many were found in all.
+    /// The total number of results.
     pub(super) total: usize,
-    /// Whether there are more behind these.
+    /// Whether there are more results.
     pub(super) more: bool,
 }
 
-/// A part of what was found, in an order that was asked for.
+/// A page of sorted results.
 #[derive(Debug)]
 pub(super) struct Sorted {
     pub(super) urns: Vec<String>,
-    /// How many were found in all.
+    /// The total number of results.
     pub(super) total: usize,
-    /// Where the next part begins; `None` where there are no more.
-    pub(super) next: Option<Place>,
+    /// The end of this page; `None` on the last page.
+    pub(super) next: Option<Position>,
 }
 
 impl Search {
-    /// The part that starts at a place.
+    /// The page that starts at an index.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -75,7 +78,8 @@ impl Search {
         Ok(cut(&found, start..start.saturating_add(count)))
     }
 
-    /// The part after a URN, which need not be there any more: what is deleted between two pages moves no other.
+    /// The page after a URN, which need not exist any more: deletions between two pages do not shift the
+    /// results.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -90,15 +94,15 @@ impl Search {
         Ok(cut(&found, start..start.saturating_add(count)))
     }
 
-    /// The part after a place, in this order.
+    /// The page after a position in this order.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub(super) fn ordered(
         &self,
         connection: &Connection,
-        order: &[Order],
-        after: Option<&Place>,
+        order: &[SortField],
+        after: Option<&Position>,
         count: usize,
     ) -> Result<Sorted, rusqlite::Error> {
         let by_urn = order.iter().all(|order| order.field == "urn");
@@ -106,7 +110,7 @@ impl Search {
         for text in self.found(connection)? {
             let Ok(urn) = Urn::parse(&text) else { continue };
             let stored = if by_urn { Vec::new() } else { read::entity(connection, &text)? };
-            places.push(Place::of(&Document::new(&urn, stored), order));
+            places.push(Position::of(&Document::new(&urn, stored), order));
         }
         places.sort_by(|one, other| one.compare(other, order));
         let start = after.map_or(0, |after| {
@@ -152,7 +156,7 @@ impl Search {
     }
 }
 
-/// The words of a question, each as the pieces between its stars. A word of stars alone is none.
+/// The words of a search, each split at its stars. A word of stars only is dropped.
 fn words(text: &str) -> Vec<Vec<String>> {
     let pieces = |word: &str| -> Vec<String> {
         word.split('*').filter(|piece| !piece.is_empty()).map(str::to_lowercase).collect()
@@ -160,7 +164,7 @@ fn words(text: &str) -> Vec<Vec<String>> {
     text.split_whitespace().map(pieces).filter(|word| !word.is_empty()).collect()
 }
 
-/// Whether all pieces of a word are in the text, one after the other.
+/// Whether all pieces of a word occur in the text, in order.
 fn is_in(word: &[String], text: &str) -> bool {
     let mut rest = Some(text);
     for piece in word {
@@ -176,26 +180,8 @@ fn is_of(types: &[String], entity_type: &str) -> bool {
     if types.is_empty() {
         return !entity_type.starts_with(INTERNAL);
     }
-    let entity_type = plain(entity_type);
-    types.iter().any(|name| plain(name) == entity_type)
-}
-
-/// Types that GraphQL calls otherwise than GMS (`EntityTypeMapper`), in their plain forms. `ROLE` is none of them: it is
-/// `role`, and `dataHubRole` is `DATAHUB_ROLE`.
-const RENAMED: &[(&str, &str)] = &[
-    ("accesstoken", "datahubaccesstoken"),
-    ("customownershiptype", "ownershiptype"),
-    ("executionrequest", "datahubexecutionrequest"),
-    ("ingestionsource", "datahubingestionsource"),
-];
-
-/// What the spellings of a type have in common: `dataHubPolicy` and `DATAHUB_POLICY`.
-pub(super) fn plain(entity_type: &str) -> String {
-    let plain = entity_type.replace('_', "").to_lowercase();
-    match RENAMED.iter().find(|(name, _)| *name == plain) {
-        Some((_, name)) => (*name).to_owned(),
-        None => plain,
-    }
+    let entity_type = normalized(entity_type);
+    types.iter().any(|name| normalized(name) == entity_type)
 }
 
 fn cut(found: &[String], range: Range<usize>) -> Page {
@@ -221,16 +207,16 @@ mod tests {
             ("dataHubIngestionSource", "INGESTION_SOURCE"),
             ("ownershipType", "CUSTOM_OWNERSHIP_TYPE"),
         ] {
-            assert_eq!(plain(one), plain(other));
+            assert_eq!(normalized(one), normalized(other));
         }
-        assert_ne!(plain("dataset"), plain("DATA_JOB"));
+        assert_ne!(normalized("dataset"), normalized("DATA_JOB"));
         let registry = Registry::standard().unwrap();
-        let all: HashSet<_> = registry.types().map(|known| plain(known.name())).collect();
+        let all: HashSet<_> = registry.types().map(|known| normalized(known.name())).collect();
         assert_eq!(all.len(), registry.types().count(), "no two types are one");
     }
 
     #[test]
-    fn tokens_are_never_found_and_what_is_internal_only_by_name() {
+    fn tokens_are_never_found_and_internal_types_only_by_name() {
         assert!(is_of(&[], "dataset"));
         assert!(!is_of(&[], "dataHubPolicy"));
         assert!(
@@ -244,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_looked_for_with_their_stars() {
+    fn words_may_contain_stars() {
         let found =
             |question: &str| words(question).iter().all(|word| is_in(word, "urn:li:tag:pools\nlido pools"));
         for question in ["", "*", " * ** ", "POOL", "lido*", "*l*do*ools", "pools lido", "urn:li:tag:pools"] {
@@ -256,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_ends_where_the_rest_ends() {
+    fn a_page_ends_with_the_results() {
         let found: Vec<_> = ["a", "b", "c"].map(str::to_owned).into();
         let page = cut(&found, 1..2);
         assert_eq!((page.urns, page.total, page.more), (vec!["b".to_owned()], 3, true));

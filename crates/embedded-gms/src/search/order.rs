@@ -1,4 +1,4 @@
-//! The order in which a search gives what it finds, and the place in it where a page ends.
+//! The order of search results, and positions in it.
 
 use std::cmp::Ordering;
 
@@ -11,21 +11,21 @@ use super::document::Document;
 
 /// A field to sort by.
 #[derive(Clone, Debug)]
-pub(crate) struct Order {
+pub(crate) struct SortField {
     pub(crate) field: String,
     pub(crate) descending: bool,
 }
 
-/// One of several parts of equal size, into which who reads in parallel divides what is found.
+/// One of several parts of about equal size, for parallel readers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slice {
-    /// Counted from 0.
+    /// From 0.
     pub(crate) number: usize,
     pub(crate) of: usize,
 }
 
 impl Slice {
-    /// Whether the entity belongs to this part. That does not depend on what else is found.
+    /// Whether the entity belongs to this slice, independent of the other results.
     pub(super) fn has(self, urn: &str) -> bool {
         let digest = Sha256::digest(urn);
         let number = digest.iter().take(4).fold(0_usize, |number, byte| (number << 8) | usize::from(*byte));
@@ -33,16 +33,16 @@ impl Slice {
     }
 }
 
-/// Where an entity stands: by its values of the fields to sort by, and then by its URN.
+/// The position of an entity: the values of the sort fields, and then the URN.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Place {
+pub(crate) struct Position {
     values: Vec<Option<String>>,
     urn: String,
 }
 
-impl Place {
-    pub(super) fn of(document: &Document, order: &[Order]) -> Self {
-        let value = |Order { field, descending }: &Order| {
+impl Position {
+    pub(super) fn of(document: &Document, order: &[SortField]) -> Self {
+        let value = |SortField { field, descending }: &SortField| {
             let values = document.values(field).into_iter();
             if *descending {
                 values.max_by(|one, other| by_value(one, other))
@@ -57,9 +57,9 @@ impl Place {
         &self.urn
     }
 
-    /// What has no value comes last, whichever way the others are sorted.
-    pub(super) fn compare(&self, other: &Self, order: &[Order]) -> Ordering {
-        for ((one, other), Order { descending, .. }) in self.values.iter().zip(&other.values).zip(order) {
+    /// Entities without a value come last in both directions.
+    pub(super) fn compare(&self, other: &Self, order: &[SortField]) -> Ordering {
+        for ((one, other), SortField { descending, .. }) in self.values.iter().zip(&other.values).zip(order) {
             let found = match (one, other) {
                 (Some(one), Some(other)) if *descending => by_value(other, one),
                 (Some(one), Some(other)) => by_value(one, other),
@@ -72,20 +72,20 @@ impl Place {
         self.urn.cmp(&other.urn)
     }
 
-    /// As clients get it, who are not to look into it.
+    /// The scroll id, which is opaque to clients.
     pub(crate) fn to_text(&self) -> String {
         URL_SAFE_NO_PAD.encode(serde_json::json!(self).to_string())
     }
 
-    /// The place that a text stands for, if it is one in this order.
+    /// Parses a scroll id for a number of sort fields.
     pub(crate) fn parse(text: &str, fields: usize) -> Option<Self> {
         let place: Self = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
         (place.values.len() == fields).then_some(place)
     }
 }
 
-/// Numbers by their size, and after them everything else as text. A number never counts as text: with `9`, `10` and `1a`
-/// there would be no order.
+/// Numbers by value, followed by all other texts. A number is never compared as text: `9`, `10` and `1a`
+/// would have no order.
 fn by_value(one: &str, other: &str) -> Ordering {
     match (one.parse::<f64>(), other.parse::<f64>()) {
         (Ok(first), Ok(second)) => first.total_cmp(&second),
@@ -114,14 +114,14 @@ mod tests {
         }
     }
 
-    fn place(values: &[Option<&str>], urn: &str) -> Place {
-        Place { values: values.iter().map(|value| value.map(str::to_owned)).collect(), urn: urn.into() }
+    fn place(values: &[Option<&str>], urn: &str) -> Position {
+        Position { values: values.iter().map(|value| value.map(str::to_owned)).collect(), urn: urn.into() }
     }
 
     #[test]
-    fn a_place_is_before_another_by_field_and_then_by_urn() {
-        let order = |descending| vec![Order { field: "x".into(), descending }];
-        let compare = |one: &Place, other: &Place, descending| one.compare(other, &order(descending));
+    fn positions_are_ordered_by_field_and_then_by_urn() {
+        let order = |descending| vec![SortField { field: "x".into(), descending }];
+        let compare = |one: &Position, other: &Position, descending| one.compare(other, &order(descending));
         for (less, more) in [("a", "b"), ("9", "10"), ("-1", "0.5"), ("10", "a")] {
             let (less, more) = (place(&[Some(less)], "u"), place(&[Some(more)], "u"));
             assert_eq!(compare(&less, &more, false), Ordering::Less);
@@ -134,17 +134,17 @@ mod tests {
     }
 
     #[test]
-    fn a_place_comes_back_from_its_text() {
+    fn a_scroll_id_round_trips() {
         let place = place(&[Some("é"), None], "urn:li:tag:x");
-        assert_eq!(Place::parse(&place.to_text(), 2), Some(place.clone()));
-        assert_eq!(Place::parse(&place.to_text(), 1), None);
+        assert_eq!(Position::parse(&place.to_text(), 2), Some(place.clone()));
+        assert_eq!(Position::parse(&place.to_text(), 1), None);
         for broken in ["", "x", "e30"] {
-            assert_eq!(Place::parse(broken, 2), None, "{broken}");
+            assert_eq!(Position::parse(broken, 2), None, "{broken}");
         }
     }
 
     #[test]
-    fn slices_share_everything_out() {
+    fn every_entity_is_in_exactly_one_slice() {
         for number in 0..100 {
             let urn = format!("urn:li:tag:{number}");
             let owners = (0..3).filter(|number| Slice { number: *number, of: 3 }.has(&urn)).count();

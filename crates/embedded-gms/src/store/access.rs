@@ -1,8 +1,8 @@
-//! What decides who may come in: password hashes, and the stored tokens and policies.
+//! Password hashes, and the stored tokens and policies.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-/// One aspect of every entity of a type, with the URNs, in their order.
+/// One aspect of every entity of a type, with the URNs, in order.
 pub(crate) fn of_type(
     connection: &Connection,
     entity_type: &str,
@@ -21,7 +21,7 @@ pub(crate) fn of_type(
         .collect()
 }
 
-/// The hash of a user's password. It is no aspect, so that no request can read or write it.
+/// The hash of a user's password. It is not an aspect, so that no request can read or write it.
 pub(crate) fn password(connection: &Connection, user_urn: &str) -> Result<Option<String>, rusqlite::Error> {
     connection
         .prepare_cached("SELECT value FROM meta WHERE name = ?1")?
@@ -41,7 +41,7 @@ pub(crate) fn set_password(
         .map(drop)
 }
 
-/// Removes a user's password, so that one who is made anew under his name does not get it.
+/// Removes a user's password, so that a new user of the same name does not inherit it.
 pub(super) fn forget_password(connection: &Connection, user_urn: &str) -> Result<(), rusqlite::Error> {
     connection.prepare_cached("DELETE FROM meta WHERE name = ?1")?.execute([name_of(user_urn)]).map(drop)
 }
@@ -50,7 +50,7 @@ fn name_of(user_urn: &str) -> String {
     format!("password:{user_urn}")
 }
 
-/// Whether this is asked for the first time of this database.
+/// Whether this is the first call for this database.
 pub(crate) fn first_time(connection: &Connection, what: &str) -> Result<bool, rusqlite::Error> {
     let made = connection
         .prepare_cached("INSERT OR IGNORE INTO meta (name, value) VALUES (?1, '')")?

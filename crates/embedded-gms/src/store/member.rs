@@ -1,15 +1,14 @@
-//! A member of stored JSON, for SQL.
+//! The SQL function that reads a member of stored JSON.
 //!
-//! SQLite's `->>` takes JSON of more than 1000 levels for malformed, and a statement that meets such a value fails for all
-//! rows. GMS stores it, and so does this server.
+//! SQLite's `->>` treats JSON of more than 1000 levels as malformed, and a statement that reads such a value
+//! fails for all rows. GMS stores such values, and so does this server.
 
+use crate::tree::Node;
 use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 
-use crate::tree::Node;
-
-/// Adds the function `member(json, name)`: a scalar as text, and NULL for everything else. Of two members of one name the
-/// last counts.
+/// Adds the function `member(json, name)`: a scalar as text, and NULL for everything else. If a name occurs
+/// twice, the last member counts.
 pub(super) fn register(connection: &Connection) -> Result<(), rusqlite::Error> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_scalar_function("member", 2, flags, |context| {
@@ -30,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scalars_are_told_however_deep_their_neighbours_are() {
+    fn scalars_are_read_beside_deep_values() {
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
         let json =
             format!(r#"{{"deep":{deep},"run":null,"run":"\u0061","seen":1e3,"removed":true,"no":null}}"#);

@@ -1,11 +1,12 @@
-//! Where aspects are kept: SQLite, one thread that writes, readers with connections of their own.
+//! The store of aspects: SQLite with one writer thread and separate connections for readers.
 //!
-//! Writes that wait together are committed together: each runs in a savepoint, so that one that is refused leaves the
-//! others alone, and all are answered after the one commit. A database in memory has a single connection, so its reads
-//! take their turn on the writing thread.
+//! Waiting writes share a commit. Each runs in a savepoint, so that a refused write does not affect the
+//! others, and all are answered after the commit. A database in memory has a single connection, so its reads
+//! run on the writer thread.
 
 pub(super) mod access;
 pub(super) mod read;
+pub(super) mod row;
 pub(super) mod runs;
 pub(super) mod timeseries;
 pub(super) mod write;
@@ -15,32 +16,25 @@ mod schema;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::thread::JoinHandle;
 
+use crate::error::{Error, ErrorKind};
+use crate::failure::Failure;
+use crate::sync::lock;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
-use super::failure::Failure;
-use crate::{Error, ErrorKind};
+pub(super) use schema::{Location, Secrets};
 
-pub(super) use schema::Secrets;
-
-/// How many writes may wait before a request has to wait for room.
+/// The number of writes that may wait; further requests wait for capacity.
 const WAITING_WRITES: usize = 256;
 
-/// How many writes share a commit at most, so that the first of them is not kept waiting for long.
+/// The greatest number of writes in a commit, so that the first one does not wait long.
 const WRITES_PER_COMMIT: usize = 64;
 
-/// Where a database lives.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Location {
-    Memory,
-    File(PathBuf),
-}
-
-/// The store. It is closed by [`close`](Self::close), after which everything fails.
+/// The store. After [`close`](Self::close), every operation fails.
 #[derive(Debug)]
 pub(super) struct Store {
     jobs: mpsc::Sender<Job>,
@@ -56,30 +50,30 @@ struct Readers {
 }
 
 enum Job {
-    Write(Write),
+    Write(WriteJob),
     Read(Box<dyn FnOnce(&Connection) + Send>),
     Close,
 }
 
-/// Connections that are kept for the next readers; in a crowd there are more for a while.
+/// The number of idle connections that are kept for readers. More may be open at a time.
 const IDLE_READERS: usize = 4;
 
-/// Does its work on the connection, or learns why there is none, and says whether to keep what it did.
-type Write = Box<dyn FnOnce(Result<&Connection, &rusqlite::Error>) -> Step + Send>;
+/// Runs on the connection, or receives the error, and returns whether to keep the changes.
+type WriteJob = Box<dyn FnOnce(Result<&Connection, &rusqlite::Error>) -> WriteResult + Send>;
 
-/// Tells the one who asked how the commit went.
-type Answer = Box<dyn FnOnce(Result<(), &rusqlite::Error>)>;
+/// Reports the result of the commit to the caller.
+type CommitCallback = Box<dyn FnOnce(Result<(), &rusqlite::Error>)>;
 
-struct Step {
+struct WriteResult {
     keep: bool,
-    finish: Answer,
+    finish: CommitCallback,
 }
 
 impl Store {
-    /// Opens the database, makes its tables, and starts the thread that writes. Blocks.
+    /// Opens the database, creates its tables, and starts the writer thread. Blocks.
     ///
     /// # Errors
-    /// When the file cannot be opened, or is not one of ours.
+    /// [`ErrorKind::Disk`] if the file cannot be opened or belongs to another program.
     pub(super) fn open(location: &Location, runtime: Handle) -> Result<(Self, Secrets), Error> {
         let (connection, secrets) = schema::open(location)?;
         let readers = match location {
@@ -98,19 +92,19 @@ impl Store {
         Ok((store, secrets))
     }
 
-    /// Runs `work` in a transaction, and keeps what it did if it is `Ok`.
+    /// Runs `work` in a transaction, and keeps its changes if it returns `Ok`.
     pub(super) async fn write<T, F>(&self, work: F) -> Result<T, Failure>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let job: Write = Box::new(move |connection| {
+        let job: WriteJob = Box::new(move |connection| {
             let result = connection.map_err(Failure::from).and_then(|connection| caught(|| work(connection)));
-            Step {
+            WriteResult {
                 keep: result.is_ok(),
                 finish: Box::new(move |committed| {
-                    // The one who asked may be gone: its client closed the connection.
+                    // The caller may be gone: its client has disconnected.
                     drop(
                         answer
                             .send(result.and_then(|value| committed.map(|()| value).map_err(Failure::from))),
@@ -122,7 +116,7 @@ impl Store {
         answered.await.unwrap_or_else(|_| Err(Failure::stopped()))
     }
 
-    /// Runs `work` on what is committed.
+    /// Runs `work` on the committed data.
     pub(super) async fn read<T, F>(&self, work: F) -> Result<T, Failure>
     where
         T: Send + 'static,
@@ -153,15 +147,15 @@ impl Store {
         result
     }
 
-    /// Finishes the writes that wait, brings the write-ahead log into the file, and closes it. Blocks.
+    /// Finishes the waiting writes, merges the write-ahead log into the file, and closes it. Blocks.
     pub(super) fn close(&self) {
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let writer = lock(&self.writer).take();
         let Some(writer) = writer else { return };
-        // The connections that only read go first, so that the last one can tidy up.
+        // The readers are closed first, so that the last connection removes the log.
         if let Some(readers) = &self.readers {
-            readers.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            lock(&readers.idle).clear();
         }
-        // Fails only if the thread has ended already.
+        // Fails only if the thread has already ended.
         drop(self.jobs.blocking_send(Job::Close));
         drop(writer.join());
     }
@@ -169,25 +163,24 @@ impl Store {
 
 impl Readers {
     fn take(&self) -> Option<Connection> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+        lock(&self.idle).pop()
     }
 
     fn give_back(&self, connection: Connection) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = lock(&self.idle);
         if idle.len() < IDLE_READERS {
             idle.push(connection);
         }
     }
 }
 
-/// Runs work of one request. If it panics, that request fails, and the thread goes on with the others: what the work did
-/// is taken back with its savepoint, so nothing half done is seen.
+/// Runs the work of one request. If it panics, only that request fails: its savepoint is rolled back.
 fn caught<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     let panicked = |_| Err(Failure::internal("java.lang.RuntimeException: the embedded GMS panicked"));
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(panicked)
 }
 
-/// The writing thread.
+/// The writer thread.
 fn work(mut connection: Connection, mut jobs: mpsc::Receiver<Job>) {
     let mut next = jobs.blocking_recv();
     while let Some(job) = next {
@@ -206,8 +199,13 @@ fn work(mut connection: Connection, mut jobs: mpsc::Receiver<Job>) {
     schema::checkpoint(&connection);
 }
 
-/// Runs `first` and the writes that wait behind it in one transaction. Returns the job that ended the row, if one did.
-fn commit_together(connection: &mut Connection, first: Write, jobs: &mut mpsc::Receiver<Job>) -> Option<Job> {
+/// Runs `first` and the writes waiting behind it in one transaction. Returns the job that ended the series,
+/// if any.
+fn commit_together(
+    connection: &mut Connection,
+    first: WriteJob,
+    jobs: &mut mpsc::Receiver<Job>,
+) -> Option<Job> {
     let mut steps = Vec::new();
     let mut after = None;
     let result = transaction(connection, first, jobs, &mut steps, &mut after);
@@ -219,12 +217,12 @@ fn commit_together(connection: &mut Connection, first: Write, jobs: &mut mpsc::R
 
 fn transaction(
     connection: &mut Connection,
-    first: Write,
+    first: WriteJob,
     jobs: &mut mpsc::Receiver<Job>,
-    steps: &mut Vec<Step>,
+    steps: &mut Vec<WriteResult>,
     after: &mut Option<Job>,
 ) -> Result<(), rusqlite::Error> {
-    // Takes the right to write at the start, so that waiting for another process's turn happens here and nowhere else.
+    // Acquires the write lock at the start, so that waiting for another process happens only here.
     let transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
         Ok(transaction) => transaction,
         Err(error) => {

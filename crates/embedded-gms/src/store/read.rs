@@ -1,66 +1,41 @@
-//! Questions to the store.
+//! Reading from the store.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
+use super::row::AspectRow;
 use super::timeseries;
 use crate::model;
 
-/// One version of one aspect.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stored {
-    pub(crate) aspect: String,
-    pub(crate) version: i64,
-    pub(crate) metadata: String,
-    pub(crate) system_metadata: String,
-    /// Milliseconds since 1970.
-    pub(crate) created_on: i64,
-    /// The URN of who wrote it.
-    pub(crate) created_by: String,
-}
-
-impl Stored {
-    pub(super) fn from_row(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
-        Ok(Self {
-            aspect: row.get("aspect")?,
-            version: row.get("version")?,
-            metadata: row.get("metadata")?,
-            system_metadata: row.get("system_metadata")?,
-            created_on: row.get("created_on")?,
-            created_by: row.get("created_by")?,
-        })
-    }
-}
-
-/// One version of one aspect; 0 is the latest. A time series has no other version.
+/// One version of one aspect; 0 is the latest. A time series has only version 0.
 pub(crate) fn aspect(
     connection: &Connection,
     urn: &str,
     aspect: &str,
     version: i64,
-) -> Result<Option<Stored>, rusqlite::Error> {
+) -> Result<Option<AspectRow>, rusqlite::Error> {
     if model::is_timeseries(aspect) {
         return if version == 0 { timeseries::latest(connection, urn, aspect) } else { Ok(None) };
     }
     connection
         .prepare_cached("SELECT * FROM aspect WHERE urn = ?1 AND aspect = ?2 AND version = ?3")?
-        .query_row(params![urn, aspect, version], Stored::from_row)
+        .query_row(params![urn, aspect, version], AspectRow::from_row)
         .optional()
 }
 
-/// The latest version of every aspect of an entity, in the order of their names.
-pub(crate) fn entity(connection: &Connection, urn: &str) -> Result<Vec<Stored>, rusqlite::Error> {
+/// The latest version of every aspect of an entity, ordered by name.
+pub(crate) fn entity(connection: &Connection, urn: &str) -> Result<Vec<AspectRow>, rusqlite::Error> {
     let mut aspects = connection
         .prepare_cached("SELECT * FROM aspect WHERE urn = ?1 AND version = 0")?
-        .query_map([urn], Stored::from_row)?
+        .query_map([urn], AspectRow::from_row)?
         .collect::<Result<Vec<_>, _>>()?;
     aspects.extend(timeseries::of_entity(connection, urn)?);
     aspects.sort_by(|one, other| one.aspect.cmp(&other.aspect));
     Ok(aspects)
 }
 
-/// The number of an aspect's latest version, counted from 1, as system metadata give it (`SystemMetadata.version`);
-/// `None` where the aspect is not there, or is a time series.
+/// The number of the latest version, from 1, as in `SystemMetadata.version`; `None` if the aspect does not
+/// exist or is a time series.
 pub(crate) fn number(
     connection: &Connection,
     urn: &str,
@@ -71,7 +46,7 @@ pub(crate) fn number(
         .query_row([urn, aspect], |row| row.get(0))
 }
 
-/// The URNs of a type's entities, in their order, and how many there are.
+/// The URNs of the entities of a type, in order, and their number.
 pub(crate) fn urns(
     connection: &Connection,
     key: &str,
@@ -87,7 +62,7 @@ pub(crate) fn urns(
     Ok((urns, self::count(connection, key, None)?))
 }
 
-/// How many entities have an aspect; with `like` those whose URN is like it, as SQL has it.
+/// The number of entities with an aspect; `like` is a pattern of SQL's `LIKE` for their URNs.
 pub(crate) fn count(
     connection: &Connection,
     aspect: &str,
@@ -100,7 +75,7 @@ pub(crate) fn count(
         .query_row(params![aspect, like], |row| row.get(0))
 }
 
-/// How many aspects there are, as far as they have this name, this URN, and a URN like that, as SQL has it.
+/// The number of aspects that match the name, the URN and the pattern (SQL's `LIKE`) that are given.
 pub(crate) fn count_latest(
     connection: &Connection,
     aspect: Option<&str>,
@@ -115,7 +90,7 @@ pub(crate) fn count_latest(
         .query_row(params![aspect, urn, like], |row| row.get(0))
 }
 
-/// Whether the aspect is there.
+/// Whether the aspect exists.
 pub(crate) fn has(connection: &Connection, urn: &str, aspect: &str) -> Result<bool, rusqlite::Error> {
     connection
         .prepare_cached("SELECT 1 FROM aspect WHERE urn = ?1 AND aspect = ?2 AND version = 0")?

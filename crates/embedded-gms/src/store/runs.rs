@@ -1,16 +1,18 @@
-//! Ingestion runs: what a run wrote last, and taking it back; and the same for what is of an entity registry.
+//! Ingestion runs: listing and rolling back the latest writes of a run, or of an entity registry.
 
 use std::collections::BTreeSet;
 
 use rusqlite::{Connection, Row, params};
 
-use super::write::{self, Deleted, Stamp};
+use super::row::AuditStamp;
+use super::write::{self, Deleted};
 use super::{read, timeseries};
-use crate::Urn;
 use crate::failure::Failure;
+use crate::urn::Urn;
 use crate::{keys, system_metadata};
 
-/// The latest version of every aspect, with the time at which it was last observed. `AND` may follow.
+/// The latest version of every aspect, with the time of its last observation. The text may be extended by
+/// `AND …`.
 const LATEST: &str = "
     SELECT urn, aspect, metadata, system_metadata, member(system_metadata, 'runId') AS run,
            member(system_metadata, 'registryName') || ':' || member(system_metadata, 'registryVersion') AS registry,
@@ -20,7 +22,7 @@ const LATEST: &str = "
                      AND member(status.metadata, 'removed') = 'true') AS removed
     FROM aspect WHERE version = 0";
 
-/// What aspects have in common that are taken back together.
+/// The common origin of aspects that are rolled back together.
 #[derive(Clone, Debug)]
 pub(crate) enum Origin {
     /// A run, by its id.
@@ -36,7 +38,7 @@ impl Origin {
         }
     }
 
-    /// The column of [`LATEST`] that tells it.
+    /// The column of [`LATEST`] with this origin.
     fn column(&self) -> &'static str {
         match self {
             Self::Run(_) => "run",
@@ -44,7 +46,7 @@ impl Origin {
         }
     }
 
-    /// The same of any version.
+    /// The SQL expression of this origin, for any version.
     fn expression(&self) -> &'static str {
         match self {
             Self::Run(_) => "member(system_metadata, 'runId')",
@@ -55,7 +57,7 @@ impl Origin {
     }
 }
 
-/// A run, as far as its aspects are the latest ones.
+/// A run, with the aspects whose latest version it wrote.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) id: String,
@@ -69,7 +71,7 @@ pub(crate) struct Run {
 pub(crate) struct Written {
     pub(crate) urn: String,
     pub(crate) aspect: String,
-    /// `None` where the system metadata name none.
+    /// `None` if the system metadata has no run id.
     pub(crate) run: Option<String>,
     pub(crate) timestamp: i64,
     pub(crate) metadata: String,
@@ -93,8 +95,7 @@ impl Written {
     }
 }
 
-/// The runs, the newest first. Without `soft_deleted_too` a run is left out of which nothing but soft-deleted entities is
-/// left.
+/// The runs, newest first. Without `soft_deleted_too`, runs with only soft-deleted entities are omitted.
 pub(crate) fn list(
     connection: &Connection,
     start: i64,
@@ -113,7 +114,7 @@ pub(crate) fn list(
         .collect()
 }
 
-/// The aspects whose latest version has this origin, in the order of their URNs.
+/// The aspects whose latest version has this origin, ordered by URN.
 pub(crate) fn describe(
     connection: &Connection,
     origin: &Origin,
@@ -131,7 +132,7 @@ pub(crate) fn describe(
         .collect()
 }
 
-/// What other runs wrote of the entities that a run made: it would go with them.
+/// The aspects that other runs wrote for the entities that a run created. A hard rollback deletes them too.
 pub(crate) fn others(
     connection: &Connection,
     written: &[Written],
@@ -150,24 +151,25 @@ pub(crate) fn others(
     Ok(others)
 }
 
-/// What was taken back.
+/// The result of a rollback.
 #[derive(Debug, Default)]
 pub(crate) struct RolledBack {
     pub(crate) aspects: usize,
     pub(crate) urns: BTreeSet<String>,
 }
 
-/// Takes back what has this origin: aspects get their latest value of another one, or go; entities that it made go, or are
-/// soft-deleted (`EntityServiceImpl.deleteAspectWithoutMCL`).
+/// Rolls back everything of this origin. An aspect is restored to its latest value of another origin, or
+/// deleted. Entities that the origin created are deleted or soft-deleted
+/// (`EntityServiceImpl.deleteAspectWithoutMCL`).
 pub(crate) fn rollback(
     connection: &Connection,
     written: &[Written],
     origin: &Origin,
     hard: bool,
-    stamp: &Stamp,
+    stamp: &AuditStamp,
 ) -> Result<RolledBack, Failure> {
     let mut done = RolledBack::default();
-    // Keys last: with a key all of its entity goes.
+    // Keys come last: deleting a key deletes the entity.
     let (keys, aspects): (Vec<_>, Vec<_>) = written.iter().partition(|written| written.is_key());
     for written in aspects {
         revert(connection, &written.urn, &written.aspect, origin)?;
@@ -190,7 +192,7 @@ pub(crate) fn rollback(
     Ok(done)
 }
 
-/// Gives an aspect its newest value of another origin, or deletes it where there is none.
+/// Restores the newest value of another origin, or deletes the aspect if there is none.
 fn revert(connection: &Connection, urn: &str, aspect: &str, origin: &Origin) -> Result<(), rusqlite::Error> {
     let survivor: Option<i64> = connection
         .prepare_cached(&format!(

@@ -1,31 +1,38 @@
-//! The database file: opening it, its tables, its secrets.
+//! The database file: opening, tables, secrets.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
 
-use super::{Location, member};
+use super::member;
+use crate::error::{Error, ErrorKind};
 use crate::model;
-use crate::{Error, ErrorKind};
 
-/// Marks the file as one of ours (`PRAGMA application_id`): "dhEM" in ASCII.
+/// The location of a database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Location {
+    Memory,
+    File(PathBuf),
+}
+
+/// Identifies the file (`PRAGMA application_id`): "dhEM" in ASCII.
 const APPLICATION_ID: i32 = 0x6468_454D;
 
-/// The form of the tables (`PRAGMA user_version`).
+/// The version of the schema (`PRAGMA user_version`).
 const SCHEMA_VERSION: i32 = 2;
 
-/// How long a connection waits for its turn when another process writes to the same file.
+/// How long a connection waits while another process writes to the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Statements that a connection keeps prepared.
+/// The number of prepared statements that a connection caches.
 const CACHED_STATEMENTS: usize = 64;
 
-/// Version 0 of an aspect is the latest one; when it is replaced, the old value gets the next number from 1 up, as GMS
-/// keeps them (`metadata_aspect_v2`).
+/// Version 0 of an aspect is the latest one. When it is replaced, the old value gets the next number from 1,
+/// as in GMS (`metadata_aspect_v2`).
 const TABLES: &str = "
     CREATE TABLE aspect (
         urn             TEXT NOT NULL,
@@ -43,7 +50,8 @@ const TABLES: &str = "
     );
 ";
 
-/// A row of a time series is named by its time and by `place`, what else tells it from others of that time.
+/// A row of a time series is identified by its timestamp and by `place`, which distinguishes rows with the
+/// same timestamp.
 const TIMESERIES: &str = "
     CREATE TABLE timeseries (
         urn             TEXT NOT NULL,
@@ -58,8 +66,9 @@ const TIMESERIES: &str = "
     );
 ";
 
-/// Form 1 kept time series like other aspects, and patches without applying them. What it kept of a time series becomes
-/// rows; the patches cannot be applied any more, because what they were meant for has changed since.
+/// Version 1 stored time series like other aspects, and stored patches without applying them. The values
+/// become rows of the time series. The patches are dropped: the aspects that they refer to have changed
+/// since.
 const FROM_FORM_1: &str = "
     INSERT OR REPLACE INTO timeseries
         (urn, aspect, timestamp, place, metadata, system_metadata, created_on, created_by)
@@ -70,11 +79,11 @@ const FROM_FORM_1: &str = "
     DROP TABLE patch;
 ";
 
-/// What tokens are signed with and named by. They live in the data file, so that tokens outlive the process.
+/// The secrets of the tokens. They are in the data file, so that tokens survive the process.
 pub(crate) struct Secrets {
-    /// The HS256 key, as GMS takes it from `DATAHUB_TOKEN_SERVICE_SIGNING_KEY`: the bytes of this text.
+    /// The HS256 key: the bytes of this text, as in GMS's `DATAHUB_TOKEN_SERVICE_SIGNING_KEY`.
     pub(crate) signing_key: String,
-    /// Goes into a token's id, as `DATAHUB_TOKEN_SERVICE_SALT`.
+    /// The salt of token ids, as GMS's `DATAHUB_TOKEN_SERVICE_SALT`.
     pub(crate) salt: String,
 }
 
@@ -107,7 +116,7 @@ pub(super) fn open(location: &Location) -> Result<(Connection, Secrets), Error> 
     Ok((connection, secrets))
 }
 
-/// Opens a connection that reads.
+/// Opens a connection for reading.
 pub(super) fn open_reader(path: &Path) -> Result<Connection, rusqlite::Error> {
     let connection = Connection::open_with_flags(
         path,
@@ -119,14 +128,15 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, rusqlite::Error> {
     Ok(connection)
 }
 
-/// Brings the write-ahead log into the file. Another process that reads may hold it up, and then does it at its own end.
+/// Merges the write-ahead log into the file. A reader in another process may prevent it, and does it when it
+/// closes.
 pub(super) fn checkpoint(connection: &Connection) {
     if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
         tracing::debug!(%error, "the write-ahead log stays beside the data file");
     }
 }
 
-/// Makes the file so that only its owner can read it: it holds the key that tokens are signed with.
+/// Creates the file with access for its owner only: it contains the signing key.
 fn create_private(path: &Path) -> std::io::Result<()> {
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
         fs::create_dir_all(directory)?;
@@ -142,11 +152,12 @@ fn configure(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
     member::register(connection)?;
-    // With a write-ahead log, NORMAL keeps the file whole at any kill; only a power failure can cost the last commits.
+    // With a write-ahead log, NORMAL keeps the file consistent if the process is killed; only a power failure
+    // can lose the last commits.
     let mut tries = 0;
     loop {
         match connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())) {
-            // SQLite does not wait here for another process that opens the same new file in this moment.
+            // SQLite does not wait here for another process that creates the same file at this moment.
             Err(error)
                 if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) && tries < 200 =>
             {
@@ -159,7 +170,7 @@ fn configure(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.pragma_update(None, "synchronous", "NORMAL")
 }
 
-/// Makes the tables and the secrets where they are missing.
+/// Creates missing tables and secrets.
 fn prepare(connection: &mut Connection) -> Result<Secrets, Box<dyn std::error::Error + Send + Sync>> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version: i32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
@@ -192,7 +203,7 @@ fn prepare(connection: &mut Connection) -> Result<Secrets, Box<dyn std::error::E
     Ok(secrets)
 }
 
-/// A condition on the names of time-series aspects.
+/// An SQL condition for the names of time-series aspects.
 fn timeseries_names() -> String {
     let names: Vec<_> = model::TIMESERIES.iter().map(|name| format!("'{name}'")).collect();
     format!("aspect IN ({})", names.join(","))

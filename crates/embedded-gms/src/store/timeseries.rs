@@ -1,4 +1,4 @@
-//! Time series: aspects of which every value is kept, by its time.
+//! Time series: aspects of which all values are stored, by timestamp.
 
 use std::ops::RangeInclusive;
 
@@ -6,11 +6,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::read::Stored;
-use super::write::Stamp;
+use super::row::{AspectRow, AuditStamp};
 use crate::failure::Failure;
 
-/// What makes a value another row than the others of its aspect (`TimeseriesAspectTransformer.getDocId`).
+/// The parts of a value that identify its row (`TimeseriesAspectTransformer.getDocId`).
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Key<'a> {
@@ -23,17 +22,17 @@ struct Key<'a> {
     message_id: Option<&'a RawValue>,
 }
 
-/// Adds a value. One of the same time, partition, granularity and message id is replaced.
+/// Adds a value. It replaces a value with the same timestamp, partition, granularity and message id.
 ///
 /// # Errors
-/// When the value has no `timestampMillis`.
+/// If the value has no `timestampMillis`.
 pub(super) fn add(
     connection: &Connection,
     urn: &str,
     aspect: &str,
     text: &str,
     system_metadata: &str,
-    stamp: &Stamp,
+    stamp: &AuditStamp,
 ) -> Result<(), Failure> {
     let key: Key<'_> = serde_json::from_str(text).map_err(|error| {
         Failure::unprocessable(format!(
@@ -68,18 +67,18 @@ pub(crate) fn latest(
     connection: &Connection,
     urn: &str,
     aspect: &str,
-) -> Result<Option<Stored>, rusqlite::Error> {
+) -> Result<Option<AspectRow>, rusqlite::Error> {
     connection
         .prepare_cached(
             "SELECT *, 0 AS version FROM timeseries WHERE urn = ?1 AND aspect = ?2
              ORDER BY timestamp DESC, created_on DESC, rowid DESC LIMIT 1",
         )?
-        .query_row([urn, aspect], Stored::from_row)
+        .query_row([urn, aspect], AspectRow::from_row)
         .optional()
 }
 
-/// The newest value of each time series of an entity, in the order of their names.
-pub(super) fn of_entity(connection: &Connection, urn: &str) -> Result<Vec<Stored>, rusqlite::Error> {
+/// The newest value of each time series of an entity, ordered by name.
+pub(super) fn of_entity(connection: &Connection, urn: &str) -> Result<Vec<AspectRow>, rusqlite::Error> {
     let names: Vec<String> = connection
         .prepare_cached("SELECT DISTINCT aspect FROM timeseries WHERE urn = ?1 ORDER BY aspect")?
         .query_map([urn], |row| row.get(0))?
@@ -87,25 +86,25 @@ pub(super) fn of_entity(connection: &Connection, urn: &str) -> Result<Vec<Stored
     names.iter().filter_map(|name| latest(connection, urn, name).transpose()).collect()
 }
 
-/// The values of a time, newest first, that `wanted` takes, at most `limit`.
+/// At most `limit` values in a range of timestamps that `wanted` accepts, newest first.
 pub(crate) fn values(
     connection: &Connection,
     urn: &str,
     aspect: &str,
     times: RangeInclusive<i64>,
     limit: usize,
-    wanted: impl Fn(&Stored) -> bool,
-) -> Result<Vec<Stored>, rusqlite::Error> {
+    wanted: impl Fn(&AspectRow) -> bool,
+) -> Result<Vec<AspectRow>, rusqlite::Error> {
     let mut statement = connection.prepare_cached(
         "SELECT *, 0 AS version FROM timeseries
          WHERE urn = ?1 AND aspect = ?2 AND timestamp BETWEEN ?3 AND ?4
          ORDER BY timestamp DESC, created_on DESC, rowid DESC",
     )?;
-    let rows = statement.query_map(params![urn, aspect, times.start(), times.end()], Stored::from_row)?;
+    let rows = statement.query_map(params![urn, aspect, times.start(), times.end()], AspectRow::from_row)?;
     rows.filter(|row| row.as_ref().map_or(true, &wanted)).take(limit).collect()
 }
 
-/// Deletes the values of a time. Returns how many there were.
+/// Deletes the values in a range of timestamps. Returns their number.
 pub(crate) fn delete(
     connection: &Connection,
     urn: &str,
@@ -119,7 +118,7 @@ pub(crate) fn delete(
         .execute(params![urn, aspect, times.start(), times.end()])
 }
 
-/// Deletes the values of the newest time.
+/// Deletes the values with the newest timestamp.
 pub(crate) fn delete_latest(
     connection: &Connection,
     urn: &str,
@@ -133,7 +132,7 @@ pub(crate) fn delete_latest(
         .execute([urn, aspect])
 }
 
-/// Deletes what a run wrote. Returns how many values that were.
+/// Deletes the values that a run wrote. Returns their number.
 pub(super) fn delete_run(connection: &Connection, run: &str) -> Result<usize, rusqlite::Error> {
     connection
         .prepare_cached("DELETE FROM timeseries WHERE member(system_metadata, 'runId') = ?1")?

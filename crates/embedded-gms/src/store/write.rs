@@ -1,56 +1,48 @@
-//! Changes to the store.
+//! Writing to the store.
 
 use std::collections::HashSet;
 
 use rusqlite::{Connection, params};
 
+use super::row::AuditStamp;
 use super::{access, read, timeseries};
-use crate::change::{Change, Content, Operation};
+use crate::change::{Change, ChangeType, Content};
 use crate::failure::Failure;
-use crate::patch::Target;
+use crate::patch::PatchTarget;
 use crate::{keys, model, system_metadata};
 
-/// The version of an aspect that is not there (`UNVERSIONED_ASPECT_VERSION`).
+/// The version of an aspect that does not exist (`UNVERSIONED_ASPECT_VERSION`).
 const NO_VERSION: &str = "-1";
 
-/// Who writes, and when.
-#[derive(Clone, Debug)]
-pub(crate) struct Stamp {
-    /// A URN.
-    pub(crate) actor: String,
-    /// Milliseconds since 1970.
-    pub(crate) time: i64,
-}
-
-/// What became of a change.
+/// The result of a change.
 #[derive(Clone, Debug)]
 pub(crate) struct Applied {
     pub(crate) effect: Effect,
-    /// The aspect as it is now; `None` after a delete, and for a patch that was never applied.
+    /// The aspect's new text; `None` after a delete, and for a patch that was never applied.
     pub(crate) text: Option<String>,
     pub(crate) system_metadata: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// The aspect has a new value, of this version.
+    /// The aspect has a new value, with this version number.
     Written(i64),
-    /// It has the value that it had.
+    /// The aspect's value has not changed.
     Unchanged,
-    /// A row of a time series.
+    /// A row was added to a time series.
     Row,
     Deleted,
 }
 
-/// Applies a batch, in order. The caller takes all of it back if one change is refused.
+/// Applies a batch, in order. If a change is refused, the caller rolls back the batch.
 ///
 /// # Errors
-/// For a change that what is stored forbids, in the words of GMS (`CreateIfNotExistsValidator`,
-/// `ConditionalWriteValidator`), and for a patch that cannot be applied.
+/// If the stored data does not allow a change, in GMS's wording (`CreateIfNotExistsValidator`,
+/// `ConditionalWriteValidator`), or if a patch cannot be applied.
 pub(crate) fn apply(
     connection: &Connection,
     changes: &[&Change],
-    stamp: &Stamp,
+    stamp: &AuditStamp,
 ) -> Result<Vec<Applied>, Failure> {
     let mut created = HashSet::new();
     changes.iter().copied().map(|change| apply_one(connection, change, stamp, &mut created)).collect()
@@ -59,13 +51,13 @@ pub(crate) fn apply(
 fn apply_one<'a>(
     connection: &Connection,
     change: &'a Change,
-    stamp: &Stamp,
+    stamp: &AuditStamp,
     created: &mut HashSet<&'a str>,
 ) -> Result<Applied, Failure> {
     let urn = change.urn.as_str();
     let key_name = keys::aspect_name(change.urn.entity_type());
     let system_metadata = change.system_metadata(stamp.time);
-    if change.operation == Operation::CreateEntity
+    if change.operation == ChangeType::CreateEntity
         && !created.contains(urn)
         && read::has(connection, urn, &key_name)?
     {
@@ -74,7 +66,7 @@ fn apply_one<'a>(
             change,
         )));
     }
-    if change.operation == Operation::Create && read::has(connection, urn, &change.aspect)? {
+    if change.operation == ChangeType::Create && read::has(connection, urn, &change.aspect)? {
         return Err(Failure::unprocessable(about(
             "Cannot perform CREATE since the aspect already exists.",
             change,
@@ -95,7 +87,7 @@ fn apply_one<'a>(
         Content::Patch(patch) => {
             let latest = read::aspect(connection, urn, &change.aspect, 0)?;
             let current = latest.as_ref().map(|latest| latest.metadata.as_str());
-            patch.apply(Target { urn, aspect: &change.aspect, current, time: stamp.time })?
+            patch.apply(PatchTarget { urn, aspect: &change.aspect, current, time: stamp.time })?
         }
     };
     let effect = if model::is_timeseries(&change.aspect) {
@@ -113,12 +105,12 @@ fn apply_one<'a>(
     Ok(Applied { effect, text: Some(text), system_metadata })
 }
 
-/// GMS compares the header as text, with the number that the system metadata give the latest version.
+/// GMS compares the header as text with the version number in the system metadata.
 fn check_version(connection: &Connection, change: &Change) -> Result<(), Failure> {
     let Some(expected) = &change.expected_version else { return Ok(()) };
     let actual = match change.operation {
-        Operation::Restate => return Ok(()),
-        Operation::Create | Operation::CreateEntity => None,
+        ChangeType::Restate => return Ok(()),
+        ChangeType::Create | ChangeType::CreateEntity => None,
         _ => read::number(connection, change.urn.as_str(), &change.aspect)?,
     };
     let actual = actual.map_or_else(|| NO_VERSION.to_owned(), |number| number.to_string());
@@ -133,14 +125,14 @@ fn check_version(connection: &Connection, change: &Change) -> Result<(), Failure
 
 /// Writes an aspect's latest version.
 ///
-/// The same value again makes no new version: only who saw it last is noted, as GMS does.
+/// An unchanged value does not create a version: only the observation is recorded, as in GMS.
 pub(crate) fn put(
     connection: &Connection,
     urn: &str,
     aspect: &str,
     text: &str,
     system_metadata: &str,
-    stamp: &Stamp,
+    stamp: &AuditStamp,
 ) -> Result<Effect, Failure> {
     let Some(latest) = read::aspect(connection, urn, aspect, 0)? else {
         insert(connection, urn, aspect, text, system_metadata, stamp)?;
@@ -176,34 +168,35 @@ pub(crate) fn put(
     Ok(Effect::Written(read::number(connection, urn, aspect)?.unwrap_or(1)))
 }
 
-/// Makes the entity's key aspect where there is none, by which the entity exists. Returns whether it made one.
+/// Creates the entity's key aspect, by which the entity exists, if it is missing. Returns whether it was
+/// created.
 pub(crate) fn ensure_key(
     connection: &Connection,
     urn: &str,
     key_name: &str,
     key: &str,
     system_metadata: &str,
-    stamp: &Stamp,
+    stamp: &AuditStamp,
 ) -> Result<bool, Failure> {
     let made = insert(connection, urn, key_name, key, system_metadata, stamp)?;
     Ok(made > 0)
 }
 
-/// How much was deleted.
+/// The number of deleted rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Deleted {
     pub(crate) rows: usize,
     pub(crate) timeseries_rows: usize,
 }
 
-/// Deletes an entity with all its aspects, in all their versions.
+/// Deletes an entity with all versions of all aspects.
 pub(crate) fn delete_entity(connection: &Connection, urn: &str) -> Result<Deleted, Failure> {
     let rows = connection.prepare_cached("DELETE FROM aspect WHERE urn = ?1")?.execute([urn])?;
     access::forget_password(connection, urn)?;
     Ok(Deleted { rows, timeseries_rows: timeseries::delete_all(connection, urn)? })
 }
 
-/// Deletes an aspect in all its versions, or a whole time series. Returns how many rows that were.
+/// Deletes all versions of an aspect, or a whole time series. Returns the number of rows.
 pub(crate) fn delete_aspect(connection: &Connection, urn: &str, aspect: &str) -> Result<usize, Failure> {
     if model::is_timeseries(aspect) {
         return Ok(timeseries::delete(connection, urn, aspect, i64::MIN..=i64::MAX)?);
@@ -219,7 +212,7 @@ fn insert(
     aspect: &str,
     text: &str,
     system_metadata: &str,
-    stamp: &Stamp,
+    stamp: &AuditStamp,
 ) -> Result<usize, rusqlite::Error> {
     connection
         .prepare_cached(

@@ -1,4 +1,4 @@
-//! Tokens, and what happens without a good one.
+//! Access with and without valid tokens.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -19,7 +19,7 @@ async fn status_of(gms: &Gms, token: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn a_stranger_gets_the_401_of_spring_boot() {
+async fn an_unauthenticated_caller_gets_the_401_of_spring_boot() {
     let gms = start().await;
     let body = json!({"proposal": upsert(DATASET, "status", "{}")}).to_string();
     let answer = client().post(format!("{}/aspects?action=ingestProposal", gms.url())).body(body.clone());
@@ -39,7 +39,7 @@ async fn a_stranger_gets_the_401_of_spring_boot() {
 }
 
 #[tokio::test]
-async fn every_credential_but_a_good_token_is_refused() {
+async fn every_credential_but_a_valid_token_is_refused() {
     let gms = start().await;
     let token = gms.token();
     assert_eq!(status_with(&gms, Some(&format!("Bearer {token}"))).await, 200);
@@ -60,7 +60,7 @@ async fn every_credential_but_a_good_token_is_refused() {
         assert_eq!(status_with(&gms, Some(&bad)).await, 401, "{bad}");
     }
     assert_eq!(status_with(&gms, None).await, 401);
-    // A path that is not there is no secret, but a stranger is not told.
+    // Unknown paths are not secret, but an unauthenticated caller is refused there too.
     let unknown = client().get(format!("{}/datasets", gms.url())).send().await.unwrap();
     assert_eq!(unknown.status(), 401);
 }
@@ -87,7 +87,7 @@ async fn a_revoked_or_expired_token_is_refused_at_once() {
 }
 
 #[tokio::test]
-async fn a_token_is_as_good_as_its_user() {
+async fn a_token_of_an_inactive_user_is_refused() {
     let gms = start().await;
     let user = "urn:li:corpuser:jdoe";
     let token = gms.create_token("jdoe").await.unwrap();
@@ -108,7 +108,7 @@ async fn a_token_is_as_good_as_its_user() {
 }
 
 #[tokio::test]
-async fn what_a_token_wrote_bears_its_users_name() {
+async fn a_write_records_the_tokens_user() {
     let gms = Gms::builder().user(User::new("jdoe").privilege("EDIT_ENTITY")).start().await.unwrap();
     let token = gms.create_token("jdoe").await.unwrap();
     let body = json!({"proposal": upsert(DATASET, "status", "{}")}).to_string();
@@ -120,7 +120,7 @@ async fn what_a_token_wrote_bears_its_users_name() {
 }
 
 #[tokio::test]
-async fn a_name_that_no_user_can_have_gets_no_token() {
+async fn an_invalid_user_name_gets_no_token() {
     let gms = start().await;
     for name in ["", " ", "a␟b", &"x".repeat(600)] {
         let error = gms.create_token(name).await.unwrap_err();
@@ -129,7 +129,7 @@ async fn a_name_that_no_user_can_have_gets_no_token() {
 }
 
 #[tokio::test]
-async fn config_tells_whether_a_token_is_good() {
+async fn config_reports_whether_a_token_is_valid() {
     let gms = start().await;
     let user_type = async |gms: &Gms, token: Option<&str>| {
         let mut request = client().get(format!("{}/config?verbose=true", gms.url()));
@@ -185,7 +185,7 @@ async fn no_trick_with_the_path_opens_a_closed_one() {
         "/health/%2e%2e/entities/urn:li:corpuser:datahub",
         "http://x/entities/urn:li:corpuser:datahub",
     ] {
-        // By hand, because a client library would tidy the path up.
+        // By hand, because a client library would normalize the path.
         let (address, head) = (gms.address(), format!("GET {path} HTTP/1.0\r\nHost: x\r\n\r\n"));
         let answer = tokio::task::spawn_blocking(move || {
             let mut stream = TcpStream::connect(address).unwrap();

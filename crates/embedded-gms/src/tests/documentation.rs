@@ -1,4 +1,4 @@
-//! The page on personal access tokens of DataHub's documentation, as one goes through it without a browser.
+//! DataHub's documentation page on personal access tokens, step by step and without a browser.
 
 use super::*;
 
@@ -16,7 +16,7 @@ async fn the_page_on_personal_access_tokens_step_by_step() {
         .unwrap();
     let frontend = gms.frontend_url().unwrap();
     let jdoe = Browser::log_in(frontend, "jdoe", "jdoe's").await;
-    // The page may offer it: authentication is on, and the user has the privilege.
+    // The page may offer tokens: authentication is on, and the user has the privilege.
     let app = jdoe.ask("{ appConfig { authConfig { tokenAuthEnabled } } me { platformPrivileges { generatePersonalAccessTokens manageTokens } } }").await;
     assert_eq!(app["data"]["appConfig"]["authConfig"]["tokenAuthEnabled"], true);
     assert_eq!(
@@ -59,11 +59,11 @@ async fn the_page_on_personal_access_tokens_step_by_step() {
     assert_eq!(revoked["data"]["revokeAccessToken"], true);
     assert_eq!(ingest(Some(token), "urn:li:tag:x").await.status(), 401);
     assert_eq!(jdoe.ask(list).await["data"]["listAccessTokens"]["total"], 0);
-    // The button is grey for who has neither privilege, and the API refuses him, too.
+    // Without a privilege the button is disabled, and the API refuses the request too.
     let guest = Browser::log_in(frontend, "guest", "guest's").await;
     assert_unauthorized(&guest.ask(&create("guest", "t")).await, "createAccessToken");
     assert_unauthorized(&jdoe.ask(&create("guest", "t")).await, "createAccessToken");
-    // A token for another user takes Manage All Access Tokens, and can do what that user can.
+    // A token for another user requires Manage All Access Tokens, and has that user's permissions.
     let admin = Browser::log_in(frontend, "admin", "admin's").await;
     let lent = admin.ask(&create("jdoe", "for jdoe")).await;
     let lent = lent["data"]["createAccessToken"]["accessToken"].as_str().unwrap();
@@ -74,7 +74,7 @@ async fn the_page_on_personal_access_tokens_step_by_step() {
     assert_eq!(ingest(Some(own), "urn:li:tag:y").await.status(), 403);
 }
 
-/// Someone who is logged in.
+/// A user that is logged in.
 struct Browser {
     frontend: String,
     cookies: String,

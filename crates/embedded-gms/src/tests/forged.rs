@@ -1,7 +1,7 @@
-//! Tokens that somebody else made.
+//! Forged tokens.
 //!
-//! They are of version 1, of which nothing is stored: there the signature alone decides, and a forged token of version 2
-//! would be refused for being unknown, whatever became of its signature.
+//! They have version 1, which is not stored, so that only the signature decides. A forged token of version 2
+//! would be refused as unknown, whatever its signature.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,7 +9,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 
 use super::*;
 
-/// A server, and what it signs with.
+/// A server and its signing key.
 struct Target {
     gms: Gms,
     key: EncodingKey,
@@ -34,7 +34,7 @@ impl Target {
     }
 }
 
-/// What a signature is made for.
+/// The signed text of a token.
 fn message(header: &Value, changes: &Value) -> String {
     let mut claims = json!({
         "actorType": "USER", "actorId": "datahub", "type": "SESSION", "version": "1", "jti": "x", "sub": "datahub",
@@ -52,7 +52,7 @@ fn signed(message: &str, key: &EncodingKey, algorithm: Algorithm) -> String {
 }
 
 #[tokio::test]
-async fn the_key_is_what_opens() {
+async fn only_the_right_signing_key_is_accepted() {
     let target = Target::new().await;
     let good = message(&json!({"alg": "HS256"}), &json!({}));
     // The others differ from this one in one point each.
@@ -93,19 +93,19 @@ async fn no_algorithm_is_none() {
 async fn one_algorithm_is_not_taken_for_another() {
     let target = Target::new().await;
     for algorithm in [Algorithm::HS384, Algorithm::HS512] {
-        // All is right but that GMS takes HS256 alone.
+        // Everything is valid, but GMS accepts only HS256.
         let message = message(&json!({"alg": algorithm}), &json!({}));
         assert_eq!(target.status(&signed(&message, &target.key, algorithm)).await, 401, "{algorithm:?}");
     }
     for name in ["HS384", "HS512", "RS256", "RS512", "PS256", "ES256", "EdDSA", "hs256"] {
-        // What the header names is not what the signature is.
+        // The signature does not have the algorithm of the header.
         let message = message(&json!({"alg": name}), &json!({}));
         assert_eq!(target.status(&signed(&message, &target.key, Algorithm::HS256)).await, 401, "{name}");
     }
 }
 
 #[tokio::test]
-async fn a_stored_token_has_to_be_stored() {
+async fn a_stateful_token_is_valid_only_while_it_is_stored() {
     let target = Target::new().await;
     let personal = json!({"type": "PERSONAL", "version": "2"});
     let message = message(&json!({"alg": "HS256"}), &personal);

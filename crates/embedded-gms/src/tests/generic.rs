@@ -1,4 +1,4 @@
-//! Entities of several types at once over OpenAPI, and lists of entities that are asked for.
+//! Entities of several types at once over OpenAPI, and lists of requested entities.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn status(removed: bool) -> Value {
     json!({"value": {"removed": removed}})
 }
 
-/// A server that has a data set with two aspects, of which one was written twice, and a tag.
+/// A server with a dataset that has two aspects, one of them written twice, and a tag.
 async fn with_entities() -> Gms {
     let gms = start().await;
     for removed in ["true", "false"] {
@@ -35,7 +35,7 @@ async fn entities_of_several_types_are_one_batch() {
     let with_metadata = format!("{GENERIC}?async=false&systemMetadata=true");
     let answer = value(send(&gms, Method::POST, &with_metadata, &body).await, 200).await;
     assert!(answer["tag"][0]["status"]["systemMetadata"].is_object(), "{answer}");
-    // One that cannot be stored keeps the others out.
+    // An entity that cannot be stored prevents the others from being stored.
     let create_again = json!({"tag": [{"urn": "urn:li:tag:other", "status": status(true)}],
         "dataset": [{"urn": DATASET, "status": {"value": {}, "headers": {"If-Version-Match": "7"}}}]});
     assert_eq!(send(&gms, Method::POST, GENERIC, &create_again).await.status(), 412);
@@ -68,7 +68,7 @@ async fn entities_of_several_types_are_patched() {
 }
 
 #[tokio::test]
-async fn a_list_of_entities_is_got() {
+async fn a_list_of_entities_is_read() {
     let gms = with_entities().await;
     let path = "/openapi/v3/entity/dataset/batchGet";
     let absent = "urn:li:tag:absent";
@@ -106,7 +106,7 @@ async fn a_list_of_entities_is_got() {
 }
 
 #[tokio::test]
-async fn each_type_and_each_entity_takes_its_own_right() {
+async fn each_type_and_each_entity_has_its_own_permission() {
     let policy = Policy::new("tags").user("jdoe").privilege("EDIT_ENTITY").entity_type("tag");
     let gms = Gms::builder().policy(policy).start().await.unwrap();
     gms.remove_policy("view-entity-page-all").await.unwrap();

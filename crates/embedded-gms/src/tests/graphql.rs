@@ -1,11 +1,11 @@
-//! GraphQL: the documents that clients and the documentation send, word for word.
+//! GraphQL: the documents of clients and of DataHub's documentation, unchanged.
 
 use super::*;
 
 const MANAGER: &str = "MANAGE_ACCESS_TOKENS";
 const GENERATE: &str = "GENERATE_PERSONAL_ACCESS_TOKENS";
 
-/// A server with a user for each kind of right to tokens, and their tokens.
+/// A server with a user for each kind of permission on tokens, and their tokens.
 async fn with_users() -> (Gms, [String; 3]) {
     let builder = Gms::builder().user(User::new("manager").privilege(MANAGER));
     let builder = builder.user(User::new("maker").privilege(GENERATE)).user(User::new("none"));
@@ -28,7 +28,7 @@ async fn status_of(gms: &Gms, token: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn the_documented_commands_work_word_for_word() {
+async fn the_documented_commands_work_unchanged() {
     let gms = Gms::builder().authentication(false).start().await.unwrap();
     let send = async |body: &str| {
         let sent = client()
@@ -52,7 +52,7 @@ async fn the_documented_commands_work_word_for_word() {
     assert_eq!(made["metadata"]["description"], Value::Null);
     assert_eq!(made["accessToken"].as_str().unwrap().split('.').count(), 3);
     let id = made["metadata"]["id"].as_str().unwrap();
-    // A single text stands for a list of one.
+    // A single value stands for a list of one.
     let listed = send(
         r#"{ "query":"{ listAccessTokens(input: {start: 0, count: 100, filters: [{field: \"ownerUrn\", values: \"urn:li:corpuser:datahub\"}]}) { start count total tokens { urn id actorUrn } } }", "variables":{}}"#,
     )
@@ -66,7 +66,7 @@ async fn the_documented_commands_work_word_for_word() {
     )
     .await;
     assert_eq!(&all["data"]["listAccessTokens"], listed);
-    // The documented command has a brace too many.
+    // The documented command has an extra brace.
     let revoked = send(&format!(
         r#"{{ "query":"mutation {{ revokeAccessToken(tokenId: \"{id}\") }}", "variables":{{}}}}}}"#
     ))
@@ -141,7 +141,7 @@ async fn the_web_pages_and_the_commands_of_python_work_with_variables() {
 }
 
 #[tokio::test]
-async fn who_may_make_a_token_for_whom() {
+async fn creating_tokens_needs_a_privilege() {
     let (gms, [manager, maker, none]) = with_users().await;
     for (token, user, allowed) in [
         (&manager, "manager", true),
@@ -163,7 +163,7 @@ async fn who_may_make_a_token_for_whom() {
 }
 
 #[tokio::test]
-async fn tokens_of_another_cannot_be_seen_or_revoked() {
+async fn tokens_of_other_users_cannot_be_seen_or_revoked() {
     let (gms, [manager, maker, none]) = with_users().await;
     let id =
         |answer: &Value| answer["data"]["createAccessToken"]["metadata"]["id"].as_str().unwrap().to_owned();
@@ -192,7 +192,7 @@ async fn tokens_of_another_cannot_be_seen_or_revoked() {
     ] {
         assert_unauthorized(&ask(&gms, token, &list(&filters)).await, "listAccessTokens");
     }
-    // One's own filter may have company, and no filter lets others' tokens through.
+    // The filter on the caller's own tokens may be combined, and no filter returns the tokens of others.
     let own = format!("{}, {}", owner("maker"), r#"{field: "name", values: ["own", "mine"]}"#);
     let listed = ask(&gms, &maker, &list(&own)).await;
     assert_eq!(listed["data"]["listAccessTokens"]["total"], 1);
@@ -206,7 +206,7 @@ async fn tokens_of_another_cannot_be_seen_or_revoked() {
     assert_eq!(status_of(&gms, text).await, 200);
     assert_eq!(ask(&gms, &maker, &revoke(&of_maker)).await["data"]["revokeAccessToken"], true);
     assert_eq!(status_of(&gms, text).await, 401);
-    // Who made it may revoke it, also one for another.
+    // The owner may revoke a token, including one for another user.
     let lent = id(&ask(&gms, &manager, &create("none", "lent")).await);
     assert_unauthorized(&ask(&gms, &none, &revoke(&lent)).await, "revokeAccessToken");
     assert_eq!(ask(&gms, &manager, &revoke(&lent)).await["data"]["revokeAccessToken"], true);
@@ -256,13 +256,13 @@ async fn a_list_is_filtered_paged_and_sorted() {
 }
 
 #[tokio::test]
-async fn a_token_for_nobody_is_made_and_refused() {
+async fn a_token_for_an_unknown_user_is_issued_and_refused() {
     let gms = start().await;
     let answer = ask(&gms, gms.token(), &create("ghost", "t")).await;
     let token = answer["data"]["createAccessToken"]["accessToken"].as_str().unwrap();
     assert_eq!(status_of(&gms, token).await, 401);
     assert_eq!(gms.aspect("urn:li:corpuser:ghost", "corpUserKey").await, None);
-    // It is good from the moment when the user is there.
+    // It is valid as soon as the user exists.
     gms.set_user(User::new("ghost")).await.unwrap();
     assert_eq!(status_of(&gms, token).await, 200);
     let broken = ask(&gms, gms.token(), &create("x", "t").replace("urn:li:corpuser:x", "jdoe")).await;
@@ -277,7 +277,7 @@ async fn a_token_for_nobody_is_made_and_refused() {
 }
 
 #[tokio::test]
-async fn the_predecessor_makes_tokens_that_are_stored_nowhere() {
+async fn get_access_token_issues_tokens_that_are_not_stored() {
     let gms = start().await;
     let query = r"query getAccessToken($input: GetAccessTokenInput!) { getAccessToken(input: $input) { accessToken } }";
     let input = json!({"type": "PERSONAL", "actorUrn": "urn:li:corpuser:datahub", "duration": "ONE_HOUR"});
@@ -291,7 +291,7 @@ async fn the_predecessor_makes_tokens_that_are_stored_nowhere() {
 }
 
 #[tokio::test]
-async fn what_is_no_query_is_400_and_a_wrong_one_200() {
+async fn an_unparsable_query_is_400_and_an_invalid_one_200() {
     let gms = start().await;
     for body in [
         "",
@@ -325,14 +325,14 @@ async fn what_is_no_query_is_400_and_a_wrong_one_200() {
     assert!(gms.tokens().await.unwrap().is_empty());
     let read = get(&gms, "/api/graphql?query={me{corpUser{urn}}}").await;
     assert_eq!(read.status(), 400);
-    let stranger = client()
+    let unauthenticated = client()
         .post(format!("{}/api/graphql", gms.url()))
         .body(r#"{"query": "{ me { corpUser { urn } } }"}"#);
-    assert_eq!(stranger.send().await.unwrap().status(), 401);
+    assert_eq!(unauthenticated.send().await.unwrap().status(), 401);
 }
 
 #[tokio::test]
-async fn a_query_cannot_grow_without_bounds() {
+async fn the_size_of_a_query_is_bounded() {
     let gms = start().await;
     let deep = format!("{{ {} x {} }}", "a { ".repeat(20_000), "} ".repeat(20_000));
     let field = |n| format!("m{n}: me {{ corpUser {{ urn username info {{ active }} }} }} ");
@@ -353,7 +353,7 @@ async fn a_query_cannot_grow_without_bounds() {
 }
 
 #[tokio::test]
-async fn without_authentication_one_is_who_one_says() {
+async fn without_authentication_the_claimed_actor_is_trusted() {
     let gms = Gms::builder().authentication(false).user(User::new("none")).start().await.unwrap();
     let me = async |actor: Option<&str>| {
         let body = r#"{"query": "{ me { corpUser { urn } platformPrivileges { manageTokens } } appConfig { authConfig { tokenAuthEnabled } } }"}"#;

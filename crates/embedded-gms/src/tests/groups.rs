@@ -1,4 +1,4 @@
-//! Groups, roles and owners as those for whom a policy holds.
+//! Policies for groups, roles and owners.
 
 use super::*;
 
@@ -11,7 +11,7 @@ async fn write(gms: &Gms, token: &str, urn: &str) -> u16 {
     sent.body(body).send().await.unwrap().status().as_u16()
 }
 
-/// A server with a user who is in no group, and his token.
+/// A server with a user without groups, and the user's token.
 async fn with_policy(policy: Policy) -> (Gms, String) {
     let gms = Gms::builder().user(User::new("jdoe")).policy(policy).start().await.unwrap();
     let token = gms.create_token("jdoe").await.unwrap();
@@ -22,14 +22,14 @@ fn edit() -> Policy {
     Policy::new("editors").privilege("EDIT_ENTITY").entity_type("tag")
 }
 
-/// Both aspects by which a user is a member, with these groups in turn.
+/// Both aspects that list a user's groups, with these groups in turn.
 fn memberships(groups: &[&str]) -> [Value; 2] {
     [("groupMembership", "groups"), ("nativeGroupMembership", "nativeGroups")]
         .map(|(aspect, field)| upsert("urn:li:corpuser:jdoe", aspect, &json!({field: groups}).to_string()))
 }
 
 #[tokio::test]
-async fn a_member_may_what_his_group_may_from_the_moment_that_he_is_one() {
+async fn a_policy_for_a_group_applies_to_a_new_member_at_once() {
     let (gms, token) = with_policy(edit().group("admins")).await;
     let tag = "urn:li:tag:x";
     for (inside, outside) in memberships(&[GROUP]).iter().zip(memberships(&[])) {
@@ -45,7 +45,7 @@ async fn a_member_may_what_his_group_may_from_the_moment_that_he_is_one() {
 }
 
 #[tokio::test]
-async fn a_policy_for_all_groups_holds_for_who_is_in_one() {
+async fn a_policy_for_all_groups_applies_to_members_of_any_group() {
     let (gms, token) = with_policy(edit().all_groups()).await;
     let tag = "urn:li:tag:x";
     assert_eq!(write(&gms, &token, tag).await, 403);
@@ -55,7 +55,7 @@ async fn a_policy_for_all_groups_holds_for_who_is_in_one() {
 }
 
 #[tokio::test]
-async fn a_role_is_a_users_or_his_groups() {
+async fn a_role_belongs_to_a_user_or_a_group() {
     let gms = start().await;
     let token = gms.create_token("jdoe").await.unwrap();
     let info = json!({
@@ -75,7 +75,7 @@ async fn a_role_is_a_users_or_his_groups() {
 }
 
 #[tokio::test]
-async fn an_owner_may_on_what_he_owns() {
+async fn a_policy_for_owners_applies_to_owned_entities() {
     let owners = |owners: &[&str]| {
         let owners: Vec<_> =
             owners.iter().map(|owner| json!({"owner": owner, "type": "DATAOWNER"})).collect();
@@ -103,7 +103,7 @@ async fn an_owner_may_on_what_he_owns() {
     ] {
         assert_eq!(write(&gms, &token, urn).await, expected, "{urn}");
     }
-    // In a batch only what is not his is named.
+    // The refusal of a batch names only the entities that the caller does not own.
     let batch = ["mine", "theirs", "ours"].map(|name| upsert(&format!("urn:li:tag:{name}"), "status", "{}"));
     let sent = client().post(format!("{}/aspects?action=ingestProposalBatch", gms.url())).bearer_auth(&token);
     let answer = sent.body(json!({"proposals": batch}).to_string()).send().await.unwrap();
@@ -152,7 +152,7 @@ async fn graphql_knows_groups_too() {
 }
 
 #[tokio::test]
-async fn a_seed_puts_users_in_groups_and_leaves_them_where_it_says_nothing() {
+async fn a_seed_sets_groups_only_where_it_names_them() {
     let directory = tempfile::tempdir().unwrap();
     let (seed, data) = (directory.path().join("seed.yml"), directory.path().join("gms.sqlite"));
     let seeded = async |users: &str| {

@@ -1,4 +1,4 @@
-//! Callers who mean harm, or do not know better.
+//! Hostile and broken clients.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::*;
 use crate::{Action, Fault};
 
 #[tokio::test]
-async fn what_is_sql_elsewhere_is_text_here() {
+async fn sql_in_requests_is_only_text() {
     let gms = Gms::builder()
         .user(User::new("maker").privilege("GENERATE_PERSONAL_ACCESS_TOKENS"))
         .start()
@@ -73,7 +73,7 @@ async fn a_head_that_never_ends_is_closed() {
 }
 
 #[tokio::test]
-async fn a_body_that_never_ends_is_given_up() {
+async fn an_endless_body_times_out() {
     let gms = Gms::builder().header_timeout(Duration::from_millis(50)).start().await.unwrap();
     let authorization = format!("Authorization: Bearer {}\r\n", gms.token());
     for (caller, sent) in [("", ""), ("", "{"), (authorization.as_str(), "{\"proposals\": [")] {
@@ -87,7 +87,7 @@ async fn a_body_that_never_ends_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_body_that_only_drips_is_given_up() {
+async fn a_slow_body_times_out() {
     let gms = Gms::builder()
         .header_timeout(Duration::from_millis(300))
         .frontend(([127, 0, 0, 1], 0).into())
@@ -109,7 +109,7 @@ async fn a_body_that_only_drips_is_given_up() {
         let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n{caller}\r\n");
         let drips = async {
             writer.write_all(head.as_bytes()).await.unwrap();
-            // Each pause is far shorter than the limit for one.
+            // Each pause is far below the limit for one pause.
             while writer.write_all(b" ").await.is_ok() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
@@ -117,7 +117,7 @@ async fn a_body_that_only_drips_is_given_up() {
         };
         let mut answer = Vec::new();
         tokio::select! {
-            // The server closes, or resets because more arrives than it reads.
+            // The server closes the connection, or resets it because unread data arrives.
             _ = reader.read_to_end(&mut answer) => {}
             () = drips => {}
             () = tokio::time::sleep(Duration::from_secs(60)) => panic!("{path} goes on for ever"),
@@ -128,9 +128,9 @@ async fn a_body_that_only_drips_is_given_up() {
 }
 
 #[tokio::test]
-async fn an_open_path_takes_no_body_of_a_stranger() {
+async fn the_body_of_an_unauthenticated_caller_is_limited() {
     let gms = start().await;
-    // Acts where the body has been kept.
+    // The fault acts on a body that has been kept.
     gms.fault(Fault {
         urn_contains: Some("db.t1".into()),
         ..Fault::new(Action::Status { code: 418, headers: Vec::new(), body: String::new() })
@@ -147,14 +147,14 @@ async fn an_open_path_takes_no_body_of_a_stranger() {
             assert!(as_expected, "{path} {length} {known}: {status}");
         }
     }
-    // Where he is refused anyway, he is told so, whatever he sends.
+    // A caller that is refused anyway is refused for any body.
     let refused = client().post(format!("{}/aspects?action=ingestProposal", gms.url())).body(body(1_000_000));
     assert_eq!(refused.send().await.unwrap().status(), 401);
 }
 
 #[tokio::test]
-async fn a_thousand_connections_leave_room_for_one_more() {
-    // None of them is given up before the test is over.
+async fn a_thousand_idle_connections_do_not_block_another() {
+    // None of them times out during the test.
     let gms = Gms::builder().header_timeout(Duration::from_secs(3600)).start().await.unwrap();
     let mut open = Vec::new();
     for number in 0..1000 {
@@ -167,7 +167,7 @@ async fn a_thousand_connections_leave_room_for_one_more() {
     let one_more =
         tokio::time::timeout(Duration::from_secs(60), get(&gms, "/entities/urn:li:corpuser:datahub"));
     assert_eq!(one_more.await.expect("the server serves one more").status(), 200);
-    // The last of them is served, too.
+    // The last of them is served too.
     let last = open.last_mut().unwrap();
     last.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
     let mut answer = String::new();
@@ -176,7 +176,7 @@ async fn a_thousand_connections_leave_room_for_one_more() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_is_refused_and_the_server_goes_on() {
+async fn the_server_continues_after_refusing_a_large_body() {
     let gms = start().await;
     let long = "x".repeat(600 * 1024);
     let answer = raw(gms.address(), format!("GET /{long} HTTP/1.1\r\nHost: x\r\n\r\n")).await;
@@ -196,10 +196,10 @@ async fn what_is_too_large_is_refused_and_the_server_goes_on() {
         sent.body(body).send()
     };
     assert_eq!(post(large).await.unwrap().status(), 413);
-    // The same client, on the same connection where it is still open.
+    // The same client, on the same connection if it is still open.
     let small = json!({"proposal": upsert(DATASET, "status", "{}")}).to_string();
     assert_eq!(post(small.into()).await.unwrap().status(), 200);
-    // One who says that much is coming and leaves holds nobody up.
+    // A client that announces a large body and disconnects delays nobody.
     let mut stream = TcpStream::connect(gms.address()).await.unwrap();
     stream
         .write_all(
@@ -212,7 +212,7 @@ async fn what_is_too_large_is_refused_and_the_server_goes_on() {
 }
 
 #[tokio::test]
-async fn what_is_no_http_is_closed() {
+async fn a_connection_that_is_not_http_is_closed() {
     let gms = start().await;
     for bytes in [
         &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc"[..],

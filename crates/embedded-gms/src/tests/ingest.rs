@@ -1,4 +1,4 @@
-//! What is taken, what is refused, and what is kept.
+//! Ingestion over Rest.li: accepted, refused and stored content.
 
 use super::*;
 
@@ -36,9 +36,9 @@ async fn no_character_of_an_aspect_changes() {
 }
 
 #[tokio::test]
-async fn urns_of_any_language_are_kept() {
+async fn urns_of_any_language_are_stored() {
     let gms = start().await;
-    // In the proposal itself (not in the aspect's text) Rest.li has strings, so any character may stand there.
+    // In the proposal itself (not in the aspect's text) Rest.li has strings, which may contain any character.
     let urn = "urn:li:tag:日本😀 %2F/é";
     assert_eq!(ingest(&gms, &[upsert(urn, "status", "{}")]).await.status(), 200);
     let encoded = "urn%3Ali%3Atag%3A%E6%97%A5%E6%9C%AC%F0%9F%98%80%20%252F%2F%C3%A9";
@@ -104,7 +104,7 @@ async fn one_bad_proposal_refuses_the_whole_batch() {
 }
 
 #[tokio::test]
-async fn what_is_not_json_is_refused() {
+async fn a_body_that_is_not_json_is_refused() {
     let gms = start().await;
     let deep = format!("{{\"proposals\":{}", "[".repeat(1_000_000));
     for body in ["", "{", "null", "[]", "{\"proposals\": 1}", "{\"proposals\": [{}]}", "\u{0}", &deep] {
@@ -148,7 +148,7 @@ async fn an_older_value_gets_a_version() {
 }
 
 #[tokio::test]
-async fn the_same_value_again_is_only_noted() {
+async fn an_unchanged_value_creates_no_version() {
     let gms = start().await;
     ingest(&gms, &[upsert(DATASET, "status", "{\"removed\": false}")]).await;
     let again = json!({"systemMetadata": {"lastObserved": 1_800_000_000_000_i64, "runId": "run-2"}});
@@ -162,7 +162,7 @@ async fn the_same_value_again_is_only_noted() {
 }
 
 #[tokio::test]
-async fn a_new_entity_is_made_by_all_its_aspects() {
+async fn several_aspects_of_a_batch_create_a_new_entity() {
     let gms = start().await;
     let create = |aspect| with(DATASET, aspect, "{}", &json!({"changeType": "CREATE_ENTITY"}));
     assert_eq!(ingest(&gms, &[create("status"), create("datasetProperties")]).await.status(), 200);
@@ -175,7 +175,7 @@ async fn a_new_entity_is_made_by_all_its_aspects() {
 }
 
 #[tokio::test]
-async fn a_delete_takes_an_aspect_or_with_the_key_all() {
+async fn a_delete_removes_an_aspect_or_with_the_key_the_entity() {
     let gms = start().await;
     let delete = |aspect| with(DATASET, aspect, "", &json!({"changeType": "DELETE", "aspect": null}));
     ingest(&gms, &[upsert(DATASET, "status", "{}"), upsert(DATASET, "ownership", "{}")]).await;
@@ -220,7 +220,7 @@ async fn a_patch_changes_the_aspect() {
 }
 
 #[tokio::test]
-async fn a_change_may_count_on_a_version() {
+async fn a_write_can_be_conditional_on_a_version() {
     let gms = start().await;
     let expecting = |version: &str, text: &str| {
         with(DATASET, "status", text, &json!({"headers": {"If-Version-Match": version}}))
@@ -234,7 +234,7 @@ async fn a_change_may_count_on_a_version() {
 }
 
 #[tokio::test]
-async fn a_key_stands_for_the_urn() {
+async fn a_key_aspect_replaces_the_urn() {
     let gms = start().await;
     let key = r#"{"platform": "urn:li:dataPlatform:hive", "name": "db.t1", "origin": "PROD"}"#;
     let key = json!({"value": key, "contentType": "application/json"});
@@ -255,7 +255,7 @@ async fn a_snapshot_becomes_its_aspects() {
     };
     let urn = "urn:li:mlModel:(urn:li:dataPlatform:science,m1,PROD)";
     let entity = snapshot("com.linkedin.metadata.snapshot.MLModelSnapshot");
-    // With --run-id the Python client sends the system metadata as a text.
+    // With --run-id the Python client sends the system metadata as a string.
     let body = json!({"entity": entity, "systemMetadata": "{\"runId\": \"r\"}"});
     assert_eq!(value(post(&gms, "/entities?action=ingest", body.to_string()).await, 200).await, json!({}));
     assert_eq!(gms.aspect(urn, "status").await.unwrap(), r#"{"removed":false}"#);

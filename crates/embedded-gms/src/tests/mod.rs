@@ -1,7 +1,8 @@
-//! The embedded GMS over real sockets, by a client that knows nothing of this crate.
+//! The embedded GMS over real sockets, with a client that shares no code with this crate.
 
 mod access;
 mod documentation;
+mod fault_injection;
 mod forged;
 mod frontend;
 mod generic;
@@ -9,21 +10,20 @@ mod graphql;
 mod groups;
 mod hostile;
 mod ingest;
-mod meddling;
 mod models;
 mod openapi;
 mod privileges;
 mod reading;
-mod recorded;
 mod references;
+mod request_log;
 mod running;
 mod runs;
 mod scroll;
 mod search;
 mod seeding;
 mod silent_drops;
-mod strangers;
 mod timeseries;
+mod unauthenticated;
 mod unregistered;
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
@@ -40,7 +40,7 @@ async fn start() -> Gms {
 fn client() -> Client {
     Client::builder()
         .no_proxy()
-        // No TLS here, so no certificates: loading them for every request takes longer than the request.
+        // No TLS is used; loading certificates would take longer than a request.
         .tls_certs_only([])
         .retry(reqwest::retry::never())
         .build()
@@ -60,7 +60,7 @@ async fn post(gms: &Gms, path: &str, body: impl Into<String>) -> Response {
     request(gms, Method::POST, path).body(body.into()).send().await.unwrap()
 }
 
-/// A request on the aspects of entities, with the body that it has.
+/// A request with a JSON body.
 async fn send(gms: &Gms, method: Method, path: &str, body: &Value) -> Response {
     request(gms, method, path)
         .header("Content-Type", "application/json")
@@ -79,7 +79,7 @@ async fn value(response: Response, status: u16) -> Value {
     serde_json::from_str(&text(response, status).await).unwrap()
 }
 
-/// An UPSERT as a client puts it on the wire.
+/// An UPSERT in the wire format.
 fn upsert(urn: &str, aspect: &str, text: &str) -> Value {
     json!({
         "entityType": urn.split(':').nth(2).unwrap(),
@@ -105,7 +105,7 @@ async fn ingest(gms: &Gms, proposals: &[Value]) -> Response {
     post(gms, "/aspects?action=ingestProposalBatch", body.to_string()).await
 }
 
-/// The message of a refusal, whose form is checked.
+/// Checks the form of a refusal and returns its message.
 async fn refusal(response: Response, status: u16) -> String {
     let body = value(response, status).await;
     assert_eq!(body["exceptionClass"], "com.linkedin.restli.server.RestLiServiceException");
@@ -113,21 +113,21 @@ async fn refusal(response: Response, status: u16) -> String {
     body["message"].as_str().unwrap_or_default().to_owned()
 }
 
-/// A request of GraphQL with this token, which has to be answered with 200.
+/// A GraphQL request with this token, which must be answered with 200.
 async fn ask(gms: &Gms, token: &str, query: &str) -> Value {
     let body = json!({"query": query}).to_string();
     let sent = client().post(format!("{}/api/graphql", gms.url())).bearer_auth(token).body(body);
     value(sent.send().await.unwrap(), 200).await
 }
 
-/// The mutation of the documentation, for the user of that name.
+/// The mutation in DataHub's documentation, for a user.
 fn create(user: &str, name: &str) -> String {
     format!(
         r#"mutation {{ createAccessToken(input: {{type: PERSONAL, actorUrn: "urn:li:corpuser:{user}", duration: ONE_HOUR, name: "{name}"}}) {{ accessToken metadata {{ id name description }} }} }}"#
     )
 }
 
-/// What GMS's GraphQL says to who lacks a privilege.
+/// Checks GraphQL's error for a missing privilege.
 #[track_caller]
 fn assert_unauthorized(answer: &Value, field: &str) {
     let error = &answer["errors"][0];
@@ -140,12 +140,12 @@ fn assert_unauthorized(answer: &Value, field: &str) {
     assert_eq!(error["extensions"], extensions);
 }
 
-/// Sends bytes as they are, and returns all that comes until the server closes.
+/// Sends raw bytes, and returns everything until the server closes the connection.
 async fn raw(address: std::net::SocketAddr, bytes: impl Into<Vec<u8>>) -> String {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    // The server may answer and close before it has read all.
+    // The server may respond and close before it has read everything.
     drop(stream.write_all(&bytes.into()).await);
     let mut answer = Vec::new();
     let end = tokio::time::timeout(std::time::Duration::from_secs(60), stream.read_to_end(&mut answer));

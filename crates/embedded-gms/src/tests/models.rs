@@ -1,11 +1,11 @@
-//! What the server tells of its model.
+//! The entity registry over OpenAPI.
 
 use super::*;
 
 const MODELS: &str = "/openapi/v1/registry/models";
 
 #[tokio::test]
-async fn entity_types_are_told_page_by_page() {
+async fn entity_types_are_listed_page_by_page() {
     let gms = start().await;
     let mut names = Vec::new();
     loop {
@@ -49,7 +49,7 @@ async fn one_entity_type_and_one_aspect() {
 }
 
 #[tokio::test]
-async fn who_may_not_manage_the_system_is_told_nothing() {
+async fn the_registry_needs_the_privilege_to_manage_the_system() {
     let users = Gms::builder().user(User::new("nobody"));
     let gms = users.user(User::new("keeper").privilege("MANAGE_SYSTEM_OPERATIONS")).start().await.unwrap();
     let tokens = [gms.create_token("nobody").await.unwrap(), gms.create_token("keeper").await.unwrap()];

@@ -56,7 +56,7 @@ async fn no_character_of_an_aspect_changes() {
 }
 
 #[tokio::test]
-async fn system_metadata_are_given_where_they_are_asked_for() {
+async fn system_metadata_is_returned_on_request() {
     let gms = start().await;
     let body = json!([{"urn": DATASET, "status": {"value": {}, "systemMetadata": {"runId": "r", "lastObserved": 5}}}]);
     let answer =
@@ -73,7 +73,7 @@ async fn system_metadata_are_given_where_they_are_asked_for() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_told_in_the_words_of_openapi() {
+async fn invalid_requests_have_openapis_messages() {
     let gms = start().await;
     let long = format!("urn:li:dataset:{}", "x".repeat(600));
     for (body, expected) in [
@@ -112,7 +112,7 @@ async fn what_is_wrong_is_told_in_the_words_of_openapi() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_refused_in_the_words_of_openapi() {
+async fn unknown_openapi_paths_have_openapis_404() {
     let gms = start().await;
     for (method, path) in [
         (Method::POST, "/openapi/v4/entity/dataset"),
@@ -127,12 +127,12 @@ async fn what_is_not_there_is_refused_in_the_words_of_openapi() {
     }
     let rest_li = ingest(&gms, &[upsert(DATASET, "status", "{}")]).await;
     assert!(rest_li.headers().get("traceparent").is_none());
-    let stranger = client().post(format!("{}{DATASETS}", gms.url())).body("[]").send().await.unwrap();
-    assert_eq!(stranger.status(), 401);
+    let unauthenticated = client().post(format!("{}{DATASETS}", gms.url())).body("[]").send().await.unwrap();
+    assert_eq!(unauthenticated.status(), 401);
 }
 
 #[tokio::test]
-async fn one_aspect_is_made_only_where_there_is_none() {
+async fn an_existing_aspect_is_not_created_again() {
     let gms = start().await;
     let at = format!("{DATASETS}/{}/status", encoded(DATASET));
     let create = async |query: &str, removed| {
@@ -191,7 +191,7 @@ async fn a_patch_changes_the_aspect() {
 }
 
 #[tokio::test]
-async fn a_change_may_count_on_a_version() {
+async fn a_write_can_be_conditional_on_a_version() {
     let gms = start().await;
     let body = |version: &str, removed: bool| {
         json!([{"urn": DATASET, "status":
@@ -247,7 +247,7 @@ async fn an_entity_is_found_and_deleted_by_any_urn() {
 }
 
 #[tokio::test]
-async fn what_is_soft_deleted_does_not_exist() {
+async fn a_soft_deleted_entity_does_not_exist() {
     let gms = start().await;
     let at = format!("{DATASETS}/{}", encoded(DATASET));
     ingest(&gms, &[upsert(DATASET, "status", "{\"removed\":true}")]).await;

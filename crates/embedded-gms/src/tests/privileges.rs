@@ -1,4 +1,4 @@
-//! Who may do what over REST: the policies, and GMS's words for what they do not allow.
+//! Authorization over REST: policies, and GMS's messages for refusals.
 
 use super::*;
 
@@ -25,7 +25,7 @@ fn edit() -> Policy {
 }
 
 #[tokio::test]
-async fn without_a_policy_a_user_looks_and_does_not_touch() {
+async fn without_a_policy_a_user_can_only_read() {
     let (gms, token) = with_policy(Policy::new("nothing")).await;
     let batch = [upsert(DATASET, "status", "{}"), upsert(OTHER, "status", "{}")];
     let message = refusal(ingest_as(&gms, &token, &batch).await, 403).await;
@@ -57,7 +57,7 @@ async fn without_a_policy_a_user_looks_and_does_not_touch() {
 }
 
 #[tokio::test]
-async fn one_that_may_not_refuses_the_batch() {
+async fn one_forbidden_proposal_refuses_the_batch() {
     let (gms, token) = with_policy(edit().urn(DATASET)).await;
     let message = refusal(
         ingest_as(&gms, &token, &[upsert(DATASET, "status", "{}"), upsert(OTHER, "status", "{}")]).await,
@@ -71,7 +71,7 @@ async fn one_that_may_not_refuses_the_batch() {
 }
 
 #[tokio::test]
-async fn a_policy_holds_for_its_types_and_urns() {
+async fn a_policy_applies_to_its_types_and_urns() {
     for (policy, dataset, tag) in [
         (edit(), 200, 200),
         (edit().entity_type("dataset"), 200, 403),
@@ -92,7 +92,7 @@ async fn a_policy_holds_for_its_types_and_urns() {
 }
 
 #[tokio::test]
-async fn users_and_policies_take_privileges_of_their_own() {
+async fn users_and_policies_need_their_own_privileges() {
     let (gms, token) = with_policy(edit()).await;
     let user = ingest_as(&gms, &token, &[upsert("urn:li:corpuser:x", "status", "{}")]).await;
     assert_eq!(user.status(), 403);
@@ -102,7 +102,7 @@ async fn users_and_policies_take_privileges_of_their_own() {
     });
     let policy = upsert("urn:li:dataHubPolicy:mine", "dataHubPolicyInfo", &info.to_string());
     assert_eq!(ingest_as(&gms, &token, std::slice::from_ref(&policy)).await.status(), 403);
-    // One that the administrator ingests counts at once, and one that is put out of use does not.
+    // An ingested policy takes effect at once; an inactive one has no effect.
     let delete = async || {
         let body = json!({"urn": OTHER}).to_string();
         let sent =
@@ -120,7 +120,7 @@ async fn users_and_policies_take_privileges_of_their_own() {
 }
 
 #[tokio::test]
-async fn a_policy_that_is_not_understood_allows_nothing() {
+async fn an_unsupported_policy_allows_nothing() {
     let gms = Gms::builder().user(User::new("loader")).start().await.unwrap();
     let token = gms.create_token("loader").await.unwrap();
     let filter = |criterion: Value| json!({"filter": {"criteria": [criterion]}});
@@ -146,7 +146,7 @@ async fn a_policy_that_is_not_understood_allows_nothing() {
 }
 
 #[tokio::test]
-async fn openapi_asks_for_other_rights_than_rest_li() {
+async fn openapi_requires_other_privileges_than_rest_li() {
     let body = json!([{"urn": DATASET, "status": {"value": {"removed": false}}}]);
     let path = "/openapi/v3/entity/dataset?async=false";
     let post = async |gms: &Gms, token: &str| {
@@ -154,7 +154,7 @@ async fn openapi_asks_for_other_rights_than_rest_li() {
         let status = sent.status().as_u16();
         (status, sent.text().await.unwrap())
     };
-    // Create Entity is enough for a POST on the type, and for nothing over Rest.li.
+    // Create Entity is enough for a POST on the type, and for nothing on Rest.li.
     let create = Policy::new("x").user("loader").privilege("CREATE_ENTITY").entity_type("dataset");
     let (gms, token) = with_policy(create).await;
     assert_eq!(post(&gms, &token).await.0, 200);
@@ -162,7 +162,7 @@ async fn openapi_asks_for_other_rights_than_rest_li() {
     let patched = as_user(&gms, &token, Method::PATCH, path).body("[]").send().await.unwrap();
     let refused = value(patched, 403).await;
     assert_eq!(refused, json!({"error": "urn:li:corpuser:loader is unauthorized to UPDATE entities."}));
-    // A policy for certain URNs passes Rest.li, and not the type.
+    // A policy for some URNs is enough on Rest.li, but not for a whole type.
     let (gms, token) = with_policy(edit().urn("urn:li:dataset:*")).await;
     assert_eq!(ingest_as(&gms, &token, &[upsert(DATASET, "status", "{}")]).await.status(), 200);
     let (status, text) = post(&gms, &token).await;
@@ -253,7 +253,7 @@ async fn with_the_switch_off_every_token_may_write() {
 }
 
 #[tokio::test]
-async fn an_unknown_privilege_is_an_error_that_helps() {
+async fn an_unknown_privilege_is_an_error_with_a_suggestion() {
     let wrong = Gms::builder().user(User::new("x").privilege("EDIT_ENTITIES")).start().await.unwrap_err();
     assert_eq!(wrong.kind(), crate::ErrorKind::Input);
     assert!(wrong.to_string().contains("did you mean EDIT_ENTITY"), "{wrong}");
@@ -265,13 +265,13 @@ async fn an_unknown_privilege_is_an_error_that_helps() {
 }
 
 #[tokio::test]
-async fn users_and_policies_are_kept_with_the_data() {
+async fn users_and_policies_are_stored_in_the_data_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("gms.sqlite");
     let builder = Gms::builder().data(&path).user(User::new("loader").password("secret"));
     let gms = builder.policy(edit().urn("urn:li:tag:*")).start().await.unwrap();
-    assert_eq!(gms.make_password("loader").await.unwrap(), None);
-    let made = gms.make_password("datahub").await.unwrap().unwrap();
+    assert_eq!(gms.generate_password("loader").await.unwrap(), None);
+    let made = gms.generate_password("datahub").await.unwrap().unwrap();
     assert!(gms.remove_policy("view-entity-page-all").await.unwrap());
     gms.stop().await;
     let bytes = std::fs::read(&path).unwrap();
@@ -280,12 +280,12 @@ async fn users_and_policies_are_kept_with_the_data() {
     }
     let gms = Gms::builder().data(&path).start().await.unwrap();
     assert_eq!(gms.users().await.unwrap(), ["datahub", "loader"]);
-    assert_eq!(gms.make_password("datahub").await.unwrap(), None);
-    // What was removed does not come back.
+    assert_eq!(gms.generate_password("datahub").await.unwrap(), None);
+    // The removed policy does not come back.
     assert_eq!(gms.policies().await.unwrap(), [edit().urn("urn:li:tag:*")]);
     assert!(gms.remove_user("loader").await.unwrap());
     assert!(!gms.remove_user("loader").await.unwrap());
-    // Who gets the name next does not get the password.
+    // A new user of the same name does not get the password.
     gms.set_user(User::new("loader")).await.unwrap();
-    assert!(gms.make_password("loader").await.unwrap().is_some());
+    assert!(gms.generate_password("loader").await.unwrap().is_some());
 }

@@ -1,4 +1,4 @@
-//! What can be asked, and how it answers.
+//! Reading entities and aspects.
 
 use super::*;
 
@@ -36,7 +36,7 @@ async fn the_first_user_is_there() {
 }
 
 #[tokio::test]
-async fn a_urn_is_found_as_it_is_and_encoded() {
+async fn a_urn_in_a_path_may_be_percent_encoded() {
     let gms = start().await;
     let urn = "urn:li:dataset:(urn:li:dataPlatform:s3,bucket/a,PROD)";
     ingest(&gms, &[upsert(urn, "status", "{}"), upsert(urn, "ownership", "{}")]).await;
@@ -61,7 +61,7 @@ async fn a_urn_is_found_as_it_is_and_encoded() {
 }
 
 #[tokio::test]
-async fn what_was_never_written_has_its_key() {
+async fn an_entity_that_was_never_written_has_its_key() {
     let gms = start().await;
     let entity = value(get(&gms, &format!("/entitiesV2/{DATASET}")).await, 200).await;
     let names: Vec<_> = entity["aspects"].as_object().unwrap().keys().collect();
@@ -93,7 +93,7 @@ async fn exists_and_delete_agree() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_refused_in_the_words_of_restli() {
+async fn unknown_restli_paths_have_restlis_404() {
     let gms = start().await;
     for path in ["/datasets", "/api/graphqlx", "/aspectsV2", "/%63onfig"] {
         let message = refusal(get(&gms, path).await, 404).await;

@@ -1,4 +1,4 @@
-//! References to an entity, found and taken away.
+//! Finding and removing references to an entity.
 
 use super::*;
 
@@ -11,7 +11,7 @@ async fn references(gms: &Gms, urn: &str, dry_run: bool) -> Value {
 }
 
 #[tokio::test]
-async fn a_tag_is_taken_away_from_all_that_bear_it() {
+async fn a_tag_is_removed_from_all_entities() {
     let gms = start().await;
     let schema = format!(
         r#"{{"fields":[{{"fieldPath":"a","globalTags":{{"tags":[{{"tag":"{TAG}"}}]}}}}],"version":1.0}}"#
@@ -20,13 +20,13 @@ async fn a_tag_is_taken_away_from_all_that_bear_it() {
         upsert(DATASET, "globalTags", &format!(r#"{{"tags":[{{"tag":"{TAG}"}},{{"tag":"urn:li:tag:x"}}]}}"#)),
         upsert(DATASET, "schemaMetadata", &schema),
         upsert("urn:li:chart:(x,y)", "globalTags", &format!(r#"{{"tags":[{{"tag":"{TAG}"}}]}}"#)),
-        // A text is no reference.
+        // A text is not a reference.
         upsert("urn:li:chart:(x,z)", "chartInfo", &format!(r#"{{"title":"{TAG}"}}"#)),
     ];
     assert_eq!(ingest(&gms, &changes).await.status(), 200);
     let one = |entity: &str, aspect: &str| json!({"entity": entity, "aspect": aspect, "relationship": "TaggedWith"});
     let expected = json!({
-        // The data set has one relationship to the tag, by two aspects.
+        // The dataset has one relationship to the tag, in two aspects.
         "total": 2,
         "relatedAspects": [
             one("urn:li:chart:(x,y)", "globalTags"),
@@ -44,12 +44,12 @@ async fn a_tag_is_taken_away_from_all_that_bear_it() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_without_the_reference_goes() {
+async fn an_aspect_that_requires_the_reference_is_deleted() {
     let gms = start().await;
     let (box_urn, flow) = ("urn:li:container:größe", "urn:li:dataFlow:(airflow,f,PROD)");
     let job = format!("urn:li:dataJob:({flow},j)");
     let changes = [
-        // As Python writes it: the letters beyond ASCII as escapes.
+        // As Python writes it: non-ASCII characters as escapes.
         upsert(DATASET, "container", r#"{"container":"urn:li:container:gr\u00f6\u00dfe"}"#),
         upsert(&job, "status", "{}"),
     ];
@@ -57,14 +57,14 @@ async fn what_cannot_be_without_the_reference_goes() {
     assert_eq!(references(&gms, box_urn, false).await["total"], 1);
     assert_eq!(gms.aspect(DATASET, "container").await, None);
     assert!(gms.aspect(DATASET, "datasetKey").await.is_some());
-    // A job is of its flow.
+    // A job refers to its flow.
     let of_flow = references(&gms, flow, false).await;
     assert_eq!(of_flow["relatedAspects"][0]["relationship"], "IsPartOf");
     assert_eq!(gms.aspect(&job, "status").await, None);
 }
 
 #[tokio::test]
-async fn who_may_not_delete_may_not_take_references_away() {
+async fn removing_references_needs_the_permission_to_delete() {
     let gms = Gms::builder().user(User::new("loader").privilege("EDIT_ENTITY")).start().await.unwrap();
     let token = gms.create_token("loader").await.unwrap();
     for (token, status) in [(token.as_str(), 403), ("no token", 401)] {

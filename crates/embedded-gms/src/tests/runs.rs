@@ -1,4 +1,4 @@
-//! Ingestion runs, and what else the Python client's graph asks for.
+//! Ingestion runs, and other requests of the Python client's graph.
 
 use super::*;
 
@@ -22,7 +22,7 @@ async fn runs(gms: &Gms, include_soft: bool) -> Vec<(String, i64)> {
         .collect()
 }
 
-/// Two runs: the first made both data sets, the second changed one and added an aspect to it.
+/// Two runs: the first created both datasets; the second changed one and added an aspect to it.
 async fn two_runs() -> Gms {
     let gms = start().await;
     write(&gms, "run-1", 1000, DATASET, "datasetProperties", "{\"name\":\"one\"}").await;
@@ -63,7 +63,7 @@ async fn runs_are_listed_and_described() {
 }
 
 #[tokio::test]
-async fn a_run_is_taken_back() {
+async fn a_run_is_rolled_back() {
     let gms = two_runs().await;
     let dry = call(&gms, "rollback", json!({"runId": "run-2", "dryRun": true, "safe": true})).await;
     assert_eq!(
@@ -74,7 +74,7 @@ async fn a_run_is_taken_back() {
     let done = call(&gms, "rollback", json!({"runId": "run-2", "dryRun": false, "safe": true})).await;
     assert_eq!(done["aspectsReverted"], 3);
     assert_eq!(done["aspectRowSummaries"].as_array().unwrap().len(), 2);
-    // Both values of the run are gone, not just the last.
+    // Both values of the run are deleted, not only the last.
     assert_eq!(gms.aspect(DATASET, "datasetProperties").await.unwrap(), "{\"name\":\"one\"}");
     assert_eq!(gms.aspect_version(DATASET, "datasetProperties", 1).await, None);
     assert_eq!(gms.aspect(DATASET, "ownership").await, None);
@@ -83,7 +83,7 @@ async fn a_run_is_taken_back() {
 }
 
 #[tokio::test]
-async fn entities_of_a_run_go_softly_or_for_good() {
+async fn entities_of_a_run_are_soft_deleted_or_deleted() {
     let gms = two_runs().await;
     let request = |dry, safe| json!({"runId": "run-1", "dryRun": dry, "safe": safe});
     let dry = call(&gms, "rollback", request(true, true)).await;
@@ -103,14 +103,14 @@ async fn entities_of_a_run_go_softly_or_for_good() {
 }
 
 #[tokio::test]
-async fn what_belongs_to_no_run_cannot_be_taken_back() {
+async fn writes_without_a_run_cannot_be_rolled_back() {
     let gms = start().await;
     let body = json!({"runId": "no-run-id-provided", "dryRun": true, "safe": true}).to_string();
     let message = refusal(post(&gms, "/runs?action=rollback", body).await, 400).await;
     assert!(message.contains("cannot delete using this reserved run-id"), "{message}");
     refusal(post(&gms, "/runs?action=explode", "{}").await, 400).await;
     refusal(post(&gms, "/runs?action=describe", "{}").await, 400).await;
-    // What brings no system metadata is of no run, and seen now.
+    // A write without system metadata belongs to no run and is observed now.
     let change = with(DATASET, "status", "{}", &json!({"systemMetadata": {"lastObserved": 0}}));
     ingest(&gms, &[change]).await;
     let question = json!({"runId": "no-run-id-provided", "start": 0, "count": 100});
@@ -120,9 +120,9 @@ async fn what_belongs_to_no_run_cannot_be_taken_back() {
 }
 
 #[tokio::test]
-async fn an_aspect_of_no_run_is_of_its_registry() {
+async fn an_aspect_without_a_run_belongs_to_its_registry() {
     let gms = start().await;
-    // A run's id is a text, and this is none.
+    // A run id is a string; this is not one.
     let system_metadata = r#"{"runId":{},"registryName":"dq","registryVersion":"1"}"#;
     let change = with(DATASET, "status", "{}", &json!({"systemMetadata": system_metadata}));
     assert_eq!(ingest(&gms, &[change]).await.status(), 200);
@@ -132,12 +132,12 @@ async fn an_aspect_of_no_run_is_of_its_registry() {
 }
 
 #[tokio::test]
-async fn what_is_deep_stands_in_nobodys_way() {
+async fn a_deep_aspect_does_not_disturb_other_rows() {
     let gms = two_runs().await;
     let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
     let odd = "urn:li:tag:deep";
     let status = format!(r#"{{"removed":false,"x":{deep}}}"#);
-    // As `datahub put` sends them; `properties` is not looked into.
+    // As `datahub put` sends them; `properties` is not checked.
     let system_metadata = format!(r#"{{"runId":"run-0","lastObserved":1,"properties":{deep}}}"#);
     let change = with(odd, "status", &status, &json!({"systemMetadata": system_metadata}));
     assert_eq!(ingest(&gms, &[change]).await.status(), 200);

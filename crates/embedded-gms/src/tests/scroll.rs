@@ -4,7 +4,7 @@ use super::*;
 
 const SCROLL: &str = "/openapi/v3/entity/scroll";
 
-/// A server that has five tags, of which one is soft-deleted, and a data set.
+/// A server with five tags, one of them soft-deleted, and a dataset.
 async fn with_tags() -> Gms {
     let gms = start().await;
     let mut proposals = vec![upsert(DATASET, "datasetProperties", r#"{"name":"pools"}"#)];
@@ -22,7 +22,7 @@ async fn scroll(gms: &Gms, query: &str, body: Value) -> Value {
     value(send(gms, Method::POST, &format!("{SCROLL}?{query}"), &body).await, 200).await
 }
 
-/// The last letters of the URNs.
+/// The last characters of the URNs.
 fn tags(page: &Value) -> String {
     let urns = page["entities"].as_array().unwrap().iter().map(|entity| entity["urn"].as_str().unwrap());
     urns.map(|urn| urn.rsplit(':').next().unwrap()).collect::<Vec<_>>().join("")
@@ -41,7 +41,7 @@ async fn a_type_is_read_page_by_page() {
             pages += 1;
             let Some(next) = page["scrollId"].as_str() else { break };
             id = format!("&scrollId={next}");
-            // What comes and goes in between moves nothing.
+            // Additions and deletions between two pages do not shift the results.
             ingest(&gms, &[upsert("urn:li:tag:0", "status", r#"{"removed":true}"#)]).await;
         }
         let expected = match sort {
@@ -67,7 +67,7 @@ async fn a_type_is_read_page_by_page() {
 }
 
 #[tokio::test]
-async fn names_that_are_numbers_go_before_those_that_are_not() {
+async fn names_that_are_numbers_sort_before_others() {
     let gms = start().await;
     let sorted: Vec<_> = (0..15).map(|n| n.to_string()).chain((0..15).map(|n| format!("{n}a"))).collect();
     let mut by_text = sorted.clone();
@@ -91,10 +91,10 @@ async fn names_that_are_numbers_go_before_those_that_are_not() {
 }
 
 #[tokio::test]
-async fn several_types_are_found_by_what_must_hold() {
+async fn several_types_are_searched_with_a_filter() {
     let gms = with_tags().await;
     let page = scroll(&gms, "", json!({"entities": ["tag", "dataset"]})).await;
-    // Without aspects in the question the answer has none.
+    // Without aspects in the request, the response has none.
     assert_eq!(page["entities"][0], json!({"urn": DATASET}));
     assert_eq!(page["totalCount"], 5);
     let page = scroll(&gms, "count=1", json!({"entities": ["dataset"], "aspects": []})).await;
@@ -133,14 +133,14 @@ async fn several_types_are_found_by_what_must_hold() {
     let mut both: Vec<_> = (slices(0).await + &slices(1).await).chars().collect();
     both.sort_unstable();
     assert_eq!(both, ['a', 'b', 'c', 'd']);
-    // Without types all that may be found: with the administrator, and without the tokens.
+    // Without types, everything that can be found: including the administrator, but no tokens.
     let all = scroll(&gms, "count=100", json!({})).await;
     let text = all.to_string();
     assert!(text.contains("urn:li:corpuser:datahub") && text.contains("urn:li:dataHubPolicy:"), "{text}");
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_scroll_is_told() {
+async fn an_invalid_scroll_is_refused_with_a_message() {
     let gms = with_tags().await;
     for (query, body, said) in [
         ("", json!({"entities": ["thing"]}), "Unknown entity: thing"),
@@ -161,7 +161,7 @@ async fn what_is_wrong_with_a_scroll_is_told() {
     }
     let unknown = value(get(&gms, "/openapi/v3/entity/thing").await, 400).await;
     assert_eq!(unknown["error"], "Unknown entity: thing");
-    // A place of another order.
+    // A scroll id of another order.
     let page = value(get(&gms, "/openapi/v3/entity/tag?count=1").await, 200).await;
     let id = page["scrollId"].as_str().unwrap();
     let path = format!("/openapi/v3/entity/tag?sortCriteria=name,urn&scrollId={id}");
@@ -169,7 +169,7 @@ async fn what_is_wrong_with_a_scroll_is_told() {
 }
 
 #[tokio::test]
-async fn who_may_not_read_a_type_does_not_scroll() {
+async fn scrolling_a_type_needs_the_permission_to_read_it() {
     let policy = Policy::new("tags").user("jdoe").privilege("GET_ENTITY").entity_type("tag");
     let gms = Gms::builder().policy(policy).start().await.unwrap();
     gms.remove_policy("view-entity-page-all").await.unwrap();

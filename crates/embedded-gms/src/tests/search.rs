@@ -1,4 +1,4 @@
-//! Searches, as the Python client asks them, and what an administrator does to what they find.
+//! Searches of the Python client, and administrative operations on the results.
 
 use super::*;
 
@@ -11,7 +11,7 @@ const SCROLL: &str = "query scrollUrnsWithFilters($types: [EntityType!], $query:
   }
 }";
 
-/// Five data sets, of which one is soft-deleted, and a tag.
+/// Five datasets, one of them soft-deleted, and a tag.
 async fn filled() -> Gms {
     let gms = start().await;
     let mut changes: Vec<_> = (1..=5).map(|n| upsert(&dataset(n), "status", "{\"removed\":false}")).collect();
@@ -52,7 +52,7 @@ async fn a_scroll_finds_all_that_is_not_deleted_page_by_page() {
         if place.is_null() {
             break;
         }
-        // What goes between two pages moves no other.
+        // A deletion between two pages does not shift the results.
         let gone = post(&gms, "/entities?action=delete", json!({"urn": dataset(1)}).to_string()).await;
         assert_eq!(gone.status(), 200);
     }
@@ -62,7 +62,7 @@ async fn a_scroll_finds_all_that_is_not_deleted_page_by_page() {
     assert!(of_tag.as_array().unwrap().contains(&json!(
         {"entity": {"urn": "urn:li:tag:t", "type": "TAG"}, "extraProperties": null}
     )));
-    // What is internal is found by its type alone, and a token not even so.
+    // Internal entities are found only by their type, and tokens never.
     assert!(!urns(&all).iter().any(|urn| urn.starts_with("urn:li:dataHub")), "{all}");
     let tokens = scroll(&gms, json!({"types": ["ACCESS_TOKEN"], "query": "*", "batchSize": 9})).await;
     assert_eq!(urns(&tokens), [""; 0]);
@@ -130,7 +130,7 @@ async fn a_search_over_restli() {
     }
 }
 
-/// A server with a user who has these privileges and those that everyone has, and a token of his.
+/// A server, and the token of a user with these privileges beside those of all users.
 async fn with_privileges(privileges: &[&str]) -> (Gms, String) {
     let mut loader = User::new("loader");
     for privilege in privileges {
@@ -147,7 +147,7 @@ async fn as_user(gms: &Gms, token: &str, path: &str, body: Value) -> Response {
 }
 
 #[tokio::test]
-async fn who_may_not_read_may_not_search() {
+async fn searching_needs_the_permission_to_read() {
     let (gms, token) = with_privileges(&[]).await;
     let question = json!({"input": "*", "entity": "dataset", "start": 0, "count": 1});
     let search = "/entities?action=search";
@@ -156,14 +156,14 @@ async fn who_may_not_read_may_not_search() {
     let refused = as_user(&gms, &token, search, question.clone()).await;
     assert_eq!(refusal(refused, 403).await, "User is unauthorized to search.");
     assert_eq!(as_user(&gms, "no token", search, question).await.status(), 401);
-    // GraphQL shows URNs to everyone who has a token.
+    // GraphQL returns URNs to every user.
     let scroll = json!({"query": SCROLL, "variables": {"query": "*", "batchSize": 1}});
     assert_eq!(as_user(&gms, "no token", "/api/graphql", scroll.clone()).await.status(), 401);
     assert!(!urns(&value(as_user(&gms, &token, "/api/graphql", scroll).await, 200).await).is_empty());
 }
 
 #[tokio::test]
-async fn secrets_are_found_by_who_manages_them_and_by_nobodys_guess() {
+async fn secrets_are_found_only_by_users_that_manage_them() {
     let question = |entity: &str, filter: Value| json!({"input": "*", "entity": entity, "start": 0, "count": 9, "filter": filter});
     let search = "/entities?action=search";
     for (privileges, status) in [(&[][..], 403), (&["MANAGE_SECRETS"][..], 200)] {
@@ -223,7 +223,7 @@ async fn roles_of_datahub_and_of_others_are_two_types() {
 }
 
 #[tokio::test]
-async fn a_query_has_room_for_few_scrolls() {
+async fn a_query_may_have_only_a_few_scrolls() {
     let gms = start().await;
     let many = async |scrolls: u32| {
         let scrolls: Vec<_> = (0..scrolls)
@@ -238,7 +238,7 @@ async fn a_query_has_room_for_few_scrolls() {
 }
 
 #[tokio::test]
-async fn indices_are_restored_by_who_may() {
+async fn restoring_indices_needs_a_privilege() {
     let path = "/operations/?action=restoreIndices";
     let (gms, token) = with_privileges(&[]).await;
     let refused = as_user(&gms, &token, path, json!({"urnLike": "urn:li:%"})).await;
@@ -262,7 +262,7 @@ async fn indices_are_restored_by_who_may() {
 }
 
 #[tokio::test]
-async fn what_is_of_a_registry_is_taken_back() {
+async fn writes_of_a_registry_are_rolled_back() {
     let (gms, token) = with_privileges(&[]).await;
     let of = |registry: Option<&str>, urn: &str, text: &str| {
         let mut system_metadata = json!({"runId": "r", "lastObserved": 1});
@@ -282,7 +282,7 @@ async fn what_is_of_a_registry_is_taken_back() {
     assert_eq!(ingest(&gms, &batch).await.status(), 200);
     let path = "/entities?action=deleteAll";
     let question = |registry: &str, dry: bool| json!({"registryId": registry, "dryRun": dry, "soft": false});
-    // As in GMS, who may not delete is told so where there is something to delete.
+    // As in GMS, a missing permission is reported only if there is something to delete.
     let nothing = as_user(&gms, &token, path, question("none:1", false)).await;
     assert_eq!(value(nothing, 200).await["value"]["aspectsAffected"], 0);
     let refused = as_user(&gms, &token, path, question("dq:0.0.1", true)).await;
@@ -296,7 +296,7 @@ async fn what_is_of_a_registry_is_taken_back() {
         let answer = value(post(&gms, path, question("dq:0.0.1", dry).to_string()).await, 200).await;
         let answer = &answer["value"];
         assert_eq!(answer["entitiesAffected"], 2, "{answer}");
-        // The status of both, and the key of the entity that it made.
+        // The status of both, and the key of the created entity.
         assert_eq!((&answer["aspectsAffected"], &answer["entitiesDeleted"]), (&json!(3), &json!(1)));
         assert_eq!(answer["aspectRowSummaries"].as_array().unwrap().len(), 3);
     }

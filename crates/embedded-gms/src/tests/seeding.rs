@@ -54,7 +54,7 @@ tokens:
     let lifetime = info.expires_at().unwrap().duration_since(info.created_at()).unwrap();
     assert!((86_395..=86_405).contains(&lifetime.as_secs()), "{lifetime:?}");
     gms.stop().await;
-    // A token that is still good stays; one that was revoked is made anew.
+    // A valid token stays; a revoked one is replaced.
     let gms = seeded(directory.path(), &seed).await.unwrap();
     assert_eq!(std::fs::read_to_string(&out).unwrap().trim(), token);
     assert!(gms.revoke(&token).await.unwrap());
@@ -63,14 +63,14 @@ tokens:
     let another = std::fs::read_to_string(&out).unwrap().trim().to_owned();
     assert_ne!(another, token);
     assert_eq!(write(&gms, &another, DATASET).await, 200);
-    // What the seed does not say any more of a user, he may not do any more.
+    // Privileges that are no longer in the seed are removed.
     gms.stop().await;
     let gms = seeded(directory.path(), "users: [{name: loader}]").await.unwrap();
     assert_eq!(write(&gms, &another, DATASET).await, 403);
 }
 
 #[tokio::test]
-async fn a_mistake_in_a_seed_is_told_with_its_place() {
+async fn a_mistake_in_a_seed_is_reported_with_its_position() {
     for (seed, parts) in [
         ("users: [{name: x, privilges: []}]", vec!["privilges", "line 1"]),
         ("users:\n- name: x\n  privileges: [EDIT_ENTITIES]", vec!["did you mean EDIT_ENTITY", "line 3"]),

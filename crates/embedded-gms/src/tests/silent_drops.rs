@@ -1,8 +1,8 @@
-//! What GMS drops without a word, and in which order it looks at a request.
+//! Proposals that GMS drops silently, and the order of its checks.
 
 use super::*;
 
-/// A URN of more than 512 bytes when it is URL-encoded, and what else GMS drops.
+/// A URN of more than 512 URL-encoded bytes, and other content that GMS drops.
 fn dropped() -> Vec<Value> {
     let typed = |kind: &str| {
         let generic = json!({"aspect": {"value": "{}", "contentType": kind}});
@@ -18,7 +18,7 @@ fn dropped() -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn the_switch_decides_whether_a_drop_is_told() {
+async fn the_switch_decides_whether_a_drop_is_silent() {
     for silent in [false, true] {
         let gms = Gms::builder().silent_drops(silent).start().await.unwrap();
         for (number, bad) in dropped().into_iter().enumerate() {
@@ -35,7 +35,7 @@ async fn the_switch_decides_whether_a_drop_is_told() {
             let answer = post(&gms, "/aspects?action=ingestProposal", single).await;
             assert_eq!(answer.status(), if silent { 200 } else { 422 }, "{bad}");
         }
-        // What GMS refuses aloud is refused either way.
+        // Refusals of GMS are refusals in both modes.
         let foreign = with("urn:li:tag:x", "status", "{}", &json!({"entityType": "dataset"}));
         refusal(ingest(&gms, &[foreign]).await, 422).await;
         let broken = upsert("urn:li:tag:x", "status", "{");
@@ -47,7 +47,7 @@ async fn the_switch_decides_whether_a_drop_is_told() {
 }
 
 #[tokio::test]
-async fn who_may_not_write_does_not_learn_what_is_wrong() {
+async fn permissions_are_checked_before_the_content() {
     let policy = Policy::new("tags").user("jdoe").privilege("EDIT_ENTITY").urn("urn:li:tag:*");
     for silent in [false, true] {
         let gms = Gms::builder().silent_drops(silent).policy(policy.clone()).start().await.unwrap();
@@ -57,13 +57,13 @@ async fn who_may_not_write_does_not_learn_what_is_wrong() {
             let body = json!({"proposals": [proposal]}).to_string();
             sent.bearer_auth(&token).body(body).send().await.unwrap()
         };
-        // Not his, and broken as well: 403, and not 500, 422 or a success.
+        // Not allowed and also invalid: 403, and not 500, 422 or a success.
         let message = refusal(send(upsert(DATASET, "status", "{")).await, 403).await;
         assert!(message.contains(&format!("HttpStatus: 403 Urn: {DATASET}")), "{message}");
         let unnamed = with(DATASET, "", "{}", &json!({"entityType": "tag"}));
         refusal(send(unnamed).await, 403).await;
         refusal(send(upsert("urn:li:dataset:no-key", "status", "{}")).await, 403).await;
-        // His own, and broken.
+        // Allowed, but invalid.
         refusal(send(upsert("urn:li:tag:x", "status", "{")).await, 500).await;
         assert_eq!(send(upsert("urn:li:tag:x", "status", "{}")).await.status(), 200);
     }

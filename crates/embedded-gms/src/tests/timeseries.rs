@@ -1,4 +1,4 @@
-//! Aspects of which every value is kept.
+//! Time series.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn profile(time: i64, partition: &str, rows: i64) -> Value {
     with(DATASET, "datasetProfile", &text.to_string(), &system_metadata)
 }
 
-/// The row counts of the values that a question finds.
+/// The row counts of the values that a request returns.
 async fn rows(gms: &Gms, question: Value) -> Vec<i64> {
     let mut body = json!({"urn": DATASET, "entity": "dataset", "aspect": "datasetProfile", "limit": 10});
     for (name, value) in question.as_object().unwrap() {
@@ -39,11 +39,11 @@ async fn filled() -> Gms {
 }
 
 #[tokio::test]
-async fn every_value_is_kept_by_its_time() {
+async fn every_value_is_stored_by_its_timestamp() {
     let gms = filled().await;
     assert_eq!(rows(&gms, json!({})).await, [4, 1, 3, 2]);
     assert!(gms.aspect(DATASET, "datasetKey").await.is_some());
-    // The same place again is the same row.
+    // The same key is the same row.
     ingest(&gms, &[profile(100, "b", 5)]).await;
     assert_eq!(rows(&gms, json!({})).await, [4, 1, 5, 2]);
     assert_eq!(rows(&gms, json!({"limit": 2})).await, [4, 1]);
@@ -56,7 +56,7 @@ async fn every_value_is_kept_by_its_time() {
 }
 
 #[tokio::test]
-async fn values_are_found_by_what_they_hold() {
+async fn values_are_filtered_by_their_content() {
     let gms = filled().await;
     let filter = |criteria: Value| json!({"filter": {"or": [{"and": criteria}]}});
     let equal = |field: &str, text: &str| json!({"field": field, "values": [text], "condition": "EQUAL"});
@@ -76,7 +76,7 @@ async fn values_are_found_by_what_they_hold() {
 }
 
 #[tokio::test]
-async fn a_time_is_deleted() {
+async fn a_range_of_timestamps_is_deleted() {
     let gms = filled().await;
     let delete = async |body: Value| {
         value(post(&gms, "/entities?action=delete", body.to_string()).await, 200).await["value"].take()
@@ -96,7 +96,7 @@ async fn a_time_is_deleted() {
 }
 
 #[tokio::test]
-async fn a_time_series_is_only_written_to() {
+async fn a_time_series_accepts_only_upserts_and_deletes() {
     let gms = start().await;
     for change_type in ["CREATE", "CREATE_ENTITY", "UPDATE", "RESTATE", "PATCH"] {
         let mut other = profile(1, "a", 1);
@@ -127,7 +127,7 @@ async fn a_time_series_is_only_written_to() {
 }
 
 #[tokio::test]
-async fn a_file_of_the_first_form_is_brought_up_to_date() {
+async fn a_file_of_schema_version_1_is_migrated() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("gms.sqlite");
     let gms = Gms::builder().data(&path).start().await.unwrap();

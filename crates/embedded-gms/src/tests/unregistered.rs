@@ -5,7 +5,7 @@ use super::*;
 const TAG: &str = "urn:li:tag:good";
 
 #[tokio::test]
-async fn rest_li_refuses_the_batch_aloud_either_way() {
+async fn rest_li_refuses_unregistered_aspects_in_both_modes() {
     for silent in [false, true] {
         let gms = Gms::builder().silent_drops(silent).start().await.unwrap();
         for (bad, expected) in [
@@ -63,7 +63,7 @@ async fn openapi_refuses_the_batch_or_drops_in_silence() {
         let unknown = json!([{"urn": "urn:li:thing:x", "status": status}]);
         let answer = send(&gms, Method::POST, "/openapi/v3/entity/thing", &unknown).await;
         assert_eq!(value(answer, 400).await, json!({"error": "Unknown entity: thing"}));
-        // One aspect alone is another handler, which stumbles.
+        // A single aspect has another handler, with another failure.
         let at = "/openapi/v3/entity/tag/urn%3Ali%3Atag%3Agood/nothing";
         for (method, body) in [(Method::POST, &status), (Method::PATCH, &add["value"])] {
             let answer = send(&gms, method, at, body).await;
@@ -83,7 +83,7 @@ async fn openapi_knows_an_aspect_in_lower_case() {
 }
 
 #[tokio::test]
-async fn a_model_of_ones_own_is_taken() {
+async fn a_custom_model_is_accepted() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("entity-registry.yml");
     std::fs::write(

@@ -1,21 +1,20 @@
-//! JSON as a tree that is opened only where a change reaches into it.
+//! A JSON tree that is parsed only where a change needs it.
 //!
-//! What is not opened stays the text that it was, so no number turns into another one, and what is opened keeps the
-//! order of its members and the spelling of their names.
+//! Unparsed parts stay text, so that numbers keep their spelling. Parsed objects keep the order of their
+//! members and the spelling of their names.
 
 mod number;
 
 use std::fmt;
 
+use crate::json_text;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::compact;
-
-/// How deep two values are compared; what lies deeper must be the same text.
+/// The depth to which two values are compared; below it, the texts must be equal.
 const COMPARED_DEPTH: usize = 128;
 
-/// A JSON value, opened or not.
+/// A JSON value, parsed or not.
 #[derive(Clone, Debug)]
 pub(super) enum Node {
     /// Compact JSON text.
@@ -24,7 +23,7 @@ pub(super) enum Node {
     Array(Vec<Self>),
 }
 
-/// The members of a JSON object, in their order.
+/// The members of a JSON object, in order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Object {
     members: Vec<Member>,
@@ -32,17 +31,17 @@ pub(super) struct Object {
 
 #[derive(Clone, Debug)]
 struct Member {
-    /// The name as it is written, with its quotes.
+    /// The name as it was written, with quotes.
     written: String,
     name: String,
     value: Node,
 }
 
-/// Text in which an object has a name that is no text: half of a surrogate pair.
+/// An object has a name that is not valid text: half of a surrogate pair.
 pub(super) type NotText = serde_json::Error;
 
 impl Node {
-    /// A value that is not opened yet; `text` is compact and valid JSON.
+    /// An unparsed value; `text` is compact, valid JSON.
     pub(super) fn new(text: impl Into<String>) -> Self {
         Self::Text(text.into())
     }
@@ -68,7 +67,7 @@ impl Node {
         matches!(self, Self::Text(text) if text == "null")
     }
 
-    /// Its members, if it is an object.
+    /// The members, if it is an object.
     pub(super) fn members(&mut self) -> Result<Option<&mut Object>, NotText> {
         self.open()?;
         Ok(match self {
@@ -77,7 +76,7 @@ impl Node {
         })
     }
 
-    /// Its elements, if it is an array.
+    /// The elements, if it is an array.
     pub(super) fn elements(&mut self) -> Result<Option<&mut Vec<Self>>, NotText> {
         self.open()?;
         Ok(match self {
@@ -97,8 +96,7 @@ impl Node {
         Ok(())
     }
 
-    /// The text of a scalar, as Jackson's `asText` gives it: a string without quotes, and nothing for an object or an
-    /// array.
+    /// The text of a scalar, like Jackson's `asText`: a string without quotes; empty for objects and arrays.
     pub(super) fn as_text(&self) -> String {
         match self {
             Self::Text(text) if text.starts_with('"') => {
@@ -114,7 +112,8 @@ impl Node {
         matches!(self, Self::Text(text) if text.starts_with('"'))
     }
 
-    /// Whether both are the same value (RFC 6902, section 4.6): names in any order, and numbers by what they stand for.
+    /// Whether both are the same value (RFC 6902, section 4.6): the order of names is ignored, and numbers
+    /// are compared by value.
     pub(super) fn equals(&self, other: &Self) -> Result<bool, NotText> {
         equal(self.clone(), other.clone(), COMPARED_DEPTH)
     }
@@ -173,7 +172,7 @@ impl Object {
         self.members.iter_mut().rfind(|member| member.name == name).map(|member| &mut member.value)
     }
 
-    /// The member of that name, which is made where there is none: an empty object.
+    /// The member of that name; if it is missing, an empty object is added.
     pub(super) fn entry(&mut self, name: &str) -> &mut Node {
         let index = self.members.iter().rposition(|member| member.name == name).unwrap_or_else(|| {
             self.members.push(Member { written: quoted(name), name: name.to_owned(), value: Node::object() });
@@ -183,7 +182,7 @@ impl Object {
         &mut self.members[index].value
     }
 
-    /// Sets a member: in the place that it has, or at the end.
+    /// Sets a member, at its position or at the end.
     pub(super) fn set(&mut self, name: &str, value: Node) {
         *self.entry(name) = value;
     }
@@ -263,9 +262,9 @@ impl<'de> Deserialize<'de> for Object {
     }
 }
 
-/// A JSON string in ASCII, as what a patch leaves of an aspect may have to be.
+/// A JSON string in ASCII: patched aspects may have to be ASCII.
 fn quoted(text: &str) -> String {
-    compact::ascii(&serde_json::Value::from(text).to_string())
+    json_text::ascii(&serde_json::Value::from(text).to_string())
 }
 
 #[cfg(test)]
@@ -273,7 +272,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_opened_is_written_as_it_was() {
+    fn parsed_values_keep_their_spelling() {
         let text = r#"{"b":1.10,"a\u00e9":[1e400,{"x":null}],"":"\u0041"}"#;
         let mut node = Node::new(text);
         let object = node.members().unwrap().unwrap();
@@ -289,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_compared_and_not_texts() {
+    fn values_are_compared_by_meaning() {
         let same = |one: &str, other: &str| Node::new(one).equals(&Node::new(other)).unwrap();
         assert!(same(r#"{"a":1.0,"b":["\u0041",null]}"#, r#"{"b":["A",null],"a":10e-1}"#));
         assert!(!same(r#"{"a":1}"#, r#"{"a":1,"b":2}"#));

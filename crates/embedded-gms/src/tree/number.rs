@@ -1,7 +1,7 @@
-//! Numbers compared exactly, whatever their size.
+//! Exact comparison of numbers of any size.
 
-/// A form that two JSON numbers share if and only if they stand for the same value; `None` for what is no number, or has
-/// an exponent that does not fit.
+/// A form that two JSON numbers share exactly if they have the same value; `None` for other texts and for
+/// exponents that do not fit.
 pub(super) fn canonical(text: &str) -> Option<(bool, String, i64)> {
     let (negative, rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),

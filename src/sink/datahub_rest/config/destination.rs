@@ -161,8 +161,8 @@ pub(super) fn guard_transport(
     if !has_token || address.is_https() || address.is_loopback() {
         return;
     }
-    let Diagnosis { code, summary, fixes, .. } = Diagnosis::insecure_transport(server, address.host());
-    let fix = fixes.join("; ");
+    let Diagnosis { code, summary, .. } = Diagnosis::insecure_transport(server, address.host());
+    let fix = format!("write `server: https://{}`", server.strip_prefix("http://").unwrap_or(server));
     if required {
         fields.mistake("server", format!("{summary} ({code}), and `require_https` is true; {fix}"));
     } else {

@@ -5,18 +5,20 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::{Call, batch, entity};
-use crate::Urn;
-use crate::change::{Change, Operation};
+use super::call::{self, Call};
+use super::{batch, entity};
+use crate::change::{Change, ChangeType};
 use crate::failure::Failure;
-use crate::openapi::{self, Aspect, Entity};
+use crate::openapi::{self, AspectV3, EntityV3};
 use crate::registry::Unregistered;
+use crate::state::ServerState;
 use crate::store::{read, timeseries, write};
-use crate::{Server, compact, model, restli};
+use crate::urn::Urn;
+use crate::{json_text, model, restli};
 
 /// `GET …/{urn}/{aspect}?version=0&systemMetadata=false`.
 pub(super) async fn show(
-    server: &Arc<Server>,
+    server: &Arc<ServerState>,
     call: &Call,
     urn: Urn,
     name: String,
@@ -33,17 +35,18 @@ pub(super) async fn show(
         })
         .await?;
     let Some((stored, number)) = found else { return Ok(openapi::absent()) };
-    let aspect = Aspect::stored(stored, with_system_metadata.then_some(number))?;
+    let aspect = AspectV3::stored(stored, with_system_metadata.then_some(number))?;
     Ok(openapi::answer(StatusCode::OK, &aspect))
 }
 
 /// `HEAD …/{urn}/{aspect}`: 204 or 404.
-pub(super) async fn exists(server: &Arc<Server>, urn: &Urn, name: &str) -> Result<Response, Failure> {
+pub(super) async fn exists(server: &Arc<ServerState>, urn: &Urn, name: &str) -> Result<Response, Failure> {
     entity::has(server, urn, name).await
 }
 
-/// `DELETE …/{urn}/{aspect}`: whether there is one or not; of a time series the newest value goes.
-pub(super) async fn delete(server: &Arc<Server>, urn: Urn, name: String) -> Result<Response, Failure> {
+/// `DELETE …/{urn}/{aspect}`: succeeds whether the aspect exists or not. For a time series it deletes the
+/// newest value.
+pub(super) async fn delete(server: &Arc<ServerState>, urn: Urn, name: String) -> Result<Response, Failure> {
     server
         .store
         .write(move |connection| {
@@ -59,21 +62,21 @@ pub(super) async fn delete(server: &Arc<Server>, urn: Urn, name: String) -> Resu
     Ok(StatusCode::OK.into_response())
 }
 
-/// `POST …/{urn}/{aspect}?async=false&createIfNotExists=true&createIfEntityNotExists=false`: by default it is refused
-/// where there is one already.
+/// `POST …/{urn}/{aspect}?async=false&createIfNotExists=true&createIfEntityNotExists=false`: by default an
+/// existing aspect is refused.
 pub(super) async fn create(
-    server: &Arc<Server>,
+    server: &Arc<ServerState>,
     mut call: Call,
     urn: Urn,
     name: String,
 ) -> Result<Response, Failure> {
     call.write.asynchronous = call.flag("async", false)?;
     let operation = if call.flag("createIfEntityNotExists", false)? {
-        Operation::CreateEntity
+        ChangeType::CreateEntity
     } else if call.flag("createIfNotExists", true)? {
-        Operation::Create
+        ChangeType::Create
     } else {
-        Operation::Upsert
+        ChangeType::Upsert
     };
     let name = registered(server, &urn, &name)?;
     let change = batch::change(urn, name, call.json()?, operation)?;
@@ -81,26 +84,26 @@ pub(super) async fn create(
     write_one(server, call, change, status).await
 }
 
-/// `PATCH …/{urn}/{aspect}?async=false`; the body is an object that has the patch.
+/// `PATCH …/{urn}/{aspect}?async=false`; the body is an object with the patch.
 pub(super) async fn patch(
-    server: &Arc<Server>,
+    server: &Arc<ServerState>,
     mut call: Call,
     urn: Urn,
     name: String,
 ) -> Result<Response, Failure> {
     call.write.asynchronous = call.flag("async", false)?;
-    let text = compact::compact(call.json()?.get());
-    let content = batch::patch_of(&text).map_err(|_| super::malformed())?;
+    let text = json_text::compact(call.json()?.get());
+    let content = batch::patch_of(&text).map_err(|_| call::malformed())?;
     let name = registered(server, &urn, &name)?;
-    let change = Change::new(urn, name, Operation::Patch, content, (None, None))?;
+    let change = Change::new(urn, name, ChangeType::Patch, content, (None, None))?;
     write_one(server, call, change, StatusCode::OK).await
 }
 
-/// The name of an aspect as the model writes it.
+/// The model's spelling of an aspect.
 ///
 /// # Errors
-/// 500 when it is not registered, at which GMS stumbles here.
-fn registered(server: &Server, urn: &Urn, name: &str) -> Result<String, Failure> {
+/// 500 if it is not registered, as in GMS.
+fn registered(server: &ServerState, urn: &Urn, name: &str) -> Result<String, Failure> {
     server.registry.look_up(urn.entity_type(), name).map(str::to_owned).map_err(|unregistered| {
         match unregistered {
             Unregistered::EntityType(_) => Failure::bad_request(unregistered.to_string()),
@@ -112,7 +115,7 @@ fn registered(server: &Server, urn: &Urn, name: &str) -> Result<String, Failure>
 }
 
 async fn write_one(
-    server: &Arc<Server>,
+    server: &Arc<ServerState>,
     call: Call,
     change: Change,
     status: StatusCode,
@@ -120,7 +123,7 @@ async fn write_one(
     let with_system_metadata = call.flag("systemMetadata", false)?;
     let asynchronous = call.write.asynchronous;
     let accepted = server.ingest(vec![change], call.write).await?;
-    let entities = Entity::group(accepted, with_system_metadata)?;
+    let entities = EntityV3::group(accepted, with_system_metadata)?;
     Ok(match entities.first() {
         Some(entity) => openapi::answer(status, entity),
         None if asynchronous => StatusCode::ACCEPTED.into_response(),

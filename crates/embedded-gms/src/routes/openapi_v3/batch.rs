@@ -1,4 +1,4 @@
-//! `POST` and `PATCH` on all entities of a type, and `batchGet`: aspects of several entities at once.
+//! `POST` and `PATCH` on the entities of a type, and `batchGet`: aspects of several entities at once.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -8,64 +8,73 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Call, Members, entity};
-use crate::Urn;
-use crate::authorization::{Operation as Wanted, Rights};
-use crate::change::{self, Change, Content, Operation};
+use super::call::Call;
+use super::entity;
+use super::members::Members;
+use crate::authorization::{ApiOperation, Permissions};
+use crate::change::{self, Change, ChangeType, Content};
 use crate::failure::Failure;
-use crate::openapi::{self, Entity};
+use crate::json_text;
+use crate::openapi::{self, EntityV3};
 use crate::patch::Patch;
 use crate::registry::Unregistered;
-use crate::{Server, compact};
+use crate::state::ServerState;
+use crate::urn::Urn;
 
-/// `POST /openapi/v3/entity/{type}?async=true&systemMetadata=false`: upserts. It answers with what was accepted.
-pub(super) async fn upsert(server: &Arc<Server>, mut call: Call) -> Result<Response, Failure> {
+/// `POST /openapi/v3/entity/{type}?async=true&systemMetadata=false`: upserts. The response has the accepted
+/// aspects.
+pub(super) async fn upsert(server: &Arc<ServerState>, mut call: Call) -> Result<Response, Failure> {
     call.write.asynchronous = call.flag("async", true)?;
     let with_system_metadata = call.flag("systemMetadata", false)?;
-    let changes = changes(server, call.json()?, Operation::Upsert)?;
+    let changes = changes(server, call.json()?, ChangeType::Upsert)?;
     let status = status(call.write.asynchronous);
     let accepted = server.ingest(changes, call.write).await?;
-    Ok(openapi::answer(status, &Entity::group(accepted, with_system_metadata)?))
+    Ok(openapi::answer(status, &EntityV3::group(accepted, with_system_metadata)?))
 }
 
-/// `PATCH /openapi/v3/entity/{type}`: as [`upsert`]; but one that does not wait is answered without a body.
-pub(super) async fn patch(server: &Arc<Server>, mut call: Call) -> Result<Response, Failure> {
+/// `PATCH /openapi/v3/entity/{type}`: like [`upsert`], but the response to an asynchronous request has no
+/// body.
+pub(super) async fn patch(server: &Arc<ServerState>, mut call: Call) -> Result<Response, Failure> {
     call.write.asynchronous = call.flag("async", true)?;
     let with_system_metadata = call.flag("systemMetadata", false)?;
-    let changes = changes(server, call.json()?, Operation::Patch)?;
+    let changes = changes(server, call.json()?, ChangeType::Patch)?;
     let asynchronous = call.write.asynchronous;
     let accepted = server.ingest(changes, call.write).await?;
     if asynchronous {
         return Ok(StatusCode::ACCEPTED.into_response());
     }
-    Ok(openapi::answer(StatusCode::OK, &Entity::group(accepted, with_system_metadata)?))
+    Ok(openapi::answer(StatusCode::OK, &EntityV3::group(accepted, with_system_metadata)?))
 }
 
-/// `POST /openapi/v3/entity/{type}/batchGet?systemMetadata=false`: the entities that a list names, of whatever type, each
-/// with the aspects that it names, or all. What is not there is left out.
-pub(super) async fn get(server: &Arc<Server>, rights: &Rights, call: &Call) -> Result<Response, Failure> {
-    let found = found(server, rights, call, call.json()?).await?;
+/// `POST /openapi/v3/entity/{type}/batchGet?systemMetadata=false`: the entities in a list, of any type, each
+/// with the aspects that the list names, or all. Absent entities and aspects are omitted.
+pub(super) async fn get(
+    server: &Arc<ServerState>,
+    permissions: &Permissions,
+    call: &Call,
+) -> Result<Response, Failure> {
+    let found = found(server, permissions, call, call.json()?).await?;
     Ok(openapi::answer(StatusCode::OK, &found))
 }
 
-/// What a list of `batchGet` asks for.
+/// The entities that a list of `batchGet` requests.
 pub(super) async fn found(
-    server: &Arc<Server>,
-    rights: &Rights,
+    server: &Arc<ServerState>,
+    permissions: &Permissions,
     call: &Call,
     body: &RawValue,
-) -> Result<Vec<Entity>, Failure> {
+) -> Result<Vec<EntityV3>, Failure> {
     let with_system_metadata = call.flag("systemMetadata", false)?;
     let wanted = wanted(server, body)?;
     let urns: Vec<_> = wanted.iter().map(|wanted| wanted.urn.clone()).collect();
-    rights.check_entities(Wanted::Read, urns).await?;
+    permissions.check_entities(ApiOperation::Read, urns).await?;
     entity::load(server, wanted, with_system_metadata).await
 }
 
-/// Reads the list. Of an aspect the version may be named, in the header by which a write counts on one; one that is not
-/// registered is not asked for.
-fn wanted(server: &Server, body: &RawValue) -> Result<Vec<entity::Wanted>, Failure> {
-    let mut all: Vec<entity::Wanted> = Vec::new();
+/// Parses the list. The header `If-Version-Match` selects a version of an aspect; unregistered aspects are
+/// ignored.
+fn wanted(server: &ServerState, body: &RawValue) -> Result<Vec<entity::RequestedEntity>, Failure> {
+    let mut all: Vec<entity::RequestedEntity> = Vec::new();
     let mut places = HashMap::new();
     for entity in elements(body)? {
         let Members(members) = serde_json::from_str(entity.get()).unwrap_or_default();
@@ -75,7 +84,7 @@ fn wanted(server: &Server, body: &RawValue) -> Result<Vec<entity::Wanted>, Failu
             .map_err(|_| Failure::bad_request(format!("Invalid urn: {text}: Invalid urn!")))?;
         let place = *places.entry(text).or_insert(all.len());
         if place == all.len() {
-            all.push(entity::Wanted { urn: urn.clone(), aspects: BTreeMap::new() });
+            all.push(entity::RequestedEntity { urn: urn.clone(), aspects: BTreeMap::new() });
         }
         let Some(wanted) = all.get_mut(place) else { continue };
         for (aspect, value) in members.iter().filter(|(name, _)| name != "urn") {
@@ -104,7 +113,7 @@ pub(super) fn status(asynchronous: bool) -> StatusCode {
     if asynchronous { StatusCode::ACCEPTED } else { StatusCode::OK }
 }
 
-/// The elements of a body. One that is no array has none.
+/// The elements of a body; none if it is not an array.
 fn elements(body: &RawValue) -> Result<Vec<&RawValue>, Failure> {
     if !body.get().starts_with('[') {
         return Ok(Vec::new());
@@ -112,12 +121,12 @@ fn elements(body: &RawValue) -> Result<Vec<&RawValue>, Failure> {
     serde_json::from_str(body.get()).map_err(|error| Failure::json(error.to_string()))
 }
 
-/// Reads a batch. An aspect that is not registered refuses it all, or is left out where the server drops in silence
+/// Parses a batch. An unregistered aspect refuses the batch, or is dropped if the server drops silently
 /// (`EntityController.toMCPBatch`).
 pub(super) fn changes(
-    server: &Server,
+    server: &ServerState,
     body: &RawValue,
-    operation: Operation,
+    operation: ChangeType,
 ) -> Result<Vec<Change>, Failure> {
     let mut changes = Vec::new();
     for entity in elements(body)? {
@@ -143,36 +152,36 @@ fn missing_urn() -> Failure {
     Failure::bad_request("Missing `urn` field")
 }
 
-/// What is no string is taken for the text that stands there.
+/// A value that is not a string is replaced by its JSON text.
 fn text_of(raw: &RawValue) -> String {
     serde_json::from_str::<String>(raw.get()).unwrap_or_else(|_| raw.get().to_owned())
 }
 
-/// One aspect, as it stands under its name or is the body of a request.
+/// The change of one aspect: the value of a member, or the body of a request.
 pub(super) fn change(
     urn: Urn,
     aspect: String,
     raw: &RawValue,
-    operation: Operation,
+    operation: ChangeType,
 ) -> Result<Change, Failure> {
     let Members(members) = serde_json::from_str(raw.get()).unwrap_or_default();
     let member = |wanted: &str| members.iter().rfind(|(name, _)| name == wanted).map(|(_, value)| *value);
     let no_value = || {
         Failure::internal(format!("java.lang.NullPointerException: aspect {aspect} of {urn} has no `value`"))
     };
-    let text = compact::compact(member("value").ok_or_else(no_value)?.get());
-    let content = if operation == Operation::Patch {
+    let text = json_text::compact(member("value").ok_or_else(no_value)?.get());
+    let content = if operation == ChangeType::Patch {
         patch_of(&text)?
     } else if text.starts_with('{') {
         Content::Aspect(text)
     } else {
-        return Err(Failure::json(format!("the value of aspect {aspect} of {urn} is no object")));
+        return Err(Failure::json(format!("the value of aspect {aspect} of {urn} is not an object")));
     };
     Change::new(urn, aspect, operation, content, (member("systemMetadata"), member("headers")))
 }
 
 /// # Errors
-/// When the value is no object that has a patch.
+/// If the value is not an object with a patch.
 pub(super) fn patch_of(text: &str) -> Result<Content, Failure> {
     let Members(members) = serde_json::from_str(text).unwrap_or_default();
     if !members.iter().any(|(name, _)| name == "patch") {

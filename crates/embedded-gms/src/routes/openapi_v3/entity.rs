@@ -1,4 +1,4 @@
-//! One entity: what it has, whether it exists, and its end.
+//! One entity: reading, existence, deletion.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,33 +6,34 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::Call;
-use crate::Urn;
+use super::call::Call;
 use crate::failure::Failure;
-use crate::openapi::{self, Aspect, Entity};
+use crate::keys;
+use crate::openapi::{self, AspectV3, EntityV3};
+use crate::state::ServerState;
 use crate::store::{read, write};
-use crate::{Server, keys};
+use crate::urn::Urn;
 
-/// An entity that is asked for.
+/// A requested entity.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(super) struct RequestedEntity {
     pub(super) urn: Urn,
-    /// With their versions, 0 for the latest; none means the latest of all.
+    /// The aspects with their versions, 0 for the latest; none means the latest of all.
     pub(super) aspects: BTreeMap<String, i64>,
 }
 
-/// Reads entities, in the order in which they are asked for. Of one of which nothing is found there is none.
+/// Reads entities, in the requested order. An entity without any of the aspects is omitted.
 pub(super) async fn load(
-    server: &Arc<Server>,
-    wanted: Vec<Wanted>,
+    server: &Arc<ServerState>,
+    wanted: Vec<RequestedEntity>,
     with_system_metadata: bool,
-) -> Result<Vec<Entity>, Failure> {
+) -> Result<Vec<EntityV3>, Failure> {
     let found = server
         .store
         .read(move |connection| {
             wanted
                 .into_iter()
-                .map(|Wanted { urn, aspects }| {
+                .map(|RequestedEntity { urn, aspects }| {
                     let text = urn.as_str();
                     let stored = if aspects.is_empty() {
                         read::entity(connection, text)?.into_iter().map(|stored| (stored, 0)).collect()
@@ -60,30 +61,30 @@ pub(super) async fn load(
     for (urn, stored) in found.into_iter().filter(|(_, stored)| !stored.is_empty()) {
         let aspects = stored.into_iter().map(|(stored, number)| {
             let name = stored.aspect.clone();
-            Ok((name, Aspect::stored(stored, with_system_metadata.then_some(number))?))
+            Ok((name, AspectV3::stored(stored, with_system_metadata.then_some(number))?))
         });
-        entities.push(Entity { urn: urn.to_string(), aspects: aspects.collect::<Result<_, Failure>>()? });
+        entities.push(EntityV3 { urn: urn.to_string(), aspects: aspects.collect::<Result<_, Failure>>()? });
     }
     Ok(entities)
 }
 
-/// `GET …/{urn}?aspects=a,b&systemMetadata=false`: all aspects, or those. Without any that is stored there is no entity.
-pub(super) async fn show(server: &Arc<Server>, call: &Call, urn: Urn) -> Result<Response, Failure> {
+/// `GET …/{urn}?aspects=a,b&systemMetadata=false`: all aspects, or the selected ones. 404 if none is stored.
+pub(super) async fn show(server: &Arc<ServerState>, call: &Call, urn: Urn) -> Result<Response, Failure> {
     let with_system_metadata = call.flag("systemMetadata", false)?;
     let only = openapi::names(&call.uri, &["aspects", "aspectNames"]);
     let aspects = only.into_iter().map(|name| (name, 0)).collect();
-    let found = load(server, vec![Wanted { urn, aspects }], with_system_metadata).await?;
+    let found = load(server, vec![RequestedEntity { urn, aspects }], with_system_metadata).await?;
     Ok(found.first().map_or_else(openapi::absent, |entity| openapi::answer(StatusCode::OK, entity)))
 }
 
-/// `HEAD …/{urn}`: 204 or 404; one that is soft-deleted does not exist.
-pub(super) async fn exists(server: &Arc<Server>, urn: &Urn) -> Result<Response, Failure> {
+/// `HEAD …/{urn}`: 204 or 404; a soft-deleted entity does not exist.
+pub(super) async fn exists(server: &Arc<ServerState>, urn: &Urn) -> Result<Response, Failure> {
     let key = keys::aspect_name(urn.entity_type());
     has(server, urn, &key).await
 }
 
-/// 204 if the aspect is there, and the entity is not soft-deleted; else 404.
-pub(super) async fn has(server: &Arc<Server>, urn: &Urn, aspect: &str) -> Result<Response, Failure> {
+/// 204 if the aspect exists and the entity is not soft-deleted; otherwise 404.
+pub(super) async fn has(server: &Arc<ServerState>, urn: &Urn, aspect: &str) -> Result<Response, Failure> {
     let (urn, aspect) = (urn.to_string(), aspect.to_owned());
     let found = server
         .store
@@ -94,8 +95,9 @@ pub(super) async fn has(server: &Arc<Server>, urn: &Urn, aspect: &str) -> Result
     Ok(if found { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }.into_response())
 }
 
-/// `DELETE …/{urn}?aspects=a,b&clear=false`: all of it, or those aspects, or with `clear` all but the key.
-pub(super) async fn delete(server: &Arc<Server>, call: &Call, urn: &Urn) -> Result<Response, Failure> {
+/// `DELETE …/{urn}?aspects=a,b&clear=false`: the entity, or the selected aspects, or with `clear` all aspects
+/// but the key.
+pub(super) async fn delete(server: &Arc<ServerState>, call: &Call, urn: &Urn) -> Result<Response, Failure> {
     let key = keys::aspect_name(urn.entity_type());
     let clear = call.flag("clear", false)?;
     let only = openapi::names(&call.uri, &["aspects"]);

@@ -1,11 +1,11 @@
-//! The members of a JSON object, as they stand in the text.
+//! The members of a JSON object, as text.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// The members of an object, in their order.
+/// The members of an object, in order.
 #[derive(Default)]
 pub(super) struct Members<'a>(pub(super) Vec<(String, &'a RawValue)>);
 

@@ -1,4 +1,5 @@
-//! Entities found and given page by page (`GenericEntitiesController.getEntities`, `EntityController.scrollEntities`).
+//! Scrolling: search results in pages (`GenericEntitiesController.getEntities`,
+//! `EntityController.scrollEntities`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,16 +8,17 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
-use super::Call;
-use super::entity::{self, Wanted};
-use crate::Urn;
-use crate::authorization::{Operation, Rights};
+use super::call::{self, Call};
+use super::entity::{self, RequestedEntity};
+use crate::authorization::{ApiOperation, Permissions};
 use crate::failure::Failure;
-use crate::openapi::{self, Entity};
-use crate::search::{Condition, Conjunction, Criterion, Filter, Order, Place, Search, Slice};
-use crate::{Server, restli};
+use crate::openapi::{self, EntityV3};
+use crate::restli;
+use crate::search::{Condition, Conjunction, Criterion, Filter, Position, Search, Slice, SortField};
+use crate::state::ServerState;
+use crate::urn::Urn;
 
-/// How many entities a page has where the question does not say, and at most.
+/// The default and the greatest page size.
 const USUAL: usize = 10;
 const MOST: usize = 10_000;
 
@@ -25,13 +27,13 @@ const MOST: usize = 10_000;
 #[serde(rename_all = "camelCase")]
 struct Body {
     entities: Option<Vec<String>>,
-    /// None names the entities alone, and an empty list is all of their aspects.
+    /// `None` returns URNs only, and an empty list all aspects.
     aspects: Option<Vec<String>>,
     filter: Option<BodyFilter>,
-    sort_criteria: Option<Vec<SortCriterion>>,
+    sort_criteria: Option<Vec<BodySortCriterion>>,
 }
 
-/// One of the lists must hold, whatever the name says.
+/// One of the lists must match, although the name says otherwise.
 #[derive(Debug, Deserialize)]
 struct BodyFilter {
     #[serde(default)]
@@ -53,7 +55,7 @@ struct BodyCriterion {
     negated: Option<bool>,
 }
 
-/// OpenAPI has fewer conditions than Rest.li, and other names for some.
+/// OpenAPI has fewer conditions than Rest.li, some with other names.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 enum BodyCondition {
@@ -68,14 +70,14 @@ enum BodyCondition {
 }
 
 #[derive(Debug, Deserialize)]
-struct SortCriterion {
+struct BodySortCriterion {
     field: String,
-    order: Option<SortOrder>,
+    order: Option<BodySortOrder>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-enum SortOrder {
+enum BodySortOrder {
     Ascending,
     Descending,
 }
@@ -83,47 +85,52 @@ enum SortOrder {
 /// `GenericEntityScrollResultV3`
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer {
-    /// `None` where there are no more.
+struct ScrollPage {
+    /// `None` on the last page.
     scroll_id: Option<String>,
-    entities: Vec<Entity>,
+    entities: Vec<EntityV3>,
     total_count: usize,
 }
 
-/// `GET /openapi/v3/entity/{type}?query=*&count=10&scrollId=…&sort=urn&aspects=a,b`: the entities of a type, with all their
-/// aspects or those.
+/// `GET /openapi/v3/entity/{type}?query=*&count=10&scrollId=…&sort=urn&aspects=a,b`: the entities of a type,
+/// with all aspects or the selected ones.
 pub(super) async fn of_type(
-    server: &Arc<Server>,
-    rights: &Rights,
+    server: &Arc<ServerState>,
+    permissions: &Permissions,
     call: &Call,
     entity_type: &str,
 ) -> Result<Response, Failure> {
     let aspects = Some(openapi::names(&call.uri, &["aspects", "aspectNames"]));
     let body = Body { entities: Some(vec![entity_type.to_owned()]), aspects, ..Body::default() };
-    answer(server, rights, call, body).await
+    answer(server, permissions, call, body).await
 }
 
-/// `POST /openapi/v3/entity/scroll`, with the same parameters; the body says of which types, with which aspects, and what
-/// must hold. `POST /openapi/v3/entity/{type}/scroll` is about one type.
+/// `POST /openapi/v3/entity/scroll`, with the same parameters; the body has types, aspects and a filter.
+/// `POST /openapi/v3/entity/{type}/scroll` searches one type.
 pub(super) async fn across_types(
-    server: &Arc<Server>,
-    rights: &Rights,
+    server: &Arc<ServerState>,
+    permissions: &Permissions,
     call: &Call,
     entity_type: Option<String>,
 ) -> Result<Response, Failure> {
-    let mut body: Body = serde_json::from_str(call.json()?.get()).map_err(|_| super::malformed())?;
+    let mut body: Body = serde_json::from_str(call.json()?.get()).map_err(|_| call::malformed())?;
     if let Some(entity_type) = entity_type {
         body.entities = Some(vec![entity_type]);
     }
-    answer(server, rights, call, body).await
+    answer(server, permissions, call, body).await
 }
 
-async fn answer(server: &Arc<Server>, rights: &Rights, call: &Call, body: Body) -> Result<Response, Failure> {
+async fn answer(
+    server: &Arc<ServerState>,
+    permissions: &Permissions,
+    call: &Call,
+    body: Body,
+) -> Result<Response, Failure> {
     let Body { entities, aspects, filter, sort_criteria } = body;
     let with_system_metadata = call.flag("systemMetadata", false)?;
     let types = types(server, entities)?;
     for entity_type in &types {
-        rights.check_type(Operation::Read, entity_type)?;
+        permissions.check_type(ApiOperation::Read, entity_type)?;
     }
     let order = order(&call.uri, sort_criteria)?;
     let after = restli::parameter(&call.uri, "scrollId").map(|id| place(&id, &order)).transpose()?;
@@ -140,21 +147,22 @@ async fn answer(server: &Arc<Server>, rights: &Rights, call: &Call, body: Body) 
         .read(move |connection| search.ordered(connection, &order, after.as_ref(), count))
         .await?;
     let urns: Vec<_> = page.urns.iter().flat_map(|urn| Urn::parse(urn)).collect();
-    rights.check_entities(Operation::Read, urns.clone()).await?;
+    permissions.check_entities(ApiOperation::Read, urns.clone()).await?;
     let entities = match aspects {
-        None => page.urns.into_iter().map(|urn| Entity { urn, aspects: Vec::new() }).collect(),
+        None => page.urns.into_iter().map(|urn| EntityV3 { urn, aspects: Vec::new() }).collect(),
         Some(names) => {
             let aspects: BTreeMap<_, _> = names.into_iter().map(|name| (name, 0)).collect();
-            let wanted = urns.into_iter().map(|urn| Wanted { urn, aspects: aspects.clone() }).collect();
+            let wanted =
+                urns.into_iter().map(|urn| RequestedEntity { urn, aspects: aspects.clone() }).collect();
             entity::load(server, wanted, with_system_metadata).await?
         }
     };
     let scroll_id = page.next.map(|place| place.to_text());
-    Ok(openapi::answer(StatusCode::OK, &Answer { scroll_id, entities, total_count: page.total }))
+    Ok(openapi::answer(StatusCode::OK, &ScrollPage { scroll_id, entities, total_count: page.total }))
 }
 
-/// The types by the names that the model has for them; without any all that there are.
-fn types(server: &Server, named: Option<Vec<String>>) -> Result<Vec<String>, Failure> {
+/// The types in the model's spelling; all types if none are named.
+fn types(server: &ServerState, named: Option<Vec<String>>) -> Result<Vec<String>, Failure> {
     let Some(named) = named else {
         return Ok(server.registry.types().map(|known| known.name().to_owned()).collect());
     };
@@ -162,8 +170,8 @@ fn types(server: &Server, named: Option<Vec<String>>) -> Result<Vec<String>, Fai
     known.collect::<Result<_, _>>().map_err(|unregistered| Failure::bad_request(unregistered.to_string()))
 }
 
-/// The parameter goes before the body, and several fields before the one that `sort` names.
-fn order(uri: &Uri, body: Option<Vec<SortCriterion>>) -> Result<Vec<Order>, Failure> {
+/// The parameters take precedence over the body, and `sortCriteria` over `sort`.
+fn order(uri: &Uri, body: Option<Vec<BodySortCriterion>>) -> Result<Vec<SortField>, Failure> {
     let descending = match restli::parameter(uri, "sortOrder").as_deref() {
         None | Some("ASCENDING") => false,
         Some("DESCENDING") => true,
@@ -177,9 +185,9 @@ fn order(uri: &Uri, body: Option<Vec<SortCriterion>>) -> Result<Vec<Order>, Fail
     if fields.is_empty()
         && let Some(criteria) = body.filter(|criteria| !criteria.is_empty())
     {
-        let order = criteria.into_iter().map(|SortCriterion { field, order }| Order {
+        let order = criteria.into_iter().map(|BodySortCriterion { field, order }| SortField {
             field,
-            descending: order == Some(SortOrder::Descending),
+            descending: order == Some(BodySortOrder::Descending),
         });
         return Ok(order.collect());
     }
@@ -187,11 +195,11 @@ fn order(uri: &Uri, body: Option<Vec<SortCriterion>>) -> Result<Vec<Order>, Fail
         let sort = restli::parameter(uri, "sort").filter(|field| !field.trim().is_empty());
         fields.push(sort.unwrap_or_else(|| "urn".to_owned()));
     }
-    Ok(fields.into_iter().map(|field| Order { field, descending }).collect())
+    Ok(fields.into_iter().map(|field| SortField { field, descending }).collect())
 }
 
-fn place(id: &str, order: &[Order]) -> Result<Place, Failure> {
-    Place::parse(id, order.len()).ok_or_else(|| Failure::bad_request(format!("Invalid scrollId: {id}")))
+fn place(id: &str, order: &[SortField]) -> Result<Position, Failure> {
+    Position::parse(id, order.len()).ok_or_else(|| Failure::bad_request(format!("Invalid scrollId: {id}")))
 }
 
 fn slice(uri: &Uri) -> Result<Option<Slice>, Failure> {
