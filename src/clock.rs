@@ -8,7 +8,8 @@ use jiff::Timestamp;
 
 /// The sources of wall-clock time and randomness. [`SystemClock`] is the production implementation.
 pub trait Clock: fmt::Debug + Send + Sync {
-    /// The current wall-clock time. It may jump, so it is used for timestamps and expiry times and not for durations.
+    /// The current wall-clock time. It may jump, so it is used for timestamps and expiry times and not for
+    /// durations.
     fn now(&self) -> Timestamp;
 
     /// A random number, uniform over all values. It is used for jitter and identifiers, never for secrets.

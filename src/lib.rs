@@ -26,6 +26,7 @@
 //! | [`diagnosis`] | the known causes of a failure, with evidence and fixes |
 //! | [`gms`] | the client: requests, responses, retries |
 //! | [`emitter`] | delivery: order, batches, limits, outcomes |
+//! | [`http`] | the HTTP layer below `gms` and the identity providers |
 //! | [`recipe`] | recipes as values with line and column |
 //! | [`source`], [`sink`] | plugins: where proposals come from, and where they go |
 //! | [`pipeline`] | a run, from recipe to report |
@@ -41,10 +42,11 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `cli` | yes | the command `datahub-emit` |
+//! | `pipeline` | yes | recipes, sources, sinks, runs; and `~/.datahubenv` as a part of the environment |
+//! | `cli` | yes | the command `datahub-emit`; includes `pipeline` |
 //! | `embedded` | yes | the embedded GMS, with its server and its database |
 //!
-//! A program that only emits metadata disables both with `default-features = false`.
+//! A program that only emits metadata disables all of them with `default-features = false`.
 
 #[cfg(any(doc, doctest))]
 pub mod _documentation;
@@ -52,6 +54,7 @@ pub mod _documentation;
 #[cfg(test)]
 extern crate self as datahub_emitter;
 
+#[cfg(feature = "pipeline")]
 mod atomic_write;
 pub mod auth;
 mod box_future;
@@ -64,26 +67,38 @@ pub mod embedded;
 pub mod emitter;
 mod environment;
 mod error;
+#[cfg(feature = "pipeline")]
 pub mod file_system;
 pub mod gms;
 mod hex;
 pub mod http;
 pub mod metadata;
+#[cfg(feature = "pipeline")]
 pub mod pipeline;
+#[cfg(feature = "pipeline")]
 mod platform;
+#[cfg(feature = "pipeline")]
 pub mod recipe;
 mod redact;
+#[cfg(feature = "pipeline")]
 mod registry;
+#[cfg(feature = "pipeline")]
 pub mod sink;
+#[cfg(feature = "pipeline")]
 pub mod source;
+mod suggest;
+#[cfg(feature = "pipeline")]
 pub mod threads;
 
 pub use box_future::BoxFuture;
 pub use duration::parse_duration;
 pub use environment::Environment;
 pub use error::{Error, ErrorKind};
+#[cfg(feature = "pipeline")]
 pub use platform::Platform;
+#[cfg(feature = "pipeline")]
 pub use redact::mask_credentials;
+#[cfg(feature = "pipeline")]
 pub use registry::{Registry, UnknownType};
 
 /// Compiles the README's program.

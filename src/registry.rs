@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::recipe::Fields;
+use crate::suggest::nearest;
 
 /// Reads the keys of a plugin's `config`; `None` after a mistake, which the fields have collected.
 type Configure<O> = dyn Fn(&mut Fields<'_>, &mut Vec<String>) -> Option<O> + Send + Sync;
@@ -64,16 +65,11 @@ impl<O> Registry<O> {
             return advice;
         }
         let (kind, shown) = (self.kind, name.chars().take(80).collect::<String>());
-        let distance = |known: &str| strsim::damerau_levenshtein(known, &name.to_lowercase());
-        match self.types().map(|known| (distance(known), known)).min() {
-            Some((distance, near)) if distance <= 2 => {
-                format!("unknown {kind} `{shown}`: did you mean `{near}`?")
-            }
-            _ => {
-                let known: Vec<String> = self.types().map(|known| format!("`{known}`")).collect();
-                format!("unknown {kind} `{shown}`: expected one of {}", known.join(", "))
-            }
+        if let Some(near) = nearest(name, self.types()) {
+            return format!("unknown {kind} `{shown}`: did you mean `{near}`?");
         }
+        let known: Vec<String> = self.types().map(|known| format!("`{known}`")).collect();
+        format!("unknown {kind} `{shown}`: expected one of {}", known.join(", "))
     }
 }
 

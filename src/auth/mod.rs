@@ -1,8 +1,8 @@
 //! Tokens: where they come from, what is known about them, and why a server refused one.
 //!
-//! A [`TokenProvider`] gives tokens. The client keeps the current one, renews it before it expires, and builds the
-//! Authorization header of each request from it. When a request fails, a pure function finds the cause from what was
-//! observed, and returns a [`Diagnosis`](crate::diagnosis::Diagnosis).
+//! A [`TokenProvider`] gives tokens. The client keeps the current one, renews it before it expires, and
+//! builds the Authorization header of each request from it. When a request fails, a pure function finds the
+//! cause from what was observed, and returns a [`Diagnosis`](crate::diagnosis::Diagnosis).
 
 mod authorization;
 mod claims;
@@ -19,6 +19,7 @@ pub mod provider;
 mod response;
 mod response_evidence;
 mod token;
+#[cfg(feature = "pipeline")]
 mod token_file;
 mod token_info;
 mod token_unavailable;
@@ -40,6 +41,7 @@ pub use provider::{
     TokenProvider,
 };
 pub use token::Token;
+#[cfg(feature = "pipeline")]
 pub use token_file::{TokenFile, TokenMetadata};
 pub use token_info::TokenInfo;
 pub(crate) use token_unavailable::TokenUnavailable;

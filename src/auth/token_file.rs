@@ -11,7 +11,7 @@ use crate::atomic_write::{AtomicFile, AtomicWrite, Durability};
 use crate::file_system::{FileSystem, LocalFileSystem};
 use crate::{Error, ErrorKind};
 
-/// A larger file is not one of ours.
+/// A larger file is not a metadata file.
 const MAX_METADATA_BYTES: u64 = 64 * 1024;
 
 /// The content of `FILE.meta.json` beside a token file. It contains no secret.

@@ -228,7 +228,7 @@ impl<'a> BatchSettlement<'a> {
             let proposal = pending.delivery.proposal();
             if listed
                 .as_ref()
-                .is_none_or(|listed| listed.holds(proposal.urn().as_str(), proposal.aspect_name()))
+                .is_none_or(|listed| listed.contains(proposal.urn().as_str(), proposal.aspect_name()))
             {
                 accepted.push(pending);
             } else {

@@ -1,4 +1,4 @@
-//! Where GMS is.
+//! The address of GMS.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use url::Url;
 
 use crate::redact::holds_jwt;
 
-/// Where the frontend shows GMS.
+/// The path below which the frontend passes requests on to GMS.
 const FRONTEND_PATH: &str = "/api/gms";
 
-/// Where the frontend usually listens.
+/// The port on which the frontend listens by default.
 const FRONTEND_PORT: u16 = 9002;
 
 /// The address of a GMS, or of the path below which a proxy shows one: `http://gms:8080`,
@@ -21,18 +21,18 @@ const FRONTEND_PORT: u16 = 9002;
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerAddress {
     url: Url,
-    /// Without a slash at the end.
+    /// The URL without a slash at the end.
     base: String,
 }
 
-/// Why a text is no address of a GMS. It does not repeat the text, which may hold a secret.
+/// Why a text is not an address of a GMS. The message does not repeat the text, which may hold a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddressError {
     /// No scheme, as in `gms:8080`.
     #[error("a server needs a scheme: write http://… or https://…")]
     NoScheme,
-    /// A scheme that is not HTTP's.
+    /// A scheme other than HTTP and HTTPS.
     #[error("a server is reached by http:// or https://")]
     Scheme,
     /// `http://user:password@host`.
@@ -52,8 +52,8 @@ pub enum AddressError {
 impl ServerAddress {
     /// Reads an address; slashes at its end do not count.
     ///
-    /// An address at `acryl.io` (DataHub Cloud) is mended as DataHub's own client does (`cli_utils.py`): https, no
-    /// port 8080, and GMS below `/gms`.
+    /// An address at `acryl.io` (DataHub Cloud) is corrected as DataHub's own client does (`cli_utils.py`):
+    /// https, no port 8080, and GMS below `/gms`.
     ///
     /// # Errors
     /// When it has no scheme, or holds a user, a password, a token, a query or a fragment.
@@ -74,7 +74,7 @@ impl ServerAddress {
             return Err(AddressError::Query);
         }
         if url.host_str().is_some_and(|host| host == "acryl.io" || host.ends_with(".acryl.io")) {
-            mend_cloud_address(&mut url);
+            correct_cloud_address(&mut url);
         }
         let base = url.as_str().trim_end_matches('/').to_owned();
         Ok(Self { url, base })
@@ -105,14 +105,14 @@ impl ServerAddress {
         self.url.scheme() == "https"
     }
 
-    /// Whether requests reach GMS through DataHub's frontend, which takes no more than 10 MB a request.
+    /// Whether requests reach GMS through DataHub's frontend, which accepts at most 10 MB per request.
     pub fn is_frontend(&self) -> bool {
         self.base.ends_with(FRONTEND_PATH)
     }
 
-    /// Where DataHub's frontend, the web page, probably is: the address without `/api/gms`, or where it usually listens beside
-    /// GMS, on port 9002 in place of 8080. DataHub Cloud has it in place of `/gms`. As in DataHub's own client
-    /// (`cli_utils.py`).
+    /// The probable address of DataHub's frontend, the web page: this address without `/api/gms`, or the same
+    /// host with port 9002 in place of 8080. At DataHub Cloud it is the address without `/gms`. DataHub's own
+    /// client guesses the same (`cli_utils.py`).
     pub fn frontend(&self) -> String {
         if let Some(base) = self.base.strip_suffix(FRONTEND_PATH).or_else(|| self.base.strip_suffix("/gms")) {
             return base.to_owned();
@@ -123,20 +123,20 @@ impl ServerAddress {
         }
     }
 
-    /// The address of `path_and_query`, which starts with a slash, for a PATCH. The frontend passes that method on below its
-    /// own `/openapi` and not below `/api/gms` (`datahub-frontend/conf/routes`).
+    /// The URL of `path_and_query`, which starts with a slash, for a PATCH. The frontend passes that method
+    /// on below its own `/openapi` and not below `/api/gms` (`datahub-frontend/conf/routes`).
     pub fn patch_at(&self, path_and_query: &str) -> String {
         format!("{}{path_and_query}", self.base.strip_suffix(FRONTEND_PATH).unwrap_or(&self.base))
     }
 
-    /// The address of `path_and_query`, which starts with a slash.
+    /// The URL of `path_and_query`, which starts with a slash.
     pub fn at(&self, path_and_query: &str) -> String {
         format!("{}{path_and_query}", self.base)
     }
 }
 
-/// Setting parts of an https address with a host cannot fail, so what the setters return says nothing.
-fn mend_cloud_address(url: &mut Url) {
+/// Setting parts of an https URL with a host cannot fail, so the results of the setters are ignored.
+fn correct_cloud_address(url: &mut Url) {
     url.set_scheme("https").ok();
     if url.port() == Some(8080) {
         url.set_port(None).ok();
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slashes_at_the_end_do_not_count_and_a_path_is_kept() {
+    fn slashes_at_the_end_are_ignored_and_a_path_is_kept() {
         for (text, config) in [
             ("http://gms:8080", "http://gms:8080/config"),
             ("http://gms:8080//", "http://gms:8080/config"),
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_is_known_by_its_names() {
+    fn loopback_names_and_addresses_are_recognised() {
         for (text, expected) in [
             ("http://localhost:8080", true),
             ("http://gms.localhost", true),
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn behind_the_frontend_a_patch_has_another_way() {
+    fn a_patch_through_the_frontend_has_another_path() {
         let patch = |text: &str| ServerAddress::parse(text).unwrap().patch_at("/openapi/v3/entity/tag");
         assert_eq!(patch("https://datahub/api/gms/"), "https://datahub/openapi/v3/entity/tag");
         assert_eq!(patch("https://proxy/data/api/gms"), "https://proxy/data/openapi/v3/entity/tag");
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_frontend_is_looked_for_where_it_usually_is() {
+    fn the_address_of_the_frontend_is_guessed() {
         for (text, frontend) in [
             ("http://gms:8080", "http://gms:9002"),
             ("http://localhost:41234/", "http://localhost:9002"),
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_hold_a_secret_is_refused_and_not_repeated() {
+    fn an_address_with_a_possible_secret_is_refused_and_not_repeated() {
         for (text, error) in [
             ("http://user:s3cr3t-s3cr3t@gms:8080", AddressError::Credentials),
             ("http://s3cr3t-s3cr3t@gms:8080", AddressError::Credentials),

@@ -72,20 +72,20 @@ impl RetryReason {
     }
 }
 
-/// The longest wait that a server is granted: 5 minutes. A longer `Retry-After` is usually a maintenance page's, and a run
-/// that sleeps for an hour looks hung.
+/// The longest wait that a server is granted: 5 minutes. A longer `Retry-After` is usually a maintenance
+/// page's, and a run that sleeps for an hour looks hung.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 
 /// The statuses that are retried by default, as in the Python client.
 pub(super) const RETRY_STATUSES: [u16; 5] = [429, 500, 502, 503, 504];
 
-/// The meaning of one attempt of a POST to GMS. `retry_statuses` are the statuses that the user wants retried; 408, 425 and
-/// 429 always are, because they say that nothing was done.
+/// The meaning of one attempt of a POST to GMS. `retry_statuses` are the statuses that the user wants
+/// retried; 408, 425 and 429 always are, because they say that nothing was done.
 ///
-/// A 500 is retried unless its message shows that the request is at fault: GMS answers 500 also for an aspect that it
-/// cannot parse, or a change type that a time-series aspect does not support (`AspectResource.java`). A 500 whose message is
-/// about the database or a timeout is retried even if the user does not want 500 retried. No other 5xx is ever a record's
-/// fault.
+/// A 500 is retried unless its message shows that the request is at fault: GMS answers 500 also for an aspect
+/// that it cannot parse, or a change type that a time-series aspect does not support (`AspectResource.java`).
+/// A 500 whose message is about the database or a timeout is retried even if the user does not want 500
+/// retried. No other 5xx is ever a record's fault.
 pub(crate) fn classify(attempt: Result<&GmsResponse, &SendError>, retry_statuses: &[u16]) -> Verdict {
     let response = match attempt {
         Ok(response) => response,
@@ -135,7 +135,8 @@ fn server_failure(message: &str, may_retry: bool, after: Option<Duration>) -> Ve
     Verdict::Rejected
 }
 
-/// GMS answers so after `RESTLI_TIMEOUT_SECONDS`, but may still finish the write (`RestliHandlerServlet.java`).
+/// GMS answers so after `RESTLI_TIMEOUT_SECONDS`, but may still finish the write
+/// (`RestliHandlerServlet.java`).
 fn is_server_timeout(message: &str) -> bool {
     message.contains("Server timeout after")
 }

@@ -1,4 +1,4 @@
-//! A client of one GMS: the headers of every request, and what a refusal means.
+//! The client of one GMS: its headers, its token, and single requests.
 
 mod diagnose;
 mod preflight;
@@ -9,7 +9,6 @@ use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 
-use super::write_times::entity_path;
 use super::{
     Attempts, ClientConfig, ClientMode, EmitMode, Endpoint, Feature, GmsResponse, Next, RequestBody,
     RequestLine, RetryPolicy, RetryState, SendError, ServerAddress, ServerConfig, WriteRequest, trace,
@@ -17,41 +16,40 @@ use super::{
 use crate::auth::{Credentials, RequestKind, TokenInfo};
 use crate::clock::Clock;
 use crate::http::{self, HttpService};
-use crate::metadata::Urn;
 use crate::redact::Redactor;
 
 use crate::{Error, ErrorKind};
 
 pub use preflight::{TokenStatus, WaitForServer};
 
-/// Most answers are short; of a longer one only the beginning is of use.
+/// The read limit of most responses, 1 MiB. They are short, and only the beginning of a longer one is useful.
 const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
 
-/// An entity with all its aspects may be large, but not without bound.
+/// The read limit for an entity with all its aspects: 256 MiB.
 pub(super) const MAX_ENTITY_BYTES: usize = 256 * 1024 * 1024;
 
-/// The version of the Python client whose wire this crate speaks.
+/// The version of the Python client whose requests this crate matches.
 const PYTHON_CLIENT_VERSION: &str = "1.7.0.17";
 
-/// Speaks with one GMS.
+/// A client of one GMS. Clones share connections, token and configuration.
 #[derive(Clone, Debug)]
 pub struct Client {
     http: Arc<dyn HttpService>,
     server: ServerAddress,
     headers: HeaderMap,
     credentials: Credentials,
-    /// What is known of an Authorization header among the extra ones, beside which no token counts.
+    /// The Authorization header among the extra headers, which replaces every token.
     extra_token: Option<Arc<TokenInfo>>,
-    /// What the server said of itself, once it was asked.
+    /// The server's configuration, once it was read.
     config: Arc<OnceLock<ServerConfig>>,
     clock: Arc<dyn Clock>,
 }
 
 impl Client {
-    /// Prepares connections; none is made yet.
+    /// Makes a client. No connection is made yet.
     ///
     /// # Errors
-    /// When a certificate file cannot be used, or a header holds what no header can.
+    /// [`ErrorKind::Input`] if a certificate file cannot be used, or an extra header is not valid.
     pub fn new(settings: &ClientConfig) -> Result<Self, Error> {
         let http = settings.http_service()?;
         if let Some(tokens) = &settings.tokens {
@@ -75,20 +73,20 @@ impl Client {
         Ok(Self { http, server, headers, credentials, extra_token, config, clock })
     }
 
-    /// Where the GMS is.
+    /// The address of GMS.
     pub fn server(&self) -> &ServerAddress {
         &self.server
     }
 
-    /// What is known of the token that requests go with, once one was fetched.
+    /// The properties of the current token, once one was fetched.
     pub fn token(&self) -> Option<Arc<TokenInfo>> {
         self.extra_token.clone().or_else(|| self.credentials.token_info())
     }
 
-    /// Fetches the token anew, in case that there is another one by now. Returns whether there was.
+    /// Fetches the token again, and returns whether it is another one now.
     ///
     /// # Errors
-    /// When there is none to be had; the one that is there is used on.
+    /// If the token provider fails; the current token stays in use then.
     pub async fn reread_token(&self) -> Result<bool, Error> {
         let before = self.credentials.generation();
         self.credentials.renew(before).await.map_err(|no_token| Error::from(no_token.diagnosis))
@@ -99,22 +97,22 @@ impl Client {
         self.clock.as_ref()
     }
 
-    /// The tokens that requests go with.
+    /// The source of the token of each request.
     pub(crate) fn credentials(&self) -> &Credentials {
         &self.credentials
     }
 
-    /// `text` without any token that was used and the values of extra headers.
+    /// Replaces every token that was used, and the secret values of extra headers, by asterisks.
     pub fn redact(&self, text: &str) -> String {
         self.credentials.redact(text)
     }
 
-    /// What the server said of itself, if it was asked.
+    /// The server's configuration, if it was read.
     pub(crate) fn known_config(&self) -> Option<&ServerConfig> {
         self.config.get()
     }
 
-    /// That this GMS lacks what it would take to write over OpenAPI v3.
+    /// The error for a GMS that is too old for OpenAPI v3.
     pub(crate) fn lacks_openapi(&self) -> Error {
         self.lacks(
             Feature::OpenapiV3,
@@ -123,11 +121,11 @@ impl Client {
         )
     }
 
-    /// Makes sure, as far as the server's version tells, that it can do what `endpoint` and `emit_mode` want. An unknown
-    /// version is given the benefit of the doubt for writes, and none for tracing, as in the Python client.
+    /// Checks by the server's version that it supports `endpoint` and `emit_mode`. A server of unknown
+    /// version is assumed to support OpenAPI v3 and not to support tracing, as in the Python client.
     ///
     /// # Errors
-    /// When it cannot; the message names both versions.
+    /// [`ErrorKind::Input`] if it does not; the message names both versions.
     pub(crate) fn check_features(&self, endpoint: Endpoint, emit_mode: EmitMode) -> Result<(), Error> {
         let Some(config) = self.known_config() else { return Ok(()) };
         if endpoint == Endpoint::Openapi && config.supports(Feature::OpenapiV3) == Some(false) {
@@ -137,7 +135,7 @@ impl Client {
             return Err(self.lacks(
                 Feature::Tracing,
                 "tracing of queued writes (`emit_mode: ASYNC_WAIT`)",
-                "write `emit_mode: SYNC_WAIT` to know what became of each proposal, or `ASYNC` not to",
+                "write `emit_mode: SYNC_WAIT` to learn the outcome of each proposal, or `ASYNC` not to",
             ));
         }
         Ok(())
@@ -150,7 +148,7 @@ impl Client {
         Error::new(
             ErrorKind::Input,
             format!(
-                "the GMS at {} is {version}, and {name}, which datahub-emitter {} was told to use, is there from {since} on: \
+                "the GMS at {} is {version}, and {name}, which the settings of datahub-emitter {} ask for, needs {since} or later: \
                  {instead}",
                 self.server,
                 env!("CARGO_PKG_VERSION")
@@ -158,26 +156,7 @@ impl Client {
         )
     }
 
-    /// Reads an entity's aspects: the JSON text of GMS's answer, or `None` if it knows no such entity.
-    ///
-    /// # Errors
-    /// When GMS refuses, or cannot be reached.
-    pub async fn entity(&self, urn: &Urn, aspects: &[String]) -> Result<Option<Bytes>, Error> {
-        let line = self.request_line(Method::GET, &entity_path(urn, aspects.iter().map(String::as_str)));
-        let line = line.with_kind(RequestKind::Read);
-        let reply = match self.send(&line, None, MAX_ENTITY_BYTES).await {
-            Ok(reply) => reply,
-            Err(fault) => return Err(self.diagnose_send_error(&line, &fault, 1).into()),
-        };
-        match reply.status.as_u16() {
-            200 if reply.is_json_or_empty() && !reply.body.is_empty() => Ok(Some(reply.body)),
-            404 if reply.is_json_or_empty() => Ok(None),
-            400 | 422 | 500 => Err(self.rejected(&line, &reply)),
-            _ => Err(self.diagnose(&line, &reply).into()),
-        }
-    }
-
-    /// Where a write goes.
+    /// The request line of a write.
     pub(crate) fn write_line(&self, write: &WriteRequest) -> RequestLine {
         if write.method == Method::PATCH {
             let (method, url) = (Method::PATCH, self.server.patch_at(&write.path));
@@ -186,7 +165,7 @@ impl Client {
         self.request_line(write.method.clone(), &write.path).with_kind(write.kind.clone())
     }
 
-    /// Makes one attempt of a write whose [line](Self::write_line) is `line`. The answer may repeat what was sent.
+    /// Sends a write once. The read limit allows for a response that repeats the request.
     pub(crate) async fn write(
         &self,
         line: &RequestLine,
@@ -196,14 +175,14 @@ impl Client {
         self.send(line, body, MAX_RESPONSE_BYTES + 2 * sent).await
     }
 
-    /// Where the queued write `id` is asked after.
+    /// The request line of a question about the queued write `id`.
     pub(crate) fn trace_line(&self, id: &str) -> RequestLine {
         self.request_line(Method::POST, &trace::path(id))
     }
 
-    /// Asks once what became of aspects; `body` says which.
+    /// Asks once for the state of the queued aspects in `body`.
     pub(crate) async fn trace(&self, line: &RequestLine, body: Bytes) -> Result<GmsResponse, SendError> {
-        // An answer may hold a stack trace for each aspect.
+        // The response may hold a stack trace for each aspect.
         self.send(line, Some(body.into()), MAX_ENTITY_BYTES).await
     }
 
@@ -211,7 +190,8 @@ impl Client {
         RequestLine { method, url: self.server.at(path), kind: RequestKind::Other }
     }
 
-    /// Makes one attempt, and reads at most `max_response_bytes` of the answer's body.
+    /// Sends a request once, with the current token, and reads at most `max_response_bytes` of the response's
+    /// body.
     pub(super) async fn send(
         &self,
         line: &RequestLine,
@@ -256,7 +236,9 @@ impl Client {
         self.send_with_retries(line, || None, max_response_bytes, policy).await
     }
 
-    /// Sends a write whose request line is `line`, and again as `policy` says. `body` encodes it for each attempt.
+    /// Sends a write whose request line is `line`, and again as `policy` says. `body` encodes it for each
+    /// attempt.
+    #[cfg(feature = "pipeline")]
     pub(crate) async fn write_with_retries(
         &self,
         line: &RequestLine,
@@ -284,26 +266,26 @@ impl Client {
         }
     }
 
-    /// An answer that says no to what was asked, and not to who asked.
-    fn rejected(&self, line: &RequestLine, reply: &GmsResponse) -> Error {
-        let message = self.redact(&reply.message());
-        Error::new(ErrorKind::Rejected, format!("{} from {line}: {message}", reply.status.as_u16()))
+    /// The error for a response that rejects the request, not the caller.
+    pub(super) fn rejected(&self, line: &RequestLine, response: &GmsResponse) -> Error {
+        let message = self.redact(&response.message());
+        Error::new(ErrorKind::Rejected, format!("{} from {line}: {message}", response.status.as_u16()))
     }
 
-    /// What stands in the way of a request that may be sent again, in one line for the log.
+    /// Describes a failed attempt in one line for the log.
     pub(crate) fn describe_failure(
         &self,
         line: &RequestLine,
         last: &Result<GmsResponse, SendError>,
     ) -> String {
         match last {
-            // What GMS has taken is nobody's business in a log.
-            Ok(reply) if reply.status.is_success() => {
-                format!("{} from {line}, with half an answer", reply.status)
+            // The body holds metadata, which does not belong into a log.
+            Ok(response) if response.status.is_success() => {
+                format!("{} from {line}, with a response that is cut short", response.status)
             }
-            Ok(reply) => {
-                let message: String = self.redact(&reply.message()).chars().take(200).collect();
-                format!("{} from {line}: {message}", reply.status)
+            Ok(response) => {
+                let message: String = self.redact(&response.message()).chars().take(200).collect();
+                format!("{} from {line}: {message}", response.status)
             }
             Err(error) => format!("{line}: {}", self.redact(&error.to_string())),
         }
@@ -321,8 +303,9 @@ fn own_headers(settings: &ClientConfig) -> Result<HeaderMap, Error> {
     let agent = format!(
         "DataHub-Client/1.0 ({word}; {component}/datahub-emitter; {version}) datahub-emitter/{version}"
     );
-    let agent = HeaderValue::from_str(&agent)
-        .map_err(|_| Error::new(ErrorKind::Input, "datahub_component holds what no header can"))?;
+    let agent = HeaderValue::from_str(&agent).map_err(|_| {
+        Error::new(ErrorKind::Input, "datahub_component has a character that a header cannot have")
+    })?;
     let mut headers = HeaderMap::new();
     headers.insert(USER_AGENT, agent);
     headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
@@ -338,14 +321,16 @@ fn own_headers(settings: &ClientConfig) -> Result<HeaderMap, Error> {
 
 fn extra_header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Error> {
     let problem = |what: &str| Error::new(ErrorKind::Input, format!("extra_headers: {what}"));
-    let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| problem("a name is no header's"))?;
+    let header =
+        HeaderName::from_bytes(name.as_bytes()).map_err(|_| problem("a name is not a header name"))?;
     let mut value = HeaderValue::from_str(value)
-        .map_err(|_| problem(&format!("the value of {header} holds what no header can")))?;
+        .map_err(|_| problem(&format!("the value of {header} has a character that a header cannot have")))?;
     value.set_sensitive(true);
     Ok((header, value))
 }
 
-/// A short plain word (`prod`, `true`) is none, whatever header it stands in: hiding it would only spoil messages.
+/// Whether a header's value may be a secret. A short value (`prod`, `true`) is not, except in two headers:
+/// masking it would only make messages unreadable.
 fn may_be_secret(name: &str, value: &str) -> bool {
     name.eq_ignore_ascii_case("authorization") || name.eq_ignore_ascii_case("cookie") || value.len() >= 8
 }

@@ -31,27 +31,28 @@ pub struct ClientConfig {
     pub server: ServerAddress,
     /// Where tokens come from. By default no Authorization header is sent.
     pub tokens: Option<Arc<dyn TokenProvider>>,
-    /// Headers of every request. They replace the client's own headers of the same name, Authorization included. Empty by
-    /// default.
+    /// Headers of every request. They replace the client's own headers of the same name, Authorization
+    /// included. Empty by default.
     pub extra_headers: Vec<(String, String)>,
     /// The time limit of each step of a request, as in [`HttpConfig::timeout`]. Default 30 s.
     pub timeout: Duration,
     /// Trust roots and client certificate. By default the operating system's trust roots, and no certificate.
     pub tls: TlsSettings,
-    /// Whether idle connections send TCP keepalive probes, so that firewalls do not drop them. Off by default.
+    /// Whether idle connections send TCP keepalive probes, so that firewalls do not drop them. Off by
+    /// default.
     pub tcp_keepalive: bool,
     /// The kind of program. Default [`ClientMode::Sdk`].
     pub mode: ClientMode,
-    /// The component in the User-Agent header, `DataHub-Client/1.0 (sdk; COMPONENT/datahub-emitter; VERSION)`. Default
-    /// `datahub`.
+    /// The component in the User-Agent header, `DataHub-Client/1.0 (sdk; COMPONENT/datahub-emitter;
+    /// VERSION)`. Default `datahub`.
     pub component: Option<String>,
-    /// Whether the proxies that `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY` name are ignored. By default they are used,
-    /// except for the hosts in `NO_PROXY`.
+    /// Whether the proxies that `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY` name are ignored. By default they
+    /// are used, except for the hosts in `NO_PROXY`.
     pub no_proxy: bool,
     /// The source of wall-clock time and randomness. Default [`SystemClock`].
     pub clock: Arc<dyn Clock>,
-    /// The service that sends the requests. By default an [`HttpClient`] with the settings above; with a service of one's own,
-    /// `timeout`, `tls`, `tcp_keepalive` and `no_proxy` have no effect.
+    /// The service that sends the requests. By default an [`HttpClient`] with the settings above; with a
+    /// service of one's own, `timeout`, `tls`, `tcp_keepalive` and `no_proxy` have no effect.
     pub http: Option<Arc<dyn HttpService>>,
 }
 
@@ -73,8 +74,8 @@ impl ClientConfig {
         }
     }
 
-    /// The settings for the server and the token that the environment names, as DataHub's Python client reads them: see
-    /// [`GmsEnvironment::read`].
+    /// The settings for the server and the token that the environment names, as DataHub's Python client reads
+    /// them: see [`GmsEnvironment::read`].
     ///
     /// # Errors
     /// [`ErrorKind::Input`] if the environment names no server, or its address is not valid.

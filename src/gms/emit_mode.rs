@@ -1,13 +1,14 @@
-//! Which of GMS's two interfaces is used, and when GMS answers.
+//! The interface of GMS, and how far a write has come when GMS answers.
 
 /// The interface of GMS that proposals go through: `endpoint` in a recipe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Endpoint {
-    /// Rest.li: `/aspects?action=ingestProposal` and `ingestProposalBatch`. Every version of GMS has it, and one batch may
-    /// hold any entity types. The default, as in DataHub's own sink.
+    /// Rest.li: `/aspects?action=ingestProposal` and `ingestProposalBatch`. Every version of GMS has it, and
+    /// one batch may hold any entity types. The default, as in DataHub's own sink.
     #[default]
     Restli,
-    /// OpenAPI v3: `/openapi/v3/entity/…`. It says what it took, and what becomes of a queued write can be followed.
+    /// OpenAPI v3: `/openapi/v3/entity/…`. Its response lists the accepted aspects, and queued writes can be
+    /// traced.
     Openapi,
 }
 
@@ -21,19 +22,19 @@ impl Endpoint {
     }
 }
 
-/// What GMS has done with a proposal when it counts as delivered; the names are those of DataHub's Python client
-/// (`EmitMode` in `rest_emitter.py`).
+/// How far GMS has processed a proposal when it counts as delivered. The names are those of DataHub's Python
+/// client (`EmitMode` in `rest_emitter.py`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EmitMode {
-    /// `SYNC_PRIMARY`: it has written it to its database. Search and lineage follow later.
+    /// `SYNC_PRIMARY`: GMS has written it to its database. Search and lineage follow later.
     SyncPrimary,
-    /// `SYNC_WAIT`: it has brought its search index up to date as well. Over Rest.li this is no more than
-    /// [`SyncPrimary`](Self::SyncPrimary), because DataHub's client says no more there.
+    /// `SYNC_WAIT`: GMS has updated its search index as well. Over Rest.li this is the same as
+    /// [`SyncPrimary`](Self::SyncPrimary), as in DataHub's client.
     SyncWait,
-    /// `ASYNC`: it has queued it. What it rejects after that, nobody learns.
+    /// `ASYNC`: GMS has queued it. A later rejection is not reported.
     Async,
-    /// `ASYNC_WAIT`: it has queued it, and its trace says afterwards that it is written and indexed. Only over
-    /// [`Endpoint::Openapi`], and only with a GMS from 1.0.1 on.
+    /// `ASYNC_WAIT`: GMS has queued it, and a trace has shown that it was written and indexed. Only over
+    /// [`Endpoint::Openapi`], and only with GMS 1.0.1 or later.
     AsyncWait,
 }
 
@@ -48,7 +49,7 @@ impl EmitMode {
         }
     }
 
-    /// Whether GMS answers when it has queued a proposal, and not only when it has written it.
+    /// Whether GMS answers as soon as it has queued a proposal.
     pub fn is_asynchronous(self) -> bool {
         matches!(self, Self::Async | Self::AsyncWait)
     }

@@ -1,4 +1,5 @@
-//! Logging in at DataHub's frontend with a user's name and password (`AuthenticationController`), for the first token.
+//! Logging in at DataHub's frontend with a user's name and password (`AuthenticationController`), for the
+//! first token.
 
 use bytes::Bytes;
 use reqwest::Method;
@@ -8,16 +9,16 @@ use serde_json::json;
 use super::{Client, ClientConfig, GmsResponse, ServerAddress};
 use crate::{Error, ErrorKind};
 
-/// A refusal is a sentence.
+/// The read limit of the response. A refusal is one sentence.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
-/// Who logs in, and where.
+/// A user's log-in at the frontend.
 pub struct LogIn<'a> {
     /// The frontend's address, for example `http://localhost:9002`.
     pub frontend: &'a ServerAddress,
     /// The user's name.
     pub user: &'a str,
-    /// The password. It goes into the request's body alone.
+    /// The password. It is sent in the body of the request only.
     pub password: &'a str,
 }
 
@@ -30,12 +31,12 @@ impl std::fmt::Debug for LogIn<'_> {
     }
 }
 
-/// Logs in, and returns a client of the GMS behind the frontend whose requests go with the session's cookies. `settings`
-/// says how the frontend is reached; its server and tokens do not count.
+/// Logs in, and returns a client of the GMS behind the frontend whose requests go with the session's cookies.
+/// `settings` says how the frontend is reached; its server and tokens do not count.
 ///
 /// # Errors
-/// [`ErrorKind::Refused`] when name and password are not taken; [`ErrorKind::Unreachable`] when nothing answers, or what
-/// answers is no frontend.
+/// [`ErrorKind::Refused`] when name and password are not taken; [`ErrorKind::Unreachable`] when nothing
+/// answers, or what answers is no frontend.
 pub async fn log_in(settings: &ClientConfig, who: &LogIn<'_>) -> Result<Client, Error> {
     let base = who.frontend.to_string();
     let base = base.strip_suffix("/api/gms").unwrap_or(&base);
@@ -48,24 +49,24 @@ pub async fn log_in(settings: &ClientConfig, who: &LogIn<'_>) -> Result<Client, 
     let line = frontend.request_line(Method::POST, "/logIn");
     let body = json!({"username": who.user, "password": who.password}).to_string();
     let sent = frontend.send(&line, Some(Bytes::from(body).into()), MAX_ANSWER_BYTES).await;
-    let reply = sent.map_err(|fault| frontend.diagnose_send_error(&line, &fault, 1))?;
-    match (reply.status.as_u16(), cookies(&reply)) {
+    let response = sent.map_err(|fault| frontend.diagnose_send_error(&line, &fault, 1))?;
+    match (response.status.as_u16(), cookies(&response)) {
         (200, Some(cookies)) => Client::new(&ClientConfig {
             server: address(&format!("{base}/api/gms"))?,
             tokens: None,
             extra_headers: vec![("Cookie".to_owned(), cookies)],
             ..settings.clone()
         }),
-        (400, _) if reply.is_json_or_empty() => Err(Error::new(
+        (400, _) if response.is_json_or_empty() => Err(Error::new(
             ErrorKind::Refused,
             format!(
                 "the frontend at {base} does not let {} in: {}. It never says whether the name or the password is wrong; a user of \
                  a single sign-on has no password here",
                 who.user,
-                frontend.redact(&reply.message()).trim_end_matches('.')
+                frontend.redact(&response.message()).trim_end_matches('.')
             ),
         )),
-        (408 | 429 | 500..=599, _) => Err(frontend.diagnose(&line, &reply).into()),
+        (408 | 429 | 500..=599, _) => Err(frontend.diagnose(&line, &response).into()),
         (status, _) => Err(Error::new(
             ErrorKind::Unreachable,
             format!(
@@ -77,8 +78,8 @@ pub async fn log_in(settings: &ClientConfig, who: &LogIn<'_>) -> Result<Client, 
 }
 
 /// The session's cookies as the header has them, if there is a session among them.
-fn cookies(reply: &GmsResponse) -> Option<String> {
-    let values = reply.headers.get_all(SET_COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+fn cookies(response: &GmsResponse) -> Option<String> {
+    let values = response.headers.get_all(SET_COOKIE).into_iter().filter_map(|value| value.to_str().ok());
     let pairs: Vec<&str> = values.filter_map(|value| value.split(';').next()).map(str::trim).collect();
     pairs.iter().any(|pair| pair.starts_with("PLAY_SESSION=")).then(|| pairs.join("; "))
 }

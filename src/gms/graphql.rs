@@ -1,7 +1,8 @@
-//! GraphQL: what GMS tells of callers and tokens, and no other interface of it does.
+//! GraphQL: the only interface of GMS for callers and access tokens.
 
 mod access_token;
 mod me;
+mod token_duration;
 mod token_error;
 
 use bytes::Bytes;
@@ -13,43 +14,44 @@ use super::{Client, GmsResponse};
 use crate::diagnosis::Diagnosis;
 use crate::{Error, ErrorKind};
 
-pub use access_token::{AccessTokenDuration, AccessTokenInfo, NewAccessToken};
+pub use access_token::{AccessTokenInfo, NewAccessToken};
 pub use me::Me;
+pub use token_duration::AccessTokenDuration;
 
-/// Where GMS takes questions (`GraphQLController`), also behind the frontend's `/api/gms`.
+/// The path of GraphQL (`GraphQLController`), also below the frontend's `/api/gms`.
 const PATH: &str = "/api/graphql";
 
-/// A page of a hundred tokens has some fifty thousand bytes.
+/// The read limit of a response, 4 MiB. A page of a hundred tokens has about 50 KB.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
-/// The longest message of an error that is kept, in characters.
+/// The characters of an error message that are kept.
 const MAX_MESSAGE_CHARS: usize = 2_000;
 
-/// What came of a question.
+/// The result of a GraphQL request.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum GraphqlAnswer {
-    /// What was asked for, by field. A field may be `null` all the same.
+    /// The requested data, by field. A field may be `null`.
     Data(Value),
-    /// GMS understood who asks, and did not do it, or not all of it. There is at least one.
+    /// GMS accepted the caller, but did not do all that was requested. There is at least one error.
     Errors(Vec<GraphqlError>),
-    /// Nothing is known: this GMS has no GraphQL, or it is in trouble. Says what was observed.
+    /// This GMS has no GraphQL, or it failed. The diagnosis says what was observed.
     NotKnown(Box<Diagnosis>),
 }
 
-/// One error of an answer (`DataHubGraphQLError`).
+/// One error of a response (`DataHubGraphQLError`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GraphqlError {
-    /// GMS's words, free of the caller's secrets, at most 2,000 characters. They differ by version.
+    /// GMS's message without the caller's secrets, at most 2,000 characters. It differs by version.
     pub message: String,
-    /// `extensions.code`, in the manner of HTTP: 400, 403, 404, 409, 500. GMS gives none for a question that does not fit
-    /// its schema.
+    /// `extensions.code`, in the manner of HTTP: 400, 403, 404, 409, 500. GMS gives none for a question that
+    /// does not fit its schema.
     pub code: Option<u16>,
 }
 
 impl GraphqlError {
-    /// Whether GMS has no such field or argument, as older versions lack what newer ones have.
+    /// Whether this version of GMS does not know a field or an argument of the request.
     pub fn is_of_schema(&self) -> bool {
         self.code.is_none() && self.message.starts_with("Validation error")
     }
@@ -71,7 +73,7 @@ struct Wrong {
 }
 
 impl Client {
-    /// Asks once. Whether a question may be asked again is left to whoever knows what it does.
+    /// Sends a request once: a mutation must not be repeated without knowing what it does.
     ///
     /// `document` is a query or a mutation, `variables` an object with the values of its variables.
     ///
@@ -85,25 +87,25 @@ impl Client {
                 Error::new(ErrorKind::Internal, "a GraphQL question has no JSON form").with_source(error)
             })?;
         let sent = self.send(&line, Some(Bytes::from(body).into()), MAX_ANSWER_BYTES).await;
-        let reply = sent.map_err(|fault| self.diagnose_send_error(&line, &fault, 1))?;
-        if let Some(answer) = self.read_answer(&reply) {
+        let response = sent.map_err(|fault| self.diagnose_send_error(&line, &fault, 1))?;
+        if let Some(answer) = self.read_answer(&response) {
             return Ok(answer);
         }
-        let diagnosis = self.diagnose(&line, &reply);
-        let status = reply.status;
+        let diagnosis = self.diagnose(&line, &response);
+        let status = response.status;
         let refused = matches!(status.as_u16(), 401 | 403 | 407) || status.is_redirection();
         // A page in place of an API comes from something in front of GMS; its own 404 is JSON or empty.
-        if refused || (status.is_success() && !reply.is_json_or_empty()) {
+        if refused || (status.is_success() && !response.is_json_or_empty()) {
             return Err(diagnosis.into());
         }
         Ok(GraphqlAnswer::NotKnown(Box::new(diagnosis)))
     }
 
-    fn read_answer(&self, reply: &GmsResponse) -> Option<GraphqlAnswer> {
-        if !reply.status.is_success() || reply.truncated {
+    fn read_answer(&self, response: &GmsResponse) -> Option<GraphqlAnswer> {
+        if !response.status.is_success() || response.truncated {
             return None;
         }
-        let answer: Answer = serde_json::from_slice(&reply.body).ok()?;
+        let answer: Answer = serde_json::from_slice(&response.body).ok()?;
         if answer.errors.is_empty() {
             return answer.data.filter(Value::is_object).map(GraphqlAnswer::Data);
         }
@@ -114,7 +116,7 @@ impl Client {
         Some(GraphqlAnswer::Errors(errors.collect()))
     }
 
-    /// A text of GMS's that a person may read.
+    /// A message of GMS without control characters and secrets.
     fn visible(&self, text: &str) -> String {
         let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         self.redact(&text).chars().take(MAX_MESSAGE_CHARS).collect()

@@ -6,10 +6,12 @@ mod classify;
 mod client;
 mod client_config;
 mod emit_mode;
+mod entity;
 mod environment;
 mod frontend;
 mod graphql;
 mod openapi;
+mod outgoing_proposal;
 mod rejection_hint;
 mod request_body;
 mod request_encoder;
@@ -22,6 +24,7 @@ mod server_config;
 mod system_metadata;
 pub(crate) mod trace;
 mod user;
+#[cfg(feature = "pipeline")]
 mod write_times;
 
 pub use crate::http::TlsSettings;
@@ -34,8 +37,9 @@ pub use emit_mode::{EmitMode, Endpoint};
 pub use environment::GmsEnvironment;
 pub use frontend::{LogIn, log_in};
 pub use graphql::{AccessTokenDuration, AccessTokenInfo, GraphqlAnswer, GraphqlError, Me, NewAccessToken};
+pub(crate) use outgoing_proposal::OutgoingProposal;
 pub(crate) use rejection_hint::{RejectedRequest, rejection_hint};
-pub(crate) use request_body::{OutgoingProposal, RequestBody};
+pub(crate) use request_body::RequestBody;
 pub(crate) use request_encoder::{RequestEncoder, Route, WriteRequest};
 pub(crate) use request_line::RequestLine;
 pub(crate) use response::GmsResponse;
@@ -45,4 +49,5 @@ pub(crate) use send_error::SendError;
 pub use server_config::{Feature, ServerConfig};
 pub(crate) use trace::{Trace, TraceStatus};
 pub use user::UserStatus;
+#[cfg(feature = "pipeline")]
 pub(crate) use write_times::{DEAD_LETTER_TIME_PROPERTY, WriteTime, WriteTimes};

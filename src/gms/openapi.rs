@@ -1,7 +1,8 @@
-//! OpenAPI v3's form of proposals (`EntityController.java`, `GenericEntitiesController.java`).
+//! Encodes proposals for OpenAPI v3 (`EntityController.java`, `GenericEntitiesController.java`).
 //!
-//! An aspect travels as JSON inside JSON, in a body that is ASCII as the Python client's is. What is done to it is said by
-//! method and path: `POST` upserts, `PATCH` patches, `POST` to the aspect's own path creates, `DELETE` deletes.
+//! An aspect travels as JSON inside JSON, in a body that is ASCII as the Python client's is. Method and path
+//! say what is done: `POST` upserts, `PATCH` patches, `POST` to the aspect's own path creates, `DELETE`
+//! deletes.
 
 use bytes::Bytes;
 
@@ -10,11 +11,12 @@ use super::system_metadata::push_system_metadata;
 use crate::metadata::json::{push_json_string, push_strings};
 use crate::metadata::{ChangeType, Proposal, Urn, model, push_openapi_value};
 
-/// Makes GMS answer only when its search index is up to date (`Constants.SYNC_INDEX_UPDATE_HEADER_NAME`). It is a header of
-/// the aspect, not of the request.
+/// Makes GMS answer only when its search index is up to date (`Constants.SYNC_INDEX_UPDATE_HEADER_NAME`). It
+/// is a header of the aspect, not of the request.
 const SYNC_INDEX_UPDATE: &str = "X-DataHub-Sync-Index-Update";
 
-/// One proposal as an element of a list: `{"urn": …, "<aspect>": {"value": …, "systemMetadata": …, "headers": {}}}`.
+/// One proposal as an element of a list: `{"urn": …, "<aspect>": {"value": …, "systemMetadata": …, "headers":
+/// {}}}`.
 pub(super) fn push_item(out: &mut Vec<u8>, proposal: &Proposal, now: i64, wait_for_index: bool) {
     out.extend_from_slice(br#"{"urn":"#);
     push_json_string(out, proposal.urn().as_str());

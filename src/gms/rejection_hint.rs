@@ -1,34 +1,35 @@
-//! What GMS's words for a rejection leave unsaid: limits, and what an older server does not know.
+//! Hints on a rejection that GMS's message does not give: size limits, and features that an older server
+//! lacks.
 
 use super::{Endpoint, ServerConfig};
 
-/// The longest text that GMS reads, in characters (`INGESTION_MAX_SERIALIZED_STRING_LENGTH`). Over Rest.li an aspect is one
-/// text.
+/// The longest string that GMS reads, in characters (`INGESTION_MAX_SERIALIZED_STRING_LENGTH`). Over Rest.li
+/// an aspect is one string.
 const MAX_ASPECT_CHARS: usize = 16_000_000;
 
 /// The version of DataHub whose model this crate knows.
 const MODEL_VERSION: &str = "1.7";
 
-/// What is known of a request that was rejected.
+/// A request that was rejected.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RejectedRequest<'a> {
     pub(crate) status: u16,
-    /// GMS's words.
+    /// GMS's message.
     pub(crate) message: &'a str,
     pub(crate) endpoint: Endpoint,
     /// The bytes of the request's body.
     pub(crate) body_bytes: usize,
-    /// The bytes of the longest aspect in it, as it was read.
+    /// The bytes of the longest aspect in the request.
     pub(crate) aspect_bytes: usize,
-    /// It holds a PATCH.
+    /// The request holds a PATCH.
     pub(crate) patches: bool,
     /// It went through DataHub's frontend.
     pub(crate) frontend: bool,
-    /// What the server said of itself, if it was asked.
+    /// The server's configuration, if it was read.
     pub(crate) server: Option<&'a ServerConfig>,
 }
 
-/// A sentence that helps, where there is one.
+/// The hint for a rejection, if there is one.
 pub(crate) fn rejection_hint(rejected: &RejectedRequest<'_>) -> Option<String> {
     let RejectedRequest { status, message, body_bytes, aspect_bytes, .. } = *rejected;
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
@@ -74,7 +75,7 @@ pub(crate) fn rejection_hint(rejected: &RejectedRequest<'_>) -> Option<String> {
     }
 }
 
-/// How the two endpoints differ in what they ask of the caller (`PoliciesConfig`, `EntityController`).
+/// The two endpoints require different privileges (`PoliciesConfig`, `EntityController`).
 const OTHER_PRIVILEGE: &str = "OpenAPI v3 asks for Create Entity or Edit Entity on the whole entity type, where Rest.li asks \
                                for Edit Entity on the URN alone: `endpoint: restli` may pass";
 
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_is_too_large_learns_whose_limit_it_met() {
+    fn a_request_that_is_too_large_names_the_limit_and_its_owner() {
         let frontend = rejection_hint(&RejectedRequest { frontend: true, ..rejected(413, "") }).unwrap();
         assert!(frontend.contains("10 MB") && frontend.contains("11000000 bytes"), "{frontend}");
         assert!(rejection_hint(&rejected(413, "")).unwrap().contains("in front of GMS"));
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_older_server_lacks_names_both_versions() {
+    fn a_feature_that_an_older_server_lacks_names_both_versions() {
         let server = ServerConfig { version: Some("v0.13.1".into()), ..ServerConfig::default() };
         for (status, words) in
             [(500, "Unknown aspect forms for entity dataset"), (422, "unrecognized field found")]
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_takes_no_patch_and_an_endpoint_that_asks_for_more_are_told() {
+    fn a_server_without_patch_and_an_endpoint_with_other_privileges_are_named() {
         let server = ServerConfig { patch_capable: Some(false), ..ServerConfig::default() };
         let patch = RejectedRequest { patches: true, server: Some(&server), ..rejected(400, "no") };
         assert!(rejection_hint(&patch).unwrap().contains("patchCapable"));

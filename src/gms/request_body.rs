@@ -1,78 +1,70 @@
-//! The body of a request. A list of proposals is written while it is sent.
+//! The body of a request. A list of proposals is encoded while it is sent.
 
-use std::sync::Arc;
 use std::vec;
 
 use bytes::Bytes;
 
-use super::{openapi, restli};
+use super::{OutgoingProposal, openapi, restli};
 use crate::http::Body;
 use crate::metadata::Proposal;
 
-/// What is written before it is handed on. Less would cost more calls, and more would not stay in the processor's cache.
+/// How much is encoded before it is handed to the connection, 64 KiB. Smaller chunks cost more calls, and
+/// larger ones do not stay in the processor's cache.
 pub(super) const CHUNK_BYTES: usize = 64 * 1024;
 
-/// A body of known length. One of proposals holds these and not their text, which is made chunk by chunk, when the
-/// connection takes it: so what waits for an answer takes no more room than what waits to be sent.
+/// A body of known length. A list holds the proposals and not their encoding, which is made chunk by chunk
+/// when the connection accepts more, so a request in flight takes no more memory than its queued proposals.
 #[derive(Debug)]
 pub(crate) struct RequestBody {
     len: usize,
-    rest: Rest,
-}
-
-/// A proposal as it goes out.
-#[derive(Clone, Debug)]
-pub(crate) struct OutgoingProposal {
-    pub(crate) proposal: Arc<Proposal>,
-    /// The time in milliseconds that it gets if it has no `lastObserved`.
-    pub(crate) now: i64,
-    /// The bytes that it has in a list then ([`RequestEncoder::encoded_len`](super::RequestEncoder::encoded_len)).
-    pub(crate) encoded_len: usize,
+    remainder: Remainder,
 }
 
 #[derive(Debug)]
-enum Rest {
+enum Remainder {
     Whole(Bytes),
     List { list: List, proposals: vec::IntoIter<OutgoingProposal>, begun: bool },
     Nothing,
 }
 
-/// How a list of proposals is written.
+/// The encoding of a list of proposals.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct List {
     prefix: &'static [u8],
     suffix: &'static [u8],
-    item: Form,
+    item: ItemEncoding,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Form {
+enum ItemEncoding {
     Restli,
     Openapi { wait_for_index: bool },
 }
 
 impl List {
-    /// A batch of Rest.li's. `asynchronous` says whether GMS answers when it has queued the proposals, or when it has
-    /// written them; on the wire it is a text.
+    /// A batch of Rest.li. `asynchronous` says whether GMS answers when it has queued the proposals, or when
+    /// it has written them; on the wire it is a string.
     pub(super) fn restli(asynchronous: bool) -> Self {
         let suffix: &[u8] = if asynchronous { br#"],"async":"true"}"# } else { br#"],"async":"false"}"# };
-        Self { prefix: br#"{"proposals":["#, suffix, item: Form::Restli }
+        Self { prefix: br#"{"proposals":["#, suffix, item: ItemEncoding::Restli }
     }
 
     /// A list of `OpenAPI` v3's items.
     pub(super) fn openapi(wait_for_index: bool) -> Self {
-        Self { prefix: b"[", suffix: b"]", item: Form::Openapi { wait_for_index } }
+        Self { prefix: b"[", suffix: b"]", item: ItemEncoding::Openapi { wait_for_index } }
     }
 
-    /// The bytes of a list beside its proposals, commas excluded.
+    /// The bytes of a list without its proposals and commas.
     pub(super) fn envelope_bytes(self) -> usize {
         self.prefix.len() + self.suffix.len()
     }
 
     fn push(self, out: &mut Vec<u8>, proposal: &Proposal, now: i64) {
         match self.item {
-            Form::Restli => restli::push_proposal(out, proposal, now),
-            Form::Openapi { wait_for_index } => openapi::push_item(out, proposal, now, wait_for_index),
+            ItemEncoding::Restli => restli::push_proposal(out, proposal, now),
+            ItemEncoding::Openapi { wait_for_index } => {
+                openapi::push_item(out, proposal, now, wait_for_index)
+            }
         }
     }
 }
@@ -82,10 +74,10 @@ impl RequestBody {
     pub(super) fn list(list: List, proposals: Vec<OutgoingProposal>) -> Self {
         let encoded: usize = proposals.iter().map(|outgoing| outgoing.encoded_len).sum();
         let len = encoded + proposals.len().saturating_sub(1) + list.envelope_bytes();
-        Self { len, rest: Rest::List { list, proposals: proposals.into_iter(), begun: false } }
+        Self { len, remainder: Remainder::List { list, proposals: proposals.into_iter(), begun: false } }
     }
 
-    /// The bytes of all of it.
+    /// The number of bytes.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -93,7 +85,7 @@ impl RequestBody {
 
 impl From<Bytes> for RequestBody {
     fn from(text: Bytes) -> Self {
-        Self { len: text.len(), rest: Rest::Whole(text) }
+        Self { len: text.len(), remainder: Remainder::Whole(text) }
     }
 }
 
@@ -106,16 +98,16 @@ impl From<RequestBody> for Body {
 impl Iterator for RequestBody {
     type Item = Bytes;
 
-    /// What comes next of it, never empty.
+    /// The next chunk, never empty.
     fn next(&mut self) -> Option<Bytes> {
-        let (list, proposals, begun) = match &mut self.rest {
-            Rest::List { list, proposals, begun } => (*list, proposals, begun),
-            rest => match std::mem::replace(rest, Rest::Nothing) {
-                Rest::Whole(text) if !text.is_empty() => return Some(text),
+        let (list, proposals, begun) = match &mut self.remainder {
+            Remainder::List { list, proposals, begun } => (*list, proposals, begun),
+            other => match std::mem::replace(other, Remainder::Nothing) {
+                Remainder::Whole(text) if !text.is_empty() => return Some(text),
                 _ => return None,
             },
         };
-        // The proposal that fills the chunk may be longer than it.
+        // The last proposal of a chunk may exceed its size.
         let mut chunk = Vec::with_capacity(self.len.min(CHUNK_BYTES + CHUNK_BYTES / 4));
         while chunk.len() < CHUNK_BYTES {
             if !std::mem::replace(begun, true) {
@@ -125,7 +117,7 @@ impl Iterator for RequestBody {
             }
             let Some(outgoing) = proposals.next() else {
                 chunk.extend_from_slice(list.suffix);
-                self.rest = Rest::Nothing;
+                self.remainder = Remainder::Nothing;
                 break;
             };
             list.push(&mut chunk, &outgoing.proposal, outgoing.now);

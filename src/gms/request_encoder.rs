@@ -1,26 +1,27 @@
-//! How proposals become requests: which may share one, and what it looks like.
+//! Encodes proposals as requests: which proposals may share one, and its method, path and body.
 
 use reqwest::Method;
 
-use super::request_body::{List, OutgoingProposal};
+use super::OutgoingProposal;
+use super::request_body::List;
 use super::{EmitMode, Endpoint, RequestBody, openapi, restli};
 use crate::auth::RequestKind;
 use crate::metadata::{ChangeType, Name, Proposal, model};
 
-/// How proposals are written to one GMS.
+/// Encodes proposals for one GMS.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestEncoder {
     pub(crate) endpoint: Endpoint,
     pub(crate) emit_mode: EmitMode,
-    /// Many proposals a request.
+    /// Several proposals share a request.
     pub(crate) batches: bool,
-    /// A proposal whose `emitModeMarker` is `sync` is written before GMS answers, and so is what travels with it
+    /// A request with a proposal whose `emitModeMarker` is `sync` is written before GMS answers
     /// (`respect_mcp_sync_marker` of DataHub's sink).
     pub(crate) respect_sync_marker: bool,
 }
 
-/// The kind of request that a proposal goes in. Proposals share a request only if they have the same route, and over
-/// OpenAPI also the same entity type.
+/// The kind of request that carries a proposal. Proposals share a request only if they have the same route
+/// and lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     /// Rest.li, a list of proposals.
@@ -47,7 +48,7 @@ pub(crate) struct WriteRequest {
     pub(crate) method: Method,
     /// With its query, below the server's address.
     pub(crate) path: String,
-    /// GMS answers when it has queued what is in it.
+    /// GMS answers when it has queued the proposals.
     pub(crate) asynchronous: bool,
     /// The purpose of the request, for a diagnosis.
     pub(crate) kind: RequestKind,
@@ -55,24 +56,24 @@ pub(crate) struct WriteRequest {
 }
 
 impl Route {
-    /// Whether several proposals may go together.
+    /// Whether a request may hold several proposals.
     pub(crate) fn takes_many(self) -> bool {
         matches!(self, Self::Batch | Self::Upsert | Self::Patch)
     }
 
-    /// Whether GMS may answer when it has queued a proposal. It deletes at once.
+    /// Whether GMS may queue the request. It deletes at once.
     pub(crate) fn may_be_queued(self) -> bool {
         !matches!(self, Self::DeleteEntity | Self::Delete)
     }
 
-    /// Whether the answer holds what GMS took. An asynchronous PATCH is answered with nothing.
+    /// Whether the response lists the accepted aspects. The response to an asynchronous PATCH is empty.
     pub(crate) fn is_answered_with_aspects(self) -> bool {
         matches!(self, Self::Upsert | Self::Patch)
     }
 }
 
 impl RequestEncoder {
-    /// What divides proposals that may share a batch: over OpenAPI the entity type.
+    /// Only proposals of the same lane share a batch: over OpenAPI the lane is the entity type.
     pub(crate) fn lane(&self, proposal: &Proposal) -> Name {
         match self.endpoint {
             Endpoint::Restli => Name::default(),
@@ -80,12 +81,13 @@ impl RequestEncoder {
         }
     }
 
-    /// The kind of request that `proposal` goes in. `batches` is false where they are not wanted, or not known to GMS.
+    /// The kind of request that `proposal` goes in. `batches` is false where they are not wanted, or not
+    /// known to GMS.
     pub(crate) fn route(&self, proposal: &Proposal, batches: bool) -> Route {
         let deletes_entity = proposal.change_type() == ChangeType::Delete
             && model::is_key_aspect(proposal.entity_type(), proposal.aspect_name());
         match (self.endpoint, proposal.change_type()) {
-            // DataHub's client sends these as proposals like any other.
+            // DataHub's client sends deletions in a batch like other proposals.
             (Endpoint::Restli, _) if batches => Route::Batch,
             (Endpoint::Restli, _) if deletes_entity => Route::DeleteEntity,
             (Endpoint::Restli, _) => Route::Single,
@@ -100,7 +102,8 @@ impl RequestEncoder {
         }
     }
 
-    /// The bytes that `proposal` has in a list. `now` is the time in milliseconds that one without `lastObserved` gets.
+    /// The bytes that `proposal` has in a list. `now` is the time in milliseconds that one without
+    /// `lastObserved` gets.
     pub(crate) fn encoded_len(&self, proposal: &Proposal, now: i64, scratch: &mut Vec<u8>) -> usize {
         match self.endpoint {
             Endpoint::Restli => restli::encoded_len(proposal, now, scratch),
@@ -112,10 +115,10 @@ impl RequestEncoder {
         }
     }
 
-    /// The most bytes of a list beside its proposals, commas excluded.
+    /// The most bytes of a list without its proposals and commas.
     pub(crate) fn envelope_bytes(&self) -> usize {
         match self.endpoint {
-            // The longer of the two: a marked proposal may make a batch synchronous.
+            // The longer of two: a marked proposal may make a batch synchronous.
             Endpoint::Restli => List::restli(false),
             Endpoint::Openapi => List::openapi(self.waits_for_index()),
         }
@@ -170,7 +173,7 @@ impl RequestEncoder {
     }
 }
 
-/// The marker is DataHub's own (`emitter/mcp.py`), and so are its loose letters.
+/// The marker is DataHub's own (`emitter/mcp.py`), which ignores case and white space as well.
 fn is_marked_sync(proposal: &Proposal) -> bool {
     let properties = proposal.system_metadata().map_or(&[][..], |metadata| &*metadata.properties);
     properties

@@ -29,7 +29,8 @@ impl GmsResponse {
         self.header(&CONTENT_TYPE)
     }
 
-    /// The target of a redirect, without query and fragment, which may hold a secret. `None` if it has user information.
+    /// The target of a redirect, without query and fragment, which may hold a secret. `None` if it has user
+    /// information.
     pub(crate) fn location(&self) -> Option<&str> {
         let location = self.header(&LOCATION);
         let end = location.find(['?', '#']).unwrap_or(location.len());
@@ -71,8 +72,8 @@ impl GmsResponse {
         visible.take(MAX_CHARS).collect::<String>().trim().to_owned()
     }
 
-    /// The server's message: `message` or `error` of a JSON body without its stack trace, else the body itself. It is not
-    /// shortened, because the response to a rejected batch may list all URNs of the batch.
+    /// The server's message: `message` or `error` of a JSON body without its stack trace, else the body
+    /// itself. It is not shortened, because the response to a rejected batch may list all URNs of the batch.
     pub(crate) fn full_message(&self) -> String {
         let parsed: Option<ErrorBody> = serde_json::from_slice(&self.body).ok();
         match parsed {

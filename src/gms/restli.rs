@@ -1,7 +1,8 @@
-//! Rest.li's form of a proposal, and of a batch of them.
+//! Encodes proposals for Rest.li.
 //!
-//! The aspect travels as JSON text inside a JSON string. The model's type for it is `bytes`, one byte a character
-//! (`GenericAspect.pdl`), so that text is pure ASCII; the rest of a body is ASCII as well, as the Python client's is.
+//! The aspect travels as JSON text inside a JSON string. The model's type for it is `bytes`, one byte a
+//! character (`GenericAspect.pdl`), so that text is pure ASCII; the rest of a body is ASCII as well, as the
+//! Python client's is.
 
 use bytes::Bytes;
 
@@ -10,13 +11,13 @@ use super::system_metadata::push_system_metadata;
 use crate::metadata::json::{push_embedded_json, push_json_string, push_string_map};
 use crate::metadata::{Aspect, Proposal, Urn};
 
-/// Takes a whole batch in one transaction.
+/// The action that writes a batch in one transaction.
 pub(super) const INGEST_PROPOSAL_BATCH: &str = "/aspects?action=ingestProposalBatch";
 
-/// Deletes an entity.
+/// The action that deletes an entity.
 pub(super) const DELETE: &str = "/entities?action=delete";
 
-/// Takes one proposal.
+/// The action that writes one proposal.
 pub(super) const INGEST_PROPOSAL: &str = "/aspects?action=ingestProposal";
 
 /// One proposal as an element of `proposals`.
@@ -38,11 +39,11 @@ pub(super) fn encoded_len(proposal: &Proposal, now: i64, scratch: &mut Vec<u8>) 
     scratch.len() + proposal.aspect().map_or(0, |aspect| embedded_len(aspect.value()))
 }
 
-/// The length of compact JSON text inside a JSON string, pure ASCII: a quote or backslash becomes two bytes, and a
-/// character beyond ASCII `\\uXXXX`, twice that beyond the basic plane.
+/// The length of compact JSON text inside a JSON string, pure ASCII: a quote or backslash becomes two bytes,
+/// and a non-ASCII character `\\uXXXX`, and twice that outside the basic multilingual plane.
 fn embedded_len(compact: &[u8]) -> usize {
     let mut len = 0;
-    // A count that fits a byte is made sixteen bytes at a time.
+    // A count that fits into a byte is vectorised.
     for chunk in compact.chunks(usize::from(u8::MAX)) {
         let count =
             |is: fn(u8) -> bool| usize::from(chunk.iter().map(|byte| u8::from(is(*byte))).sum::<u8>());
@@ -61,7 +62,7 @@ fn push_head(out: &mut Vec<u8>, proposal: &Proposal) {
     out.extend_from_slice(br#"{"entityType":"#);
     push_json_string(out, proposal.entity_type());
     if let Some(key) = proposal.key_aspect() {
-        // GMS makes the URN of it.
+        // GMS derives the URN from it.
         out.extend_from_slice(br#","entityKeyAspect":{"value":""#);
         push_embedded_json(out, key.value());
         push_content_type(out, key);
@@ -99,12 +100,12 @@ fn push_content_type(out: &mut Vec<u8>, aspect: &Aspect) {
     out.push(b'}');
 }
 
-/// Room for what is around a single proposal.
-const AROUND: usize = 32;
+/// The bytes around a single proposal.
+const ENVELOPE_BYTES: usize = 32;
 
 /// The body of a request for one proposal.
 pub(super) fn single_body(one: &OutgoingProposal, asynchronous: bool) -> Bytes {
-    let mut body = Vec::with_capacity(one.encoded_len + AROUND);
+    let mut body = Vec::with_capacity(one.encoded_len + ENVELOPE_BYTES);
     body.extend_from_slice(br#"{"proposal":"#);
     push_proposal(&mut body, &one.proposal, one.now);
     body.extend_from_slice(if asynchronous { br#","async":"true"}"# } else { br#","async":"false"}"# });
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proposal_s_gaps_are_filled() {
+    fn missing_fields_get_their_defaults() {
         assert_eq!(
             decoded(&proposal("{\"name\":\"é\"}")),
             json!({
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_proposal_brings_is_kept_but_for_who_the_client_is() {
+    fn fields_of_the_proposal_are_kept_except_for_the_client_id() {
         let system_metadata = SystemMetadata {
             last_observed: Some(7),
             run_id: Some("run".into()),
@@ -188,7 +189,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_length_is_known_before_and_the_text_comes_back(text in "[\\x00-\\x7fé日😀]*", other in any::<String>()) {
+        fn the_computed_length_is_right_and_the_text_is_preserved(text in "[\\x00-\\x7fé日😀]*", other in any::<String>()) {
             let aspect = serde_json::to_string(&json!({"a": text, "b": other})).unwrap();
             let value = decoded(&proposal(&aspect));
             let inner: Value = serde_json::from_str(value["aspect"]["value"].as_str().unwrap()).unwrap();

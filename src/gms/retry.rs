@@ -1,7 +1,8 @@
 //! Which failed requests are retried, how often, and after which delay.
 //!
-//! The loop itself belongs to the caller: it sends, asks [`RetryState::next`] about the result, and waits. This is the only
-//! retry logic of the crate, and the only use of `backoff`, which computes the exponential ceiling of the delays.
+//! The loop itself belongs to the caller: it sends, asks [`RetryState::next`] about the result, and waits.
+//! This is the only retry logic of the crate, and the only use of `backoff`, which computes the exponential
+//! ceiling of the delays.
 
 use std::time::Duration;
 
@@ -14,22 +15,23 @@ use super::{GmsResponse, RetryReason, SendError, Verdict, classify};
 use crate::clock::Clock;
 use crate::http::TransportErrorKind;
 
-/// The longest delay after a 429 without `Retry-After`. The rate limit that all requests share slows down meanwhile.
+/// The longest delay after a 429 without `Retry-After`. The rate limit that all requests share slows down
+/// meanwhile.
 const MAX_THROTTLE_DELAY: Duration = Duration::from_secs(2);
 
 /// Which failed requests are retried, and how often.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// The HTTP statuses that are retried. 408, 425 and 429 are retried even if they are not in the list. Default 429, 500,
-    /// 502, 503 and 504.
+    /// The HTTP statuses that are retried. 408, 425 and 429 are retried even if they are not in the list.
+    /// Default 429, 500, 502, 503 and 504.
     pub statuses: Vec<u16>,
-    /// The most retries of a request that fails in the same way each time; 0 disables all retries. A 429 and any response
-    /// with `Retry-After` do not count, because GMS works then. Default 4.
+    /// The most retries of a request that fails in the same way each time; 0 disables all retries. A 429 and
+    /// any response with `Retry-After` do not count, because GMS works then. Default 4.
     pub max_times: u32,
     /// No retry begins later than this after the first attempt. Default 10 minutes.
     pub budget: Duration,
-    /// The upper bound of the first delay; the bound doubles with each retry. Delays are drawn at random between zero and
-    /// their bound. Default 1 s.
+    /// The upper bound of the first delay; the bound doubles with each retry. Delays are drawn at random
+    /// between zero and their bound. Default 1 s.
     pub first_delay: Duration,
     /// The largest upper bound of a delay. Default 60 s.
     pub longest_delay: Duration,
@@ -63,11 +65,11 @@ pub(crate) struct Attempts {
     pub(crate) verdict: Verdict,
     /// The number of attempts.
     pub(crate) count: u32,
-    /// An attempt ended without a response that says what became of the request, so GMS may have accepted it.
+    /// An attempt ended without a final response, so GMS may have accepted the request.
     pub(crate) outcome_unknown: bool,
 }
 
-/// What follows an attempt.
+/// The decision after an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     /// The result is final.
@@ -194,8 +196,8 @@ enum FailureCause {
 }
 
 impl FailureStreak {
-    /// Counts a failure and returns the length of the streak. A server that throttles, or says when to retry, has not
-    /// failed.
+    /// Counts a failure and returns the length of the streak. A server that throttles, or says when to retry,
+    /// has not failed.
     fn count(&mut self, reason: RetryReason, result: &Result<GmsResponse, SendError>) -> u32 {
         let cause = match result {
             Ok(response) => FailureCause::Status(response.status.as_u16()),
@@ -232,8 +234,8 @@ mod tests {
         Err(TransportError::new(TransportErrorKind::ConnectionLost, "reset").into())
     }
 
-    /// Goes through scripted results, the last of which repeats, and waits as it is told to. Returns the last decision, the
-    /// number of attempts and the delays.
+    /// Goes through scripted results, the last of which repeats, and waits for each delay. Returns the last
+    /// decision, the number of attempts and the delays.
     async fn run(
         policy: &RetryPolicy,
         script: &[Result<GmsResponse, SendError>],

@@ -1,10 +1,10 @@
-//! What a GMS says of itself.
+//! The configuration that a GMS reports.
 
 use serde_json::Value;
 
 use super::GmsResponse;
 
-/// The parts of `GET /config` (`Config.java`) that a client has a use for.
+/// The fields of `GET /config` (`Config.java`) that a client uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerConfig {
@@ -12,33 +12,35 @@ pub struct ServerConfig {
     pub version: Option<String>,
     /// `core`, or something else for DataHub Cloud.
     pub environment: Option<String>,
-    /// Whether it takes PATCH proposals, if it says so.
+    /// Whether GMS accepts PATCH proposals, if it reports that.
     pub patch_capable: Option<bool>,
-    /// It tells no versions at all, as no GMS has done since 2022.
+    /// It reports no versions. Every GMS since 2022 does.
     pub is_ancient: bool,
 }
 
-/// What not every GMS can do.
+/// A feature that not every version of GMS has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Feature {
     /// `/openapi/v3/entity/…`.
     OpenapiV3,
-    /// `/openapi/v1/trace/write/…`: what became of a queued write.
+    /// `/openapi/v1/trace/write/…`: the state of a queued write.
     Tracing,
 }
 
-/// Whom `/config?verbose=true` takes the caller for (`Config.java`). Servers before 2026 do not tell.
+/// The kind of caller that `/config?verbose=true` reports (`Config.java`). Servers before 2026 do not report
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum UserType {
-    /// Someone: the token is taken, or there is no authentication, or guests are let in.
+    /// A user: the token is accepted, authentication is off, or guests are allowed.
     User,
-    /// Nobody.
+    /// Not authenticated.
     Anonymous,
 }
 
-/// What an answer to `/config?verbose=true` says of the caller.
-pub(super) fn user_type(reply: &GmsResponse) -> Option<UserType> {
-    let config: Value = serde_json::from_slice(&reply.body).ok().filter(|_| reply.status.is_success())?;
+/// The kind of caller, from the response to `/config?verbose=true`.
+pub(super) fn user_type(response: &GmsResponse) -> Option<UserType> {
+    let config: Value =
+        serde_json::from_slice(&response.body).ok().filter(|_| response.status.is_success())?;
     match config.get("userType")?.as_str()? {
         "user" => Some(UserType::User),
         "anonymous" => Some(UserType::Anonymous),
@@ -55,8 +57,8 @@ impl Feature {
         format!("{}{major}.{minor}.{patch}", if cloud { "DataHub Cloud " } else { "DataHub " })
     }
 
-    /// The first version that has it: DataHub's own, and DataHub Cloud's. The versions for tracing are those of the Python
-    /// client (`rest_emitter.py`); OpenAPI v3 came with 0.14.0.
+    /// The first version that has it: DataHub's own, and DataHub Cloud's. The versions for tracing are those
+    /// of the Python client (`rest_emitter.py`); OpenAPI v3 came with 0.14.0.
     fn since(self, cloud: bool) -> Version {
         match (self, cloud) {
             (Self::OpenapiV3, false) => [0, 14, 0, 0],
@@ -68,11 +70,11 @@ impl Feature {
 }
 
 impl ServerConfig {
-    /// Reads an answer to `GET /config`. Nothing but a GMS says `"noCode": "true"`, which is how DataHub's own client
-    /// tells one from the frontend.
-    pub(crate) fn read(reply: &GmsResponse) -> Option<Self> {
-        let config: Value = serde_json::from_slice(&reply.body).ok()?;
-        if !reply.status.is_success() || config.get("noCode")?.as_str() != Some("true") {
+    /// Reads an answer to `GET /config`. Nothing but a GMS says `"noCode": "true"`, which is how DataHub's
+    /// own client tells one from the frontend.
+    pub(crate) fn read(response: &GmsResponse) -> Option<Self> {
+        let config: Value = serde_json::from_slice(&response.body).ok()?;
+        if !response.status.is_success() || config.get("noCode")?.as_str() != Some("true") {
             return None;
         }
         // Whatever else is odd about the answer, it is a GMS's.
@@ -94,8 +96,8 @@ impl ServerConfig {
         self.environment.as_deref().is_some_and(|environment| environment != "core")
     }
 
-    /// Whether it has `feature`, as far as its version tells; `None` for a version that says nothing, for example that of a
-    /// build of one's own.
+    /// Whether it has `feature`, as far as its version tells; `None` for a version that says nothing, for
+    /// example that of a build of one's own.
     pub fn supports(&self, feature: Feature) -> Option<bool> {
         match self.version.as_deref().and_then(parse_version) {
             Some(version) => Some(version >= feature.since(self.is_cloud())),
@@ -135,12 +137,12 @@ fn parse_version(text: &str) -> Option<Version> {
 mod tests {
     use super::*;
 
-    fn reply(status: u16, body: &'static str) -> GmsResponse {
+    fn response(status: u16, body: &'static str) -> GmsResponse {
         GmsResponse::with_body(status, body)
     }
 
     fn read(status: u16, body: &'static str) -> Option<ServerConfig> {
-        ServerConfig::read(&reply(status, body))
+        ServerConfig::read(&response(status, body))
     }
 
     #[test]
@@ -154,7 +156,7 @@ mod tests {
             (401, r#"{"userType":"user"}"#, None),
             (200, "<html>", None),
         ] {
-            assert_eq!(user_type(&reply(status, body)), expected, "{body}");
+            assert_eq!(user_type(&response(status, body)), expected, "{body}");
         }
     }
 

@@ -6,11 +6,11 @@ use crate::metadata::json::{push_ascii_json, push_json_string, push_strings};
 /// The run that GMS notes where none is given (`Constants.DEFAULT_RUN_ID`).
 const NO_RUN_ID: &str = "no-run-id-provided";
 
-/// Who GMS is told has written a proposal.
+/// The client that GMS records as the writer of a proposal.
 const CLIENT_ID: &str = "datahub-emitter";
 
-/// What a proposal brings, with the gaps filled as the Python client fills them; who the client is always is ours to
-/// say. `now` is the time in milliseconds that a proposal without `lastObserved` gets.
+/// The metadata of a proposal, with the gaps filled as the Python client fills them; who the client is always
+/// is ours to say. `now` is the time in milliseconds that a proposal without `lastObserved` gets.
 pub(super) fn push_system_metadata(out: &mut Vec<u8>, metadata: Option<&SystemMetadata>, now: i64) {
     let last_observed = metadata.and_then(|m| m.last_observed).filter(|time| *time != 0).unwrap_or(now);
     out.extend_from_slice(br#"{"lastObserved":"#);

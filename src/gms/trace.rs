@@ -1,4 +1,4 @@
-//! What became of a write that GMS queued (`TraceController.java`).
+//! The state of a write that GMS has queued (`TraceController.java`).
 
 use std::collections::HashMap;
 
@@ -7,10 +7,10 @@ use serde::Deserialize;
 use super::GmsResponse;
 use crate::metadata::json::push_json_string;
 
-/// What GMS says of one aspect of a queued write.
+/// The state of one aspect of a queued write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TraceStatus {
-    /// It is not through the queue yet.
+    /// It is still in the queue.
     Pending,
     /// It is written, and the search index has it.
     Settled,
@@ -18,7 +18,7 @@ pub(crate) enum TraceStatus {
     Failed(String),
 }
 
-/// The states of all aspects that were asked for.
+/// The states of all requested aspects.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Trace(HashMap<String, HashMap<String, Aspect>>);
 
@@ -40,19 +40,19 @@ struct Storage {
     exceptions: Option<Vec<serde_json::Value>>,
 }
 
-/// The id by which a write is followed: the second part of its answer's `traceparent`. Rest.li's answers have none.
-pub(crate) fn trace_id(reply: &GmsResponse) -> Option<String> {
-    let header = reply.headers.get("traceparent")?.to_str().ok()?;
+/// The id of a queued write: the second part of the response's `traceparent`. Responses of Rest.li have none.
+pub(crate) fn trace_id(response: &GmsResponse) -> Option<String> {
+    let header = response.headers.get("traceparent")?.to_str().ok()?;
     let id = header.split('-').nth(1)?;
     (!id.is_empty() && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| id.to_owned())
 }
 
-/// Where the write `id` is asked after.
+/// The path for the state of the write `id`.
 pub(crate) fn path(id: &str) -> String {
     format!("/openapi/v1/trace/write/{id}?onlyIncludeErrors=false&detailed=true")
 }
 
-/// Which aspects are asked after.
+/// The body that names the aspects.
 pub(crate) fn body<'a>(aspects: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<u8> {
     let mut order: Vec<&str> = Vec::new();
     let mut names: HashMap<&str, Vec<&str>> = HashMap::new();
@@ -85,12 +85,12 @@ pub(crate) fn body<'a>(aspects: impl Iterator<Item = (&'a str, &'a str)>) -> Vec
 }
 
 impl Trace {
-    /// Reads an answer; `None` for one that is not a trace.
-    pub(crate) fn read(reply: &GmsResponse) -> Option<Self> {
-        reply.status.is_success().then(|| serde_json::from_slice(&reply.body).ok()).flatten()
+    /// Reads a response; `None` if it is not a trace.
+    pub(crate) fn read(response: &GmsResponse) -> Option<Self> {
+        response.status.is_success().then(|| serde_json::from_slice(&response.body).ok()).flatten()
     }
 
-    /// The state of an aspect; one that the answer leaves out is pending.
+    /// The state of an aspect. An aspect that the response leaves out is pending.
     pub(crate) fn status(&self, urn: &str, aspect: &str) -> TraceStatus {
         self.0.get(urn).and_then(|aspects| aspects.get(aspect)).map_or(TraceStatus::Pending, Aspect::status)
     }
@@ -115,7 +115,7 @@ impl Storage {
         self.status.as_deref() == Some(status)
     }
 
-    /// Why it was not written.
+    /// The reason that it was not written.
     fn words(&self) -> Option<String> {
         let exceptions = self.exceptions.iter().flatten().map(|exception| {
             let member = |name| exception.get(name).and_then(serde_json::Value::as_str);
@@ -132,17 +132,17 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn reply(body: &[u8]) -> GmsResponse {
+    fn response(body: &[u8]) -> GmsResponse {
         GmsResponse::with_body(200, bytes::Bytes::copy_from_slice(body))
     }
 
     fn status(aspect: &str) -> TraceStatus {
         let body = format!(r#"{{"urn:li:tag:a":{{"status":{aspect}}}}}"#);
-        Trace::read(&reply(body.as_bytes())).unwrap().status("urn:li:tag:a", "status")
+        Trace::read(&response(body.as_bytes())).unwrap().status("urn:li:tag:a", "status")
     }
 
     #[test]
-    fn a_write_is_settled_when_neither_storage_waits() {
+    fn a_write_is_settled_when_neither_storage_is_pending() {
         let states = |primary: &str, search: &str, success: bool| {
             status(&format!(
                 r#"{{"success":{success},"primaryStorage":{{"writeStatus":"{primary}"}},"searchStorage":{{"writeStatus":"{search}"}}}}"#
@@ -155,12 +155,12 @@ mod tests {
         assert_eq!(states("ACTIVE_STATE", "PENDING", true), TraceStatus::Pending);
         assert!(matches!(states("ERROR", "ERROR", false), TraceStatus::Failed(_)));
         assert_eq!(status("{}"), TraceStatus::Pending);
-        let other = Trace::read(&reply(b"{}")).unwrap();
+        let other = Trace::read(&response(b"{}")).unwrap();
         assert_eq!(other.status("urn:li:tag:a", "status"), TraceStatus::Pending);
     }
 
     #[test]
-    fn a_failure_has_the_server_s_words() {
+    fn a_failure_has_the_message_of_the_server() {
         let failed = status(
             r#"{"success":false,"primaryStorage":{"writeStatus":"ERROR","writeMessage":"Failed to write.",
                 "writeExceptions":[{"message":"Invalid format"},"twice",{"a":1}]},
@@ -172,25 +172,25 @@ mod tests {
     #[test]
     fn the_id_is_the_second_part_of_the_header() {
         let with = |value: &'static str| {
-            let mut reply = reply(b"");
-            reply.headers.insert("traceparent", reqwest::header::HeaderValue::from_static(value));
-            trace_id(&reply)
+            let mut response = response(b"");
+            response.headers.insert("traceparent", reqwest::header::HeaderValue::from_static(value));
+            trace_id(&response)
         };
         assert_eq!(with("00-00063609cb93-7bf-01").as_deref(), Some("00063609cb93"));
         assert_eq!((with("00--7bf-01"), with("nothing"), with("00-../x-1")), (None, None, None));
-        assert_eq!(trace_id(&reply(b"")), None);
+        assert_eq!(trace_id(&response(b"")), None);
     }
 
     #[test]
-    fn aspects_are_asked_after_by_urn() {
+    fn the_body_groups_aspects_by_urn() {
         let asked = body([("a", "x"), ("b", "x"), ("a", "y"), ("a", "x")].into_iter());
         assert_eq!(String::from_utf8(asked).unwrap(), r#"{"a":["x","y"],"b":["x"]}"#);
     }
 
     proptest! {
         #[test]
-        fn whatever_comes_back_is_read_without_a_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-            Trace::read(&reply(&body));
+        fn any_bytes_are_read_without_a_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            Trace::read(&response(&body));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Whether GMS lets a user in.
+//! Whether GMS accepts the tokens of a user.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
@@ -9,74 +9,76 @@ use crate::Error;
 use crate::auth::RequestKind;
 use crate::metadata::Urn;
 
-/// An aspect of a user has some hundred bytes.
+/// The read limit of an aspect, 1 MiB. An aspect of a user has some hundred bytes.
 const MAX_ASPECT_BYTES: usize = 1024 * 1024;
 
-/// What GMS makes of a token's user (`StatelessTokenService.validateActor`): of those whom it knows not to be active it
-/// makes tokens all the same, and refuses them ever after.
+/// Whether GMS accepts the tokens of a user (`StatelessTokenService.validateActor`). It issues tokens for a
+/// user who may not authenticate, but refuses them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UserStatus {
-    /// Is there, and may come in.
+    /// The user exists and may authenticate.
     Active,
-    /// Is not there.
+    /// The user does not exist.
     Missing,
-    /// Was deleted.
+    /// The user was deleted.
     Removed,
-    /// Is suspended.
+    /// The user is suspended.
     Suspended,
-    /// The caller may not see it.
-    NotKnown,
+    /// The caller may not read the user's status.
+    Unknown,
 }
 
 impl Client {
-    /// How a user stands.
+    /// The status of a user.
     ///
     /// # Errors
-    /// When GMS refuses the caller, or cannot be reached. A 403 is [`UserStatus::NotKnown`].
+    /// If GMS refuses the caller with something other than 403, or cannot be reached.
     pub async fn user_status(&self, user: &Urn) -> Result<UserStatus, Error> {
-        // Of one who was never written GMS makes up the key everywhere but here.
+        // This is the only request for which GMS does not invent the key of a missing user.
         match self.user_aspect(user, "corpUserKey").await? {
-            Seen::Nothing => return Ok(UserStatus::Missing),
-            Seen::Forbidden => return Ok(UserStatus::NotKnown),
-            Seen::Aspect(_) => {}
+            UserAspect::Nothing => return Ok(UserStatus::Missing),
+            UserAspect::Forbidden => return Ok(UserStatus::Unknown),
+            UserAspect::Aspect(_) => {}
         }
-        if let Seen::Aspect(status) = self.user_aspect(user, "status").await?
+        if let UserAspect::Aspect(status) = self.user_aspect(user, "status").await?
             && status.get("removed") == Some(&Value::Bool(true))
         {
             return Ok(UserStatus::Removed);
         }
         match self.user_aspect(user, "corpUserStatus").await? {
-            Seen::Aspect(status) if status.get("status").and_then(Value::as_str) == Some("SUSPENDED") => {
+            UserAspect::Aspect(status)
+                if status.get("status").and_then(Value::as_str) == Some("SUSPENDED") =>
+            {
                 Ok(UserStatus::Suspended)
             }
             _ => Ok(UserStatus::Active),
         }
     }
 
-    async fn user_aspect(&self, user: &Urn, aspect: &str) -> Result<Seen, Error> {
+    async fn user_aspect(&self, user: &Urn, aspect: &str) -> Result<UserAspect, Error> {
         let urn = utf8_percent_encode(user.as_str(), NON_ALPHANUMERIC);
         let line = self.request_line(Method::GET, &format!("/aspects/{urn}?aspect={aspect}&version=0"));
         let line = line.with_kind(RequestKind::Read);
         let sent = self.send(&line, None, MAX_ASPECT_BYTES).await;
-        let reply = sent.map_err(|fault| self.diagnose_send_error(&line, &fault, 1))?;
-        let api = reply.is_json_or_empty();
-        match reply.status.as_u16() {
+        let response = sent.map_err(|fault| self.diagnose_send_error(&line, &fault, 1))?;
+        let api = response.is_json_or_empty();
+        match response.status.as_u16() {
             // {"aspect": {"com.linkedin.common.Status": {…}}, "version": 0}
             200 if api => {
-                let mut answer: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+                let mut answer: Value = serde_json::from_slice(&response.body).unwrap_or_default();
                 let value = answer.get_mut("aspect").and_then(Value::as_object_mut);
                 let value = value.and_then(|value| value.values_mut().next()).map(Value::take);
-                Ok(Seen::Aspect(value.unwrap_or_default()))
+                Ok(UserAspect::Aspect(value.unwrap_or_default()))
             }
-            404 if api => Ok(Seen::Nothing),
-            403 => Ok(Seen::Forbidden),
-            _ => Err(self.diagnose(&line, &reply).into()),
+            404 if api => Ok(UserAspect::Nothing),
+            403 => Ok(UserAspect::Forbidden),
+            _ => Err(self.diagnose(&line, &response).into()),
         }
     }
 }
 
-enum Seen {
+enum UserAspect {
     Aspect(Value),
     Nothing,
     Forbidden,

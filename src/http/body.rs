@@ -11,8 +11,8 @@ pub struct Body {
 }
 
 impl Body {
-    /// A body of `len` bytes. The chunks must not be empty; if they do not add up to `len`, the request fails with
-    /// [`TransportErrorKind::InvalidRequest`](super::TransportErrorKind::InvalidRequest).
+    /// A body of `len` bytes. The chunks must not be empty; if they do not add up to `len`, the request fails
+    /// with [`TransportErrorKind::InvalidRequest`](super::TransportErrorKind::InvalidRequest).
     pub fn from_chunks(len: usize, chunks: impl Iterator<Item = Bytes> + Send + Sync + 'static) -> Self {
         Self { len, chunks: Box::new(chunks) }
     }

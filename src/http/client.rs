@@ -24,7 +24,8 @@ const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
 pub struct HttpClient {
     config: HttpConfig,
     tls: TlsMaterial,
-    /// For `http` URLs. It has no trust roots, because reading them takes longer than sending one small request.
+    /// For `http` URLs. It has no trust roots, because reading them takes longer than sending one small
+    /// request.
     plain: reqwest::Client,
     /// For `https` URLs; made for the first of them.
     secure: OnceLock<reqwest::Client>,
@@ -34,7 +35,8 @@ impl HttpClient {
     /// Reads the certificate files. No connection is made yet.
     ///
     /// # Errors
-    /// [`ErrorKind::Input`] if a certificate file cannot be read or understood, or a proxy of the environment has no valid URL.
+    /// [`ErrorKind::Input`] if a certificate file cannot be read or understood, or a proxy of the environment
+    /// has no valid URL.
     pub fn new(config: HttpConfig) -> Result<Self, Error> {
         let tls = TlsMaterial::read(&config.tls)?;
         let plain = builder(&config)

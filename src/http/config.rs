@@ -23,8 +23,9 @@ impl HttpConfig {
     /// The default [`timeout`](Self::timeout): 30 seconds.
     pub const TIMEOUT: Duration = Duration::from_secs(30);
 
-    /// The time limit of each step: connecting, each pause in which the server reads nothing of the request, the wait for the
-    /// response, and each pause within the response's body. There is no limit on the total. Default 30 s.
+    /// The time limit of each step: connecting, each pause in which the server reads nothing of the request,
+    /// the wait for the response, and each pause within the response's body. There is no limit on the total.
+    /// Default 30 s.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -38,15 +39,16 @@ impl HttpConfig {
         self
     }
 
-    /// Whether idle connections send TCP keepalive probes, so that firewalls do not drop them. Off by default.
+    /// Whether idle connections send TCP keepalive probes, so that firewalls do not drop them. Off by
+    /// default.
     #[must_use]
     pub fn tcp_keepalive(mut self, on: bool) -> Self {
         self.tcp_keepalive = on;
         self
     }
 
-    /// Ignores the proxies that `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY` name. By default they are used, except for the
-    /// hosts in `NO_PROXY`.
+    /// Ignores the proxies that `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY` name. By default they are used,
+    /// except for the hosts in `NO_PROXY`.
     #[must_use]
     pub fn no_proxy(mut self) -> Self {
         self.no_proxy = true;

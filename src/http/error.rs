@@ -15,11 +15,11 @@ use super::tracked_body::BodyLengthError;
 pub struct TransportError {
     /// How far the request got, and why no further.
     pub kind: TransportErrorKind,
-    /// What happened, without the URL and without secrets.
+    /// A description without the URL and without secrets.
     pub message: String,
 }
 
-/// How far a request got before it failed, and why: this decides what may be sent again, and what the user is told.
+/// How far a request got before it failed, and why. It decides what may be sent again, and the diagnosis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransportErrorKind {
@@ -45,7 +45,8 @@ pub enum TransportErrorKind {
     ResponseTimeout,
     /// The response is not HTTP. The server may have acted on the request.
     NotHttp,
-    /// The connection broke after the request began, or the response was cut short. The server may have acted on the request.
+    /// The connection broke after the request began, or the response was cut short. The server may have acted
+    /// on the request.
     ConnectionLost,
 }
 
@@ -99,11 +100,7 @@ fn kind(error: &reqwest::Error) -> TransportErrorKind {
         _ if error.is_timeout() => TransportErrorKind::ResponseTimeout,
         // TLS 1.3 refuses a missing client certificate only after the handshake.
         Some(alert @ rustls::Error::AlertReceived(_)) => tls_kind(alert),
-        _ if cause::<hyper::Error>(error)
-            .is_some_and(|error| error.is_parse() && !error.is_parse_too_large()) =>
-        {
-            TransportErrorKind::NotHttp
-        }
+        _ if cause::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) => TransportErrorKind::NotHttp,
         _ => TransportErrorKind::ConnectionLost,
     }
 }
@@ -129,7 +126,8 @@ fn tls_kind(error: &rustls::Error) -> TransportErrorKind {
     }
 }
 
-/// The first cause of a type. An `io::Error` hides the error inside it from `source`, so that is looked at as well.
+/// The first cause of a type. An `io::Error` hides the error inside it from `source`, so that is looked at as
+/// well.
 fn cause<E: StdError + 'static>(error: &reqwest::Error) -> Option<&E> {
     let mut next = error.source();
     while let Some(error) = next {

@@ -1,11 +1,12 @@
 //! HTTP below GMS and identity providers: single requests, TLS, proxies, time limits and transport errors.
 //!
-//! An [`HttpService`] sends one request and returns one response, or a [`TransportError`] that says how far the request got.
-//! [`HttpClient`] is the production implementation. The same service carries the requests to GMS and those to an identity
-//! provider, so trust roots, client certificates, proxy settings and time limits apply to both.
+//! An [`HttpService`] sends one request and returns one response, or a [`TransportError`] that says how far
+//! the request got. [`HttpClient`] is the production implementation. The same service carries the requests to
+//! GMS and those to an identity provider, so trust roots, client certificates, proxy settings and time limits
+//! apply to both.
 //!
-//! This layer neither retries nor follows redirects: `gms` has the only retry logic, and a redirect would carry the token to
-//! another server or lose it.
+//! This layer neither retries nor follows redirects: `gms` has the only retry logic, and a redirect would
+//! carry the token to another server or lose it.
 
 mod body;
 mod client;

@@ -12,11 +12,11 @@ use super::{Body, TransportError};
 /// The future of a [`Response`].
 pub type ResponseFuture<'a> = Pin<Box<dyn Future<Output = Result<Response, TransportError>> + Send + 'a>>;
 
-/// Sends single requests. [`HttpClient`](super::HttpClient) is the production implementation; a simulation of a network is
-/// another.
+/// Sends single requests. [`HttpClient`](super::HttpClient) is the production implementation; a simulation of
+/// a network is another.
 ///
-/// An implementation must not retry and must not follow redirects. Dropping the future cancels the exchange; the server may
-/// have received the request then.
+/// An implementation must not retry and must not follow redirects. Dropping the future cancels the exchange;
+/// the server may have received the request then.
 pub trait HttpService: fmt::Debug + Send + Sync {
     /// Sends one request and reads its response. Any status is a response, not an error.
     fn send(&self, request: Request) -> ResponseFuture<'_>;

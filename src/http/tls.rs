@@ -9,21 +9,24 @@ use crate::{Error, ErrorKind};
 /// Certificate files have some kilobytes; a bundle of all public authorities is below 1 MiB.
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
-/// TLS trust roots and client certificate. By default the operating system's trust roots are used, and no client
-/// certificate. The names are those of the sink's recipe keys.
+/// TLS trust roots and client certificate. By default the operating system's trust roots are used, and no
+/// client certificate. The names are those of the sink's recipe keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsSettings {
-    /// `ca_certificate_path`: a PEM file of certificate authorities, trusted in place of the operating system's.
+    /// `ca_certificate_path`: a PEM file of certificate authorities, trusted in place of the operating
+    /// system's.
     pub ca_certificate_path: Option<PathBuf>,
-    /// `client_certificate_path`: a PEM file with the client certificate, and its key unless that is in a file of its own.
+    /// `client_certificate_path`: a PEM file with the client certificate, and its key unless that is in a
+    /// file of its own.
     pub client_certificate_path: Option<PathBuf>,
     /// `client_key_path`: a PEM file with the client certificate's key.
     pub client_key_path: Option<PathBuf>,
-    /// `disable_ssl_verification`: accepts any server certificate, so anyone on the network path can read the token.
+    /// `disable_ssl_verification`: accepts any server certificate, so anyone on the network path can read the
+    /// token.
     pub disable_verification: bool,
 }
 
-/// What the files of [`TlsSettings`] hold.
+/// The contents of the files of [`TlsSettings`].
 #[derive(Debug)]
 pub(super) struct TlsMaterial {
     trust_roots: Option<Vec<Certificate>>,

@@ -11,11 +11,12 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Body;
 
-/// The largest piece that is handed to the connection, 256 KiB: writing a larger one could take longer than the time limit on
-/// a slow line although it makes progress.
+/// The largest piece that is handed to the connection, 256 KiB: writing a larger one could take longer than
+/// the time limit on a slow line although it makes progress.
 const MAX_FRAME_BYTES: usize = 256 * 1024;
 
-/// A body whose chunks do not add up to its length. Sending it would make the server misread this request or the next one.
+/// A body whose chunks do not add up to its length. Sending it would make the server misread this request or
+/// the next one.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("a request has another length than it said; this is a fault of datahub-emitter")]
 pub(super) struct BodyLengthError;
@@ -25,7 +26,7 @@ pub(super) struct BodyLengthError;
 pub(super) struct TrackedBody {
     /// The bytes that were not handed over yet.
     remaining: usize,
-    /// What is left of the current chunk.
+    /// The rest of the current chunk.
     chunk: Bytes,
     body: Body,
     progress: Progress,
@@ -104,9 +105,10 @@ impl Progress {
         self.with(|state| *state = SendState { moved_at: Instant::now(), begun: true, ended });
     }
 
-    /// Waits until nothing was sent for `limit`, and returns whether the whole body was sent by then. The time before the
-    /// first piece is not limited here, because the connection has its own limit. A request without a body does not show when
-    /// it is sent, so it gets `limit` twice: for the connection and for the response.
+    /// Waits until nothing was sent for `limit`, and returns whether the whole body was sent by then. The
+    /// time before the first piece is not limited here, because the connection has its own limit. A request
+    /// without a body does not show when it is sent, so it gets `limit` twice: for the connection and for the
+    /// response.
     pub(super) async fn stalled(&self, limit: Duration) -> bool {
         loop {
             let (until, watched, ended) = self.with(|state| {

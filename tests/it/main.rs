@@ -39,4 +39,5 @@ mod store_is_whole;
 mod support;
 mod token_commands;
 mod tokens;
+mod transport;
 mod wire;

@@ -1,4 +1,4 @@
-//! From what came back to what a diagnosis is made of. Whatever a server has written passes the filter for secrets here.
+//! Turns failed requests into diagnoses. All text from a server is redacted here.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -19,61 +19,61 @@ const MAX_BODY_CHARS: usize = 4_000;
 const MAX_SERVER_HEADER_CHARS: usize = 80;
 
 impl Client {
-    /// Why a request that was tried, perhaps more than once, came to nothing.
+    /// The cause of a request that failed, perhaps after several attempts.
     pub(crate) fn diagnose_attempts(&self, line: &RequestLine, attempts: &Attempts) -> Diagnosis {
         match (&attempts.last, &attempts.verdict) {
             (Err(fault), _) => self.diagnose_send_error(line, fault, attempts.count),
-            (Ok(reply), Verdict::Retry(_)) => self.diagnose_answer(line, reply, attempts.count, None),
-            (Ok(reply), _) => self.diagnose_answer(line, reply, 1, None),
+            (Ok(response), Verdict::Retry(_)) => self.diagnose_answer(line, response, attempts.count, None),
+            (Ok(response), _) => self.diagnose_answer(line, response, 1, None),
         }
     }
 
-    /// Why an answer is a refusal of the caller, a server in trouble, or no answer of a GMS.
-    pub(crate) fn diagnose(&self, line: &RequestLine, reply: &GmsResponse) -> Diagnosis {
-        self.diagnose_answer(line, reply, 1, None)
+    /// The cause of a response that is not a success.
+    pub(crate) fn diagnose(&self, line: &RequestLine, response: &GmsResponse) -> Diagnosis {
+        self.diagnose_answer(line, response, 1, None)
     }
 
-    /// The same, where it is known where GMS is instead.
+    /// As [`diagnose`](Self::diagnose), with the address at which a GMS was found instead.
     pub(super) fn diagnose_answer(
         &self,
         line: &RequestLine,
-        reply: &GmsResponse,
+        response: &GmsResponse,
         attempts: u32,
         found_at: Option<&str>,
     ) -> Diagnosis {
-        let (message, body) = (self.redact(&reply.message()), self.redact(&beginning(reply)));
-        let content_type = self.redact(reply.content_type());
-        let location = reply.location().map(|location| self.redact(location));
+        let (message, body) = (self.redact(&response.message()), self.redact(&beginning(response)));
+        let content_type = self.redact(response.content_type());
+        let location = response.location().map(|location| self.redact(location));
         let query =
-            header(reply, &LOCATION).and_then(|location| location.split_once('?')).map(|(_, query)| query);
+            header(response, &LOCATION).and_then(|location| location.split_once('?')).map(|(_, query)| query);
         let names = query.into_iter().flat_map(|query| query.split('&'));
-        let server =
-            header(reply, &SERVER).map(|server| self.redact(&display_text(server, MAX_SERVER_HEADER_CHARS)));
+        let server = header(response, &SERVER)
+            .map(|server| self.redact(&display_text(server, MAX_SERVER_HEADER_CHARS)));
         let info = ResponseInfo {
-            status: reply.status.as_u16(),
+            status: response.status.as_u16(),
             content_type: &content_type,
             body: &body,
             message: &message,
-            cut_short: reply.status.is_success()
-                && !reply.content_type().starts_with("text/html")
-                && !reply.is_json_or_empty(),
-            redirect: location.as_deref().filter(|_| reply.status.is_redirection()).map(|to| Redirect {
+            cut_short: response.status.is_success()
+                && !response.content_type().starts_with("text/html")
+                && !response.is_json_or_empty(),
+            redirect: location.as_deref().filter(|_| response.status.is_redirection()).map(|to| Redirect {
                 to,
                 parameters: names.filter_map(|pair| pair.split('=').next()).collect(),
             }),
-            server_time: reply.date(),
-            challenge: reply.headers.contains_key(WWW_AUTHENTICATE),
+            server_time: response.date(),
+            challenge: response.headers.contains_key(WWW_AUTHENTICATE),
             server: server.as_deref(),
         };
         self.diagnosis(line, Observed::Response(info), attempts, found_at)
     }
 
-    /// Why GMS takes the caller for anonymous.
-    pub(super) fn diagnose_anonymous(&self, line: &RequestLine, reply: &GmsResponse) -> Diagnosis {
-        self.diagnosis(line, Observed::Anonymous { server_time: reply.date() }, 1, None)
+    /// Why GMS considers the caller anonymous.
+    pub(super) fn diagnose_anonymous(&self, line: &RequestLine, response: &GmsResponse) -> Diagnosis {
+        self.diagnosis(line, Observed::Anonymous { server_time: response.date() }, 1, None)
     }
 
-    /// Why there is no answer.
+    /// The cause of an attempt without a response.
     pub(crate) fn diagnose_send_error(
         &self,
         line: &RequestLine,
@@ -129,17 +129,17 @@ impl Client {
     }
 }
 
-fn header<'a>(reply: &'a GmsResponse, name: &reqwest::header::HeaderName) -> Option<&'a str> {
-    reply.headers.get(name).and_then(|value| value.to_str().ok())
+fn header<'a>(response: &'a GmsResponse, name: &reqwest::header::HeaderName) -> Option<&'a str> {
+    response.headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-fn beginning(reply: &GmsResponse) -> String {
-    let bytes = reply.body.get(..4 * MAX_BODY_CHARS).unwrap_or(&reply.body);
+fn beginning(response: &GmsResponse) -> String {
+    let bytes = response.body.get(..4 * MAX_BODY_CHARS).unwrap_or(&response.body);
     String::from_utf8_lossy(bytes).chars().take(MAX_BODY_CHARS).collect()
 }
 
-/// Whether this process runs in a container, as far as the files tell that Docker and Podman leave there, and the
-/// variables that Kubernetes sets.
+/// Whether this process runs in a container, as far as the files tell that Docker and Podman leave there, and
+/// the variables that Kubernetes sets.
 fn in_container() -> bool {
     static FOUND: OnceLock<bool> = OnceLock::new();
     *FOUND.get_or_init(|| {

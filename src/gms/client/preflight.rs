@@ -1,4 +1,4 @@
-//! What is checked before anything is written: is the server a GMS, and does it accept the token?
+//! Checks before anything is written: is the server a GMS, and does it accept the token?
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ use crate::gms::{
 };
 use crate::http::{TransportError, TransportErrorKind};
 
-/// The paths below which a GMS may be found on the host of an address that is not a GMS: DataHub's frontend passes
-/// requests on below the first, and DataHub Cloud uses the second.
+/// The paths below which a GMS may be found on the host of an address that is not a GMS: DataHub's frontend
+/// passes requests on below the first, and DataHub Cloud uses the second.
 const ALTERNATIVE_PATHS: [&str; 2] = ["/api/gms", "/gms"];
 
 /// How long an alternative address may take to respond.
@@ -32,12 +32,12 @@ const MAX_POLL_INTERVAL: Duration = Duration::from_secs(2);
 pub enum WaitForServer {
     /// The user has set the time: it applies to every failure that may pass.
     Explicit(Duration),
-    /// The time is a default: it does not apply if nothing listens at a loopback address, because that is mostly a mistake
-    /// in the address.
+    /// The time is a default: it does not apply if nothing listens at a loopback address, because that is
+    /// mostly a mistake in the address.
     Default(Duration),
 }
 
-/// What is known of a token before anything is written.
+/// The state of the token before anything is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenStatus {
@@ -50,12 +50,13 @@ pub enum TokenStatus {
 }
 
 impl Client {
-    /// Asks who is there, and takes nothing but a GMS for an answer. A server in trouble is asked again as `retry`
-    /// says; where nobody listens it ends at once, since a mistyped address is likelier than a server that is about to
-    /// come.
+    /// Reads the server's configuration, which shows that it is a GMS. A server that fails is asked again as
+    /// `retry` says. A server that cannot be reached is not, because a mistyped address is more likely than a
+    /// server that is about to start.
     ///
     /// # Errors
-    /// When nothing answers, or something else does; the error carries the diagnosis.
+    /// [`ErrorKind::Unreachable`](crate::ErrorKind::Unreachable) if nothing answers, or something other than
+    /// a GMS; [`Refused`](crate::ErrorKind::Refused) if the caller is refused. The error has a diagnosis.
     pub async fn server_config(&self, retry: &RetryPolicy) -> Result<ServerConfig, Error> {
         let line = self.request_line(Method::GET, "/config").with_kind(RequestKind::Config);
         let mut retry = RetryState::new(retry, self.clock());
@@ -73,15 +74,16 @@ impl Client {
         }
     }
 
-    /// Reads the server's configuration like [`server_config`](Self::server_config), and waits for a server that cannot be
-    /// reached, is starting or fails, for as long as `wait` says. `on_wait` is called once, before the first wait, with the
-    /// diagnosis of the failure.
+    /// Reads the server's configuration like [`server_config`](Self::server_config), and waits for a server
+    /// that cannot be reached, is starting or fails, for as long as `wait` says. `on_wait` is called once,
+    /// before the first wait, with the diagnosis of the failure.
     ///
     /// Dropping the future only stops the waiting.
     ///
     /// # Errors
-    /// The errors of [`server_config`](Self::server_config) when the time is over. At once for a failure that waiting does
-    /// not fix: an unknown host name, a certificate that is not trusted, a server that is not a GMS, a refusal.
+    /// The errors of [`server_config`](Self::server_config) when the time is over. At once for a failure that
+    /// waiting does not fix: an unknown host name, a certificate that is not trusted, a server that is not a
+    /// GMS, a refusal.
     pub async fn wait_until_ready(
         &self,
         wait: WaitForServer,
@@ -116,8 +118,8 @@ impl Client {
         }
     }
 
-    /// Whether this machine itself says that no process listens at the address. That is certain, and mostly a mistake in the
-    /// address, so the default wait does not apply.
+    /// Whether this machine itself says that no process listens at the address. That is certain, and mostly a
+    /// mistake in the address, so the default wait does not apply.
     fn nobody_listens(&self, wait: WaitForServer, result: &Result<GmsResponse, SendError>) -> bool {
         let refused =
             result.as_ref().is_err_and(|error| error.transport_kind() == Some(TransportErrorKind::Connect));
@@ -135,27 +137,30 @@ impl Client {
         }
         let diagnosis = self.diagnose_attempts(line, attempts);
         let elsewhere = match (&attempts.last, diagnosis.code) {
-            (Ok(reply), Code::Frontend | Code::NotGms) if !self.server.is_frontend() => {
-                self.look_elsewhere().await.map(|found| self.diagnose_answer(line, reply, 1, Some(&found)))
-            }
+            (Ok(response), Code::Frontend | Code::NotGms) if !self.server.is_frontend() => self
+                .find_alternative()
+                .await
+                .map(|found| self.diagnose_answer(line, response, 1, Some(&found))),
             _ => None,
         };
         Err(elsewhere.unwrap_or(diagnosis).into())
     }
 
-    /// Where on the same host there is a GMS. It is proposed, and never taken in place of the address that was given; the
-    /// token does not go along.
-    async fn look_elsewhere(&self) -> Option<String> {
+    /// The address of a GMS on the same host. It is only suggested to the user, and is asked without the
+    /// token.
+    async fn find_alternative(&self) -> Option<String> {
         let base = Url::parse(&self.server.origin()).ok()?;
-        for place in ALTERNATIVE_PATHS {
-            let address = format!("{}{place}", base.as_str().trim_end_matches('/'));
+        for path in ALTERNATIVE_PATHS {
+            let address = format!("{}{path}", base.as_str().trim_end_matches('/'));
             let url = format!("{address}/config");
             let line = RequestLine { method: Method::GET, url, kind: RequestKind::Config };
-            let asked = self.send_anonymously(&line);
-            let Ok(Ok(reply)) = tokio::time::timeout(ALTERNATIVE_TIMEOUT, asked).await else { return None };
-            // The frontend lets nobody through without a token, and says nothing about it.
-            let by_frontend = place == "/api/gms" && reply.status == 401 && reply.body.is_empty();
-            if by_frontend || ServerConfig::read(&reply).is_some() {
+            let response = self.send_anonymously(&line);
+            let Ok(Ok(response)) = tokio::time::timeout(ALTERNATIVE_TIMEOUT, response).await else {
+                return None;
+            };
+            // The frontend answers so to every request without a token.
+            let by_frontend = path == "/api/gms" && response.status == 401 && response.body.is_empty();
+            if by_frontend || ServerConfig::read(&response).is_some() {
                 return Some(address);
             }
         }
@@ -170,33 +175,32 @@ impl Client {
         self.exchange(line, headers, None, MAX_RESPONSE_BYTES, 0).await
     }
 
-    /// Whether GMS takes the token: one question, `/config?verbose=true`, whose `userType` tells (`Config.java`). Older
-    /// servers do not tell there.
-    ///
-    /// Where the first token is not taken, another is fetched, if there is one.
+    /// Whether GMS accepts the token, by one request: the `userType` of `/config?verbose=true`
+    /// (`Config.java`). Older servers do not have it. If the token is refused, it is renewed once.
     ///
     /// # Errors
-    /// When GMS takes the caller for anonymous, though there is a token; and on 401, 403, a redirect, a web page or no
-    /// answer. Anything else is [`TokenStatus::Unknown`].
+    /// [`ErrorKind::Refused`](crate::ErrorKind::Refused) if GMS considers the caller anonymous although there
+    /// is a token, and on 401 and 403; [`Unreachable`](crate::ErrorKind::Unreachable) on a redirect, a web
+    /// page or no response. Any other response is [`TokenStatus::Unknown`].
     pub async fn check_token(&self, retry: &RetryPolicy) -> Result<TokenStatus, Error> {
         let line = self.request_line(Method::GET, "/config?verbose=true").with_kind(RequestKind::Config);
         let mut renewed = false;
         loop {
             let attempts = self.get_with_retries(&line, MAX_RESPONSE_BYTES, retry).await;
-            let Ok(reply) = &attempts.last else {
+            let Ok(response) = &attempts.last else {
                 return Err(self.diagnose_attempts(&line, &attempts).into());
             };
             let has_token = self.token().is_some_and(|token| !token.empty);
-            let diagnosis = match (&attempts.verdict, user_type(reply)) {
+            let diagnosis = match (&attempts.verdict, user_type(response)) {
                 (Verdict::Unauthorized | Verdict::Forbidden | Verdict::NotGms, _) => {
-                    self.diagnose(&line, reply)
+                    self.diagnose(&line, response)
                 }
-                (Verdict::Delivered, Some(UserType::Anonymous)) => self.diagnose_anonymous(&line, reply),
+                (Verdict::Delivered, Some(UserType::Anonymous)) => self.diagnose_anonymous(&line, response),
                 (Verdict::Delivered, Some(UserType::User)) if has_token => return Ok(TokenStatus::Accepted),
                 (Verdict::Delivered, Some(UserType::User)) => return Ok(TokenStatus::NoToken),
                 _ => return Ok(TokenStatus::Unknown),
             };
-            let other = !renewed && self.credentials.renew(reply.token_generation).await.unwrap_or(false);
+            let other = !renewed && self.credentials.renew(response.token_generation).await.unwrap_or(false);
             if !other {
                 return Err(diagnosis.into());
             }
@@ -204,13 +208,13 @@ impl Client {
         }
     }
 
-    /// The note that authentication is off, if it is: whether GMS takes whoever comes without a token for a user. `None`
-    /// where it does not, or does not tell.
+    /// The note that authentication is off, if GMS considers a caller without a token a user. `None` if it
+    /// does not, or its version does not tell.
     pub async fn anonymous_access(&self) -> Option<Diagnosis> {
         let line = self.request_line(Method::GET, "/config?verbose=true").with_kind(RequestKind::Config);
-        let reply = self.send_anonymously(&line).await.ok()?;
+        let response = self.send_anonymously(&line).await.ok()?;
         let has_token = self.token().is_some_and(|token| !token.empty);
-        (user_type(&reply)? == UserType::User)
+        (user_type(&response)? == UserType::User)
             .then(|| Diagnosis::authentication_disabled(line.to_string(), has_token))
     }
 }

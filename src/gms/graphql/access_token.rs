@@ -1,17 +1,13 @@
-//! Access tokens: made, listed and revoked (`auth.graphql`, `AccessTokenUtil`).
-
-use std::fmt;
-use std::str::FromStr;
-use std::time::Duration;
+//! Creates, lists and revokes access tokens (`auth.graphql`, `AccessTokenUtil`).
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::token_duration::AccessTokenDuration;
 use super::token_error::{TokenOperation, token_error};
 use super::{GraphqlAnswer, Me};
 use crate::auth::{Token, TokenSource};
-use crate::duration::parse_duration;
 use crate::gms::Client;
 use crate::{Error, ErrorKind};
 
@@ -23,105 +19,37 @@ const REVOKE: &str = "mutation revokeAccessToken($tokenId: String!) { revokeAcce
 const LOOK_UP: &str = "query getAccessTokenMetadata($token: String!) { getAccessTokenMetadata(token: $token) { \
                        id name actorUrn ownerUrn createdAt expiresAt } }";
 
-/// How many tokens are asked for at a time.
+/// The tokens per page.
 const PAGE: usize = 100;
 
-/// No DataHub has more tokens; a server that always has another page is not followed for ever.
-const MOST_PAGES: usize = 1_000;
+/// The most pages that are read, in case a server always names another one. No DataHub has that many tokens.
+const MAX_PAGES: usize = 1_000;
 
-const DAY: u64 = 24 * 60 * 60;
-
-/// How long a token is to be good. GMS takes these and no others (`AccessTokenDuration`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AccessTokenDuration {
-    /// An hour.
-    OneHour,
-    /// 24 hours.
-    OneDay,
-    /// 7 days.
-    OneWeek,
-    /// 30 days.
-    OneMonth,
-    /// 90 days.
-    ThreeMonths,
-    /// 180 days.
-    SixMonths,
-    /// 365 days.
-    OneYear,
-    /// For ever. Newer servers refuse that unless they are told to allow it (`ACCESS_TOKEN_ALLOW_NO_EXPIRY`).
-    NoExpiry,
-}
-
-impl AccessTokenDuration {
-    /// Each with its name, its seconds, and what ISO 8601 calls it.
-    const ALL: [(Self, &str, Option<u64>, &str); 8] = [
-        (Self::OneHour, "ONE_HOUR", Some(60 * 60), "PT1H"),
-        (Self::OneDay, "ONE_DAY", Some(DAY), "P1D"),
-        (Self::OneWeek, "ONE_WEEK", Some(7 * DAY), "P7D"),
-        (Self::OneMonth, "ONE_MONTH", Some(30 * DAY), "P30D"),
-        (Self::ThreeMonths, "THREE_MONTHS", Some(90 * DAY), "P90D"),
-        (Self::SixMonths, "SIX_MONTHS", Some(180 * DAY), "P180D"),
-        (Self::OneYear, "ONE_YEAR", Some(365 * DAY), "P365D"),
-        (Self::NoExpiry, "NO_EXPIRY", None, ""),
-    ];
-
-    /// The name that GMS has for it.
-    pub fn as_str(self) -> &'static str {
-        Self::ALL.iter().find(|(duration, ..)| *duration == self).map_or("", |(_, name, ..)| name)
-    }
-}
-
-impl fmt::Display for AccessTokenDuration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// GMS's name for it, or the same time as ISO 8601 writes it: `P30D`, `PT24H`.
-impl FromStr for AccessTokenDuration {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let text = text.trim();
-        let time = text.starts_with('P').then(|| parse_duration(text)).flatten();
-        let found = Self::ALL.iter().find(|(_, name, seconds, _)| {
-            name.eq_ignore_ascii_case(text) || (time.is_some() && time == seconds.map(Duration::from_secs))
-        });
-        found.map(|(duration, ..)| *duration).ok_or_else(|| {
-            let names = Self::ALL.map(|(_, name, _, iso)| match iso {
-                "" => name.to_owned(),
-                iso => format!("{name} ({iso})"),
-            });
-            format!("GMS makes tokens for these durations only: {}", names.join(", "))
-        })
-    }
-}
-
-/// What GMS keeps of a token; its text is not among it (`AccessTokenMetadata`).
+/// GMS's record of a token, without the token itself (`AccessTokenMetadata`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AccessTokenInfo {
-    /// A salted hash of the token, which only GMS can compute. It is what revokes a token.
+    /// A salted hash of the token, which only GMS can compute. A token is revoked by it.
     pub id: String,
-    /// What it is called.
+    /// The token's name.
     pub name: String,
-    /// As whom it acts.
+    /// The URN of the user that the token authenticates.
     pub actor: String,
-    /// Who made it.
+    /// The URN of the user who created it.
     pub owner: String,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: Option<Timestamp>,
-    /// When it ends; `None` for never.
+    /// The time of expiry; `None` without one.
     pub expires_at: Option<Timestamp>,
 }
 
-/// A token that was just made.
+/// A token that was just created.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct NewAccessToken {
     /// The token.
     pub token: Token,
-    /// What GMS keeps of it. `None` from old servers, which do not tell.
+    /// GMS's record of it. `None` from old servers, which do not return it.
     pub info: Option<AccessTokenInfo>,
 }
 
@@ -167,10 +95,11 @@ struct Page {
 }
 
 impl Client {
-    /// Who the caller is, for what only a known one can do.
+    /// The caller, for operations that need to know it.
     ///
     /// # Errors
-    /// As [`graphql`](Self::graphql) has them, and where GMS does not tell.
+    /// The errors of [`graphql`](Self::graphql), and [`ErrorKind::Rejected`] if GMS does not tell who the
+    /// caller is.
     pub async fn require_me(&self) -> Result<Me, Error> {
         let answer = self.ask_me().await?;
         match (Me::read(&answer), answer) {
@@ -184,10 +113,11 @@ impl Client {
         }
     }
 
-    /// Makes a personal token for `actor`. GMS does not look whether that user is there.
+    /// Creates a personal token for `actor`. GMS does not check that the user exists.
     ///
     /// # Errors
-    /// When GMS refuses; the error says which privilege is missing, or which durations there are.
+    /// [`ErrorKind::Refused`] if a privilege is missing, [`ErrorKind::Input`] if GMS does not accept the
+    /// duration; also the errors of [`graphql`](Self::graphql).
     pub async fn create_access_token(
         &self,
         me: &Me,
@@ -202,7 +132,7 @@ impl Client {
         let created = self.field(answer, "createAccessToken", me, &operation)?;
         let created =
             Created::deserialize(created).map_err(|_| self.unreadable("the token, and made none"))?;
-        // Whatever the server writes from now on, it does not spread this.
+        // A later message of the server may quote the token.
         self.credentials().add_secret(&created.access_token);
         Ok(NewAccessToken {
             token: Token::new(created.access_token, TokenSource::Issued),
@@ -210,14 +140,14 @@ impl Client {
         })
     }
 
-    /// The tokens that the caller may see: all where he manages them, else those that he made; of `actor` alone, if there is
-    /// one.
+    /// Lists the tokens that the caller may see: all tokens for a caller who manages them, else those that
+    /// the caller created. With `actor` only that user's tokens.
     ///
     /// # Errors
-    /// When GMS refuses.
+    /// [`ErrorKind::Refused`] if a privilege is missing; also the errors of [`graphql`](Self::graphql).
     pub async fn access_tokens(&self, me: &Me, actor: Option<&str>) -> Result<Vec<AccessTokenInfo>, Error> {
         let mut filters = Vec::new();
-        // Without this filter GMS refuses whoever does not manage tokens (`ListAccessTokensResolver`).
+        // Without this filter GMS refuses a caller who does not manage tokens (`ListAccessTokensResolver`).
         if !me.manage_tokens {
             filters.push(json!({"field": "ownerUrn", "values": [me.urn]}));
         }
@@ -226,7 +156,7 @@ impl Client {
         }
         let mut tokens: Vec<AccessTokenInfo> = Vec::new();
         let mut start = 0;
-        for _ in 0..MOST_PAGES {
+        for _ in 0..MAX_PAGES {
             let input = json!({"start": start, "count": PAGE, "filters": filters});
             let answer = self.graphql(LIST, &json!({"input": input})).await?;
             let page = self.field(answer, "listAccessTokens", me, &TokenOperation::List)?;
@@ -234,7 +164,7 @@ impl Client {
             let found = page.tokens.len();
             start += found;
             for token in page.tokens.into_iter().map(AccessTokenInfo::from) {
-                // One that was made meanwhile moves those behind it to the next page.
+                // A token that is created meanwhile moves those behind it to the next page.
                 if tokens.iter().all(|known| known.id != token.id) {
                     tokens.push(token);
                 }
@@ -249,7 +179,8 @@ impl Client {
     /// Revokes a token by its id.
     ///
     /// # Errors
-    /// When GMS refuses, or has no token of that id ([`ErrorKind::NotFound`]).
+    /// [`ErrorKind::NotFound`] if GMS has no token with that id, [`ErrorKind::Refused`] if a privilege is
+    /// missing; also the errors of [`graphql`](Self::graphql).
     pub async fn revoke_access_token(&self, me: &Me, id: &str) -> Result<(), Error> {
         let answer = self.graphql(REVOKE, &json!({"tokenId": id})).await?;
         match self.field(answer, "revokeAccessToken", me, &TokenOperation::Revoke { id })? {
@@ -258,10 +189,11 @@ impl Client {
         }
     }
 
-    /// What GMS keeps of `token`. Only those may ask who manage all tokens; `None` where GMS does not tell.
+    /// GMS's record of `token`; `None` if GMS does not return it. Only a caller who manages all tokens may
+    /// ask for it.
     ///
     /// # Errors
-    /// As [`graphql`](Self::graphql) has them.
+    /// The errors of [`graphql`](Self::graphql).
     pub async fn access_token_info(&self, token: &Token) -> Result<Option<AccessTokenInfo>, Error> {
         let GraphqlAnswer::Data(data) = self.graphql(LOOK_UP, &json!({"token": token.expose()})).await?
         else {
@@ -271,7 +203,7 @@ impl Client {
         Ok(found.map(Into::into))
     }
 
-    /// What an answer has for a field, or why it has nothing.
+    /// The value of a field, or the reason that there is none.
     fn field(
         &self,
         answer: GraphqlAnswer,
@@ -298,7 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_duration_is_one_of_gms_s_or_the_same_time() {
+    fn a_duration_is_a_name_of_gms_or_the_same_iso_8601_duration() {
         for (text, expected) in [
             ("ONE_MONTH", Some(AccessTokenDuration::OneMonth)),
             ("one_week", Some(AccessTokenDuration::OneWeek)),

@@ -1,4 +1,4 @@
-//! Who the caller is, and what he may do with tokens.
+//! The caller, as GMS sees it, and its privileges for tokens.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -7,19 +7,20 @@ use super::GraphqlAnswer;
 use crate::Error;
 use crate::gms::Client;
 
-/// No other field of `PlatformPrivileges`: a GMS that lacks one that is asked for refuses the whole question.
+/// Asks for no other field of `PlatformPrivileges`, because a GMS that does not know one refuses the whole
+/// request.
 const ME: &str =
     "query me { me { corpUser { urn } platformPrivileges { generatePersonalAccessTokens manageTokens } } }";
 
-/// Who GMS takes the caller for (`AuthenticatedUser`).
+/// The caller, as GMS sees it (`AuthenticatedUser`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Me {
     /// The user's URN. With authentication off it is that of GMS itself.
     pub urn: String,
-    /// Generate Personal Access Tokens: may make tokens for himself.
+    /// The privilege *Generate Personal Access Tokens*: may create tokens for this user.
     pub generate_tokens: bool,
-    /// Manage All Access Tokens: may make, see and revoke everyone's.
+    /// The privilege *Manage All Access Tokens*: may create, see and revoke tokens of every user.
     pub manage_tokens: bool,
 }
 
@@ -46,15 +47,15 @@ struct PlatformPrivileges {
 }
 
 impl Client {
-    /// Asks who the caller is. `None` where GMS does not tell: it answers with an error, or has no such question.
+    /// The caller. `None` if GMS does not tell: it answers with an error, or does not know the query.
     ///
     /// # Errors
-    /// As [`graphql`](Self::graphql) has them: a refused token is among them.
+    /// The errors of [`graphql`](Self::graphql), for example for a refused token.
     pub async fn me(&self) -> Result<Option<Me>, Error> {
         Ok(Me::read(&self.ask_me().await?))
     }
 
-    /// The question alone, for whoever has to say why there is no answer.
+    /// The response itself, for a caller that reports why it does not name a user.
     pub(crate) async fn ask_me(&self) -> Result<GraphqlAnswer, Error> {
         self.graphql(ME, &json!({})).await
     }
@@ -78,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_without_me_tells_nothing() {
+    fn a_response_without_me_names_no_user() {
         let read = |data: Value| Me::read(&GraphqlAnswer::Data(data));
         let me = read(json!({"me": {"corpUser": {"urn": "urn:li:corpuser:loader"},
             "platformPrivileges": {"generatePersonalAccessTokens": true, "manageTokens": false}}}));

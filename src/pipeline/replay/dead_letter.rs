@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::lines::{Line, LineText};
 use crate::file_system::{Access, FileSystem};
-use crate::metadata::record::{self, Ignored, Read, Reader, RecordError};
+use crate::metadata::record::{self, Ignored, ParsedRecord, RecordError, RecordReader};
 use crate::metadata::{Origin, Proposal};
 use crate::source::{InvalidRecord, RawRecord};
 
@@ -52,7 +52,7 @@ pub(super) struct DeadLetterReader {
     file: Arc<str>,
     /// When the file was last written: the time of dead letters that have none.
     modified: Timestamp,
-    reader: Reader,
+    reader: RecordReader,
 }
 
 /// The part of a dead letter that is not a record.
@@ -64,7 +64,7 @@ struct DeadLetterMembers {
 
 impl DeadLetterReader {
     pub(super) fn new(files: Arc<dyn FileSystem>, file: Arc<str>, modified: Timestamp) -> Self {
-        Self { files, file, modified, reader: Reader::new(limits()) }
+        Self { files, file, modified, reader: RecordReader::new(limits()) }
     }
 
     /// Adds the content of `line`: usually one dead letter; for a damaged line the complete ones in it, and
@@ -192,10 +192,10 @@ impl DeadLetterReader {
     }
 }
 
-fn valid(read: Read, origin: Origin, at: Timestamp) -> LetterContent {
+fn valid(read: ParsedRecord, origin: Origin, at: Timestamp) -> LetterContent {
     match read {
-        Read::Proposals(proposals) => LetterContent::Proposals { proposals, at },
-        Read::Ignored(Ignored::Usage) => LetterContent::Ignored(origin, "GMS takes no usage records"),
+        ParsedRecord::Proposals(proposals) => LetterContent::Proposals { proposals, at },
+        ParsedRecord::Ignored(Ignored::Usage) => LetterContent::Ignored(origin, "GMS takes no usage records"),
     }
 }
 
@@ -225,6 +225,6 @@ fn read_range(files: &dyn FileSystem, file: &Path, offset: u64, length: u64) -> 
 }
 
 /// The limits of a record: those of the `file` source.
-fn limits() -> record::Limits {
-    record::Limits::default()
+fn limits() -> record::RecordLimits {
+    record::RecordLimits::default()
 }

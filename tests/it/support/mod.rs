@@ -8,6 +8,7 @@ pub(crate) mod report;
 pub(crate) mod sandbox;
 pub(crate) mod scripted_gms;
 pub(crate) mod server;
+pub(crate) mod tls_server;
 pub(crate) mod wait;
 
 /// The address of a server that is down. The system does not assign this port when a program asks for a free
