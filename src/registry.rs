@@ -1,70 +1,62 @@
-//! Knows the components of one kind by the recipe's `type`.
+//! Finds a plugin by the recipe's `type`.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::recipe::Fields;
+use crate::recipe::{Fields, Reported};
 use crate::suggest::nearest;
 
-/// Reads the keys of a component's `config`; `None` when there is a mistake in them, which the fields then
-/// know.
-type Configure<O> = dyn Fn(&mut Fields<'_>, &mut Vec<String>) -> Option<O> + Send + Sync;
+/// Reads the keys of a plugin's `config`, and returns the function that opens the plugin.
+type Configure<O> = dyn Fn(&mut Fields<'_>) -> Result<O, Reported> + Send + Sync;
 
-/// Knows the components of one kind, sources or sinks, by the recipe's `type`. `O` opens one.
+/// Finds plugins of one kind, sources or sinks, by the recipe's `type`. `O` opens one.
 ///
-/// Reading a component's keys and opening it are apart, so that a recipe can be checked without touching
-/// anything, and all mistakes in it are told at once.
+/// Reading a plugin's keys and opening it are separate, so that a recipe can be checked without opening
+/// anything, and all mistakes in it are reported at once.
 pub struct Registry<O> {
-    /// What messages call a component: `source` or `sink`.
+    /// How messages name the plugin: `source` or `sink`.
     kind: &'static str,
-    /// What to do about a type that DataHub's Python client has and this registry has not.
-    elsewhere: fn(&str) -> Option<String>,
+    /// The advice for a type of DataHub's Python client that is not registered.
+    advice: fn(&str) -> Option<String>,
     constructors: BTreeMap<String, Arc<Configure<O>>>,
 }
 
 impl<O> Registry<O> {
-    pub(crate) fn new(kind: &'static str, elsewhere: fn(&str) -> Option<String>) -> Self {
-        Self { kind, elsewhere, constructors: BTreeMap::new() }
+    pub(crate) fn new(kind: &'static str, advice: fn(&str) -> Option<String>) -> Self {
+        Self { kind, advice, constructors: BTreeMap::new() }
     }
 
-    /// Adds a component, or replaces the one of the same `name`.
+    /// Adds a plugin, or replaces the one of the same `name`.
     ///
-    /// `configure` reads the keys of `config` and does nothing else; it adds to the warnings what the user
-    /// should know, and returns `None` after a mistake. It need not look for unknown keys: whoever calls it
-    /// does.
+    /// `configure` reads the keys of `config` and does nothing else. It may [warn](Fields::warn) the user.
+    /// After a mistake it returns [`Fields::reported`]. The caller reports unknown keys.
     pub fn register(
         &mut self,
         name: impl Into<String>,
-        configure: impl Fn(&mut Fields<'_>, &mut Vec<String>) -> Option<O> + Send + Sync + 'static,
+        configure: impl Fn(&mut Fields<'_>) -> Result<O, Reported> + Send + Sync + 'static,
     ) {
         self.constructors.insert(name.into(), Arc::new(configure));
     }
 
-    /// The types that it knows, in the order of their names.
+    /// The registered types, in the order of their names.
     pub fn types(&self) -> impl Iterator<Item = &str> {
         self.constructors.keys().map(String::as_str)
     }
 
-    /// Reads the keys of a component's `config`. `Ok(None)` when there is a mistake in them, which `config`
-    /// then knows.
+    /// Reads the keys of a plugin's `config`. The inner result is an error after a mistake in them.
     ///
     /// # Errors
-    /// When there is no component of this type; the text says what to do, and belongs to the value of `type`.
-    pub fn configure(
-        &self,
-        name: &str,
-        config: &mut Fields<'_>,
-        warnings: &mut Vec<String>,
-    ) -> Result<Option<O>, UnknownType> {
+    /// When no plugin has this type. The message says what to do, and belongs to the value of `type`.
+    pub fn configure(&self, name: &str, config: &mut Fields<'_>) -> Result<Result<O, Reported>, UnknownType> {
         match self.constructors.get(name) {
-            Some(configure) => Ok(configure(config, warnings)),
+            Some(configure) => Ok(configure(config)),
             None => Err(UnknownType { message: self.unknown(name) }),
         }
     }
 
     fn unknown(&self, name: &str) -> String {
-        if let Some(advice) = (self.elsewhere)(name) {
+        if let Some(advice) = (self.advice)(name) {
             return advice;
         }
         let (kind, shown) = (self.kind, name.chars().take(80).collect::<String>());
@@ -78,7 +70,7 @@ impl<O> Registry<O> {
 
 impl<O> Clone for Registry<O> {
     fn clone(&self) -> Self {
-        Self { kind: self.kind, elsewhere: self.elsewhere, constructors: self.constructors.clone() }
+        Self { kind: self.kind, advice: self.advice, constructors: self.constructors.clone() }
     }
 }
 
@@ -88,7 +80,7 @@ impl<O> fmt::Debug for Registry<O> {
     }
 }
 
-/// There is no component of the type that a recipe asks for.
+/// No plugin has the type that a recipe names.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct UnknownType {
@@ -102,13 +94,13 @@ mod tests {
     fn registry() -> Registry<()> {
         let mut registry = Registry::new("sink", |name| (name == "kafka").then(|| "use HTTP".to_owned()));
         for name in ["console", "file"] {
-            registry.register(name, |_, _| Some(()));
+            registry.register(name, |_| Ok(()));
         }
         registry
     }
 
     #[test]
-    fn what_is_not_there_is_named_with_what_to_do() {
+    fn an_unknown_type_is_reported_with_what_to_do() {
         let registry = registry();
         assert_eq!(registry.unknown("consle"), "unknown sink `consle`: did you mean `console`?");
         assert_eq!(

@@ -4,31 +4,31 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use super::Options;
-use super::limits::Limits;
-use super::state::{self, PipelineKey};
+use super::limits::FailureLimits;
+use super::options::Options;
+use super::state_directory::{self, PipelineKey};
 use crate::environment::Environment;
 use crate::recipe::{Fields, Node, Recipe, RecipeError, Value};
 use crate::sink::datahub_rest::{DatahubRestConfig, DatahubRestSink, Overrides};
-use crate::sink::{OpenSink, Sink, SinkRegistry};
+use crate::sink::{OpenSink, OpenedSink, SinkRegistry};
 use crate::source::OpenSource;
 
-/// The sink that speaks with a GMS, and that of a recipe that names none.
+/// The sink that writes to a GMS, and the default of a recipe without a sink.
 pub(super) const DATAHUB_REST: &str = "datahub-rest";
 
-/// Which sink DataHub's Python client takes where a recipe names none.
+/// Names the default sink of DataHub's Python client.
 const DEFAULT_SINK_VARIABLE: &str = "DATAHUB_INGESTION_DEFAULT_SINK";
 
-/// What `sink.config.server` says for the GMS inside this process.
+/// The value of `sink.config.server` for the GMS inside this process.
 const EMBEDDED: &str = "embedded";
 
 /// What a recipe asks for.
 pub(super) struct Config {
     pub(super) source_type: String,
     pub(super) sink_type: String,
-    pub(super) open_source: Option<OpenSource>,
-    pub(super) open_sink: Option<OpenSink>,
-    /// The embedded GMS, if the sink writes into it.
+    pub(super) open_source: OpenSource,
+    pub(super) open_sink: OpenSink,
+    /// The embedded GMS, if the sink writes to it.
     pub(super) embedded: Option<EmbeddedTarget>,
     pub(super) run_id: Option<String>,
     pub(super) pipeline_name: Option<String>,
@@ -36,18 +36,18 @@ pub(super) struct Config {
     pub(super) dead_letters: Option<PathBuf>,
     pub(super) set_system_metadata: bool,
     pub(super) set_pipeline_name: bool,
-    pub(super) limits: Limits,
+    pub(super) limits: FailureLimits,
     pub(super) key: PipelineKey,
-    /// The server's address without credentials, or the kind of sink.
+    /// The server's address without credentials, or the type of sink.
     pub(super) writes_to: String,
-    /// Where the state of pipelines is kept, unless someone says otherwise.
+    /// The default for the directory that holds the state directories of pipelines.
     pub(super) state_root: Option<PathBuf>,
     pub(super) warnings: Vec<String>,
 }
 
 /// The embedded GMS that a recipe names.
 pub(super) struct EmbeddedTarget {
-    /// Its file; `None` for the default one.
+    /// Its data file; `None` for the default one.
     pub(super) data: Option<PathBuf>,
 }
 
@@ -60,20 +60,20 @@ impl Config {
         let mistakes = recipe.mistakes();
         let environment = recipe.environment();
         let root = recipe.root();
-        let mut warnings = Vec::new();
         let mut fields = Fields::new(Some(root), "", &mistakes);
-        let (source_type, open_source) = read_source(&mut fields, options, &mut warnings);
+        let (source_type, open_source) = read_source(&mut fields, options);
         let sinks = with_datahub_rest(options, environment);
-        let (sink_type, open_sink) = read_sink(&mut fields, &sinks, environment, &mut warnings);
+        let (sink_type, open_sink) = read_sink(&mut fields, &sinks, environment);
         let pipeline_name = fields.string("pipeline_name").filter(|name| !name.is_empty());
         let run_id = fields.string("run_id").filter(|run_id| !run_id.is_empty());
-        let report_to = read_reporting(&mut fields, &mut warnings);
+        let report_to = read_reporting(&mut fields);
         let dead_letters = read_failure_log(&mut fields);
-        let (set_system_metadata, set_pipeline_name) = read_flags(&mut fields, &mut warnings);
-        let limits = Limits::read(&mut fields);
-        read_what_is_not_built(&mut fields, &mut warnings);
+        let (set_system_metadata, set_pipeline_name) = read_flags(&mut fields);
+        let limits = FailureLimits::read(&mut fields);
+        read_unsupported_keys(&mut fields);
         fields.finish();
-        mistakes.into_error()?;
+        let warnings = mistakes.take_warnings();
+        let (open_source, open_sink) = mistakes.into_result(open_source.zip(open_sink))?;
 
         let sink = root.get("sink").and_then(|sink| sink.get("config"));
         let server = options.server.as_deref().or_else(|| sink.and_then(|config| text(config, "server")));
@@ -109,14 +109,18 @@ impl Config {
             set_pipeline_name,
             limits,
             key,
-            state_root: state::default_root(environment.get("XDG_STATE_HOME"), std::env::home_dir()),
+            state_root: state_directory::default_root(
+                environment.get("XDG_STATE_HOME"),
+                std::env::home_dir(),
+            ),
             warnings,
         })
     }
 }
 
-/// Adds the `datahub-rest` sink to those of the registry, unless someone has put another in its place. It is added here
-/// because it takes defaults from the environment, and because only a run may start the embedded GMS.
+/// Adds the `datahub-rest` sink to the registry, unless the caller has registered another one under its name.
+/// It is added for each recipe because it takes defaults from the environment, and because only a run may
+/// start the embedded GMS.
 fn with_datahub_rest(options: &Options, environment: &Environment) -> SinkRegistry {
     let mut sinks = options.sinks.clone();
     if sinks.types().any(|known| known == DATAHUB_REST) {
@@ -128,13 +132,13 @@ fn with_datahub_rest(options: &Options, environment: &Environment) -> SinkRegist
     let start: Option<crate::sink::datahub_rest::StartEmbedded> = None;
     let overrides = Overrides { server: options.server.clone(), tokens: options.tokens.clone() };
     let environment = environment.clone();
-    sinks.register(DATAHUB_REST, move |fields, warnings| {
-        let config = DatahubRestConfig::read(fields, &overrides, &environment, warnings)?;
+    sinks.register(DATAHUB_REST, move |fields| {
+        let config = DatahubRestConfig::read(fields, &overrides, &environment)?;
         let start = start.clone();
-        Some(Box::new(move |context| {
+        Ok(Box::new(move |context| {
             Box::pin(async move {
                 let sink = DatahubRestSink::open(config, start.as_ref(), &context).await?;
-                Ok(Box::new(sink) as Box<dyn Sink>)
+                Ok(OpenedSink::gms(sink))
             })
         }))
     });
@@ -145,20 +149,16 @@ fn text<'a>(config: &'a Node, key: &str) -> Option<&'a str> {
     config.get(key).and_then(Node::as_str)
 }
 
-/// Which server the sink writes to, without user, password, path and query.
+/// The server that the sink writes to, without user, password, path and query.
 fn server_origin(server: Option<&str>, environment: &Environment) -> Option<String> {
     let server = server
         .or_else(|| environment.get("DATAHUB_GMS_URL"))
         .or_else(|| environment.get("DATAHUB_GMS_HOST"))?;
-    // What is no address (`embedded`, a host alone) stands for itself.
+    // A text that is not an address (`embedded`, a host alone) is used as it is.
     Some(Url::parse(server).map_or_else(|_| server.to_owned(), |url| url.origin().ascii_serialization()))
 }
 
-fn read_source(
-    fields: &mut Fields<'_>,
-    options: &Options,
-    warnings: &mut Vec<String>,
-) -> (String, Option<OpenSource>) {
+fn read_source(fields: &mut Fields<'_>, options: &Options) -> (String, Option<OpenSource>) {
     fields.missing("source", "a mapping with the keys `type` and `config`");
     let given = fields.has("source");
     let mut source = fields.block("source");
@@ -166,21 +166,21 @@ fn read_source(
     let mut open = None;
     let kind = source.string("type");
     if let Some(kind) = &kind {
-        match options.sources.configure(kind, &mut config, warnings) {
+        match options.sources.configure(kind, &mut config) {
             Ok(configured) => {
-                open = configured;
+                open = configured.ok();
                 config.finish();
             }
-            // What belongs into the config of a source that is not there, no one knows.
+            // The keys of an unknown source are unknown, too.
             Err(unknown) => source.mistake("type", unknown.to_string()),
         }
     } else if given {
         source.missing("type", "the name of a source, for example `file`");
     }
     if source.string("extractor").is_some_and(|extractor| extractor != "generic") {
-        warnings.push("`source.extractor` has no effect here: every source makes proposals itself".into());
+        fields.warn("`source.extractor` has no effect here: every source makes proposals itself");
     }
-    source.ignored("extractor_config", "every source makes proposals itself", warnings);
+    source.ignored("extractor_config", "every source makes proposals itself");
     source.finish();
     (kind.unwrap_or_default(), open)
 }
@@ -189,7 +189,6 @@ fn read_sink(
     fields: &mut Fields<'_>,
     sinks: &SinkRegistry,
     environment: &Environment,
-    warnings: &mut Vec<String>,
 ) -> (String, Option<OpenSink>) {
     let given = fields.has("sink");
     if !given && environment.get(DEFAULT_SINK_VARIABLE).map(str::trim) == Some("datahub-kafka") {
@@ -206,14 +205,14 @@ fn read_sink(
     let mut config = sink.block("config");
     let mut open = None;
     let kind = match sink.string("type") {
-        // Everything comes from the environment then, as in the Python client.
+        // All settings then come from the environment, as in the Python client.
         None if !given => Some(DATAHUB_REST.to_owned()),
         kind => kind,
     };
     if let Some(kind) = &kind {
-        match sinks.configure(kind, &mut config, warnings) {
+        match sinks.configure(kind, &mut config) {
             Ok(configured) => {
-                open = configured;
+                open = configured.ok();
                 config.finish();
             }
             Err(unknown) => sink.mistake("type", unknown.to_string()),
@@ -226,10 +225,10 @@ fn read_sink(
 }
 
 /// `reporting`: the files that the report is written to.
-fn read_reporting(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> Vec<PathBuf> {
+fn read_reporting(fields: &mut Fields<'_>) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for (index, mut reporter) in fields.blocks("reporting").into_iter().enumerate() {
-        // Python ends the run if a required report cannot be written; here every report is required.
+        // In Python, a run fails if a required report cannot be written; here every report is required.
         reporter.boolean("required");
         match reporter.string("type").as_deref() {
             Some("file") => {
@@ -245,7 +244,7 @@ fn read_reporting(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> Vec<Pa
             }
             Some("datahub") => {
                 reporter.node("config");
-                warnings.push(format!(
+                fields.warn(format!(
                     "`reporting[{index}]` has no effect here: reports are not sent to DataHub; --report-to writes one to \
                      a file"
                 ));
@@ -264,23 +263,23 @@ fn read_reporting(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> Vec<Pa
     files
 }
 
-/// `failure_log`: where dead letters are kept.
+/// `failure_log`: where dead letters are written.
 fn read_failure_log(fields: &mut Fields<'_>) -> Option<PathBuf> {
-    /// The file's name where the recipe gives none (`FailureLoggingConfig`).
+    /// The default file name (`FailureLoggingConfig`).
     const DEFAULT_FILE: &str = "failed_events.json";
     let mut log = fields.block("failure_log");
     let enabled = log.boolean("enabled").unwrap_or_default();
     let mut config = log.block("log_config");
     let filename = config.string("filename");
-    // It picks between two layouts of Python's own file; dead letters have one.
+    // It chooses between two layouts of Python's own file; dead letters have only one.
     config.boolean("legacy_nested_json_string");
     config.finish();
     log.finish();
     enabled.then(|| PathBuf::from(filename.as_deref().unwrap_or(DEFAULT_FILE)))
 }
 
-/// `flags`: whether the run id, and whether the pipeline's name, go into the system metadata.
-fn read_flags(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> (bool, bool) {
+/// `flags`: whether the run id and the pipeline's name are written into the system metadata.
+fn read_flags(fields: &mut Fields<'_>) -> (bool, bool) {
     let mut flags = fields.block("flags");
     let set_system_metadata = flags.boolean("set_system_metadata").unwrap_or(true);
     let set_pipeline_name = flags.boolean("set_system_metadata_pipeline_name").unwrap_or(true);
@@ -289,19 +288,18 @@ fn read_flags(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> (bool, boo
         ("generate_browse_path_v2_dry_run", "browse paths are sent as the source has them"),
     ] {
         if flags.boolean(key) == Some(true) {
-            warnings.push(format!("`flags.{key}` has no effect here: {why}"));
+            fields.warn(format!("`flags.{key}` has no effect here: {why}"));
         }
     }
     let mut resolve = flags.block("auto_resolve_lineage_urns");
     if resolve.boolean("enabled") == Some(true) {
-        warnings
-            .push("`flags.auto_resolve_lineage_urns` has no effect here: lineage is sent as it is".into());
+        fields.warn("`flags.auto_resolve_lineage_urns` has no effect here: lineage is sent as it is");
     }
     resolve.strings("upstream_platforms");
     resolve.boolean("resolve_all_platforms");
     resolve.finish();
-    flags.ignored("generate_memory_profiles", "that is a measure of the Python client", warnings);
-    // How much Python's report shows; the report here lists a fixed number and counts all.
+    flags.ignored("generate_memory_profiles", "that is a measure of the Python client");
+    // Limits of lists in Python's report; the report here lists a fixed number.
     for key in [
         "progress_report_max_failures",
         "progress_report_max_warnings",
@@ -316,15 +314,15 @@ fn read_flags(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> (bool, boo
     (set_system_metadata, set_pipeline_name)
 }
 
-/// Parts of a recipe that this crate has not: they are refused where leaving them out would change what is sent.
-fn read_what_is_not_built(fields: &mut Fields<'_>, warnings: &mut Vec<String>) {
+/// Keys that this crate does not support. They are mistakes if ignoring them would change what is sent.
+fn read_unsupported_keys(fields: &mut Fields<'_>) {
     match fields.node("transformers").map(|node| &node.value) {
         None | Some(Value::Null) => {}
         Some(Value::List(transformers)) if transformers.is_empty() => {}
         Some(_) => fields
             .not_yet("transformers", "without them other metadata would be sent than the recipe asks for"),
     }
-    fields.ignored("datahub_api", "nothing in a run asks DataHub for anything beside its sink", warnings);
+    fields.ignored("datahub_api", "nothing in a run asks DataHub for anything beside its sink");
     let recording = fields.node("recording");
     if recording.is_some_and(|recording| recording.get("enabled").is_some_and(is_true)) {
         fields.not_yet("recording", "a run cannot be recorded");
