@@ -76,6 +76,7 @@ pub mod recipe;
 mod redact;
 #[cfg(feature = "pipeline")]
 mod registry;
+#[cfg(feature = "pipeline")]
 mod shell;
 #[cfg(feature = "pipeline")]
 pub mod sink;
