@@ -114,7 +114,9 @@ impl Shared {
             Ok(_) => return self.settle(delivery, Outcome::Undelivered(self.lifecycle.undelivered())),
             Err(outcome) => return self.settle(delivery, outcome),
         };
-        let pending = Pending::new(delivery, permit, self.flushes.token(), &self.settings.encoder);
+        let observed_at = self.client.clock().now().as_millisecond();
+        let flush = self.flushes.token();
+        let pending = Pending::new(delivery, permit, flush, &self.settings.encoder, observed_at);
         let may_leave = self.queue().push(pending);
         // The driver may have ended since the phase was read.
         let phase = self.lifecycle.phase();
@@ -198,7 +200,7 @@ impl Shared {
         }
     }
 
-    /// A body of `bytes` with so many proposals was too large; further batches are smaller.
+    /// Makes further batches smaller, because a body of `bytes` with this number of proposals was too large.
     pub(super) fn shrink_batches(&self, bytes: usize, proposals: usize) {
         let max = if proposals > 1 { bytes / 2 } else { bytes.saturating_sub(1) };
         if self.queue().shrink_batches(max) {
@@ -282,7 +284,7 @@ impl Shared {
     }
 }
 
-/// What a proposal counts against the bound on memory.
+/// The bytes that a proposal counts against the bound on memory.
 fn memory_bytes(proposal: &Proposal) -> usize {
     proposal.aspect().map_or(0, |aspect| aspect.value().len()) + OVERHEAD_BYTES
 }

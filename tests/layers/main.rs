@@ -43,7 +43,6 @@ const CRATES: &[(&str, Option<Layers>)] =
 const KNOWN: &[&str] = &[
     "src/auth/",
     "src/embedded/",
-    "src/emitter/",
     "src/error.rs",
     "src/gms/",
     "src/metadata/",
