@@ -47,8 +47,6 @@ const KNOWN: &[&str] = &[
     "src/gms/",
     "src/metadata/",
     "src/recipe/",
-    "src/registry.rs",
-    "src/sink/",
     "has no layer",
 ];
 
