@@ -121,7 +121,7 @@ impl Diagnosis {
     }
 
     /// The token would be sent over a network without encryption, and `require_https` forbids that.
-    #[cfg(feature = "pipeline")]
+    #[cfg(any(test, feature = "pipeline"))]
     pub(crate) fn insecure_transport(server: &str, host: &str) -> Self {
         let https = server.strip_prefix("http://").unwrap_or(server);
         Self::new(Code::InsecureTransport, Summary::InsecureTransport { host: host.to_owned() })

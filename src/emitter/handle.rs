@@ -197,6 +197,7 @@ impl Emitter {
     }
 
     /// GMS turned out not to support batches, so that proposals are sent one by one.
+    #[cfg(feature = "pipeline")]
     pub(crate) fn lacks_batches(&self) -> bool {
         self.shared().lacks_batches()
     }

@@ -92,5 +92,6 @@ pub use handle::Emitter;
 pub use outcome::{DeliveryError, Outcome, Rejection, RejectionReason, Undelivered, UndeliveredReason};
 pub use receipt::Receipt;
 pub use settings::Batching;
+#[cfg(feature = "pipeline")]
 pub(crate) use settings::{MAX_PER_BATCH, defaults};
 pub use try_emit::TryEmitError;
