@@ -31,11 +31,7 @@ pub(crate) const LIBRARY: Layers = Layers {
         "metadata",
         "platform",
         "redact",
-        "registry",
-        "shell",
         "suggest",
-        "sync",
-        "text",
         "threads",
     ],
     above: &[
