@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use datahub_emitter::metadata::Origin;
-use datahub_emitter::metadata::record::{Limits, Reader};
+use datahub_emitter::metadata::record::{RecordLimits, RecordReader};
 use datahub_emitter::source::Source as _;
 use datahub_emitter::source::file::{FileSource, FileSourceConfig};
 use serde_json::{Value, json};
@@ -81,7 +81,7 @@ fn record(criterion: &mut Criterion) {
         ("schema of an unknown aspect", indented(&unknown)),
         ("status", small.to_string()),
     ] {
-        let mut reader = Reader::new(Limits::default());
+        let mut reader = RecordReader::new(RecordLimits::default());
         let origin = Origin::new("bench", 0, 0);
         group.throughput(Throughput::Bytes(text.len() as u64));
         group.bench_function(name, |bencher| {

@@ -80,6 +80,7 @@ mod shell;
 pub mod sink;
 #[cfg(feature = "pipeline")]
 pub mod source;
+mod suggest;
 
 pub use box_future::BoxFuture;
 pub use duration::parse_duration;

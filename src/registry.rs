@@ -5,14 +5,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::recipe::Fields;
+use crate::suggest::nearest;
 
-/// Reads the keys of a component's `config`; `None` when there is a mistake in them, which the fields then know.
+/// Reads the keys of a component's `config`; `None` when there is a mistake in them, which the fields then
+/// know.
 type Configure<O> = dyn Fn(&mut Fields<'_>, &mut Vec<String>) -> Option<O> + Send + Sync;
 
 /// Knows the components of one kind, sources or sinks, by the recipe's `type`. `O` opens one.
 ///
-/// Reading a component's keys and opening it are apart, so that a recipe can be checked without touching anything, and
-/// all mistakes in it are told at once.
+/// Reading a component's keys and opening it are apart, so that a recipe can be checked without touching
+/// anything, and all mistakes in it are told at once.
 pub struct Registry<O> {
     /// What messages call a component: `source` or `sink`.
     kind: &'static str,
@@ -28,8 +30,9 @@ impl<O> Registry<O> {
 
     /// Adds a component, or replaces the one of the same `name`.
     ///
-    /// `configure` reads the keys of `config` and does nothing else; it adds to the warnings what the user should know,
-    /// and returns `None` after a mistake. It need not look for unknown keys: whoever calls it does.
+    /// `configure` reads the keys of `config` and does nothing else; it adds to the warnings what the user
+    /// should know, and returns `None` after a mistake. It need not look for unknown keys: whoever calls it
+    /// does.
     pub fn register(
         &mut self,
         name: impl Into<String>,
@@ -43,7 +46,8 @@ impl<O> Registry<O> {
         self.constructors.keys().map(String::as_str)
     }
 
-    /// Reads the keys of a component's `config`. `Ok(None)` when there is a mistake in them, which `config` then knows.
+    /// Reads the keys of a component's `config`. `Ok(None)` when there is a mistake in them, which `config`
+    /// then knows.
     ///
     /// # Errors
     /// When there is no component of this type; the text says what to do, and belongs to the value of `type`.
@@ -64,16 +68,11 @@ impl<O> Registry<O> {
             return advice;
         }
         let (kind, shown) = (self.kind, name.chars().take(80).collect::<String>());
-        let distance = |known: &str| strsim::damerau_levenshtein(known, &name.to_lowercase());
-        match self.types().map(|known| (distance(known), known)).min() {
-            Some((distance, near)) if distance <= 2 => {
-                format!("unknown {kind} `{shown}`: did you mean `{near}`?")
-            }
-            _ => {
-                let known: Vec<String> = self.types().map(|known| format!("`{known}`")).collect();
-                format!("unknown {kind} `{shown}`: expected one of {}", known.join(", "))
-            }
+        if let Some(near) = nearest(name, self.types()) {
+            return format!("unknown {kind} `{shown}`: did you mean `{near}`?");
         }
+        let known: Vec<String> = self.types().map(|known| format!("`{known}`")).collect();
+        format!("unknown {kind} `{shown}`: expected one of {}", known.join(", "))
     }
 }
 

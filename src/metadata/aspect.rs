@@ -13,8 +13,8 @@ pub type ContentType = Cow<'static, str>;
 
 /// The JSON text of an aspect, and its media type (`GenericAspect.pdl`).
 ///
-/// The text is valid UTF-8 JSON without insignificant white space; numbers and escapes are as they were written. It is
-/// made once, and nothing parses it again on the way to GMS.
+/// The text is valid UTF-8 JSON without insignificant white space; numbers and escapes are as they were
+/// written. It is made once, and nothing parses it again on the way to GMS.
 ///
 /// ```
 /// use datahub_emitter::metadata::Aspect;
@@ -49,12 +49,13 @@ pub struct InvalidAspect {
 }
 
 impl InvalidAspect {
-    /// What is wrong.
+    /// The mistake.
     pub fn reason(&self) -> &str {
         &self.reason
     }
 
-    /// Where it is wrong, in bytes from the start of the text; 0 when the aspect was not given as text.
+    /// The place of the mistake, in bytes from the start of the text; 0 when the aspect was not given as
+    /// text.
     pub fn offset(&self) -> usize {
         self.offset
     }
@@ -62,7 +63,7 @@ impl InvalidAspect {
 
 impl From<JsonError> for InvalidAspect {
     fn from(error: JsonError) -> Self {
-        Self { reason: error.fault.to_string(), offset: error.offset }
+        Self { reason: error.kind.to_string(), offset: error.offset }
     }
 }
 
@@ -131,29 +132,29 @@ impl Aspect {
         &self.content_type
     }
 
-    /// Checks that the text is a patch: a list of operations (RFC 6902), or an object that has one as its member `patch`
-    /// (`GenericJsonPatch`).
-    pub(super) fn check_patch(&self) -> Result<(), String> {
-        let expected = "the patch: expected a list of operations or an object with `patch`, found";
-        let mut cursor = Cursor::new(&self.value, usize::MAX).map_err(|error| error.to_string())?;
-        match cursor.kind().map_err(|error| error.to_string())? {
-            Kind::Array => return Ok(()),
-            Kind::Object => {}
-            other => return Err(format!("{expected} {}", other.name())),
-        }
-        match last_member(&mut cursor, "patch").map_err(|error| error.to_string())? {
-            Some(Kind::Array) => Ok(()),
-            Some(other) => {
-                Err(format!("`patch` of the patch: expected a list of operations, found {}", other.name()))
-            }
-            None => Err(format!("{expected} an object without it")),
-        }
-    }
-
     /// The aspect as a patch, with the content type of one.
     pub(super) fn into_patch(self) -> Result<Self, InvalidAspect> {
-        self.check_patch().map_err(|reason| InvalidAspect { reason, offset: 0 })?;
+        check_patch(&self.value).map_err(|reason| InvalidAspect { reason, offset: 0 })?;
         Ok(self.with_content_type(Self::JSON_PATCH))
+    }
+}
+
+/// Checks that compact JSON text is a patch: a list of operations (RFC 6902), or an object that has one as
+/// its member `patch` (`GenericJsonPatch`).
+pub(super) fn check_patch(compact: &[u8]) -> Result<(), String> {
+    let expected = "the patch: expected a list of operations or an object with `patch`, found";
+    let mut cursor = Cursor::new(compact, usize::MAX).map_err(|error| error.to_string())?;
+    match cursor.kind().map_err(|error| error.to_string())? {
+        Kind::Array => return Ok(()),
+        Kind::Object => {}
+        other => return Err(format!("{expected} {}", other.name())),
+    }
+    match last_member(&mut cursor, "patch").map_err(|error| error.to_string())? {
+        Some(Kind::Array) => Ok(()),
+        Some(other) => {
+            Err(format!("`patch` of the patch: expected a list of operations, found {}", other.name()))
+        }
+        None => Err(format!("{expected} an object without it")),
     }
 }
 
@@ -173,7 +174,7 @@ fn last_member(cursor: &mut Cursor<'_>, name: &str) -> Result<Option<Kind>, Json
 
 impl From<serde_json::Value> for Aspect {
     fn from(value: serde_json::Value) -> Self {
-        // `Display` of a value is its compact text.
+        // `Display` of a JSON value is its compact text.
         Self::from_compact(value.to_string().into_bytes())
     }
 }

@@ -1,15 +1,14 @@
-//! The metadata that is emitted: URNs, proposals, aspects and system metadata, and the records of metadata files.
+//! The metadata that is emitted: URNs, proposals, aspects and system metadata, and the records of metadata
+//! files.
 
 mod aspect;
 mod change_type;
 pub(crate) mod json;
-pub mod model;
-mod nearest;
+pub(crate) mod model;
 mod openapi_value;
 mod origin;
 mod proposal;
 pub mod record;
-mod snapshot;
 mod system_metadata;
 mod urn;
 

@@ -4,12 +4,13 @@ use super::json::{Cursor, Rewriter, push_ascii_json};
 use super::model::{self, Node};
 use super::{Aspect, ChangeType, Proposal};
 
-/// Appends the proposal's aspect as OpenAPI's `value` has it: JSON in ASCII, not inside a string. `null` without one.
+/// Appends the proposal's aspect in the form of OpenAPI's `value`: JSON in ASCII, not inside a string; `null`
+/// without an aspect.
 ///
-/// On Rest.li what is no UPSERT of a known aspect goes out as the source had it; here, as in DataHub's client, it is
-/// brought into the form of GMS's model on the way: null members go, old union tags and Python's namespace too. In an
-/// aspect that the model knows that is done by place, in any other by shape. A patch stays as it is, and so does
-/// whatever is no JSON.
+/// The record reader rewrites UPSERTs of known aspects to the form of GMS's model. Rest.li accepts all others
+/// as they are; OpenAPI does not, so they are rewritten here, as in DataHub's client: without null members,
+/// old union tags and Python's namespace. Aspects that the model knows are rewritten by place, others by
+/// shape. Patches stay as they are.
 pub(crate) fn push_openapi_value(out: &mut Vec<u8>, proposal: &Proposal) {
     let Some(aspect) = &proposal.aspect else {
         out.extend_from_slice(b"null");
@@ -29,7 +30,7 @@ pub(crate) fn push_openapi_value(out: &mut Vec<u8>, proposal: &Proposal) {
     push_ascii_json(out, &aspect.value);
 }
 
-/// What the aspect is, where it is to be rewritten.
+/// The node of the aspect in the model, if the aspect is to be rewritten.
 fn root(proposal: &Proposal, aspect: &Aspect) -> Option<&'static Node> {
     if aspect.content_type != Aspect::JSON {
         return None;
@@ -37,14 +38,14 @@ fn root(proposal: &Proposal, aspect: &Aspect) -> Option<&'static Node> {
     let known = model::aspect(&proposal.aspect_name);
     match proposal.change_type {
         ChangeType::Patch | ChangeType::Delete => None,
-        // The source has done so.
+        // The record reader has rewritten it.
         ChangeType::Upsert if known.is_some() => None,
         _ => Some(known.map_or(&model::UNKNOWN, |model| model.root)),
     }
 }
 
 fn rewrite(out: &mut Vec<u8>, value: &[u8], root: &'static Node) -> Option<()> {
-    // How deep it may be was the source's to say.
+    // The limit of the nesting was checked when the aspect was made.
     let mut cursor = Cursor::new(value, usize::MAX).ok()?;
     Rewriter::default().rewrite(&mut cursor, root, out).ok()?;
     cursor.end().ok()
@@ -67,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_known_aspect_is_in_the_models_form_whatever_is_to_be_done() {
+    fn a_known_aspect_is_rewritten_for_every_change_type() {
         let aspect = r#"{"title":{"string":"Größe 😀"},"email":null}"#;
         for change_type in
             [ChangeType::Create, ChangeType::CreateEntity, ChangeType::Update, ChangeType::Restate]
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_source_has_rewritten_and_a_patch_stay() {
+    fn upserts_and_patches_stay_as_they_are() {
         let same = r#"{"b":null,"a":{"string":"\u00e9"},"patch":[]}"#;
         assert_eq!(value(ChangeType::Upsert, "status", same), same);
         for aspect_name in ["status", "ourOwn"] {
@@ -89,8 +90,8 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_aspect_is_changed_by_its_shape() {
-        // What DataHub's client makes of the same aspect.
+    fn an_unknown_aspect_is_rewritten_by_its_shape() {
+        // The expected text is the output of DataHub's client for the same aspect.
         let aspect = r#"{"a":null,"list":[null,1,{"b":null}],"com.linkedin.pegasus2avro.x":1,
             "u":{"com.linkedin.pegasus2avro.foo.Bar":{"z":null}},"é":"ü","fl":1.0,"big":12345678901234567890,"html":"<&>"}"#;
         let expected = r#"{"list":[null,1,{}],"com.linkedin.pegasus2avro.x":1,"u":{"com.linkedin.foo.Bar":{}},"\u00e9":"\u00fc","fl":1.0,"big":12345678901234567890,"html":"<&>"}"#;
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_no_json_is_no_panic() {
+    fn a_missing_aspect_and_invalid_json_do_not_panic() {
         let mut proposal = Proposal::upsert(Urn::parse("urn:li:tag:x").unwrap(), "ourOwn", "{}").unwrap();
         let mut out = Vec::new();
         for value in [&b"{\"a\":nul"[..], b"{} {}", b"\xff"] {

@@ -16,7 +16,8 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// The record number `index` of `file`, which starts `offset` bytes after the start of the uncompressed file.
+    /// The record number `index` of `file`, which starts `offset` bytes after the start of the uncompressed
+    /// file.
     pub fn new(file: impl Into<Arc<str>>, index: u64, offset: u64) -> Self {
         Self { file: file.into(), index, offset }
     }

@@ -25,7 +25,7 @@ pub type Name = Cow<'static, str>;
 ///
 /// assert_eq!(status.entity_type(), "dataset");
 /// assert_eq!(status.aspect().map(Aspect::as_str), Some(r#"{"removed":false}"#));
-/// assert_eq!(tags.system_metadata().and_then(|metadata| metadata.run_id.as_deref()), Some("nightly-2026-11-30"));
+/// assert_eq!(tags.headers(), [("If-Version-Match".to_owned(), "1".to_owned())]);
 /// assert!(removal.aspect().is_none());
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
@@ -43,8 +43,8 @@ pub struct Proposal {
 }
 
 impl Proposal {
-    /// A proposal of any change type. Nothing is checked: a PATCH should have a patch as its aspect, and only a DELETE
-    /// can do without one.
+    /// A proposal of any change type. Nothing is checked: a PATCH should have a patch as its aspect, and only
+    /// a DELETE can do without one.
     pub fn new(
         change_type: ChangeType,
         urn: impl Into<Urn>,
@@ -97,7 +97,8 @@ impl Proposal {
         Ok(Self::new(ChangeType::Create, urn, aspect_name, Some(aspect.try_into()?)))
     }
 
-    /// Writes an aspect of an entity that must not exist (`CREATE_ENTITY`). GMS rejects the proposal if it does.
+    /// Writes an aspect of an entity that must not exist (`CREATE_ENTITY`). GMS rejects the proposal if it
+    /// does.
     ///
     /// # Errors
     /// When `aspect` is text that is not valid JSON.
@@ -129,8 +130,9 @@ impl Proposal {
         Ok(Self::new(ChangeType::Update, urn, aspect_name, Some(aspect.try_into()?)))
     }
 
-    /// Changes parts of an aspect (PATCH). `patch` is a list of RFC 6902 operations, or an object that has such a list
-    /// as its member `patch` (DataHub's `GenericJsonPatch`). Its content type becomes [`Aspect::JSON_PATCH`].
+    /// Changes parts of an aspect (PATCH). `patch` is a list of RFC 6902 operations, or an object that has
+    /// such a list as its member `patch` (DataHub's `GenericJsonPatch`). Its content type becomes
+    /// [`Aspect::JSON_PATCH`].
     ///
     /// ```
     /// use datahub_emitter::metadata::{Proposal, Urn};
@@ -157,8 +159,8 @@ impl Proposal {
         Ok(Self::new(ChangeType::Patch, urn, aspect_name, Some(patch)))
     }
 
-    /// Deletes an aspect (DELETE). With the key aspect of the entity type, for example `datasetKey`, it deletes the
-    /// entity with all its aspects.
+    /// Deletes an aspect (DELETE). With the key aspect of the entity type, for example `datasetKey`, it
+    /// deletes the entity with all its aspects.
     pub fn delete(urn: impl Into<Urn>, aspect_name: impl Into<Name>) -> Self {
         Self::new(ChangeType::Delete, urn, aspect_name, None)
     }
@@ -222,8 +224,9 @@ impl Proposal {
         &self.urn
     }
 
-    /// The key aspect, if a record named the entity by its `entityKeyAspect` and had no URN; [`urn`](Self::urn) was
-    /// derived from it. Rest.li requests carry the key instead of the URN, as the record did.
+    /// The key aspect, if a record named the entity by its `entityKeyAspect` and had no URN;
+    /// [`urn`](Self::urn) was derived from it. Rest.li requests carry the key instead of the URN, as the
+    /// record did.
     pub fn key_aspect(&self) -> Option<&Aspect> {
         self.key_aspect.as_ref()
     }

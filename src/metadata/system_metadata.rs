@@ -1,29 +1,38 @@
-//! Which run wrote a proposal, and when.
+//! System metadata: the run that wrote an aspect, and the time.
 
 use std::sync::Arc;
 
 use super::json;
 
-/// What GMS calls system metadata (`SystemMetadata.pdl`): which run wrote an aspect, and when.
+/// System metadata (`SystemMetadata.pdl`): the run that wrote an aspect, and when.
+///
+/// ```
+/// use datahub_emitter::metadata::SystemMetadata;
+///
+/// let mut metadata = SystemMetadata::default();
+/// metadata.run_id = Some("nightly-2026-11-30".into());
+/// metadata.pipeline_name = Some("nightly".into());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct SystemMetadata {
-    /// When it was observed, in milliseconds since 1970; `None` or 0 becomes the time of sending.
+    /// When the metadata was observed, in milliseconds since 1970. `None` or 0 becomes the time of sending.
     pub last_observed: Option<i64>,
-    /// The run that sends it.
+    /// The run that sends the proposal.
     pub run_id: Option<Arc<str>>,
-    /// The run before that.
+    /// The run before it.
     pub last_run_id: Option<Arc<str>>,
-    /// The pipeline that the run belongs to.
+    /// The pipeline of the run.
     pub pipeline_name: Option<Arc<str>>,
-    /// Free words for the server; `clientId` and `clientVersion` are set when it is sent.
+    /// Free-form properties. `clientId` and `clientVersion` are set when the proposal is sent.
     pub properties: Vec<(String, String)>,
-    /// Members that this crate gives no meaning, in order, each as compact JSON text.
+    /// Members that this crate does not interpret, in order, each as compact JSON text.
     pub other: Vec<(String, Box<str>)>,
 }
 
 impl SystemMetadata {
-    /// Appends what is set, and nothing else, as a metadata file holds it: compact JSON in ASCII, members in the order
-    /// of DataHub's file sink.
+    /// Appends the members that are set, as a metadata file has them: compact JSON in ASCII, in the order of
+    /// DataHub's file sink.
     pub(crate) fn push_record_json(&self, out: &mut Vec<u8>) {
         let mut before: &[u8] = b"{";
         if let Some(last_observed) = self.last_observed {

@@ -16,7 +16,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Everything but the unreserved characters of RFC 3986, so that any URN is a single path segment.
 const PATH_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The longest URN that GMS stores, in bytes of its URL-encoded form (`ValidationApiUtils`, `URN_NUM_BYTES_LIMIT`).
+/// The longest URN that GMS stores, in bytes of its URL-encoded form (`ValidationApiUtils`,
+/// `URN_NUM_BYTES_LIMIT`).
 pub(super) const MAX_ENCODED_BYTES: usize = 512;
 
 /// Separates the parts of a key in GMS's search index, so no URN may contain it.
@@ -40,8 +41,8 @@ const SHOWN_CHARACTERS: usize = 80;
 /// # Ok::<_, datahub_emitter::metadata::UrnError>(())
 /// ```
 ///
-/// A URN can be cloned cheaply, and serialises as its text. A URN that was read from a metadata file has the form, but
-/// may be one that GMS does not store; see [`storage_problem`](Self::storage_problem).
+/// A URN can be cloned cheaply, and serialises as its text. A URN that was read from a metadata file has the
+/// form, but may be one that GMS does not store; see [`storage_problem`](Self::storage_problem).
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Urn(Arc<str>);
 
@@ -64,8 +65,8 @@ impl Urn {
     /// Parses a URN.
     ///
     /// # Errors
-    /// When `text` does not have the form `urn:li:<entity type>:<key>` with both parts non-empty, has white space at
-    /// either end, or contains a control character.
+    /// When `text` does not have the form `urn:li:<entity type>:<key>` with both parts non-empty, has white
+    /// space at either end, or contains a control character.
     pub fn parse(text: &str) -> Result<Self, UrnError> {
         if text.trim() != text {
             return Err(UrnError::new("no white space at either end", text));
@@ -76,8 +77,8 @@ impl Urn {
         Self::parse_lenient(text)
     }
 
-    /// Parses a URN of a record. It may have white space at its ends and control characters, so that a record with such
-    /// a URN can be rejected, shown and written to the dead-letter file as it was read.
+    /// Parses a URN of a record. It may have white space at its ends and control characters, so that a record
+    /// with such a URN can be rejected, shown and written to the dead-letter file as it was read.
     ///
     /// # Errors
     /// When `text` does not have the form `urn:li:<entity type>:<key>` with both parts non-empty.
@@ -116,8 +117,9 @@ impl Urn {
 
     /// Why GMS would not store an entity with this URN; `None` if it would.
     ///
-    /// On Rest.li GMS answers such a proposal with 200 "success" and writes nothing (`AspectsBatchImpl`: "Invalid
-    /// proposal, skipping and proceeding with batch"). The emitter therefore rejects it without sending it.
+    /// On Rest.li GMS answers such a proposal with 200 "success" and writes nothing (`AspectsBatchImpl`:
+    /// "Invalid proposal, skipping and proceeding with batch"). The emitter therefore rejects it without
+    /// sending it.
     pub fn storage_problem(&self) -> Option<String> {
         let text = self.as_str();
         if text.trim() != text {
@@ -168,8 +170,8 @@ impl AsRef<str> for Urn {
 }
 
 /// A cheap clone, so that constructors take a URN and a reference to one.
-impl From<&Urn> for Urn {
-    fn from(urn: &Urn) -> Self {
+impl From<&Self> for Urn {
+    fn from(urn: &Self) -> Self {
         urn.clone()
     }
 }

@@ -1,12 +1,14 @@
-//! `${NAME}` in a recipe's values.
+//! Expands `${NAME}` in the values of a recipe.
 //!
-//! The rules are those of DataHub's `config_loader.py` and the `expandvars` package below it, oddities included, so that a
-//! recipe means the same here: a string that holds `${…}` is expanded as a whole, and a variable that is not set is a
-//! mistake; a string that only starts with `$` is expanded if all its variables are set, and else stays as it is; any
-//! other string is left alone. Within a default (`${A:-$B}`) a variable that is not set is empty. One thing differs:
-//! `$$` and `${$}` stay as they are, where Python puts in a process id.
+//! The rules, oddities included, are those of DataHub's `config_loader.py` and of the `expandvars` package
+//! that it uses, so that a recipe has the same meaning here. A string that contains `${…}` is expanded as a
+//! whole, and an unset variable is a mistake. A string that only starts with `$` is expanded if all its
+//! variables are set, and stays as it is otherwise. Any other string stays as it is. Inside a default
+//! (`${A:-$B}`) an unset variable is empty. There is one difference: `$$` and `${$}` stay as they are, while
+//! Python inserts a process id.
 //!
-//! Expansion takes place after parsing, in string values only. What a variable brings is never parsed or expanded again.
+//! Expansion follows parsing, and applies to string values only. The value of a variable is never parsed or
+//! expanded.
 
 use super::mistake::Problem;
 use super::secrets::Secrets;
@@ -14,26 +16,26 @@ use super::tree::{Node, Value};
 use crate::environment::Environment;
 use crate::redact::{MASK, is_plain, show_word};
 
-/// How deep defaults may nest: `${A:-${B:-${C}}}` is 3.
+/// The maximum nesting of defaults: `${A:-${B:-${C}}}` is 3.
 const MAX_DEPTH: usize = 16;
 
-/// Replaces unset variables, for people who set it; a name of the `expandvars` package.
+/// A variable of the `expandvars` package: its value replaces unset variables.
 const RECOVER_NULL: &str = "EXPANDVARS_RECOVER_NULL";
 
-/// Expands every string below `node`. Values of variables become `secrets`.
+/// Expands every string below `node`. The values of variables are added to `secrets`.
 pub(super) fn expand(
     node: &mut Node,
     environment: &mut Environment,
     secrets: &Secrets,
     problems: &mut Vec<Problem>,
 ) {
-    let mut expansion = Expansion { environment, secrets, flaws: Vec::new(), from_environment: false };
+    let mut expansion = Expansion { environment, secrets, errors: Vec::new(), from_environment: false };
     expansion.node(node, "", problems);
 }
 
-/// What is wrong with a string.
+/// An error in a string that is expanded.
 #[derive(Debug, PartialEq, Eq)]
-enum Flaw {
+enum ExpandError {
     Unset(String),
     /// `${NAME:?message}`.
     Demanded(String, String),
@@ -49,23 +51,23 @@ enum Flaw {
 struct Expansion<'a> {
     environment: &'a mut Environment,
     secrets: &'a Secrets,
-    /// What is wrong but does not keep us from looking for more.
-    flaws: Vec<Flaw>,
+    /// Errors after which the expansion continues, to find more.
+    errors: Vec<ExpandError>,
     from_environment: bool,
 }
 
-/// What stands between `${` and `}`.
+/// The content of `${…}`.
 #[derive(Default)]
 struct Reference {
     name: String,
-    kind: Option<Kind>,
+    operator: Option<Operator>,
     modifier: Vec<char>,
     indirect: bool,
     braces: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum Operator {
     Default,
     Assign,
     Alternative,
@@ -95,10 +97,10 @@ impl Expansion<'_> {
                     node.from_environment = self.from_environment;
                 }
                 Ok(None) => {}
-                Err(flaws) => {
+                Err(errors) => {
                     node.value = Value::Unusable;
-                    problems.extend(flaws.iter().map(|flaw| {
-                        let (message, help) = flaw.explain();
+                    problems.extend(errors.iter().map(|error| {
+                        let (message, help) = error.describe();
                         Problem::new(node.span, format!("`{path}`: {message}")).with_help(help)
                     }));
                 }
@@ -108,36 +110,36 @@ impl Expansion<'_> {
     }
 
     /// The expanded string; `None` when it stays as it is.
-    fn string(&mut self, text: &str) -> Result<Option<String>, Vec<Flaw>> {
+    fn string(&mut self, text: &str) -> Result<Option<String>, Vec<ExpandError>> {
         let strict = holds_reference(text);
         if !strict && !text.starts_with('$') {
             return Ok(None);
         }
-        self.flaws.clear();
+        self.errors.clear();
         self.from_environment = false;
         let characters: Vec<char> = text.chars().collect();
         let result = self.text(&characters, true, 0);
-        let mut flaws = std::mem::take(&mut self.flaws);
-        if !strict && flaws.iter().any(|flaw| matches!(flaw, Flaw::Unset(_))) {
+        let mut errors = std::mem::take(&mut self.errors);
+        if !strict && errors.iter().any(|error| matches!(error, ExpandError::Unset(_))) {
             return Ok(None);
         }
         match result {
-            Ok(expanded) if flaws.is_empty() => Ok(Some(expanded)),
+            Ok(expanded) if errors.is_empty() => Ok(Some(expanded)),
             Ok(_) => {
-                flaws.dedup();
-                Err(flaws)
+                errors.dedup();
+                Err(errors)
             }
-            Err(flaw) => {
-                flaws.push(flaw);
-                Err(flaws)
+            Err(error) => {
+                errors.push(error);
+                Err(errors)
             }
         }
     }
 
-    /// With `unset_is_a_flaw` unset variables are collected, else they are empty.
-    fn text(&mut self, text: &[char], unset_is_a_flaw: bool, depth: usize) -> Result<String, Flaw> {
+    /// With `unset_is_an_error`, unset variables are collected as errors; without it, they are empty.
+    fn text(&mut self, text: &[char], unset_is_an_error: bool, depth: usize) -> Result<String, ExpandError> {
         if depth > MAX_DEPTH {
-            return Err(Flaw::TooDeep);
+            return Err(ExpandError::TooDeep);
         }
         let mut expanded = String::new();
         let mut rest = text;
@@ -145,7 +147,7 @@ impl Expansion<'_> {
             rest = after;
             let next = after.first().copied();
             match (character, next) {
-                ('\\', None) => return Err(Flaw::LoneEscape),
+                ('\\', None) => return Err(ExpandError::LoneEscape),
                 ('\\', Some(next)) => {
                     if !matches!(next, '$' | '\\') {
                         expanded.push('\\');
@@ -156,7 +158,7 @@ impl Expansion<'_> {
                 ('$', Some(next)) if is_name_character(next) || matches!(next, '{' | '$') => {
                     let (reference, after) = Reference::read(after)?;
                     rest = after;
-                    expanded.push_str(&self.reference(&reference, unset_is_a_flaw, depth)?);
+                    expanded.push_str(&self.reference(&reference, unset_is_an_error, depth)?);
                 }
                 (character, _) => expanded.push(*character),
             }
@@ -167,50 +169,50 @@ impl Expansion<'_> {
     fn reference(
         &mut self,
         reference: &Reference,
-        unset_is_a_flaw: bool,
+        unset_is_an_error: bool,
         depth: usize,
-    ) -> Result<String, Flaw> {
+    ) -> Result<String, ExpandError> {
         let name = reference.name.as_str();
         if name.is_empty() {
-            return Err(Flaw::BadSubstitution);
+            return Err(ExpandError::BadSubstitution);
         }
         if name == "$" {
-            return match (reference.kind, reference.indirect, reference.braces) {
+            return match (reference.operator, reference.indirect, reference.braces) {
                 (None, false, true) => Ok("${$}".to_owned()),
                 (None, false, false) => Ok("$$".to_owned()),
-                _ => Err(Flaw::BadSubstitution),
+                _ => Err(ExpandError::BadSubstitution),
             };
         }
         let mut value = self.look_up(name)?;
         if reference.indirect {
-            let other = value.ok_or_else(|| Flaw::IndirectUnset(name.to_owned()))?;
+            let other = value.ok_or_else(|| ExpandError::IndirectUnset(name.to_owned()))?;
             value = self.look_up(&other)?;
         }
         let modifier = self.text(&reference.modifier, false, depth + 1)?;
         let filled = value.clone().filter(|value| !value.is_empty());
-        let (result, from_environment) = match reference.kind {
+        let (result, from_environment) = match reference.operator {
             None => (value, true),
-            Some(Kind::Length) if modifier.is_empty() => {
+            Some(Operator::Length) if modifier.is_empty() => {
                 let length = value.map_or(0, |value| value.chars().count());
                 (Some(length.to_string()), false)
             }
-            Some(Kind::Length) => return Err(Flaw::BadSubstitution),
-            Some(Kind::Default) => {
+            Some(Operator::Length) => return Err(ExpandError::BadSubstitution),
+            Some(Operator::Default) => {
                 let from_environment = filled.is_some();
                 (filled.or(Some(modifier)), from_environment)
             }
-            Some(Kind::Assign) => {
+            Some(Operator::Assign) => {
                 let from_environment = filled.is_some();
                 if filled.is_none() {
                     self.environment.set(name.to_owned(), modifier.clone());
                 }
                 (filled.or(Some(modifier)), from_environment)
             }
-            Some(Kind::Alternative) => (Some(filled.map_or_else(String::new, |_| modifier)), false),
-            Some(Kind::Slice) => (Some(slice(&value.unwrap_or_default(), &modifier)?), true),
-            Some(Kind::Demand) => {
+            Some(Operator::Alternative) => (Some(filled.map_or_else(String::new, |_| modifier)), false),
+            Some(Operator::Slice) => (Some(slice(&value.unwrap_or_default(), &modifier)?), true),
+            Some(Operator::Demand) => {
                 if filled.is_none() && self.environment.get(RECOVER_NULL).is_none() {
-                    self.flaws.push(Flaw::Demanded(name.to_owned(), modifier));
+                    self.errors.push(ExpandError::Demanded(name.to_owned(), modifier));
                     return Ok(String::new());
                 }
                 (filled.or_else(|| self.recovery()), true)
@@ -220,19 +222,19 @@ impl Expansion<'_> {
         if let Some(result) = result {
             return Ok(result);
         }
-        if !unset_is_a_flaw {
+        if !unset_is_an_error {
             return Ok(String::new());
         }
         if let Some(recovery) = self.recovery() {
             return Ok(recovery);
         }
-        self.flaws.push(Flaw::Unset(name.to_owned()));
+        self.errors.push(ExpandError::Unset(name.to_owned()));
         Ok(String::new())
     }
 
-    fn look_up(&self, name: &str) -> Result<Option<String>, Flaw> {
+    fn look_up(&self, name: &str) -> Result<Option<String>, ExpandError> {
         if self.environment.is_not_utf8(name) {
-            return Err(Flaw::NotUtf8(name.to_owned()));
+            return Err(ExpandError::NotUtf8(name.to_owned()));
         }
         let value = self.environment.get(name);
         if let Some(value) = value {
@@ -247,11 +249,12 @@ impl Expansion<'_> {
 }
 
 impl Reference {
-    /// Reads what follows a `$`, and returns what is left behind it.
-    fn read(text: &[char]) -> Result<(Self, &[char]), Flaw> {
+    /// Reads the text after a `$`, and returns the rest.
+    fn read(text: &[char]) -> Result<(Self, &[char]), ExpandError> {
         let mut reference = Self::default();
         let mut rest = text;
-        // `$A` ends where its name does; a brace, also a later one (`$A{B}`), makes it end at the closing one.
+        // `$A` ends with its name. After an opening brace, even a later one (`$A{B}`), it ends at the closing
+        // brace.
         while let Some((character, after)) = rest.split_first() {
             match *character {
                 '{' if !reference.braces => {
@@ -263,7 +266,7 @@ impl Reference {
                             rest = after;
                         }
                         Some(('#', after)) => {
-                            reference.kind = Some(Kind::Length);
+                            reference.operator = Some(Operator::Length);
                             rest = after;
                         }
                         _ => {}
@@ -281,31 +284,31 @@ impl Reference {
             }
         }
         if reference.braces {
-            return Err(Flaw::MissingBrace);
+            return Err(ExpandError::MissingBrace);
         }
         Ok((reference, rest))
     }
 
-    fn read_modifier(mut self, text: &[char]) -> Result<(Self, &[char]), Flaw> {
+    fn read_modifier(mut self, text: &[char]) -> Result<(Self, &[char]), ExpandError> {
         let mut rest = text;
         let colon = rest.first() == Some(&':');
         if colon {
             rest = rest.get(1..).unwrap_or_default();
         }
-        // `${#A:…}` stays a length (and is refused for its modifier); `${#A-…}` is a default.
-        if !colon || self.kind.is_none() {
-            let (character, after) = rest.split_first().ok_or(Flaw::MissingBrace)?;
-            self.kind = Some(match character {
-                '-' => Kind::Default,
-                '=' => Kind::Assign,
-                '+' => Kind::Alternative,
-                '?' => Kind::Demand,
-                _ => Kind::Slice,
+        // `${#A:…}` stays a length, which is refused because of its modifier; `${#A-…}` is a default.
+        if !colon || self.operator.is_none() {
+            let (character, after) = rest.split_first().ok_or(ExpandError::MissingBrace)?;
+            self.operator = Some(match character {
+                '-' => Operator::Default,
+                '=' => Operator::Assign,
+                '+' => Operator::Alternative,
+                '?' => Operator::Demand,
+                _ => Operator::Slice,
             });
             if *character == '}' {
                 return Ok((self, after));
             }
-            if self.kind == Some(Kind::Slice) {
+            if self.operator == Some(Operator::Slice) {
                 self.modifier.push(*character);
             }
             rest = after;
@@ -321,13 +324,13 @@ impl Reference {
             }
             self.modifier.push(*character);
         }
-        Err(Flaw::MissingBrace)
+        Err(ExpandError::MissingBrace)
     }
 }
 
-impl Flaw {
-    /// What is wrong, and what to do about it.
-    fn explain(&self) -> (String, String) {
+impl ExpandError {
+    /// The message, and the advice how to correct it.
+    fn describe(&self) -> (String, String) {
         match self {
             Self::Unset(name) => {
                 let name = show_word(name);
@@ -367,11 +370,11 @@ impl Flaw {
                 ("nothing follows the `\\` at the end".to_owned(), "write `\\\\` for a backslash".to_owned())
             }
             Self::BadSubstitution => (
-                "this is no `${…}` that can be expanded".to_owned(),
+                "this `${…}` cannot be expanded".to_owned(),
                 "write `${NAME}` or `${NAME:-default}`; `\\$` is a dollar sign".to_owned(),
             ),
             Self::BadLength => (
-                "the length in `${NAME:start:length}` is no number from 0".to_owned(),
+                "the length in `${NAME:start:length}` is not a number of 0 or more".to_owned(),
                 "write for example `${NAME:0:8}`".to_owned(),
             ),
             Self::TooDeep => {
@@ -395,11 +398,11 @@ fn is_name_character(character: char) -> bool {
     character.is_alphanumeric() || character == '_'
 }
 
-/// `${NAME:start:length}` with the meaning of a Python slice: what is no number counts as 0, negative ones count from the
-/// end.
-fn slice(value: &str, modifier: &str) -> Result<String, Flaw> {
+/// `${NAME:start:length}` with the meaning of a Python slice: a start that is not a number counts as 0, a
+/// negative one counts from the end.
+fn slice(value: &str, modifier: &str) -> Result<String, ExpandError> {
     if modifier.is_empty() {
-        return Err(Flaw::BadSubstitution);
+        return Err(ExpandError::BadSubstitution);
     }
     let mut parts = modifier.split(':').map(str::trim);
     let number = |text: &str| text.parse::<i64>().ok();
@@ -407,14 +410,14 @@ fn slice(value: &str, modifier: &str) -> Result<String, Flaw> {
     let end = match parts.next() {
         None => None,
         Some(length) => match number(length) {
-            Some(length) if length < 0 => return Err(Flaw::BadLength),
+            Some(length) if length < 0 => return Err(ExpandError::BadLength),
             Some(length) => Some(offset.saturating_add(length)),
             None if length.chars().all(is_name_character) => Some(offset),
-            None => return Err(Flaw::BadLength),
+            None => return Err(ExpandError::BadLength),
         },
     };
     if parts.next().is_some() {
-        return Err(Flaw::BadSubstitution);
+        return Err(ExpandError::BadSubstitution);
     }
     let count = value.chars().count();
     let index = |position: i64| {

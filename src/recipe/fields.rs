@@ -1,40 +1,45 @@
-//! Reads the keys of one mapping, and collects all mistakes on the way.
+//! Reads the keys of one mapping, and collects all mistakes in them.
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-use strsim::damerau_levenshtein;
-
 use super::mistake::{Mistakes, Problem};
 use super::tree::{Entry, Node, Span, Value};
 use crate::redact::holds_jwt;
+use crate::suggest::nearest;
 
-/// The longest time that makes sense in a recipe, in seconds: a year.
+/// The longest time that a recipe may give, in seconds: a year.
 const LONGEST: f64 = 366.0 * 86_400.0;
 
-/// Reads the keys of one mapping. Asking for a key makes it known; [`finish`](Self::finish) reports the unknown ones with
-/// the nearest known one.
+/// A mistake was reported to the [`Mistakes`] of the recipe, so a component cannot be configured. Only
+/// [`Fields::reported`] makes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the recipe has a mistake, which was reported")]
+pub struct Reported(());
+
+/// Reads the keys of one mapping. Reading a key makes it known; [`finish`](Self::finish) reports the unknown
+/// keys, each with the most similar known one.
 ///
-/// An explicit null means absent. A string that is exactly a number or a boolean is taken where one is wanted, as that
-/// is all that `${NAME}` can bring; a number where a string is wanted is a mistake, as `01234` and `1e5` are not what
-/// they seem. Every reader reports what is wrong and then returns `None`, so that a component reads all its keys and all
-/// mistakes come at once.
+/// An explicit null means that the key is absent. A string that is exactly a number or a boolean is accepted
+/// as one, since `${NAME}` can only produce strings. A number in place of a string is a mistake, since
+/// `01234` and `1e5` would change. A reader that finds a mistake reports it and returns `None`, so that a
+/// component reads all its keys and all mistakes are reported at once.
 #[derive(Debug)]
 pub struct Fields<'a> {
     entries: &'a [Entry],
     path: String,
     mistakes: &'a Mistakes,
-    /// Where a missing key is reported.
+    /// The place at which a missing key is reported.
     place: Span,
-    /// Not a mapping at all, which has been reported.
+    /// It is not a mapping, which has been reported.
     broken: bool,
     known: Vec<&'static str>,
 }
 
 impl<'a> Fields<'a> {
-    /// Reads `node`. `path` is the dotted path for messages (`sink.config`), empty for the whole recipe; a block that is
-    /// `None` or null reads as an empty mapping.
+    /// Reads `node`. `path` is the dotted path for messages (`sink.config`), empty for the whole recipe; a
+    /// block that is `None` or null reads as an empty mapping.
     pub fn new(node: Option<&'a Node>, path: &str, mistakes: &'a Mistakes) -> Self {
         let above = || mistakes.above(path).unwrap_or((Span::NOWHERE, false));
         let (place, broken) = node.map_or_else(above, |node| (mistakes.source().key_place(node.span), false));
@@ -70,8 +75,8 @@ impl<'a> Fields<'a> {
         self.node(key).is_some()
     }
 
-    /// A string. A number or a boolean is a mistake that asks for quotes. So is a token: names, paths and addresses are
-    /// shown and kept, and a token must not be; what may hold one is read by [`secret`](Self::secret).
+    /// A string. A number or a boolean is a mistake that asks for quotes. A token is a mistake too, because
+    /// the value may be shown and stored; read a value that may be a token with [`secret`](Self::secret).
     pub fn string(&mut self, key: &'static str) -> Option<String> {
         let node = self.node(key)?;
         self.open_text(&self.path_of(key), node)
@@ -84,7 +89,8 @@ impl<'a> Fields<'a> {
         self.text(&self.path_of(key), node)
     }
 
-    /// A boolean, or a string that is exactly one, in any case: `true`, `yes`, `on`, `1`, `false`, `no`, `off`, `0`.
+    /// A boolean, or a string that is exactly one, in any case: `true`, `yes`, `on`, `1`, `false`, `no`,
+    /// `off`, `0`.
     pub fn boolean(&mut self, key: &'static str) -> Option<bool> {
         let node = self.node(key)?;
         let boolean = match &node.value {
@@ -102,8 +108,8 @@ impl<'a> Fields<'a> {
         boolean
     }
 
-    /// A number within `range`, or a string that is exactly one; `expected` words the message, for example
-    /// "a number from 1 to 200".
+    /// A number within `range`, or a string that is exactly one. `expected` describes it in messages, for
+    /// example "a number from 1 to 200".
     pub fn number<T: FromStr + PartialOrd>(
         &mut self,
         key: &'static str,
@@ -118,13 +124,14 @@ impl<'a> Fields<'a> {
         number
     }
 
-    /// A number of seconds from 0 up, with a fraction if need be.
+    /// A number of seconds from 0 to a year, which may have a fraction.
     pub fn seconds(&mut self, key: &'static str) -> Option<Duration> {
         let seconds = self.number(key, 0.0..=LONGEST, "a number of seconds, 0 or more and at most a year")?;
         Duration::try_from_secs_f64(seconds).ok()
     }
 
-    /// A span of time, as [`parse_duration`](crate::duration::parse_duration) reads it: `7d`, or a number of seconds.
+    /// A duration, as [`parse_duration`](crate::duration::parse_duration) reads it: `7d`, or a number of
+    /// seconds.
     pub fn duration(&mut self, key: &'static str) -> Option<Duration> {
         let node = self.node(key)?;
         let duration = match &node.value {
@@ -162,11 +169,11 @@ impl<'a> Fields<'a> {
         let items = self.list(key, "a list of strings")?;
         let texts =
             items.iter().enumerate().map(|(index, item)| self.open_text(&format!("{path}[{index}]"), item));
-        // All of them are read before the first bad one ends it: each is to be reported.
+        // All items are read before the first error is returned, so that each mistake is reported.
         texts.collect::<Vec<_>>().into_iter().collect()
     }
 
-    /// A list of numbers; `expected` words the message for one of them, for example "an HTTP status".
+    /// A list of numbers. `expected` describes one of them in messages, for example "an HTTP status".
     pub fn numbers<T: FromStr>(&mut self, key: &'static str, expected: &str) -> Option<Vec<T>> {
         let path = self.path_of(key);
         let items = self.list(key, &format!("a list, each item {expected}"))?;
@@ -180,7 +187,7 @@ impl<'a> Fields<'a> {
         numbers.collect::<Vec<_>>().into_iter().collect()
     }
 
-    /// A mapping of the user's own keys to strings, in order. With `secret`, all its values are masked.
+    /// A mapping of arbitrary keys to strings, in order. With `secret`, all its values are masked.
     pub fn string_map(&mut self, key: &'static str, secret: bool) -> Option<Vec<(String, String)>> {
         let path = self.path_of(key);
         let node = self.node(key)?;
@@ -204,7 +211,7 @@ impl<'a> Fields<'a> {
         pairs.collect::<Vec<_>>().into_iter().collect()
     }
 
-    /// A mapping below this one; reads as empty when it is absent.
+    /// A mapping below this one; an absent one reads as empty.
     #[must_use]
     pub fn block(&mut self, key: &'static str) -> Self {
         let path = self.path_of(key);
@@ -212,7 +219,7 @@ impl<'a> Fields<'a> {
         Self::at(self.node(key), path, place, self.broken, self.mistakes)
     }
 
-    /// The mappings of a list, each to be read and finished. Empty when the list is absent.
+    /// The mappings of a list, each to be read and finished; empty if the list is absent.
     pub fn blocks(&mut self, key: &'static str) -> Vec<Self> {
         let path = self.path_of(key);
         let items = self.list(key, "a list of mappings").unwrap_or_default();
@@ -226,12 +233,17 @@ impl<'a> Fields<'a> {
             .collect()
     }
 
-    /// The value as it is, for a component that reads its own config.
+    /// The value as a tree, for a component that reads it itself.
     pub fn node(&mut self, key: &'static str) -> Option<&'a Node> {
         self.entry(key).map(|entry| &entry.node).filter(|node| !node.is_null())
     }
 
-    /// Accepts the key, whatever it holds; when it is there, adds to `warnings` one line: "`path.key` has no effect here:
+    /// Adds a warning for the user.
+    pub fn warn(&self, message: impl Into<String>) {
+        self.mistakes.warn(message.into());
+    }
+
+    /// Accepts the key with any value. If it is present and not null, warns: "`path.key` has no effect here:
     /// why".
     pub fn ignored(&mut self, key: &'static str, why: &str, warnings: &mut Vec<String>) {
         if self.has(key) {
@@ -239,7 +251,19 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Refuses the key when it is there (not null): "`path.key` is not supported yet: why".
+    /// The error of a component that cannot be configured because of a mistake that it has reported. If it
+    /// has reported none, that is reported as a mistake.
+    pub fn reported(&self) -> Reported {
+        if self.mistakes.is_empty() {
+            let subject = if self.path.is_empty() { "the recipe" } else { self.path.as_str() };
+            let message =
+                format!("`{subject}` cannot be read, and the plugin that reads it has not reported why");
+            self.mistakes.report(Problem::new(self.place, message));
+        }
+        Reported(())
+    }
+
+    /// Reports the key as a mistake if it is present and not null: "`path.key` is not supported yet: why".
     pub fn not_yet(&mut self, key: &'static str, why: &str) {
         if let Some(entry) = self.entry(key)
             && !entry.node.is_null()
@@ -249,8 +273,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Reports that a required key is missing, at the mapping's own place. Says nothing when the key is there, as then
-    /// something was wrong with its value and has been reported.
+    /// Reports that a required key is missing, at the place of the mapping. If the key is present, it reports
+    /// nothing: the mistake in its value has been reported.
     pub fn missing(&mut self, key: &'static str, expected: &str) {
         if self.broken || self.has(key) {
             return;
@@ -259,7 +283,7 @@ impl<'a> Fields<'a> {
         self.mistakes.report(Problem::new(self.place, message));
     }
 
-    /// Reports a mistake at the value of `key`; at the mapping's own place where it is absent.
+    /// Reports a mistake at the value of `key`; at the place of the mapping if the key is absent.
     pub fn mistake(&mut self, key: &'static str, message: impl Into<String>) {
         let message = format!("`{}`: {}", self.path_of(key), message.into());
         match self.entry(key) {
@@ -268,14 +292,14 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Reports every key that was not asked for.
+    /// Reports every key that was not read.
     pub fn finish(self) {
         for entry in self.entries {
             if self.known.contains(&entry.key.as_str()) {
                 continue;
             }
             let source = self.mistakes.source();
-            // What an unknown key holds is unknown: `tokn: …`.
+            // The value of an unknown key may be a secret: `tokn: …`.
             source.hide(entry.node.span);
             if self.mistakes.is_full() || self.mistakes.any_at(entry.key_span) {
                 continue;
@@ -297,23 +321,11 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn nearest(&self, key: &str) -> Option<&'static str> {
-        let fold = |key: &str| {
-            let letters = key.chars().filter(|character| character.is_alphanumeric());
-            letters.flat_map(char::to_lowercase).collect::<String>()
-        };
-        // Distances of long texts are dear, and no key is long.
-        if key.len() > 80 {
-            return None;
-        }
-        let key = fold(key);
-        let given = |known: &str| self.entries.iter().any(|entry| entry.key == known);
-        self.known
-            .iter()
-            .map(|known| (damerau_levenshtein(&key, &fold(known)), *known))
-            .filter(|(distance, known)| *distance <= (known.len() / 3).max(1) && *distance < key.len())
-            .min_by_key(|(distance, known)| (*distance, given(known)))
-            .map(|(_, known)| known)
+    /// Of known keys that are equally near, one that the mapping does not have yet is the likelier.
+    fn nearest(&self, key: &str) -> Option<&'a str> {
+        let (given, absent): (Vec<&'static str>, Vec<&'static str>) =
+            self.known.iter().partition(|known| self.entries.iter().any(|entry| entry.key == **known));
+        nearest(key, absent.into_iter().chain(given))
     }
 
     fn entry(&mut self, key: &'static str) -> Option<&'a Entry> {
@@ -332,12 +344,12 @@ impl<'a> Fields<'a> {
         None
     }
 
-    /// A text that will be shown.
+    /// A string that may be shown.
     fn open_text(&self, path: &str, node: &Node) -> Option<String> {
         let text = self.text(path, node)?;
         if holds_jwt(&text) {
             let message = format!(
-                "`{path}` holds a token, which would be shown; DataHub's belongs in `sink.config.token`"
+                "`{path}` contains a token, which would be shown; DataHub's belongs in `sink.config.token`"
             );
             self.mistakes.report(Problem::new(node.span, message));
             return None;
@@ -382,7 +394,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A number, or a string that is exactly one. A whole number may be written with a point, as Python takes it.
+/// A number, or a string that is exactly one. A whole number may have a decimal point followed by zeros, as
+/// in Python.
 fn number_in<T: FromStr>(node: &Node) -> Option<T> {
     let (Value::Number(text) | Value::String(text)) = &node.value else {
         return None;

@@ -1,19 +1,19 @@
-//! JSON, read into a tree that knows its places.
+//! Reads JSON into a tree with places.
 //!
-//! `serde_json` decides whether a text is JSON. What it accepted is then walked once more for the places; strings are
-//! still decoded by `serde_json`.
+//! `serde_json` decides whether a text is JSON. A second pass over an accepted text finds the places;
+//! `serde_json` still decodes the strings.
 
 use std::collections::HashMap;
 
 use serde::de::IgnoredAny;
 
 use super::mistake::Problem;
+use super::named_text::NamedText;
 use super::parsed::{MAX_DEPTH, Parsed, too_deep};
-use super::text::Text;
 use super::tree::{Entry, Node, Span, Value};
 
 /// Reads a JSON text.
-pub(super) fn parse(text: &Text) -> Result<Parsed, Problem> {
+pub(super) fn parse(text: &NamedText) -> Result<Parsed, Problem> {
     if text.all.trim().is_empty() {
         return Ok(Parsed {
             root: Node::new(Value::Null, text.span(0..0)),
@@ -27,20 +27,20 @@ pub(super) fn parse(text: &Text) -> Result<Parsed, Problem> {
         let span = text.span_at(error.line(), error.column());
         return Err(Problem::new(span, format!("this is not valid JSON: {message}")));
     }
-    let mut reader = Reader { text, position: 0, problems: Vec::new(), dropped: Vec::new() };
+    let mut reader = JsonReader { text, position: 0, problems: Vec::new(), dropped: Vec::new() };
     let root = reader.value(0)?;
     Ok(Parsed { root, problems: reader.problems, dropped: reader.dropped })
 }
 
-/// Walks a text that is known to be JSON.
-struct Reader<'a> {
-    text: &'a Text,
+/// Reads a text that is known to be JSON.
+struct JsonReader<'a> {
+    text: &'a NamedText,
     position: usize,
     problems: Vec<Problem>,
     dropped: Vec<Entry>,
 }
 
-impl Reader<'_> {
+impl JsonReader<'_> {
     fn value(&mut self, depth: usize) -> Result<Node, Problem> {
         self.skip(|byte| byte.is_ascii_whitespace());
         let start = self.position;
@@ -110,7 +110,7 @@ impl Reader<'_> {
         Ok((string, span))
     }
 
-    /// Passes white space and a comma, and the end of the collection if it is there.
+    /// Skips white space and a comma, and the end of the collection if it follows.
     fn ends(&mut self, end: u8) -> bool {
         self.skip(|byte| byte.is_ascii_whitespace() || byte == b',');
         let ends = self.peek().is_none_or(|byte| byte == end);

@@ -1,4 +1,4 @@
-//! Finds, reads and parses the text of a recipe.
+//! Loads a recipe: reads its text, parses it and expands its variables.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -7,21 +7,21 @@ use std::path::Path;
 
 use serde::de::IgnoredAny;
 
+use super::annotated_text::AnnotatedText;
 use super::mistake::{Problem, RecipeError};
+use super::named_text::NamedText;
 use super::parsed::Parsed;
-use super::source::Source;
-use super::text::Text;
 use super::tree::{Node, Value};
 use super::{Recipe, expand, json, toml, yaml};
 use crate::environment::Environment;
 
-/// As large may the text of a recipe be: 1 MiB. The largest real ones have some 100 KiB.
+/// The maximum size of a recipe, in bytes: 1 MiB. The largest known ones have about 100 KiB.
 const MAX_TEXT: u64 = 1 << 20;
 
-/// What standard input is called in messages.
+/// The name of standard input in messages.
 const STANDARD_INPUT: &str = "standard input";
 
-/// How a recipe is written.
+/// The format of a recipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Format {
@@ -46,14 +46,14 @@ impl Format {
 }
 
 impl Recipe {
-    /// Reads a recipe from a file, by its suffix `.yml`, `.yaml`, `.json` or `.toml`, or from standard input where the
-    /// path is `-`. The text may have up to 1 MiB.
+    /// Reads a recipe of at most 1 MiB from a file, whose suffix `.yml`, `.yaml`, `.json` or `.toml` gives
+    /// the format, or from standard input if the path is `-`.
     ///
-    /// Mistakes that leave the rest readable, such as an unset variable or a key that stands twice, are kept for
-    /// [`mistakes`](Self::mistakes), so that they come together with those that the components find.
+    /// Mistakes that leave the rest readable, such as an unset variable or a duplicate key, are kept for
+    /// [`mistakes`](Self::mistakes), so that they are reported together with those that the components find.
     ///
     /// # Errors
-    /// When the file cannot be read, or its text is no recipe.
+    /// When the file cannot be read, or its text is not a recipe.
     pub fn load(path: &Path, environment: &Environment) -> Result<Self, RecipeError> {
         if path == Path::new("-") {
             return Self::from_reader(io::stdin().lock(), environment);
@@ -77,26 +77,26 @@ impl Recipe {
         Self::parse(&name, format, &text, environment)
     }
 
-    /// Reads a recipe as `-c -` does: JSON if it starts with `{` and is valid JSON, else YAML.
+    /// Reads a recipe without a file name: JSON if it starts with `{` and is valid JSON, else YAML.
     ///
     /// # Errors
-    /// When it cannot be read, or its text is no recipe.
+    /// When it cannot be read, or its text is not a recipe.
     pub fn from_reader(mut reader: impl Read, environment: &Environment) -> Result<Self, RecipeError> {
         let text = read(&mut reader, STANDARD_INPUT)?;
         let start = text.trim_start();
-        // A YAML recipe may start with `{` too; what is neither is more likely JSON if it continues like JSON.
+        // A YAML recipe may start with `{` too. An invalid text that continues like JSON is more likely JSON.
         let looks_like_json =
             start.strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with(['"', '}']));
         let is_json = start.starts_with('{') && serde_json::from_str::<IgnoredAny>(start).is_ok();
-        let is_yaml = || yaml::parse(&Text::new("", text.as_str())).is_ok();
+        let is_yaml = || yaml::parse(&NamedText::new("", text.as_str())).is_ok();
         let format = if is_json || (looks_like_json && !is_yaml()) { Format::Json } else { Format::Yaml };
         Self::parse(STANDARD_INPUT, format, &text, environment)
     }
 
-    /// Parses the text of a recipe and expands its `${…}`. `name` is what messages call it.
+    /// Parses the text of a recipe and expands its `${…}`. `name` is its name in messages.
     ///
     /// # Errors
-    /// When the text is no recipe.
+    /// When the text is not a recipe.
     pub fn parse(
         name: &str,
         format: Format,
@@ -106,10 +106,10 @@ impl Recipe {
         if text.len() as u64 > MAX_TEXT {
             return Err(too_large(name));
         }
-        let text = Text::new(name, text.strip_prefix('\u{feff}').unwrap_or(text));
+        let text = NamedText::new(name, text.strip_prefix('\u{feff}').unwrap_or(text));
         if let Some(nul) = text.all.find('\0') {
             let problem = Problem::new(text.span(nul..nul), "there is a NUL byte here; expected a text");
-            return Err(RecipeError::new(&Source::unparsed(text), vec![problem]));
+            return Err(RecipeError::new(&AnnotatedText::unparsed(text), vec![problem]));
         }
         let parsed = match format {
             Format::Yaml => yaml::parse(&text).map_err(|problem| vec![problem]),
@@ -118,26 +118,26 @@ impl Recipe {
         };
         match parsed {
             Ok(parsed) => Self::from_parsed(text, parsed, Some(environment)),
-            Err(problems) => Err(RecipeError::new(&Source::unparsed(text), problems)),
+            Err(problems) => Err(RecipeError::new(&AnnotatedText::unparsed(text), problems)),
         }
     }
 
-    /// Takes a recipe that exists as values already, for example in a program that writes its own. `${…}` is not
-    /// expanded in it.
+    /// A recipe from a JSON value, for example of a program that makes its own recipes. `${…}` is not
+    /// expanded.
     ///
     /// # Errors
-    /// When it is no mapping.
+    /// When the value is not a mapping.
     pub fn from_json(value: &serde_json::Value) -> Result<Self, RecipeError> {
         let parsed = Parsed { root: Node::from_json(value), problems: Vec::new(), dropped: Vec::new() };
-        Self::from_parsed(Text::new("recipe", ""), parsed, None)
+        Self::from_parsed(NamedText::new("recipe", ""), parsed, None)
     }
 
     fn from_parsed(
-        text: Text,
+        text: NamedText,
         mut parsed: Parsed,
         environment: Option<&Environment>,
     ) -> Result<Self, RecipeError> {
-        let source = Source::parsed(text, &parsed);
+        let source = AnnotatedText::parsed(text, &parsed);
         match &parsed.root.value {
             Value::Map(_) => {}
             Value::Null => {
@@ -181,8 +181,9 @@ impl Recipe {
     }
 }
 
-/// `__DATAHUB_TO_FILE_x: text` asks DataHub's own client for a temporary file.
-fn refuse_files(node: &Node, source: &Source, problems: &mut Vec<Problem>) {
+/// Reports keys such as `__DATAHUB_TO_FILE_x`, for which DataHub's own client writes the value to a temporary
+/// file.
+fn refuse_files(node: &Node, source: &AnnotatedText, problems: &mut Vec<Problem>) {
     match &node.value {
         Value::List(items) => items.iter().for_each(|item| refuse_files(item, source, problems)),
         Value::Map(entries) => {
@@ -239,7 +240,7 @@ fn too_large(name: &str) -> RecipeError {
 }
 
 fn failure(name: &str, message: String) -> RecipeError {
-    RecipeError::whole(&Source::unparsed(Text::new(name, "")), message)
+    RecipeError::whole(&AnnotatedText::unparsed(NamedText::new(name, "")), message)
 }
 
 #[cfg(test)]

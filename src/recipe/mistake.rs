@@ -1,4 +1,4 @@
-//! Mistakes in a recipe: collected, placed and shown without a secret.
+//! Mistakes in a recipe, with their places and without secrets.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -6,19 +6,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
+use super::annotated_text::AnnotatedText;
 use super::render;
-use super::source::Source;
 use super::tree::{Node, Span};
 use crate::redact::show_word;
 use crate::{Error, ErrorKind};
 
-/// As many mistakes are shown. The rest is counted: nobody mends a thousand before the next run.
-const MOST: usize = 100;
+/// The maximum number of mistakes that are shown; the rest is counted.
+const MAX_SHOWN: usize = 100;
 
-/// More are kept than are shown, as those that are shown are the first ones of the text.
-const KEPT: usize = 10 * MOST;
+/// The maximum number of mistakes that are collected. It is larger than [`MAX_SHOWN`], because the first
+/// mistakes of the text are shown, and they are not found in that order.
+const MAX_COLLECTED: usize = 10 * MAX_SHOWN;
 
-/// A mistake before it is rendered: its message holds no text of the recipe that was not found fit to be shown.
+/// A mistake before it is rendered. Its message quotes only text of the recipe that may be shown.
 #[derive(Clone, Debug)]
 pub(super) struct Problem {
     pub(super) span: Span,
@@ -38,7 +39,7 @@ impl Problem {
 
     pub(super) fn duplicate_key(key: &str, span: Span, first: Span) -> Self {
         let message = format!(
-            "the key `{}` stands here for the second time; the first is in line {}, column {}",
+            "the key `{}` is here for the second time; the first is in line {}, column {}",
             show_word(key),
             first.line,
             first.column
@@ -47,24 +48,25 @@ impl Problem {
     }
 }
 
-/// All mistakes found in a recipe. Several readers may write to one, also from several threads.
+/// All mistakes that were found in a recipe. Several readers, on several threads, may report to it.
 ///
-/// [`Recipe::mistakes`](super::Recipe::mistakes) makes one that can show the line at fault; [`Mistakes::default`] makes
-/// one without a text, for values that were never written down.
+/// That of [`Recipe::mistakes`](super::Recipe::mistakes) can show the line of a mistake.
+/// [`Mistakes::default`] has no text; it is for recipes that exist as values only.
 #[derive(Debug, Default)]
 pub struct Mistakes {
-    source: Arc<Source>,
+    source: Arc<AnnotatedText>,
     problems: Mutex<Vec<Problem>>,
-    /// The mappings that were read: by path, where they are, and whether they are none at all.
+    warnings: Mutex<Vec<String>>,
+    /// The mappings that were read, by path: their place, and whether they are not a mapping at all.
     blocks: Mutex<HashMap<String, (Span, bool)>>,
 }
 
 impl Mistakes {
-    pub(super) fn new(source: Arc<Source>, problems: Vec<Problem>) -> Self {
-        Self { source, problems: Mutex::new(problems), blocks: Mutex::default() }
+    pub(super) fn new(source: Arc<AnnotatedText>, problems: Vec<Problem>) -> Self {
+        Self { source, problems: Mutex::new(problems), warnings: Mutex::default(), blocks: Mutex::default() }
     }
 
-    /// Reports a mistake at a value. What `message` quotes of the recipe is masked if it could be a secret.
+    /// Reports a mistake at a value. If the value could be a secret, `message` is masked where it quotes it.
     pub fn at(&self, node: &Node, message: impl Into<String>) {
         let mut message = message.into();
         if let Some(text) = node.as_str()
@@ -76,7 +78,16 @@ impl Mistakes {
         self.report(Problem::new(node.span, message));
     }
 
-    /// Whether there is none yet.
+    /// Takes the warnings that [`Fields::warn`](super::Fields::warn) has added, in order.
+    pub fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn warn(&self, message: String) {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+    }
+
+    /// Whether no mistake was reported.
     pub fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }
@@ -92,14 +103,14 @@ impl Mistakes {
 
     pub(super) fn report(&self, problem: Problem) {
         let mut problems = self.lock();
-        if problems.len() < KEPT {
+        if problems.len() < MAX_COLLECTED {
             problems.push(problem);
         }
     }
 
-    /// Whether no more are taken.
+    /// Whether further mistakes are dropped.
     pub(super) fn is_full(&self) -> bool {
-        self.lock().len() >= KEPT
+        self.lock().len() >= MAX_COLLECTED
     }
 
     /// Whether there is a mistake at exactly this place.
@@ -107,13 +118,13 @@ impl Mistakes {
         span.is_somewhere() && self.lock().iter().any(|problem| problem.span.start == span.start)
     }
 
-    /// Keeps where a mapping stands, for those that are absent below it.
+    /// Remembers the place of a mapping, for absent mappings below it.
     pub(super) fn remember(&self, path: &str, place: Span, broken: bool) {
         let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
         blocks.insert(path.to_owned(), (place, broken));
     }
 
-    /// Where the nearest mapping above an absent one stands, and whether it is none at all.
+    /// The place of the nearest mapping above an absent one, and whether that is not a mapping at all.
     pub(super) fn above(&self, path: &str) -> Option<(Span, bool)> {
         let blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
         let parents = std::iter::successors(Some(path), |path| {
@@ -123,7 +134,7 @@ impl Mistakes {
         parents.skip(1).find_map(|parent| blocks.get(parent)).copied()
     }
 
-    pub(super) fn source(&self) -> &Source {
+    pub(super) fn source(&self) -> &AnnotatedText {
         &self.source
     }
 
@@ -132,44 +143,45 @@ impl Mistakes {
     }
 }
 
-/// One mistake, fit to be shown: every secret in it is masked.
+/// One mistake, with every secret masked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Mistake {
-    /// What is wrong, and what was expected.
+    /// The mistake, and what was expected instead.
     pub message: String,
     /// The recipe's path as it was given, or `standard input`.
     pub file: String,
-    /// The line, from 1; none where the mistake has no place.
+    /// The line, from 1; `None` if the mistake has no place.
     pub line: Option<usize>,
     /// The column, from 1, in characters.
     pub column: Option<usize>,
-    /// What to do about it.
+    /// How to correct it.
     pub help: Option<String>,
-    /// The line at fault. A long one is cut.
+    /// The line of the mistake; a long one is cut.
     pub text: Option<String>,
-    /// What stands below the line to point at the place.
+    /// The carets below the line that mark the place.
     #[serde(skip)]
     marker: String,
 }
 
 /// A recipe that cannot be used, with all mistakes that were found.
 ///
-/// Its [`Display`](fmt::Display) is what a terminal shows; as JSON it is `{"mistakes": [{"message", "file", "line", …}]}`.
+/// Its [`Display`](fmt::Display) is what a terminal shows; as JSON it is
+/// `{"mistakes": [{"message", "file", "line", …}]}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RecipeError {
     mistakes: Vec<Mistake>,
 }
 
 impl RecipeError {
-    pub(super) fn new(source: &Source, mut problems: Vec<Problem>) -> Self {
+    pub(super) fn new(source: &AnnotatedText, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| (problem.span.line, problem.span.column));
         let mut mistakes: Vec<Mistake> = Vec::with_capacity(problems.len());
         let mut places = HashSet::new();
-        // A value that is used twice, through an alias, is wrong once.
+        // A mistake in a value that an alias uses twice is reported once.
         problems.retain(|problem| places.insert((problem.span.start, problem.message.clone())));
-        let omitted = problems.len().saturating_sub(MOST);
-        for problem in problems.iter().take(MOST) {
+        let omitted = problems.len().saturating_sub(MAX_SHOWN);
+        for problem in problems.iter().take(MAX_SHOWN) {
             let place = problem.span.is_somewhere();
             let shown = place.then(|| render::line(source, problem.span));
             let (text, marker) = shown.unzip();
@@ -190,8 +202,8 @@ impl RecipeError {
         Self { mistakes }
     }
 
-    /// An error without a place, such as a file that is not there.
-    pub(super) fn whole(source: &Source, message: String) -> Self {
+    /// An error without a place, such as a missing file.
+    pub(super) fn whole(source: &AnnotatedText, message: String) -> Self {
         Self::new(source, vec![Problem::new(Span::NOWHERE, message)])
     }
 
@@ -234,8 +246,8 @@ impl fmt::Display for RecipeError {
 
 impl std::error::Error for RecipeError {}
 
-/// An input error of the same text. The leading `error: ` is left to whoever prints it; the [`RecipeError`] itself is
-/// its [`source`](std::error::Error::source).
+/// An input error with the same text but the leading `error: `, which the command line prints itself. The
+/// [`RecipeError`] is its [`source`](std::error::Error::source).
 impl From<RecipeError> for Error {
     fn from(error: RecipeError) -> Self {
         let text = error.to_string();

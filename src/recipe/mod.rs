@@ -1,8 +1,9 @@
-//! What the user wrote: the recipe as a tree of values that know where they stand.
+//! Recipes: the text of a recipe as a tree of values with their places.
 //!
-//! This module knows no component. It reads a recipe ([`Recipe::load`]), expands `${…}` in it, hands out the tree
-//! ([`Recipe::root`]), and helps a component to read its part ([`Fields`]). Everything that is wrong is collected in
-//! [`Mistakes`] and comes out as one [`RecipeError`], which names each place, shows its line, and shows no secret.
+//! This module reads a recipe ([`Recipe::load`]), expands `${…}` in it, and provides the tree
+//! ([`Recipe::root`]). Each component reads its own part with [`Fields`]. All mistakes are collected in
+//! [`Mistakes`] and become one [`RecipeError`], which names each place, shows its line, and masks every
+//! secret.
 //!
 //! ```
 //! use datahub_emitter::Environment;
@@ -23,17 +24,17 @@
 //! assert!(!error.contains("swordfish"));
 //! ```
 
+mod annotated_text;
 mod expand;
 mod fields;
 mod json;
 mod load;
 mod mistake;
+mod named_text;
 mod parsed;
 mod render;
 mod scalar;
 mod secrets;
-mod source;
-mod text;
 mod toml;
 mod tree;
 mod yaml;
@@ -41,48 +42,49 @@ mod yaml;
 use std::fmt;
 use std::sync::Arc;
 
-pub use fields::Fields;
+pub use fields::{Fields, Reported};
 pub use load::Format;
 pub use mistake::{Mistake, Mistakes, RecipeError};
 pub use secrets::Secrets;
 pub use tree::{Entry, Node, Span, Value};
 
+use annotated_text::AnnotatedText;
 use mistake::Problem;
-use source::Source;
 
 use crate::environment::Environment;
 
 /// A recipe, parsed and expanded.
 pub struct Recipe {
     root: Node,
-    source: Arc<Source>,
+    source: Arc<AnnotatedText>,
     problems: Vec<Problem>,
     environment: Environment,
 }
 
 impl Recipe {
-    /// What messages call it: the path as it was given, or `standard input`.
+    /// The name in messages: the path as it was given, or `standard input`.
     pub fn name(&self) -> &str {
         &self.source.text.name
     }
 
-    /// The mapping that the recipe is.
+    /// The root mapping.
     pub fn root(&self) -> &Node {
         &self.root
     }
 
-    /// The environment with what the recipe added by `${NAME:=value}`. It is empty for a recipe made from values.
+    /// The environment, including the variables that the recipe set by `${NAME:=value}`. It is empty for a
+    /// recipe made from values.
     pub fn environment(&self) -> &Environment {
         &self.environment
     }
 
-    /// The secrets that are known so far; those that [`Fields::secret`] reads later are added to the same list.
+    /// The secrets that are known so far. [`Fields::secret`] adds to the same list.
     pub fn secrets(&self) -> &Secrets {
         &self.source.secrets
     }
 
-    /// A collection for what the components find, which holds already what was wrong with the recipe as such. It must be
-    /// asked for its [error](Mistakes::into_error) before the recipe is used.
+    /// A collection for the mistakes that components find. It already has those of the recipe itself. Its
+    /// [error](Mistakes::into_error) must be checked before the recipe is used.
     pub fn mistakes(&self) -> Mistakes {
         Mistakes::new(Arc::clone(&self.source), self.problems.clone())
     }

@@ -1,16 +1,17 @@
-//! What every format's reader hands over.
+//! The result of reading a recipe in any format.
 
 use super::mistake::Problem;
 use super::tree::{Entry, Node, Span};
 
-/// How deep lists and mappings may nest.
+/// The maximum nesting of lists and mappings.
 pub(super) const MAX_DEPTH: usize = 64;
 
-/// A tree, and what was wrong on the way to it.
+/// A tree, and the mistakes that were found while it was read.
 pub(super) struct Parsed {
     pub(super) root: Node,
     pub(super) problems: Vec<Problem>,
-    /// What stands in the text but not in the tree, such as the second value of a key. It may hold a secret all the same.
+    /// Values that are in the text but not in the tree, such as the second value of a key. They may contain
+    /// secrets.
     pub(super) dropped: Vec<Entry>,
 }
 

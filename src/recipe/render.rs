@@ -1,29 +1,29 @@
-//! The line at fault, with every secret masked and a caret below.
+//! Renders the line of a mistake, with every secret masked and carets below the place.
 
 use std::ops::Range;
 
-use super::source::{Part, Source};
+use super::annotated_text::{AnnotatedText, Part};
 use super::tree::Span;
 use crate::redact::{MASK, is_plain, is_reference};
 
-/// As much of a line as is shown, in characters.
+/// The number of characters of a line that are shown.
 const WIDTH: usize = 120;
-/// As much of it stands before the place at fault.
+/// The number of characters that are shown before the place.
 const BEFORE: usize = 40;
 
-/// Of a very long line only so many bytes on either side of the place are looked at.
-const MUCH: usize = 2000;
+/// The number of bytes on either side of the place that are considered in a very long line.
+const CONTEXT: usize = 2000;
 
-/// A piece of the line: its bytes in the recipe, and what is shown for them.
-struct Piece {
+/// A piece of the line: its bytes in the recipe, and the text that is shown for them.
+struct ShownPiece {
     range: Range<usize>,
     shown: String,
-    /// Whether it is shown as it is.
+    /// It is shown unchanged.
     verbatim: bool,
 }
 
-/// The line of a place, and the marker that belongs below it.
-pub(super) fn line(source: &Source, span: Span) -> (String, String) {
+/// The line of a place, and the marker below it.
+pub(super) fn line(source: &AnnotatedText, span: Span) -> (String, String) {
     let mut range = source.text.line(span.line);
     let pieces = match source.parts_in(&range) {
         Some(mut parts) => {
@@ -42,7 +42,7 @@ pub(super) fn line(source: &Source, span: Span) -> (String, String) {
         .take(WIDTH)
         .map(|character| match character {
             '\t' => '\t',
-            // A control character must not reach the terminal.
+            // Control characters must not reach the terminal.
             character if character.is_control() => '\u{fffd}',
             character => character,
         })
@@ -59,21 +59,22 @@ pub(super) fn line(source: &Source, span: Span) -> (String, String) {
     (format!("{ellipsis}{window}{rest}"), marker)
 }
 
-/// Cuts a very long line to whole parts around a place. A cut anywhere else could make a token look like a word.
+/// Cuts a very long line to complete parts around a place. A cut anywhere else could make a token look like a
+/// word.
 fn near(line: Range<usize>, span: Span, parts: &mut Vec<(usize, Part)>) -> Range<usize> {
-    if line.len() <= 2 * MUCH {
+    if line.len() <= 2 * CONTEXT {
         return line;
     }
-    let from = span.start.saturating_sub(MUCH);
-    let to = span.start + MUCH;
+    let from = span.start.saturating_sub(CONTEXT);
+    let to = span.start + CONTEXT;
     parts.retain(|(start, part)| (*start >= from && part.end <= to) || *start == span.start);
     let start = parts.first().map_or(span.start, |(start, _)| *start).min(span.start);
     let end = parts.last().map_or(span.start, |(_, part)| part.end).max(span.start);
     start.max(line.start)..end.min(line.end)
 }
 
-/// The column of a byte among the pieces as they are shown.
-fn column(pieces: &[Piece], byte: usize, is_end: bool) -> usize {
+/// The column of a byte in the line that is shown.
+fn column(pieces: &[ShownPiece], byte: usize, is_end: bool) -> usize {
     let mut column = 0;
     for piece in pieces {
         let width = piece.shown.chars().count();
@@ -95,8 +96,8 @@ fn column(pieces: &[Piece], byte: usize, is_end: bool) -> usize {
     column
 }
 
-/// Shows what is known to be harmless: keys and values of plain words that do not stand under the name of a secret.
-fn parsed(source: &Source, line: &Range<usize>, parts: &[(usize, Part)]) -> Vec<Piece> {
+/// The pieces of a line of a parsed text. Keys and values are shown if they are plain words and not secrets.
+fn parsed(source: &AnnotatedText, line: &Range<usize>, parts: &[(usize, Part)]) -> Vec<ShownPiece> {
     let mut pieces = Vec::new();
     let mut position = line.start;
     for (start, part) in parts {
@@ -117,14 +118,14 @@ fn parsed(source: &Source, line: &Range<usize>, parts: &[(usize, Part)]) -> Vec<
     pieces
 }
 
-fn may_show(source: &Source, text: &str, range: Range<usize>, part: Part) -> bool {
+fn may_show(source: &AnnotatedText, text: &str, range: Range<usize>, part: Part) -> bool {
     if part.is_key {
         return is_plain(text) && source.secrets.mask_known(text) == text;
     }
     if is_reference(text) {
         return true;
     }
-    let known_kind = text.len() <= 6 && super::scalar::resolve(text).is_no_text();
+    let known_kind = text.len() <= 6 && super::scalar::resolve(text).is_not_text();
     !part.secret
         && (known_kind || !source.is_hidden(&range))
         && is_plain(text)
@@ -132,9 +133,9 @@ fn may_show(source: &Source, text: &str, range: Range<usize>, part: Part) -> boo
         && source.secrets.mask_known(text) == text
 }
 
-/// What stands between keys and values: punctuation, names of anchors, comments. A comment is never shown: it may be a
-/// setting that was put aside, with its token.
-fn between(source: &Source, range: Range<usize>, pieces: &mut Vec<Piece>) {
+/// Adds the text between keys and values: punctuation, names of anchors, comments. Comments are never shown,
+/// because one may be a disabled setting with its token.
+fn between(source: &AnnotatedText, range: Range<usize>, pieces: &mut Vec<ShownPiece>) {
     let text = source.text.get(range.clone());
     let comment = text.find('#').unwrap_or(text.len());
     let (code, comment) = text.split_at(comment);
@@ -156,9 +157,9 @@ fn between(source: &Source, range: Range<usize>, pieces: &mut Vec<Piece>) {
     }
 }
 
-/// Nothing is known about a text that could not be parsed: this line may be the middle of a token. Its indentation and
-/// the key that it seems to start with are shown.
-fn unparsed(source: &Source, line: &Range<usize>) -> Vec<Piece> {
+/// The pieces of a line of a text that could not be parsed. The line may be the middle of a token, so only
+/// its indentation and the key at its start are shown.
+fn unparsed(source: &AnnotatedText, line: &Range<usize>) -> Vec<ShownPiece> {
     let text = source.text.get(line.clone());
     let punctuation = |character: char| character.is_whitespace() || "-?[]{},".contains(character);
     let code = text.trim_start_matches(punctuation);
@@ -182,7 +183,7 @@ fn unparsed(source: &Source, line: &Range<usize>) -> Vec<Piece> {
     pieces
 }
 
-fn push(pieces: &mut Vec<Piece>, range: Range<usize>, text: &str, shown: String) {
+fn push(pieces: &mut Vec<ShownPiece>, range: Range<usize>, text: &str, shown: String) {
     let verbatim = shown == text;
-    pieces.push(Piece { range, shown, verbatim });
+    pieces.push(ShownPiece { range, shown, verbatim });
 }

@@ -1,7 +1,7 @@
-//! What an unquoted YAML scalar means to `PyYAML`, for which recipes are written.
+//! The meaning of an unquoted YAML scalar in `PyYAML`, for which recipes are written.
 //!
-//! The patterns are those of `PyYAML`'s `resolver.py` (YAML 1.1). Two kinds that it knows stay strings here, as nothing
-//! in a recipe is a date or an angle, and `12:30:45` turning into 45045 is a trap: timestamps and base 60 numbers.
+//! The patterns are those of `PyYAML`'s `resolver.py` (YAML 1.1), but timestamps and numbers in base 60 stay
+//! strings: no value of a recipe is a date or an angle, and `12:30:45` should not become 45045.
 
 use super::tree::Value;
 
@@ -16,7 +16,7 @@ pub(super) fn resolve(text: &str) -> Value {
     integer(text).or_else(|| float(text)).map_or_else(|| Value::String(text.to_owned()), Value::Number)
 }
 
-/// The booleans that `PyYAML` knows; `y` and `n` are not among them.
+/// A boolean of `PyYAML`; `y` and `n` are strings.
 pub(super) fn boolean(text: &str) -> Option<bool> {
     match text {
         "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Some(true),
@@ -25,7 +25,8 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// An integer as decimal digits: `1_000`, `0x1F`, `0b11`, and octal with a leading zero. `09` and `0o17` are strings.
+/// An integer as decimal digits: `1_000`, `0x1F`, `0b11`, and octal with a leading zero. `09` and `0o17` are
+/// strings.
 pub(super) fn integer(text: &str) -> Option<String> {
     let (sign, digits) = signed(text);
     let radix_digits = |digits: &str, radix: u32| {
@@ -50,12 +51,12 @@ pub(super) fn integer(text: &str) -> Option<String> {
     (starts_well && all(digits, u8::is_ascii_digit)).then(|| format!("{sign}{}", digits.replace('_', "")))
 }
 
-/// A float: it has a point, and its exponent, if any, has a sign. `1e3` is a string.
+/// A float. It has a decimal point, and its exponent, if any, has a sign; `1e3` is a string.
 pub(super) fn float(text: &str) -> Option<String> {
     let (sign, unsigned) = signed(text);
     match unsigned {
         ".inf" | ".Inf" | ".INF" => return Some(format!("{sign}inf")),
-        // Not a number has no sign.
+        // `.nan` has no sign.
         ".nan" | ".NaN" | ".NAN" => return (text == unsigned).then(|| "NaN".to_owned()),
         _ => {}
     }
@@ -82,7 +83,7 @@ pub(super) fn float(text: &str) -> Option<String> {
     (well_formed && exponent_well_formed).then(|| format!("{sign}{}", unsigned.replace('_', "")))
 }
 
-/// The sign as Rust writes it, and what follows it.
+/// The sign as Rust writes it, and the rest of the text.
 fn signed(text: &str) -> (&'static str, &str) {
     if let Some(rest) = text.strip_prefix('-') {
         ("-", rest)
@@ -105,7 +106,7 @@ mod tests {
         }
     }
 
-    /// What `PyYAML` 6.0.3 `safe_load` makes of each, the two kinds that stay strings aside.
+    /// The results of `safe_load` of `PyYAML` 6.0.3, except for the two kinds that stay strings.
     #[test]
     fn reads_scalars_as_pyyaml_does() {
         for (text, expected) in [

@@ -1,4 +1,4 @@
-//! The secrets that a recipe is known to hold.
+//! The known secrets of a recipe.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -7,22 +7,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::redact::{MASK, mask_credentials};
 
-/// Shorter texts than this are not looked for in other texts: masking every `1` makes a message unreadable and hides
-/// nothing. At its own place a secret is masked whatever its length.
-const SHORTEST: usize = 4;
+/// The minimum length in bytes of a secret that is masked in other texts: masking every `1` would make a
+/// message unreadable and hide nothing. At its own place a secret of any length is masked.
+const MIN_BYTES: usize = 4;
 
 type LongestFirst = BTreeSet<(Reverse<usize>, String)>;
 
-/// The secrets of a recipe: what came from the environment, what stands under the name of a secret, and what a component
-/// read as one. Clones share one list.
+/// The secrets of a recipe: values of environment variables, values of keys that name a secret, and values
+/// that a component read as a secret. Clones share one list.
 #[derive(Clone, Default)]
 pub struct Secrets {
-    /// The longest first, as a secret may be part of another.
+    /// The longest secret first, as one may be part of another.
     texts: Arc<Mutex<LongestFirst>>,
 }
 
 impl Secrets {
-    /// Masks every secret in `text`, and whatever else could be a credential (as [`mask_credentials`] does).
+    /// Masks every secret in `text`, and everything else that could be a credential (see
+    /// [`mask_credentials`]).
     pub fn mask(&self, text: &str) -> String {
         mask_credentials(&self.mask_known(text))
     }
@@ -39,8 +40,8 @@ impl Secrets {
         masked
     }
 
-    /// Adds a secret, as it is and as messages escape it; of one of several lines also each line. `true` and the like
-    /// are none.
+    /// Adds a secret, as it is and with the escapes of messages, and each line of one with several lines.
+    /// `true`, `false` and `null` are not secrets.
     pub(super) fn add(&self, secret: &str) {
         let trimmed = secret.trim();
         if matches!(trimmed.to_ascii_lowercase().as_str(), "true" | "false" | "null") {
@@ -48,7 +49,7 @@ impl Secrets {
         }
         let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
         let mut add = |text: &str| {
-            if text.len() >= SHORTEST {
+            if text.len() >= MIN_BYTES {
                 texts.insert((Reverse(text.len()), text.to_owned()));
             }
         };

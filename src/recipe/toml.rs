@@ -1,15 +1,15 @@
-//! TOML, read into a tree that knows its places.
+//! Reads TOML into a tree with places.
 
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue, Error};
 
 use super::mistake::Problem;
+use super::named_text::NamedText;
 use super::parsed::{MAX_DEPTH, Parsed, too_deep};
-use super::text::Text;
 use super::tree::{Entry, Node, Value};
 
 /// Reads a TOML text.
-pub(super) fn parse(text: &Text) -> Result<Parsed, Vec<Problem>> {
+pub(super) fn parse(text: &NamedText) -> Result<Parsed, Vec<Problem>> {
     let (table, errors) = DeTable::parse_recoverable(&text.all);
     if !errors.is_empty() {
         return Err(errors.iter().map(|error| problem(text, error)).collect());
@@ -17,20 +17,20 @@ pub(super) fn parse(text: &Text) -> Result<Parsed, Vec<Problem>> {
     let span = text.span(table.span());
     let value = map(text, table.into_inner(), 0).map_err(|problem| vec![problem])?;
     let root = match value {
-        // Not one key: nothing was written.
+        // Without a key the recipe is empty.
         Value::Map(entries) if entries.is_empty() => Value::Null,
         value => value,
     };
     Ok(Parsed { root: Node::new(root, span), problems: Vec::new(), dropped: Vec::new() })
 }
 
-fn problem(text: &Text, error: &Error) -> Problem {
+fn problem(text: &NamedText, error: &Error) -> Problem {
     let span = text.span(error.span().unwrap_or_default());
     let message = error.message().replace('\n', ", ");
     Problem::new(span, format!("this is not valid TOML: {message}"))
 }
 
-fn map(text: &Text, table: DeTable<'_>, depth: usize) -> Result<Value, Problem> {
+fn map(text: &NamedText, table: DeTable<'_>, depth: usize) -> Result<Value, Problem> {
     let mut entries = Vec::with_capacity(table.len());
     for (key, value) in table {
         let key_span = text.span(key.span());
@@ -40,12 +40,12 @@ fn map(text: &Text, table: DeTable<'_>, depth: usize) -> Result<Value, Problem> 
             node: node(text, value, depth + 1)?,
         });
     }
-    // The parser keeps a table's keys sorted; people expect what they wrote.
+    // The parser sorts the keys of a table; the tree has them in the order of the text.
     entries.sort_by_key(|entry| entry.key_span.start);
     Ok(Value::Map(entries))
 }
 
-fn node(text: &Text, value: Spanned<DeValue<'_>>, depth: usize) -> Result<Node, Problem> {
+fn node(text: &NamedText, value: Spanned<DeValue<'_>>, depth: usize) -> Result<Node, Problem> {
     let span = text.span(value.span());
     if depth > MAX_DEPTH {
         return Err(too_deep(span));

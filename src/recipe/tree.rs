@@ -1,11 +1,11 @@
-//! The tree of values that a recipe is.
+//! The tree of values of a recipe.
 
 use std::fmt;
 
-/// Where something stands in the recipe's text.
+/// A place in the text of a recipe.
 ///
-/// Lines and columns count from 1, columns in characters. A recipe that was given as values and not as text has no
-/// places: then the line is 0 ([`Span::NOWHERE`]).
+/// Lines and columns count from 1, columns in characters. In a recipe that was given as values, every line is
+/// 0 ([`Span::NOWHERE`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Span {
     /// The first byte.
@@ -19,7 +19,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// The place of what has none.
+    /// The place of a value without one.
     pub const NOWHERE: Self = Self { start: 0, end: 0, line: 0, column: 0 };
 
     /// Whether this is a place in a text.
@@ -27,26 +27,26 @@ impl Span {
         self.line > 0
     }
 
-    /// Its first character alone.
+    /// The empty place at its start.
     pub(super) fn first(self) -> Self {
         Self { end: self.start, ..self }
     }
 }
 
-/// A value that knows where it stands.
+/// A value with its place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     /// The value, after `${…}` was expanded.
     pub value: Value,
-    /// Where it was written. A value that came in by an alias or a merge stands at its anchor.
+    /// Its place in the text. A value that an alias or a merge inserts has the place of its anchor.
     pub span: Span,
-    /// Whether the value of an environment variable is part of it. Such a value is never shown.
+    /// It contains the value of an environment variable. Such a value is never shown.
     pub from_environment: bool,
 }
 
-/// What a [`Node`] holds.
+/// The value of a [`Node`].
 ///
-/// [`Debug`](fmt::Debug) shows the shape and no text, as any text may be a secret.
+/// [`Debug`](fmt::Debug) shows the shape but no text, because any text may be a secret.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Value {
@@ -54,7 +54,7 @@ pub enum Value {
     Null,
     /// A boolean.
     Bool(bool),
-    /// A number, as decimal text that [`FromStr`](std::str::FromStr) of Rust's numbers reads: `0x1F` is here `31`.
+    /// A number, as decimal text that Rust's [`FromStr`](std::str::FromStr) reads: `0x1F` becomes `31`.
     Number(String),
     /// A string.
     String(String),
@@ -62,35 +62,35 @@ pub enum Value {
     List(Vec<Node>),
     /// A mapping, in the order in which it was written. No key occurs twice.
     Map(Vec<Entry>),
-    /// A value that could not be made out, and whose mistake has been reported already.
+    /// A value that could not be read. The mistake has been reported.
     Unusable,
 }
 
 /// A key and its value.
 #[derive(Clone, PartialEq)]
 pub struct Entry {
-    /// The key. Keys that are no strings (`8080: …`) are taken as they are written.
+    /// The key. Other keys than strings (`8080: …`) are taken as they are written.
     pub key: String,
-    /// Where the key stands.
+    /// The place of the key.
     pub key_span: Span,
     /// The value.
     pub node: Node,
 }
 
 impl Node {
-    /// Makes a node that holds `value` and stands at `span`.
+    /// A node with `value` at `span`.
     pub fn new(value: Value, span: Span) -> Self {
         Self { value, span, from_environment: false }
     }
 
-    /// The value of `key`, where this is a mapping that has it.
+    /// The value of `key`, if this is a mapping that has it.
     pub fn get(&self, key: &str) -> Option<&Self> {
         self.entries()
             .and_then(|entries| entries.iter().find(|entry| entry.key == key))
             .map(|entry| &entry.node)
     }
 
-    /// The entries, where this is a mapping.
+    /// The entries, if this is a mapping.
     pub fn entries(&self) -> Option<&[Entry]> {
         match &self.value {
             Value::Map(entries) => Some(entries),
@@ -98,7 +98,7 @@ impl Node {
         }
     }
 
-    /// The text, where this is a string. It may be a secret.
+    /// The text, if this is a string. It may be a secret.
     pub fn as_str(&self) -> Option<&str> {
         match &self.value {
             Value::String(text) => Some(text),
@@ -106,13 +106,13 @@ impl Node {
         }
     }
 
-    /// Whether this is null, which means absent.
+    /// Whether this is null, which means that the key is absent.
     pub fn is_null(&self) -> bool {
         matches!(self.value, Value::Null)
     }
 
-    /// The same values as JSON, secrets included. Numbers that JSON does not have (`.inf`, `.nan`) become strings, and
-    /// an unusable value becomes null.
+    /// The same values as JSON, secrets included. Numbers that JSON does not have (`.inf`, `.nan`) become
+    /// strings, and an unusable value becomes null.
     pub fn to_json(&self) -> serde_json::Value {
         use serde_json::Value as Json;
         match &self.value {
@@ -127,7 +127,7 @@ impl Node {
         }
     }
 
-    /// The tree of JSON values, which stand nowhere.
+    /// The tree of a JSON value, without places.
     pub(super) fn from_json(json: &serde_json::Value) -> Self {
         use serde_json::Value as Json;
         let value = match json {
@@ -153,7 +153,7 @@ impl Node {
 
 impl Value {
     /// Whether this is null, a boolean or a number.
-    pub(super) fn is_no_text(&self) -> bool {
+    pub(super) fn is_not_text(&self) -> bool {
         matches!(self, Self::Null | Self::Bool(_) | Self::Number(_))
     }
 }

@@ -1,7 +1,7 @@
-//! YAML, read into a tree that knows its places.
+//! Reads YAML into a tree with places.
 //!
-//! `serde_yaml` decides whether a text is YAML, and words the error where it is not. It has no places for values, so the
-//! tree is built from the events of `saphyr-parser`; a test holds that both understand every fixture alike.
+//! `serde_yaml` decides whether a text is YAML, and gives the error message. It has no places of values, so
+//! the tree is built from the events of `saphyr-parser`. A test compares both on every fixture.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,56 +9,59 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span as Marks, StrInput, Tag};
 use serde::de::IgnoredAny;
 
 use super::mistake::Problem;
+use super::named_text::NamedText;
 use super::parsed::{MAX_DEPTH, Parsed, too_deep};
 use super::scalar;
-use super::text::Text;
 use super::tree::{Entry, Node, Span, Value};
 use crate::redact::show_word;
 
-/// How much aliases may add to a recipe: bytes of text, and [`NODE_WEIGHT`] for each value. Real recipes alias a few
-/// settings; a "billion laughs" is stopped here.
+/// The maximum that aliases may add to a recipe: bytes of text, and [`NODE_WEIGHT`] for each value. It stops
+/// "billion laughs" attacks; real recipes alias a few settings.
 const ALIAS_BUDGET: usize = 4 << 20;
 const NODE_WEIGHT: usize = 64;
 
-/// With more brackets than this, libyaml is not given all of a text that is broken anyway.
+/// With more brackets than this, libyaml gets an invalid text only up to its first error, because it needs
+/// quadratic time for nested brackets.
 const MANY_BRACKETS: usize = 1000;
 
 /// Reads a YAML text.
-pub(super) fn parse(text: &Text) -> Result<Parsed, Problem> {
-    // The events come first: their parser refuses deep nesting at once, on which libyaml needs quadratic time.
+pub(super) fn parse(text: &NamedText) -> Result<Parsed, Problem> {
+    // The events come first: their parser refuses deep nesting at once, for which libyaml needs quadratic
+    // time.
     let built = Builder::new(text).build();
     let brackets = text.all.bytes().filter(|byte| matches!(byte, b'[' | b'{')).count();
     let until = match &built {
-        Err(Failure::Recipe(problem)) => return Err(problem.clone()),
-        Err(Failure::Syntax(problem)) if brackets > MANY_BRACKETS => text.line(problem.span.line).end,
+        Err(YamlError::Recipe(problem)) => return Err(problem.clone()),
+        Err(YamlError::Syntax(problem)) if brackets > MANY_BRACKETS => text.line(problem.span.line).end,
         _ => text.all.len(),
     };
     let read = text.get(0..until);
     if let Err(error) = serde_yaml::from_str::<IgnoredAny>(read) {
         let problem = syntax_error(text, &error);
-        // Of a part of the text, what happens at its end says nothing.
+        // An error at the end of a truncated text may come from the truncation.
         if until == text.all.len() || problem.span.start < read.trim_end().len() {
             return match built {
-                // Nothing but comments.
+                // The text has only comments.
                 Ok(parsed) if parsed.root.is_null() => Ok(parsed),
-                // libyaml takes what follows a complete value for a second document.
-                Err(Failure::Syntax(problem)) if error.location().is_none() => Err(problem),
+                // libyaml takes text after a complete value for a second document.
+                Err(YamlError::Syntax(problem)) if error.location().is_none() => Err(problem),
                 _ => Err(problem),
             };
         }
     }
     built.map_err(|failure| match failure {
-        Failure::Recipe(problem) | Failure::Syntax(problem) => problem,
+        YamlError::Recipe(problem) | YamlError::Syntax(problem) => problem,
     })
 }
 
-fn syntax_error(text: &Text, error: &serde_yaml::Error) -> Problem {
+fn syntax_error(text: &NamedText, error: &serde_yaml::Error) -> Problem {
     let mut message = error.to_string();
     let end = text.all.trim_end().len();
     let mut span = text.span(end..end);
     if let Some(location) = error.location() {
         span = text.span_at(location.line(), location.column());
-        // An unclosed quote is found at the end of the text; where it was opened is the second place of the message.
+        // An unclosed quote is found at the end of the text; the second place of the message is the opening
+        // quote.
         if span.start >= end
             && let Some((line, column)) = last_place(&message)
         {
@@ -90,15 +93,15 @@ fn last_place(message: &str) -> Option<(usize, usize)> {
     Some((line.parse().ok()?, column.parse().ok()?))
 }
 
-enum Failure {
-    /// Not YAML.
+enum YamlError {
+    /// The text is not YAML.
     Syntax(Problem),
-    /// YAML, but no recipe.
+    /// The text is YAML, but not a recipe.
     Recipe(Problem),
 }
 
-/// A collection that is not complete yet.
-struct Open {
+/// A list or a mapping whose end was not read yet.
+struct OpenCollection {
     anchor: usize,
     start: usize,
     items: Items,
@@ -106,17 +109,17 @@ struct Open {
 
 enum Items {
     List(Vec<Node>),
-    Map { entries: Vec<Entry>, seen: HashMap<String, Span>, merges: Vec<Node>, key: Option<Key> },
+    Map { entries: Vec<Entry>, seen: HashMap<String, Span>, merges: Vec<Node>, key: Option<PendingKey> },
 }
 
-enum Key {
+enum PendingKey {
     Word(String, Span),
     Merge(Span),
-    /// A list or a mapping, which has been reported.
+    /// A list or a mapping, which has been reported as a mistake.
     Unusable,
 }
 
-/// What an anchor stands for.
+/// The value of an anchor.
 struct Anchored {
     node: Node,
     weight: usize,
@@ -124,10 +127,10 @@ struct Anchored {
 }
 
 struct Builder<'a> {
-    text: &'a Text,
-    /// The byte of each character, where they differ.
+    text: &'a NamedText,
+    /// The byte of each character; `None` if the text is ASCII.
     bytes: Option<Vec<usize>>,
-    open: Vec<Open>,
+    open: Vec<OpenCollection>,
     anchors: HashMap<usize, Anchored>,
     alias_budget: usize,
     root: Option<Node>,
@@ -136,7 +139,7 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(text: &'a Text) -> Self {
+    fn new(text: &'a NamedText) -> Self {
         let bytes = (!text.all.is_ascii()).then(|| {
             let ends = text.all.char_indices().map(|(index, _)| index);
             ends.chain([text.all.len()]).collect()
@@ -153,7 +156,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn build(mut self) -> Result<Parsed, Failure> {
+    fn build(mut self) -> Result<Parsed, YamlError> {
         let mut parser: Parser<'_, StrInput<'_>> = Parser::new_from_str(&self.text.all);
         let mut documents = 0_usize;
         while let Some(next) = parser.next_event() {
@@ -161,9 +164,9 @@ impl<'a> Builder<'a> {
                 let start = self.byte(error.marker().index());
                 let span = self.text.span(start..start);
                 if error.info().contains("recursion limit") {
-                    Failure::Recipe(too_deep(span))
+                    YamlError::Recipe(too_deep(span))
                 } else {
-                    Failure::Syntax(Problem::new(span, format!("this is not valid YAML: {}", error.info())))
+                    YamlError::Syntax(Problem::new(span, format!("this is not valid YAML: {}", error.info())))
                 }
             })?;
             match event {
@@ -172,11 +175,11 @@ impl<'a> Builder<'a> {
                     if documents > 1 {
                         let problem = Problem::new(self.span(marks), "a second YAML document starts here")
                             .with_help("a recipe is one document: split it into two files");
-                        return Err(Failure::Recipe(problem));
+                        return Err(YamlError::Recipe(problem));
                     }
                 }
                 Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
-                other => self.event(other, marks).map_err(Failure::Recipe)?,
+                other => self.event(other, marks).map_err(YamlError::Recipe)?,
             }
         }
         Ok(Parsed {
@@ -200,7 +203,11 @@ impl<'a> Builder<'a> {
                 let value = self.scalar(&text, plain, tag.as_deref(), span);
                 let node = Node::new(value, span);
                 if self.wants_key() {
-                    self.key(if merge { Key::Merge(span) } else { Key::Word(text.into_owned(), span) });
+                    self.key(if merge {
+                        PendingKey::Merge(span)
+                    } else {
+                        PendingKey::Word(text.into_owned(), span)
+                    });
                     if anchor > 0 {
                         self.remember(anchor, &node);
                     }
@@ -237,16 +244,16 @@ impl<'a> Builder<'a> {
         if self.open.len() >= MAX_DEPTH {
             return Err(too_deep(span));
         }
-        self.open.push(Open { anchor, start: span.start, items });
+        self.open.push(OpenCollection { anchor, start: span.start, items });
         Ok(())
     }
 
     fn wants_key(&self) -> bool {
-        matches!(self.open.last(), Some(Open { items: Items::Map { key: None, .. }, .. }))
+        matches!(self.open.last(), Some(OpenCollection { items: Items::Map { key: None, .. }, .. }))
     }
 
-    fn key(&mut self, new: Key) {
-        if let Some(Open { items: Items::Map { key, .. }, .. }) = self.open.last_mut() {
+    fn key(&mut self, new: PendingKey) {
+        if let Some(OpenCollection { items: Items::Map { key, .. }, .. }) = self.open.last_mut() {
             *key = Some(new);
         }
     }
@@ -271,7 +278,7 @@ impl<'a> Builder<'a> {
         Ok(anchored.node.clone())
     }
 
-    /// Puts a complete value where it belongs.
+    /// Adds a complete value to the innermost open collection.
     fn add(&mut self, node: Node, anchor: usize, collection: bool) {
         if anchor > 0 {
             self.remember(anchor, &node);
@@ -280,7 +287,7 @@ impl<'a> Builder<'a> {
             // A list, a mapping, or an alias as a key.
             let key = match &node.value {
                 Value::String(text) | Value::Number(text) if !collection => {
-                    Key::Word(text.clone(), node.span)
+                    PendingKey::Word(text.clone(), node.span)
                 }
                 _ => {
                     self.problems.push(
@@ -288,7 +295,7 @@ impl<'a> Builder<'a> {
                             .with_help("a value that starts with `{` or `[` needs quotes"),
                     );
                     self.dropped.push(unnamed(node));
-                    Key::Unusable
+                    PendingKey::Unusable
                 }
             };
             self.key(key);
@@ -301,7 +308,7 @@ impl<'a> Builder<'a> {
         match &mut open.items {
             Items::List(items) => items.push(node),
             Items::Map { entries, seen, merges, key } => match key.take() {
-                Some(Key::Word(word, key_span)) => {
+                Some(PendingKey::Word(word, key_span)) => {
                     let entry = Entry { key: word, key_span, node };
                     if let Some(first) = seen.get(&entry.key) {
                         self.problems.push(Problem::duplicate_key(&entry.key, key_span, *first));
@@ -311,8 +318,8 @@ impl<'a> Builder<'a> {
                         entries.push(entry);
                     }
                 }
-                Some(Key::Merge(key_span)) => match node.value {
-                    // Of several mappings the first one wins; of several `<<`, the last.
+                Some(PendingKey::Merge(key_span)) => match node.value {
+                    // Of several mappings in one `<<` the first wins; of several `<<`, the last.
                     Value::Map(_) => merges.insert(0, node),
                     Value::List(mut items) if items.iter().all(|item| item.entries().is_some()) => {
                         items.append(merges);
@@ -326,14 +333,14 @@ impl<'a> Builder<'a> {
                         self.dropped.push(unnamed(node));
                     }
                 },
-                Some(Key::Unusable) | None => self.dropped.push(unnamed(node)),
+                Some(PendingKey::Unusable) | None => self.dropped.push(unnamed(node)),
             },
         }
     }
 
     fn scalar(&mut self, text: &str, plain: bool, tag: Option<&Tag>, span: Span) -> Value {
         let string = || Value::String(text.to_owned());
-        // `! 12` is `12`, as to PyYAML.
+        // `! 12` is `12`, as in PyYAML.
         let Some(tag) = tag.filter(|tag| !is_empty(tag)) else {
             return if plain { scalar::resolve(text) } else { string() };
         };
@@ -374,7 +381,7 @@ impl<'a> Builder<'a> {
     fn span(&self, marks: Marks) -> Span {
         let start = self.byte(marks.start.index());
         let range = start..self.byte(marks.end.index());
-        // Block scalars and quoted ones take the white space behind them along.
+        // The spans of block scalars and quoted scalars include the white space after them.
         let length = self.text.get(range).trim_end().len();
         self.text.span(start..start + length)
     }
@@ -387,7 +394,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// The name of a tag of YAML's own, for example `str`.
+/// The name of a tag of YAML itself, for example `str`.
 fn core(tag: &Tag) -> Option<&str> {
     const PREFIX: &str = "tag:yaml.org,2002:";
     if tag.handle == PREFIX || tag.handle == "!!" {
@@ -415,7 +422,8 @@ fn unnamed(node: Node) -> Entry {
     Entry { key: String::new(), key_span: Span::NOWHERE, node }
 }
 
-/// The entries with those that `<<` brings: what is written out wins, then the earlier of the merged mappings.
+/// The entries and those of `<<`. An entry of the mapping itself wins, then that of the earlier merged
+/// mapping.
 fn merged(mut entries: Vec<Entry>, merges: Vec<Node>) -> Vec<Entry> {
     if merges.is_empty() {
         return entries;

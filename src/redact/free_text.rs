@@ -4,7 +4,7 @@
 //! known to be a secret; a text is shown because it is made of plain words and short numbers, as names, paths, addresses
 //! and settings are.
 
-use strsim::damerau_levenshtein;
+use crate::suggest::edit_distance;
 
 use super::MASK;
 
@@ -215,7 +215,7 @@ pub(crate) fn is_secret_key(key: &str) -> bool {
     }
     let near = |part: &str| {
         folded.len().abs_diff(part.len()) <= 2 && {
-            let distance = damerau_levenshtein(&folded, part);
+            let distance = edit_distance(&folded, part);
             distance <= 1 || distance == 2 && part.len() >= 8
         }
     };

@@ -1,5 +1,43 @@
-//! Where proposals come from. A source is a plugin: [`Source`], made by a constructor that the registry knows by the
-//! recipe's `source.type`.
+//! Sources: plugins that read proposals.
+//!
+//! A source implements [`Source`]. The [`SourceRegistry`] finds it by the recipe's `source.type`, reads its
+//! keys, and opens it when the run starts. A program that embeds a pipeline can register its own:
+//!
+//! ```
+//! use datahub_emitter::Error;
+//! use datahub_emitter::metadata::{Proposal, Urn};
+//! use datahub_emitter::source::{Item, Progress, Source, SourceRegistry};
+//!
+//! /// Marks each of some tags as present.
+//! struct TagList {
+//!     names: Vec<String>,
+//!     next: usize,
+//! }
+//!
+//! impl Source for TagList {
+//!     fn next(&mut self) -> Result<Option<Item>, Error> {
+//!         let Some(name) = self.names.get(self.next) else { return Ok(None) };
+//!         self.next += 1;
+//!         let input_error = |error| Error::new(datahub_emitter::ErrorKind::Input, format!("{error}"));
+//!         let urn = Urn::tag(name).map_err(input_error)?;
+//!         let status = serde_json::json!({"removed": false});
+//!         let Ok(proposal) = Proposal::upsert(urn, "status", status) else { unreachable!("it is JSON") };
+//!         Ok(Some(Item::Record { proposals: vec![proposal], filtered: 0 }))
+//!     }
+//!
+//!     fn progress(&self) -> Progress {
+//!         Progress::default()
+//!     }
+//! }
+//!
+//! let mut sources = SourceRegistry::default();
+//! sources.register("tag-list", |fields, _warnings| {
+//!     fields.missing("names", "a list of tags");
+//!     let names = fields.strings("names")?;
+//!     Some(Box::new(|| Ok(Box::new(TagList { names, next: 0 }) as Box<dyn Source>)))
+//! });
+//! assert!(sources.types().any(|name| name == "tag-list"));
+//! ```
 
 pub mod file;
 mod position;
@@ -13,70 +51,77 @@ pub use registry::{OpenSource, SourceRegistry};
 use crate::Error;
 use crate::metadata::{Origin, Proposal};
 
-/// Reads records, one after another, in constant memory. It runs on a thread of its own and may block.
+/// Reads records one after another.
+///
+/// A source should need constant memory. It runs on its own thread and may block.
 pub trait Source: Send {
     /// The next record, or `None` at the end.
     ///
     /// # Errors
-    /// What makes reading on impossible, for example a file that is not there. A record that cannot be understood
-    /// is no error but an [`Item::Invalid`].
+    /// When the source cannot continue, for example because a file is missing. A record that cannot be
+    /// understood is not an error but an [`Item::Invalid`].
     fn next(&mut self) -> Result<Option<Item>, Error>;
 
-    /// How far it is.
+    /// The progress so far, for display.
     fn progress(&self) -> Progress;
 
-    /// Things that the user should know, since the last time it was asked.
-    fn take_warnings(&mut self) -> Vec<String>;
+    /// The warnings for the user since the last call. By default there are none.
+    fn take_warnings(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 
-    /// What it reads. `None`, as here, if that cannot be read again from its middle (standard input): then no
-    /// checkpoint is kept, and a run cannot be resumed.
+    /// The identity of the input, by which a later run recognises it. `None`, the default, for an input that
+    /// cannot be read again from the middle, such as standard input: then there is no resume checkpoint, and
+    /// the run cannot be resumed.
     ///
     /// # Errors
-    /// When it cannot be looked at.
+    /// When the input cannot be inspected.
     fn input(&self) -> Result<Option<Input>, Error> {
         Ok(None)
     }
 
-    /// Where it stands: behind the last record that it gave. Only asked where there is an [`input`](Self::input).
+    /// The position after the last record that [`next`](Self::next) returned. It is called only if there is
+    /// an [`input`](Self::input).
     fn position(&self) -> Position {
         Position::default()
     }
 
-    /// Goes to a place where it once stood, before the first record is read. From there on it gives the records that it
-    /// gave from there on then.
+    /// Moves to a [`position`](Self::position) of an earlier run, before the first call of
+    /// [`next`](Self::next). The source then returns the same records as that run did after the position.
     ///
     /// # Errors
-    /// When there is no such place.
+    /// When the input has no such position.
     fn seek(&mut self, position: Position) -> Result<(), Error> {
         if position == Position::default() {
             return Ok(());
         }
-        Err(Error::new(crate::ErrorKind::Input, "this source cannot go on in the middle of its input"))
+        Err(Error::new(crate::ErrorKind::Input, "this source cannot resume in the middle of its input"))
     }
 }
 
-/// What a source found.
+/// A record that a source has read.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Item {
     /// A record that was understood.
     Record {
-        /// What it asks for: one proposal, or for a metadata change event one for each aspect.
+        /// Its proposals: one, or one for each aspect of a metadata change event.
         proposals: Vec<Proposal>,
-        /// How many more there were in it that the source's own settings leave out. They count as read.
+        /// The number of further proposals that the settings of the source leave out. They count as read.
         filtered: u64,
     },
     /// A record that was not understood.
     Invalid(InvalidRecord),
-    /// A record that is passed over by design (usage statistics), with why.
+    /// A record that is ignored by design, such as usage statistics, and the reason.
     Ignored(Origin, &'static str),
 }
 
 /// A record that could not be understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidRecord {
-    /// Where it stands.
+    /// The place of the record.
     pub origin: Origin,
-    /// What is wrong with it, and where in it.
+    /// The mistake, and its place in the record.
     pub reason: String,
     /// Its text, up to 1 MiB.
     pub raw: RawRecord,
@@ -87,18 +132,19 @@ pub struct InvalidRecord {
 pub enum RawRecord {
     /// All of it.
     Text(bytes::Bytes),
-    /// It is over 1 MiB, so only its length is kept; file and offset are in [`InvalidRecord::origin`].
+    /// The text is larger than 1 MiB, so only its length is kept; file and offset are in
+    /// [`InvalidRecord::origin`].
     Long {
-        /// Bytes from the record's start to its end.
+        /// The length of the record in bytes.
         length: u64,
     },
 }
 
-/// A longer text of an invalid record is not kept.
+/// The maximum length in bytes of the text of an invalid record that is kept.
 pub(crate) const MAX_RAW: usize = 1024 * 1024;
 
 impl RawRecord {
-    /// Keeps `text`, or only its length where it is over 1 MiB.
+    /// Keeps `text`, or only its length if it is larger than 1 MiB.
     pub fn of(text: &[u8]) -> Self {
         if text.len() <= MAX_RAW {
             Self::Text(bytes::Bytes::copy_from_slice(text))
@@ -108,13 +154,14 @@ impl RawRecord {
     }
 }
 
-/// How far a source is.
+/// The progress of a source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Progress {
-    /// Bytes read so far, of the files as they lie on the disk.
+    /// The number of bytes read so far, of the files as they are on disk.
     pub bytes: u64,
-    /// Bytes there are, where that is known.
+    /// The total number of bytes, if it is known.
     pub total_bytes: Option<u64>,
-    /// The file being read.
+    /// The file that is being read.
     pub file: Option<Arc<str>>,
 }

@@ -1,45 +1,45 @@
-//! Places in an input, and how an input is known again.
+//! Positions in an input, and the identity of an input.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A place between two records, where reading can go on.
+/// A position between two records, from which reading can continue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
-    /// The number of the file among the input's [`files`](Input::files).
+    /// The index of the file in [`Input::files`].
     pub file: u32,
-    /// Records of that file that stand before it.
+    /// The number of records of that file before the position.
     pub record: u64,
-    /// Bytes of that file's text, unpacked, that stand before it.
+    /// The number of bytes of that file's uncompressed text before the position.
     pub offset: u64,
-    /// How the text goes on there.
+    /// The structure of the text after the position.
     pub form: Form,
 }
 
-/// What may come at a [`Position`].
+/// The structure of the text after a [`Position`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Form {
-    /// The file's first byte, which says what the file is.
+    /// The start of the file, whose first byte determines the structure.
     #[default]
     Start,
-    /// In an array, behind an element: a comma, or the array's end.
+    /// In an array, after an element: a comma, or the end of the array.
     Array,
-    /// In an array, behind a comma: an element.
+    /// In an array, after a comma: an element.
     ArrayElement,
-    /// Behind the array's end: nothing but white space.
+    /// After the end of the array: nothing but white space.
     AfterArray,
     /// Objects with white space between them.
     Objects,
-    /// Nothing more.
+    /// The end of the file.
     End,
 }
 
-/// What a source reads, so that it is known again.
+/// The identity of the input of a source, by which a later run recognises it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
-    /// Where it is: for files an absolute path.
+    /// Its location; for files an absolute path.
     pub path: String,
     /// Its files, in the order in which they are read.
     pub files: Vec<InputFile>,
@@ -48,21 +48,21 @@ pub struct Input {
 /// One file of an [`Input`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputFile {
-    /// Its name, without the directory.
+    /// The name without the directory.
     pub name: String,
-    /// Bytes on the disk.
+    /// The size on disk, in bytes.
     pub size: u64,
-    /// When it was last changed, RFC 3339.
+    /// The time of the last modification, RFC 3339.
     pub modified: String,
-    /// SHA-256 of its first and its last 64 KiB, in hexadecimal digits.
+    /// The SHA-256 of the first and the last 64 KiB together, in hexadecimal.
     pub ends: String,
 }
 
-/// Changes that a message lists.
-const LISTED: usize = 3;
+/// The maximum number of changes that a message lists.
+const MAX_LISTED: usize = 3;
 
 impl Input {
-    /// What is different in `now`, in words; `None` if nothing is.
+    /// The differences between this input and `now`; `None` if there are none.
     pub fn changes(&self, now: &Self) -> Option<Changes> {
         let mut changes = Vec::new();
         if self.path != now.path {
@@ -82,7 +82,7 @@ impl Input {
             }
         }
         if changes.is_empty() && self.files != now.files {
-            changes.push("its files come in another order".into());
+            changes.push("its files are in another order".into());
         }
         (!changes.is_empty()).then_some(Changes(changes))
     }
@@ -95,7 +95,7 @@ impl InputFile {
             return Some(format!("the size of {name:?} was {} bytes, and is {}", self.size, now.size));
         }
         if self.ends != now.ends {
-            return Some(format!("the content of {name:?} is another one"));
+            return Some(format!("the content of {name:?} has changed"));
         }
         (self.modified != now.modified).then(|| {
             format!(
@@ -107,19 +107,19 @@ impl InputFile {
     }
 }
 
-/// How two inputs differ. Shown, it is one line.
+/// The differences between two inputs; [`Display`](fmt::Display) gives one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changes(Vec<String>);
 
 impl fmt::Display for Changes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, change) in self.0.iter().take(LISTED).enumerate() {
+        for (number, change) in self.0.iter().take(MAX_LISTED).enumerate() {
             if number > 0 {
                 f.write_str("; ")?;
             }
             f.write_str(change)?;
         }
-        match self.0.len().saturating_sub(LISTED) {
+        match self.0.len().saturating_sub(MAX_LISTED) {
             0 => Ok(()),
             more => write!(f, "; and {more} more"),
         }
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn each_change_is_named() {
+    fn each_change_is_described() {
         let before = input(vec![file("a"), file("b")]);
         assert_eq!(before.changes(&before), None);
         let changed = |change: fn(&mut Input)| {
@@ -150,7 +150,7 @@ mod tests {
         for (words, change) in [
             ("it was \"/data\", and is \"/other\"", (|now| now.path = "/other".into()) as fn(&mut Input)),
             ("the size of \"a\" was 10 bytes, and is 11", |now| now.files[0].size = 11),
-            ("the content of \"b\" is another one", |now| now.files[1].ends = "cd".into()),
+            ("the content of \"b\" has changed", |now| now.files[1].ends = "cd".into()),
             ("(mtime) of \"a\" was 2026-11-25T10:00:00Z, and is 2027", |now| {
                 now.files[0].modified = "2027-01-01T00:00:00Z".into();
             }),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_changes_stand_for_many() {
+    fn only_the_first_changes_are_listed() {
         let before = input((0..9).map(|number| file(&number.to_string())).collect());
         let said = before.changes(&input(Vec::new())).unwrap().to_string();
         assert!(said.ends_with("\"2\" is gone; and 6 more"), "{said}");

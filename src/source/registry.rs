@@ -1,14 +1,14 @@
-//! Which sources there are.
+//! The registry of sources.
 
 use super::Source;
 use super::file::{FileSource, FileSourceConfig};
 use crate::Error;
 use crate::registry::Registry;
 
-/// Opens a source whose keys were read: only now are files looked at, or servers asked.
+/// Opens a source whose keys were read. Files and servers are accessed only now.
 pub type OpenSource = Box<dyn FnOnce() -> Result<Box<dyn Source>, Error> + Send>;
 
-/// Knows each source by the recipe's `source.type`.
+/// Finds a source by the recipe's `source.type`.
 pub type SourceRegistry = Registry<OpenSource>;
 
 impl Default for SourceRegistry {
@@ -23,7 +23,7 @@ impl Default for SourceRegistry {
     }
 }
 
-/// What to do about a source that DataHub's Python client has.
+/// The advice for a source that only DataHub's Python client has.
 fn advice(source_type: &str) -> Option<String> {
     is_python_connector(source_type).then(|| {
         let shown: String = source_type.chars().take(80).collect();
@@ -35,8 +35,8 @@ fn advice(source_type: &str) -> Option<String> {
     })
 }
 
-/// Whether DataHub's Python client has a source of this name (its `setup.py`, `datahub.ingestion.source.plugins`), or
-/// a variant of one, for example `snowflake-usage`.
+/// Whether DataHub's Python client has a source of this name (its `setup.py`,
+/// `datahub.ingestion.source.plugins`), or a variant of one, for example `snowflake-usage`.
 fn is_python_connector(source_type: &str) -> bool {
     let stem = source_type.split_once(['-', '_']).map_or(source_type, |(stem, _)| stem);
     PYTHON_CONNECTORS.contains(&source_type) || PYTHON_CONNECTORS.contains(&stem)

@@ -141,8 +141,9 @@ fn restli_deletes_entities_by_an_action_unless_it_sends_batches() {
 #[test]
 fn a_key_stands_for_the_urn_that_was_made_of_it() {
     let record = r#"{"entityType":"tag","entityKeyAspect":{"json":{"name":"é"}},"changeType":"UPSERT","aspectName":"status","aspect":{"json":{}}}"#;
-    let read = record::read(record.as_bytes(), &record::Limits::default(), Origin::new("-", 0, 0)).unwrap();
-    let record::Read::Proposals(proposals) = read else { panic!("{read:?}") };
+    let read =
+        record::read(record.as_bytes(), &record::RecordLimits::default(), Origin::new("-", 0, 0)).unwrap();
+    let record::ParsedRecord::Proposals(proposals) = read else { panic!("{read:?}") };
     let status = &proposals[0];
     let (_, body) = request(&wire(Endpoint::Restli, EmitMode::Async), true, &[status]);
     let sent = &body["proposals"][0];

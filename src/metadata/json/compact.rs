@@ -1,14 +1,13 @@
-//! A value without its insignificant white space.
+//! Removes insignificant white space.
 
 use super::cursor::Cursor;
 use super::error::JsonError;
 use super::walk::Visitor;
 
-/// Copies the value that comes next to the end of `out`, without insignificant white space and otherwise as it is
-/// written.
+/// Appends the next value to `out`, without insignificant white space and otherwise unchanged.
 ///
 /// # Errors
-/// When it is not JSON; `out` then ends with a part of it.
+/// When it is not valid JSON; `out` then ends with a part of it.
 pub(crate) fn compact(cursor: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<(), JsonError> {
     let text = cursor.text();
     cursor.skip_white_space();
@@ -18,11 +17,11 @@ pub(crate) fn compact(cursor: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<(), 
     Ok(())
 }
 
-/// Copies what is between white space, in as few pieces as that leaves.
+/// Copies the text between white space in as few pieces as possible.
 struct Copy<'a> {
     text: &'a [u8],
     out: &'a mut Vec<u8>,
-    /// What is before this is in `out`, or left out.
+    /// Everything before this offset has been copied or skipped.
     copied: usize,
 }
 

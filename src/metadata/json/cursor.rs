@@ -1,12 +1,12 @@
-//! Reading an object's members one after another.
+//! A cursor that reads the members of objects and the items of arrays one after another.
 
 use std::borrow::Cow;
 
-use super::error::{JsonError, JsonFault};
+use super::error::{JsonError, JsonErrorKind};
 use super::scan;
 use super::walk::{self, Check, Visitor};
 
-/// What a value is.
+/// The kind of a JSON value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Object,
@@ -39,17 +39,17 @@ impl Kind {
 pub(crate) struct Text<'a> {
     raw: &'a str,
     escaped: bool,
-    /// Where `raw` starts.
+    /// The offset of `raw` in the text.
     start: usize,
 }
 
 impl<'a> Text<'a> {
-    /// Where the string's opening quote is.
+    /// The offset of the opening quote.
     pub(crate) fn offset(&self) -> usize {
         self.start - 1
     }
 
-    /// The characters that are meant.
+    /// The string with its escapes decoded.
     ///
     /// # Errors
     /// When an escape is half a surrogate pair.
@@ -62,7 +62,7 @@ impl<'a> Text<'a> {
         Ok(Cow::Owned(decoded))
     }
 
-    /// Appends the characters that are meant to `out`.
+    /// Appends the string with its escapes decoded to `out`.
     ///
     /// # Errors
     /// When an escape is half a surrogate pair.
@@ -71,7 +71,7 @@ impl<'a> Text<'a> {
         while let Some((plain, escape)) = rest.split_once('\\') {
             out.push_str(plain);
             let at = self.start + self.raw.len() - escape.len() - 1;
-            let (character, length) = unescape(escape).ok_or_else(|| JsonFault::LoneSurrogate.at(at))?;
+            let (character, length) = unescape(escape).ok_or_else(|| JsonErrorKind::LoneSurrogate.at(at))?;
             out.push(character);
             rest = escape.get(length..).unwrap_or_default();
         }
@@ -80,7 +80,8 @@ impl<'a> Text<'a> {
     }
 }
 
-/// The character of a valid escape, and the length of what follows its backslash; `None` for half a surrogate pair.
+/// The character of a valid escape, and the length of the escape after its backslash; `None` for half a
+/// surrogate pair.
 fn unescape(escape: &str) -> Option<(char, usize)> {
     let character = match escape.as_bytes().first()? {
         b'b' => '\u{8}',
@@ -107,7 +108,7 @@ fn unit(digits: &str) -> Option<u32> {
     u32::from_str_radix(digits, 16).ok()
 }
 
-/// A place in a JSON text, from which it is read on.
+/// A place in a JSON text.
 #[derive(Clone, Debug)]
 pub(crate) struct Cursor<'a> {
     text: &'a str,
@@ -123,16 +124,16 @@ pub(crate) struct Inside {
 }
 
 impl<'a> Cursor<'a> {
-    /// A cursor at the start of `text`, behind a byte order mark if there is one.
+    /// A cursor at the start of `text`, after a byte order mark if there is one.
     ///
     /// # Errors
     /// When `text` is not UTF-8.
     pub(crate) fn new(text: &'a [u8], max_depth: usize) -> Result<Self, JsonError> {
-        let text = std::str::from_utf8(text).map_err(|error| JsonFault::Utf8.at(error.valid_up_to()))?;
+        let text = std::str::from_utf8(text).map_err(|error| JsonErrorKind::Utf8.at(error.valid_up_to()))?;
         Ok(Self { text, at: if text.starts_with('\u{feff}') { 3 } else { 0 }, depth: 0, max_depth })
     }
 
-    /// How many bytes are before the cursor.
+    /// The number of bytes before the cursor.
     pub(crate) fn offset(&self) -> usize {
         self.at
     }
@@ -156,10 +157,10 @@ impl<'a> Cursor<'a> {
         self.bytes().get(self.at).copied()
     }
 
-    /// What the next value is.
+    /// The kind of the next value.
     ///
     /// # Errors
-    /// When no value can start with what comes next.
+    /// When the next bytes are not the start of a value.
     pub(crate) fn kind(&mut self) -> Result<Kind, JsonError> {
         Ok(match self.next() {
             Some(b'{') => Kind::Object,
@@ -169,18 +170,18 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    /// Enters the object that comes next.
+    /// Enters the next value, an object.
     ///
     /// # Errors
-    /// When something else comes next, or when it would be nested too deep.
+    /// When the next value is something else, or when it would be nested too deeply.
     pub(crate) fn object(&mut self) -> Result<Inside, JsonError> {
         self.enter(b'{', "`{`")
     }
 
-    /// Enters the array that comes next.
+    /// Enters the next value, an array.
     ///
     /// # Errors
-    /// When something else comes next, or when it would be nested too deep.
+    /// When the next value is something else, or when it would be nested too deeply.
     pub(crate) fn array(&mut self) -> Result<Inside, JsonError> {
         self.enter(b'[', "`[`")
     }
@@ -188,17 +189,18 @@ impl<'a> Cursor<'a> {
     fn enter(&mut self, open: u8, expected: &'static str) -> Result<Inside, JsonError> {
         let next = self.next();
         if next != Some(open) {
-            return Err(JsonFault::expected(expected, next).at(self.at));
+            return Err(JsonErrorKind::expected(expected, next).at(self.at));
         }
         if self.depth >= self.max_depth {
-            return Err(JsonFault::TooDeep(self.max_depth).at(self.at));
+            return Err(JsonErrorKind::TooDeep(self.max_depth).at(self.at));
         }
         self.depth += 1;
         self.at += 1;
         Ok(Inside { first: true })
     }
 
-    /// The name of the object's next member; its value comes next. `None` at the end of the object.
+    /// Reads the name of the next member of the object, and stops before the value; `None` at the end of the
+    /// object.
     ///
     /// # Errors
     /// When the text is not JSON.
@@ -208,18 +210,18 @@ impl<'a> Cursor<'a> {
         }
         let next = self.next();
         if next != Some(b'"') {
-            return Err(JsonFault::expected("a name in quotes", next).at(self.at));
+            return Err(JsonErrorKind::expected("a name in quotes", next).at(self.at));
         }
         let key = self.string()?;
         let colon = self.next();
         if colon != Some(b':') {
-            return Err(JsonFault::expected("`:`", colon).at(self.at));
+            return Err(JsonErrorKind::expected("`:`", colon).at(self.at));
         }
         self.at += 1;
         Ok(Some(key))
     }
 
-    /// Whether the array has another item, which then comes next.
+    /// Whether the array has another item. The cursor then stands before it.
     ///
     /// # Errors
     /// When the text is not JSON.
@@ -241,27 +243,27 @@ impl<'a> Cursor<'a> {
                 self.depth = self.depth.saturating_sub(1);
                 Ok(false)
             }
-            None if first => Err(JsonFault::Ends(at_first).at(self.at)),
+            None if first => Err(JsonErrorKind::Ends(at_first).at(self.at)),
             Some(_) if first => Ok(true),
             Some(b',') => {
                 self.at += 1;
                 if self.next() == Some(close) {
-                    return Err(JsonFault::TrailingComma.at(self.at));
+                    return Err(JsonErrorKind::TrailingComma.at(self.at));
                 }
                 Ok(true)
             }
-            other => Err(JsonFault::expected(expected, other).at(self.at)),
+            other => Err(JsonErrorKind::expected(expected, other).at(self.at)),
         }
     }
 
-    /// Takes the string that comes next.
+    /// Reads the next value, a string.
     ///
     /// # Errors
-    /// When something else comes next, or the string is not JSON.
+    /// When the next value is something else, or not valid JSON.
     pub(crate) fn string(&mut self) -> Result<Text<'a>, JsonError> {
         let next = self.next();
         if next != Some(b'"') {
-            return Err(JsonFault::expected("a string", next).at(self.at));
+            return Err(JsonErrorKind::expected("a string", next).at(self.at));
         }
         let start = self.at + 1;
         let span = scan::string(self.bytes(), start)?;
@@ -269,16 +271,16 @@ impl<'a> Cursor<'a> {
         Ok(Text { raw: self.text.get(start..span.close).unwrap_or_default(), escaped: span.escaped, start })
     }
 
-    /// Passes over the value that comes next, and returns it as it is written.
+    /// Skips the next value, and returns its text.
     ///
     /// # Errors
-    /// When it is not JSON.
+    /// When it is not valid JSON.
     pub(crate) fn skip(&mut self) -> Result<&'a str, JsonError> {
         let (start, end) = self.walk(&mut Check)?;
         Ok(self.text.get(start..end).unwrap_or_default())
     }
 
-    /// Tells `visitor` of the value that comes next; returns where it starts and ends.
+    /// Reports the parts of the next value to `visitor`; returns the start and the end of the value.
     pub(super) fn walk<V: Visitor>(&mut self, visitor: &mut V) -> Result<(usize, usize), JsonError> {
         self.next();
         let start = self.at;
@@ -292,16 +294,17 @@ impl<'a> Cursor<'a> {
         self.bytes()
     }
 
-    /// A cursor at `offset`, nested one level deeper than this one; for a member that was passed over before.
+    /// A cursor at `offset`, one level deeper than this one; for a member that was skipped.
     pub(crate) fn inside_at(&self, offset: usize) -> Self {
         Self { at: offset, depth: self.depth + 1, ..*self }
     }
 
-    /// Takes the end of the text.
+    /// Checks that nothing but white space follows.
     ///
     /// # Errors
-    /// When there is more than white space.
+    /// When something else follows.
     pub(crate) fn end(&mut self) -> Result<(), JsonError> {
-        self.next().map_or(Ok(()), |byte| Err(JsonFault::Expected("the end of the text", byte).at(self.at)))
+        self.next()
+            .map_or(Ok(()), |byte| Err(JsonErrorKind::Expected("the end of the text", byte).at(self.at)))
     }
 }

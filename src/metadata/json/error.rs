@@ -1,23 +1,23 @@
-//! What is wrong with a JSON text, and where.
+//! Errors in JSON text.
 
 use std::fmt;
 
-/// What is wrong with a JSON text, and where.
+/// The text is not valid JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct JsonError {
-    /// In bytes from the start of the text.
+    /// The place of the error, in bytes from the start of the text.
     pub(crate) offset: usize,
-    pub(crate) fault: JsonFault,
+    pub(crate) kind: JsonErrorKind,
 }
 
-/// What can be wrong with a JSON text.
+/// The kinds of errors in JSON text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum JsonFault {
-    /// The text ends where this was expected.
+pub(crate) enum JsonErrorKind {
+    /// The text ends, but this was expected.
     Ends(&'static str),
-    /// Something else is found where this was expected.
+    /// This was expected, but another byte was found.
     Expected(&'static str, u8),
-    /// `NaN`, `Infinity` or `-Infinity`, which Python writes and reads but JSON has not.
+    /// `NaN`, `Infinity` or `-Infinity`, which Python writes and reads although JSON does not have them.
     NotFinite(&'static str),
     TrailingComma,
     LeadingZero,
@@ -30,18 +30,18 @@ pub(crate) enum JsonFault {
     TooDeep(usize),
 }
 
-impl JsonFault {
+impl JsonErrorKind {
     pub(super) fn at(self, offset: usize) -> JsonError {
-        JsonError { offset, fault: self }
+        JsonError { offset, kind: self }
     }
 
-    /// `expected`, or the end of the text, where `found` is what is there.
+    /// The error when `found`, or the end of the text, stands in the place of `expected`.
     pub(super) fn expected(expected: &'static str, found: Option<u8>) -> Self {
         found.map_or(Self::Ends(expected), |byte| Self::Expected(expected, byte))
     }
 }
 
-impl fmt::Display for JsonFault {
+impl fmt::Display for JsonErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Ends(expected) => write!(f, "expected {expected}, but the text ends"),
@@ -53,7 +53,7 @@ impl fmt::Display for JsonFault {
             Self::NotFinite(word) => write!(f, "{word} is not JSON: expected a finite number, a string or null"),
             Self::TrailingComma => f.write_str("a comma before a closing bracket is not JSON: remove the comma"),
             Self::LeadingZero => f.write_str("a number with a leading zero is not JSON"),
-            Self::Number => f.write_str("not a number as JSON writes it"),
+            Self::Number => f.write_str("not a number in JSON syntax"),
             Self::ControlCharacter(byte) => {
                 write!(f, "control character 0x{byte:02x} in a string: expected it as \\u{byte:04x}")
             }
@@ -72,7 +72,7 @@ impl fmt::Display for JsonFault {
 
 impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (at byte {})", self.fault, self.offset)
+        write!(f, "{} (at byte {})", self.kind, self.offset)
     }
 }
 

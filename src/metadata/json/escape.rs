@@ -1,4 +1,4 @@
-//! Text as pure ASCII JSON.
+//! Writes text as ASCII JSON.
 
 use super::scan;
 
@@ -11,7 +11,7 @@ pub(crate) fn push_json_string(out: &mut Vec<u8>, text: &str) {
     let mut rest = text;
     loop {
         let plain = scan::ascii_string_run(rest.as_bytes());
-        // What stops a run is no part of a longer character's encoding, so the split is between characters.
+        // A run stops before the first byte of a character, so the split is between characters.
         let Some((run, special)) = rest.split_at_checked(plain) else {
             break;
         };
@@ -52,7 +52,7 @@ pub(crate) fn push_strings<'a>(out: &mut Vec<u8>, members: impl Iterator<Item = 
     out.push(b'}');
 }
 
-/// Appends compact JSON text as ASCII: what is above U+007F, which only strings hold, becomes `\uXXXX`.
+/// Appends compact JSON text as ASCII: characters above U+007F, which occur in strings only, become `\uXXXX`.
 pub(crate) fn push_ascii_json(out: &mut Vec<u8>, compact: &[u8]) {
     out.reserve(compact.len());
     let mut rest = compact;
@@ -67,8 +67,8 @@ pub(crate) fn push_ascii_json(out: &mut Vec<u8>, compact: &[u8]) {
 
 /// Appends compact JSON text as the content of a JSON string (without its quotes) whose own text is ASCII.
 ///
-/// That is the form of `aspect.value` on Rest.li: its type in the model is `bytes`, of which each character is one
-/// byte, so even the inner text must not hold a character above U+007F.
+/// This is the form of `aspect.value` on Rest.li. Its type in the model is `bytes`, in which each character
+/// is one byte, so the inner text must not contain a character above U+007F either.
 pub(crate) fn push_embedded_json(out: &mut Vec<u8>, compact: &[u8]) {
     out.reserve(compact.len() + compact.len() / 4);
     let mut rest = compact;
@@ -85,7 +85,7 @@ pub(crate) fn push_embedded_json(out: &mut Vec<u8>, compact: &[u8]) {
     }
 }
 
-/// Escapes the bytes above 0x7f with which `text` starts, and returns what is behind them.
+/// Escapes the bytes above 0x7f at the start of `text`, and returns the rest.
 fn push_non_ascii<'a>(out: &mut Vec<u8>, text: &'a [u8], prefix: &[u8]) -> &'a [u8] {
     let length = text.iter().take_while(|byte| !byte.is_ascii()).count();
     let (special, rest) = text.split_at_checked(length).unwrap_or((text, &[]));

@@ -1,10 +1,10 @@
-//! Compact JSON laid out for a reader.
+//! Indents compact JSON.
 
 use super::scan;
 
 const WIDTH: usize = 4;
 
-/// Appends compact JSON text laid out as Python's `json.dump(…, indent=4)` does.
+/// Appends compact JSON text with the layout of Python's `json.dump(…, indent=4)`.
 pub(crate) fn indent(out: &mut Vec<u8>, compact: &[u8]) {
     let mut level: usize = 0;
     let mut rest = compact;
@@ -43,7 +43,7 @@ pub(crate) fn indent(out: &mut Vec<u8>, compact: &[u8]) {
     }
 }
 
-/// The length of a string behind its opening quote, the closing one included.
+/// The length of a string after its opening quote, including the closing one.
 fn string_length(text: &[u8]) -> usize {
     scan::string(text, 0).map_or(text.len(), |span| span.close + 1)
 }

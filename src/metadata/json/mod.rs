@@ -1,8 +1,8 @@
-//! JSON as text: read, checked, compacted and escaped without a tree.
+//! JSON as text: reading, checking, compacting and escaping without building a tree.
 //!
-//! Metadata is mostly passed on, so what matters is that numbers and escapes stay as they were written and that a byte
-//! is looked at as few times as possible. The grammar is RFC 8259's, strictly; a duplicated name inside a value is
-//! allowed and kept.
+//! Most metadata is passed on unchanged. Numbers and escapes therefore stay as they were written, and each
+//! byte is inspected as few times as possible. The grammar is strictly that of RFC 8259; a duplicate name
+//! inside a value is allowed and kept.
 
 mod compact;
 mod cursor;
@@ -24,5 +24,5 @@ pub(crate) use escape::{
 pub(crate) use indent::indent;
 pub(crate) use rewrite::Rewriter;
 
-/// How deep values may be nested unless the caller says otherwise.
+/// The default limit of nested objects and arrays.
 pub(crate) const DEFAULT_MAX_DEPTH: usize = 256;

@@ -1,25 +1,28 @@
-//! A known aspect as GMS takes it, whichever of DataHub's clients wrote it.
+//! Rewrites an aspect to the form that GMS accepts.
 //!
-//! Files hold aspects in the dialect of Python's Avro classes, old files more of it than new ones. The rules, each
-//! applied by place in the aspect ([`Node`]) and never by shape alone:
+//! Metadata files contain aspects in the dialect of Python's Avro classes, old files more of it than new
+//! ones. In an aspect that the model knows, each rule applies at certain places ([`Node`]), never to a shape
+//! alone:
 //!
-//! - A member that is null is left out, at every depth; null in an array stays (`rest_emitter.py`'s
-//!   `pre_json_transform` does the same). GMS takes an absent member for null, and refuses null itself.
-//! - Where a union is, an object of one member is its tag and stays; a class there moves from
-//!   `com.linkedin.pegasus2avro` to `com.linkedin`, where GMS has it.
-//! - A text, a number or a boolean that stands in a union's place without a tag gets one, as Python's classes give it one:
-//!   GMS takes no union without.
-//! - Where a union with aliases is, a `fieldDiscriminator` is left out, and all but the member that it names.
-//! - Anywhere else in a record, an object of one member named `string`, `int`, `long`, `float`, `double`, `boolean` or
-//!   `array`, with a value of that type, is Avro's mark of a nullable field, and its value takes its place.
-//! - Below a map nothing is rewritten, for its keys are the user's own, unless the model knows a union there.
+//! - A null member is removed, at every depth; null in an array stays. GMS takes an absent member for null,
+//!   and rejects null itself. `pre_json_transform` in `rest_emitter.py` does the same.
+//! - At a union, an object of one member is the union's tag and stays. A class in `com.linkedin.pegasus2avro`
+//!   moves to `com.linkedin`, where GMS has it.
+//! - At a union, a string, a number or a boolean without a tag gets one, as from Python's classes: GMS
+//!   rejects a union without a tag.
+//! - At a union with aliases, the `fieldDiscriminator` and all members but the one that it names are removed.
+//! - Anywhere else in a record, an object of one member named `string`, `int`, `long`, `float`, `double`,
+//!   `boolean` or `array`, with a value of that type, is Avro's type tag of a nullable field. It is replaced
+//!   by the value.
+//! - Below a map, whose keys the user chose, nothing is rewritten unless the model knows a union there.
 //!
-//! All is decided when an object closes, on what is left of it, so rewriting twice is the same as rewriting once.
+//! Each decision is made when an object closes, on its remaining members, so rewriting twice equals rewriting
+//! once.
 //!
-//! Of an aspect that the model does not know ([`Role::Unknown`]) there is nothing but its shape to go by, and the rules
-//! are those of `pre_json_transform` to the letter: an object of one member, null or not, named by a class of Python's
-//! moves to `com.linkedin`; an object with a `fieldDiscriminator` is reduced to the member that it names; all other
-//! members that are null are left out.
+//! For an aspect that the model does not know ([`Role::Unknown`]) only the shape can decide, and the rules
+//! are exactly those of `pre_json_transform`: the name of the only member of an object, null or not, moves to
+//! `com.linkedin` if it is a class of Python's; an object with a `fieldDiscriminator` is reduced to the
+//! member that it names; all other null members are removed.
 
 mod mark;
 
@@ -31,13 +34,13 @@ use super::walk::Visitor;
 use crate::metadata::model::{Node, PYTHON_NAMESPACE, Role};
 use mark::{Mark, decode, same_name};
 
-/// What `com.linkedin.pegasus2avro.` has and `com.linkedin.` has not.
-const LEFT_OUT: Range<usize> = "com.linkedin.".len()..PYTHON_NAMESPACE.len();
+/// The part of `com.linkedin.pegasus2avro.` that `com.linkedin.` lacks.
+const PYTHON_ONLY: Range<usize> = "com.linkedin.".len()..PYTHON_NAMESPACE.len();
 
-/// The member that names the one that is meant, of a union with aliases as Avro has it.
+/// In Avro's form of a union with aliases, the member that names the selected member.
 const DISCRIMINATOR: &[u8] = b"fieldDiscriminator";
 
-/// Copies values by the rules; keeps its memory for the next one.
+/// Copies values by these rules, and reuses its memory.
 #[derive(Debug, Default)]
 pub(crate) struct Rewriter {
     frames: Vec<Frame>,
@@ -45,10 +48,11 @@ pub(crate) struct Rewriter {
 }
 
 impl Rewriter {
-    /// Copies the value that comes next to the end of `out`, compact and rewritten; `root` is what it is.
+    /// Appends the next value to `out`, compacted and rewritten; `root` is the place of the value in the
+    /// model.
     ///
     /// # Errors
-    /// When it is not JSON; `out` then ends with a part of it.
+    /// When it is not valid JSON; `out` then ends with a part of it.
     pub(crate) fn rewrite(
         &mut self,
         cursor: &mut Cursor<'_>,
@@ -72,7 +76,7 @@ impl Rewriter {
     }
 }
 
-/// The tag, opened, of a value in a union. Every union of the model that has a number has `double`.
+/// The start of a tagged value of a union. Every union of the model that contains a number contains `double`.
 fn union_tag(kind: Kind) -> Option<&'static [u8]> {
     match kind {
         Kind::String => Some(br#"{"string":"#),
@@ -87,27 +91,28 @@ fn union_tag(kind: Kind) -> Option<&'static [u8]> {
 struct Frame {
     object: bool,
     node: &'static Node,
-    /// The place of the value of the current member.
+    /// The node of the value of the current member.
     member_node: &'static Node,
-    /// How many members are kept so far.
+    /// The number of members that were kept so far.
     kept: usize,
-    /// Where the current member starts in the output, with its comma.
+    /// The start of the current member in the output, including its comma.
     member: usize,
-    /// Where the object opens in the output.
+    /// The opening bracket in the output.
     open: usize,
-    /// Of the first member that is kept: what its name says, and where name and value start in the output.
+    /// The meaning of the name of the first member that was kept, and the starts of its name and value in the
+    /// output.
     mark: Mark,
     name: usize,
     value: usize,
     kind: Kind,
-    /// How many members are noted of the objects around it.
+    /// The number of recorded members of the enclosing objects.
     members_before: usize,
-    /// What the `fieldDiscriminator` says, where the text has it.
+    /// The value of the `fieldDiscriminator` in the text.
     discriminator: Option<Range<usize>>,
 }
 
 impl Frame {
-    /// Whether its members are noted: it may be that only one of them is meant.
+    /// Whether its members are recorded, because only one of them may be kept.
     fn notes_members(&self) -> bool {
         self.object && matches!(self.node.role, Role::AliasedUnion | Role::Unknown)
     }
@@ -116,21 +121,21 @@ impl Frame {
 /// A member of an open object.
 #[derive(Debug)]
 struct Member {
-    /// Where the text has its name, without the quotes.
+    /// Its name in the text, without the quotes.
     name: Range<usize>,
-    /// Where it starts in the output, without a comma; `None` if it is null and was left out.
+    /// Its start in the output, without a comma; `None` if it is null and was removed.
     start: Option<usize>,
-    /// Whether it is the `fieldDiscriminator`.
+    /// It is the `fieldDiscriminator`.
     discriminates: bool,
 }
 
 struct Pass<'a> {
     text: &'a [u8],
-    /// What is before this is in `out`, or left out.
+    /// Everything before this offset has been copied or removed.
     copied: usize,
     out: &'a mut Vec<u8>,
     frames: &'a mut Vec<Frame>,
-    /// Of the open objects that note them, the outer ones' first.
+    /// The recorded members of the open objects, the outermost object first.
     members: &'a mut Vec<Member>,
     root: &'static Node,
 }
@@ -141,12 +146,13 @@ impl Pass<'_> {
         self.copied = end;
     }
 
-    /// Where in the output the text's byte `at` will be; nothing between it and what was copied is left out.
+    /// The future offset in the output of the byte at `at`; nothing between the copied text and it is
+    /// removed.
     fn position(&self, at: usize) -> usize {
         self.out.len() + (at - self.copied)
     }
 
-    /// Notes that a value that is not null starts at `at`; returns its place.
+    /// Records the start of a value that is not null; returns its node.
     fn begin_value(&mut self, at: usize, kind: Kind) -> &'static Node {
         let position = self.position(at);
         let Some(frame) = self.frames.last_mut() else {
@@ -163,7 +169,7 @@ impl Pass<'_> {
         frame.member_node
     }
 
-    /// Closes an object whose members were noted.
+    /// Closes an object whose members were recorded.
     fn close_noted(&mut self, at: usize, frame: &Frame) {
         self.copy_to(at);
         let members = self.members.get(frame.members_before..).unwrap_or_default();
@@ -173,10 +179,10 @@ impl Pass<'_> {
             && frame.mark == Mark::PythonClass
         {
             if only.start.is_none() {
-                // It is a union's tag, and what is null is the union's value.
+                // It is the tag of a union whose value is null.
                 push_null(self.out, self.text, only);
             }
-            self.out.drain(frame.name + LEFT_OUT.start..frame.name + LEFT_OUT.end);
+            self.out.drain(frame.name + PYTHON_ONLY.start..frame.name + PYTHON_ONLY.end);
         } else if let Some(named) = &frame.discriminator {
             let named = self.text.get(named.clone()).unwrap_or_default();
             let meant = members.iter().rposition(|member| {
@@ -186,14 +192,14 @@ impl Pass<'_> {
             if let Some(meant) = meant {
                 self.keep(frame, |index, _| index == meant);
             } else if !by_shape {
-                // What it names is not there, so what is there must be it.
+                // The named member is absent, so the members that are present are kept.
                 self.keep(frame, |_, member| member.start.is_some() && !member.discriminates);
             }
         }
         self.members.truncate(frame.members_before);
     }
 
-    /// Leaves only some of an object's members in the output.
+    /// Keeps only some of the members of an object in the output.
     fn keep(&mut self, frame: &Frame, is_kept: impl Fn(usize, &Member) -> bool) {
         let members = self.members.get(frame.members_before..).unwrap_or_default();
         let mut kept = Vec::new();
@@ -205,7 +211,7 @@ impl Pass<'_> {
                 push_null(&mut kept, self.text, member);
                 continue;
             };
-            // Before the member behind it is a comma.
+            // The next member is preceded by a comma.
             let behind = members.get(index + 1..).unwrap_or_default().iter().find_map(|member| member.start);
             let end = behind.map_or(self.out.len(), |behind| behind - 1);
             kept.extend_from_slice(self.out.get(start..end).unwrap_or_default());
@@ -261,7 +267,7 @@ impl Visitor for Pass<'_> {
             let is_record = is_root && frame.node.role == Role::Plain;
             frame.mark = if is_record { Mark::None } else { Mark::of(name) };
             if escaped && frame.mark == Mark::PythonClass {
-                // Its letters are not where they would be cut.
+                // The escapes shift the part that would be cut.
                 frame.mark = Mark::None;
             }
             frame.name = position;
@@ -277,7 +283,7 @@ impl Visitor for Pass<'_> {
             Some(frame) if frame.object => {
                 frame.member = position;
                 if frame.kept == 0 {
-                    // What it would separate from was left out.
+                    // The member before it was removed.
                     self.copy_to(at);
                     self.copied = at + 1;
                 }
@@ -337,12 +343,12 @@ impl Visitor for Pass<'_> {
             }
         } else if matches!(frame.node.role, Role::Plain | Role::Union) && frame.mark == Mark::PythonClass {
             self.copy_to(at);
-            self.out.drain(frame.name + LEFT_OUT.start..frame.name + LEFT_OUT.end);
+            self.out.drain(frame.name + PYTHON_ONLY.start..frame.name + PYTHON_ONLY.end);
         }
     }
 }
 
-/// Appends a member that was left out because it is null.
+/// Appends a member that was removed because it is null.
 fn push_null(out: &mut Vec<u8>, text: &[u8], member: &Member) {
     out.push(b'"');
     out.extend_from_slice(text.get(member.name.clone()).unwrap_or_default());

@@ -1,6 +1,6 @@
-//! The innermost loops: runs of bytes that need no attention, eight at a time, and the tokens of JSON.
+//! The innermost loops: runs of bytes that need no action, eight at a time, and the tokens of JSON.
 
-use super::error::{JsonError, JsonFault};
+use super::error::{JsonError, JsonErrorKind};
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const TOPS: u64 = 0x8080_8080_8080_8080;
@@ -11,12 +11,14 @@ const fn equal(word: u64, byte: u8) -> u64 {
     zeroed.wrapping_sub(ONES) & !zeroed & TOPS
 }
 
-/// The top bit of each byte of `word` below `limit` (at most 0x80); bytes above the first one found may be wrong.
+/// The top bit of each byte of `word` below `limit` (at most 0x80); bytes above the first one found may be
+/// wrong.
 const fn below(word: u64, limit: u8) -> u64 {
     word.wrapping_sub(ONES * limit as u64) & !word & TOPS
 }
 
-/// How many bytes at the start of `bytes` raise no flag; `flags` sets a bit of each byte to stop at, of the first one at least.
+/// The number of bytes at the start of `bytes` at which `flags` sets no bit. `flags` must mark the first byte
+/// to stop at; it may mark bytes after that one wrongly.
 fn run(bytes: &[u8], flags: impl Fn(u64) -> u64) -> usize {
     let (chunks, rest) = bytes.as_chunks::<8>();
     let mut length = 0;
@@ -39,31 +41,31 @@ fn run(bytes: &[u8], flags: impl Fn(u64) -> u64) -> usize {
     if found == 0 { bytes.len() } else { length + found.trailing_zeros() as usize / 8 }
 }
 
-/// The bytes of a string up to a quote, a backslash or a control character.
+/// The number of bytes of a string up to a quote, a backslash or a control character.
 pub(super) fn string_run(bytes: &[u8]) -> usize {
     run(bytes, |word| equal(word, b'"') | equal(word, b'\\') | below(word, 0x20))
 }
 
-/// The bytes up to one that an ASCII JSON string must escape.
+/// The number of bytes up to one that an ASCII JSON string must escape.
 pub(super) fn ascii_string_run(bytes: &[u8]) -> usize {
     run(bytes, |word| {
         equal(word, b'"') | equal(word, b'\\') | below(word, 0x20) | equal(word, 0x7f) | (word & TOPS)
     })
 }
 
-/// The bytes up to one above 0x7f.
+/// The number of bytes up to one above 0x7f.
 pub(super) fn ascii_run(bytes: &[u8]) -> usize {
     run(bytes, |word| word & TOPS)
 }
 
-/// The bytes up to a quote, a backslash or one above 0x7f.
+/// The number of bytes up to a quote, a backslash or one above 0x7f.
 pub(super) fn embedded_run(bytes: &[u8]) -> usize {
     run(bytes, |word| equal(word, b'"') | equal(word, b'\\') | (word & TOPS))
 }
 
-/// How many bytes at the start of `bytes` are insignificant white space.
+/// The number of bytes of insignificant white space at the start of `bytes`.
 pub(super) fn white_space(bytes: &[u8]) -> usize {
-    // Mostly it is the end of a line, and then indentation: a long run of blanks.
+    // Most white space is a line end followed by indentation, a long run of spaces.
     let line_end = usize::from(bytes.first() == Some(&b'\n'));
     let rest = bytes.get(line_end..).unwrap_or_default();
     let blanks = run(rest, |word| word ^ (ONES * u64::from(b' ')));
@@ -76,9 +78,9 @@ pub(super) fn is_white_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
 }
 
-/// A string that was found.
+/// The extent of a string.
 pub(super) struct StringSpan {
-    /// Where its closing quote is.
+    /// The offset of the closing quote.
     pub(super) close: usize,
     pub(super) escaped: bool,
 }
@@ -95,8 +97,8 @@ pub(super) fn string(text: &[u8], start: usize) -> Result<StringSpan, JsonError>
                 escaped = true;
                 at += escape(text, at)?;
             }
-            Some(control) => return Err(JsonFault::ControlCharacter(*control).at(at)),
-            None => return Err(JsonFault::UnfinishedString.at(start.saturating_sub(1))),
+            Some(control) => return Err(JsonErrorKind::ControlCharacter(*control).at(at)),
+            None => return Err(JsonErrorKind::UnfinishedString.at(start.saturating_sub(1))),
         }
     }
 }
@@ -107,16 +109,16 @@ fn escape(text: &[u8], at: usize) -> Result<usize, JsonError> {
         Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(2),
         Some(b'u') => match text.get(at + 2..at + 6) {
             Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => Ok(6),
-            _ => Err(JsonFault::Escape.at(at)),
+            _ => Err(JsonErrorKind::Escape.at(at)),
         },
-        _ => Err(JsonFault::Escape.at(at)),
+        _ => Err(JsonErrorKind::Escape.at(at)),
     }
 }
 
-/// A number that was found.
+/// The extent of a number.
 pub(super) struct NumberSpan {
     pub(super) end: usize,
-    /// Whether it has neither fraction nor exponent.
+    /// The number has neither a fraction nor an exponent.
     pub(super) integer: bool,
 }
 
@@ -130,21 +132,21 @@ pub(super) fn number(text: &[u8], start: usize) -> Result<NumberSpan, JsonError>
         Some(b'0') => {
             at += 1;
             if text.get(at).is_some_and(u8::is_ascii_digit) {
-                return Err(JsonFault::LeadingZero.at(start));
+                return Err(JsonErrorKind::LeadingZero.at(start));
             }
         }
         Some(b'1'..=b'9') => at += digits(text, at),
         Some(b'I') if text.get(at..).is_some_and(|rest| rest.starts_with(b"Infinity")) => {
-            return Err(JsonFault::NotFinite("-Infinity").at(start));
+            return Err(JsonErrorKind::NotFinite("-Infinity").at(start));
         }
-        _ => return Err(JsonFault::Number.at(start)),
+        _ => return Err(JsonErrorKind::Number.at(start)),
     }
     let mut integer = true;
     if text.get(at) == Some(&b'.') {
         integer = false;
         let fraction = digits(text, at + 1);
         if fraction == 0 {
-            return Err(JsonFault::Number.at(start));
+            return Err(JsonErrorKind::Number.at(start));
         }
         at += 1 + fraction;
     }
@@ -153,7 +155,7 @@ pub(super) fn number(text: &[u8], start: usize) -> Result<NumberSpan, JsonError>
         let sign = usize::from(matches!(text.get(at + 1), Some(b'+' | b'-')));
         let exponent = digits(text, at + 1 + sign);
         if exponent == 0 {
-            return Err(JsonFault::Number.at(start));
+            return Err(JsonErrorKind::Number.at(start));
         }
         at += 1 + sign + exponent;
     }
@@ -165,15 +167,15 @@ fn digits(text: &[u8], at: usize) -> usize {
     rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
 }
 
-/// Why no value starts with what is at `at`.
+/// The error when no value starts at `at`.
 pub(super) fn no_value(text: &[u8], at: usize) -> JsonError {
     let rest = text.get(at..).unwrap_or_default();
-    let fault = if rest.starts_with(b"NaN") {
-        JsonFault::NotFinite("NaN")
+    let kind = if rest.starts_with(b"NaN") {
+        JsonErrorKind::NotFinite("NaN")
     } else if rest.starts_with(b"Infinity") {
-        JsonFault::NotFinite("Infinity")
+        JsonErrorKind::NotFinite("Infinity")
     } else {
-        JsonFault::expected("a value", rest.first().copied())
+        JsonErrorKind::expected("a value", rest.first().copied())
     };
-    fault.at(at)
+    kind.at(at)
 }

@@ -4,7 +4,7 @@ mod rewrite;
 mod rewrite_rules;
 mod text;
 
-use super::error::JsonFault;
+use super::error::JsonErrorKind;
 use super::*;
 
 /// `text` compacted.

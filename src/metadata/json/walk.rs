@@ -1,10 +1,11 @@
-//! One pass over one JSON value: the grammar, with an explicit stack, and a visitor that learns what is where.
+//! One pass over a JSON value: the grammar, with an explicit stack, which reports the parts of the value to a
+//! visitor.
 
 use super::Kind;
-use super::error::{JsonError, JsonFault};
+use super::error::{JsonError, JsonErrorKind};
 use super::scan;
 
-/// What a walk reports, in the order of the text; all positions are in bytes of the text.
+/// Receives the parts of a value, in the order of the text. All positions are in bytes of the text.
 ///
 /// Each method does nothing unless it is overridden.
 pub(super) trait Visitor {
@@ -22,17 +23,17 @@ pub(super) trait Visitor {
     fn close(&mut self, _at: usize, _object: bool) {}
 }
 
-/// Checks only.
+/// Receives nothing: the walk only checks the value.
 pub(super) struct Check;
 
 impl Visitor for Check {}
 
-/// The open containers, one bit each: 1 is an object.
+/// The open objects and arrays, one bit each: 1 is an object.
 #[derive(Default)]
 struct Stack {
     bits: u64,
     depth: usize,
-    /// The bits of 64 levels each, the outer ones first.
+    /// The bits of 64 levels each, the outermost levels first.
     full: Vec<u64>,
 }
 
@@ -59,20 +60,21 @@ impl Stack {
 }
 
 enum Expect {
-    /// A value: the walk's, a member's or an item's.
+    /// A value: the root, or that of a member or an item.
     Value,
-    /// An item, or the end of an array that has just been opened.
+    /// An item, or the end of the array that has just been opened.
     FirstItem,
-    /// A name, or the end of an object that has just been opened.
+    /// A name, or the end of the object that has just been opened.
     FirstKey,
     Key,
     /// A comma, or the end of the container.
     Next,
 }
 
-/// Checks the value that starts at `start` (no white space) and tells `visitor` of it; returns where it ends.
+/// Checks the value that starts at `start` (not white space) and reports it to `visitor`; returns the end of
+/// the value.
 ///
-/// `room` is how many levels it may still nest, `limit` the figure that the error names.
+/// `room` is the number of levels that the value may nest, `limit` the number that the error names.
 pub(super) fn walk<V: Visitor>(
     text: &[u8],
     start: usize,
@@ -101,7 +103,7 @@ pub(super) fn walk<V: Visitor>(
                 }
                 Some(b @ (b'{' | b'[')) => {
                     if stack.depth >= room {
-                        return Err(JsonFault::TooDeep(limit).at(at));
+                        return Err(JsonErrorKind::TooDeep(limit).at(at));
                     }
                     let object = b == b'{';
                     stack.push(object);
@@ -116,7 +118,7 @@ pub(super) fn walk<V: Visitor>(
                     expect = Expect::Next;
                 }
                 Some(b']') if stack.depth > 0 && !stack.in_object() => {
-                    return Err(JsonFault::TrailingComma.at(at));
+                    return Err(JsonErrorKind::TrailingComma.at(at));
                 }
                 _ => {
                     let (end, kind) = plain_scalar(text, at)?;
@@ -138,7 +140,7 @@ pub(super) fn walk<V: Visitor>(
                         colon = text.get(at).copied();
                     }
                     if colon != Some(b':') {
-                        return Err(JsonFault::expected("`:`", colon).at(at));
+                        return Err(JsonErrorKind::expected("`:`", colon).at(at));
                     }
                     at += 1;
                     expect = Expect::Value;
@@ -149,11 +151,11 @@ pub(super) fn walk<V: Visitor>(
                     at += 1;
                     expect = Expect::Next;
                 }
-                Some(b'}') => return Err(JsonFault::TrailingComma.at(at)),
+                Some(b'}') => return Err(JsonErrorKind::TrailingComma.at(at)),
                 other if matches!(expect, Expect::FirstKey) => {
-                    return Err(JsonFault::expected("a name in quotes or `}`", other).at(at));
+                    return Err(JsonErrorKind::expected("a name in quotes or `}`", other).at(at));
                 }
-                other => return Err(JsonFault::expected("a name in quotes", other).at(at)),
+                other => return Err(JsonErrorKind::expected("a name in quotes", other).at(at)),
             },
             Expect::Next => match (found, stack.in_object()) {
                 (Some(b','), object) => {
@@ -166,8 +168,8 @@ pub(super) fn walk<V: Visitor>(
                     stack.pop();
                     at += 1;
                 }
-                (other, true) => return Err(JsonFault::expected("`,` or `}`", other).at(at)),
-                (other, false) => return Err(JsonFault::expected("`,` or `]`", other).at(at)),
+                (other, true) => return Err(JsonErrorKind::expected("`,` or `}`", other).at(at)),
+                (other, false) => return Err(JsonErrorKind::expected("`,` or `]`", other).at(at)),
             },
         }
         if stack.depth == 0 && matches!(expect, Expect::Next) {

@@ -1,7 +1,8 @@
-//! What is known of DataHub's metadata model: names, and where an aspect holds unions and maps.
+//! The part of DataHub's metadata model that is needed to send aspects: names, and the places of unions and
+//! maps.
 //!
-//! The tables were taken from the models of acryl-datahub 1.7.0.17. Aspects that they do not know (a newer model's, or
-//! an organisation's own) travel as they are.
+//! The tables were taken from the models of acryl-datahub 1.7.0.17. Aspects that they do not contain (of a
+//! newer model, or an organisation's own) are sent as they are.
 
 mod aspects;
 mod entities;
@@ -16,20 +17,24 @@ use std::borrow::Cow;
 use super::Name;
 pub(crate) use node::{Node, Role, UNKNOWN};
 
-/// Where Python's classes live; GMS knows the same classes without the second part.
+/// The namespace of Python's classes. GMS has the same classes in [`SERVER_NAMESPACE`].
 pub(crate) const PYTHON_NAMESPACE: &str = "com.linkedin.pegasus2avro.";
-/// Where GMS's classes live.
+/// The namespace of GMS's classes.
 const SERVER_NAMESPACE: &str = "com.linkedin.";
 
-/// What the model says of one aspect.
+/// One aspect of the model.
 #[derive(Debug)]
-pub struct AspectModel {
+pub(crate) struct AspectModel {
     /// The aspect's name, for example `datasetProperties`.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Its class in GMS's namespace, for example `com.linkedin.dataset.DatasetProperties`.
-    pub class: &'static str,
-    /// Whether it is a time series: each write adds a row, and none replaces another.
-    pub timeseries: bool,
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "tests compare the tables with each other by the class")
+    )]
+    pub(crate) class: &'static str,
+    /// Whether it is a time series: each write adds a row and replaces none.
+    pub(crate) timeseries: bool,
     pub(crate) root: &'static Node,
 }
 
@@ -43,50 +48,50 @@ impl AspectModel {
     }
 }
 
-/// One kind of snapshot, as a metadata change event holds it.
+/// One kind of snapshot, which is the content of a metadata change event.
 #[derive(Debug)]
 pub(crate) struct SnapshotModel {
     pub(crate) class: &'static str,
     pub(crate) entity_type: &'static str,
-    /// Class and name of each aspect that it may hold, in byte order of the class.
+    /// Class and name of each aspect that it may contain, in byte order of the class.
     pub(crate) aspects: &'static [(&'static str, &'static str)],
 }
 
-/// What is known of the aspect `name`.
-pub fn aspect(name: &str) -> Option<&'static AspectModel> {
+/// The aspect `name`, if the model has it.
+pub(crate) fn aspect(name: &str) -> Option<&'static AspectModel> {
     let found = aspects::ASPECTS.binary_search_by(|model| model.name.cmp(name));
     found.ok().and_then(|index| aspects::ASPECTS.get(index))
 }
 
-/// Whether the aspect `name` is known to be a time series.
-pub fn is_timeseries(name: &str) -> bool {
+/// Whether the model has the aspect `name` as a time series.
+pub(crate) fn is_timeseries(name: &str) -> bool {
     aspect(name).is_some_and(|model| model.timeseries)
 }
 
 /// The aspect that holds the key of entities of this type.
-pub fn key_aspect(entity_type: &str) -> Option<&'static str> {
+pub(crate) fn key_aspect(entity_type: &str) -> Option<&'static str> {
     entity(entity_type).map(|(_, key_aspect)| *key_aspect)
 }
 
-/// Whether the aspect `name` holds the key of entities of this type. Of a type that the model does not know it is taken from
-/// the name: `recordKey` for `record`.
-pub fn is_key_aspect(entity_type: &str, name: &str) -> bool {
+/// Whether the aspect `name` holds the key of entities of this type. For a type that the model does not know,
+/// the name decides: `recordKey` for `record`.
+pub(crate) fn is_key_aspect(entity_type: &str, name: &str) -> bool {
     key_aspect(entity_type)
         .map_or_else(|| name.strip_suffix("Key") == Some(entity_type), |key_aspect| key_aspect == name)
 }
 
-/// The entity type that `name` is but for case, as the model writes it.
+/// The entity type that equals `name` without regard to case, as the model spells it.
 pub(crate) fn entity_type(name: &str) -> Option<&'static str> {
     entity_types().find(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// The entity types that the model knows.
+/// The entity types of the model.
 pub(crate) fn entity_types() -> impl Iterator<Item = &'static str> {
     entities::ENTITIES.iter().map(|(entity_type, _)| *entity_type)
 }
 
-/// `name` without a copy of its own where it is an aspect or an entity type that the model knows.
-pub fn intern(name: &str) -> Name {
+/// The name of an aspect or of an entity type. It is borrowed, and costs no memory, if the model has it.
+pub(crate) fn intern(name: &str) -> Name {
     let known =
         aspect(name).map(|model| model.name).or_else(|| entity(name).map(|(entity_type, _)| *entity_type));
     known.map_or_else(|| Cow::Owned(name.to_owned()), Cow::Borrowed)
@@ -121,7 +126,7 @@ impl SnapshotModel {
     }
 }
 
-/// A class, whichever of the two namespaces it was written in.
+/// A class without its namespace, which may have been Python's or GMS's.
 struct ServerClass<'a> {
     rest: &'a str,
 }

@@ -1,4 +1,4 @@
-//! The places of an aspect at which the rules of rewriting change.
+//! The places of an aspect that decide how it is rewritten.
 
 /// A place inside an aspect, and the places below it that are not [`PLAIN`].
 #[derive(Debug)]
@@ -9,21 +9,21 @@ pub(crate) struct Node {
     values: Option<&'static Self>,
 }
 
-/// What an object at a place is.
+/// The meaning of an object at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// A record: an object of one member may be the mark of a nullable field.
+    /// A record: an object of one member may be the Avro tag of a nullable field.
     Plain,
     /// A union: an object of one member is its tag.
     Union,
-    /// A union with aliases for its members: Avro has it as a record of all of them and a `fieldDiscriminator` that names
-    /// the one that is meant, GMS as an object of that one.
+    /// A union with aliases for its members. In Avro it is a record of all members and a `fieldDiscriminator`
+    /// that names the selected one; in GMS it is an object of the selected member.
     AliasedUnion,
-    /// A map: its keys are the user's own words.
+    /// A map, whose keys the user chose.
     Map,
-    /// Something below a map: nothing is known of it, and nothing is rewritten.
+    /// A value below a map: nothing is known about it, and nothing is rewritten.
     Opaque,
-    /// Anything in an aspect that the model does not know: only its shape tells what it is.
+    /// Any value in an aspect that the model does not know: only its shape is known.
     Unknown,
 }
 
@@ -37,7 +37,7 @@ pub(super) static ALIASED_UNION: Node = Node::of(Role::AliasedUnion);
 pub(super) static MAP: Node = Node::of(Role::Map);
 /// A map's value.
 static OPAQUE: Node = Node::of(Role::Opaque);
-/// An aspect that the model does not know, and all that is in it.
+/// An aspect that the model does not know, and everything in it.
 pub(crate) static UNKNOWN: Node = Node::of(Role::Unknown);
 
 impl Node {
@@ -45,17 +45,17 @@ impl Node {
         Self { role, members: &[], items: None, values: None }
     }
 
-    /// A record with these members, and others that need no node.
+    /// A record with these members, and others that are [`PLAIN`].
     pub(super) const fn record(members: &'static [(&'static str, &'static Self)]) -> Self {
         Self { members, ..Self::of(Role::Plain) }
     }
 
-    /// An array of such items.
+    /// An array of these items.
     pub(super) const fn array(items: &'static Self) -> Self {
         Self { items: Some(items), ..Self::of(Role::Plain) }
     }
 
-    /// A map of such values.
+    /// A map of these values.
     pub(super) const fn map(values: &'static Self) -> Self {
         Self { values: Some(values), ..Self::of(Role::Map) }
     }

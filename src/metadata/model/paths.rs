@@ -1,6 +1,7 @@
-//! Where unions and maps are in the aspects that have any.
+//! The places of unions and maps in the aspects that have any.
 //!
-//! Taken from the models of acryl-datahub 1.7.0.17, and the union with aliases from DataHub's `CostValue.pdl`. Aspects and fields that lead to the same places share a node.
+//! Taken from the models of acryl-datahub 1.7.0.17, and the union with aliases from DataHub's
+//! `CostValue.pdl`. Aspects and fields that lead to the same places share a node.
 
 use super::node::{ALIASED_UNION, MAP, Node, UNION};
 

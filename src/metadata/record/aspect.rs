@@ -3,15 +3,16 @@
 use bytes::Bytes;
 
 use super::RecordError;
-use super::avro::{Mark, unmarked};
-use crate::metadata::json::{self, Cursor, JsonError, Kind, Rewriter, Text};
+use super::avro::{AvroTag, untagged};
+use crate::metadata::aspect::check_patch;
+use crate::metadata::json::{self, Cursor, Kind, Rewriter, Text};
 use crate::metadata::model::{self, Node};
-use crate::metadata::nearest::suggestion;
 use crate::metadata::{Aspect, ChangeType, ContentType};
+use crate::suggest::suggestion;
 
 const MEMBERS: [&str; 3] = ["json", "value", "contentType"];
 
-/// Reads aspects; keeps its memory for the next one.
+/// Reads aspects, and reuses its memory.
 #[derive(Debug, Default)]
 pub(super) struct AspectReader {
     rewriter: Rewriter,
@@ -19,19 +20,19 @@ pub(super) struct AspectReader {
     text: String,
 }
 
-/// What is to be known of a proposal before its aspect can be read.
+/// The properties of a proposal that are needed to read its aspect.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Meaning {
-    /// The member that it is, for messages.
+pub(super) struct AspectContext {
+    /// The name of the member, for messages.
     place: &'static str,
     change_type: ChangeType,
-    /// The aspect's place in the model, where it is one that is rewritten.
+    /// The aspect's node in the model, if the aspect is to be rewritten.
     root: Option<&'static Node>,
     max_depth: usize,
 }
 
-impl Meaning {
-    /// Only what the model knows is rewritten, and only in an UPSERT: as DataHub's file source does.
+impl AspectContext {
+    /// Only aspects that the model knows are rewritten, and only in an UPSERT: as DataHub's file source does.
     pub(super) fn new(aspect_name: &str, change_type: ChangeType, max_depth: usize) -> Self {
         let known = model::aspect(aspect_name).filter(|_| change_type == ChangeType::Upsert);
         Self { place: "aspect", change_type, root: known.map(|model| model.root), max_depth }
@@ -51,25 +52,25 @@ impl Meaning {
 }
 
 impl AspectReader {
-    /// Reads a record's `aspect`; `None` where it is null.
+    /// Reads the `aspect` of a record; `None` if it is null.
     pub(super) fn read(
         &mut self,
         cursor: &mut Cursor<'_>,
-        meaning: Meaning,
+        context: AspectContext,
     ) -> Result<Option<Aspect>, RecordError> {
-        unmarked(cursor, Mark::GENERIC_ASPECT, |cursor| self.read_unmarked(cursor, meaning))
+        untagged(cursor, AvroTag::GENERIC_ASPECT, |cursor| self.read_untagged(cursor, context))
     }
 
-    fn read_unmarked(
+    fn read_untagged(
         &mut self,
         cursor: &mut Cursor<'_>,
-        meaning: Meaning,
+        context: AspectContext,
     ) -> Result<Option<Aspect>, RecordError> {
-        let place = meaning.place;
+        let place = context.place;
         let kind = cursor.kind()?;
         let start = cursor.offset();
         match kind {
-            Kind::Null if meaning.change_type == ChangeType::Patch => {
+            Kind::Null if context.change_type == ChangeType::Patch => {
                 return Err(RecordError::new(
                     start,
                     "aspect is null: expected a patch, or another changeType",
@@ -80,7 +81,7 @@ impl AspectReader {
                 return Ok(None);
             }
             Kind::Object => {}
-            other => return Err(RecordError::new(start, meaning.expected_form(other.name()))),
+            other => return Err(RecordError::new(start, context.expected_form(other.name()))),
         }
 
         let mut json = None;
@@ -94,7 +95,7 @@ impl AspectReader {
                     let kind = cursor.kind()?;
                     let at = cursor.offset();
                     self.compact.clear();
-                    self.copy(cursor, meaning.root)?;
+                    self.copy(cursor, context.root)?;
                     json.replace((kind, at)).is_some()
                 }
                 "value" => value.replace(cursor.string()?).is_some(),
@@ -126,7 +127,7 @@ impl AspectReader {
                 let reason = format!("{place} has both `json` and `value`: expected one of them");
                 return Err(RecordError::new(start, reason));
             }
-            (None, None, _) => return Err(RecordError::new(start, meaning.expected_form("neither"))),
+            (None, None, _) => return Err(RecordError::new(start, context.expected_form("neither"))),
             (None, Some(_), None) => {
                 let reason = format!(
                     "{place} has `value` without `contentType`: expected `\"contentType\": \"application/json\"`"
@@ -134,35 +135,35 @@ impl AspectReader {
                 return Err(RecordError::new(start, reason));
             }
             (Some((kind, at)), None, Some(given)) => {
-                if given != Aspect::JSON && meaning.root.is_some() {
-                    // The content type came behind the text, and says that it is no aspect to rewrite.
+                if given != Aspect::JSON && context.root.is_some() {
+                    // The content type came after the text, and says that the text must not be rewritten.
                     self.compact.clear();
                     self.copy(&mut cursor.inside_at(at), None)?;
                 }
                 ((kind, at), given)
             }
-            // A patch is no exception: DataHub's file source says the same of it, and GMS does not look at it.
+            // Patches too: DataHub's file source gives them the same content type, and GMS ignores it.
             (Some(json), None, None) => (json, Aspect::JSON),
             (None, Some(text), Some(given)) => {
-                let root = meaning.root.filter(|_| given == Aspect::JSON);
-                let kind = self.copy_value(text, root, meaning)?;
+                let root = context.root.filter(|_| given == Aspect::JSON);
+                let kind = self.copy_value(text, root, context)?;
                 ((kind, text.offset()), given)
             }
         };
-        if meaning.change_type == ChangeType::Patch {
-            self.check_patch(kind).map_err(|reason| RecordError::new(at, reason))?;
+        if context.change_type == ChangeType::Patch {
+            check_patch(&self.compact).map_err(|reason| RecordError::new(at, reason))?;
         }
         if kind == Kind::Null {
-            if meaning.change_type == ChangeType::Delete {
+            if context.change_type == ChangeType::Delete {
                 return Ok(None);
             }
-            let reason = format!(
-                "the {place} is null: expected an object, or `\"{place}\": null` where none is meant"
-            );
+            let reason =
+                format!("the {place} is null: expected an object, or `\"{place}\": null` for no {place}");
             return Err(RecordError::new(start, reason));
         }
-        // A DELETE needs no aspect, so it may be anything; every other one but a patch is a record of the model.
-        if kind != Kind::Object && !matches!(meaning.change_type, ChangeType::Patch | ChangeType::Delete) {
+        // A DELETE ignores its aspect, which may be anything. All others but patches are records of the
+        // model.
+        if kind != Kind::Object && !matches!(context.change_type, ChangeType::Patch | ChangeType::Delete) {
             let reason = format!("the {place}: expected an object, found {}", kind.name());
             return Err(RecordError::new(at, reason));
         }
@@ -181,39 +182,6 @@ impl AspectReader {
         Ok(Aspect { value: Bytes::copy_from_slice(&self.compact), content_type: Aspect::JSON })
     }
 
-    /// Whether the text is a patch: a list of operations (RFC 6902), or an object that has one (`GenericJsonPatch`).
-    fn check_patch(&self, kind: Kind) -> Result<(), String> {
-        let expected = "the patch: expected a list of operations or an object with `patch`, found";
-        match kind {
-            Kind::Array => return Ok(()),
-            Kind::Object => {}
-            other => return Err(format!("{expected} {}", other.name())),
-        }
-        let operations = self.member("patch");
-        match operations.map_err(|error| error.to_string())? {
-            Some(Kind::Array) => Ok(()),
-            Some(other) => {
-                Err(format!("`patch` of the patch: expected a list of operations, found {}", other.name()))
-            }
-            None => Err(format!("{expected} an object without it")),
-        }
-    }
-
-    /// What the member of this name is, in the text that was copied last.
-    fn member(&self, name: &str) -> Result<Option<Kind>, JsonError> {
-        let mut cursor = Cursor::new(&self.compact, usize::MAX)?;
-        let mut object = cursor.object()?;
-        let mut found = None;
-        while let Some(key) = cursor.key(&mut object)? {
-            let kind = cursor.kind()?;
-            if key.decode().is_ok_and(|key| key == name) {
-                found = Some(kind);
-            }
-            cursor.skip()?;
-        }
-        Ok(found)
-    }
-
     fn copy(&mut self, cursor: &mut Cursor<'_>, root: Option<&'static Node>) -> Result<(), RecordError> {
         match root {
             Some(root) => self.rewriter.rewrite(cursor, root, &mut self.compact)?,
@@ -222,19 +190,19 @@ impl AspectReader {
         Ok(())
     }
 
-    /// Copies the JSON text that is inside a string, and says what it is.
+    /// Copies the JSON text that is inside a string, and returns its kind.
     fn copy_value(
         &mut self,
         text: Text<'_>,
         root: Option<&'static Node>,
-        meaning: Meaning,
+        context: AspectContext,
     ) -> Result<Kind, RecordError> {
-        // Taken out for the time in which it is read.
+        // Taken out of `self`, which `copy` borrows.
         let mut decoded = std::mem::take(&mut self.text);
         decoded.clear();
         text.decode_into(&mut decoded)?;
         self.compact.clear();
-        let copied = Cursor::new(decoded.as_bytes(), meaning.max_depth).map_err(RecordError::from).and_then(
+        let copied = Cursor::new(decoded.as_bytes(), context.max_depth).map_err(RecordError::from).and_then(
             |mut inner| {
                 let kind = inner.kind()?;
                 self.copy(&mut inner, root)?;
@@ -246,7 +214,7 @@ impl AspectReader {
         copied.map_err(|inner| {
             let reason = format!(
                 "the text in {}.value is not JSON: {} (at byte {} of that text)",
-                meaning.place, inner.reason, inner.offset
+                context.place, inner.reason, inner.offset
             );
             RecordError::new(text.offset(), reason)
         })

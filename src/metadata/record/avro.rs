@@ -1,20 +1,20 @@
-//! Avro's marks of nullable fields, in what is around an aspect.
+//! Avro's type tags of nullable fields, in the members around an aspect.
 //!
-//! In Avro's JSON a nullable field holds its value as the only member of an object named by the value's type. DataHub's
-//! file source takes a record with such marks and without.
+//! In Avro's JSON the value of a nullable field is wrapped in an object whose only member is named by the
+//! value's type. DataHub's file source accepts records with such tags and without.
 
 use crate::metadata::json::{Cursor, Inside, JsonError, Kind};
 
 use super::RecordError;
 
-/// A mark: the name of a type, and what values of the type are.
+/// A tag: the name of a type, and the JSON kind of its values.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Mark {
+pub(super) struct AvroTag {
     name: &'static str,
     kind: Kind,
 }
 
-impl Mark {
+impl AvroTag {
     pub(super) const STRING: Self = Self { name: "string", kind: Kind::String };
     pub(super) const LONG: Self = Self { name: "long", kind: Kind::Integer };
     pub(super) const MAP: Self = Self { name: "map", kind: Kind::Object };
@@ -24,27 +24,27 @@ impl Mark {
         Self { name: "com.linkedin.pegasus2avro.mxe.SystemMetadata", kind: Kind::Object };
 }
 
-/// Reads the value that comes next, with or without the mark.
-pub(super) fn unmarked<'a, T>(
+/// Reads the next value, with or without the tag.
+pub(super) fn untagged<'a, T>(
     cursor: &mut Cursor<'a>,
-    mark: Mark,
+    tag: AvroTag,
     read: impl FnOnce(&mut Cursor<'a>) -> Result<T, RecordError>,
 ) -> Result<T, RecordError> {
-    let Some(mut object) = enter(cursor, mark)? else {
+    let Some(mut object) = enter(cursor, tag)? else {
         return read(cursor);
     };
     let value = read(cursor)?;
     match cursor.key(&mut object)? {
         None => Ok(value),
         Some(second) => {
-            let reason = format!("expected nothing beside `{}`, found a second member", mark.name);
+            let reason = format!("expected no member beside `{}`, found a second member", tag.name);
             Err(RecordError::new(second.offset(), reason))
         }
     }
 }
 
-/// Steps into the marked value, if it is one.
-fn enter(cursor: &mut Cursor<'_>, mark: Mark) -> Result<Option<Inside>, JsonError> {
+/// Enters the tagged value, if the next value has this tag.
+fn enter(cursor: &mut Cursor<'_>, tag: AvroTag) -> Result<Option<Inside>, JsonError> {
     if cursor.kind()? != Kind::Object {
         return Ok(None);
     }
@@ -53,7 +53,7 @@ fn enter(cursor: &mut Cursor<'_>, mark: Mark) -> Result<Option<Inside>, JsonErro
     let Some(name) = ahead.key(&mut object)? else {
         return Ok(None);
     };
-    if name.decode().is_ok_and(|name| name == mark.name) && ahead.kind()? == mark.kind {
+    if name.decode().is_ok_and(|name| name == tag.name) && ahead.kind()? == tag.kind {
         *cursor = ahead;
         return Ok(Some(object));
     }

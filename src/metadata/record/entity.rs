@@ -1,36 +1,36 @@
-//! The entity that a record is about: named by its URN, by its key, or by both.
+//! The entity that a record is about, which the record names by its URN, by its key, or by both.
 
 use std::borrow::Cow;
 
 use super::RecordError;
-use crate::metadata::nearest::suggestion;
 use crate::metadata::{Aspect, Name, Urn, model};
+use crate::suggest::suggestion;
 
-/// What the record names it by, and where its key is.
+/// How the record names the entity; a key by its offset in the record.
 #[derive(Clone, Copy)]
-pub(super) enum Naming<'a> {
+pub(super) enum EntityNaming<'a> {
     Urn(&'a Urn),
     Key(usize),
     Both(&'a Urn, usize),
 }
 
-/// The entity that is named.
-pub(super) struct Named {
+/// The entity of a record.
+pub(super) struct RecordEntity {
     pub(super) entity_type: Name,
     pub(super) urn: Urn,
     /// Its key, where the record has no URN.
     pub(super) key_aspect: Option<Aspect>,
 }
 
-/// Finds out which entity is meant. `stated` is its type and the place of that; `key_aspect` reads the key aspect of the
-/// name at the place that it is given.
+/// Determines the entity. `stated` is the `entityType` of the record and its offset; `key_aspect` reads the
+/// key aspect with a given name at a given offset.
 pub(super) fn read(
     (stated, stated_at): &(Cow<'_, str>, usize),
-    naming: Naming<'_>,
+    naming: EntityNaming<'_>,
     key_aspect: impl FnOnce(&str, usize) -> Result<Option<Aspect>, RecordError>,
-) -> Result<Named, RecordError> {
+) -> Result<RecordEntity, RecordError> {
     match naming {
-        Naming::Key(at) => {
+        EntityNaming::Key(at) => {
             let known = model::entity_type(stated).and_then(|known| Some((known, model::key_aspect(known)?)));
             let Some((entity_type, name)) = known else {
                 let hint = suggestion(stated, model::entity_types());
@@ -41,15 +41,15 @@ pub(super) fn read(
             };
             let key_aspect = key_aspect(name, at)?;
             let urn = urn(entity_type, key_aspect.as_ref(), at)?;
-            Ok(Named { entity_type: Cow::Borrowed(entity_type), urn, key_aspect })
+            Ok(RecordEntity { entity_type: Cow::Borrowed(entity_type), urn, key_aspect })
         }
-        Naming::Urn(urn) => {
+        EntityNaming::Urn(urn) => {
             let entity_type = entity_type(stated, urn, *stated_at)?;
-            Ok(Named { entity_type, urn: urn.clone(), key_aspect: None })
+            Ok(RecordEntity { entity_type, urn: urn.clone(), key_aspect: None })
         }
-        Naming::Both(given, at) => {
+        EntityNaming::Both(given, at) => {
             let entity_type = entity_type(stated, given, *stated_at)?;
-            // GMS goes by the URN alone, so a key that says otherwise was meant for another entity.
+            // GMS uses the URN alone, so a different key was meant for another entity.
             if let Some(name) = model::key_aspect(&entity_type) {
                 let meant = urn(&entity_type, key_aspect(name, at)?.as_ref(), at)?;
                 if meant != *given {
@@ -57,12 +57,12 @@ pub(super) fn read(
                     return Err(RecordError::new(at, reason));
                 }
             }
-            Ok(Named { entity_type, urn: given.clone(), key_aspect: None })
+            Ok(RecordEntity { entity_type, urn: given.clone(), key_aspect: None })
         }
     }
 }
 
-/// The URN that the key at `at` stands for.
+/// The URN of the entity with the key at `at`.
 fn urn(entity_type: &str, key: Option<&Aspect>, at: usize) -> Result<Urn, RecordError> {
     let found = match key {
         None => Err("expected an object, found null".to_owned()),
@@ -75,7 +75,7 @@ fn urn(entity_type: &str, key: Option<&Aspect>, at: usize) -> Result<Urn, Record
     found.map_err(|reason| RecordError::new(at, format_args!("entityKeyAspect: {reason}")))
 }
 
-/// The type as the URN has it, which may differ from the stated one in case.
+/// The entity type as the URN spells it; `stated` may differ from it in case.
 pub(super) fn entity_type(stated: &str, urn: &Urn, stated_at: usize) -> Result<Name, RecordError> {
     let named = urn.entity_type();
     if named.eq_ignore_ascii_case(stated) {

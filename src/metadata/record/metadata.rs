@@ -4,18 +4,18 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::RecordError;
-use super::avro::{Mark, unmarked};
+use super::avro::{AvroTag, untagged};
 use crate::metadata::json::{Cursor, Inside, Kind, Rewriter, Text};
 use crate::metadata::{SystemMetadata, model};
 
-/// Names that record after record repeats, such as the run id.
+/// Texts that many records repeat, such as the run id, so that their proposals share the memory.
 #[derive(Debug, Default)]
-pub(super) struct Repeated {
+pub(super) struct SharedText {
     recent: [Option<Arc<str>>; 4],
     oldest: usize,
 }
 
-impl Repeated {
+impl SharedText {
     fn share(&mut self, text: &str) -> Arc<str> {
         let known = self.recent.iter().flatten().find(|known| &***known == text);
         if let Some(known) = known {
@@ -30,12 +30,12 @@ impl Repeated {
     }
 
     fn take(&mut self, cursor: &mut Cursor<'_>, place: &str) -> Result<Arc<str>, RecordError> {
-        let text = unmarked(cursor, Mark::STRING, |cursor| string(cursor, place))?;
+        let text = untagged(cursor, AvroTag::STRING, |cursor| string(cursor, place))?;
         Ok(self.share(&text.decode()?))
     }
 }
 
-/// Takes the string that comes next.
+/// Reads the next value, a string.
 pub(super) fn string<'a>(cursor: &mut Cursor<'a>, place: &str) -> Result<Text<'a>, RecordError> {
     match cursor.kind()? {
         Kind::String => Ok(cursor.string()?),
@@ -46,17 +46,17 @@ pub(super) fn string<'a>(cursor: &mut Cursor<'a>, place: &str) -> Result<Text<'a
     }
 }
 
-/// Reads `systemMetadata`; null, and members that are null, are as if they were absent.
+/// Reads `systemMetadata`. Null means absent, for the object and for its members.
 pub(super) fn system_metadata(
     cursor: &mut Cursor<'_>,
-    repeated: &mut Repeated,
+    shared: &mut SharedText,
 ) -> Result<Option<Box<SystemMetadata>>, RecordError> {
-    unmarked(cursor, Mark::SYSTEM_METADATA, |cursor| unmarked_system_metadata(cursor, repeated))
+    untagged(cursor, AvroTag::SYSTEM_METADATA, |cursor| untagged_system_metadata(cursor, shared))
 }
 
-fn unmarked_system_metadata(
+fn untagged_system_metadata(
     cursor: &mut Cursor<'_>,
-    repeated: &mut Repeated,
+    shared: &mut SharedText,
 ) -> Result<Option<Box<SystemMetadata>>, RecordError> {
     let Some(mut object) = object_or_null(cursor, "systemMetadata", "an object")? else {
         return Ok(None);
@@ -72,14 +72,14 @@ fn unmarked_system_metadata(
         let name = key.decode()?;
         let twice = match &*name {
             "lastObserved" => {
-                found.last_observed.replace(unmarked(cursor, Mark::LONG, milliseconds)?).is_some()
+                found.last_observed.replace(untagged(cursor, AvroTag::LONG, milliseconds)?).is_some()
             }
-            "runId" => found.run_id.replace(repeated.take(cursor, "systemMetadata.runId")?).is_some(),
+            "runId" => found.run_id.replace(shared.take(cursor, "systemMetadata.runId")?).is_some(),
             "lastRunId" => {
-                found.last_run_id.replace(repeated.take(cursor, "systemMetadata.lastRunId")?).is_some()
+                found.last_run_id.replace(shared.take(cursor, "systemMetadata.lastRunId")?).is_some()
             }
             "pipelineName" => {
-                found.pipeline_name.replace(repeated.take(cursor, "systemMetadata.pipelineName")?).is_some()
+                found.pipeline_name.replace(shared.take(cursor, "systemMetadata.pipelineName")?).is_some()
             }
             "properties" => properties.replace(string_map(cursor, "systemMetadata.properties")?).is_some(),
             _ => {
@@ -97,19 +97,19 @@ fn unmarked_system_metadata(
     Ok(Some(Box::new(found)))
 }
 
-/// Reads a member that has no meaning here.
+/// Reads a member that this crate does not interpret.
 fn other(cursor: &mut Cursor<'_>) -> Result<Box<str>, RecordError> {
     let mut value = Vec::new();
-    unmarked(cursor, Mark::STRING, |cursor| {
-        unmarked(cursor, Mark::LONG, |cursor| {
-            // GMS refuses nulls in it, and the whole batch with them.
+    untagged(cursor, AvroTag::STRING, |cursor| {
+        untagged(cursor, AvroTag::LONG, |cursor| {
+            // GMS rejects nulls in it, and with them the whole batch.
             Ok(Rewriter::default().rewrite(cursor, &model::UNKNOWN, &mut value)?)
         })
     })?;
     Ok(String::from_utf8_lossy(&value).into())
 }
 
-/// The names of an object's members, none of which GMS takes twice.
+/// The names of the members of an object. GMS rejects an object that has a name twice.
 struct Members<'a> {
     place: &'static str,
     names: Vec<(Cow<'a, str>, usize)>,
@@ -141,7 +141,7 @@ fn twice_in(place: &str, name: &str, offset: usize) -> RecordError {
     RecordError::new(offset, format_args!("{place} has the member `{name}` twice"))
 }
 
-/// Steps into an object; `None` for null. Anything else is an error that names the place.
+/// Enters an object; `None` for null. Anything else is an error that names the place.
 fn object_or_null(
     cursor: &mut Cursor<'_>,
     place: &str,
@@ -174,15 +174,15 @@ fn milliseconds(cursor: &mut Cursor<'_>) -> Result<i64, RecordError> {
     Err(RecordError::new(offset, reason))
 }
 
-/// Reads an object of strings; null, and members that are null, are as if they were absent.
+/// Reads an object of strings. Null means absent, for the object and for its members.
 pub(super) fn string_map(
     cursor: &mut Cursor<'_>,
     place: &'static str,
 ) -> Result<Vec<(String, String)>, RecordError> {
-    unmarked(cursor, Mark::MAP, |cursor| unmarked_string_map(cursor, place))
+    untagged(cursor, AvroTag::MAP, |cursor| untagged_string_map(cursor, place))
 }
 
-fn unmarked_string_map(
+fn untagged_string_map(
     cursor: &mut Cursor<'_>,
     place: &'static str,
 ) -> Result<Vec<(String, String)>, RecordError> {

@@ -2,15 +2,15 @@
 
 use std::borrow::Cow;
 
-use super::aspect::{AspectReader, Meaning};
-use super::avro::{Mark, unmarked};
-use super::entity::{self, Naming, entity_type};
-use super::metadata::{self, Repeated};
-use super::{Ignored, Limits, Read, RecordError};
+use super::aspect::{AspectContext, AspectReader};
+use super::avro::{AvroTag, untagged};
+use super::entity::{self, EntityNaming, entity_type};
+use super::metadata::{self, SharedText};
+use super::snapshot::{self, Snapshot};
+use super::{Ignored, ParsedRecord, RecordError, RecordLimits};
 use crate::metadata::json::{Cursor, Kind};
-use crate::metadata::nearest::suggestion;
-use crate::metadata::snapshot::{self, Snapshot};
 use crate::metadata::{Aspect, ChangeType, Name, Origin, Proposal, SystemMetadata, Urn, model};
+use crate::suggest::suggestion;
 
 /// The members that a record may have.
 const MEMBERS: [&str; 12] = [
@@ -28,19 +28,19 @@ const MEMBERS: [&str; 12] = [
     "deadLetter",
 ];
 
-/// Reads records one after another, and keeps its memory from one to the next.
+/// Reads records one after another, and reuses its memory.
 #[derive(Debug, Default)]
-pub struct Reader {
-    limits: Limits,
+pub struct RecordReader {
+    limits: RecordLimits,
     aspects: AspectReader,
-    repeated: Repeated,
-    /// The last URN; a file often has several records of one entity behind each other.
+    shared: SharedText,
+    /// The last URN; consecutive records are often about one entity.
     urn: Option<Urn>,
 }
 
-/// What was found in a record, and where, before it is known what the record is.
+/// The members of a record, and their offsets, before its kind is known.
 #[derive(Default)]
-struct Found<'a> {
+struct FoundMembers<'a> {
     entity_type: Option<(Cow<'a, str>, usize)>,
     urn: Option<Urn>,
     key_aspect: Option<usize>,
@@ -57,37 +57,38 @@ struct Found<'a> {
     unknown: Option<(String, usize)>,
 }
 
-impl Found<'_> {
-    fn naming(&self) -> Option<Naming<'_>> {
+impl FoundMembers<'_> {
+    fn naming(&self) -> Option<EntityNaming<'_>> {
         match (&self.urn, self.key_aspect) {
             (None, None) => None,
-            (Some(urn), None) => Some(Naming::Urn(urn)),
-            (None, Some(at)) => Some(Naming::Key(at)),
-            (Some(urn), Some(at)) => Some(Naming::Both(urn, at)),
+            (Some(urn), None) => Some(EntityNaming::Urn(urn)),
+            (None, Some(at)) => Some(EntityNaming::Key(at)),
+            (Some(urn), Some(at)) => Some(EntityNaming::Both(urn, at)),
         }
     }
 }
 
 enum FoundAspect {
     Read(Option<Aspect>),
-    /// It came before what it takes to read it.
+    /// The aspect stood before the members that are needed to read it.
     At(usize),
 }
 
-impl Reader {
+impl RecordReader {
     /// A reader with these limits.
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: RecordLimits) -> Self {
         Self { limits, ..Self::default() }
     }
 
-    /// Reads one record: UTF-8 JSON, an object, perhaps with white space around it.
+    /// Reads one record: a JSON object in UTF-8, which may have white space around it.
     ///
-    /// Proposals of known aspects to be upserted come out as GMS takes them: without null members, and without the
-    /// union tags and the namespace that old files have. All else is only checked and compacted.
+    /// An aspect that DataHub's model knows is rewritten for an UPSERT to the form that GMS accepts: without
+    /// null members, and without the union tags and the namespace of old files. Any other aspect is only
+    /// checked and compacted.
     ///
     /// # Errors
     /// When the record is not JSON, not one of the known forms, or larger than the limits allow.
-    pub fn read(&mut self, record: &[u8], origin: Origin) -> Result<Read, RecordError> {
+    pub fn read(&mut self, record: &[u8], origin: Origin) -> Result<ParsedRecord, RecordError> {
         if record.len() > self.limits.max_bytes {
             let reason =
                 format!("the record has {} bytes: expected at most {}", record.len(), self.limits.max_bytes);
@@ -104,16 +105,16 @@ impl Reader {
         cursor.end()?;
 
         if let Some(snapshot) = found.snapshot.take() {
-            return from_snapshot(&found, snapshot, &origin, start).map(Read::Proposals);
+            return from_snapshot(&found, snapshot, &origin, start).map(ParsedRecord::Proposals);
         }
         if found.usage && found.aspect.is_none() && found.aspect_name.is_none() {
-            return Ok(Read::Ignored(Ignored::Usage));
+            return Ok(ParsedRecord::Ignored(Ignored::Usage));
         }
-        self.proposal(found, &cursor, origin, start).map(|proposal| Read::Proposals(vec![proposal]))
+        self.proposal(found, &cursor, origin, start).map(|proposal| ParsedRecord::Proposals(vec![proposal]))
     }
 
-    fn members<'a>(&mut self, cursor: &mut Cursor<'a>) -> Result<Found<'a>, RecordError> {
-        let mut found = Found::default();
+    fn members<'a>(&mut self, cursor: &mut Cursor<'a>) -> Result<FoundMembers<'a>, RecordError> {
+        let mut found = FoundMembers::default();
         let mut seen = 0_u16;
         let mut object = cursor.object()?;
         while let Some(key) = cursor.key(&mut object)? {
@@ -142,12 +143,12 @@ impl Reader {
                 }
                 "aspectName" => {
                     let text =
-                        unmarked(cursor, Mark::STRING, |cursor| metadata::string(cursor, "aspectName"))?;
+                        untagged(cursor, AvroTag::STRING, |cursor| metadata::string(cursor, "aspectName"))?;
                     found.aspect_name = Some(model::intern(&text.decode()?));
                 }
                 "aspect" => found.aspect = Some(self.read_aspect(cursor, &found)?),
                 "systemMetadata" => {
-                    found.system_metadata = metadata::system_metadata(cursor, &mut self.repeated)?;
+                    found.system_metadata = metadata::system_metadata(cursor, &mut self.shared)?;
                 }
                 "headers" => found.headers = metadata::string_map(cursor, "headers")?,
                 "proposedSnapshot" => found.snapshot = Some(snapshot::read(cursor, self)?),
@@ -171,7 +172,7 @@ impl Reader {
     }
 
     fn read_urn(&mut self, cursor: &mut Cursor<'_>, place: &str) -> Result<Urn, RecordError> {
-        let text = unmarked(cursor, Mark::STRING, |cursor| metadata::string(cursor, place))?;
+        let text = untagged(cursor, AvroTag::STRING, |cursor| metadata::string(cursor, place))?;
         let decoded = text.decode()?;
         if let Some(last) = &self.urn
             && last.as_str() == decoded
@@ -187,11 +188,11 @@ impl Reader {
     fn read_aspect(
         &mut self,
         cursor: &mut Cursor<'_>,
-        found: &Found<'_>,
+        found: &FoundMembers<'_>,
     ) -> Result<FoundAspect, RecordError> {
         if let (Some(name), Some(change_type)) = (&found.aspect_name, found.change_type) {
-            let meaning = Meaning::new(name, change_type, self.limits.max_depth);
-            return Ok(FoundAspect::Read(self.aspects.read(cursor, meaning)?));
+            let context = AspectContext::new(name, change_type, self.limits.max_depth);
+            return Ok(FoundAspect::Read(self.aspects.read(cursor, context)?));
         }
         let at = cursor.offset();
         cursor.skip()?;
@@ -200,7 +201,7 @@ impl Reader {
 
     fn proposal(
         &mut self,
-        found: Found<'_>,
+        found: FoundMembers<'_>,
         cursor: &Cursor<'_>,
         origin: Origin,
         start: usize,
@@ -221,15 +222,15 @@ impl Reader {
         };
         refuse_unknown(found.unknown.as_ref())?;
         let entity = entity::read(stated, naming, |name, at| {
-            let meaning = Meaning::of_key(name, self.limits.max_depth);
-            self.aspects.read(&mut cursor.inside_at(at), meaning)
+            let context = AspectContext::of_key(name, self.limits.max_depth);
+            self.aspects.read(&mut cursor.inside_at(at), context)
         })?;
         let aspect = match found.aspect {
             None => None,
             Some(FoundAspect::Read(aspect)) => aspect,
             Some(FoundAspect::At(at)) => {
-                let meaning = Meaning::new(aspect_name, change_type, self.limits.max_depth);
-                self.aspects.read(&mut cursor.inside_at(at), meaning)?
+                let context = AspectContext::new(aspect_name, change_type, self.limits.max_depth);
+                self.aspects.read(&mut cursor.inside_at(at), context)?
             }
         };
         Ok(Proposal {
@@ -246,7 +247,7 @@ impl Reader {
     }
 }
 
-impl snapshot::Parts for Reader {
+impl snapshot::SnapshotParts for RecordReader {
     fn urn(&mut self, cursor: &mut Cursor<'_>) -> Result<Urn, RecordError> {
         self.read_urn(cursor, "urn of the snapshot")
     }
@@ -256,9 +257,9 @@ impl snapshot::Parts for Reader {
     }
 }
 
-/// Makes a proposal of each aspect of a snapshot.
+/// Turns each aspect of a snapshot into a proposal.
 fn from_snapshot(
-    found: &Found<'_>,
+    found: &FoundMembers<'_>,
     snapshot: Snapshot,
     origin: &Origin,
     start: usize,
@@ -296,8 +297,8 @@ fn refuse_unknown(unknown: Option<&(String, usize)>) -> Result<(), RecordError> 
     Err(RecordError::new(*at, format!("unknown member `{name}` in the record{hint}")))
 }
 
-/// Why a record is no proposal.
-fn incomplete(found: &Found<'_>, start: usize) -> RecordError {
+/// The error for a record that lacks members of a proposal.
+fn incomplete(found: &FoundMembers<'_>, start: usize) -> RecordError {
     let members = [
         ("entityType", found.entity_type.is_some()),
         ("entityUrn", found.naming().is_some()),
@@ -308,7 +309,7 @@ fn incomplete(found: &Found<'_>, start: usize) -> RecordError {
     if members.iter().all(|(_, there)| !there) {
         if let Some(at) = found.dead_letter {
             let reason = "a dead letter of a record that was not understood: it holds no proposal; correct the text in its \
-                          `raw` and put that in the letter's place";
+                          `raw` and replace the dead letter by it";
             return RecordError::new(at, reason);
         }
         let reason = "neither a proposal (entityType, entityUrn, changeType, aspectName, aspect) nor a snapshot \
@@ -318,7 +319,7 @@ fn incomplete(found: &Found<'_>, start: usize) -> RecordError {
     let missing: Vec<_> =
         members.iter().filter(|(_, there)| !there).map(|(name, _)| format!("`{name}`")).collect();
     let verb = if missing.len() == 1 { "is" } else { "are" };
-    let mut reason = format!("not a whole proposal: {} {verb} missing", missing.join(", "));
+    let mut reason = format!("not a complete proposal: {} {verb} missing", missing.join(", "));
     if let Some((name, _)) = &found.unknown {
         reason = format!("{reason}; it has the unknown member `{name}`{}", suggestion(name, MEMBERS));
     }

@@ -16,8 +16,8 @@ fn origin() -> Origin {
 }
 
 fn proposals(record: &str) -> Vec<Proposal> {
-    match read(record.as_bytes(), &Limits::default(), origin()) {
-        Ok(Read::Proposals(proposals)) => proposals,
+    match read(record.as_bytes(), &RecordLimits::default(), origin()) {
+        Ok(ParsedRecord::Proposals(proposals)) => proposals,
         other => panic!("{other:?}"),
     }
 }
@@ -29,7 +29,7 @@ fn proposal(record: &str) -> Proposal {
 }
 
 fn error(record: &str) -> RecordError {
-    read(record.as_bytes(), &Limits::default(), origin()).unwrap_err()
+    read(record.as_bytes(), &RecordLimits::default(), origin()).unwrap_err()
 }
 
 /// The error's reason, and what is in the record at its offset.

@@ -1,28 +1,29 @@
-//! From a proposal to a record's text.
+//! Writes a proposal as a record.
 
 use crate::metadata::json;
 use crate::metadata::{Aspect, Proposal};
 
 /// Appends the proposal as one line (without its end) with the aspect as `{"json": …}`, in ASCII.
 ///
-/// An aspect of another content type than `application/json`, as most patches are, is written with `value` and
-/// `contentType` instead, since `{"json": …}` cannot say what it is: DataHub's own file sink loses it. A proposal
-/// without an aspect has `"aspect":null`, without which DataHub's file source would not know it for a proposal. One that
-/// names its entity by a key has `entityKeyAspect` instead of `entityUrn`.
+/// An aspect whose content type is not `application/json`, as of most patches, is written with `value` and
+/// `contentType` instead, since `{"json": …}` has no content type: DataHub's own file sink loses it. A
+/// proposal without an aspect has `"aspect":null`, without which DataHub's file source would not recognise a
+/// proposal. A proposal with a key aspect has `entityKeyAspect` instead of `entityUrn`.
 pub fn write_json_form(proposal: &Proposal, out: &mut Vec<u8>) {
-    write(proposal, out, Form::Json, None);
+    write(proposal, out, AspectForm::Json, None);
 }
 
-/// Appends the proposal as one line (without its end) with the aspect as `{"value": "…", "contentType": …}`, in ASCII.
+/// Appends the proposal as one line (without its end) with the aspect as `{"value": "…", "contentType": …}`,
+/// in ASCII.
 ///
-/// `extra` is one more member: its name and its value, which must be compact JSON in ASCII.
+/// `extra` is an additional member: its name and its value, which must be compact JSON in ASCII.
 pub fn write_value_form(proposal: &Proposal, out: &mut Vec<u8>, extra: Option<(&str, &[u8])>) {
-    write(proposal, out, Form::Value, extra);
+    write(proposal, out, AspectForm::Value, extra);
 }
 
-/// Appends the proposal in the form of [`write_json_form`], indented by four blanks a level as DataHub's file sink
-/// writes each record; that sink puts `[` and a line end before the first, `,` and a line end between two and a line end
-/// and `]` behind the last.
+/// Appends the proposal in the form of [`write_json_form`], indented by four spaces a level, as DataHub's
+/// file sink writes each record. That sink writes `[` and a line end before the first record, `,` and a line
+/// end between two records, and a line end and `]` after the last.
 pub fn write_indented(proposal: &Proposal, out: &mut Vec<u8>) {
     let mut compact = Vec::new();
     write_json_form(proposal, &mut compact);
@@ -30,12 +31,12 @@ pub fn write_indented(proposal: &Proposal, out: &mut Vec<u8>) {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
+enum AspectForm {
     Json,
     Value,
 }
 
-fn write(proposal: &Proposal, out: &mut Vec<u8>, form: Form, extra: Option<(&str, &[u8])>) {
+fn write(proposal: &Proposal, out: &mut Vec<u8>, form: AspectForm, extra: Option<(&str, &[u8])>) {
     let aspect_length = proposal.aspect.as_ref().map_or(0, |aspect| aspect.value.len());
     out.reserve(aspect_length + aspect_length / 4 + 512);
     out.extend_from_slice(b"{\"entityType\":");
@@ -58,7 +59,7 @@ fn write(proposal: &Proposal, out: &mut Vec<u8>, form: Form, extra: Option<(&str
     out.extend_from_slice(b",\"aspect\":");
     match &proposal.aspect {
         None => out.extend_from_slice(b"null"),
-        Some(aspect) if form == Form::Json && aspect.content_type == Aspect::JSON => {
+        Some(aspect) if form == AspectForm::Json && aspect.content_type == Aspect::JSON => {
             out.extend_from_slice(b"{\"json\":");
             json::push_ascii_json(out, &aspect.value);
             out.push(b'}');

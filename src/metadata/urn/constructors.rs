@@ -6,11 +6,11 @@ use super::{RESERVED, Urn, UrnError};
 
 const PLATFORM: &str = "urn:li:dataPlatform:";
 
-/// The parts of a key are encoded as in DataHub's Python client (`UrnEncoder`): `,`, `(`, `)` and `␟` become percent
-/// escapes. Other characters, `%` among them, stay as they are.
+/// The parts of a key are encoded as in DataHub's Python client (`UrnEncoder`): `,`, `(`, `)` and `␟` become
+/// percent escapes. Other characters, `%` among them, stay as they are.
 impl Urn {
-    /// A dataset: `urn:li:dataset:(urn:li:dataPlatform:<platform>,<name>,<env>)`. `platform` is the name of a data
-    /// platform or its URN; `env` is turned into upper case.
+    /// A dataset: `urn:li:dataset:(urn:li:dataPlatform:<platform>,<name>,<env>)`. `platform` is the name of a
+    /// data platform or its URN; `env` is turned into upper case.
     ///
     /// ```
     /// use datahub_emitter::metadata::Urn;
@@ -34,7 +34,8 @@ impl Urn {
         Self::with_key("dataPlatform", &[&encoded(name)?])
     }
 
-    /// An instance of a data platform: `urn:li:dataPlatformInstance:(urn:li:dataPlatform:<platform>,<instance>)`.
+    /// An instance of a data platform:
+    /// `urn:li:dataPlatformInstance:(urn:li:dataPlatform:<platform>,<instance>)`.
     ///
     /// # Errors
     /// When a part is empty, or contains a control character.
@@ -149,8 +150,8 @@ impl Urn {
         Self::with_key("corpGroup", &[&encoded(name)?])
     }
 
-    /// A machine-learning model: `urn:li:mlModel:(urn:li:dataPlatform:<platform>,<name>,<env>)`. `platform` is the name
-    /// of a data platform or its URN; `env` is turned into upper case.
+    /// A machine-learning model: `urn:li:mlModel:(urn:li:dataPlatform:<platform>,<name>,<env>)`. `platform`
+    /// is the name of a data platform or its URN; `env` is turned into upper case.
     ///
     /// # Errors
     /// When a part is empty, or contains a control character.

@@ -96,7 +96,8 @@ pub(super) fn key(entity_type: &str) -> Option<&'static [Part]> {
     }
 }
 
-/// The problem with this key of an entity of this type; `None` if there is none, or if such keys are not checked.
+/// The problem with this key of an entity of this type; `None` if there is none, or if such keys are not
+/// checked.
 pub(super) fn problem(entity_type: &str, text: &str) -> Option<String> {
     let expected = key_of_several_parts(entity_type)?;
     let form = || {

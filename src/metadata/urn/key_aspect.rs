@@ -4,7 +4,7 @@ use super::Urn;
 use super::key::{self, Part};
 use crate::metadata::json::{Cursor, JsonError, Kind};
 use crate::metadata::model;
-use crate::metadata::nearest::suggestion;
+use crate::suggest::suggestion;
 
 /// The text is not a key aspect of the entity type, or the fields of such keys are not known.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,15 +31,16 @@ impl Urn {
     /// ```
     /// use datahub_emitter::metadata::Urn;
     ///
-    /// let urn = Urn::from_key_aspect("dataJob", r#"{"flow":"urn:li:dataFlow:(airflow,daily,PROD)","jobId":"load"}"#)?;
+    /// let key = r#"{"flow":"urn:li:dataFlow:(airflow,daily,PROD)","jobId":"load"}"#;
+    /// let urn = Urn::from_key_aspect("dataJob", key)?;
     /// assert_eq!(urn.as_str(), "urn:li:dataJob:(urn:li:dataFlow:(airflow,daily,PROD),load)");
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// When the fields of such keys are not known, when `key` is not a JSON object of these fields, each of them a string
-    /// and no others, or when a value cannot be part of a URN: `,` and unpaired parentheses must be percent-encoded, as
-    /// DataHub's Python client does.
+    /// When the fields of such keys are not known, when `key` is not a JSON object of these fields, each of
+    /// them a string and no others, or when a value cannot be part of a URN: `,` and unpaired parentheses
+    /// must be percent-encoded, as DataHub's Python client does.
     pub fn from_key_aspect(entity_type: &str, key: &str) -> Result<Self, KeyAspectError> {
         let lenient = Self::from_key_aspect_lenient(entity_type, key)?;
         let urn = Self::parse(lenient.as_str()).map_err(|error| KeyAspectError::new(error.to_string()))?;
@@ -49,8 +50,8 @@ impl Urn {
         }
     }
 
-    /// As [`from_key_aspect`](Self::from_key_aspect), for a key of a record: the values may be ones that GMS does not
-    /// store.
+    /// As [`from_key_aspect`](Self::from_key_aspect), for a key of a record: the values may be ones that GMS
+    /// does not store.
     pub(in crate::metadata) fn from_key_aspect_lenient(
         entity_type: &str,
         key: &str,

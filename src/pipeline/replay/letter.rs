@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::limits;
 use super::lines::{Line, Text};
-use crate::metadata::record::{Ignored, Read, Reader, RecordError};
+use crate::metadata::record::{Ignored, ParsedRecord, RecordError, RecordReader};
 use crate::metadata::{Origin, Proposal};
 use crate::source::{InvalidRecord, RawRecord};
 
@@ -51,7 +51,7 @@ pub(super) struct Letters {
     file: Arc<str>,
     /// When the file was last changed: what says nothing of its time is as old as that.
     changed: Timestamp,
-    reader: Reader,
+    reader: RecordReader,
 }
 
 /// A letter as far as it is not a record.
@@ -63,7 +63,7 @@ struct Marked {
 
 impl Letters {
     pub(super) fn new(file: Arc<str>, changed: Timestamp) -> Self {
-        Self { file, changed, reader: Reader::new(limits()) }
+        Self { file, changed, reader: RecordReader::new(limits()) }
     }
 
     /// Adds what `line` holds to `contents`: usually one letter; of a damaged line all that is whole, and the damage.
@@ -164,10 +164,10 @@ impl Letters {
     }
 }
 
-fn understood(read: Read, origin: Origin, at: Timestamp) -> Content {
+fn understood(read: ParsedRecord, origin: Origin, at: Timestamp) -> Content {
     match read {
-        Read::Proposals(proposals) => Content::Proposals { proposals, at },
-        Read::Ignored(Ignored::Usage) => Content::Ignored(origin, "GMS takes no usage records"),
+        ParsedRecord::Proposals(proposals) => Content::Proposals { proposals, at },
+        ParsedRecord::Ignored(Ignored::Usage) => Content::Ignored(origin, "GMS takes no usage records"),
     }
 }
 

@@ -232,6 +232,6 @@ impl Source for ReplaySource {
 }
 
 /// The limits of a letter's record: those of the `file` source.
-fn limits() -> record::Limits {
-    record::Limits::default()
+fn limits() -> record::RecordLimits {
+    record::RecordLimits::default()
 }

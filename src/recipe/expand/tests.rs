@@ -156,7 +156,8 @@ fn values_know_whether_they_came_from_the_environment_and_become_secrets() {
     assert_eq!(secrets.mask("an aval"), "an ********");
 }
 
-/// `expansion.json` holds what `expandvars` 1.1.2 made of each string, called as DataHub's `config_loader.py` calls it.
+/// `expansion.json` holds what `expandvars` 1.1.2 made of each string, called as DataHub's `config_loader.py`
+/// calls it.
 #[test]
 fn agrees_with_expandvars() {
     let cases: Vec<serde_json::Value> =

@@ -249,3 +249,10 @@ fn a_block_that_is_no_mapping_is_told_once() {
         ]
     );
 }
+
+#[test]
+fn a_component_that_reports_nothing_is_reported() {
+    let (error, messages) = read("a: 1\n", |fields| fields.reported());
+    assert_eq!(error.to_string(), "the recipe has a mistake, which was reported");
+    assert_eq!(messages, ["`sink.config` cannot be read, and the plugin that reads it has not reported why"]);
+}

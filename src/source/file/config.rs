@@ -2,33 +2,34 @@
 
 use crate::recipe::Fields;
 
-/// A record may be this long unless the recipe says otherwise: larger than anything that GMS takes.
+/// The default of `max_record_bytes`, which is larger than anything that GMS accepts.
 const MAX_RECORD_BYTES: usize = 64 * 1024 * 1024;
 
-/// Values in a record may be nested this deep unless the recipe says otherwise.
+/// The default of `max_depth`.
 const MAX_DEPTH: usize = 256;
 
-/// What the `file` source reads, and how.
+/// The configuration of the `file` source.
 ///
 /// The keys are those of DataHub's own file source (`FileSourceConfig` in `ingestion/source/file.py`), and
-/// `max_record_bytes` and `max_depth`.
+/// also `max_record_bytes` and `max_depth`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FileSourceConfig {
     /// A file, a directory, or `-` for standard input.
     pub path: String,
-    /// How the names of a directory's files end; `None` for all of them. `.json` by default, as in DataHub.
+    /// The end of the names of the files of a directory; `None` for all files. Default `.json`, as in
+    /// DataHub.
     pub file_extension: Option<String>,
-    /// Only proposals for this aspect are kept; all by default.
+    /// Only proposals for this aspect are kept. Default: all.
     pub aspect: Option<String>,
-    /// A longer record is invalid; 64 MiB by default.
+    /// The maximum size of a record in bytes; a larger one is invalid. Default 64 MiB.
     pub max_record_bytes: usize,
-    /// A record that is nested deeper is invalid; 256 levels by default.
+    /// The maximum nesting of a record; one with more levels is invalid. Default 256.
     pub max_depth: usize,
 }
 
 impl FileSourceConfig {
-    /// Reads `path` with the defaults for everything else.
+    /// Reads `path`, with defaults for everything else.
     pub fn new(path: impl Into<String>) -> Self {
         Self {
             path: path.into(),
@@ -89,7 +90,7 @@ fn read_path(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> Option<Stri
     }
 }
 
-/// Why `path` can't be read, whatever is on the disk.
+/// The mistake in `path`, if it can never be read.
 fn path_mistake(path: &str) -> Option<String> {
     if path.is_empty() {
         return Some("expected a file, a directory, or `-` for standard input, found an empty string".into());
@@ -106,7 +107,7 @@ fn path_mistake(path: &str) -> Option<String> {
         })
 }
 
-/// The end of the names that `given` stands for: a dot is added, `*` means any.
+/// The end of the names: a leading dot is added to `given`, and `*` means any.
 fn extension(given: &str) -> Option<String> {
     match given {
         "*" => None,
@@ -116,18 +117,14 @@ fn extension(given: &str) -> Option<String> {
 }
 
 fn read_keys_without_effect(fields: &mut Fields<'_>, warnings: &mut Vec<String>) {
-    // Read for its own sake, so that a wrong word is found.
+    // It is read only to report an invalid value.
     let _: Option<()> = fields.choice("read_mode", &[("AUTO", ()), ("BATCH", ()), ("STREAM", ())]);
     fields.ignored("read_mode", "every file is streamed", warnings);
     let _: Option<bool> = fields.boolean("count_all_before_starting");
-    fields.ignored(
-        "count_all_before_starting",
-        "progress is told by the share of bytes that was read",
-        warnings,
-    );
+    fields.ignored("count_all_before_starting", "progress is the share of bytes that was read", warnings);
     let mut stateful = fields.block("stateful_ingestion");
     if stateful.boolean("enabled") == Some(true) {
-        stateful.not_yet("enabled", "nothing here removes what is no longer in the file");
+        stateful.not_yet("enabled", "nothing removes entities that are no longer in the file");
     }
     for key in [
         "remove_stale_metadata",
@@ -137,7 +134,7 @@ fn read_keys_without_effect(fields: &mut Fields<'_>, warnings: &mut Vec<String>)
         "state_provider",
         "max_checkpoint_state_size",
     ] {
-        // It has a meaning only for stateful ingestion, which is off.
+        // These keys have a meaning only for stateful ingestion, which is off.
         let _: Option<_> = stateful.node(key);
     }
     stateful.finish();

@@ -1,18 +1,18 @@
-//! What a file is, from its first bytes. Its name is never asked.
+//! Determines the encoding of a file by its first bytes, never by its name.
 
-/// How many bytes [`encoding`] wants to see, where the file has so many.
+/// The number of bytes that [`encoding`] needs, if the file has as many.
 pub(super) const HEAD: usize = 6;
 
-/// What the first bytes of a file say.
+/// The encoding of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Encoding {
-    /// Text; a byte order mark of this many bytes stands before it.
+    /// Text after a byte order mark of this length in bytes.
     Text(usize),
-    /// Something else, and what to do about it.
+    /// Another encoding, and the advice for the user.
     Other(&'static str),
 }
 
-/// Marks of what is not UTF-8 text, each with a sentence for the user.
+/// The first bytes of formats that are not UTF-8 text, each with advice for the user.
 const OTHERS: [(&[u8], &str); 8] = [
     (b"\xFF\xFE", "the file is UTF-16, not UTF-8: convert it, for example with `iconv -f UTF-16 -t UTF-8`"),
     (b"\xFE\xFF", "the file is UTF-16, not UTF-8: convert it, for example with `iconv -f UTF-16 -t UTF-8`"),
@@ -27,7 +27,7 @@ const OTHERS: [(&[u8], &str); 8] = [
     (b"PAR1", "the file is a Parquet file; a metadata file is JSON"),
 ];
 
-/// Looks at the `head` of a file.
+/// The encoding of a file with these first bytes.
 pub(super) fn encoding(head: &[u8]) -> Encoding {
     if head.starts_with(b"\xEF\xBB\xBF") {
         return Encoding::Text(3);
@@ -38,7 +38,7 @@ pub(super) fn encoding(head: &[u8]) -> Encoding {
         .map_or(Encoding::Text(0), |(_, advice)| Encoding::Other(advice))
 }
 
-/// What a value that starts with `byte` would be, for a message.
+/// The kind of a value that starts with `byte`, for a message.
 pub(super) fn kind_of(byte: u8) -> String {
     match byte {
         b'{' => "an object".into(),

@@ -1,4 +1,4 @@
-//! A record under way: how much of the stream it takes up, and how much of that is still in memory.
+//! The extent of a record in the stream, and the part of it that is still in memory.
 
 use std::io::{self, Read};
 
@@ -8,32 +8,32 @@ use super::scan::{is_blank, trim_end};
 use super::window::Window;
 use crate::source::MAX_RAW;
 
-/// The bytes of a record: some that are gone already, and then the front of the window.
+/// The bytes of a record: some that were discarded, and then the front of the window.
 pub(super) struct Extent {
     pub(super) offset: u64,
     pub(super) gone: u64,
     pub(super) held: usize,
-    pub(super) fault: Option<Fault>,
+    pub(super) problem: Option<RecordProblem>,
 }
 
-/// What is wrong with a record.
-pub(super) struct Fault {
+/// The reason why a record is invalid.
+pub(super) struct RecordProblem {
     pub(super) reason: String,
-    /// The byte of the stream where it shows; `None` where that is the record's first one.
+    /// The byte of the stream at which it was noticed; `None` for the first byte of the record.
     pub(super) at: Option<u64>,
 }
 
 impl Extent {
     pub(super) fn broken(self, reason: impl Into<String>) -> Self {
-        self.faulty(reason.into(), None)
+        self.with_problem(reason.into(), None)
     }
 
     pub(super) fn broken_at(self, place: u64, reason: impl Into<String>) -> Self {
-        self.faulty(reason.into(), Some(place))
+        self.with_problem(reason.into(), Some(place))
     }
 
-    fn faulty(mut self, reason: String, at: Option<u64>) -> Self {
-        self.fault = Some(Fault { reason, at });
+    fn with_problem(mut self, reason: String, at: Option<u64>) -> Self {
+        self.problem = Some(RecordProblem { reason, at });
         self
     }
 
@@ -48,7 +48,7 @@ impl Extent {
 
 impl<R: Read> Window<R> {
     pub(super) fn extent(&self) -> Extent {
-        Extent { offset: self.offset(), gone: 0, held: 0, fault: None }
+        Extent { offset: self.offset(), gone: 0, held: 0, problem: None }
     }
 
     pub(super) fn skip_white_space(&mut self) -> io::Result<Option<u8>> {
@@ -68,7 +68,7 @@ impl<R: Read> Window<R> {
         }
     }
 
-    /// What stands in an array where a value should, up to where the array can go on.
+    /// Skips text in an array that is not a value, up to a byte at which the array can continue.
     pub(super) fn run_over_scalar(&mut self) -> io::Result<Extent> {
         let mut extent = self.extent();
         extent.held = 1;
@@ -115,7 +115,7 @@ impl<R: Read> Window<R> {
 
     pub(super) fn run_to_next_object(&mut self, mut extent: Extent) -> io::Result<Extent> {
         loop {
-            // The line break may be the last byte that was looked at.
+            // The line break may be the last byte that was searched.
             let from = extent.held.saturating_sub(1);
             let rest = self.bytes().get(from..).unwrap_or_default();
             if let Some(length) = memmem::find(rest, b"\n{") {
@@ -129,8 +129,8 @@ impl<R: Read> Window<R> {
         }
     }
 
-    /// Reads on behind a record that reaches to the end of the window. Of one that is longer than `limit` only the
-    /// last byte stays in memory. False at the end of the file.
+    /// Reads more of a record that reaches to the end of the window. Of one that is longer than `limit`, only
+    /// the last byte stays in memory. False at the end of the file.
     pub(super) fn grow(&mut self, extent: &mut Extent, limit: usize) -> io::Result<bool> {
         if extent.held > limit || (extent.gone > 0 && extent.held > 1) {
             let gone = extent.held - 1;

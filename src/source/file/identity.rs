@@ -1,4 +1,4 @@
-//! What tells one state of a file from another without reading all of it.
+//! The identity of files, by which a later run recognises them without reading them completely.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -7,16 +7,17 @@ use std::path::Path;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use super::open::{InputFile, STANDARD_INPUT, unreadable};
+use super::open::{STANDARD_INPUT, SourceFile, unreadable};
 use crate::Error;
 use crate::hex::hex;
 use crate::source::Input;
 
-/// So much of a file's beginning, and so much of its end, goes into its hash.
-const END: u64 = 64 * 1024;
+/// The number of bytes at the start, and at the end, of a file that are hashed.
+const HASHED_BYTES: u64 = 64 * 1024;
 
-/// What `path` stands for; `None` where it is something that is gone when it was read, as standard input or a named pipe.
-pub(super) fn of(path: &str, files: &[InputFile]) -> Result<Option<Input>, Error> {
+/// The identity of the files of `path`; `None` for an input that can be read only once, as standard input or
+/// a named pipe.
+pub(super) fn of(path: &str, files: &[SourceFile]) -> Result<Option<Input>, Error> {
     if path == STANDARD_INPUT || files.is_empty() {
         return Ok(None);
     }
@@ -26,9 +27,9 @@ pub(super) fn of(path: &str, files: &[InputFile]) -> Result<Option<Input>, Error
         let (Some(path), Some(_)) = (&file.path, file.size) else {
             return Ok(None);
         };
-        // Its own name, however the recipe's path to it is written.
+        // The name of the file itself, however the recipe writes the path.
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        match look(path, &name).map_err(|error| unreadable(&file.name, error))? {
+        match inspect(path, &name).map_err(|error| unreadable(&file.name, error))? {
             Some(file) => known.push(file),
             None => return Ok(None),
         }
@@ -36,7 +37,7 @@ pub(super) fn of(path: &str, files: &[InputFile]) -> Result<Option<Input>, Error
     Ok(Some(Input { path: absolute.to_string_lossy().into_owned(), files: known }))
 }
 
-fn look(path: &Path, name: &str) -> io::Result<Option<crate::source::InputFile>> {
+fn inspect(path: &Path, name: &str) -> io::Result<Option<crate::source::InputFile>> {
     let mut file = File::open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
@@ -44,10 +45,10 @@ fn look(path: &Path, name: &str) -> io::Result<Option<crate::source::InputFile>>
     }
     let size = metadata.len();
     let mut hasher = Sha256::new();
-    for start in [0, size.saturating_sub(END)] {
+    for start in [0, size.saturating_sub(HASHED_BYTES)] {
         file.seek(SeekFrom::Start(start))?;
         let mut end = Vec::new();
-        (&mut file).take(END).read_to_end(&mut end)?;
+        (&mut file).take(HASHED_BYTES).read_to_end(&mut end)?;
         hasher.update(&end);
     }
     let ends = hex(&hasher.finalize());

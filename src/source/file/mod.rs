@@ -17,38 +17,37 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use config::FileSourceConfig;
-use open::{InputFile, Opened};
-use split::{Found, Piece, Splitter};
+use open::{OpenedFile, SourceFile};
+use split::{RecordPiece, SplitRecord, Splitter};
 
 use super::{Form, Input, InvalidRecord, Item, Position, Progress, RawRecord, Source};
 use crate::metadata::Origin;
-use crate::metadata::record::{Ignored, Limits, Read as Understood, Reader};
+use crate::metadata::record::{Ignored, ParsedRecord, RecordLimits, RecordReader};
 use crate::{Error, ErrorKind};
 
-/// Why usage records are passed over.
-const USAGE: &str =
-    "GMS takes no usage records (`bucket`, `metrics`) as metadata, and DataHub's file source drops them too";
+/// The reason why usage records are ignored.
+const USAGE: &str = "GMS does not accept usage records (`bucket`, `metrics`) as metadata, and DataHub's file source drops them too";
 
 /// Reads metadata files: one file, a directory's files in the order of their names, or standard input.
 ///
-/// What a file is shows in its content: a JSON array of records, one record, or records with white space between them
-/// (JSON Lines); plain, or compressed with gzip. Memory does not grow with the size of a file, only with that of its
-/// largest record.
+/// The content of a file determines its format: a JSON array of records, a single record, or records with
+/// white space between them (JSON Lines); plain, or compressed with gzip. The memory that is needed depends
+/// on the size of the largest record, not of the file.
 pub struct FileSource {
     config: FileSourceConfig,
-    reader: Reader,
-    files: Vec<InputFile>,
-    /// The number of the file that is opened next.
+    reader: RecordReader,
+    files: Vec<SourceFile>,
+    /// The index of the file that is opened next.
     next: u32,
-    current: Option<Current>,
+    current: Option<CurrentFile>,
     bytes_done: u64,
     total_bytes: Option<u64>,
     warnings: Vec<String>,
-    told_of_ignored: bool,
+    warned_of_ignored: bool,
 }
 
 /// The file that is being read.
-struct Current {
+struct CurrentFile {
     number: u32,
     name: Arc<str>,
     splitter: Splitter<Box<dyn Read + Send>>,
@@ -56,11 +55,11 @@ struct Current {
 }
 
 impl FileSource {
-    /// Finds the files that `config` names; none is opened yet.
+    /// Finds the files that `config` names. Files are opened when they are read.
     ///
     /// # Errors
-    /// Of kind [`Input`](ErrorKind::Input), when there is no such file or directory, or the directory holds no file
-    /// with the wanted extension.
+    /// Of kind [`Input`](ErrorKind::Input), when there is no such file or directory, or the directory
+    /// contains no file with the extension.
     pub fn open(config: FileSourceConfig) -> Result<Self, Error> {
         let mut warnings = Vec::new();
         let files = open::list(&config.path, config.file_extension.as_deref(), &mut warnings)?;
@@ -68,10 +67,10 @@ impl FileSource {
         Ok(Self { files, total_bytes, warnings, ..Self::without_files(config) })
     }
 
-    /// Reads `stream`, which is called `name` in messages, in place of what `config.path` names.
+    /// Reads `stream`, which messages call `name`, instead of `config.path`.
     ///
     /// # Errors
-    /// When its first bytes can't be read.
+    /// Of kind [`Input`](ErrorKind::Input), when its first bytes cannot be read.
     pub fn from_reader(
         config: FileSourceConfig,
         name: &str,
@@ -87,7 +86,10 @@ impl FileSource {
 
     fn without_files(config: FileSourceConfig) -> Self {
         Self {
-            reader: Reader::new(Limits { max_bytes: config.max_record_bytes, max_depth: config.max_depth }),
+            reader: RecordReader::new(RecordLimits {
+                max_bytes: config.max_record_bytes,
+                max_depth: config.max_depth,
+            }),
             config,
             files: Vec::new(),
             next: 0,
@@ -95,12 +97,12 @@ impl FileSource {
             bytes_done: 0,
             total_bytes: None,
             warnings: Vec::new(),
-            told_of_ignored: false,
+            warned_of_ignored: false,
         }
     }
 
-    fn begin(&mut self, name: Arc<str>, opened: Opened, at: Position) {
-        self.current = Some(Current {
+    fn begin(&mut self, name: Arc<str>, opened: OpenedFile, at: Position) {
+        self.current = Some(CurrentFile {
             number: at.file,
             name,
             splitter: Splitter::at(at, opened.text, self.config.max_record_bytes),
@@ -108,7 +110,7 @@ impl FileSource {
         });
     }
 
-    fn file(&self, number: u32) -> Option<&InputFile> {
+    fn file(&self, number: u32) -> Option<&SourceFile> {
         self.files.get(usize::try_from(number).ok()?)
     }
 
@@ -116,7 +118,7 @@ impl FileSource {
         let Some(ended) = self.current.take() else { return };
         self.bytes_done += ended.read.load(Ordering::Relaxed);
         if ended.splitter.is_blank() {
-            self.warnings.push(format!("{} is empty: it holds no record", ended.name));
+            self.warnings.push(format!("{} is empty: it contains no record", ended.name));
         }
     }
 }
@@ -128,20 +130,20 @@ impl Source for FileSource {
                 match current.splitter.next() {
                     Ok(Some(found)) => {
                         let guessed = found.guessed;
-                        let item = understand(
+                        let item = parse_record(
                             &found,
                             &current.name,
                             &mut self.reader,
                             self.config.aspect.as_deref(),
                         );
                         if guessed && matches!(item, Item::Invalid(_)) {
-                            current.splitter.doubt();
+                            current.splitter.retract_guess();
                             continue;
                         }
                         if let Item::Ignored(origin, why) = &item
-                            && !self.told_of_ignored
+                            && !self.warned_of_ignored
                         {
-                            self.told_of_ignored = true;
+                            self.warned_of_ignored = true;
                             self.warnings.push(format!(
                                 "{origin} is ignored, and so are all others of its kind: {why}"
                             ));
@@ -197,7 +199,7 @@ impl Source for FileSource {
     fn seek(&mut self, position: Position) -> Result<(), Error> {
         let before = usize::try_from(position.file).ok().and_then(|before| self.files.get(..before));
         let Some(before) = before else {
-            return Err(Error::new(ErrorKind::Input, "there are fewer files than there were"));
+            return Err(Error::new(ErrorKind::Input, "there are fewer files than in the last run"));
         };
         self.bytes_done = before.iter().filter_map(|file| file.size).sum();
         self.next = position.file;
@@ -205,7 +207,7 @@ impl Source for FileSource {
             return Ok(());
         }
         let file = self.file(position.file).ok_or_else(|| {
-            Error::new(ErrorKind::Input, "the file in which the last run stopped is not there any more")
+            Error::new(ErrorKind::Input, "the file in which the last run stopped no longer exists")
         })?;
         let name = Arc::clone(&file.name);
         let opened =
@@ -216,34 +218,43 @@ impl Source for FileSource {
     }
 }
 
-/// Makes an item of what was found; with `aspect`, only proposals for that one are kept.
-fn understand(found: &Found<'_>, file: &Arc<str>, reader: &mut Reader, aspect: Option<&str>) -> Item {
+/// Parses a record of the file. With `aspect`, only proposals for that aspect are kept.
+fn parse_record(
+    found: &SplitRecord<'_>,
+    file: &Arc<str>,
+    reader: &mut RecordReader,
+    aspect: Option<&str>,
+) -> Item {
     let origin = Origin { file: Arc::clone(file), index: found.index, offset: found.offset };
     let text = match &found.piece {
-        Piece::Record(text) => *text,
-        Piece::Broken { reason, at, raw } => {
-            return Item::Invalid(InvalidRecord { origin, reason: placed(reason, *at), raw: raw.clone() });
+        RecordPiece::Record(text) => *text,
+        RecordPiece::Broken { reason, at, raw } => {
+            return Item::Invalid(InvalidRecord {
+                origin,
+                reason: with_place(reason, *at),
+                raw: raw.clone(),
+            });
         }
     };
     match reader.read(text, origin.clone()) {
-        Ok(Understood::Proposals(mut proposals)) => {
+        Ok(ParsedRecord::Proposals(mut proposals)) => {
             let all = proposals.len();
             if let Some(aspect) = aspect {
                 proposals.retain(|proposal| proposal.aspect_name() == aspect);
             }
             Item::Record { filtered: (all - proposals.len()) as u64, proposals }
         }
-        Ok(Understood::Ignored(Ignored::Usage)) => Item::Ignored(origin, USAGE),
+        Ok(ParsedRecord::Ignored(Ignored::Usage)) => Item::Ignored(origin, USAGE),
         Err(error) => Item::Invalid(InvalidRecord {
-            reason: placed(&error.reason, found.offset + error.offset as u64),
+            reason: with_place(&error.reason, found.offset + error.offset as u64),
             origin,
             raw: RawRecord::of(text),
         }),
     }
 }
 
-/// A reason with its place, counted in the text of the file after unpacking.
-fn placed(reason: &str, at: u64) -> String {
+/// A reason with its place in the uncompressed text of the file.
+fn with_place(reason: &str, at: u64) -> String {
     format!("{reason} (byte {at} of the file)")
 }
 

@@ -1,4 +1,4 @@
-//! From the path in a recipe to streams of text.
+//! Finds and opens the files of a path, and decompresses them.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, ErrorKind as IoErrorKind, Read, Seek as _, SeekFrom};
@@ -13,53 +13,54 @@ use crate::{Error, ErrorKind};
 /// The path that means standard input.
 pub(super) const STANDARD_INPUT: &str = "-";
 
-/// How much compressed data is asked for at once.
+/// The number of bytes of compressed data that are read at once.
 const COMPRESSED_READ: usize = 64 * 1024;
 
-/// At most so much is unpacked at once: what was unpacked together with the place where the data is corrupt is lost.
+/// The maximum number of bytes that are decompressed at once. Text that is decompressed together with corrupt
+/// data is lost.
 const UNPACKED_READ: usize = 32 * 1024;
 
 const GZIP_MARK: [u8; 2] = [0x1F, 0x8B];
 
-/// A file that is to be read.
+/// A file of the input.
 #[derive(Debug)]
-pub(super) struct InputFile {
-    /// As the user named it; for a file of a directory, the directory as named and the file's name.
+pub(super) struct SourceFile {
+    /// The path as the user gave it; for a file of a directory, the given directory and the name of the file.
     pub(super) name: Arc<str>,
     /// `None` for standard input.
     pub(super) path: Option<PathBuf>,
-    /// Bytes on the disk, where it is a regular file.
+    /// The size on disk in bytes, if it is a regular file.
     pub(super) size: Option<u64>,
 }
 
 /// A file that is being read.
-pub(super) struct Opened {
-    /// Its text, unpacked.
+pub(super) struct OpenedFile {
+    /// The uncompressed text.
     pub(super) text: Box<dyn Read + Send>,
-    /// How many bytes were read of it as it lies on the disk.
+    /// The number of bytes that were read from disk.
     pub(super) read: Arc<AtomicU64>,
 }
 
-/// The data that gzip unpacks is broken, as opposed to: it can't be read.
+/// The gzip data is corrupt, as opposed to unreadable.
 #[derive(Debug, thiserror::Error)]
-#[error("the gzip data is broken off or corrupt ({0})")]
+#[error("the gzip data is truncated or corrupt ({0})")]
 pub(super) struct CorruptGzip(String);
 
-/// The files that `path` stands for, in the order of their names. Of a directory, one level, those whose names end in
-/// `extension`; a single file is taken whatever its name.
+/// The files of `path`, in the order of their names. In a directory, those on the first level whose names end
+/// in `extension`; a single file may have any name.
 pub(super) fn list(
     path: &str,
     extension: Option<&str>,
     warnings: &mut Vec<String>,
-) -> Result<Vec<InputFile>, Error> {
+) -> Result<Vec<SourceFile>, Error> {
     if path == STANDARD_INPUT {
-        return Ok(vec![InputFile { name: STANDARD_INPUT.into(), path: None, size: None }]);
+        return Ok(vec![SourceFile { name: STANDARD_INPUT.into(), path: None, size: None }]);
     }
     let metadata = fs::metadata(path).map_err(|error| unreadable(path, error))?;
     if metadata.is_dir() {
         return list_directory(path, extension, warnings);
     }
-    Ok(vec![InputFile {
+    Ok(vec![SourceFile {
         name: path.into(),
         path: Some(path.into()),
         size: metadata.is_file().then_some(metadata.len()),
@@ -70,7 +71,7 @@ fn list_directory(
     directory: &str,
     extension: Option<&str>,
     warnings: &mut Vec<String>,
-) -> Result<Vec<InputFile>, Error> {
+) -> Result<Vec<SourceFile>, Error> {
     let mut skipped = Vec::new();
     let mut files = Vec::new();
     for entry in fs::read_dir(directory).map_err(|error| unreadable(directory, error))? {
@@ -85,15 +86,15 @@ fn list_directory(
         // Follows links, as opening it does.
         let metadata = match fs::metadata(&path) {
             Ok(metadata) => metadata,
-            // One stale link is no reason to leave out all the others.
+            // A broken link must not prevent reading the other files.
             Err(_) if path.is_symlink() => {
-                skipped.push(format!("{shown} is skipped: it is a link that leads to no file"));
+                skipped.push(format!("{shown} is skipped: it is a link without a target"));
                 continue;
             }
             Err(error) => return Err(unreadable(&shown, error)),
         };
         if metadata.is_file() {
-            files.push(InputFile { name: shown.into(), path: Some(path), size: Some(metadata.len()) });
+            files.push(SourceFile { name: shown.into(), path: Some(path), size: Some(metadata.len()) });
         }
     }
     if files.is_empty() {
@@ -103,7 +104,7 @@ fn list_directory(
         return Err(Error::new(
             ErrorKind::Input,
             format!(
-                "the directory {directory:?} holds no file{which} (its subdirectories are not searched); set \
+                "the directory {directory:?} contains no file{which} (its subdirectories are not searched); set \
                  `file_extension`, \"*\" for all files{also}"
             ),
         ));
@@ -122,9 +123,9 @@ pub(super) fn unreadable(path: &str, error: io::Error) -> Error {
     Error::new(ErrorKind::Input, what).with_source(error)
 }
 
-impl InputFile {
-    /// Opens it, and looks whether it is compressed.
-    pub(super) fn open(&self) -> Result<Opened, Error> {
+impl SourceFile {
+    /// Opens it, and decompresses it if its first bytes are those of gzip.
+    pub(super) fn open(&self) -> Result<OpenedFile, Error> {
         let stream: Box<dyn Read + Send> = match &self.path {
             None => Box::new(io::stdin()),
             Some(path) => Box::new(File::open(path).map_err(|error| unreadable(&self.name, error))?),
@@ -132,17 +133,17 @@ impl InputFile {
         unpack(stream).map_err(|error| unreadable(&self.name, error))
     }
 
-    /// Opens it for what comes after the first `offset` bytes of its text. Those of a compressed file are unpacked and
-    /// passed over.
-    pub(super) fn open_at(&self, offset: u64) -> Result<Opened, Error> {
+    /// Opens it at `offset` bytes of its text. In a compressed file, the bytes before that are decompressed
+    /// and skipped.
+    pub(super) fn open_at(&self, offset: u64) -> Result<OpenedFile, Error> {
         let Some(path) = &self.path else {
-            return Err(Error::new(ErrorKind::Input, "standard input has no place to go on at"));
+            return Err(Error::new(ErrorKind::Input, "standard input cannot be resumed"));
         };
         let opened = File::open(path).and_then(|mut file| {
             if is_compressed(&mut file)? {
                 file.rewind()?;
                 let opened = unpack(file)?;
-                return Ok(Opened { text: pass_over(opened.text, offset)?, ..opened });
+                return Ok(OpenedFile { text: skip_text(opened.text, offset)?, ..opened });
             }
             if offset > file.metadata()?.len() {
                 return Err(too_short());
@@ -150,19 +151,19 @@ impl InputFile {
             file.seek(SeekFrom::Start(offset))?;
             let read = Arc::new(AtomicU64::new(offset));
             let text = Counted { stream: file, read: Arc::clone(&read), failed: Arc::default() };
-            Ok(Opened { text: Box::new(text), read })
+            Ok(OpenedFile { text: Box::new(text), read })
         });
         opened.map_err(|error| unreadable(&self.name, error))
     }
 }
 
 /// A file of `size` bytes that was read to its end.
-pub(super) fn ended(size: Option<u64>) -> Opened {
-    Opened { text: Box::new(io::empty()), read: Arc::new(AtomicU64::new(size.unwrap_or(0))) }
+pub(super) fn ended(size: Option<u64>) -> OpenedFile {
+    OpenedFile { text: Box::new(io::empty()), read: Arc::new(AtomicU64::new(size.unwrap_or(0))) }
 }
 
 fn too_short() -> io::Error {
-    io::Error::new(IoErrorKind::UnexpectedEof, "it ends before the place where the last run stopped")
+    io::Error::new(IoErrorKind::UnexpectedEof, "it ends before the position at which the last run stopped")
 }
 
 fn is_compressed(file: &mut File) -> io::Result<bool> {
@@ -171,9 +172,9 @@ fn is_compressed(file: &mut File) -> io::Result<bool> {
     Ok(head == GZIP_MARK)
 }
 
-/// Takes the first `count` bytes off `text`, in the pieces in which they are read otherwise: how much can be unpacked of
-/// data that is corrupt depends on them.
-fn pass_over(mut text: Box<dyn Read + Send>, count: u64) -> io::Result<Box<dyn Read + Send>> {
+/// Skips the first `count` bytes of `text`. It reads pieces of the usual size, because the amount that can be
+/// decompressed of corrupt data depends on it.
+fn skip_text(mut text: Box<dyn Read + Send>, count: u64) -> io::Result<Box<dyn Read + Send>> {
     let mut piece = vec![0; UNPACKED_READ];
     let mut left = count;
     while left > 0 {
@@ -193,8 +194,8 @@ fn pass_over(mut text: Box<dyn Read + Send>, count: u64) -> io::Result<Box<dyn R
     Ok(text)
 }
 
-/// The text of `stream`, which may be compressed with gzip: its first bytes say so.
-pub(super) fn unpack(stream: impl Read + Send + 'static) -> io::Result<Opened> {
+/// The text of `stream`, which is decompressed if its first bytes are those of gzip.
+pub(super) fn unpack(stream: impl Read + Send + 'static) -> io::Result<OpenedFile> {
     let read = Arc::new(AtomicU64::new(0));
     let failed = Arc::new(AtomicBool::new(false));
     let mut stream = Counted { stream, read: Arc::clone(&read), failed: Arc::clone(&failed) };
@@ -210,10 +211,10 @@ pub(super) fn unpack(stream: impl Read + Send + 'static) -> io::Result<Opened> {
     } else {
         Box::new(whole)
     };
-    Ok(Opened { text, read })
+    Ok(OpenedFile { text, read })
 }
 
-/// Counts what is read, and remembers whether reading failed.
+/// Counts the bytes that are read, and remembers whether reading failed.
 struct Counted<R> {
     stream: R,
     read: Arc<AtomicU64>,
@@ -234,7 +235,7 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// Unpacks, and tells corrupt data from data that can't be read.
+/// Decompresses, and distinguishes corrupt data from a failed read.
 struct Unpacked<R> {
     decoder: MultiGzDecoder<R>,
     failed: Arc<AtomicBool>,

@@ -1,23 +1,24 @@
-//! Finds where a JSON value ends by its quotes and brackets alone. Whether it is a value is not looked at here.
+//! Finds the end of a JSON value by its quotes and brackets alone, without checking whether it is valid.
 
 use memchr::{memchr, memrchr};
 
-/// Brackets beyond this depth are counted, but their kinds are not remembered: a bound for hostile files.
+/// Brackets beyond this depth are counted, but their kinds are not stored, which bounds the memory for
+/// hostile files.
 const REMEMBERED: usize = 4096;
 
-/// What stopped a scan.
+/// The reason why a scan stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// The bytes are at an end and the value is not.
+pub(super) enum ScanStep {
+    /// The bytes end before the value does.
     More,
     /// The value ends before this position.
     End(usize),
-    /// The bracket before this position does not fit the one that it would close.
+    /// The bracket before this position does not match the open one.
     Unbalanced(usize),
-    /// A string goes over the end of a line; the next line starts at this position. Only between lines.
+    /// A string is open at the end of a line; the next line starts at this position. Only with `LINES`.
     LineBreakInString(usize),
-    /// Another record starts at the start of a line although this one is still open; this one's text ends before
-    /// this position. Only between lines.
+    /// Another record starts at the start of a line although this one is open; the text of this one ends
+    /// before this position. Only with `LINES`.
     NextRecord(usize),
 }
 
@@ -31,7 +32,7 @@ pub(super) struct Scan {
 }
 
 impl Scan {
-    /// Makes it ready for another value.
+    /// Prepares for another value.
     pub(super) fn reset(&mut self) {
         self.closers.clear();
         self.uncounted = 0;
@@ -39,28 +40,29 @@ impl Scan {
         self.escaped = false;
     }
 
-    /// Goes on at `from` in `bytes`. With `LINES`, the value stands in a file of records on lines of their own, so
-    /// that the start of a line can show that it is broken; `whole` says that `bytes` holds it from its start.
+    /// Continues at `from` in `bytes`. With `LINES`, the file has records on lines of their own, so the start
+    /// of a line can show that the value is broken. `whole` means that `bytes` contains the start of the
+    /// value.
     ///
     /// The value must start with a bracket or a quote.
-    pub(super) fn run<const LINES: bool>(&mut self, bytes: &[u8], from: usize, whole: bool) -> Step {
+    pub(super) fn run<const LINES: bool>(&mut self, bytes: &[u8], from: usize, whole: bool) -> ScanStep {
         let mut at = from;
         loop {
             let rest = bytes.get(at..).unwrap_or_default();
             if self.in_string {
                 let Some(&first) = rest.first() else {
-                    return Step::More;
+                    return ScanStep::More;
                 };
                 if self.escaped {
                     self.escaped = false;
-                    // An escaped line break is no JSON; it still is the end of a line.
+                    // An escaped line break is not valid JSON, but it still ends the line.
                     if !(LINES && first == b'\n') {
                         at += 1;
                         continue;
                     }
                 }
                 let Some((skipped, byte)) = special_in_string::<LINES>(rest) else {
-                    return Step::More;
+                    return ScanStep::More;
                 };
                 at += skipped + 1;
                 match byte {
@@ -68,15 +70,15 @@ impl Scan {
                     b'"' => {
                         self.in_string = false;
                         if self.closers.is_empty() {
-                            return Step::End(at);
+                            return ScanStep::End(at);
                         }
                     }
-                    _ => return Step::LineBreakInString(at),
+                    _ => return ScanStep::LineBreakInString(at),
                 }
                 continue;
             }
             let Some((skipped, byte)) = structural(rest) else {
-                return Step::More;
+                return ScanStep::More;
             };
             at += skipped + 1;
             match byte {
@@ -85,7 +87,7 @@ impl Scan {
                     if LINES && !self.closers.is_empty() {
                         let before = bytes.get(..at - 1).unwrap_or_default();
                         if let Some(end) = self.next_record(before, whole) {
-                            return Step::NextRecord(end);
+                            return ScanStep::NextRecord(end);
                         }
                     }
                     self.open(b'}');
@@ -93,10 +95,10 @@ impl Scan {
                 b'[' => self.open(b']'),
                 b'}' | b']' => {
                     if !self.close(byte) {
-                        return Step::Unbalanced(at);
+                        return ScanStep::Unbalanced(at);
                     }
                     if self.closers.is_empty() {
-                        return Step::End(at);
+                        return ScanStep::End(at);
                     }
                 }
                 _ => {}
@@ -104,7 +106,7 @@ impl Scan {
         }
     }
 
-    /// The bracket that would close what is open.
+    /// The bracket that would close the innermost open one.
     pub(super) fn expected(&self) -> Option<u8> {
         self.closers.last().copied()
     }
@@ -129,10 +131,11 @@ impl Scan {
         false
     }
 
-    /// Whether a `{` after the text `before` is the start of another record, and if so, where this one's text ends.
+    /// The end of the text of this record if a `{` after the text `before` starts another record.
     ///
-    /// It is when it is the first on its line and either no object can stand there, or it stands at the margin and
-    /// the record was on one line until then: a line of JSON Lines that was cut off.
+    /// It does if it is the first character of its line except white space, and either an object is not
+    /// allowed there, or it is the very first and the record was on one line until then: a truncated line of
+    /// JSON Lines.
     fn next_record(&self, before: &[u8], whole: bool) -> Option<usize> {
         let text = trim_end(before);
         let gap = before.get(text.len()..)?;
@@ -162,8 +165,8 @@ pub(super) fn trim_end(bytes: &[u8]) -> &[u8] {
 const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
 const HIGH_BITS: u64 = u64::from_ne_bytes([0x80; 8]);
 
-/// Has the high bit of each byte set that is zero in `word`. Bytes after the first such one may be marked too, so
-/// that only the lowest mark counts.
+/// Has the high bit of each byte set that is zero in `word`. Bytes after the first such one may be marked
+/// too, so that only the lowest mark counts.
 const fn zero_bytes(word: u64) -> u64 {
     word.wrapping_sub(ONES) & !word & HIGH_BITS
 }
@@ -172,7 +175,7 @@ const fn repeated(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
 }
 
-/// The first quote or bracket, and where. May also report U+0002, which no JSON holds.
+/// The first quote or bracket, and its position. May also report U+0002, which is not valid in JSON.
 #[inline]
 fn structural(bytes: &[u8]) -> Option<(usize, u8)> {
     find(
@@ -188,7 +191,7 @@ fn structural(bytes: &[u8]) -> Option<(usize, u8)> {
     )
 }
 
-/// The first quote or backslash, with `LINES` also the first line break, and where.
+/// The first quote or backslash, with `LINES` also the first line break, and its position.
 #[inline]
 fn special_in_string<const LINES: bool>(bytes: &[u8]) -> Option<(usize, u8)> {
     find(
@@ -201,7 +204,7 @@ fn special_in_string<const LINES: bool>(bytes: &[u8]) -> Option<(usize, u8)> {
     )
 }
 
-/// Looks at eight bytes a step.
+/// Tests eight bytes at a time.
 #[inline]
 fn find(bytes: &[u8], marks: impl Fn(u64) -> u64, wanted: impl Fn(u8) -> bool) -> Option<(usize, u8)> {
     let mut rest = bytes;

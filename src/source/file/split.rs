@@ -1,8 +1,8 @@
 //! Splits a metadata file into records without parsing them.
 //!
-//! A file is a JSON array, or objects with white space between them: one object, JSON Lines, or several objects that
-//! each go over several lines. Which it is shows in the first byte that is not white space. Every byte that is not
-//! white space or a comma between elements ends up in exactly one record, understood or not.
+//! A file is a JSON array, or objects with white space between them: one object, JSON Lines, or several
+//! objects on several lines each. The first byte that is not white space decides. Every byte except white
+//! space, and commas between elements, becomes part of exactly one record, valid or invalid.
 
 use std::io::{self, Read};
 use std::ops::RangeInclusive;
@@ -11,78 +11,78 @@ use memchr::{memchr, memmem};
 
 use super::detect::{self, Encoding};
 use super::extent::Extent;
-use super::scan::{Scan, Step, trim_end};
+use super::scan::{Scan, ScanStep, trim_end};
 use super::window::Window;
 use crate::source::{Form, MAX_RAW, Position, RawRecord};
 
-/// Takes the records off a stream, one after another.
+/// Splits a stream into records.
 pub(super) struct Splitter<R> {
     window: Window<R>,
     scan: Scan,
-    state: State,
+    state: SplitState,
     max_record: usize,
     index: u64,
-    /// Bytes at the front of the window that belong to the record that was handed out.
-    handed_out: usize,
+    /// The number of bytes at the front of the window that belong to the record that was returned last.
+    returned: usize,
     blank: bool,
-    layout: Layout,
-    /// What was handed out is a guess: the state before it, and its length.
-    guess: Option<(State, usize)>,
+    layout: LayoutTrust,
+    /// Set if the end of the last record is a guess: the state before it, and its length.
+    guess: Option<(SplitState, usize)>,
 }
 
-/// Whether the layout of the file tells where records end: then only whoever reads them looks at each byte.
+/// Whether the layout of the file determines the ends of records, so that they need not be scanned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Layout {
+enum LayoutTrust {
     Trusted,
-    /// It told a length that it is not sure of, so the record is scanned: one of these is right.
-    Doubted(RangeInclusive<u64>),
-    /// It was wrong once.
+    /// The layout gave an uncertain end, so the record is scanned; its length should be one of these.
+    Uncertain(RangeInclusive<u64>),
+    /// The layout was wrong once.
     Unknown,
 }
 
-/// A record, or what stands where one should.
+/// A record, or text in the place of one.
 #[derive(Debug, PartialEq)]
-pub(super) struct Found<'a> {
+pub(super) struct SplitRecord<'a> {
     pub(super) index: u64,
     pub(super) offset: u64,
-    pub(super) piece: Piece<'a>,
-    /// Where the record ends is a guess. It is right if it holds one whole JSON value; otherwise it must be
-    /// [doubted](Splitter::doubt).
+    pub(super) piece: RecordPiece<'a>,
+    /// The end of the record is a guess. If the record is not one complete JSON value, the guess must be
+    /// [retracted](Splitter::retract_guess).
     pub(super) guessed: bool,
 }
 
 #[derive(Debug, PartialEq)]
-pub(super) enum Piece<'a> {
+pub(super) enum RecordPiece<'a> {
     /// The text of an object, from bracket to bracket.
     Record(&'a [u8]),
-    /// No record, and why.
+    /// Text that is not a record, and the reason.
     Broken {
         reason: String,
-        /// The byte of the stream where it shows.
+        /// The byte of the stream at which the reason was noticed.
         at: u64,
         raw: RawRecord,
     },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum SplitState {
     Start,
-    Array(Expected),
+    Array(ArrayState),
     AfterArray,
     Objects,
     Done,
 }
 
-/// What may come next in an array.
+/// The tokens that may follow in an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Expected {
+enum ArrayState {
     ElementOrEnd,
     Element,
     CommaOrEnd,
 }
 
-/// How the scan of a value ended.
-enum Ending {
+/// The result of scanning a value.
+enum ScanEnd {
     Whole,
     EndOfFile,
     Unbalanced,
@@ -93,112 +93,112 @@ enum Ending {
 impl<R: Read> Splitter<R> {
     #[cfg(test)]
     pub(super) fn new(reader: R, max_record: usize) -> Self {
-        // Nobody reads what is found, so nobody would notice a wrong guess.
-        Self { layout: Layout::Unknown, ..Self::at(Position::default(), reader, max_record) }
+        // The tests do not parse the records, so they would not notice a wrong guess.
+        Self { layout: LayoutTrust::Unknown, ..Self::at(Position::default(), reader, max_record) }
     }
 
-    /// Goes on at `position`, which [`position`](Self::position) once told; `reader` gives the text from there on.
+    /// Continues at a [`position`](Self::position); `reader` reads the text after it.
     pub(super) fn at(position: Position, reader: R, max_record: usize) -> Self {
         Self {
             window: Window::new(reader, position.offset),
             scan: Scan::default(),
             state: match position.form {
-                Form::Start => State::Start,
-                Form::Array => State::Array(Expected::CommaOrEnd),
-                Form::ArrayElement => State::Array(Expected::Element),
-                Form::AfterArray => State::AfterArray,
-                Form::Objects => State::Objects,
-                Form::End => State::Done,
+                Form::Start => SplitState::Start,
+                Form::Array => SplitState::Array(ArrayState::CommaOrEnd),
+                Form::ArrayElement => SplitState::Array(ArrayState::Element),
+                Form::AfterArray => SplitState::AfterArray,
+                Form::Objects => SplitState::Objects,
+                Form::End => SplitState::Done,
             },
             max_record,
             index: position.record,
-            handed_out: 0,
+            returned: 0,
             blank: position.form == Form::Start,
-            layout: Layout::Trusted,
+            layout: LayoutTrust::Trusted,
             guess: None,
         }
     }
 
-    /// The place behind the record that was handed out last, in the file of that number.
+    /// The position after the record that was returned last; `file` is the index of the file.
     pub(super) fn position(&self, file: u32) -> Position {
         let form = match self.state {
-            State::Start => Form::Start,
-            State::Array(Expected::CommaOrEnd) => Form::Array,
-            // The first element is looked for together with the bracket, so that nobody stops between them.
-            State::Array(Expected::Element | Expected::ElementOrEnd) => Form::ArrayElement,
-            State::AfterArray => Form::AfterArray,
-            // Reading on would meet the corruption that was told already once more.
-            State::Objects if self.window.ends_after(self.handed_out) => Form::End,
-            State::Objects => Form::Objects,
-            State::Done => Form::End,
+            SplitState::Start => Form::Start,
+            SplitState::Array(ArrayState::CommaOrEnd) => Form::Array,
+            // The first element is read together with the bracket, so no position is between them.
+            SplitState::Array(ArrayState::Element | ArrayState::ElementOrEnd) => Form::ArrayElement,
+            SplitState::AfterArray => Form::AfterArray,
+            // Reading more would report the same corruption again.
+            SplitState::Objects if self.window.ends_after(self.returned) => Form::End,
+            SplitState::Objects => Form::Objects,
+            SplitState::Done => Form::End,
         };
-        Position { file, record: self.index, offset: self.window.offset() + self.handed_out as u64, form }
+        Position { file, record: self.index, offset: self.window.offset() + self.returned as u64, form }
     }
 
-    /// Where it is in the (uncompressed) stream.
+    /// The offset in the uncompressed stream.
     pub(super) fn offset(&self) -> u64 {
         self.window.offset()
     }
 
-    /// True when nothing but white space was found so far.
+    /// Whether the stream contained only white space so far.
     pub(super) fn is_blank(&self) -> bool {
         self.blank
     }
 
-    /// Takes back the record that was handed out last, whose end was [guessed](Found::guessed) and which turned out not to
-    /// be one JSON value: it is found once more, by its brackets.
-    pub(super) fn doubt(&mut self) {
+    /// Takes back the last record, whose end was [guessed](SplitRecord::guessed) and which is not one JSON
+    /// value. It is found again by its brackets.
+    pub(super) fn retract_guess(&mut self) {
         if let Some((state, held)) = self.guess.take() {
             self.state = state;
-            self.handed_out = 0;
+            self.returned = 0;
             self.index -= 1;
-            self.layout = Layout::Doubted(held as u64..=held as u64);
+            self.layout = LayoutTrust::Uncertain(held as u64..=held as u64);
         }
     }
 
-    /// The next record, or what stands in its place.
-    pub(super) fn next(&mut self) -> io::Result<Option<Found<'_>>> {
-        self.window.discard(std::mem::take(&mut self.handed_out));
+    /// The next record, or the text in its place.
+    pub(super) fn next(&mut self) -> io::Result<Option<SplitRecord<'_>>> {
+        self.window.discard(std::mem::take(&mut self.returned));
         self.guess = None;
         let extent = match self.advance()? {
             Some(extent) => extent,
-            // Records can end exactly where compressed data breaks off: that is still to be told.
+            // Compressed data can be truncated exactly at the end of a record, which must still be reported.
             None => match self.window.take_corruption() {
                 Some(corruption) => self.window.extent().broken(corruption),
                 None => return Ok(None),
             },
         };
-        self.handed_out = extent.held;
+        self.returned = extent.held;
         let index = self.index;
         self.index += 1;
         let held = self.window.bytes().get(..extent.held).unwrap_or_default();
         let offset = extent.offset;
         let length = extent.len();
-        let piece = match extent.fault {
-            None => Piece::Record(held),
-            Some(fault) => Piece::Broken {
-                reason: fault.reason,
-                at: fault.at.unwrap_or(offset),
+        let piece = match extent.problem {
+            None => RecordPiece::Record(held),
+            Some(problem) => RecordPiece::Broken {
+                reason: problem.reason,
+                at: problem.at.unwrap_or(offset),
                 raw: if extent.gone == 0 { RawRecord::of(held) } else { RawRecord::Long { length } },
             },
         };
-        Ok(Some(Found { index, offset, piece, guessed: self.guess.is_some() }))
+        Ok(Some(SplitRecord { index, offset, piece, guessed: self.guess.is_some() }))
     }
 
     fn advance(&mut self) -> io::Result<Option<Extent>> {
         loop {
             let found = match self.state {
-                State::Start => self.start()?,
-                State::Array(expected) => self.in_array(expected)?,
-                State::AfterArray => {
-                    self.state = State::Done;
+                SplitState::Start => self.start()?,
+                SplitState::Array(expected) => self.in_array(expected)?,
+                SplitState::AfterArray => {
+                    self.state = SplitState::Done;
                     match self.window.skip_white_space()? {
                         Some(_) => Some(self.rest_of_file("something follows the end of the array")?),
                         None => None,
                     }
                 }
-                State::Objects => self.between_objects()?,
-                State::Done => return Ok(None),
+                SplitState::Objects => self.between_objects()?,
+                SplitState::Done => return Ok(None),
             };
             if found.is_some() {
                 return Ok(found);
@@ -212,7 +212,7 @@ impl<R: Read> Splitter<R> {
             Encoding::Text(mark) => self.window.discard(mark),
             Encoding::Other(advice) => {
                 self.blank = false;
-                self.state = State::Done;
+                self.state = SplitState::Done;
                 return self.rest_of_file(advice).map(Some);
             }
         }
@@ -221,17 +221,17 @@ impl<R: Read> Splitter<R> {
         self.state = match first {
             Some(b'[') => {
                 self.window.discard(1);
-                State::Array(Expected::ElementOrEnd)
+                SplitState::Array(ArrayState::ElementOrEnd)
             }
-            Some(_) => State::Objects,
-            None => State::Done,
+            Some(_) => SplitState::Objects,
+            None => SplitState::Done,
         };
         Ok(None)
     }
 
-    fn in_array(&mut self, expected: Expected) -> io::Result<Option<Extent>> {
+    fn in_array(&mut self, expected: ArrayState) -> io::Result<Option<Extent>> {
         let Some(byte) = self.window.skip_white_space()? else {
-            self.state = State::Done;
+            self.state = SplitState::Done;
             let reason = self.end_of_file("the file ends before the `]` of its array");
             return Ok(Some(self.window.extent().broken(reason)));
         };
@@ -239,44 +239,44 @@ impl<R: Read> Splitter<R> {
             b']' => {
                 let place = self.window.extent();
                 self.window.discard(1);
-                self.state = State::AfterArray;
-                Ok((expected == Expected::Element).then(|| {
+                self.state = SplitState::AfterArray;
+                Ok((expected == ArrayState::Element).then(|| {
                     place.broken("an element is missing between the last `,` and the `]` of the array")
                 }))
             }
             b',' => {
                 let place = self.window.extent();
                 self.window.discard(1);
-                self.state = State::Array(Expected::Element);
-                Ok((expected != Expected::CommaOrEnd)
+                self.state = SplitState::Array(ArrayState::Element);
+                Ok((expected != ArrayState::CommaOrEnd)
                     .then(|| place.broken("an element is missing before this `,`")))
             }
             b'}' => {
-                self.state = State::Done;
-                self.rest_of_file("a `}` that closes nothing; where the next element starts can't be told, so the rest of the file is skipped")
+                self.state = SplitState::Done;
+                self.rest_of_file("a `}` without an opening bracket; the start of the next element is unknown, so the rest of the file is skipped")
                     .map(Some)
             }
-            _ => self.element(byte, expected == Expected::CommaOrEnd).map(Some),
+            _ => self.element(byte, expected == ArrayState::CommaOrEnd).map(Some),
         }
     }
 
-    /// The object at the front of the window, up to where the layout says that it ends: in an array as DataHub's file sink
-    /// writes it, at the first bracket at the margin; else at the end of the line.
+    /// The object at the front of the window, with the end that the layout suggests: in an array as DataHub's
+    /// file sink writes it, the first bracket at the start of a line; else the end of the line.
     fn guess(&mut self) -> Option<Extent> {
-        if self.layout != Layout::Trusted {
+        if self.layout != LayoutTrust::Trusted {
             return None;
         }
         let bytes = self.window.bytes();
         let held = match self.state {
-            State::Array(_) if bytes.starts_with(b"{\n") => {
+            SplitState::Array(_) if bytes.starts_with(b"{\n") => {
                 memmem::find(bytes, b"\n}").map(|close| close + b"\n}".len())
             }
-            State::Array(_) => return None,
+            SplitState::Array(_) => return None,
             _ => memchr(b'\n', bytes).map(|end| trim_end(bytes.get(..end).unwrap_or_default()).len()),
         };
         let Some(held) = held else {
-            // If it ends within what is there, it does so elsewhere than the layout says.
-            self.layout = Layout::Doubted(bytes.len() as u64 + 1..=u64::MAX);
+            // If it ends inside the window, its end is not where the layout suggests.
+            self.layout = LayoutTrust::Uncertain(bytes.len() as u64 + 1..=u64::MAX);
             return None;
         };
         if held > self.max_record {
@@ -292,24 +292,24 @@ impl<R: Read> Splitter<R> {
             && !comma_missing
             && let Some(extent) = self.guess()
         {
-            self.state = State::Array(Expected::CommaOrEnd);
+            self.state = SplitState::Array(ArrayState::CommaOrEnd);
             return Ok(extent);
         }
         let (extent, ending) = match byte {
             b'{' | b'[' | b'"' => self.value::<false>()?,
-            _ => (self.window.run_over_scalar()?, Ending::Whole),
+            _ => (self.window.run_over_scalar()?, ScanEnd::Whole),
         };
-        if !matches!(ending, Ending::Whole) {
-            self.state = State::Done;
+        if !matches!(ending, ScanEnd::Whole) {
+            self.state = SplitState::Done;
             let place = last_byte(&extent);
             let extent = self.window.run_to_end(extent)?;
             return Ok(match (ending, self.window.take_corruption()) {
                 (_, Some(corruption)) => {
                     extent.broken(format!("{corruption}; it ends in the middle of this element"))
                 }
-                (Ending::Unbalanced, None) => {
+                (ScanEnd::Unbalanced, None) => {
                     let reason = format!(
-                        "{}; where the next element starts can't be told, so the rest of the file is skipped",
+                        "{}; the start of the next element is unknown, so the rest of the file is skipped",
                         self.unbalanced()
                     );
                     extent.broken_at(place, reason)
@@ -317,7 +317,7 @@ impl<R: Read> Splitter<R> {
                 _ => extent.broken("the file ends in the middle of this element"),
             });
         }
-        self.state = State::Array(Expected::CommaOrEnd);
+        self.state = SplitState::Array(ArrayState::CommaOrEnd);
         Ok(if byte != b'{' {
             let kind = detect::kind_of(byte);
             extent.broken(format!("expected an object, found {kind}"))
@@ -330,7 +330,7 @@ impl<R: Read> Splitter<R> {
 
     fn between_objects(&mut self) -> io::Result<Option<Extent>> {
         let Some(byte) = self.window.skip_white_space()? else {
-            self.state = State::Done;
+            self.state = SplitState::Done;
             return Ok(None);
         };
         if byte != b'{' {
@@ -345,27 +345,27 @@ impl<R: Read> Splitter<R> {
         let (extent, ending) = self.value::<true>()?;
         let place = last_byte(&extent);
         Ok(Some(match ending {
-            Ending::Whole => self.within_limit(extent),
-            Ending::NextRecord => {
+            ScanEnd::Whole => self.within_limit(extent),
+            ScanEnd::NextRecord => {
                 extent.broken("the record is cut off: the next one starts before its brackets are closed")
             }
-            Ending::EndOfFile => {
+            ScanEnd::EndOfFile => {
                 let reason = self.end_of_file("the file ends in the middle of this record");
                 extent.broken(reason)
             }
-            Ending::LineBreakInString => {
+            ScanEnd::LineBreakInString => {
                 let reason = "a string is not closed at the end of its line";
                 self.resume(extent)?.broken_at(place, reason)
             }
-            Ending::Unbalanced => {
+            ScanEnd::Unbalanced => {
                 let reason = self.unbalanced();
                 self.resume(extent)?.broken_at(place, reason)
             }
         }))
     }
 
-    /// Passes over what belongs to a broken record in a file of objects: the rest of its line if it is on one, else
-    /// everything up to a line that starts with `{` at the margin.
+    /// Skips the rest of a broken record in a file of objects: to the end of its line if it is on one line,
+    /// else up to a line that starts with `{`.
     fn resume(&mut self, extent: Extent) -> io::Result<Extent> {
         let held = self.window.bytes().get(..extent.held).unwrap_or_default();
         let breaks_in_string = held.last() == Some(&b'\n');
@@ -381,28 +381,28 @@ impl<R: Read> Splitter<R> {
     }
 
     /// The value that starts at the front of the window with a bracket or a quote.
-    fn value<const LINES: bool>(&mut self) -> io::Result<(Extent, Ending)> {
+    fn value<const LINES: bool>(&mut self) -> io::Result<(Extent, ScanEnd)> {
         self.scan.reset();
         let mut extent = self.window.extent();
         loop {
             let step = self.scan.run::<LINES>(self.window.bytes(), extent.held, extent.gone == 0);
             let (held, ending) = match step {
-                Step::More => {
+                ScanStep::More => {
                     extent.held = self.window.bytes().len();
                     if self.window.grow(&mut extent, self.max_record.max(MAX_RAW))? {
                         continue;
                     }
-                    (extent.held, Ending::EndOfFile)
+                    (extent.held, ScanEnd::EndOfFile)
                 }
-                Step::End(at) => (at, Ending::Whole),
-                Step::Unbalanced(at) => (at, Ending::Unbalanced),
-                Step::LineBreakInString(at) => (at, Ending::LineBreakInString),
-                Step::NextRecord(at) => (at, Ending::NextRecord),
+                ScanStep::End(at) => (at, ScanEnd::Whole),
+                ScanStep::Unbalanced(at) => (at, ScanEnd::Unbalanced),
+                ScanStep::LineBreakInString(at) => (at, ScanEnd::LineBreakInString),
+                ScanStep::NextRecord(at) => (at, ScanEnd::NextRecord),
             };
             extent.held = held;
-            if let Layout::Doubted(lengths) = &self.layout {
-                let was_right = matches!(ending, Ending::Whole) && lengths.contains(&extent.len());
-                self.layout = if was_right { Layout::Trusted } else { Layout::Unknown };
+            if let LayoutTrust::Uncertain(lengths) = &self.layout {
+                let was_right = matches!(ending, ScanEnd::Whole) && lengths.contains(&extent.len());
+                self.layout = if was_right { LayoutTrust::Trusted } else { LayoutTrust::Unknown };
             }
             return Ok((extent, ending));
         }
@@ -443,7 +443,7 @@ impl<R: Read> Splitter<R> {
     }
 }
 
-/// Where the byte is that a scan stopped at.
+/// The offset of the byte at which a scan stopped.
 fn last_byte(extent: &Extent) -> u64 {
     extent.end().saturating_sub(1)
 }

@@ -1,17 +1,17 @@
-//! The part of a file that is in memory: one buffer, used again and again.
+//! The part of a file that is in memory: one buffer that is reused.
 
 use std::io::{self, ErrorKind, Read};
 
 use super::open::CorruptGzip;
 
-/// What the buffer starts with, and goes back to: large enough that a read costs little, small enough for the
-/// processor's cache.
+/// The initial size of the buffer in bytes: large enough for few reads, small enough for the cache of the
+/// processor.
 pub(super) const INITIAL: usize = 256 * 1024;
 
-/// A buffer that grew beyond this is given back as soon as its content is small again.
+/// A larger buffer shrinks to the initial size as soon as its content is small again.
 const GIVE_BACK_ABOVE: usize = 8 * INITIAL;
 
-/// The bytes of a stream from a certain place on, as far as they were read.
+/// The bytes of a stream that were read and not discarded.
 pub(super) struct Window<R> {
     reader: R,
     buffer: Vec<u8>,
@@ -23,30 +23,30 @@ pub(super) struct Window<R> {
 }
 
 impl<R: Read> Window<R> {
-    /// A window on a stream of which the first `offset` bytes were taken off before.
+    /// A window on a stream whose first `offset` bytes were skipped.
     pub(super) fn new(reader: R, offset: u64) -> Self {
         Self { reader, buffer: vec![0; INITIAL], start: 0, end: 0, offset, ended: false, corrupt: None }
     }
 
-    /// What is there.
+    /// The bytes in the window.
     pub(super) fn bytes(&self) -> &[u8] {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Where the first of [`bytes`](Self::bytes) stands in the stream.
+    /// The offset in the stream of the first of [`bytes`](Self::bytes).
     pub(super) fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// Passes over the first `count` bytes.
+    /// Removes the first `count` bytes.
     pub(super) fn discard(&mut self, count: usize) {
         let count = count.min(self.end - self.start);
         self.start += count;
         self.offset += count as u64;
     }
 
-    /// Reads on; what is there stays. False at the end of the stream, which is also where compressed data breaks
-    /// off: [`take_corruption`](Self::take_corruption) tells the two apart.
+    /// Reads more bytes after those in the window. False at the end of the stream, or at corrupt compressed
+    /// data; [`take_corruption`](Self::take_corruption) distinguishes the two.
     pub(super) fn more(&mut self) -> io::Result<bool> {
         if self.ended {
             return Ok(false);
@@ -78,12 +78,12 @@ impl<R: Read> Window<R> {
         }
     }
 
-    /// Nothing comes after the first `count` bytes of what is there, not even word of corruption.
+    /// Whether the stream ends after the first `count` bytes, without corruption.
     pub(super) fn ends_after(&self, count: usize) -> bool {
         self.ended && self.corrupt.is_none() && self.end - self.start == count
     }
 
-    /// Why the stream ended too early, once.
+    /// The reason why the stream ended too early; only the first call returns it.
     pub(super) fn take_corruption(&mut self) -> Option<String> {
         self.corrupt.take()
     }

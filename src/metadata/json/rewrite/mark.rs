@@ -1,10 +1,10 @@
-//! What a name may say of the object whose only member it is.
+//! Names that have a meaning as the only member of an object.
 
 use super::Kind;
 use crate::metadata::json::Cursor;
 use crate::metadata::model::PYTHON_NAMESPACE;
 
-/// What a name says of the object whose only member it is.
+/// The meaning of a name as the only member of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mark {
     None,
@@ -31,7 +31,7 @@ impl Mark {
         }
     }
 
-    /// Whether the name is that of the value's type.
+    /// Whether the name is the type of the value.
     pub(super) fn fits(self, kind: Kind) -> bool {
         match self {
             Self::None | Self::PythonClass => false,
@@ -44,7 +44,7 @@ impl Mark {
     }
 }
 
-/// The name that is meant by one with escapes, if a Rust string can hold it.
+/// A name with its escapes decoded; `None` if it is not valid Unicode.
 pub(super) fn decode(raw: &[u8]) -> Option<Vec<u8>> {
     let mut quoted = Vec::with_capacity(raw.len() + 2);
     quoted.push(b'"');
@@ -54,7 +54,7 @@ pub(super) fn decode(raw: &[u8]) -> Option<Vec<u8>> {
     Some(name.into_owned().into_bytes())
 }
 
-/// Whether two names, as they are written, mean the same.
+/// Whether two names are equal once their escapes are decoded.
 pub(super) fn same_name(one: &[u8], other: &[u8]) -> bool {
     one == other
         || (one.contains(&b'\\') || other.contains(&b'\\'))

@@ -1,12 +1,12 @@
 use super::*;
 
-fn error(text: &str) -> (JsonFault, usize) {
+fn error(text: &str) -> (JsonErrorKind, usize) {
     let error = compacted(text).unwrap_err();
-    // Passing over a value finds the same fault at the same place.
+    // Passing over a value finds the same error at the same place.
     let mut cursor = Cursor::new(text.as_bytes(), DEFAULT_MAX_DEPTH).unwrap();
     let skipped = cursor.skip().and_then(|_| cursor.end()).unwrap_err();
     assert_eq!(skipped, error);
-    // And so does whoever reads the object's members.
+    // Reading the members of an object finds it as well.
     if text.starts_with('{') {
         let mut cursor = Cursor::new(text.as_bytes(), DEFAULT_MAX_DEPTH).unwrap();
         let members = (|| {
@@ -18,16 +18,16 @@ fn error(text: &str) -> (JsonFault, usize) {
         })();
         assert_eq!(members.unwrap_err().offset, error.offset, "{text}");
     }
-    (error.fault, error.offset)
+    (error.kind, error.offset)
 }
 
 #[test]
-fn each_fault_has_its_place() {
-    use JsonFault::{
+fn each_error_has_its_place() {
+    use JsonErrorKind::{
         ControlCharacter, Ends, Escape, Expected, LeadingZero, NotFinite, Number, TrailingComma,
         UnfinishedString,
     };
-    for (text, fault, offset) in [
+    for (text, kind, offset) in [
         ("", Ends("a value"), 0),
         ("  ", Ends("a value"), 2),
         (r#"{"a":"#, Ends("a value"), 5),
@@ -72,14 +72,14 @@ fn each_fault_has_its_place() {
         (r#"["\u12g4"]"#, Escape, 2),
         (r#"["\u12"]"#, Escape, 2),
     ] {
-        assert_eq!(error(text), (fault, offset), "{text:?}");
+        assert_eq!(error(text), (kind, offset), "{text:?}");
     }
 }
 
 #[test]
 fn invalid_utf8_has_its_place() {
     let error = Cursor::new(b"[\"ab\xff\"]", DEFAULT_MAX_DEPTH).unwrap_err();
-    assert_eq!((error.fault, error.offset), (JsonFault::Utf8, 4));
+    assert_eq!((error.kind, error.offset), (JsonErrorKind::Utf8, 4));
     // A surrogate encoded as UTF-8, and an overlong slash.
     assert!(Cursor::new(b"\"\xed\xa0\x80\"", DEFAULT_MAX_DEPTH).is_err());
     assert!(Cursor::new(b"\"\xc0\xaf\"", DEFAULT_MAX_DEPTH).is_err());
@@ -92,7 +92,7 @@ fn depth_is_limited_and_does_not_use_the_stack() {
         let deepest = nested(DEFAULT_MAX_DEPTH);
         assert_eq!(compacted(&deepest).unwrap(), deepest);
         let error = compacted(&nested(DEFAULT_MAX_DEPTH + 1)).unwrap_err();
-        assert_eq!(error.fault, JsonFault::TooDeep(DEFAULT_MAX_DEPTH));
+        assert_eq!(error.kind, JsonErrorKind::TooDeep(DEFAULT_MAX_DEPTH));
         assert_eq!(error.offset, open.len() * DEFAULT_MAX_DEPTH);
 
         let million = nested(1_000_000);
@@ -120,20 +120,23 @@ fn the_members_count_as_levels() {
     let mut cursor = Cursor::new(br#"{"a":[[1]]}"#, 2).unwrap();
     let mut object = cursor.object().unwrap();
     cursor.key(&mut object).unwrap();
-    assert_eq!(cursor.skip().unwrap_err(), JsonFault::TooDeep(2).at(6));
+    assert_eq!(cursor.skip().unwrap_err(), JsonErrorKind::TooDeep(2).at(6));
 }
 
 #[test]
-fn faults_say_what_they_are() {
-    for (fault, text) in [
-        (JsonFault::Ends("a value"), "expected a value, but the text ends"),
-        (JsonFault::Expected("`:`", b'x'), "expected `:`, found `x`"),
-        (JsonFault::Expected("a value", 0), "expected a value, found a NUL byte"),
-        (JsonFault::Expected("a value", 0xe2), "expected a value, found the byte 0xe2"),
-        (JsonFault::NotFinite("NaN"), "NaN is not JSON: expected a finite number, a string or null"),
-        (JsonFault::ControlCharacter(b'\n'), "control character 0x0a in a string: expected it as \\u000a"),
-        (JsonFault::TooDeep(256), "nested deeper than 256 levels"),
+fn error_messages() {
+    for (kind, text) in [
+        (JsonErrorKind::Ends("a value"), "expected a value, but the text ends"),
+        (JsonErrorKind::Expected("`:`", b'x'), "expected `:`, found `x`"),
+        (JsonErrorKind::Expected("a value", 0), "expected a value, found a NUL byte"),
+        (JsonErrorKind::Expected("a value", 0xe2), "expected a value, found the byte 0xe2"),
+        (JsonErrorKind::NotFinite("NaN"), "NaN is not JSON: expected a finite number, a string or null"),
+        (
+            JsonErrorKind::ControlCharacter(b'\n'),
+            "control character 0x0a in a string: expected it as \\u000a",
+        ),
+        (JsonErrorKind::TooDeep(256), "nested deeper than 256 levels"),
     ] {
-        assert_eq!(fault.to_string(), text);
+        assert_eq!(kind.to_string(), text);
     }
 }

@@ -61,7 +61,7 @@ fn by_place(value: &Value, node: &'static Node, is_root: bool) -> Value {
     Value::Object(kept.into_iter().collect())
 }
 
-/// What DataHub's client makes of an aspect by its shape (`pre_json_transform`).
+/// The output of DataHub's client for an aspect that it rewrites by its shape (`pre_json_transform`).
 fn by_shape(value: &Value) -> Value {
     match value {
         Value::Array(items) => items.iter().map(by_shape).collect(),

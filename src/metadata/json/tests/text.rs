@@ -78,7 +78,8 @@ proptest! {
 
     #[test]
     fn what_serde_json_refuses_is_refused(text in r#"[\[\]{}",:0-9.eE+\-ntrufalse \\]{0,12}"#) {
-        // serde_json takes any Value but half surrogates and numbers beyond f64, neither of which fit in here.
+        // serde_json takes any Value but half surrogates and numbers beyond f64, neither of which fit in
+        // here.
         let ours = compacted(&text).is_ok();
         let theirs = serde_json::from_str::<&serde_json::value::RawValue>(&text).is_ok();
         prop_assert_eq!(ours, theirs, "{}", text);
@@ -146,7 +147,7 @@ fn half_a_surrogate_pair_is_no_text() {
         (r#""\ud83d\ude00\udc00""#, 13),
     ] {
         let text = Cursor::new(text.as_bytes(), 1).unwrap().string().unwrap();
-        assert_eq!(text.decode().unwrap_err(), JsonFault::LoneSurrogate.at(offset));
+        assert_eq!(text.decode().unwrap_err(), JsonErrorKind::LoneSurrogate.at(offset));
     }
     let pair = Cursor::new(br#""\ud83d\ude00!""#, 1).unwrap().string().unwrap();
     assert_eq!(pair.decode().unwrap(), "😀!");

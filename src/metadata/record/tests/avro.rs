@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn what_is_around_an_aspect_may_have_avros_marks() {
+fn members_around_an_aspect_may_have_avro_tags() {
     let marked = format!(
         r#"{{"auditHeader":null,"entityType":"dataset","entityUrn":{{"string":"{URN}"}},"entityKeyAspect":null,"changeType":"UPSERT",
             "aspectName":{{"string":"status"}},
@@ -33,11 +33,15 @@ fn the_events_metadata_may_have_its_class() {
 }
 
 #[test]
-fn what_only_looks_like_a_mark_is_what_it_is() {
+fn members_that_only_resemble_tags_are_read_as_they_are() {
     let found = proposal(&record("UPSERT", "status", r#","aspect":null,"headers":{"map":"x"}"#));
     assert_eq!(found.headers, [("map".to_owned(), "x".to_owned())]);
     for (members, reason, at) in [
-        (r#""headers":{"map":{},"x":"y"}"#, "expected nothing beside `map`, found a second member", "\"x\""),
+        (
+            r#""headers":{"map":{},"x":"y"}"#,
+            "expected no member beside `map`, found a second member",
+            "\"x\"",
+        ),
         (
             r#""systemMetadata":{"runId":{"string":5}}"#,
             "systemMetadata.runId: expected a string, found an object",

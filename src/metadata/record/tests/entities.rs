@@ -10,7 +10,7 @@ fn named(members: &str) -> String {
 const KEY: &str = r#"{"platform":"urn:li:dataPlatform:hive","name":"db.orders","origin":"PROD"}"#;
 
 #[test]
-fn a_key_names_the_entity() {
+fn a_key_determines_the_entity() {
     let quoted = serde_json::Value::from(KEY);
     for key in [
         format!(r#"{{"json":{KEY}}}"#),
@@ -32,7 +32,7 @@ fn a_key_names_the_entity() {
 }
 
 #[test]
-fn the_urn_counts_where_there_is_one() {
+fn the_urn_takes_precedence_over_the_key() {
     let both =
         named(&format!(r#""entityType":"dataset","entityUrn":"{URN}","entityKeyAspect":{{"json":{KEY}}}"#));
     let found = proposal(&both);
@@ -43,14 +43,14 @@ fn the_urn_counts_where_there_is_one() {
         "{\"json\"",
     );
     check_error(&both.replace("origin", "fabric"), "the key of a dataset has no field `fabric`", "{\"json\"");
-    // Of an organisation's own entities nothing is known.
+    // Nothing is known of an organisation's own entities.
     let own =
         named(r#""entityType":"ourOwn","entityUrn":"urn:li:ourOwn:x","entityKeyAspect":{"json":{"y":1}}"#);
     assert_eq!(proposal(&own).urn.as_str(), "urn:li:ourOwn:x");
 }
 
 #[test]
-fn what_is_no_key_is_an_error_with_its_place() {
+fn invalid_keys_are_errors_with_their_place() {
     for (key, reason, at) in [
         (
             r#"{"json":{"name":1}}"#,
@@ -82,7 +82,7 @@ fn what_is_no_key_is_an_error_with_its_place() {
         "entityKeyAspect without entityUrn: the key of entities of type `tags` is not known; did you mean `tag`?",
         "\"tags\"",
     );
-    check_error(&named(r#""entityType":"tag""#), "not a whole proposal: `entityUrn` is missing", "{");
+    check_error(&named(r#""entityType":"tag""#), "not a complete proposal: `entityUrn` is missing", "{");
     check_error(
         r#"{"entityKeyAspect":{"json":{}},"proposedSnapshot":{"com.linkedin.metadata.snapshot.TagSnapshot":{"urn":"urn:li:tag:x","aspects":[]}}}"#,
         "a snapshot and a proposal at once",
@@ -91,7 +91,7 @@ fn what_is_no_key_is_an_error_with_its_place() {
 }
 
 #[test]
-fn a_key_stays_a_key_in_a_file() {
+fn a_key_is_written_as_a_key() {
     let read = proposal(&named(&format!(r#""entityType":"dataset","entityKeyAspect":{{"json":{KEY}}}"#)));
     let mut line = Vec::new();
     write_json_form(&read, &mut line);

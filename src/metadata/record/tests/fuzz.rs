@@ -1,4 +1,4 @@
-//! Records that nobody wrote by hand: whatever is read is passed on whole, and whatever is not is an error.
+//! Generated and damaged records: each is either read completely or an error.
 
 use proptest::prelude::*;
 use serde_json::value::RawValue;
@@ -52,7 +52,7 @@ impl Tree {
     }
 }
 
-/// A member's name; the model gives none of them a meaning.
+/// A member's name; the model gives none of them a context.
 fn name() -> impl Strategy<Value = String> {
     r#""k([ !#-\[\]-~é漢😀]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4}){0,8}""#
 }
@@ -106,10 +106,10 @@ fn check_proposal(proposal: &Proposal) -> Result<(), TestCaseError> {
     write_json_form(proposal, json_form);
     write_value_form(proposal, value_form, Some(("deadLetter", b"{}")));
     write_indented(proposal, indented);
-    let expected = Ok(Read::Proposals(vec![in_ascii(proposal.clone())]));
+    let expected = Ok(ParsedRecord::Proposals(vec![in_ascii(proposal.clone())]));
     for line in lines {
         prop_assert!(line.is_ascii() && is_json(&line));
-        prop_assert_eq!(&super::read(&line, &Limits::default(), origin()), &expected);
+        prop_assert_eq!(&super::read(&line, &RecordLimits::default(), origin()), &expected);
     }
     Ok(())
 }
@@ -152,7 +152,7 @@ fn records() -> Vec<String> {
 enum Damage {
     Byte(u8),
     Cut,
-    /// What is behind the place, so many bytes, once more.
+    /// Repeats this number of bytes after the place.
     Again(usize),
     Without(usize),
     Insert(String),
@@ -267,8 +267,8 @@ proptest! {
         damage in prop::collection::vec((damage(), any::<prop::sample::Index>()), 0..4),
     ) {
         let bytes = damaged(&record, &damage);
-        match super::read(&bytes, &Limits::default(), origin()) {
-            Ok(Read::Proposals(proposals)) => {
+        match super::read(&bytes, &RecordLimits::default(), origin()) {
+            Ok(ParsedRecord::Proposals(proposals)) => {
                 // A byte order mark is passed over.
                 let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
                 prop_assert!(is_json(text));
@@ -276,7 +276,7 @@ proptest! {
                     check_proposal(proposal)?;
                 }
             }
-            Ok(Read::Ignored(_)) => {}
+            Ok(ParsedRecord::Ignored(_)) => {}
             Err(error) => prop_assert!(error.offset <= bytes.len() && !error.reason.is_empty(), "{}", error),
         }
     }
@@ -290,7 +290,7 @@ proptest! {
         "{\"com.linkedin.metadata.snapshot.TagSnapshot\":", "\"urn\":\"urn:li:tag:x\",", "\"aspects\":",
         "{\"com.linkedin.common.Status\":",
     ]), 0..20)) {
-        if let Ok(Read::Proposals(proposals)) = super::read(words.concat().as_bytes(), &Limits::default(), origin()) {
+        if let Ok(ParsedRecord::Proposals(proposals)) = super::read(words.concat().as_bytes(), &RecordLimits::default(), origin()) {
             for proposal in &proposals {
                 check_proposal(proposal)?;
             }

@@ -247,7 +247,7 @@ fn what_is_missing_is_named() {
     check_error(r#"{"entityType":null}"#, "neither a proposal", "{");
     check_error(
         r#"{"entityKeyAspect":{"x":1},"aspectName":"a"}"#,
-        "not a whole proposal: `entityType`, `changeType`, `aspect` are missing",
+        "not a complete proposal: `entityType`, `changeType`, `aspect` are missing",
         "{",
     );
 }
@@ -255,15 +255,15 @@ fn what_is_missing_is_named() {
 #[test]
 fn usage_records_are_ignored() {
     let usage = br#"{"bucket":1,"duration":"DAY","resource":"urn:li:dataset:x","metrics":{"a":[1]}}"#;
-    let found = read(usage, &Limits::default(), origin());
-    assert_eq!(found, Ok(Read::Ignored(Ignored::Usage)));
+    let found = read(usage, &RecordLimits::default(), origin());
+    assert_eq!(found, Ok(ParsedRecord::Ignored(Ignored::Usage)));
     check_error(r#"{"bucket":1,"metrics":{"a":NaN}}"#, "NaN is not JSON", "NaN");
 }
 
 #[test]
 fn dead_letters_are_read_again() {
-    let letter = r#","aspect":{"value":"{}","contentType":"application/json"},"deadLetter":{"status":422}"#;
-    assert_eq!(text(proposal(&record("UPSERT", "status", letter)).aspect.as_ref()), "{}");
+    let members = r#","aspect":{"value":"{}","contentType":"application/json"},"deadLetter":{"status":422}"#;
+    assert_eq!(text(proposal(&record("UPSERT", "status", members)).aspect.as_ref()), "{}");
     check_error(r#"{"deadLetter":{"raw":"{"}}"#, "it holds no proposal", "{\"raw\"");
 }
 
@@ -343,7 +343,7 @@ fn wrong_aspects_are_errors_with_their_place() {
 
 #[test]
 fn limits_are_kept() {
-    let limits = Limits { max_bytes: 400, max_depth: 4 };
+    let limits = RecordLimits { max_bytes: 400, max_depth: 4 };
     let whole = record("UPSERT", "a", r#","aspect":{"json":{"a":{}}}"#);
     assert!(read(whole.as_bytes(), &limits, origin()).is_ok());
     let deep = record("UPSERT", "a", r#","aspect":{"json":{"a":{"a":[]}}}"#);
@@ -361,7 +361,7 @@ fn limits_are_kept() {
 
 #[test]
 fn a_reader_forgets_what_went_wrong() {
-    let mut reader = Reader::new(Limits::default());
+    let mut reader = RecordReader::new(RecordLimits::default());
     let whole = record(
         "UPSERT",
         "status",
@@ -375,14 +375,14 @@ fn a_reader_forgets_what_went_wrong() {
     );
     for _ in 0..2 {
         assert!(reader.read(broken.as_bytes(), origin()).is_err());
-        assert_eq!(reader.read(whole.as_bytes(), origin()), Ok(Read::Proposals(expected.clone())));
+        assert_eq!(reader.read(whole.as_bytes(), origin()), Ok(ParsedRecord::Proposals(expected.clone())));
     }
 }
 
 proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
-        drop(read(&bytes, &Limits::default(), origin()));
+        drop(read(&bytes, &RecordLimits::default(), origin()));
     }
 
     #[test]
@@ -393,6 +393,6 @@ proptest! {
         let length = bytes.len();
         bytes[at % length] = byte;
         bytes.truncate(length - cut % length);
-        drop(read(&bytes, &Limits::default(), origin()));
+        drop(read(&bytes, &RecordLimits::default(), origin()));
     }
 }

@@ -135,21 +135,21 @@ fn each_kind_is_taken_apart_into_each_of_its_aspects() {
 }
 
 #[test]
-fn a_slip_in_a_tag_is_told_with_what_was_meant() {
+fn a_misspelt_tag_gets_a_suggestion() {
     for (kind, urn, aspects) in KINDS {
         for namespace in NAMESPACES {
             for name in aspects.split(' ') {
                 let class = class(namespace, name);
-                let slip = format!("{class}s");
+                let misspelt = format!("{class}s");
                 let meant = class.rsplit('.').next().unwrap();
-                let record = snapshot(namespace, kind, urn, std::slice::from_ref(&slip));
+                let record = snapshot(namespace, kind, urn, std::slice::from_ref(&misspelt));
                 let error = error(&record);
                 assert!(
-                    error.reason.starts_with(&format!("unknown aspect `{slip}` in a snapshot")),
+                    error.reason.starts_with(&format!("unknown aspect `{misspelt}` in a snapshot")),
                     "{error}"
                 );
                 assert!(error.reason.ends_with(&format!("; did you mean `{meant}`?")), "{error}");
-                assert!(record.get(error.offset..).unwrap().starts_with(&format!("\"{slip}\"")));
+                assert!(record.get(error.offset..).unwrap().starts_with(&format!("\"{misspelt}\"")));
             }
         }
     }

@@ -7,7 +7,7 @@ use proptest::sample::{Index, select};
 
 use super::{Pieces, Split, split};
 use crate::metadata::Origin;
-use crate::metadata::record::{Limits, Reader};
+use crate::metadata::record::{RecordLimits, RecordReader};
 use crate::source::file::{FileSource, FileSourceConfig};
 use crate::source::{Item, RawRecord, Source};
 
@@ -38,10 +38,11 @@ fn told(text: &[u8]) -> Vec<Told> {
     told
 }
 
-/// As the scan of brackets tells it, which never guesses; in small pieces, so that records go over their ends.
+/// As the scan of brackets tells it, which never guesses; in small pieces, so that records go over their
+/// ends.
 fn scanned(text: &[u8], size: usize) -> Vec<Told> {
-    let mut reader = Reader::new(Limits::default());
-    let found = split(Pieces::new(text, &[size]), Limits::default().max_bytes);
+    let mut reader = RecordReader::new(RecordLimits::default());
+    let found = split(Pieces::new(text, &[size]), RecordLimits::default().max_bytes);
     let tell = |(index, (offset, piece)): (u64, (u64, Split))| match piece {
         Split::Broken(_, raw) => (index, offset, Some(raw)),
         Split::Record(text) => {

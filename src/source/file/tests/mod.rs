@@ -6,7 +6,7 @@ mod splitting;
 
 use std::io::{self, Read};
 
-use super::split::{Piece, Splitter};
+use super::split::{RecordPiece, Splitter};
 use crate::source::RawRecord;
 
 /// A stream that gives its bytes in pieces of the given sizes, over and over.
@@ -42,7 +42,8 @@ pub(super) enum Split {
 
 pub(super) const LIMIT: usize = 64 * 1024 * 1024;
 
-/// Splits all of it: offset and piece of each. Checks that the indexes count from 0 and that nothing overlaps.
+/// Splits all of it: offset and piece of each. Checks that the indexes count from 0 and that nothing
+/// overlaps.
 pub(super) fn split(stream: impl Read, max_record: usize) -> Vec<(u64, Split)> {
     let mut splitter = Splitter::new(stream, max_record);
     let mut found = Vec::new();
@@ -51,10 +52,10 @@ pub(super) fn split(stream: impl Read, max_record: usize) -> Vec<(u64, Split)> {
         assert_eq!(next.index, found.len() as u64);
         assert!(next.offset >= end, "{next:?} starts before byte {end}");
         let (length, piece) = match next.piece {
-            Piece::Record(text) => {
+            RecordPiece::Record(text) => {
                 (text.len() as u64, Split::Record(String::from_utf8_lossy(text).into_owned()))
             }
-            Piece::Broken { reason, at, raw } => {
+            RecordPiece::Broken { reason, at, raw } => {
                 let length = match &raw {
                     RawRecord::Text(text) => text.len() as u64,
                     RawRecord::Long { length } => *length,

@@ -141,7 +141,7 @@ fn usage_records_are_ignored_with_one_warning() {
 
 #[test]
 fn an_empty_file_is_warned_of_and_an_empty_array_is_not() {
-    assert_eq!(read_stream(Cursor::new(" \n")).warnings, ["- is empty: it holds no record"]);
+    assert_eq!(read_stream(Cursor::new(" \n")).warnings, ["- is empty: it contains no record"]);
     assert!(read_stream(Cursor::new("[]")).warnings.is_empty());
 }
 

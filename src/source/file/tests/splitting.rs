@@ -3,7 +3,7 @@ use serde_json::{Map, Value};
 
 use super::{LIMIT, Pieces, Split, outline, records, split};
 use crate::source::RawRecord;
-use crate::source::file::split::{Piece, Splitter};
+use crate::source::file::split::{RecordPiece, Splitter};
 use crate::source::file::window;
 
 /// Text that a careless splitter stumbles over.
@@ -166,14 +166,14 @@ fn an_array_whose_brackets_do_not_balance_ends_there() {
         outline(r#"[{"a":1},{"b":[2},{"c":3}]"#),
         [
             r#"1 {"a":1}"#,
-            r#"9 {"b":[2},{"c":3}] ! the brackets do not balance: expected `]`; where the next element starts can't be told, so the rest of the file is skipped at byte 16"#,
+            r#"9 {"b":[2},{"c":3}] ! the brackets do not balance: expected `]`; the start of the next element is unknown, so the rest of the file is skipped at byte 16"#,
         ]
     );
     assert_eq!(
         outline("[{},}, {}]"),
         [
             "1 {}",
-            "4 }, {}] ! a `}` that closes nothing; where the next element starts can't be told, so the rest of the file is skipped"
+            "4 }, {}] ! a `}` without an opening bracket; the start of the next element is unknown, so the rest of the file is skipped"
         ]
     );
 }
@@ -258,8 +258,8 @@ fn a_record_over_the_limit_is_skipped_without_being_held() {
         let mut found = Vec::new();
         while let Some(next) = splitter.next().unwrap() {
             found.push(match next.piece {
-                Piece::Record(_) => None,
-                Piece::Broken { reason, raw, .. } => {
+                RecordPiece::Record(_) => None,
+                RecordPiece::Broken { reason, raw, .. } => {
                     assert!(reason.contains("max_record_bytes"), "{reason}");
                     Some(raw)
                 }
@@ -277,7 +277,7 @@ fn the_buffer_grows_with_a_large_record_and_shrinks_again() {
     let file = format!("[{long}{}]", ",{}".repeat(1000));
     let mut splitter = Splitter::new(file.as_bytes(), LIMIT);
     let Some(first) = splitter.next().unwrap() else { panic!("there is a record") };
-    assert_eq!(first.piece, Piece::Record(long.as_bytes()));
+    assert_eq!(first.piece, RecordPiece::Record(long.as_bytes()));
     assert!(splitter.buffer_capacity() <= 2 * long.len(), "{}", splitter.buffer_capacity());
     while splitter.next().unwrap().is_some() {}
     assert_eq!(splitter.buffer_capacity(), window::INITIAL);

@@ -1,13 +1,13 @@
-//! The recipe's text with what is known about each of its parts: what may be shown, and what may not.
+//! The text of a recipe with its parts, and the knowledge which of them may be shown.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
+use super::named_text::NamedText;
 use super::parsed::Parsed;
 use super::secrets::Secrets;
-use super::text::Text;
 use super::tree::{Entry, Node, Span, Value};
 use crate::redact::{hides_below, is_plain, is_secret_key, show_word};
 
@@ -16,32 +16,32 @@ use crate::redact::{hides_below, is_plain, is_secret_key, show_word};
 pub(super) struct Part {
     pub(super) end: usize,
     pub(super) is_key: bool,
-    /// Stands under the name of a secret.
+    /// The value of a key that names a secret.
     pub(super) secret: bool,
 }
 
-/// With more values to hide than this, all are: a search among them must not take long.
+/// With more hidden values than this, every value is hidden, because each lookup searches all of them.
 const MANY_HIDDEN: usize = 1000;
 
-/// A text, its parts and its secrets.
-pub(super) struct Source {
-    pub(super) text: Text,
+/// A recipe's text, its parts and its secrets.
+pub(super) struct AnnotatedText {
+    pub(super) text: NamedText,
     pub(super) secrets: Secrets,
-    /// By the first byte. `None` for a text that could not be parsed: then nothing is known about it.
+    /// The parts by their first byte; `None` for a text that could not be parsed.
     parts: Option<BTreeMap<usize, Part>>,
-    /// Values that must not be shown although nothing in their place says so: those of unknown keys, and secrets that
-    /// stand in a list.
+    /// Values that must not be shown although their key names no secret: those of unknown keys, and secrets
+    /// in a list.
     hidden: Mutex<Vec<Range<usize>>>,
 }
 
-impl Source {
+impl AnnotatedText {
     /// A text that could not be parsed.
-    pub(super) fn unparsed(text: Text) -> Self {
+    pub(super) fn unparsed(text: NamedText) -> Self {
         Self { text, secrets: Secrets::default(), parts: None, hidden: Mutex::default() }
     }
 
-    /// A text and the tree that was read from it. What stands under the name of a secret becomes one.
-    pub(super) fn parsed(text: Text, parsed: &Parsed) -> Self {
+    /// A text and the tree that was read from it. Values of keys that name a secret become secrets.
+    pub(super) fn parsed(text: NamedText, parsed: &Parsed) -> Self {
         let mut outline = Outline { parts: BTreeMap::new(), secrets: Secrets::default() };
         outline.node(&parsed.root, Hiding::None);
         for entry in &parsed.dropped {
@@ -50,16 +50,16 @@ impl Source {
         Self { text, secrets: outline.secrets, parts: Some(outline.parts), hidden: Mutex::default() }
     }
 
-    /// The parts that touch a range, in order. `None` where the text could not be parsed.
+    /// The parts that overlap a range, in order; `None` if the text could not be parsed.
     pub(super) fn parts_in(&self, range: &Range<usize>) -> Option<Vec<(usize, Part)>> {
         let parts = self.parts.as_ref()?;
-        // Parts do not overlap, so one before the range may reach into it.
+        // Parts do not overlap each other, so at most one part before the range reaches into it.
         let before = parts.range(..range.start).next_back().filter(|(_, part)| part.end > range.start);
         let within = parts.range(range.start..range.end.max(range.start));
         Some(before.into_iter().chain(within).map(|(start, part)| (*start, *part)).collect())
     }
 
-    /// Where the key of the value at `span` stands; where the value starts if it has none.
+    /// The place of the key of the value at `span`; the start of the value if it has no key.
     pub(super) fn key_place(&self, span: Span) -> Span {
         self.parts
             .as_ref()
@@ -73,7 +73,7 @@ impl Source {
             .map_or(span.first(), |(start, end)| self.text.span(start..end))
     }
 
-    /// Keeps a value from being shown.
+    /// Hides a value from now on.
     pub(super) fn hide(&self, span: Span) {
         let mut hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
         if hidden.len() < MANY_HIDDEN {
@@ -106,7 +106,7 @@ impl Source {
             && self.secrets.mask_known(text) == text
     }
 
-    /// A value as a message names it: `the string "soon"`.
+    /// The description of a value in a message, for example `the string "soon"`.
     pub(super) fn describe(&self, node: &Node) -> String {
         let (kind, text) = match &node.value {
             Value::Null => return "nothing".to_owned(),
@@ -128,28 +128,28 @@ impl Source {
         format!("the {kind} {shown}")
     }
 
-    /// A key as messages name it.
+    /// A key as messages show it.
     pub(super) fn describe_key(&self, key: &str) -> String {
         self.secrets.mask_known(&show_word(key))
     }
 }
 
-impl Default for Source {
+impl Default for AnnotatedText {
     fn default() -> Self {
-        Self::unparsed(Text::new("recipe", ""))
+        Self::unparsed(NamedText::new("recipe", ""))
     }
 }
 
-impl fmt::Debug for Source {
+impl fmt::Debug for AnnotatedText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Source").field("name", &self.text.name).finish_non_exhaustive()
+        f.debug_struct("AnnotatedText").field("name", &self.text.name).finish_non_exhaustive()
     }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Hiding {
     None,
-    /// A text or a list of texts is secret, the values of a mapping are not.
+    /// A string or a list of strings is secret; the values of a mapping are not.
     Texts,
     All,
 }
@@ -165,7 +165,7 @@ impl Outline {
             return;
         }
         let part = self.parts.entry(span.start).or_insert(Part { end: span.end, is_key, secret });
-        // An anchor's value may be harmless where it stands, and a token where it is used.
+        // The value of an anchor may be harmless at the anchor, and a token at the alias.
         part.secret |= secret;
     }
 
@@ -185,7 +185,7 @@ impl Outline {
             }
             Value::String(text) | Value::Number(text) => {
                 self.part(node.span, false, secret);
-                // `${TOKEN}` is no secret, what it stands for is.
+                // `${TOKEN}` itself is not a secret; its value is.
                 if secret && !crate::redact::is_reference(text) {
                     self.secrets.add(text);
                 }

@@ -1,10 +1,10 @@
-//! Metadata change events (MCE): a snapshot of an entity, taken apart into its aspects.
+//! Metadata change events (MCE): a snapshot of an entity, split into its aspects.
 
-use super::json::{Cursor, Inside, Kind, Text};
-use super::model::{self, SnapshotModel};
-use super::nearest::suggestion;
-use super::record::RecordError;
-use super::{Aspect, Urn};
+use super::RecordError;
+use crate::metadata::json::{Cursor, Inside, Kind, Text};
+use crate::metadata::model::{self, SnapshotModel};
+use crate::metadata::{Aspect, Urn};
+use crate::suggest::suggestion;
 
 /// A snapshot that was read.
 #[derive(Debug)]
@@ -13,22 +13,22 @@ pub(super) struct Snapshot {
     pub(super) entity_type: &'static str,
     /// The aspects with their names, in their order.
     pub(super) aspects: Vec<(&'static str, Aspect)>,
-    /// Where it starts.
+    /// The offset of its first byte in the record.
     pub(super) offset: usize,
 }
 
-/// What a snapshot leaves to its caller to read.
-pub(super) trait Parts {
-    /// The snapshot's URN, which comes next.
+/// Reads the parts of a snapshot; the record reader implements it.
+pub(super) trait SnapshotParts {
+    /// Reads the next value, the URN of the snapshot.
     fn urn(&mut self, cursor: &mut Cursor<'_>) -> Result<Urn, RecordError>;
 
-    /// The aspect `name`, which comes next.
+    /// Reads the next value, the aspect `name`.
     fn aspect(&mut self, cursor: &mut Cursor<'_>, name: &'static str) -> Result<Aspect, RecordError>;
 }
 
-/// Reads the snapshot that comes next: `{class: {"urn": …, "aspects": [{class: {…}}, …]}}`, the two members in any
-/// order. Classes may be in Python's namespace, as DataHub writes them, or in GMS's.
-pub(super) fn read(cursor: &mut Cursor<'_>, parts: &mut impl Parts) -> Result<Snapshot, RecordError> {
+/// Reads the next value, a snapshot: `{class: {"urn": …, "aspects": [{class: {…}}, …]}}`, the two members in
+/// any order. Classes may be in Python's namespace, as DataHub writes them, or in GMS's.
+pub(super) fn read(cursor: &mut Cursor<'_>, parts: &mut impl SnapshotParts) -> Result<Snapshot, RecordError> {
     let (tag, mut outer) = tagged(cursor, "proposedSnapshot")?;
     let class = tag.decode()?;
     let Some(kind) = model::snapshot(&class) else {
@@ -70,7 +70,7 @@ pub(super) fn read(cursor: &mut Cursor<'_>, parts: &mut impl Parts) -> Result<Sn
 fn read_aspects(
     cursor: &mut Cursor<'_>,
     kind: &SnapshotModel,
-    parts: &mut impl Parts,
+    parts: &mut impl SnapshotParts,
 ) -> Result<Vec<(&'static str, Aspect)>, RecordError> {
     let found = cursor.kind()?;
     if found != Kind::Array {
@@ -127,7 +127,7 @@ fn expect_object(cursor: &mut Cursor<'_>, place: &str) -> Result<(), RecordError
     Err(RecordError::new(cursor.offset(), reason))
 }
 
-/// Suggests a class by its last part, which is where slips are.
+/// Suggests a class by its last part, which is where misspellings are.
 fn nearest_class<'a>(class: &str, known: impl Iterator<Item = &'a str>) -> String {
     let last = |class: &'a str| class.rsplit('.').next().unwrap_or(class);
     let word = class.rsplit('.').next().unwrap_or(class);

@@ -1,29 +1,30 @@
-//! The recipe's text, and its lines.
+//! A named text, and the lines and columns of its bytes.
 
 use std::ops::Range;
 
 use super::tree::Span;
 
-/// A text with its name, which finds lines and columns.
-pub(super) struct Text {
-    /// What messages call it: the path as it was given, or `standard input`.
+/// A text with a name, which finds lines and columns.
+pub(super) struct NamedText {
+    /// The name in messages: the path as it was given, or `standard input`.
     pub(super) name: String,
     pub(super) all: String,
     /// The byte at which each line starts.
     starts: Vec<usize>,
-    /// How many characters stand before each [`STEP`]th byte, so that columns in a very long line are found at once.
+    /// The number of characters before each [`STEP`]th byte, so that a column of a very long line is found
+    /// quickly.
     characters: Vec<usize>,
 }
 
 const STEP: usize = 256;
 
-impl Text {
+impl NamedText {
     pub(super) fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         let text = text.into();
         let bytes = text.as_bytes();
         let mut starts = vec![0];
         for (index, byte) in bytes.iter().enumerate() {
-            // A carriage return alone is a line end in YAML.
+            // A lone carriage return is a line end in YAML.
             if *byte == b'\n' || (*byte == b'\r' && bytes.get(index + 1) != Some(&b'\n')) {
                 starts.push(index + 1);
             }
@@ -38,7 +39,8 @@ impl Text {
         Self { name: name.into(), all: text, starts, characters }
     }
 
-    /// The place of a range of bytes. What lies outside the text or within a character is moved to where there is text.
+    /// The place of a range of bytes. An offset outside the text or inside a character moves to the character
+    /// before it.
     pub(super) fn span(&self, range: Range<usize>) -> Span {
         let start = self.floor(range.start);
         let end = self.floor(range.end).max(start);
@@ -69,14 +71,14 @@ impl Text {
         start..start + text.trim_end_matches(['\n', '\r']).len()
     }
 
-    /// The text of a range; empty where there is none.
+    /// The text of a range; empty if the range is outside the text.
     pub(super) fn get(&self, range: Range<usize>) -> &str {
         self.all.get(range).unwrap_or_default()
     }
 
     fn characters_before(&self, byte: usize) -> usize {
         let step = byte / STEP;
-        // The end of a text may be the start of a step that is not there.
+        // The end of a text may be the start of a step without characters.
         let step = step.min(self.characters.len().saturating_sub(1));
         let before = self.characters.get(step).copied().unwrap_or_default();
         let rest = self.all.as_bytes().get(step * STEP..byte).unwrap_or_default();
@@ -103,7 +105,7 @@ mod tests {
 
     #[test]
     fn counts_lines_and_columns_from_one_and_columns_in_characters() {
-        let text = Text::new("r", "a: é\r\nbü: x\rlast");
+        let text = NamedText::new("r", "a: é\r\nbü: x\rlast");
         assert_eq!(text.span(3..5).column, 4);
         let span = text.span(text.all.find('x').unwrap()..usize::MAX);
         assert_eq!((span.line, span.column, span.end), (2, 5, text.all.len()));
@@ -117,7 +119,7 @@ mod tests {
     #[test]
     fn finds_the_columns_of_long_lines() {
         for unit in ["x", "é", "漢a"] {
-            let text = Text::new("r", format!("a\n{}", unit.repeat(1024)));
+            let text = NamedText::new("r", format!("a\n{}", unit.repeat(1024)));
             let characters = text.all.char_indices().chain([(text.all.len(), ' ')]);
             for (index, (byte, _)) in characters.skip(2).enumerate() {
                 assert_eq!(text.span(byte..byte).column, index + 1);
