@@ -73,8 +73,6 @@ pub mod pipeline;
 #[cfg(feature = "pipeline")]
 pub mod recipe;
 mod redact;
-#[cfg(feature = "pipeline")]
-mod registry;
 mod shell;
 #[cfg(feature = "pipeline")]
 pub mod sink;
@@ -87,9 +85,9 @@ pub use duration::parse_duration;
 pub use environment::Environment;
 pub use error::{Error, ErrorKind};
 #[cfg(feature = "pipeline")]
-pub use redact::mask_credentials;
+pub use recipe::registry::{Registry, UnknownType};
 #[cfg(feature = "pipeline")]
-pub use registry::{Registry, UnknownType};
+pub use redact::mask_credentials;
 
 /// Compiles the README's program.
 #[cfg(doctest)]

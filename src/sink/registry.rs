@@ -9,7 +9,7 @@ use super::console::ConsoleSink;
 use super::file::{FileSink, FileSinkConfig};
 use super::{BoxFuture, Sink};
 use crate::diagnosis::{Diagnosis, SharedRenderer};
-use crate::registry::Registry;
+use crate::recipe::registry::Registry;
 use crate::{Error, ErrorKind};
 
 /// Told what is the matter with a server that is waited for, and for how long it will be.

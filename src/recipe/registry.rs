@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::recipe::Fields;
+use super::Fields;
 use crate::suggest::nearest;
 
 /// Reads the keys of a component's `config`; `None` when there is a mistake in them, which the fields then
