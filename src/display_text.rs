@@ -1,7 +1,8 @@
 //! Text of unknown origin, made safe to show on a terminal or in a report.
 
-/// The first `max_chars` characters of `text`, trimmed, with a space in place of each control character. Characters that
-/// reverse the reading direction count as control characters: they can make a line read as something else.
+/// The first `max_chars` characters of `text`, trimmed, with a space in place of each control character.
+/// Characters that reverse the reading direction count as control characters: they can make a line read as
+/// something else.
 pub(crate) fn display_text(text: &str, max_chars: usize) -> String {
     let visible = |c: char| if c.is_control() || is_direction_mark(c) { ' ' } else { c };
     let shown: String = text.trim().chars().map(visible).take(max_chars).collect();

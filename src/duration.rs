@@ -1,10 +1,11 @@
-//! Spans of time, as people write them.
+//! Durations in text.
 
 use std::time::Duration;
 
 use jiff::{Span, SpanRelativeTo};
 
-/// Reads a span of time: `7d`, `12h`, `1h 30m`, `90s`, ISO 8601's `P7D`, or a number of seconds alone. A day has 24 hours.
+/// Parses a duration: `7d`, `12h`, `1h 30m`, `90s`, ISO 8601 such as `P7D`, or a number of seconds. A day has
+/// 24 hours. Months and years are not accepted, because their length varies.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim();
     if let Ok(seconds) = text.parse() {
@@ -20,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn people_s_ways_to_write_a_time_are_read() {
+    fn each_notation_is_parsed() {
         for (text, seconds) in [
             ("7d", Some(604_800)),
             (" 12h ", Some(43_200)),

@@ -1,16 +1,16 @@
-//! The environment variables that a run sees.
+//! A snapshot of the environment variables.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 
-/// A snapshot of the environment. A run reads its variables from one, so that they cannot change in the middle, and
-/// `${NAME:=value}` in a recipe sets a variable for that run alone.
+/// A snapshot of the environment variables. A run reads variables from its snapshot, so that they do not
+/// change during the run, and `${NAME:=value}` in a recipe sets a variable for that run only.
 ///
 /// [`Debug`](fmt::Debug) shows the names only.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment {
-    /// A value that is not UTF-8 is `None`: it may be there as long as nobody asks for it.
+    /// A value that is not UTF-8 is `None`: it is an error only if it is used.
     variables: BTreeMap<String, Option<String>>,
 }
 
@@ -23,7 +23,7 @@ impl Environment {
         Self { variables }
     }
 
-    /// An environment of these variables alone.
+    /// An environment that consists of these variables.
     pub fn from_pairs<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
         let variables = pairs.into_iter().map(|(name, value)| (name.into(), Some(value.into()))).collect();
         Self { variables }
@@ -34,7 +34,7 @@ impl Environment {
         self.variables.get(name)?.as_deref()
     }
 
-    /// Whether the variable is there with a value that is not UTF-8.
+    /// Whether the variable exists with a value that is not UTF-8.
     pub fn is_not_utf8(&self, name: &str) -> bool {
         matches!(self.variables.get(name), Some(None))
     }

@@ -26,6 +26,7 @@
 //! | [`diagnosis`] | the known causes of a failure, with evidence and fixes |
 //! | [`gms`] | the client: requests, responses, retries |
 //! | [`emitter`] | delivery: order, batches, limits, outcomes |
+//! | [`http`] | the HTTP layer below `gms` and the identity providers |
 //! | [`recipe`] | recipes as values with line and column |
 //! | [`source`], [`sink`] | plugins: where proposals come from, and where they go |
 //! | [`pipeline`] | a run, from recipe to report |

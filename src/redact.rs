@@ -16,19 +16,20 @@ pub(crate) use jwt::holds_jwt;
 /// The replacement for a secret.
 pub(crate) const MASK: &str = "********";
 
-/// The shortest piece of a secret that is taken out.
-const PIECE_CHARS: usize = 8;
+/// The length of the fragments of a secret that are redacted, in characters.
+const FRAGMENT_CHARS: usize = 8;
 
-/// Removes secrets, and pieces of them, from a text: a server may quote the token that it refuses, or part of it.
+/// Redacts secrets and fragments of them: a server may quote the token that it refuses, or a part of it.
 #[derive(Clone, Default)]
 pub(crate) struct Redactor {
-    pieces: HashSet<Vec<char>>,
-    /// The lengths of the pieces: 8 but for shorter secrets.
+    fragments: HashSet<Vec<char>>,
+    /// The lengths of the fragments: 8, or the length of a shorter secret.
     lengths: Vec<usize>,
 }
 
 impl Redactor {
-    /// One that knows `secrets`. What has fewer than four characters is no secret worth the name, and is left alone.
+    /// A redactor of `secrets`. Secrets of fewer than four characters are ignored: they occur in ordinary
+    /// words.
     pub(crate) fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
         let mut redactor = Self::default();
         for secret in secrets {
@@ -37,29 +38,29 @@ impl Redactor {
         redactor
     }
 
-    /// Learns one more secret.
+    /// Adds a secret.
     pub(crate) fn add(&mut self, secret: &str) {
         let secret: Vec<char> = secret.trim().chars().collect();
-        let length = secret.len().min(PIECE_CHARS);
+        let length = secret.len().min(FRAGMENT_CHARS);
         if length < 4 {
             return;
         }
-        self.pieces.extend(secret.windows(length).map(<[char]>::to_vec));
+        self.fragments.extend(secret.windows(length).map(<[char]>::to_vec));
         if !self.lengths.contains(&length) {
             self.lengths.push(length);
         }
     }
 
-    /// `text` with [`MASK`] in place of each piece of a secret.
+    /// `text` with [`MASK`] in place of each fragment of a secret.
     pub(crate) fn redact(&self, text: &str) -> String {
-        if self.pieces.is_empty() {
+        if self.fragments.is_empty() {
             return text.to_owned();
         }
         let chars: Vec<char> = text.chars().collect();
         let mut secret = vec![false; chars.len()];
         for length in &self.lengths {
-            for (start, piece) in chars.windows(*length).enumerate() {
-                if self.pieces.contains(piece) {
+            for (start, fragment) in chars.windows(*length).enumerate() {
+                if self.fragments.contains(fragment) {
                     secret.iter_mut().skip(start).take(*length).for_each(|mark| *mark = true);
                 }
             }
@@ -89,11 +90,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whole_secrets_and_pieces_of_them_disappear() {
+    fn secrets_and_fragments_of_them_are_redacted() {
         let redactor = Redactor::new(["abcdefghijklmnop", "s3cr3t"]);
         assert_eq!(redactor.redact("token abcdefghijklmnop refused"), "token ******** refused");
         assert_eq!(redactor.redact("starts with abcdefghij…"), "starts with ********…");
-        assert_eq!(redactor.redact("abcdefg is too short a piece"), "abcdefg is too short a piece");
+        assert_eq!(redactor.redact("abcdefg is too short a fragment"), "abcdefg is too short a fragment");
         assert_eq!(redactor.redact("s3cr3t"), "********");
         assert_eq!(Redactor::new(["ab"]).redact("ab"), "ab");
     }

@@ -4,13 +4,14 @@ use reqwest::header::HeaderValue;
 
 use super::{Token, TokenSource};
 
-/// The Authorization header for `token`, marked sensitive so that nothing prints it. `None` if the token contains a line
-/// break, a control character or a non-ASCII character, which a header cannot have.
+/// The Authorization header for `token`, marked sensitive so that nothing prints it. `None` if the token
+/// contains a line break, a control character or a non-ASCII character, which a header cannot have.
 pub(crate) fn authorization(token: &Token) -> Option<HeaderValue> {
     if !token.expose().is_ascii() {
         return None;
     }
-    // GMS expects the id and secret of its system client in plain text, not in base64 (`DataHubSystemAuthenticator`).
+    // GMS expects the id and secret of its system client in plain text, not in base64
+    // (`DataHubSystemAuthenticator`).
     let scheme: &[u8] = if *token.source() == TokenSource::SystemClient { b"Basic " } else { b"Bearer " };
     let mut text = Vec::with_capacity(scheme.len() + token.expose().len());
     text.extend_from_slice(scheme);

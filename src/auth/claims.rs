@@ -14,8 +14,8 @@ const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
 /// The longest claim that is kept, in characters.
 const MAX_CLAIM_CHARS: usize = 200;
 
-/// The claims of a JWT that GMS issued or might accept (`TokenClaims.java`). The signature is not checked: the claims
-/// explain a refusal, and prove nothing.
+/// The claims of a JWT that GMS issued or might accept (`TokenClaims.java`). The signature is not checked:
+/// the claims explain a refusal, and prove nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Claims {
     /// The name of the user, for example `datahub`; not a URN.
@@ -30,7 +30,8 @@ pub struct Claims {
     pub issuer: Option<String>,
     /// The first `aud`; GMS writes none, identity providers do.
     pub audience: Option<String>,
-    /// `version`: `1` for a token that GMS does not store, such as that of a session, `2` for one that it stores.
+    /// `version`: `1` for a token that GMS does not store, such as that of a session, `2` for one that it
+    /// stores.
     pub version: Option<String>,
     /// `alg` of the header; GMS signs with `HS256` and accepts nothing else.
     pub algorithm: Option<String>,

@@ -1,5 +1,5 @@
-//! The current token: fetched once, kept, and renewed before it expires, when its source has changed, or when it was
-//! refused.
+//! The current token: fetched once, kept, and renewed before it expires, when its source has changed, or when
+//! it was refused.
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::HeaderValue;
@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use super::{IssuedToken, Token, TokenInfo, TokenProvider, TokenUnavailable, authorization};
 use crate::redact::Redactor;
 
-/// A token is renewed this long before it expires, or at half of its remaining life if that is shorter. As in the Python
-/// client (`CachingTokenProvider`).
+/// A token is renewed this long before it expires, or at half of its remaining life if that is shorter. As in
+/// the Python client (`CachingTokenProvider`).
 const RENEW_BEFORE_EXPIRY: SignedDuration = SignedDuration::from_secs(300);
 
 /// The pause after a failed renewal, so that not every request waits for the provider.
@@ -17,8 +17,8 @@ const RENEWAL_RETRY_DELAY: SignedDuration = SignedDuration::from_secs(5);
 
 /// Gives each request its Authorization header.
 ///
-/// Each token has a generation, a number that is higher than that of the token before it. A caller whose request was
-/// refused compares generations to find out whether there is another token by now.
+/// Each token has a generation, a number that is higher than that of the token before it. A caller whose
+/// request was refused compares generations to find out whether there is another token by now.
 #[derive(Clone, Debug)]
 pub(crate) struct Credentials {
     inner: Arc<Inner>,
@@ -113,7 +113,7 @@ impl Credentials {
         }
     }
 
-    /// What is known about the current token.
+    /// Describes the current token.
     pub(crate) fn token_info(&self) -> Option<Arc<TokenInfo>> {
         self.current().map(|current| current.info)
     }

@@ -6,8 +6,8 @@ use super::TokenInfo;
 use super::fixes::DATAHUB_ISSUER;
 use crate::diagnosis::{Renderer, TokenSource, rough_span, whole_seconds};
 
-/// A warning if `token` is one of DataHub's that expires within `within` or has expired. Tokens of other issuers are renewed
-/// by their providers, and the embedded GMS makes a token for each run.
+/// A warning if `token` is one of DataHub's that expires within `within` or has expired. Tokens of other
+/// issuers are renewed by their providers, and the embedded GMS makes a token for each run.
 pub(crate) fn expiry_warning(
     token: &TokenInfo,
     now: Timestamp,

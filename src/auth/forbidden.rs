@@ -75,7 +75,7 @@ fn missing_privilege(
     .with_fixes(over_openapi.then_some(Fix::UseRestli))
 }
 
-/// What was refused, and the privileges of which one is enough (`PoliciesConfig`).
+/// The refused operation, and the privileges of which one is enough (`PoliciesConfig`).
 fn refused_operation(kind: &RequestKind, message: &str) -> (Operation, Privilege) {
     let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
     if has(&["to DELETE ", "to delete "]) {

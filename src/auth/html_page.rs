@@ -15,8 +15,8 @@ pub(super) enum Page {
     Other,
 }
 
-/// The origin of the page in the response, if it is a page. The frontend also names itself in JSON (`Application.java`,
-/// `/config`).
+/// The origin of the page in the response, if it is a page. The frontend also names itself in JSON
+/// (`Application.java`, `/config`).
 pub(super) fn identify(info: &ResponseInfo<'_>) -> Option<Page> {
     let body = info.body.to_ascii_lowercase();
     let html = info.content_type.starts_with("text/html")

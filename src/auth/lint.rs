@@ -4,13 +4,14 @@ use super::Token;
 use crate::diagnosis::{Code, Diagnosis, Evidence, Fix, Summary, TokenMistake, TokenSource};
 
 impl Token {
-    /// The mistake for which every GMS would refuse this token, if its text shows one. An empty token is not a mistake: a
-    /// server without authentication needs none.
+    /// The mistake for which every GMS would refuse this token, if its text shows one. An empty token is not
+    /// a mistake: a server without authentication needs none.
     ///
     /// ```
     /// use datahub_emitter::auth::{Token, TokenSource};
     ///
-    /// let diagnosis = Token::new("Bearer abc.def.ghi", TokenSource::Program).lint().expect("a scheme before the token");
+    /// let token = Token::new("Bearer abc.def.ghi", TokenSource::Program);
+    /// let diagnosis = token.lint().expect("a scheme before the token");
     /// assert_eq!(diagnosis.code.as_str(), "auth.token-doubled-bearer");
     /// assert_eq!(Token::new("abc.def.ghi", TokenSource::Program).lint(), None);
     /// ```

@@ -1,8 +1,8 @@
 //! Tokens: where they come from, what is known about them, and why a server refused one.
 //!
-//! A [`TokenProvider`] gives tokens. The client keeps the current one, renews it before it expires, and builds the
-//! Authorization header of each request from it. When a request fails, a pure function finds the cause from what was
-//! observed, and returns a [`Diagnosis`](crate::diagnosis::Diagnosis).
+//! A [`TokenProvider`] gives tokens. The client keeps the current one, renews it before it expires, and
+//! builds the Authorization header of each request from it. When a request fails, a pure function finds the
+//! cause from what was observed, and returns a [`Diagnosis`](crate::diagnosis::Diagnosis).
 
 mod authorization;
 mod claims;

@@ -12,7 +12,7 @@ pub(crate) struct Observation<'a> {
     pub(crate) request: Request<'a>,
     /// The server that it went to.
     pub(crate) server: ServerInfo<'a>,
-    /// What happened.
+    /// The response, or the reason that there is none.
     pub(crate) observed: Observed<'a>,
     /// How often it was tried.
     pub(crate) attempts: u32,
@@ -56,7 +56,7 @@ pub(crate) enum RequestKind {
     Other,
 }
 
-/// What is known about a server.
+/// A server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ServerInfo<'a> {
     /// The address as it was configured, without a slash at the end.
@@ -71,7 +71,7 @@ pub(crate) struct ServerInfo<'a> {
     pub(crate) frontend: &'a str,
 }
 
-/// What happened to a request.
+/// The response to a request, or the reason that there is none.
 #[derive(Clone, Debug)]
 pub(crate) enum Observed<'a> {
     /// There was a response.

@@ -18,7 +18,8 @@ use super::{Token, TokenSource};
 use crate::box_future::BoxFuture;
 use crate::http::HttpService;
 
-/// A source of tokens. A provider does not need to cache: its caller keeps the token, and fetches again only for a reason.
+/// A source of tokens. A provider does not need to cache: its caller keeps the token, and fetches again only
+/// for a reason.
 ///
 /// ```
 /// use datahub_emitter::BoxFuture;
@@ -44,13 +45,14 @@ pub trait TokenProvider: Send + Sync + fmt::Debug {
     /// Fetches the current token. The future may be dropped at any time.
     fn fetch(&self) -> BoxFuture<'_, Result<IssuedToken, ProviderError>>;
 
-    /// Offers the HTTP service of the client that uses this provider, before the first [fetch](Self::fetch). A provider that
-    /// asks a server sends its requests through it, so that the client's trust roots, client certificate, proxies and time
-    /// limits apply.
+    /// Offers the HTTP service of the client that uses this provider, before the first [fetch](Self::fetch).
+    /// A provider that asks a server sends its requests through it, so that the client's trust roots, client
+    /// certificate, proxies and time limits apply.
     fn connect(&self, _http: &Arc<dyn HttpService>) {}
 
-    /// Whether there may be another token than the one that was [fetched](Self::fetch) last. It is called before every
-    /// request, so it must be cheap. It does not need to consider expiry, which the token or [`IssuedToken`] gives.
+    /// Whether there may be another token than the one that was [fetched](Self::fetch) last. It is called
+    /// before every request, so it must be cheap. It does not need to consider expiry, which the token or
+    /// [`IssuedToken`] gives.
     fn has_changed(&self) -> bool {
         false
     }
@@ -75,7 +77,7 @@ impl From<Token> for IssuedToken {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ProviderError {
-    /// What happened.
+    /// The reason, for a log or a diagnosis.
     pub message: String,
     /// Trying again may help: a server that did not respond, a time limit.
     pub transient: bool,

@@ -45,8 +45,8 @@ fn description(observation: &Observation<'_>, info: &ResponseInfo<'_>) -> Vec<Ev
     evidence
 }
 
-/// GMS responds 503 until it has started (`HealthCheckController`), and the frontend responds 502 when it finds no GMS
-/// behind it. Later in a run, both are errors of a server.
+/// GMS responds 503 until it has started (`HealthCheckController`), and the frontend responds 502 when it
+/// finds no GMS behind it. Later in a run, both are errors of a server.
 fn is_starting(observation: &Observation<'_>, info: &ResponseInfo<'_>) -> bool {
     *observation.request.kind == RequestKind::Config
         && (info.status == 503 || observation.server.through_frontend)

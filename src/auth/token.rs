@@ -10,7 +10,8 @@ use crate::diagnosis::TokenSource;
 use crate::hex::hex;
 
 /// A bearer token. Its text is never shown: [`Debug`](fmt::Debug) and [`Display`](fmt::Display) show its
-/// [fingerprint](Self::fingerprint), and it cannot be serialised. The text is wiped from memory when it is dropped.
+/// [fingerprint](Self::fingerprint), and it cannot be serialised. The text is wiped from memory when it is
+/// dropped.
 #[derive(Clone)]
 pub struct Token {
     secret: SecretString,
@@ -43,7 +44,8 @@ impl Token {
         to.flush()
     }
 
-    /// The first 8 hexadecimal digits of its SHA-256: enough to distinguish two tokens, and useless without the token.
+    /// The first 8 hexadecimal digits of its SHA-256: enough to distinguish two tokens, and useless without
+    /// the token.
     pub fn fingerprint(&self) -> String {
         let digest = Sha256::digest(self.expose().as_bytes());
         let start: [u8; 4] = digest.first_chunk().copied().unwrap_or_default();

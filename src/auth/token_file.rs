@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 use super::Token;
 use crate::{Error, ErrorKind};
 
-/// A larger file is not one of ours.
+/// A larger file is not a metadata file.
 const MAX_METADATA_BYTES: u64 = 64 * 1024;
 
 /// The content of `FILE.meta.json` beside a token file. It contains no secret.
@@ -31,7 +31,8 @@ pub struct TokenMetadata {
     pub sha256: Option<String>,
 }
 
-/// A token file that is about to be written. Preparing it before the token is made shows whether it can be written.
+/// A token file that is about to be written. Preparing it before the token is made shows whether it can be
+/// written.
 #[derive(Debug)]
 pub struct TokenFile {
     /// The file, with symbolic links resolved.
@@ -60,7 +61,8 @@ impl TokenFile {
         Ok(Self { path: real, metadata, fresh, fresh_metadata })
     }
 
-    /// Replaces the file atomically by one with `token`, readable for its owner only, and writes `metadata` beside it.
+    /// Replaces the file atomically by one with `token`, readable for its owner only, and writes `metadata`
+    /// beside it.
     ///
     /// # Errors
     /// [`ErrorKind::Disk`]; the previous files are unchanged then.

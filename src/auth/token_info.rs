@@ -1,9 +1,9 @@
-//! What is known about a token, without the token.
+//! A description of a token, without the token.
 
 use super::{Claims, Token, TokenSource};
 use crate::diagnosis::{Evidence, HeaderMistake, TokenForm, TokenKind};
 
-/// What is known about a token. It does not contain the token.
+/// Describes a token. It does not contain the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenInfo {
@@ -15,7 +15,7 @@ pub struct TokenInfo {
     pub claims: Option<Claims>,
     /// It is the empty text, so that no Authorization header is sent.
     pub empty: bool,
-    /// What is wrong with the Authorization header among the extra headers, if anything is.
+    /// The mistake in the Authorization header among the extra headers, if there is one.
     pub header_mistake: Option<HeaderMistake>,
 }
 

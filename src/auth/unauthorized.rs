@@ -1,5 +1,5 @@
-//! The cause of a 401. GMS does not give it, so it is derived from the token's claims, both clocks and the path that the
-//! request took.
+//! The cause of a 401. GMS does not give it, so it is derived from the token's claims, both clocks and the
+//! path that the request took.
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -11,62 +11,63 @@ use crate::error::ErrorKind;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Code {
-    /// No token was sent, and GMS wants one.
+    /// No token was sent, and GMS requires one.
     TokenMissing,
     /// The token is the empty text.
     TokenEmpty,
-    /// The token is a reference to a variable that nobody has expanded.
+    /// The token is a reference to a variable that was not expanded.
     TokenUnexpanded,
-    /// The token begins with `Bearer`, which is put before it anyway.
+    /// The token begins with `Bearer`, which the client adds itself.
     TokenDoubledBearer,
-    /// The token, or the header that carries it, has a form that GMS does not read: a newline, quotes, a control
-    /// character, no `Bearer` before it.
+    /// The token, or the header that carries it, has a form that GMS does not read: a newline, quotes, a
+    /// control character, no `Bearer` before it.
     TokenNotAHeader,
     /// The token's `exp` claim has passed.
     TokenExpired,
-    /// The token's `nbf` claim has not come.
+    /// The time of the token's `nbf` claim is in the future.
     TokenNotYetValid,
-    /// A token in good form that GMS does not take: revoked, issued elsewhere, or GMS's token store is away.
+    /// GMS does not accept a well-formed token: it was revoked or issued elsewhere, or GMS cannot reach its
+    /// token store.
     TokenUnknown,
-    /// A token that is no JWT, so nothing more can be said.
+    /// GMS does not accept a token that is not a JWT, so nothing more is known.
     TokenOpaqueRefused,
-    /// By the server's clock the token is not good, and by the clock here it is.
+    /// The token is valid by the local clock, and not by the server's.
     ClockSkew,
-    /// 403: who may not do what.
+    /// 403: the caller lacks a privilege.
     Forbidden,
-    /// 403: the caller's user is gone or suspended.
+    /// 403: the caller's user is deleted or suspended.
     ActorInactive,
-    /// DataHub's frontend refused: with its own switch off it lets only browser sessions through.
+    /// DataHub's frontend refused: without `METADATA_SERVICE_AUTH_ENABLED` it accepts browser sessions only.
     ProxySession,
-    /// A note: authentication is off, so the server looks at no token.
+    /// A note: authentication is off, so the server does not check tokens.
     Disabled,
-    /// A redirect to another scheme or host, which would drop the token or give it away.
+    /// A redirect to another scheme or host, to which the token must not be sent.
     Redirected,
-    /// Whoever gives tokens gave none.
+    /// The provider of tokens failed.
     ProviderFailed,
-    /// The token would travel unencrypted, and `require_https` forbids that.
+    /// The token would be sent without encryption, and `require_https` forbids that.
     InsecureTransport,
-    /// A page to log in at, of something that stands in front of GMS.
+    /// A log-in page of a server in front of GMS.
     LoginPage,
-    /// DataHub's frontend, and not GMS.
+    /// The server is DataHub's frontend, and not GMS.
     Frontend,
-    /// Something answers, but it is no GMS.
+    /// The server is not a GMS.
     NotGms,
-    /// GMS is starting, or going down.
+    /// GMS is starting or shutting down.
     NotReady,
-    /// GMS, or what stands in front of it, kept failing.
+    /// GMS, or a server in front of it, responds with errors.
     ServerError,
-    /// 407: a proxy on the way wants credentials.
+    /// 407: a proxy requires credentials.
     ProxyAuthentication,
     /// No connection to the server.
     Unreachable,
-    /// The name of the server's host is unknown.
+    /// The name of the server's host cannot be resolved.
     NameUnknown,
     /// The TLS handshake failed, or one side speaks TLS and the other does not.
     Tls,
-    /// No connection, or no answer, within the time limit.
+    /// There was no connection or no response within the time limit.
     Timeout,
-    /// GMS kept asking to wait.
+    /// GMS limits the rate of requests.
     Throttled,
 }
 
@@ -148,7 +149,8 @@ impl Code {
         self.row().1
     }
 
-    /// Whether it is a server that may yet come, so that trying on has a point: it is away, starting, or in trouble.
+    /// Whether the cause may disappear without any change: the server is unreachable, starting, or
+    /// overloaded.
     pub(crate) fn may_pass(self) -> bool {
         matches!(
             self,

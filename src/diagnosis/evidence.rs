@@ -1,4 +1,4 @@
-//! What was observed, as data.
+//! Observations, as data.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use super::summary::clock_difference;
 use super::time_text::whole_seconds;
 use super::{Privilege, TokenSource};
 
-/// One observation behind a diagnosis. Its [`Display`](fmt::Display) text is one line. A request is named by its method and
-/// its address, for example `POST http://gms:8080/aspects?action=ingestProposalBatch`.
+/// One observation behind a diagnosis. Its [`Display`](fmt::Display) text is one line. A request is named by
+/// its method and its address, for example `POST http://gms:8080/aspects?action=ingestProposalBatch`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Evidence {
@@ -50,7 +50,7 @@ pub enum Evidence {
     NoResponse {
         /// The request.
         request: String,
-        /// What happened, for example `connection refused`.
+        /// The reason, for example `connection refused`.
         problem: String,
     },
     /// The number of attempts.
@@ -118,7 +118,7 @@ pub enum Evidence {
         source: TokenSource,
         /// The first 8 hexadecimal digits of its SHA-256.
         fingerprint: String,
-        /// What it is.
+        /// The form of the token.
         form: TokenForm,
     },
     /// The text of a token that cannot be sent.
@@ -196,7 +196,7 @@ pub enum Evidence {
     Other(String),
 }
 
-/// What a token is.
+/// The form of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenForm {
@@ -249,7 +249,7 @@ impl Evidence {
                 if *token_sent { "GMS does not take the token" } else { "GMS wants a token" }
             ),
             Self::AnonymousAccess { request } => {
-                format!("{request} without a token answers userType \"user\": whoever comes is let in")
+                format!("{request} without a token answers userType \"user\": every caller is let in")
             }
             Self::NoResponse { request, problem } => format!("{request}: {problem}"),
             Self::Attempts(count) => format!("tried {count} times"),

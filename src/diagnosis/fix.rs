@@ -1,4 +1,4 @@
-//! What to do about a failure, as data.
+//! Fixes, as data.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,7 +9,8 @@ use super::summary::caller;
 use super::time_text::whole_seconds;
 use super::{Operation, Privilege, TokenSource};
 
-/// One thing to do about a failure. Its [`Display`](fmt::Display) text is one line and speaks of the builders of this crate.
+/// One thing to do about a failure. Its [`Display`](fmt::Display) text is one line and speaks of the builders
+/// of this crate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fix {
@@ -107,7 +108,7 @@ pub enum Fix {
         privilege: Privilege,
         /// The entity types, as far as they are known.
         entity_types: Vec<String>,
-        /// What was refused.
+        /// The refused operation.
         operation: Operation,
     },
     /// Give the caller a platform privilege.
@@ -219,7 +220,7 @@ impl Fix {
     pub fn text(&self, place: &dyn Fn(&TokenSource) -> String) -> String {
         let fixed = match self {
             // Texts with data.
-            Self::CreateToken { source, user, service_account, frontend } => {
+            Self::CreateToken { source, user, service_account, .. } => {
                 let of = service_account.as_deref().or(user.as_deref());
                 let of = of.map_or_else(String::new, |user| format!(" for {user}"));
                 let put = match source {
@@ -229,7 +230,7 @@ impl Fix {
                     }
                     _ => "give it to the client".to_owned(),
                 };
-                return format!("make a token{of} in DataHub at {frontend}/settings/tokens, and {put}");
+                return format!("make a token{of} with `Client::create_access_token`, and {put}");
             }
             Self::CreateTokenInBrowser { frontend } => {
                 return format!("or make one by hand at {frontend}/settings/tokens");
@@ -253,7 +254,7 @@ impl Fix {
             }
             Self::CopyTokenAgain(source) => {
                 return format!(
-                    "copy the token into {} again: it is one line of letters, digits, dots, `-` and `_`, without quotes",
+                    "copy the token into {} again: it is one line of ASCII characters without white space and quotes",
                     place(source)
                 );
             }
@@ -325,11 +326,11 @@ impl Fix {
             }
             Self::AskProxyOwner { server } => {
                 return format!(
-                    "ask whoever runs what stands in front of {server} to let requests to GMS's API pass from this machine"
+                    "ask the operator of what stands in front of {server} to let requests to GMS's API pass from this machine"
                 );
             }
             Self::AllowBearerTokens { server } => {
-                return format!("have whoever runs it let requests with a Bearer token pass to {server}");
+                return format!("have its operator let requests with a Bearer token pass to {server}");
             }
             Self::SkipProxy { host } => {
                 return format!("go past the proxy: set the environment variable NO_PROXY to {host}");
@@ -372,7 +373,7 @@ impl Fix {
             Self::RemoveCookie => "do not give a Cookie to `EmitterBuilder::extra_header`",
             Self::RemoveEscape => "expand the variable before the token is given to the builder",
             Self::LogAuthenticatorExceptions => {
-                "if others are refused too, GMS cannot reach its token store, or its signing key has changed; whoever runs \
+                "if others are refused too, GMS cannot reach its token store, or its signing key has changed; the operator of \
                  GMS sets METADATA_SERVICE_AUTHENTICATOR_EXCEPTIONS_ENABLED=true, and its log names the cause"
             }
             Self::CompareIssuerClock => {

@@ -1,8 +1,8 @@
 //! A diagnosis: which of the known causes a failure has, what was observed, and how to fix it.
 //!
-//! A [`Diagnosis`] is data. Its text depends on who reads it, and a [`Renderer`] makes it: [`LibraryRenderer`], which
-//! [`Display`](fmt::Display) and [`Serialize`] use, names methods of this crate's builders; the command line has its own,
-//! which names commands and lines of a recipe.
+//! A [`Diagnosis`] is data. Its text depends on who reads it, and a [`Renderer`] makes it:
+//! [`LibraryRenderer`], which [`Display`](fmt::Display) and [`Serialize`] use, names methods of this crate's
+//! builders; the command line has its own, which names commands and lines of a recipe.
 //!
 //! This module defines the types. The function that finds the cause of a refusal is in [`auth`](crate::auth).
 
@@ -30,7 +30,7 @@ pub use token_source::TokenSource;
 
 use crate::error::ErrorKind;
 
-/// The cause of a failure, what was observed, and what to do about it. It contains no secret.
+/// The cause of a failure, the observations behind it, and the fixes. It contains no secret.
 ///
 /// ```
 /// use datahub_emitter::diagnosis::{Code, Diagnosis, Evidence, Fix, Summary};
@@ -49,9 +49,9 @@ pub struct Diagnosis {
     pub code: Code,
     /// The cause.
     pub summary: Summary,
-    /// What was observed.
+    /// The observations behind it.
     pub evidence: Vec<Evidence>,
-    /// What to do about it, the most likely first.
+    /// The fixes, the most likely first.
     pub fixes: Vec<Fix>,
 }
 
@@ -63,9 +63,9 @@ pub struct RenderedDiagnosis {
     pub code: Code,
     /// The cause in one sentence.
     pub summary: String,
-    /// What was observed, each in one line.
+    /// The observations, each in one line.
     pub evidence: Vec<String>,
-    /// What to do about it, each in one line.
+    /// The fixes, each in one line.
     pub fixes: Vec<String>,
 }
 
@@ -110,8 +110,8 @@ impl Diagnosis {
         lines.join("; ")
     }
 
-    /// The note that the server does not authenticate callers (`METADATA_SERVICE_AUTH_ENABLED` is false). `request` is the
-    /// request without a token that it responded to.
+    /// The note that the server does not authenticate callers (`METADATA_SERVICE_AUTH_ENABLED` is false).
+    /// `request` is the request without a token that it responded to.
     pub(crate) fn authentication_disabled(request: String, has_token: bool) -> Self {
         Self::new(Code::Disabled, Summary::AuthenticationDisabled)
             .with_evidence([Evidence::AnonymousAccess { request }])

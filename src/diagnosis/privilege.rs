@@ -1,8 +1,8 @@
-//! What a caller may do in DataHub.
+//! DataHub's privileges, and the operations that require them.
 
 use std::fmt;
 
-/// What a request does with entities.
+/// An operation on entities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Operation {
@@ -16,7 +16,7 @@ pub enum Operation {
     Delete,
 }
 
-/// What a request does with access tokens.
+/// An operation on access tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AccessTokenOperation {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::{Evidence, Fix, Summary, TokenSource};
 
-/// Turns a diagnosis into text for one kind of user. The default methods speak to a program that uses this crate, and name
-/// methods of its builders; a front end with recipes and commands names those instead.
+/// Turns a diagnosis into text for one kind of user. The default methods speak to a program that uses this
+/// crate, and name methods of its builders; a front end with recipes and commands names those instead.
 pub trait Renderer: fmt::Debug + Send + Sync {
     /// The source of a token as a noun phrase.
     fn token_source(&self, source: &TokenSource) -> String {

@@ -57,7 +57,7 @@ pub enum Summary {
     Forbidden {
         /// The caller's URN, if known.
         actor: Option<String>,
-        /// What was refused.
+        /// The refused operation.
         operation: Operation,
         /// The entity types that were refused, as far as they are known.
         entity_types: Vec<String>,
@@ -66,7 +66,7 @@ pub enum Summary {
     AccessTokenForbidden {
         /// The caller's URN.
         actor: String,
-        /// What was refused.
+        /// The refused operation.
         operation: AccessTokenOperation,
         /// The missing privilege.
         privilege: Privilege,
@@ -114,14 +114,14 @@ pub enum Summary {
     Tls {
         /// The host.
         host: String,
-        /// What failed.
+        /// The part that failed.
         problem: TlsProblem,
     },
     /// A text of a sink or a program outside of this crate.
     Other(String),
 }
 
-/// What is wrong with the characters of a token.
+/// A mistake in the characters of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenMistake {
@@ -135,7 +135,7 @@ pub enum TokenMistake {
     Quotes,
 }
 
-/// What GMS does not accept in an Authorization header (`DataHubTokenAuthenticator`).
+/// A mistake in an Authorization header, which GMS does not accept (`DataHubTokenAuthenticator`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HeaderMistake {
@@ -161,7 +161,7 @@ pub enum RedirectChange {
     Host(String),
 }
 
-/// What failed in TLS.
+/// A failure of TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TlsProblem {
@@ -213,7 +213,7 @@ impl Summary {
             Self::ForeignIssuer(issuer) => format!(
                 "GMS does not take tokens that {issuer} issues, or does not know this one's audience or user"
             ),
-            Self::TokenOpaque => "GMS refused the token, and it is no token that DataHub makes".into(),
+            Self::TokenOpaque => "GMS refused the token, and it is not a token that DataHub makes".into(),
             Self::SystemClientRefused => {
                 "GMS does not know this system client, or its secret is another".into()
             }

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
-/// Where a token came from. Its [`Display`](fmt::Display) text is its name in reports, for example `env:NAME`.
+/// Where a token came from. Its [`Display`](fmt::Display) text is its name in reports, for example
+/// `env:NAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenSource {
@@ -21,7 +22,8 @@ pub enum TokenSource {
     Command,
     /// An OAuth 2.0 identity provider.
     Oidc,
-    /// `DATAHUB_SYSTEM_CLIENT_ID` and `DATAHUB_SYSTEM_CLIENT_SECRET`. The token is `id:secret`, sent as `Basic`.
+    /// `DATAHUB_SYSTEM_CLIENT_ID` and `DATAHUB_SYSTEM_CLIENT_SECRET`. The token is `id:secret`, sent as
+    /// `Basic`.
     SystemClient,
     /// The embedded GMS made it for this run.
     Embedded,

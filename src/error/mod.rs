@@ -11,8 +11,8 @@ pub use kind::ErrorKind;
 
 /// A failure that ends an operation as a whole.
 ///
-/// The fate of a single proposal is an [`Outcome`](crate::emitter::Outcome), never an `Error`. The text of an `Error`
-/// contains no secret, and does not repeat its [`source`](StdError::source).
+/// The fate of a single proposal is an [`Outcome`](crate::emitter::Outcome), never an `Error`. The text of an
+/// `Error` contains no secret, and does not repeat its [`source`](StdError::source).
 pub struct Error {
     inner: Box<Inner>,
 }
@@ -47,6 +47,52 @@ impl Error {
     /// The kind of failure.
     pub fn kind(&self) -> ErrorKind {
         self.inner.kind
+    }
+
+    /// Whether GMS refused the caller, or there is no token that it could accept: [`ErrorKind::Refused`].
+    ///
+    /// ```
+    /// use datahub_emitter::Error;
+    /// use datahub_emitter::diagnosis::{Code, Diagnosis, Summary};
+    ///
+    /// let error = Error::from(Diagnosis::new(Code::TokenMissing, Summary::TokenMissing));
+    /// assert!(error.is_auth());
+    /// assert!(!error.is_retryable());
+    /// ```
+    pub fn is_auth(&self) -> bool {
+        self.inner.kind == ErrorKind::Refused
+    }
+
+    /// Whether the configuration or the input is wrong: [`ErrorKind::Input`].
+    ///
+    /// ```
+    /// use datahub_emitter::emitter::Emitter;
+    ///
+    /// let error = Emitter::builder("ftp://gms.example.com").build().expect_err("not a web server");
+    /// assert!(error.is_config());
+    /// ```
+    pub fn is_config(&self) -> bool {
+        self.inner.kind == ErrorKind::Input
+    }
+
+    /// Whether the same operation may succeed later without any change: the server cannot be reached, is
+    /// starting, limits the rate of requests or responds with errors, or another run holds the lock. A wrong
+    /// address, a log-in page and a certificate that is not trusted are not retryable.
+    ///
+    /// ```
+    /// use datahub_emitter::Error;
+    /// use datahub_emitter::diagnosis::{Code, Diagnosis, Summary};
+    ///
+    /// let starting = Diagnosis::new(Code::NotReady, Summary::NotReady("gms".into()));
+    /// assert!(Error::from(starting).is_retryable());
+    /// assert!(!Error::from(Diagnosis::new(Code::NotGms, Summary::NotGms)).is_retryable());
+    /// ```
+    pub fn is_retryable(&self) -> bool {
+        match (self.inner.kind, &self.inner.diagnosis) {
+            (ErrorKind::Locked, _) | (ErrorKind::Unreachable, None) => true,
+            (ErrorKind::Unreachable, Some(diagnosis)) => diagnosis.code.may_pass(),
+            _ => false,
+        }
     }
 
     /// The texts of this error and of its sources, joined by colons: for a log line or a report.

@@ -1,8 +1,8 @@
-//! Which texts may be shown to a person, and which could be a credential.
+//! Credentials in text of unknown origin.
 //!
-//! A token may stand anywhere by mistake: as a key, in an address, in a comment. So nothing is shown because it is not
-//! known to be a secret; a text is shown because it is made of plain words and short numbers, as names, paths, addresses
-//! and settings are.
+//! A token may be anywhere by mistake: in a key, an address or a comment. So a text is not shown merely
+//! because it is not known to be a secret. It is shown because it consists of plain words and short numbers,
+//! as names, paths, addresses and settings do.
 
 use crate::suggest::edit_distance;
 
@@ -13,23 +13,27 @@ fn is_token_character(character: char) -> bool {
     character.is_ascii_alphanumeric() || "_.-+/=~".contains(character)
 }
 
-/// From this length on, a run of token characters that is not made of words is taken for a credential in free text.
+/// A run of token characters of at least this length that does not consist of words is treated as a
+/// credential.
 const TOKEN_LENGTH: usize = 16;
 
-/// Masks what could be a credential in a text of unknown origin, such as a server's reply: JSON Web Tokens, user
-/// information and queries of addresses, what follows `Bearer`, the value in `password=…` and `"token": "…"`, and long
-/// runs of characters that are no words.
+/// Masks possible credentials in a text of unknown origin, such as a server's response: JSON Web Tokens, user
+/// information and queries of URLs, the word after `Bearer`, the value in `password=…` and `"token": "…"`,
+/// and long runs of characters that are not words.
 ///
 /// ```
 /// use datahub_emitter::mask_credentials;
 ///
-/// assert_eq!(mask_credentials("password=hunter2 at https://me:pw@gms:8080"), "password=******** at https://********@gms:8080");
+/// assert_eq!(
+///     mask_credentials("password=hunter2 at https://me:pw@gms:8080"),
+///     "password=******** at https://********@gms:8080"
+/// );
 /// assert_eq!(mask_credentials("expected a number from 1 to 200"), "expected a number from 1 to 200");
 /// ```
 pub fn mask_credentials(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut rest = text;
-    // What the next word is, by the word before it.
+    // The word before the next one announces a secret.
     let mut secret_follows = false;
     while let Some(first) = rest.chars().next() {
         if !is_token_character(first) {
@@ -108,7 +112,7 @@ pub fn mask_credentials(text: &str) -> String {
     masked
 }
 
-/// What follows a value that starts here: to the closing quote, or to where an unquoted value ends.
+/// The text after a value: from the closing quote on, or from the end of an unquoted value.
 fn after_value(text: &str, quote: Option<char>) -> &str {
     let end = text.find(|character: char| match quote {
         Some(quote) => character == quote,
@@ -117,7 +121,7 @@ fn after_value(text: &str, quote: Option<char>) -> &str {
     text.split_at(end.unwrap_or(text.len())).1
 }
 
-/// Whether a text is made of plain words and short numbers only.
+/// Whether a text consists of plain words and short numbers only.
 pub(crate) fn is_plain(text: &str) -> bool {
     let words = || text.split(|character: char| !character.is_alphanumeric());
     let digits = text.chars().filter(char::is_ascii_digit).count();
@@ -134,17 +138,17 @@ fn is_plain_word(word: &str) -> bool {
     if word.bytes().all(|byte| byte.is_ascii_digit()) {
         return word.len() <= 8;
     }
-    let letters = word.trim_end_matches(|character: char| character.is_ascii_digit());
-    word.len() - letters.len() <= 3
-        && letters.chars().count() <= 24
-        && letters.chars().all(char::is_alphabetic)
-        && has_regular_case(letters)
-        && is_pronounceable(letters)
+    let stem = word.trim_end_matches(|character: char| character.is_ascii_digit());
+    word.len() - stem.len() <= 3
+        && stem.chars().count() <= 24
+        && stem.chars().all(char::is_alphabetic)
+        && has_regular_case(stem)
+        && is_pronounceable(stem)
 }
 
 fn has_letter_behind_digit(word: &str) -> bool {
-    let letters = word.trim_end_matches(|character: char| character.is_ascii_digit());
-    letters.contains(|character: char| character.is_ascii_digit())
+    let stem = word.trim_end_matches(|character: char| character.is_ascii_digit());
+    stem.contains(|character: char| character.is_ascii_digit())
 }
 
 /// `word`, `WORD`, `Word` or `camelCase`, as opposed to letters of random case.
@@ -177,13 +181,13 @@ fn is_pronounceable(word: &str) -> bool {
             .all(|consonants| consonants.len() < 6)
 }
 
-/// A key or a name as messages show it.
+/// A key or a name for a message: masked unless it is short and plain.
 pub(crate) fn show_word(word: &str) -> String {
     let plain = word.chars().count() <= 60 && is_plain(word) && !word.contains(char::is_control);
     if plain { word.to_owned() } else { MASK.to_owned() }
 }
 
-/// Whether a key of this name holds a secret. A slip of the fingers does not make it harmless.
+/// Whether the value of this key is a secret. Keys with a typing error count as well.
 pub(crate) fn is_secret_key(key: &str) -> bool {
     const PARTS: &[&str] = &[
         "token",
@@ -225,7 +229,7 @@ pub(crate) fn is_secret_key(key: &str) -> bool {
         || folded.ends_with("headers")
 }
 
-/// Whether what lies below a mapping of this name is secret as well. A mapping `auth` names its type, and that is none.
+/// Whether everything in a mapping of this name is secret. The mapping `auth` is not: it contains its type.
 pub(crate) fn hides_below(key: &str) -> bool {
     is_secret_key(key) && fold(key) != "auth"
 }
@@ -238,7 +242,7 @@ fn fold(key: &str) -> String {
         .collect()
 }
 
-/// Whether a text is nothing but a reference to an environment variable, which is the name of a secret and not the secret.
+/// Whether a text is just a reference to an environment variable: the name of a secret, and not the secret.
 pub(crate) fn is_reference(text: &str) -> bool {
     let text = text.trim_matches(['"', '\'']);
     let Some(name) = text.strip_prefix('$') else {
@@ -255,7 +259,7 @@ mod tests {
     use crate::redact::holds_jwt;
 
     #[test]
-    fn plain_is_what_names_and_settings_are_made_of() {
+    fn names_and_settings_are_plain_and_credentials_are_not() {
         for plain in [
             "soon",
             "ASYNC_BATCH",
@@ -294,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn secret_keys_are_known_in_any_case_and_with_a_slip() {
+    fn secret_keys_are_recognised_in_any_case_and_with_a_typing_error() {
         for key in [
             "token",
             "Token",
@@ -362,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jwt_is_known_by_its_two_objects() {
+    fn a_jwt_is_recognised_by_its_two_objects() {
         let jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJsb2FkZXIifQ.c2ln";
         assert!(holds_jwt(jwt) && holds_jwt(&format!("http://host/{jwt}/x")));
         for other in

@@ -1,4 +1,5 @@
-//! A token in a file that another process renews, such as a mounted secret or a projected service account token.
+//! A token in a file that another process renews, such as a mounted secret or a projected service account
+//! token.
 
 use std::fs::{File, Metadata};
 use std::io::Read as _;
@@ -13,8 +14,8 @@ use crate::box_future::BoxFuture;
 /// A token has some hundred bytes; a larger file is something else.
 const MAX_BYTES: u64 = 64 * 1024;
 
-/// The interval between two looks at the file. A new token is used after this time at the latest, or when the old one is
-/// refused.
+/// The interval between two looks at the file. A new token is used after this time at the latest, or when the
+/// old one is refused.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Reads a token from a file, and again whenever the file has changed.

@@ -18,10 +18,10 @@ use crate::auth::{Token, TokenSource};
 use crate::box_future::BoxFuture;
 use crate::http::{HttpClient, HttpConfig, HttpService, Request};
 
-/// The read limit of a response.
+/// The limit of a response; one with a token has a few kilobytes.
 const MAX_BYTES: usize = 256 * 1024;
 
-/// Requests tokens from the token endpoint of an identity provider.
+/// A provider of tokens from the token endpoint of an identity provider.
 pub struct OidcClientCredentials {
     endpoint: Url,
     client_id: String,
@@ -32,23 +32,22 @@ pub struct OidcClientCredentials {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct TokenResponse {
     access_token: Option<String>,
     expires_in: Option<serde_json::Value>,
 }
 
-/// RFC 6749, section 5.2.
+/// The error response of RFC 6749, section 5.2.
 #[derive(Deserialize)]
-struct Refusal {
+struct ErrorResponse {
     error: Option<String>,
 }
 
 impl OidcClientCredentials {
-    /// Asks `endpoint` as the client `client_id`.
+    /// Requests tokens from `endpoint` as the client `client_id`.
     ///
     /// # Errors
-    /// When `endpoint` is not the address of a web server, or one that would carry the secret unprotected
-    /// over a network.
+    /// If `endpoint` is not an HTTP URL, or contains a user or a password.
     pub fn new(
         endpoint: &str,
         client_id: impl Into<String>,
@@ -73,14 +72,14 @@ impl OidcClientCredentials {
         })
     }
 
-    /// Blank-separated scopes.
+    /// The scopes, separated by spaces. By default none are requested.
     #[must_use]
     pub fn scope(mut self, scope: Option<String>) -> Self {
         self.scope = scope;
         self
     }
 
-    /// The `audience` parameter, which some identity providers want.
+    /// The `audience` parameter, which some identity providers require. By default it is not sent.
     #[must_use]
     pub fn audience(mut self, audience: Option<String>) -> Self {
         self.audience = audience;
@@ -94,7 +93,7 @@ impl OidcClientCredentials {
         self
     }
 
-    async fn ask(&self) -> Result<IssuedToken, ProviderError> {
+    async fn request_token(&self) -> Result<IssuedToken, ProviderError> {
         let problem = |what: &str| format!("the token endpoint {} {what}", shown(&self.endpoint));
         let http = self.http_service().map_err(|error| {
             ProviderError::permanent(problem(&format!("cannot be asked: {}", error.full_message())))
@@ -111,18 +110,18 @@ impl OidcClientCredentials {
         }
         if !status.is_success() {
             let transient = status.is_server_error() || matches!(status.as_u16(), 408 | 429);
-            let refusal: Option<Refusal> = serde_json::from_slice(&body).ok();
-            // The code alone: a description may quote what was sent.
+            let refusal: Option<ErrorResponse> = serde_json::from_slice(&body).ok();
+            // Only the code: a description may quote the request.
             let code = refusal.and_then(|refusal| refusal.error).filter(|code| is_error_code(code));
             let said = code.map_or_else(String::new, |code| format!(" ({code})"));
             return Err(ProviderError { message: problem(&format!("answered {status}{said}")), transient });
         }
-        let answer: Answer = serde_json::from_slice(&body)
+        let answer: TokenResponse = serde_json::from_slice(&body)
             .map_err(|_| ProviderError::permanent(problem("answered with something else than JSON")))?;
         let token = answer.access_token.filter(|token| !token.is_empty());
         let token =
             token.ok_or_else(|| ProviderError::permanent(problem("answered without access_token")))?;
-        // Counted from the question, so that it is renewed early rather than late.
+        // Counted from the time of the request, so that the token is renewed early rather than late.
         let expires_at =
             answer.expires_in.as_ref().and_then(seconds).and_then(|life| asked_at.checked_add(life));
         Ok(IssuedToken { token: Token::new(token, TokenSource::Oidc), expires_at })
@@ -163,7 +162,7 @@ impl OidcClientCredentials {
     }
 }
 
-/// Without its query, which may hold a secret.
+/// The endpoint without its query, which may contain a secret.
 fn shown(endpoint: &Url) -> String {
     let mut shown = endpoint.clone();
     shown.set_query(None);
@@ -171,12 +170,12 @@ fn shown(endpoint: &Url) -> String {
     shown.to_string()
 }
 
-/// Whether a code has only characters that RFC 6749 allows and few of them, so that it is not a secret.
+/// Whether `code` is a plain error code (RFC 6749), which cannot contain a secret of the request.
 fn is_error_code(code: &str) -> bool {
     code.len() <= 40 && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
-/// `expires_in` is a number of seconds; some write it as a text.
+/// `expires_in` is a number of seconds; some identity providers send it as a string.
 fn seconds(value: &serde_json::Value) -> Option<Duration> {
     let seconds = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
     Duration::try_from_secs_f64(seconds).ok()
@@ -192,7 +191,7 @@ impl TokenProvider for OidcClientCredentials {
     }
 
     fn fetch(&self) -> BoxFuture<'_, Result<IssuedToken, ProviderError>> {
-        Box::pin(self.ask())
+        Box::pin(self.request_token())
     }
 }
 

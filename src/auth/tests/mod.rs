@@ -3,7 +3,8 @@
 //! `tests/it/diagnoses` makes the causes happen with a server, before the first write and after it.
 
 mod observed;
-/// The command line's renderer belongs to the binary. It is compiled here again to show the table in its words.
+/// The command line's renderer belongs to the binary. It is compiled here again to show the table in its
+/// words.
 #[path = "../../cli/renderer.rs"]
 mod renderer;
 #[path = "../../cli/shell.rs"]

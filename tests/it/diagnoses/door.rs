@@ -235,7 +235,7 @@ fn waiting_ends_when_its_time_is_over() {
     assert!(!ran.stderr.contains("waiting["), "{ran:#?}");
 }
 
-/// What the server counts is what went out with a token.
+/// The number of requests that carried a token.
 fn requests_with_token(gms: &ScriptedGms) -> usize {
     gms.all().iter().filter(|request| request.headers().contains_key("authorization")).count()
 }

@@ -1,5 +1,5 @@
-//! Each cause is made to happen in the middle of a run, and at its last request: what is delivered and what
-//! is not add up, and when it is mended, a run that goes on delivers the rest.
+//! Each cause happens in the middle of a run and at its last request: the delivered and the undelivered
+//! proposals add up, and once the cause is fixed, a resumed run delivers the rest.
 
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ fn happens(action: &Action, code: &str, exit: i32) {
         assert_eq!(counts["read"], after + undelivered);
         assert!(undelivered >= 1, "{report:#}");
         assert_eq!(stored(&server), after);
-        // What was in the way is gone, and what is left is sent.
+        // Without the cause, the rest is sent.
         server.gms().clear_faults();
         let (ran, report) = ingest(&sandbox, &["--resume"]);
         ran.ends_with(0);
