@@ -370,7 +370,7 @@ impl ExpandError {
                 ("nothing follows the `\\` at the end".to_owned(), "write `\\\\` for a backslash".to_owned())
             }
             Self::BadSubstitution => (
-                "this `${…}` cannot be expanded".to_owned(),
+                "this is not a `${…}` that can be expanded".to_owned(),
                 "write `${NAME}` or `${NAME:-default}`; `\\$` is a dollar sign".to_owned(),
             ),
             Self::BadLength => (

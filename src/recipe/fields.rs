@@ -350,7 +350,7 @@ impl<'a> Fields<'a> {
         let text = self.text(path, node)?;
         if holds_jwt(&text) {
             let message = format!(
-                "`{path}` contains a token, which would be shown; DataHub's belongs in `sink.config.token`"
+                "`{path}` holds a token, which would be shown; DataHub's belongs in `sink.config.token`"
             );
             self.mistakes.report(Problem::new(node.span, message));
             return None;

@@ -23,7 +23,7 @@ impl Problem {
 
     pub(super) fn duplicate_key(key: &str, span: Span, first: Span) -> Self {
         let message = format!(
-            "the key `{}` is here for the second time; the first is in line {}, column {}",
+            "the key `{}` stands here for the second time; the first is in line {}, column {}",
             show_word(key),
             first.line,
             first.column
