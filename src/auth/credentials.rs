@@ -6,6 +6,7 @@ use reqwest::header::HeaderValue;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::{IssuedToken, Token, TokenInfo, TokenProvider, TokenUnavailable, authorization};
+use crate::clock::Clock;
 use crate::redact::Redactor;
 
 /// A token is renewed this long before it expires, or at half of its remaining life if that is shorter. As in
@@ -27,6 +28,7 @@ pub(crate) struct Credentials {
 #[derive(Debug)]
 struct Inner {
     provider: Option<Arc<dyn TokenProvider>>,
+    clock: Arc<dyn Clock>,
     current: Mutex<Option<CurrentToken>>,
     /// Held while a token is fetched, so that only one task fetches at a time.
     fetching: tokio::sync::Mutex<()>,
@@ -52,11 +54,16 @@ struct CurrentToken {
 }
 
 impl Credentials {
-    /// Takes tokens from `provider`; without one, requests have no token.
-    pub(crate) fn new(provider: Option<Arc<dyn TokenProvider>>, redactor: Redactor) -> Self {
+    /// Takes tokens from `provider`; without one, requests have no token. `clock` decides what has expired.
+    pub(crate) fn new(
+        provider: Option<Arc<dyn TokenProvider>>,
+        redactor: Redactor,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             inner: Arc::new(Inner {
                 provider,
+                clock,
                 current: Mutex::new(None),
                 fetching: tokio::sync::Mutex::new(()),
                 redactor: RwLock::new(redactor),
@@ -73,7 +80,7 @@ impl Credentials {
             return Ok(Grant { generation: 0, header: None });
         };
         if let Some(current) = self.current()
-            && !current.is_stale(provider.as_ref())
+            && !current.is_stale(provider.as_ref(), self.now())
         {
             return Ok(current.grant);
         }
@@ -81,10 +88,10 @@ impl Credentials {
         // Another task may have fetched a token meanwhile.
         let current = self.current();
         match current {
-            Some(current) if !current.is_stale(provider.as_ref()) => Ok(current.grant),
+            Some(current) if !current.is_stale(provider.as_ref(), self.now()) => Ok(current.grant),
             Some(current) => match self.fetch(provider.as_ref()).await {
                 Ok(fetched) => Ok(fetched.grant),
-                Err(error) if current.is_usable() => {
+                Err(error) if current.is_usable(self.now()) => {
                     tracing::warn!(
                         "the token could not be renewed ({}); the current one is used until it expires",
                         error.diagnosis.evidence_line()
@@ -155,7 +162,7 @@ impl Credentials {
             .or_else(|| info.claims.as_ref()?.expires_at);
         let renewed = CurrentToken {
             grant: Grant { generation, header: header(&token) },
-            renew_at: expires_at.map(|expires_at| renewal(Timestamp::now(), expires_at)),
+            renew_at: expires_at.map(|expires_at| renewal(self.now(), expires_at)),
             info: Arc::new(info),
             fingerprint,
         };
@@ -167,9 +174,14 @@ impl Credentials {
     }
 
     fn postpone_renewal(&self) {
+        let now = self.now();
         if let Some(current) = self.lock().as_mut() {
-            current.renew_at = Timestamp::now().checked_add(RENEWAL_RETRY_DELAY).ok();
+            current.renew_at = now.checked_add(RENEWAL_RETRY_DELAY).ok();
         }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.inner.clock.now()
     }
 
     fn current(&self) -> Option<CurrentToken> {
@@ -182,14 +194,14 @@ impl Credentials {
 }
 
 impl CurrentToken {
-    fn is_stale(&self, provider: &dyn TokenProvider) -> bool {
-        self.renew_at.is_some_and(|renew_at| renew_at <= Timestamp::now()) || provider.has_changed()
+    fn is_stale(&self, provider: &dyn TokenProvider, now: Timestamp) -> bool {
+        self.renew_at.is_some_and(|renew_at| renew_at <= now) || provider.has_changed()
     }
 
     /// Whether it is not known to have expired.
-    fn is_usable(&self) -> bool {
+    fn is_usable(&self, now: Timestamp) -> bool {
         let expires_at = self.info.claims.as_ref().and_then(|claims| claims.expires_at);
-        expires_at.is_none_or(|expires_at| expires_at > Timestamp::now())
+        expires_at.is_none_or(|expires_at| expires_at > now)
     }
 }
 
@@ -213,6 +225,7 @@ mod tests {
     use super::*;
     use crate::auth::{ProviderError, TokenSource};
     use crate::box_future::BoxFuture;
+    use crate::clock::SystemClock;
     use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
     use std::time::{Duration, SystemTime};
 
@@ -249,7 +262,7 @@ mod tests {
     }
 
     fn credentials(provider: Arc<dyn TokenProvider>) -> Credentials {
-        Credentials::new(Some(provider), Redactor::default())
+        Credentials::new(Some(provider), Redactor::default(), Arc::new(SystemClock))
     }
 
     #[tokio::test]
@@ -273,7 +286,7 @@ mod tests {
         let grant = credentials.grant().await.unwrap();
         assert!(!credentials.renew(grant.generation).await.unwrap());
         assert_eq!(credentials.generation(), grant.generation);
-        let none = Credentials::new(None, Redactor::default());
+        let none = Credentials::new(None, Redactor::default(), Arc::new(SystemClock));
         assert!(none.grant().await.unwrap().header.is_none() && !none.renew(0).await.unwrap());
     }
 

@@ -1,7 +1,5 @@
 //! A proposal from its admission to its outcome: the delivery, and what the emitter holds for it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use tokio::time::Instant;
 
 use super::backpressure::CapacityPermit;
@@ -28,14 +26,15 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// Fixes everything about the request that depends on the time: retries send the same bytes.
+    /// Fixes everything about the request that depends on the time, so that retries send the same bytes.
+    /// `observed_at` is the time in milliseconds since 1970.
     pub(super) fn new(
         mut delivery: Delivery,
         permit: CapacityPermit,
         flush: FlushToken,
         encoder: &RequestEncoder,
+        observed_at: i64,
     ) -> Self {
-        let observed_at = now_millis();
         delivery.set_last_observed(observed_at);
         let mut scratch = Vec::with_capacity(SCRATCH_BYTES);
         let encoded_bytes = encoder.encoded_len(delivery.proposal(), observed_at, &mut scratch);
@@ -72,10 +71,4 @@ impl Queued for Pending {
     fn encoded_bytes(&self) -> usize {
         self.encoded_bytes
     }
-}
-
-/// The time in milliseconds since 1970.
-fn now_millis() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

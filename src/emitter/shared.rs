@@ -114,7 +114,9 @@ impl Shared {
             Ok(_) => return self.settle(delivery, Outcome::Undelivered(self.lifecycle.undelivered())),
             Err(outcome) => return self.settle(delivery, outcome),
         };
-        let pending = Pending::new(delivery, permit, self.flushes.token(), &self.settings.encoder);
+        let observed_at = self.client.clock().now().as_millisecond();
+        let flush = self.flushes.token();
+        let pending = Pending::new(delivery, permit, flush, &self.settings.encoder, observed_at);
         let may_leave = self.queue().push(pending);
         // The driver may have ended since the phase was read.
         let phase = self.lifecycle.phase();

@@ -67,9 +67,9 @@ impl Client {
         let headers_of = settings.extra_headers.iter().filter(|(name, value)| may_be_secret(name, value));
         let redactor = Redactor::new(headers_of.map(|(_, value)| value.as_str()));
         let provider = settings.tokens.clone().filter(|_| extra_token.is_none());
-        let credentials = Credentials::new(provider, redactor);
-        let (server, config) = (settings.server.clone(), Arc::default());
         let clock = Arc::clone(&settings.clock);
+        let credentials = Credentials::new(provider, redactor, Arc::clone(&clock));
+        let (server, config) = (settings.server.clone(), Arc::default());
         Ok(Self { http, server, headers, credentials, extra_token, config, clock })
     }
 

@@ -14,7 +14,7 @@ use super::{Client, GmsResponse};
 use crate::diagnosis::Diagnosis;
 use crate::{Error, ErrorKind};
 
-pub use access_token::{AccessTokenInfo, NewAccessToken};
+pub use access_token::{AccessTokenInfo, AccessTokens, NewAccessToken};
 pub use me::Me;
 pub use token_duration::AccessTokenDuration;
 

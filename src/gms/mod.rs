@@ -36,7 +36,9 @@ pub use client_config::{ClientConfig, ClientMode};
 pub use emit_mode::{EmitMode, Endpoint};
 pub use environment::GmsEnvironment;
 pub use frontend::{LogIn, log_in};
-pub use graphql::{AccessTokenDuration, AccessTokenInfo, GraphqlAnswer, GraphqlError, Me, NewAccessToken};
+pub use graphql::{
+    AccessTokenDuration, AccessTokenInfo, AccessTokens, GraphqlAnswer, GraphqlError, Me, NewAccessToken,
+};
 pub(crate) use outgoing_proposal::OutgoingProposal;
 pub(crate) use rejection_hint::{RejectedRequest, rejection_hint};
 pub(crate) use request_body::RequestBody;

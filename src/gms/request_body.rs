@@ -63,7 +63,7 @@ impl List {
         match self.item {
             ItemEncoding::Restli => restli::push_proposal(out, proposal, now),
             ItemEncoding::Openapi { wait_for_index } => {
-                openapi::push_item(out, proposal, now, wait_for_index)
+                openapi::push_item(out, proposal, now, wait_for_index);
             }
         }
     }

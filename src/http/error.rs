@@ -111,17 +111,17 @@ fn tls_kind(error: &rustls::Error) -> TransportErrorKind {
         rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
             TransportErrorKind::NotTls
         }
+        // The server sends these alerts about the certificate of the client.
         rustls::Error::AlertReceived(
             AlertDescription::CertificateRequired
             | AlertDescription::HandshakeFailure
-            | AlertDescription::BadCertificate,
-        ) => TransportErrorKind::ClientCertificate,
-        rustls::Error::AlertReceived(
-            AlertDescription::CertificateExpired
+            | AlertDescription::BadCertificate
+            | AlertDescription::CertificateExpired
             | AlertDescription::CertificateRevoked
             | AlertDescription::CertificateUnknown
-            | AlertDescription::UnsupportedCertificate,
-        ) => TransportErrorKind::Certificate,
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::UnknownCA,
+        ) => TransportErrorKind::ClientCertificate,
         _ => TransportErrorKind::Tls,
     }
 }

@@ -31,16 +31,16 @@ pub(super) use credentials::{SystemClient, is_open};
 
 /// How long a verified token is not looked up again. This bounds how late a revocation by another process on
 /// the same file is noticed. Changes in this process take effect at once.
-const TRUSTED_FOR: Duration = Duration::from_secs(1);
+const CACHE_LIFETIME: Duration = Duration::from_secs(1);
 
 /// The number of verified tokens that are cached.
-const REMEMBERED: usize = 10_000;
+const MAX_CACHED_TOKENS: usize = 10_000;
 
 /// The lifetime of a session (`authentication.sessionTokenDurationMs`).
-pub(super) const SESSION: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const SESSION_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The number of passwords that are verified at a time; each takes 19 MiB and a thread.
-const LOGINS: usize = 2;
+const MAX_CONCURRENT_LOGINS: usize = 2;
 
 /// Which of GMS's authentication filters is reproduced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,13 +79,13 @@ pub(super) struct Authentication {
     settings: AuthenticationSettings,
     tokens: Tokens,
     store: Arc<Store>,
-    /// VerifiedToken tokens by id. An entry counts while its generation is the current one.
-    good: Mutex<HashMap<String, VerifiedToken>>,
+    /// Verified tokens by id. An entry is valid while its generation is the current one.
+    verified: Mutex<HashMap<String, VerifiedToken>>,
     generation: AtomicU64,
     /// Ids of tokens that are treated as expired.
     expired: Mutex<HashSet<String>>,
     /// Ids of tokens of this process, which are valid while it runs and are not stored.
-    own: Mutex<HashSet<String>>,
+    process_tokens: Mutex<HashSet<String>>,
     logins: Semaphore,
     passwords: Arc<dyn VerifyPassword>,
 }
@@ -102,11 +102,11 @@ impl Authentication {
             settings,
             tokens,
             store,
-            good: Mutex::default(),
+            verified: Mutex::default(),
             generation: AtomicU64::new(0),
             expired: Mutex::default(),
-            own: Mutex::default(),
-            logins: Semaphore::new(LOGINS),
+            process_tokens: Mutex::default(),
+            logins: Semaphore::new(MAX_CONCURRENT_LOGINS),
             passwords: Arc::new(Argon2Verifier),
         }
     }
@@ -131,7 +131,7 @@ impl Authentication {
             return Ok(actor);
         }
         let token = bearer_token(headers).ok_or(Unauthenticated::Unknown)?;
-        self.recognise(token).await.map_err(|(reason, unauthenticated)| {
+        self.authenticate(token).await.map_err(|(reason, unauthenticated)| {
             tracing::debug!(reason, "the embedded GMS does not know the caller");
             unauthenticated
         })
@@ -140,10 +140,10 @@ impl Authentication {
     /// The response to a caller that is not authenticated.
     pub(super) fn refuse(&self, unauthenticated: Unauthenticated, path: &str) -> Response {
         let told = self.settings.filter == AuthFilter::Old && unauthenticated == Unauthenticated::Expired;
-        self.settings.form.answer(if told { EXPIRED } else { UNAUTHORIZED }, path)
+        self.settings.form.response(if told { EXPIRED } else { UNAUTHORIZED }, path)
     }
 
-    async fn recognise(&self, token: &str) -> Result<Actor, (&'static str, Unauthenticated)> {
+    async fn authenticate(&self, token: &str) -> Result<Actor, (&'static str, Unauthenticated)> {
         let id = self.tokens.id(token);
         let claims = match self.tokens.verify(token) {
             Ok(_) if lock(&self.expired).contains(&id) => Err(TokenRefusal::Expired),
@@ -164,14 +164,14 @@ impl Authentication {
             }
         };
         let generation = self.generation.load(Ordering::Acquire);
-        let known = lock(&self.good)
+        let known = lock(&self.verified)
             .get(&id)
-            .is_some_and(|good| good.generation == generation && good.since.elapsed() < TRUSTED_FOR);
+            .is_some_and(|good| good.generation == generation && good.since.elapsed() < CACHE_LIFETIME);
         if known {
             return Ok(Actor(actor));
         }
         let since = Instant::now();
-        let stored = version == Version::Stateful && !lock(&self.own).contains(&id);
+        let stored = version == Version::Stateful && !lock(&self.process_tokens).contains(&id);
         let token_urn = stored.then(|| tokens::urn(&id));
         let user_urn = (self.settings.filter == AuthFilter::New).then(|| actor::user_urn(&actor));
         let verdict = self
@@ -180,8 +180,8 @@ impl Authentication {
             .await
             .unwrap_or(Err("unable to load token information from the store"));
         verdict.map_err(|reason| (reason, Unauthenticated::Unknown))?;
-        let mut good = lock(&self.good);
-        if good.len() >= REMEMBERED {
+        let mut good = lock(&self.verified);
+        if good.len() >= MAX_CACHED_TOKENS {
             good.clear();
         }
         good.insert(id, VerifiedToken { generation, since });

@@ -36,7 +36,7 @@ pub enum BodyForm {
 
 impl BodyForm {
     /// The response. In form [`Gms`](Self::Gms), Rest.li's exception class is always the general one.
-    pub(super) fn answer(self, status: StatusCode, message: &str, path: &str) -> Response {
+    pub(super) fn response(self, status: StatusCode, message: &str, path: &str) -> Response {
         let (kind, body) = match self {
             Self::Empty => return status.into_response(),
             Self::Gms => ("application/json", gms_json(status, message, path)),

@@ -335,7 +335,7 @@ impl GmsBuilder {
             url: url_of(ready.address),
             address: ready.address,
             frontend_url: ready.frontend.map(url_of),
-            token: ready.server.authentication.issue_own(&actor::user_urn(actor::ADMINISTRATOR))?,
+            token: ready.server.authentication.issue_for_process(&actor::user_urn(actor::ADMINISTRATOR))?,
             server: ready.server,
             data,
             commands,

@@ -31,16 +31,19 @@ impl IntoResponse for OpenapiFailure {
         let said = without_class(message);
         let both = |error: &str| json!({"error": error, "message": said});
         match self.0.cause() {
-            Cause::Request | Cause::Proposal => answer(StatusCode::BAD_REQUEST, &json!({"error": said})),
-            Cause::Validation => answer(StatusCode::BAD_REQUEST, &both("Validation Error")),
-            Cause::Precondition => answer(StatusCode::PRECONDITION_FAILED, &both("Precondition Error")),
-            Cause::Json => answer(StatusCode::BAD_REQUEST, &both("Invalid JSON format")),
+            Cause::Request | Cause::Proposal => respond(StatusCode::BAD_REQUEST, &json!({"error": said})),
+            Cause::Validation => respond(StatusCode::BAD_REQUEST, &both("Validation Error")),
+            Cause::Precondition => respond(StatusCode::PRECONDITION_FAILED, &both("Precondition Error")),
+            Cause::Json => respond(StatusCode::BAD_REQUEST, &both("Invalid JSON format")),
             Cause::Absent => absent(),
             Cause::Internal => {
                 tracing::debug!(message, "the embedded GMS answers 500, which says no more");
-                answer(StatusCode::INTERNAL_SERVER_ERROR, &json!({"error": "Internal server error occurred"}))
+                respond(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    &json!({"error": "Internal server error occurred"}),
+                )
             }
-            Cause::Other(status) => answer(status, &json!({"error": said})),
+            Cause::Other(status) => respond(status, &json!({"error": said})),
         }
     }
 }
@@ -54,7 +57,7 @@ fn without_class(message: &str) -> &str {
 }
 
 /// A response with a JSON body.
-pub(super) fn answer(status: StatusCode, body: &impl Serialize) -> Response {
+pub(super) fn respond(status: StatusCode, body: &impl Serialize) -> Response {
     match serde_json::to_vec(body) {
         Ok(text) => {
             let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -72,7 +75,7 @@ pub(super) fn absent() -> Response {
 /// The response to a request without a handler.
 pub(super) fn no_endpoint(method: &axum::http::Method, uri: &Uri) -> Response {
     let error = format!("No endpoint {method} {}.", uri.path());
-    answer(StatusCode::NOT_FOUND, &json!({"error": error}))
+    respond(StatusCode::NOT_FOUND, &json!({"error": error}))
 }
 
 /// A boolean parameter, in Spring's spellings.

@@ -54,8 +54,8 @@ impl VerifyPassword for Argon2Verifier {
 /// Whether the password is the one that was hashed. Without a hash, that of no user is verified: the response
 /// time must not tell whether a user exists.
 pub(crate) fn matches(verifier: &dyn VerifyPassword, password: &str, hash: Option<&str>) -> bool {
-    let verified = hash.or(HASH_OF_NO_USER.as_deref());
-    let Some(parsed) = verified.and_then(|text| PasswordHash::new(text).ok()) else { return false };
+    let stored = hash.or(HASH_OF_NO_USER.as_deref());
+    let Some(parsed) = stored.and_then(|text| PasswordHash::new(text).ok()) else { return false };
     let password = if password.len() > MAX_BYTES { "" } else { password };
     verifier.verify(password.as_bytes(), &parsed) && hash.is_some()
 }

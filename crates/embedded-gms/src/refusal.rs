@@ -30,7 +30,7 @@ pub enum RefusalForm {
 
 impl RefusalForm {
     /// The response.
-    pub(super) fn answer(self, message: &str, path: &str) -> Response {
+    pub(super) fn response(self, message: &str, path: &str) -> Response {
         let form = match self {
             Self::SpringJson => BodyForm::SpringJson,
             Self::SpringHtml => BodyForm::SpringHtml,
@@ -38,6 +38,6 @@ impl RefusalForm {
             Self::JettyHtml => BodyForm::JettyHtml,
             Self::Empty => BodyForm::Empty,
         };
-        form.answer(StatusCode::UNAUTHORIZED, message, path)
+        form.response(StatusCode::UNAUTHORIZED, message, path)
     }
 }

@@ -9,13 +9,13 @@ use serde::Serialize;
 use crate::sync::lock;
 
 /// The number of logged requests; the oldest are dropped first.
-const REMEMBERED: usize = 10_000;
+const MAX_ENTRIES: usize = 10_000;
 
 /// The logged length of a path, in characters.
-const LONGEST_PATH: usize = 4096;
+const MAX_PATH_CHARS: usize = 4096;
 
 /// The logged size of all headers, in bytes of names and values.
-const LONGEST_HEADERS: usize = 8192;
+const MAX_HEADER_BYTES: usize = 8192;
 
 /// Replaces a secret.
 const MASK: &str = "***";
@@ -87,7 +87,7 @@ impl RequestLog {
         let path = uri.path_and_query().map_or_else(|| uri.path(), |path| path.as_str());
         let headers = masked(headers);
         let mut ring = self.ring();
-        if ring.entries.len() >= REMEMBERED {
+        if ring.entries.len() >= MAX_ENTRIES {
             ring.entries.pop_front();
             ring.first += 1;
         }
@@ -95,7 +95,7 @@ impl RequestLog {
         ring.entries.push_back(ReceivedRequest {
             order: number,
             method: method.to_string(),
-            path: path.chars().take(LONGEST_PATH).collect(),
+            path: path.chars().take(MAX_PATH_CHARS).collect(),
             frontend,
             headers,
             bytes: 0,
@@ -124,7 +124,7 @@ impl LogEntry {
         self.update(|entry| entry.bytes = bytes);
     }
 
-    pub(super) fn answered(&self, status: u16) {
+    pub(super) fn responded(&self, status: u16) {
         self.update(|entry| entry.status = Some(status));
     }
 
@@ -138,7 +138,7 @@ impl LogEntry {
 }
 
 fn masked(headers: &HeaderMap) -> Vec<(String, String)> {
-    let mut room = LONGEST_HEADERS;
+    let mut room = MAX_HEADER_BYTES;
     let mut kept = Vec::new();
     for (name, value) in headers {
         let value = String::from_utf8_lossy(value.as_bytes());
@@ -171,13 +171,13 @@ mod tests {
         let log = Arc::new(RequestLog::default());
         let first = arrived(&log, "/first");
         let second = arrived(&log, "/second?x=1");
-        for _ in 2..=REMEMBERED {
+        for _ in 2..=MAX_ENTRIES {
             arrived(&log, "/more");
         }
-        first.answered(200);
-        second.answered(404);
+        first.responded(200);
+        second.responded(404);
         let requests = log.requests();
-        assert_eq!(requests.len(), REMEMBERED);
+        assert_eq!(requests.len(), MAX_ENTRIES);
         assert_eq!((requests[0].order, requests[0].path.as_str()), (1, "/second?x=1"));
         assert_eq!(requests[0].status, Some(404));
         assert!(requests[1..].iter().all(|request| request.status.is_none()));
@@ -196,7 +196,7 @@ mod tests {
         ] {
             headers.append(name, value.parse().unwrap());
         }
-        headers.insert("x-long", "x".repeat(LONGEST_HEADERS).parse().unwrap());
+        headers.insert("x-long", "x".repeat(MAX_HEADER_BYTES).parse().unwrap());
         let kept = masked(&headers);
         assert!(!format!("{kept:?}").contains("hidden"), "{kept:?}");
         assert!(kept.contains(&("authorization".into(), "Bearer ***".into())));

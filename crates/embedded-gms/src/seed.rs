@@ -267,7 +267,7 @@ impl SeedToken {
             return Err(Error::new(ErrorKind::Input, message));
         }
         if let Ok(known) = small_file::read(&self.out)
-            && authentication.is_good(known.trim(), &self.name, &urn).await
+            && authentication.is_valid_for(known.trim(), &self.name, &urn).await
         {
             return Ok(());
         }

@@ -295,7 +295,7 @@ async fn connection(
     let control = ConnectionControl::default();
     let socket = TokioIo::new(Socket::new(stream, control.clone()));
     let handlers = TowerToHyperService::new(router);
-    let service = service_fn(move |request| answer(handlers.clone(), request, control.clone()));
+    let service = service_fn(move |request| respond(handlers.clone(), request, control.clone()));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
@@ -308,7 +308,7 @@ async fn connection(
 }
 
 /// Responds to a request, or resets the connection or delays the response if a fault requires it.
-async fn answer(
+async fn respond(
     handlers: TowerToHyperService<Router>,
     request: Request<Incoming>,
     control: ConnectionControl,

@@ -133,7 +133,7 @@ pub(super) fn of(urn: &Urn, aspects: Vec<AspectRow>) -> Result<impl Serialize, F
     })
 }
 
-/// AspectRow text as a part of an answer, character for character.
+/// Stored text as part of a response, unchanged.
 ///
 /// # Errors
 /// 500 if it is not JSON, which only a damaged file can cause.

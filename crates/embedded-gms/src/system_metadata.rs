@@ -24,7 +24,7 @@ pub(super) fn completed(text: &str, time: i64) -> String {
 
 /// The stored system metadata after another observation of the same value: its time, and its run as the last
 /// run.
-pub(super) fn seen_again(stored: &str, new: &str) -> String {
+pub(super) fn observed_again(stored: &str, new: &str) -> String {
     let mut new = Node::new(new);
     let Ok(Some(new)) = new.members() else { return stored.to_owned() };
     changed(stored, |members| {
@@ -78,7 +78,7 @@ mod tests {
     fn another_observation_changes_two_members() {
         let stored = r#"{"lastObserved":5,"runId":"r1","lastRunId":"r0","z":1.10}"#;
         assert_eq!(
-            seen_again(stored, r#"{"runId":"r2","lastObserved":6}"#),
+            observed_again(stored, r#"{"runId":"r2","lastObserved":6}"#),
             r#"{"lastObserved":6,"runId":"r1","lastRunId":"r2","z":1.10}"#
         );
     }

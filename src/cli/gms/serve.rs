@@ -47,8 +47,8 @@ pub(crate) struct Serve {
     /// and does not check the token's user, or the two since then.
     #[arg(long, value_enum, default_value_t = AuthFilterOption::New, value_name = "old|new")]
     auth_filter: AuthFilterOption,
-    /// The form of the body of a 401: spring-json, spring-html, jetty-json, jetty-html or empty. Jetty's forms
-    /// contain the reason.
+    /// The form of the body of a 401: spring-json, spring-html, jetty-json, jetty-html or empty. The forms of
+    /// Jetty contain the reason.
     #[arg(long, value_enum, default_value_t = Refusals::SpringJson, value_name = "FORM", hide_possible_values = true)]
     refusals: Refusals,
     /// Whether policies decide what a user may read and write.

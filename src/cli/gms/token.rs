@@ -29,8 +29,8 @@ Example:
 struct Create {
     #[command(flatten)]
     data: Data,
-    /// The user's name, without `urn:li:corpuser:`. A user that does not exist is created; policies decide what
-    /// the user may do.
+    /// The user's name, without `urn:li:corpuser:`. A user that does not exist is created; policies decide
+    /// what the user may do.
     #[arg(long, value_name = "NAME", default_value = "datahub")]
     actor: String,
     /// The name of the token.

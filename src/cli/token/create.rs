@@ -80,7 +80,7 @@ impl Create {
             None => me.urn.clone(),
         };
         let NewAccessToken { token, info, .. } =
-            client.create_access_token(me, &self.name, &actor, self.duration).await?;
+            client.tokens().create(me, &self.name, &actor, self.duration).await?;
         let written = match file {
             None => {
                 let mut text = Vec::new();
@@ -104,7 +104,7 @@ impl Create {
         if let Err(error) = written {
             if let Some(info) = &info {
                 // Nobody has received it.
-                if let Err(left) = client.revoke_access_token(me, &info.id).await {
+                if let Err(left) = client.tokens().revoke(me, &info.id).await {
                     screen.say(&format!(
                         "warning: the token {} was created and could not be revoked: {}\n",
                         super::describe(info),

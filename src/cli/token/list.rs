@@ -31,7 +31,7 @@ impl List {
     pub(super) async fn run(self, global: &Global, _: &Screen) -> Result<Exit, Error> {
         let actor = self.actor.as_deref().map(super::actor).transpose()?;
         let caller = Caller::by_token(global).await?;
-        let tokens = caller.client.access_tokens(&caller.me, actor.as_ref().map(Urn::as_str)).await;
+        let tokens = caller.client.tokens().list(&caller.me, actor.as_ref().map(Urn::as_str)).await;
         caller.stop().await;
         let tokens = tokens?;
         output::write(&if self.json { document(&tokens)? } else { table(&tokens).into_bytes() })?;

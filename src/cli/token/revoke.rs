@@ -30,7 +30,7 @@ impl Revoke {
             ));
         }
         let caller = Caller::by_token(global).await?;
-        let revoked = caller.client.revoke_access_token(&caller.me, id).await;
+        let revoked = caller.client.tokens().revoke(&caller.me, id).await;
         caller.stop().await;
         revoked?;
         if !screen.quiet() {

@@ -89,7 +89,7 @@ impl Rotate {
         let old = OldToken { token, metadata, info };
         let before = old.metadata.as_ref().and_then(|metadata| metadata.duration.as_deref()?.parse().ok());
         let duration = self.duration.or(before).unwrap_or(AccessTokenDuration::OneMonth);
-        let made = client.create_access_token(me, old.name().unwrap_or(NAME), &me.urn, duration).await?;
+        let made = client.tokens().create(me, old.name().unwrap_or(NAME), &me.urn, duration).await?;
         let new = match verify_and_write(caller, path, &old.token, &made, duration, file).await {
             Ok(new) => new,
             Err(error) => {
@@ -114,7 +114,7 @@ impl Rotate {
             ));
             return Ok(Exit::Done);
         };
-        match new.revoke_access_token(me, id).await {
+        match new.tokens().revoke(me, id).await {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => {
@@ -169,7 +169,7 @@ async fn verify_and_write(
 async fn discard(client: &Client, me: &Me, made: &NewAccessToken, path: &Path, screen: &Screen) {
     screen.say(&format!("not rotated: the old token is still valid, and in {}\n", path.display()));
     let Some(info) = &made.info else { return };
-    if let Err(error) = client.revoke_access_token(me, &info.id).await {
+    if let Err(error) = client.tokens().revoke(me, &info.id).await {
         screen.say(&format!(
             "warning: the new token {} could not be revoked: {}\n",
             super::describe(info),
@@ -181,7 +181,7 @@ async fn discard(client: &Client, me: &Me, made: &NewAccessToken, path: &Path, s
 /// Identifies `token` among GMS's tokens; `None` if that is not certain.
 async fn find(client: &Client, me: &Me, token: &Token) -> Result<Option<AccessTokenInfo>, Error> {
     if me.manage_tokens
-        && let Some(info) = client.access_token_info(token).await?
+        && let Some(info) = client.tokens().find(token).await?
     {
         return Ok(Some(info));
     }
@@ -189,7 +189,7 @@ async fn find(client: &Client, me: &Me, token: &Token) -> Result<Option<AccessTo
     let Some(end) = expiry(token) else { return Ok(None) };
     let end = end.as_millisecond();
     let range = end - MILLISECONDS_BEFORE..end + 1_000;
-    let mut alike: Vec<AccessTokenInfo> = client.access_tokens(me, Some(&me.urn)).await?;
+    let mut alike: Vec<AccessTokenInfo> = client.tokens().list(me, Some(&me.urn)).await?;
     alike.retain(|info| {
         info.actor == me.urn && info.expires_at.is_some_and(|time| range.contains(&time.as_millisecond()))
     });

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use jiff::Timestamp;
 use reqwest::header::{COOKIE, LOCATION, SERVER, WWW_AUTHENTICATE};
 
 use super::Client;
@@ -122,7 +121,7 @@ impl Client {
             attempts,
             token: token.as_deref(),
             cookie: self.headers.contains_key(COOKIE),
-            now: Timestamp::now(),
+            now: self.clock.now(),
             found_at,
             in_container: in_container(),
         })

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use super::token_duration::AccessTokenDuration;
 use super::token_error::{TokenOperation, token_error};
 use super::{GraphqlAnswer, Me};
+use crate::Error;
 use crate::auth::{Token, TokenSource};
 use crate::gms::Client;
-use crate::{Error, ErrorKind};
 
 const CREATE: &str = "mutation createAccessToken($input: CreateAccessTokenInput!) { createAccessToken(input: $input) { \
                       accessToken metadata { id name actorUrn ownerUrn createdAt expiresAt } } }";
@@ -94,32 +94,28 @@ struct Page {
     tokens: Vec<Metadata>,
 }
 
-impl Client {
-    /// The caller, for operations that need to know it.
-    ///
-    /// # Errors
-    /// The errors of [`graphql`](Self::graphql), and [`ErrorKind::Rejected`] if GMS does not tell who the
-    /// caller is.
-    pub async fn require_me(&self) -> Result<Me, Error> {
-        let answer = self.ask_me().await?;
-        match (Me::read(&answer), answer) {
-            (Some(me), _) => Ok(me),
-            (None, GraphqlAnswer::NotKnown(diagnosis)) => Err((*diagnosis).into()),
-            (None, GraphqlAnswer::Errors(errors)) => {
-                let words = errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join("; ");
-                Err(self.unreadable(&format!("who the caller is: {words}")))
-            }
-            (None, GraphqlAnswer::Data(_)) => Err(self.unreadable("who the caller is")),
-        }
-    }
+/// The access tokens of a GMS, from [`Client::tokens`].
+#[derive(Clone, Copy, Debug)]
+pub struct AccessTokens<'a> {
+    client: &'a Client,
+}
 
+impl Client {
+    /// The access tokens of this GMS: creates, lists, finds and revokes them.
+    pub fn tokens(&self) -> AccessTokens<'_> {
+        AccessTokens { client: self }
+    }
+}
+
+impl AccessTokens<'_> {
     /// Creates a personal token for `actor`. GMS does not check that the user exists.
     ///
     /// # Errors
-    /// [`ErrorKind::Refused`] if a privilege is missing, [`ErrorKind::Input`] if GMS does not accept the
-    /// duration; also the errors of [`graphql`](Self::graphql).
-    pub async fn create_access_token(
-        &self,
+    /// [`ErrorKind::Refused`](crate::ErrorKind::Refused) if a privilege is missing,
+    /// [`ErrorKind::Input`](crate::ErrorKind::Input) if GMS does not accept the duration; also the errors of
+    /// [`Client::graphql`].
+    pub async fn create(
+        self,
         me: &Me,
         name: &str,
         actor: &str,
@@ -127,13 +123,13 @@ impl Client {
     ) -> Result<NewAccessToken, Error> {
         let input =
             json!({"type": "PERSONAL", "actorUrn": actor, "duration": duration.as_str(), "name": name});
-        let answer = self.graphql(CREATE, &json!({"input": input})).await?;
+        let answer = self.client.graphql(CREATE, &json!({"input": input})).await?;
         let operation = TokenOperation::Create { actor, duration };
         let created = self.field(answer, "createAccessToken", me, &operation)?;
         let created =
-            Created::deserialize(created).map_err(|_| self.unreadable("the token, and made none"))?;
+            Created::deserialize(created).map_err(|_| self.client.unreadable("the token, and made none"))?;
         // A later message of the server may quote the token.
-        self.credentials().add_secret(&created.access_token);
+        self.client.credentials().add_secret(&created.access_token);
         Ok(NewAccessToken {
             token: Token::new(created.access_token, TokenSource::Issued),
             info: created.metadata.map(Into::into),
@@ -144,8 +140,9 @@ impl Client {
     /// the caller created. With `actor` only that user's tokens.
     ///
     /// # Errors
-    /// [`ErrorKind::Refused`] if a privilege is missing; also the errors of [`graphql`](Self::graphql).
-    pub async fn access_tokens(&self, me: &Me, actor: Option<&str>) -> Result<Vec<AccessTokenInfo>, Error> {
+    /// [`ErrorKind::Refused`](crate::ErrorKind::Refused) if a privilege is missing; also the errors of
+    /// [`Client::graphql`].
+    pub async fn list(self, me: &Me, actor: Option<&str>) -> Result<Vec<AccessTokenInfo>, Error> {
         let mut filters = Vec::new();
         // Without this filter GMS refuses a caller who does not manage tokens (`ListAccessTokensResolver`).
         if !me.manage_tokens {
@@ -158,9 +155,10 @@ impl Client {
         let mut start = 0;
         for _ in 0..MAX_PAGES {
             let input = json!({"start": start, "count": PAGE, "filters": filters});
-            let answer = self.graphql(LIST, &json!({"input": input})).await?;
+            let answer = self.client.graphql(LIST, &json!({"input": input})).await?;
             let page = self.field(answer, "listAccessTokens", me, &TokenOperation::List)?;
-            let page = Page::deserialize(page).map_err(|_| self.unreadable("which tokens there are"))?;
+            let page =
+                Page::deserialize(page).map_err(|_| self.client.unreadable("which tokens there are"))?;
             let found = page.tokens.len();
             start += found;
             for token in page.tokens.into_iter().map(AccessTokenInfo::from) {
@@ -179,13 +177,14 @@ impl Client {
     /// Revokes a token by its id.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] if GMS has no token with that id, [`ErrorKind::Refused`] if a privilege is
-    /// missing; also the errors of [`graphql`](Self::graphql).
-    pub async fn revoke_access_token(&self, me: &Me, id: &str) -> Result<(), Error> {
-        let answer = self.graphql(REVOKE, &json!({"tokenId": id})).await?;
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if GMS has no token with that id,
+    /// [`ErrorKind::Refused`](crate::ErrorKind::Refused) if a privilege is missing; also the errors of
+    /// [`Client::graphql`].
+    pub async fn revoke(self, me: &Me, id: &str) -> Result<(), Error> {
+        let answer = self.client.graphql(REVOKE, &json!({"tokenId": id})).await?;
         match self.field(answer, "revokeAccessToken", me, &TokenOperation::Revoke { id })? {
             Value::Bool(true) => Ok(()),
-            _ => Err(self.unreadable("whether the token was revoked")),
+            _ => Err(self.client.unreadable("whether the token was revoked")),
         }
     }
 
@@ -193,9 +192,10 @@ impl Client {
     /// ask for it.
     ///
     /// # Errors
-    /// The errors of [`graphql`](Self::graphql).
-    pub async fn access_token_info(&self, token: &Token) -> Result<Option<AccessTokenInfo>, Error> {
-        let GraphqlAnswer::Data(data) = self.graphql(LOOK_UP, &json!({"token": token.expose()})).await?
+    /// The errors of [`Client::graphql`].
+    pub async fn find(self, token: &Token) -> Result<Option<AccessTokenInfo>, Error> {
+        let GraphqlAnswer::Data(data) =
+            self.client.graphql(LOOK_UP, &json!({"token": token.expose()})).await?
         else {
             return Ok(None);
         };
@@ -205,7 +205,7 @@ impl Client {
 
     /// The value of a field, or the reason that there is none.
     fn field(
-        &self,
+        self,
         answer: GraphqlAnswer,
         name: &str,
         me: &Me,
@@ -214,14 +214,10 @@ impl Client {
         match answer {
             GraphqlAnswer::Data(mut data) => Ok(data.get_mut(name).map(Value::take).unwrap_or_default()),
             GraphqlAnswer::Errors(errors) => {
-                Err(token_error(&self.server().to_string(), operation, me, &errors))
+                Err(token_error(&self.client.server().to_string(), operation, me, &errors))
             }
             GraphqlAnswer::NotKnown(diagnosis) => Err((*diagnosis).into()),
         }
-    }
-
-    fn unreadable(&self, what: &str) -> Error {
-        Error::new(ErrorKind::Rejected, format!("GMS at {} does not tell {what}", self.server()))
     }
 }
 

@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::GraphqlAnswer;
-use crate::Error;
 use crate::gms::Client;
+use crate::{Error, ErrorKind};
 
 /// Asks for no other field of `PlatformPrivileges`, because a GMS that does not know one refuses the whole
 /// request.
@@ -55,9 +55,31 @@ impl Client {
         Ok(Me::read(&self.ask_me().await?))
     }
 
+    /// The caller, for operations that need to know it.
+    ///
+    /// # Errors
+    /// The errors of [`graphql`](Self::graphql), and [`ErrorKind::Rejected`] if GMS does not tell who the
+    /// caller is.
+    pub async fn require_me(&self) -> Result<Me, Error> {
+        let answer = self.ask_me().await?;
+        match (Me::read(&answer), answer) {
+            (Some(me), _) => Ok(me),
+            (None, GraphqlAnswer::NotKnown(diagnosis)) => Err((*diagnosis).into()),
+            (None, GraphqlAnswer::Errors(errors)) => {
+                let words = errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join("; ");
+                Err(self.unreadable(&format!("who the caller is: {words}")))
+            }
+            (None, GraphqlAnswer::Data(_)) => Err(self.unreadable("who the caller is")),
+        }
+    }
+
     /// The response itself, for a caller that reports why it does not name a user.
     pub(crate) async fn ask_me(&self) -> Result<GraphqlAnswer, Error> {
         self.graphql(ME, &json!({})).await
+    }
+
+    pub(super) fn unreadable(&self, what: &str) -> Error {
+        Error::new(ErrorKind::Rejected, format!("GMS at {} does not tell {what}", self.server()))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::{Authentication, SESSION, look_up};
+use super::{Authentication, SESSION_LIFETIME, look_up};
 use crate::error::{Error, ErrorKind};
 use crate::failure::Failure;
 use crate::store::access;
@@ -64,17 +64,17 @@ impl Authentication {
     ///
     /// # Errors
     /// If it cannot be signed.
-    pub(crate) fn issue_own(&self, actor: &str) -> Result<String, Error> {
+    pub(crate) fn issue_for_process(&self, actor: &str) -> Result<String, Error> {
         let expires = Some(SystemTime::now() + TOKEN_LIFETIME);
         let token =
             self.tokens.sign(actor::name_of(actor), TokenType::Personal, Version::Stateful, expires)?;
-        lock(&self.own).insert(self.tokens.id(&token));
+        lock(&self.process_tokens).insert(self.tokens.id(&token));
         Ok(token)
     }
 
     /// Whether a token is valid, is stored under that name, and belongs to that user.
-    pub(crate) async fn is_good(&self, token: &str, name: &str, actor: &str) -> bool {
-        if self.recognise(token).await.is_err() {
+    pub(crate) async fn is_valid_for(&self, token: &str, name: &str, actor: &str) -> bool {
+        if self.authenticate(token).await.is_err() {
             return false;
         }
         let id = self.tokens.id(token);
@@ -109,9 +109,9 @@ impl Authentication {
             })
             .await?;
         let turn = self.logins.acquire().await.map_err(|_| Failure::stopped())?;
-        let verifier = Arc::clone(&self.passwords);
-        let verified = move || password::matches(&*verifier, &password, hash.as_deref());
-        let matches = tokio::task::spawn_blocking(verified).await.map_err(|_| Failure::stopped())?;
+        let passwords = Arc::clone(&self.passwords);
+        let verify = move || password::matches(&*passwords, &password, hash.as_deref());
+        let matches = tokio::task::spawn_blocking(verify).await.map_err(|_| Failure::stopped())?;
         drop(turn);
         if !(matches && active) {
             return Ok(None);
@@ -119,7 +119,7 @@ impl Authentication {
         let token = self.issue_stateless(
             &actor::user_urn(name),
             TokenType::Session,
-            Some(SystemTime::now() + SESSION),
+            Some(SystemTime::now() + SESSION_LIFETIME),
         );
         token.map(Some).map_err(|error| Failure::internal(format!("java.lang.RuntimeException: {error}")))
     }
@@ -131,7 +131,7 @@ impl Authentication {
 
     /// Deletes the record of a token, so that it is refused. Returns whether it was stored.
     pub(crate) async fn revoke_id(&self, id: &str) -> Result<bool, Failure> {
-        let own = lock(&self.own).remove(id);
+        let own = lock(&self.process_tokens).remove(id);
         let id = id.to_owned();
         let deleted = self.store.write(move |connection| token_info::delete(connection, &id)).await;
         self.invalidate();
@@ -195,9 +195,9 @@ mod tests {
             form: RefusalForm::default(),
             system_client: None,
         };
-        let verifier = Arc::new(RecordingVerifier::default());
+        let recorder = Arc::new(RecordingVerifier::default());
         let mut authentication = Authentication::new(settings, Tokens::new(&secrets), store);
-        authentication.passwords = Arc::clone(&verifier) as Arc<dyn VerifyPassword>;
+        authentication.passwords = Arc::clone(&recorder) as Arc<dyn VerifyPassword>;
         let too_long = "x".repeat(2000);
         let attempts = [
             ("jdoe", "secret", true),
@@ -210,7 +210,7 @@ mod tests {
         for (name, password, accepted) in attempts {
             let token = authentication.log_in(name, password.to_owned()).await.unwrap();
             assert_eq!(token.is_some(), accepted, "{name}");
-            let verified = std::mem::take(&mut *lock(&verifier.0));
+            let verified = std::mem::take(&mut *lock(&recorder.0));
             assert_eq!(verified, ["$argon2id$v=19$m=19456,t=2,p=1"], "{name}");
         }
     }

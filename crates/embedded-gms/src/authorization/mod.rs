@@ -32,7 +32,7 @@ pub(super) use stored::{delete_policy, list, store_policy};
 
 /// How long policies and memberships are cached. This bounds how late a change by another process on the same
 /// file is noticed. Changes in this process take effect at once.
-const REMEMBERED_FOR: Duration = Duration::from_secs(1);
+const CACHE_LIFETIME: Duration = Duration::from_secs(1);
 
 /// Decides by the stored policies.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ impl Authorization {
     async fn known(&self, user: String) -> Result<CachedAccess, Failure> {
         let generation = self.generation.load(Ordering::Acquire);
         let fresh =
-            |known: &CachedAccess| known.generation == generation && known.since.elapsed() < REMEMBERED_FOR;
+            |known: &CachedAccess| known.generation == generation && known.since.elapsed() < CACHE_LIFETIME;
         let remembered = self.memory().get(&user).filter(|known| fresh(known)).cloned();
         if let Some(known) = remembered {
             return Ok(known);
@@ -129,18 +129,18 @@ impl Permissions {
     }
 
     /// Whether the caller may do everything.
-    pub(super) fn is_root(&self) -> bool {
+    pub(super) fn may_do_everything(&self) -> bool {
         self.root
     }
 
     /// Whether the caller has a platform privilege. GraphQL checks these.
-    pub(super) fn holds(&self, privilege: &str) -> bool {
-        self.root || self.given(&[privilege], "", "")
+    pub(super) fn has_privilege(&self, privilege: &str) -> bool {
+        self.root || self.grants(&[privilege], "", "")
     }
 
     /// Whether REST allows an operation on every entity of a type.
     pub(super) fn may_all(&self, operation: ApiOperation, entity_type: &str) -> bool {
-        !self.rest || self.root || self.given(operation.privileges(entity_type), entity_type, "")
+        !self.rest || self.root || self.grants(operation.privileges(entity_type), entity_type, "")
     }
 
     /// Whether REST allows all operations on every entity of a type (`ApiOperation.MANAGE`).
@@ -153,7 +153,7 @@ impl Permissions {
     /// (`AuthUtil.isAPIOperationsAuthorized`).
     pub(super) fn may_operate(&self, privilege: &str, entity_type: &str, urn: &str) -> bool {
         let either = [privilege, MANAGE_SYSTEM_OPERATIONS];
-        !self.rest || self.root || self.given(&either, entity_type, urn)
+        !self.rest || self.root || self.grants(&either, entity_type, urn)
     }
 
     /// The entities on which REST does not allow the operation, in order. Owners are looked up only where
@@ -172,18 +172,18 @@ impl Permissions {
             .into_iter()
             .filter(|(operation, urn)| {
                 let entity_type = urn.entity_type();
-                !self.given(operation.privileges(entity_type), entity_type, urn.as_str())
+                !self.grants(operation.privileges(entity_type), entity_type, urn.as_str())
             })
             .collect();
         let owner_may =
-            |(operation, urn): &(ApiOperation, Urn)| self.for_owners(*operation, urn).next().is_some();
+            |(operation, urn): &(ApiOperation, Urn)| self.owner_policies(*operation, urn).next().is_some();
         if refused.iter().any(owner_may) {
             let asked: Vec<_> =
                 refused.iter().filter(|one| owner_may(one)).map(|(_, urn)| urn.to_string()).collect();
             let owners = self.store.read(move |connection| Ownership::read(connection, asked)).await?;
             refused.retain(|(operation, urn)| {
                 !self
-                    .for_owners(*operation, urn)
+                    .owner_policies(*operation, urn)
                     .any(|policy| owners.is_owner(urn.as_str(), &self.principal, policy))
             });
         }
@@ -191,7 +191,7 @@ impl Permissions {
     }
 
     /// The policies that would allow the operation to an owner of the entity.
-    fn for_owners(&self, operation: ApiOperation, urn: &Urn) -> impl Iterator<Item = ByOwnership<'_>> {
+    fn owner_policies(&self, operation: ApiOperation, urn: &Urn) -> impl Iterator<Item = ByOwnership<'_>> {
         let entity_type = urn.entity_type();
         let privileges = operation.privileges(entity_type);
         self.policies
@@ -200,7 +200,7 @@ impl Permissions {
             .filter_map(StoredPolicy::owners)
     }
 
-    fn given(&self, privileges: &[&str], entity_type: &str, urn: &str) -> bool {
+    fn grants(&self, privileges: &[&str], entity_type: &str, urn: &str) -> bool {
         let mut policies = self.policies.iter().filter(|policy| policy.is_for(&self.principal));
         policies.any(|policy| policy.gives_any(privileges, entity_type, urn))
     }

@@ -14,9 +14,11 @@ const VIEW_FOR_ALL: &str = "view-entity-page-all";
 /// ```
 /// use datahub_embedded_gms::Policy;
 ///
-/// let policy = Policy::new("Loaders write Hive").user("loader").privilege("EDIT_ENTITY").entity_type("dataset").urn(
-///     "urn:li:dataset:(urn:li:dataPlatform:hive,*",
-/// );
+/// let policy = Policy::new("Loaders write Hive")
+///     .user("loader")
+///     .privilege("EDIT_ENTITY")
+///     .entity_type("dataset")
+///     .urn("urn:li:dataset:(urn:li:dataPlatform:hive,*");
 /// # drop(policy);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -28,11 +28,11 @@ pub(crate) fn replacement(action: &Action, path: &str) -> Option<Response> {
                 return Some(unplayable(&format!("status {code}")));
             };
             let message = message.as_deref().or(code.canonical_reason()).unwrap_or_default();
-            with_retry_after(form.answer(code, message, path), *retry_after)
+            with_retry_after(form.response(code, message, path), *retry_after)
         }
         Action::Throttle { retry_after } => throttled(path, *retry_after),
         Action::Conflict => conflict(path),
-        Action::TooLarge => BodyForm::Html.answer(StatusCode::PAYLOAD_TOO_LARGE, "", path),
+        Action::TooLarge => BodyForm::Html.response(StatusCode::PAYLOAD_TOO_LARGE, "", path),
         Action::Redirect { code, location } => status(*code, &redirect(location), String::new()),
         Action::Html => html(),
         Action::Reset => reset(),
@@ -45,30 +45,30 @@ pub(crate) fn replacement(action: &Action, path: &str) -> Option<Response> {
 }
 
 /// Alters the response of a request that was handled.
-pub(crate) async fn altered(action: &Action, mut answer: Response) -> Response {
+pub(crate) async fn altered(action: &Action, mut response: Response) -> Response {
     match action {
         Action::ResetAfter => reset(),
         Action::HalfBodyAfter => {
-            let (parts, body) = answer.into_parts();
+            let (parts, body) = response.into_parts();
             // The bodies of this server are already in memory.
             let whole = to_bytes(body, usize::MAX).await.unwrap_or_default();
             halved(Response::from_parts(parts, Body::empty()), &whole)
         }
         Action::SlowHead(takes) => {
-            answer.extensions_mut().insert(SlowHead(*takes));
-            answer
+            response.extensions_mut().insert(SlowHead(*takes));
+            response
         }
         Action::SlowBody(takes) => {
-            let (parts, body) = answer.into_parts();
+            let (parts, body) = response.into_parts();
             let whole = to_bytes(body, usize::MAX).await.unwrap_or_default();
             Response::from_parts(parts, Body::new(SlowBody::new(whole, *takes)))
         }
-        Action::Timeout => BodyForm::Text.answer(
+        Action::Timeout => BodyForm::Text.response(
             StatusCode::INTERNAL_SERVER_ERROR,
             "java.util.concurrent.TimeoutException: Server timeout after 60 seconds",
             "",
         ),
-        _ => answer,
+        _ => response,
     }
 }
 
@@ -79,10 +79,10 @@ fn reset() -> Response {
     response
 }
 
-fn halved(mut answer: Response, whole: &Bytes) -> Response {
-    answer.headers_mut().remove(header::CONTENT_LENGTH);
-    *answer.body_mut() = Body::new(HalfBody::new(whole));
-    answer
+fn halved(mut response: Response, whole: &Bytes) -> Response {
+    response.headers_mut().remove(header::CONTENT_LENGTH);
+    *response.body_mut() = Body::new(HalfBody::new(whole));
+    response
 }
 
 fn unplayable(what: &str) -> Response {
@@ -117,9 +117,9 @@ fn html() -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))], page).into_response()
 }
 
-fn with_retry_after(mut answer: Response, retry_after: Option<RetryAfter>) -> Response {
+fn with_retry_after(mut response: Response, retry_after: Option<RetryAfter>) -> Response {
     let value = match retry_after {
-        None => return answer,
+        None => return response,
         Some(RetryAfter::Seconds(seconds)) => HeaderValue::from(seconds),
         Some(RetryAfter::Date(later)) => {
             let date = SystemTime::now().checked_add(later).map(httpdate::fmt_http_date);
@@ -129,8 +129,8 @@ fn with_retry_after(mut answer: Response, retry_after: Option<RetryAfter>) -> Re
             }
         }
     };
-    answer.headers_mut().insert(header::RETRY_AFTER, value);
-    answer
+    response.headers_mut().insert(header::RETRY_AFTER, value);
+    response
 }
 
 /// In the wording of `RestliThrottleResponseFilter` and `GlobalControllerExceptionHandler`.
@@ -141,11 +141,11 @@ fn throttled(path: &str, retry_after: Option<RetryAfter>) -> Response {
         ("x-datahub-ratelimit-source", "metadata-write"),
     ];
     let message = "Throttled due to MCL_TIMESERIES_LAG";
-    let mut answer = BodyForm::Gms.answer(StatusCode::TOO_MANY_REQUESTS, message, path);
+    let mut response = BodyForm::Gms.response(StatusCode::TOO_MANY_REQUESTS, message, path);
     for (name, value) in SOURCE {
-        answer.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
-    with_retry_after(answer, retry_after)
+    with_retry_after(response, retry_after)
 }
 
 /// In the wording of `DatabaseTransactionConflictRestLiServiceException` and of OpenAPI's handler.
@@ -164,8 +164,8 @@ fn conflict(path: &str) -> Response {
         })
     };
     let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let answer = (StatusCode::SERVICE_UNAVAILABLE, [json], body.to_string()).into_response();
-    with_retry_after(answer, Some(RetryAfter::Seconds(1)))
+    let response = (StatusCode::SERVICE_UNAVAILABLE, [json], body.to_string()).into_response();
+    with_retry_after(response, Some(RetryAfter::Seconds(1)))
 }
 
 #[cfg(test)]
@@ -186,8 +186,8 @@ mod tests {
     #[test]
     fn retry_after_comes_as_seconds_a_date_or_not_at_all() {
         let header = |retry_after| {
-            let answer = throttled("/aspects", retry_after);
-            answer.headers().get("Retry-After").map(|value| value.to_str().unwrap().to_owned())
+            let response = throttled("/aspects", retry_after);
+            response.headers().get("Retry-After").map(|value| value.to_str().unwrap().to_owned())
         };
         assert_eq!(header(None), None);
         assert_eq!(header(Some(RetryAfter::Seconds(0))).as_deref(), Some("0"));

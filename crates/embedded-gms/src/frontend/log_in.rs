@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{pages, session};
 use crate::actor;
-use crate::authentication::SESSION;
+use crate::authentication::SESSION_LIFETIME;
 use crate::state::ServerState;
 use crate::tokens::Session;
 
@@ -28,7 +28,7 @@ struct Credentials {
 pub(super) async fn act(server: &Arc<ServerState>, parts: &Parts, body: &[u8]) -> Response {
     // Only a page of the same origin can send JSON. A form of another site could log its victim in as another
     // user.
-    if !session::is_json(&parts.headers) || session::is_foreign(parts) {
+    if !session::is_json(&parts.headers) || session::is_cross_site(parts) {
         return pages::forbidden();
     }
     let Ok(Credentials { username, password }) = serde_json::from_slice(body) else {
@@ -41,17 +41,18 @@ pub(super) async fn act(server: &Arc<ServerState>, parts: &Parts, body: &[u8]) -
         Ok(Some(token)) => token,
         Ok(None) => return refused("Invalid Credentials"),
         Err(failure) => {
-            tracing::debug!(reason = failure.message(), "nobody can log in");
+            tracing::debug!(reason = failure.message(), "log-ins fail");
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         }
     };
     let actor = actor::user_urn(&username);
     let session = Session { token, actor: actor.clone() };
-    let Ok(session) = server.authentication.tokens().sign_session(session, SystemTime::now() + SESSION)
+    let Ok(session) =
+        server.authentication.tokens().sign_session(session, SystemTime::now() + SESSION_LIFETIME)
     else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
-    let seconds = SESSION.as_secs();
+    let seconds = SESSION_LIFETIME.as_secs();
     let cookies = [
         format!("{}={session}; Max-Age={seconds}; Path=/; SameSite=Lax; HttpOnly", session::SESSION),
         format!("{}={}; Max-Age={seconds}; Path=/; SameSite=Lax", session::ACTOR, session::encoded(&actor)),

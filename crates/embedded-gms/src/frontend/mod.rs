@@ -17,7 +17,7 @@ use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 
 use crate::request_log::LogEntry;
-use crate::routes::{BodyReader, ForwardedRequest, MAX_UNWANTED, ReceivedBody};
+use crate::routes::{BodyReader, ForwardedRequest, MAX_UNUSED_BODY, ReceivedBody};
 use crate::state::ServerState;
 use session::LoggedIn;
 
@@ -41,51 +41,51 @@ struct Frontend {
 /// The frontend in front of `gms`.
 pub(super) fn router(server: Arc<ServerState>, gms: Router, authentication: bool) -> Router {
     let frontend = Frontend { server, gms: TowerToHyperService::new(gms), authentication };
-    Router::new().fallback(answer).with_state(frontend)
+    Router::new().fallback(handle).with_state(frontend)
 }
 
-async fn answer(State(frontend): State<Frontend>, request: Request) -> Response {
+async fn handle(State(frontend): State<Frontend>, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
     let record = &frontend.server.request_log;
     let entry = record.arrived(&parts.method, &parts.uri, &parts.headers, true);
     let session = session::of(&frontend.server, &parts.headers);
-    let wanted = way(&parts.method, &parts.uri);
+    let wanted = destination(&parts.method, &parts.uri);
     let timeout = frontend.server.body_timeout;
-    let answer = match wanted {
-        Way::Gms(uri) => match frontend.forwarded(&mut parts, &entry, body, session).await {
+    let response = match wanted {
+        Destination::Gms(uri) => match frontend.prepare(&mut parts, &entry, body, session).await {
             Ok(forwarded) => {
                 parts.uri = uri;
                 return frontend.forward(parts, forwarded).await;
             }
             Err(refusal) => refusal,
         },
-        Way::LogIn => {
-            let receiving = BodyReader { keep: true, longest: MAX_LOG_IN, timeout };
-            match noted(&entry, receiving.all_of(body).await).content {
+        Destination::LogIn => {
+            let reader = BodyReader { keep: true, max_bytes: MAX_LOG_IN, timeout };
+            match log_received(&entry, reader.read(body).await).content {
                 Ok(content) => {
-                    let answer = log_in::act(&frontend.server, &parts, &content).await;
-                    entry.authorised(answer.status().is_success());
-                    answer
+                    let response = log_in::act(&frontend.server, &parts, &content).await;
+                    entry.authorised(response.status().is_success());
+                    response
                 }
-                Err(cause) => pages::unreceived(cause),
+                Err(cause) => pages::body_error(cause),
             }
         }
-        Way::Page(page) => {
-            let receiving = BodyReader { keep: false, longest: MAX_UNWANTED, timeout };
-            noted(&entry, receiving.all_of(body).await).content.map_or_else(pages::unreceived, |_| page)
+        Destination::Page(page) => {
+            let reader = BodyReader { keep: false, max_bytes: MAX_UNUSED_BODY, timeout };
+            log_received(&entry, reader.read(body).await).content.map_or_else(pages::body_error, |_| page)
         }
     };
-    entry.answered(answer.status().as_u16());
-    answer
+    entry.responded(response.status().as_u16());
+    response
 }
 
-fn noted(entry: &LogEntry, body: ReceivedBody) -> ReceivedBody {
+fn log_received(entry: &LogEntry, body: ReceivedBody) -> ReceivedBody {
     entry.received(body.bytes);
     body
 }
 
 /// The destination of a request.
-enum Way {
+enum Destination {
     /// GMS, with this URI.
     Gms(Uri),
     LogIn,
@@ -93,23 +93,24 @@ enum Way {
     Page(Response),
 }
 
-fn way(method: &Method, uri: &Uri) -> Way {
+fn destination(method: &Method, uri: &Uri) -> Destination {
     let path = uri.path();
     let usual = [Method::GET, Method::POST, Method::PUT, Method::DELETE].contains(method);
     let proxied = path.starts_with("/openapi/") && (usual || [Method::HEAD, Method::PATCH].contains(method))
         || path.starts_with("/api/") && usual;
     if proxied {
-        return gms_uri(uri).map_or_else(|| Way::Page(StatusCode::BAD_REQUEST.into_response()), Way::Gms);
+        return gms_uri(uri)
+            .map_or_else(|| Destination::Page(StatusCode::BAD_REQUEST.into_response()), Destination::Gms);
     }
     if path.starts_with("/api/") || path.starts_with("/openapi/") {
-        return Way::Page(pages::not_found());
+        return Destination::Page(pages::not_found());
     }
     match (method.as_str(), path) {
-        ("POST", "/logIn") => Way::LogIn,
-        ("GET" | "HEAD", "/config") => Way::Page(pages::config()),
-        ("GET" | "HEAD", "/health" | "/admin") => Way::Page("GOOD".into_response()),
-        ("GET" | "HEAD", _) => Way::Page(pages::index()),
-        _ => Way::Page(pages::not_found()),
+        ("POST", "/logIn") => Destination::LogIn,
+        ("GET" | "HEAD", "/config") => Destination::Page(pages::config()),
+        ("GET" | "HEAD", "/health" | "/admin") => Destination::Page("GOOD".into_response()),
+        ("GET" | "HEAD", _) => Destination::Page(pages::index()),
+        _ => Destination::Page(pages::not_found()),
     }
 }
 
@@ -131,29 +132,29 @@ impl Frontend {
     ///
     /// # Errors
     /// The response, if the request is not forwarded.
-    async fn forwarded(
+    async fn prepare(
         &self,
         parts: &mut Parts,
         entry: &LogEntry,
         body: Body,
         session: Option<LoggedIn>,
     ) -> Result<ForwardedRequest, Response> {
-        let foreign = session.is_some() && session::is_foreign(parts);
+        let foreign = session.is_some() && session::is_cross_site(parts);
         let admitted =
             session.is_some() || self.authentication && parts.headers.contains_key(header::AUTHORIZATION);
         let host = parts.headers.get(header::HOST).cloned();
-        tidy(&mut parts.headers, host, session);
+        set_forwarded_headers(&mut parts.headers, host, session);
         let caller = self.server.authentication.caller(&parts.headers).await;
-        let receiving = BodyReader {
-            // GMS wants no body of a unauthenticated.
+        let reader = BodyReader {
+            // GMS does not use the body of an unauthenticated caller.
             keep: admitted && !foreign && caller.is_ok(),
-            longest: MAX_BODY,
+            max_bytes: MAX_BODY,
             timeout: self.server.body_timeout,
         };
-        let body = noted(entry, receiving.all_of(body).await);
+        let body = log_received(entry, reader.read(body).await);
         match body.content {
             _ if !admitted => Err(StatusCode::UNAUTHORIZED.into_response()),
-            Err(cause) => Err(pages::unreceived(cause)),
+            Err(cause) => Err(pages::body_error(cause)),
             Ok(_) if foreign => Err(pages::forbidden()),
             Ok(_) => Ok(ForwardedRequest { entry: entry.clone(), caller, body }),
         }
@@ -168,7 +169,7 @@ impl Frontend {
 
 /// Sets the headers of the forwarded request. A session's token replaces that of the caller, and the caller's
 /// `X-DataHub-Actor` is never trusted.
-fn tidy(headers: &mut HeaderMap, host: Option<HeaderValue>, session: Option<LoggedIn>) {
+fn set_forwarded_headers(headers: &mut HeaderMap, host: Option<HeaderValue>, session: Option<LoggedIn>) {
     let from_browser = session.is_some();
     for name in [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::COOKIE] {
         headers.remove(name);

@@ -30,7 +30,7 @@ pub(super) fn not_found() -> Response {
 }
 
 /// The response to a request whose body was not received.
-pub(super) fn unreceived(cause: BodyError) -> Response {
+pub(super) fn body_error(cause: BodyError) -> Response {
     match cause {
         BodyError::TooLong(_) => {
             (cause.status(), Html("<html><body><h1>Request Entity Too Large</h1></body></html>\n"))

@@ -46,7 +46,7 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 /// Whether another site may have caused this request: a change with a foreign `Origin`, or with the content
 /// type of a form. The cookie alone does not prove the user's intent.
-pub(super) fn is_foreign(parts: &Parts) -> bool {
+pub(super) fn is_cross_site(parts: &Parts) -> bool {
     if [Method::GET, Method::HEAD].contains(&parts.method) {
         return false;
     }

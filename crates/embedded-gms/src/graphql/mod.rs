@@ -25,17 +25,17 @@ use query::Query;
 
 /// The longest query, in bytes. GMS has no such limit; the longest query of a known client has a few thousand
 /// bytes.
-const LONGEST_QUERY: usize = 256 * 1024;
+const MAX_QUERY_BYTES: usize = 256 * 1024;
 
 /// The greatest depth and the greatest number of fields of a query.
-const DEEPEST: usize = 32;
-const MOST_FIELDS: usize = 10_000;
+const MAX_DEPTH: usize = 32;
+const MAX_FIELDS: usize = 10_000;
 
 static SCHEMA: LazyLock<Schema<Query, Mutation, EmptySubscription>> = LazyLock::new(|| {
     Schema::build(Query, Mutation, EmptySubscription)
-        .limit_depth(DEEPEST)
-        .limit_complexity(MOST_FIELDS)
-        .limit_recursive_depth(DEEPEST)
+        .limit_depth(MAX_DEPTH)
+        .limit_complexity(MAX_FIELDS)
+        .limit_recursive_depth(MAX_DEPTH)
         .disable_suggestions()
         .finish()
 });
@@ -53,26 +53,26 @@ struct GraphqlRequest {
 pub(super) type GraphqlResponse = (u16, Option<Value>);
 
 /// Executes a request.
-pub(super) async fn answer(
+pub(super) async fn execute(
     server: Arc<ServerState>,
     permissions: Permissions,
     body: &[u8],
 ) -> GraphqlResponse {
     // Jackson ignores what follows the object, and one of the documented commands has an extra brace.
-    let question = serde_json::Deserializer::from_slice(body).into_iter::<GraphqlRequest>().next();
-    let Some(Ok(question)) = question else { return (400, None) };
-    if question.query.len() > LONGEST_QUERY {
+    let request_body = serde_json::Deserializer::from_slice(body).into_iter::<GraphqlRequest>().next();
+    let Some(Ok(request_body)) = request_body else { return (400, None) };
+    if request_body.query.len() > MAX_QUERY_BYTES {
         return (400, Some(json!({"error": "Invalid GraphQL syntax", "message": "the query is too long"})));
     }
-    let document = match parse_query(&question.query) {
+    let document = match parse_query(&request_body.query) {
         Ok(document) => document,
         Err(error) => {
             return (400, Some(json!({"error": "Invalid GraphQL syntax", "message": error.to_string()})));
         }
     };
-    let variables = question.variables.map(|variables| Variables::from_json(Value::Object(variables)));
-    let mut request = Request::new(question.query).variables(variables.unwrap_or_default());
-    request.operation_name = question.operation_name.filter(|name| !name.is_empty());
+    let variables = request_body.variables.map(|variables| Variables::from_json(Value::Object(variables)));
+    let mut request = Request::new(request_body.query).variables(variables.unwrap_or_default());
+    request.operation_name = request_body.operation_name.filter(|name| !name.is_empty());
     request.set_parsed_query(document);
     let response = SCHEMA.execute(request.data(Caller { server, permissions })).await;
     (200, Some(body_of(response)))

@@ -32,7 +32,7 @@ impl Mutation {
         let found = found.map_err(|failure| failed(&failure))?;
         let own = found.as_ref().is_some_and(|token| token.info.owner_urn == caller.permissions.user());
         // A caller without the privilege does not learn which tokens exist.
-        if !own && !caller.permissions.holds(MANAGE_ACCESS_TOKENS) {
+        if !own && !caller.permissions.has_privilege(MANAGE_ACCESS_TOKENS) {
             return Err(unauthorized());
         }
         let revoked = caller.server.authentication.revoke_id(&token_id).await;
@@ -73,8 +73,8 @@ pub(super) fn check_actor(urn: &str, r#type: AccessTokenType, permissions: &Perm
         // This server has no service accounts.
         return Err(bad_request(format!("The specified URN is not a service account: {urn}")));
     }
-    let own = urn == permissions.user() && permissions.holds(GENERATE_PERSONAL_ACCESS_TOKENS);
-    if !own && !permissions.holds(MANAGE_ACCESS_TOKENS) {
+    let own = urn == permissions.user() && permissions.has_privilege(GENERATE_PERSONAL_ACCESS_TOKENS);
+    if !own && !permissions.has_privilege(MANAGE_ACCESS_TOKENS) {
         return Err(unauthorized());
     }
     Urn::parse(urn).map(drop).map_err(|error| {

@@ -13,7 +13,7 @@ use crate::authorization::{GENERATE_PERSONAL_ACCESS_TOKENS, MANAGE_ACCESS_TOKENS
 use crate::token_info;
 
 /// The default length of a list of tokens.
-const LISTED: i32 = 20;
+const DEFAULT_LISTED: i32 = 20;
 
 /// The complexity of a scroll, in fields.
 const SCROLL_COST: usize = 500;
@@ -51,13 +51,13 @@ impl Query {
         let caller = context.data::<Caller>()?;
         let filters = input.filters.unwrap_or_default();
         let own = filters.iter().any(|filter| filter.is_owner(caller.permissions.user()));
-        let allowed = caller.permissions.holds(MANAGE_ACCESS_TOKENS)
-            || own && caller.permissions.holds(GENERATE_PERSONAL_ACCESS_TOKENS);
+        let allowed = caller.permissions.has_privilege(MANAGE_ACCESS_TOKENS)
+            || own && caller.permissions.has_privilege(GENERATE_PERSONAL_ACCESS_TOKENS);
         if !allowed {
             return Err(unauthorized());
         }
         let start = input.start.unwrap_or(0).max(0);
-        let count = input.count.unwrap_or(LISTED).clamp(0, MAX_LISTED);
+        let count = input.count.unwrap_or(DEFAULT_LISTED).clamp(0, MAX_LISTED);
         let mut tokens =
             caller.server.store.read(token_info::all).await.map_err(|failure| failed(&failure))?;
         tokens.retain(|token| filters.iter().all(|filter| filter.takes(token)));
@@ -95,7 +95,7 @@ impl Query {
         token: String,
     ) -> Result<AccessTokenMetadata> {
         let caller = context.data::<Caller>()?;
-        if !caller.permissions.holds(MANAGE_ACCESS_TOKENS) {
+        if !caller.permissions.has_privilege(MANAGE_ACCESS_TOKENS) {
             return Err(unauthorized());
         }
         let id = caller.server.authentication.id(&token);

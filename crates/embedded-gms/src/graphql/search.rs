@@ -13,7 +13,7 @@ use crate::search::{self, Conjunction, Filter, Search};
 use crate::urn::Urn;
 
 /// The default length of a page.
-const LISTED: i32 = 10;
+const DEFAULT_LISTED: i32 = 10;
 
 #[derive(Debug, InputObject)]
 pub(super) struct ScrollAcrossEntitiesInput {
@@ -104,7 +104,7 @@ pub(super) async fn scroll(context: &Context<'_>, input: ScrollAcrossEntitiesInp
         soft_deleted_too: input.search_flags.and_then(|flags| flags.include_soft_deleted).unwrap_or(false),
         slice: None,
     };
-    let count = usize::try_from(input.count.unwrap_or(LISTED).clamp(0, MAX_LISTED)).unwrap_or(0);
+    let count = usize::try_from(input.count.unwrap_or(DEFAULT_LISTED).clamp(0, MAX_LISTED)).unwrap_or(0);
     let page = caller
         .server
         .store

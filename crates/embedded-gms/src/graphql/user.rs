@@ -208,7 +208,7 @@ pub(super) struct PlatformPrivileges {
 
 impl PlatformPrivileges {
     pub(super) fn of(permissions: &Permissions) -> Self {
-        let holds = |names: &[&str]| names.iter().any(|name| permissions.holds(name));
+        let holds = |names: &[&str]| names.iter().any(|name| permissions.has_privilege(name));
         Self {
             view_analytics: holds(&["VIEW_ANALYTICS"]),
             manage_policies: holds(&["MANAGE_POLICIES"]),

@@ -82,7 +82,7 @@ pub(super) async fn act(
     uri: Uri,
     body: Bytes,
 ) -> Result<Response, Failure> {
-    let answer = match restli::parameter(&uri, "action").as_deref() {
+    let response = match restli::parameter(&uri, "action").as_deref() {
         Some("ingest") => {
             let changes = snapshot::single(&body)?;
             permissions.check_snapshots(&changes, true).await?;
@@ -105,7 +105,7 @@ pub(super) async fn act(
         Some("listUrns") => list(&server, &permissions, proposal::parse(&body)?).await?,
         action => return Err(super::unroutable::unknown_action(action, RESOURCE, &uri)),
     };
-    Ok(restli::success(&answer))
+    Ok(restli::success(&response))
 }
 
 async fn delete(server: &ServerState, permissions: &Permissions, request: Delete) -> Result<Value, Failure> {
@@ -114,7 +114,7 @@ async fn delete(server: &ServerState, permissions: &Permissions, request: Delete
         .check(ApiOperation::Delete, &urn, |_| format!("User is unauthorized to delete entity: {urn}"))
         .await?;
     let text = urn.to_string();
-    let answer = match request.aspect_name {
+    let response = match request.aspect_name {
         None => {
             let deleted =
                 server.store.write(move |connection| write::delete_entity(connection, &text)).await?;
@@ -136,11 +136,11 @@ async fn delete(server: &ServerState, permissions: &Permissions, request: Delete
         }
     };
     server.access_may_have_changed();
-    Ok(json!({"value": answer}))
+    Ok(json!({"value": response}))
 }
 
 /// The greatest number of references in a response.
-const SAMPLE: usize = 10;
+const MAX_RELATED: usize = 10;
 
 async fn delete_references(
     server: &ServerState,
@@ -172,7 +172,7 @@ async fn delete_references(
     };
     let related: Vec<_> = found
         .iter()
-        .take(SAMPLE)
+        .take(MAX_RELATED)
         .map(|one| json!({"entity": one.entity, "aspect": one.aspect, "relationship": one.relationship}))
         .collect();
     Ok(json!({"value": {"total": references::relationships(&found), "relatedAspects": related}}))
@@ -203,7 +203,7 @@ async fn search(
     request: SearchRequest,
 ) -> Result<Value, Failure> {
     let SearchRequest { entity, input, start, count, filter, search_flags, sort, sort_criteria } = request;
-    // Permissions go by the name that the model has, whatever the caller's spelling.
+    // Permissions use the model's spelling, not the caller's.
     let known = server.registry.of_type(&entity);
     let entity =
         known.map_err(|unregistered| Failure::bad_request(unregistered.to_string()))?.name().to_owned();

@@ -17,7 +17,7 @@ use serde_json::json;
 pub(super) const PATH: &str = "/faults";
 
 /// The longest document, in bytes.
-const LONGEST: usize = 1024 * 1024;
+const MAX_BYTES: usize = 1024 * 1024;
 
 /// `GET /faults`: the faults, and how often each has matched and acted.
 pub(super) async fn show(
@@ -35,8 +35,8 @@ pub(super) async fn set(
     body: Bytes,
 ) -> Result<Response, Failure> {
     check(&permissions)?;
-    if body.len() > LONGEST {
-        return Err(Failure::bad_request(format!("the document is longer than {LONGEST} bytes")));
+    if body.len() > MAX_BYTES {
+        return Err(Failure::bad_request(format!("the document is longer than {MAX_BYTES} bytes")));
     }
     let text = std::str::from_utf8(&body).map_err(|error| Failure::bad_request(error.to_string()))?;
     let faults = Fault::parse(text).map_err(|error| Failure::bad_request(error.to_string()))?;
@@ -59,7 +59,7 @@ fn states(server: &ServerState) -> Response {
 }
 
 fn check(permissions: &Permissions) -> Result<(), Failure> {
-    if permissions.is_root() {
+    if permissions.may_do_everything() {
         return Ok(());
     }
     Err(forbidden(format!("User {} is unauthorized to set faults", permissions.user())))

@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::path::is_openapi;
-use super::receive::{BodyError, BodyReader, MAX_UNWANTED, ReceivedBody};
+use super::receive::{BodyError, BodyReader, MAX_UNUSED_BODY, ReceivedBody};
 use super::unroutable::unknown_action;
 use super::{aspects, entities, operations, runs};
 use crate::actor::Actor;
@@ -40,49 +40,86 @@ pub(crate) struct ForwardedRequest {
     pub(crate) body: ReceivedBody,
 }
 
-/// Passes a request to `next`, or responds to it.
-pub(super) async fn pass(State(server): State<Arc<ServerState>>, request: Request, next: Next) -> Response {
-    let (mut parts, body) = request.into_parts();
-    let exempt = EXEMPT_PATHS.contains(&parts.uri.path());
-    let open = authentication::is_open(parts.uri.path());
-    let forwarded = parts.extensions.remove::<ForwardedRequest>();
-    let (entry, caller, body) = if let Some(ForwardedRequest { entry, caller, body }) = forwarded {
-        (Some(entry), caller, body)
-    } else {
-        let noted = || server.request_log.arrived(&parts.method, &parts.uri, &parts.headers, false);
-        let entry = (!exempt).then(noted);
+/// A request after logging, authentication and reading its body.
+struct Arrival {
+    /// `None` for exempt paths.
+    entry: Option<LogEntry>,
+    caller: Result<Actor, Unauthenticated>,
+    body: ReceivedBody,
+}
+
+impl From<ForwardedRequest> for Arrival {
+    fn from(forwarded: ForwardedRequest) -> Self {
+        let ForwardedRequest { entry, caller, body } = forwarded;
+        Self { entry: Some(entry), caller, body }
+    }
+}
+
+impl Arrival {
+    /// Logs a request, authenticates its caller and reads its body.
+    async fn receive(server: &ServerState, parts: &Parts, body: Body) -> Self {
+        let path = parts.uri.path();
+        let entry = (!is_exempt(path))
+            .then(|| server.request_log.arrived(&parts.method, &parts.uri, &parts.headers, false));
         let caller = server.authentication.caller(&parts.headers).await;
         // The body of an unauthenticated caller is read, so that the caller reads the response, but it is
         // not kept: no open path uses a body.
-        let longest = if caller.is_err() && open { MAX_UNWANTED } else { MAX_BODY };
-        let receiving = BodyReader { keep: caller.is_ok(), longest, timeout: server.body_timeout };
-        let body = receiving.all_of(body).await;
+        let unused = caller.is_err() && authentication::is_open(path);
+        let max_bytes = if unused { MAX_UNUSED_BODY } else { MAX_BODY };
+        let reader = BodyReader { keep: caller.is_ok(), max_bytes, timeout: server.body_timeout };
+        let body = reader.read(body).await;
         if let Some(entry) = &entry {
             entry.received(body.bytes);
         }
-        (entry, caller, body)
+        Self { entry, caller, body }
+    }
+
+    /// The fault that acts on the request, if any.
+    fn fault(&self, server: &ServerState, parts: &Parts) -> Option<Fault> {
+        if is_exempt(parts.uri.path()) {
+            return None;
+        }
+        let path = parts.uri.path_and_query().map_or(parts.uri.path(), PathAndQuery::as_str);
+        server.faults.find(path, self.body.content.as_deref().unwrap_or_default(), self.body.bytes)
+    }
+}
+
+fn is_exempt(path: &str) -> bool {
+    EXEMPT_PATHS.contains(&path)
+}
+
+/// Passes a request to `next`, or responds to it.
+pub(super) async fn pass(State(server): State<Arc<ServerState>>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let arrival = match parts.extensions.remove::<ForwardedRequest>() {
+        Some(forwarded) => forwarded.into(),
+        None => Arrival::receive(&server, &parts, body).await,
     };
+    let fault = arrival.fault(&server, &parts);
+    let Arrival { entry, caller, body } = arrival;
     if let Some(entry) = &entry {
         entry.authorised(caller.is_ok());
     }
-    let query = parts.uri.path_and_query().map_or(parts.uri.path(), PathAndQuery::as_str);
-    let content = body.content.as_deref().unwrap_or_default();
-    let fault = if exempt { None } else { server.faults.find(query, content, body.bytes) };
-    let pending = PendingRequest { parts, content: body.content, caller, open, injection: None };
-    let answer = match fault {
-        Some(fault) => faulty(&server, fault, pending, next).await,
-        None => pending.admitted(&server, next).await,
+    let pending = PendingRequest { parts, content: body.content, caller, injection: None };
+    let response = match fault {
+        Some(fault) => respond_with_fault(&server, fault, pending, next).await,
+        None => pending.respond(&server, next).await,
     };
     if let Some(entry) = entry
-        && answer.extensions().get::<faults::Reset>().is_none()
+        && response.extensions().get::<faults::Reset>().is_none()
     {
-        entry.answered(answer.status().as_u16());
+        entry.responded(response.status().as_u16());
     }
-    answer
+    response
 }
 
 /// Responds to a request on which a fault acts.
-async fn faulty(server: &ServerState, fault: Fault, mut pending: PendingRequest, next: Next) -> Response {
+async fn respond_with_fault(
+    server: &ServerState,
+    fault: Fault,
+    mut pending: PendingRequest,
+    next: Next,
+) -> Response {
     let uri = &pending.parts.uri;
     match &fault.action {
         Action::Delay(duration) => tokio::time::sleep(*duration).await,
@@ -96,14 +133,14 @@ async fn faulty(server: &ServerState, fault: Fault, mut pending: PendingRequest,
             pending.caller = server.authentication.caller(&pending.parts.headers).await;
         }
         action => {
-            if let Some(answer) = faults::replacement(action, uri.path()) {
-                return answer;
+            if let Some(response) = faults::replacement(action, uri.path()) {
+                return response;
             }
         }
     }
     let action = fault.action.clone();
     pending.injection = Some(fault.into());
-    faults::altered(&action, pending.admitted(server, next).await).await
+    faults::altered(&action, pending.respond(server, next).await).await
 }
 
 /// The Rest.li resource of a path.
@@ -121,22 +158,22 @@ struct PendingRequest {
     parts: Parts,
     content: Result<Bytes, BodyError>,
     caller: Result<Actor, Unauthenticated>,
-    open: bool,
     injection: Option<FaultInjection>,
 }
 
 impl PendingRequest {
     /// Passes a request to its handler with the caller's permissions, or refuses an unauthenticated caller on
     /// a path that is not open.
-    async fn admitted(self, server: &ServerState, next: Next) -> Response {
+    async fn respond(self, server: &ServerState, next: Next) -> Response {
         let spring = is_openapi(self.parts.uri.path());
-        self.handled(server, next).await.unwrap_or_else(|failure| {
+        self.handle(server, next).await.unwrap_or_else(|failure| {
             if spring { OpenapiFailure::from(failure).into_response() } else { failure.into_response() }
         })
     }
 
-    async fn handled(self, server: &ServerState, next: Next) -> Result<Response, Failure> {
-        let Self { mut parts, content, caller, open, injection } = self;
+    async fn handle(self, server: &ServerState, next: Next) -> Result<Response, Failure> {
+        let Self { mut parts, content, caller, injection } = self;
+        let open = authentication::is_open(parts.uri.path());
         match caller {
             Err(unauthenticated) if !open => {
                 return Ok(server.authentication.refuse(unauthenticated, parts.uri.path()));

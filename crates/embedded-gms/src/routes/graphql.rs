@@ -19,14 +19,14 @@ pub(super) async fn act(
     Extension(permissions): Extension<Permissions>,
     body: Bytes,
 ) -> Response {
-    let (status, answer) = graphql::answer(server, permissions, &body).await;
+    let (status, response) = graphql::execute(server, permissions, &body).await;
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    match answer {
+    match response {
         None => status.into_response(),
-        Some(answer) => (
+        Some(response) => (
             status,
             [(header::CONTENT_TYPE, HeaderValue::from_static("application/json;charset=utf-8"))],
-            answer.to_string(),
+            response.to_string(),
         )
             .into_response(),
     }

@@ -29,7 +29,7 @@ use axum::middleware;
 use axum::routing::{get, post};
 
 pub(super) use gate::ForwardedRequest;
-pub(super) use receive::{BodyError, BodyReader, MAX_UNWANTED, ReceivedBody};
+pub(super) use receive::{BodyError, BodyReader, MAX_UNUSED_BODY, ReceivedBody};
 
 /// The router of the server.
 pub(super) fn router(server: Arc<ServerState>) -> Router {

@@ -143,7 +143,7 @@ async fn for_operators(
 fn found(value: Option<impl Serialize>) -> Response {
     value.map_or_else(
         || StatusCode::NOT_FOUND.into_response(),
-        |value| openapi::answer(StatusCode::OK, &value),
+        |value| openapi::respond(StatusCode::OK, &value),
     )
 }
 

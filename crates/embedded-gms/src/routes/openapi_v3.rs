@@ -138,7 +138,7 @@ async fn entity_calls(
         request.extensions().get::<Permissions>().cloned().ok_or_else(super::unroutable::nobody)?;
     place.check(&method, &permissions).await?;
     let call = Call::of(request).await?;
-    let answer = match (place, method) {
+    let response = match (place, method) {
         (PathTarget::Generic, Method::POST) => generic::upsert(&server, &permissions, call).await?,
         (PathTarget::Generic, Method::PATCH) => generic::patch(&server, &permissions, call).await?,
         (PathTarget::Type(entity_type), Method::GET) => {
@@ -165,7 +165,7 @@ async fn entity_calls(
         (PathTarget::Aspect(urn, name), Method::PATCH) => aspect::patch(&server, call, urn, name).await?,
         (_, method) => openapi::no_endpoint(&method, &uri),
     };
-    Ok(answer)
+    Ok(response)
 }
 
 #[cfg(test)]

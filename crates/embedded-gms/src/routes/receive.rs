@@ -10,14 +10,14 @@ use axum::http::StatusCode;
 use tokio::time::{Instant, timeout};
 
 /// The longest body of a request that needs none, in bytes.
-pub(crate) const MAX_UNWANTED: u64 = 64 * 1024;
+pub(crate) const MAX_UNUSED_BODY: u64 = 64 * 1024;
 
 /// A body that is too long is read up to this multiple of the limit, so that its sender reads the response.
-const DRAINED: u64 = 4;
+const DRAIN_FACTOR: u64 = 4;
 
 /// The minimum rate in bytes per second after the first timeout: otherwise one byte before each timeout would
 /// hold a connection indefinitely.
-const LEAST_RATE: u64 = 64 * 1024;
+const MIN_BYTES_PER_SECOND: u64 = 64 * 1024;
 
 /// The limits for reading a body.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,7 @@ pub(crate) struct BodyReader {
     /// Whether the body is kept; otherwise it is only counted.
     pub(crate) keep: bool,
     /// The longest accepted body, in bytes.
-    pub(crate) longest: u64,
+    pub(crate) max_bytes: u64,
     /// The longest pause between two pieces. The whole body may take this time plus one second for each 64
     /// KiB received.
     pub(crate) timeout: Duration,
@@ -49,22 +49,22 @@ pub(crate) enum BodyError {
 
 impl BodyReader {
     /// Reads to the end, or until a limit is exceeded.
-    pub(crate) async fn all_of(self, mut body: Body) -> ReceivedBody {
+    pub(crate) async fn read(self, mut body: Body) -> ReceivedBody {
         let start = Instant::now();
         let mut bytes = 0_u64;
         let mut content = Vec::new();
         let ended = loop {
             let frame = poll_fn(|context| Pin::new(&mut body).poll_frame(context));
-            match timeout(self.patience_after(bytes, start.elapsed()), frame).await {
+            match timeout(self.timeout_after(bytes, start.elapsed()), frame).await {
                 Err(_) => break Err(BodyError::Late),
                 Ok(Some(Err(_))) => break Err(BodyError::BrokenOff),
                 Ok(Some(Ok(frame))) => {
                     let Ok(data) = frame.into_data() else { continue };
                     bytes = bytes.saturating_add(data.len() as u64);
-                    if bytes > self.longest.saturating_mul(DRAINED) {
+                    if bytes > self.max_bytes.saturating_mul(DRAIN_FACTOR) {
                         break Ok(());
                     }
-                    if bytes > self.longest {
+                    if bytes > self.max_bytes {
                         content = Vec::new();
                     } else if self.keep {
                         content.extend_from_slice(&data);
@@ -73,13 +73,13 @@ impl BodyReader {
                 Ok(None) => break Ok(()),
             }
         };
-        let too_long = if bytes > self.longest { Err(BodyError::TooLong(self.longest)) } else { Ok(()) };
+        let too_long = if bytes > self.max_bytes { Err(BodyError::TooLong(self.max_bytes)) } else { Ok(()) };
         ReceivedBody { bytes, content: ended.and(too_long).map(|()| content.into()) }
     }
 
     /// The timeout of the next piece.
-    fn patience_after(self, bytes: u64, elapsed: Duration) -> Duration {
-        let earned = Duration::from_millis(bytes.saturating_mul(1000) / LEAST_RATE);
+    fn timeout_after(self, bytes: u64, elapsed: Duration) -> Duration {
+        let earned = Duration::from_millis(bytes.saturating_mul(1000) / MIN_BYTES_PER_SECOND);
         self.timeout.saturating_add(earned).saturating_sub(elapsed).min(self.timeout)
     }
 }
@@ -144,12 +144,12 @@ mod tests {
     }
 
     const MIB: u64 = 1024 * 1024;
-    const KEPT: BodyReader = BodyReader { keep: true, longest: MIB, timeout: Duration::from_secs(30) };
+    const KEPT: BodyReader = BodyReader { keep: true, max_bytes: MIB, timeout: Duration::from_secs(30) };
 
     #[tokio::test(start_paused = true)]
     async fn a_byte_before_each_time_limit_is_not_enough() {
         let start = Instant::now();
-        let received = KEPT.all_of(dripping(1000, 1, Duration::from_secs(29))).await;
+        let received = KEPT.read(dripping(1000, 1, Duration::from_secs(29))).await;
         assert_eq!(received.content, Err(BodyError::Late));
         assert_eq!(received.bytes, 1);
         assert!(start.elapsed() < Duration::from_secs(31), "{:?}", start.elapsed());
@@ -157,29 +157,29 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_body_at_the_minimum_rate_is_accepted() {
-        let received = KEPT.all_of(dripping(16, 64 * 1024, Duration::from_secs(1))).await;
+        let received = KEPT.read(dripping(16, 64 * 1024, Duration::from_secs(1))).await;
         assert_eq!(received.content.map(|content| content.len() as u64), Ok(MIB));
         // Slower, but within the first 30 seconds.
-        let received = KEPT.all_of(dripping(29, 1, Duration::from_secs(1))).await;
+        let received = KEPT.read(dripping(29, 1, Duration::from_secs(1))).await;
         assert_eq!(received.content.map(|content| content.len()), Ok(29));
         // At half the rate, for longer than 30 seconds.
-        let received = KEPT.all_of(dripping(32, 32 * 1024, Duration::from_secs(2))).await;
+        let received = KEPT.read(dripping(32, 32 * 1024, Duration::from_secs(2))).await;
         assert_eq!(received.content, Err(BodyError::Late));
         // Received bytes do not allow a longer pause.
         let start = Instant::now();
         let pause = Duration::from_secs(31);
-        assert_eq!(KEPT.all_of(dripping(2, 512 * 1024, pause)).await.content, Err(BodyError::Late));
+        assert_eq!(KEPT.read(dripping(2, 512 * 1024, pause)).await.content, Err(BodyError::Late));
         assert!(start.elapsed() < pause);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_is_too_long_or_not_needed_is_not_kept() {
         let pieces = |number| dripping(number, 512 * 1024, Duration::ZERO);
-        let received = KEPT.all_of(pieces(3)).await;
+        let received = KEPT.read(pieces(3)).await;
         assert_eq!((received.bytes, received.content), (3 * MIB / 2, Err(BodyError::TooLong(MIB))));
         // Reading stops soon after the limit.
-        assert_eq!(KEPT.all_of(pieces(100)).await.bytes, 4 * MIB + MIB / 2);
-        let received = BodyReader { keep: false, ..KEPT }.all_of(pieces(2)).await;
+        assert_eq!(KEPT.read(pieces(100)).await.bytes, 4 * MIB + MIB / 2);
+        let received = BodyReader { keep: false, ..KEPT }.read(pieces(2)).await;
         assert_eq!((received.bytes, received.content), (MIB, Ok(Bytes::new())));
     }
 }

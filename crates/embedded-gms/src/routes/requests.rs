@@ -18,7 +18,7 @@ pub(super) async fn show(
     State(server): State<Arc<ServerState>>,
     Extension(permissions): Extension<Permissions>,
 ) -> Result<Response, Failure> {
-    if !permissions.is_root() {
+    if !permissions.may_do_everything() {
         return Err(forbidden(format!("User {} is unauthorized to see what arrived", permissions.user())));
     }
     Ok(restli::success(&server.request_log.requests()))

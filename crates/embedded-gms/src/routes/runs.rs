@@ -25,7 +25,7 @@ use serde_json::value::RawValue;
 pub(super) const RESOURCE: &str = "com.linkedin.metadata.resources.entity.BatchIngestionRunResource";
 
 /// The greatest number of aspects in a response.
-const LISTED: usize = 100;
+const MAX_LISTED: usize = 100;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -192,7 +192,7 @@ async fn rollback(
     if done.is_none() && !hard {
         written.retain(|written| !written.is_key());
     }
-    written.truncate(LISTED);
+    written.truncate(MAX_LISTED);
     let summaries: Vec<_> = written.into_iter().map(AspectRowSummary::from).collect();
     Ok(restli::success(&json!({"value": {
         "aspectRowSummaries": summaries,
@@ -241,7 +241,7 @@ pub(super) async fn delete_registry(
         "entitiesAffected": urns.len(),
         "aspectsAffected": found.len(),
         "entitiesDeleted": found.iter().filter(|found| found.is_key()).count(),
-        "aspectRowSummaries": found.into_iter().take(LISTED).map(AspectRowSummary::from).collect::<Vec<_>>(),
+        "aspectRowSummaries": found.into_iter().take(MAX_LISTED).map(AspectRowSummary::from).collect::<Vec<_>>(),
     }})))
 }
 

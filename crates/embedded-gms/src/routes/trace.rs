@@ -58,7 +58,7 @@ pub(super) async fn show(
         serde_json::from_slice(&body).map_err(|_| Failure::bad_request("Malformed request body"))?;
     let urns: Vec<_> = questions.keys().flat_map(|urn| Urn::parse(urn)).collect();
     // Only the administrator may read entities without a valid URN.
-    let nameless = urns.len() < questions.len() && !permissions.is_root();
+    let nameless = urns.len() < questions.len() && !permissions.may_do_everything();
     let urns = urns.into_iter().map(|urn| (ApiOperation::Read, urn));
     if nameless || !permissions.refused(urns).await?.is_empty() {
         let message =
@@ -68,7 +68,7 @@ pub(super) async fn show(
     let id = uri.path().rsplit('/').next().unwrap_or_default();
     let id = TraceId::parse(&percent_decode_str(id).decode_utf8_lossy())
         .ok_or_else(|| Failure::internal("java.lang.NullPointerException: this is no trace id"))?;
-    let mut answer: BTreeMap<String, BTreeMap<String, Status>> = BTreeMap::new();
+    let mut response: BTreeMap<String, BTreeMap<String, Status>> = BTreeMap::new();
     for (urn, mut aspects) in questions {
         if aspects.is_empty() {
             aspects = server.traces.aspects(&id, &urn);
@@ -76,11 +76,11 @@ pub(super) async fn show(
         for aspect in aspects {
             let status = server.trace(&id, &urn, &aspect, detailed).await?;
             if !(only_errors && status.success) {
-                answer.entry(urn.clone()).or_default().insert(aspect, status);
+                response.entry(urn.clone()).or_default().insert(aspect, status);
             }
         }
     }
-    Ok(openapi::answer(StatusCode::OK, &answer))
+    Ok(openapi::respond(StatusCode::OK, &response))
 }
 
 impl ServerState {

@@ -1,7 +1,7 @@
 //! The store of aspects: SQLite with one writer thread and separate connections for readers.
 //!
 //! Waiting writes share a commit. Each runs in a savepoint, so that a refused write does not affect the
-//! others, and all are answered after the commit. A database in memory has a single connection, so its reads
+//! others, and all are receiver after the commit. A database in memory has a single connection, so its reads
 //! run on the writer thread.
 
 pub(super) mod access;
@@ -98,7 +98,7 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     {
-        let (answer, answered) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         let job: WriteJob = Box::new(move |connection| {
             let result = connection.map_err(Failure::from).and_then(|connection| caught(|| work(connection)));
             WriteResult {
@@ -106,14 +106,14 @@ impl Store {
                 finish: Box::new(move |committed| {
                     // The caller may be gone: its client has disconnected.
                     drop(
-                        answer
+                        sender
                             .send(result.and_then(|value| committed.map(|()| value).map_err(Failure::from))),
                     );
                 }),
             }
         });
         self.jobs.send(Job::Write(job)).await.map_err(|_| Failure::stopped())?;
-        answered.await.unwrap_or_else(|_| Err(Failure::stopped()))
+        receiver.await.unwrap_or_else(|_| Err(Failure::stopped()))
     }
 
     /// Runs `work` on the committed data.
@@ -123,12 +123,12 @@ impl Store {
         F: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
     {
         let Some(readers) = &self.readers else {
-            let (answer, answered) = oneshot::channel();
+            let (sender, receiver) = oneshot::channel();
             let job = Box::new(move |connection: &Connection| {
-                drop(answer.send(caught(|| Ok(work(connection)?))));
+                drop(sender.send(caught(|| Ok(work(connection)?))));
             });
             self.jobs.send(Job::Read(job)).await.map_err(|_| Failure::stopped())?;
-            return answered.await.map_err(|_| Failure::stopped())?;
+            return receiver.await.map_err(|_| Failure::stopped())?;
         };
         let (idle, path) = (readers.take(), readers.path.clone());
         let (connection, result) = readers

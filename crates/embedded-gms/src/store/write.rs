@@ -146,7 +146,7 @@ pub(crate) fn put(
             .execute(params![
                 urn,
                 aspect,
-                system_metadata::seen_again(&latest.system_metadata, system_metadata)
+                system_metadata::observed_again(&latest.system_metadata, system_metadata)
             ])?;
         return Ok(Effect::Unchanged);
     }

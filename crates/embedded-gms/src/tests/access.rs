@@ -22,16 +22,16 @@ async fn status_of(gms: &Gms, token: &str) -> u16 {
 async fn an_unauthenticated_caller_gets_the_401_of_spring_boot() {
     let gms = start().await;
     let body = json!({"proposal": upsert(DATASET, "status", "{}")}).to_string();
-    let answer = client().post(format!("{}/aspects?action=ingestProposal", gms.url())).body(body.clone());
-    let answer = answer.send().await.unwrap();
-    assert!(answer.headers().get("WWW-Authenticate").is_none());
-    assert_eq!(answer.headers()["Content-Type"], "application/json");
-    let answer = value(answer, 401).await;
-    let mut keys: Vec<_> = answer.as_object().unwrap().keys().collect();
+    let response = client().post(format!("{}/aspects?action=ingestProposal", gms.url())).body(body.clone());
+    let response = response.send().await.unwrap();
+    assert!(response.headers().get("WWW-Authenticate").is_none());
+    assert_eq!(response.headers()["Content-Type"], "application/json");
+    let response = value(response, 401).await;
+    let mut keys: Vec<_> = response.as_object().unwrap().keys().collect();
     keys.sort();
     assert_eq!(keys, ["error", "path", "status", "timestamp"]);
-    assert_eq!((&answer["error"], &answer["path"]), (&json!("Unauthorized"), &json!("/aspects")));
-    assert_eq!(answer["status"], 401);
+    assert_eq!((&response["error"], &response["path"]), (&json!("Unauthorized"), &json!("/aspects")));
+    assert_eq!(response["status"], 401);
     assert_eq!(gms.aspect(DATASET, "status").await, None);
     let request = gms.requests().pop().unwrap();
     assert_eq!((request.status, request.authorised), (Some(401), false));
@@ -187,17 +187,18 @@ async fn no_trick_with_the_path_opens_a_closed_one() {
     ] {
         // By hand, because a client library would normalize the path.
         let (address, head) = (gms.address(), format!("GET {path} HTTP/1.0\r\nHost: x\r\n\r\n"));
-        let answer = tokio::task::spawn_blocking(move || {
+        let response = tokio::task::spawn_blocking(move || {
             let mut stream = TcpStream::connect(address).unwrap();
             stream.write_all(head.as_bytes()).unwrap();
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).unwrap();
-            answer
+            let mut response = String::new();
+            stream.read_to_string(&mut response).unwrap();
+            response
         });
-        let answer = answer.await.unwrap();
-        let refused =
-            ["HTTP/1.0 401", "HTTP/1.0 404", "HTTP/1.0 400"].iter().any(|status| answer.starts_with(status));
-        assert!(refused, "{path}: {answer}");
-        assert!(!answer.contains("corpUserKey") && !answer.contains("CorpUserKey"), "{path}: {answer}");
+        let response = response.await.unwrap();
+        let refused = ["HTTP/1.0 401", "HTTP/1.0 404", "HTTP/1.0 400"]
+            .iter()
+            .any(|status| response.starts_with(status));
+        assert!(refused, "{path}: {response}");
+        assert!(!response.contains("corpUserKey") && !response.contains("CorpUserKey"), "{path}: {response}");
     }
 }

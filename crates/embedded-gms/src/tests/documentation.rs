@@ -31,10 +31,14 @@ async fn the_page_on_personal_access_tokens_step_by_step() {
     for (base, prefix) in [(frontend, "/api/gms"), (gms.url(), "")] {
         let target = format!("GET {prefix}/entities/urn:li:corpuser:datahub HTTP/1.0\r\n");
         let address = base.strip_prefix("http://").unwrap().parse().unwrap();
-        let answer = raw(address, format!("{target}Host: x\r\nAuthorization: Bearer {token}\r\n\r\n")).await;
-        assert!(answer.starts_with("HTTP/1.0 200") && answer.contains(r#""username":"datahub""#), "{answer}");
-        let answer = raw(address, format!("{target}Host: x\r\n\r\n")).await;
-        assert!(answer.starts_with("HTTP/1.0 401"), "{answer}");
+        let response =
+            raw(address, format!("{target}Host: x\r\nAuthorization: Bearer {token}\r\n\r\n")).await;
+        assert!(
+            response.starts_with("HTTP/1.0 200") && response.contains(r#""username":"datahub""#),
+            "{response}"
+        );
+        let response = raw(address, format!("{target}Host: x\r\n\r\n")).await;
+        assert!(response.starts_with("HTTP/1.0 401"), "{response}");
     }
     // Ingestion with the token of the sink's configuration: what the user may write, and no more.
     let ingest = async |token: Option<&str>, urn: &str| {

@@ -11,15 +11,15 @@ fn two(removed: bool) -> Value {
 
 /// Writes, and returns the response and its trace.
 async fn write(gms: &Gms, body: &Value) -> (Value, String) {
-    let answer = send(gms, Method::POST, DATASETS, body).await;
-    let trace = answer.headers()["traceparent"].to_str().unwrap().to_owned();
-    (value(answer, 202).await, trace)
+    let response = send(gms, Method::POST, DATASETS, body).await;
+    let trace = response.headers()["traceparent"].to_str().unwrap().to_owned();
+    (value(response, 202).await, trace)
 }
 
 async fn trace(gms: &Gms, id: &str, query: &str) -> Value {
     let body = json!({DATASET: ["status", "ownership"]});
-    let answer = send(gms, Method::POST, &format!("/openapi/v1/trace/write/{id}{query}"), &body).await;
-    value(answer, 200).await
+    let response = send(gms, Method::POST, &format!("/openapi/v1/trace/write/{id}{query}"), &body).await;
+    value(response, 200).await
 }
 
 async fn states(gms: &Gms, id: &str) -> (String, String) {
@@ -66,8 +66,8 @@ async fn a_fault_drops_a_change_silently() {
         ..Fault::new(Action::Drop { aspect: aspect.map(str::to_owned) })
     };
     gms.fault(drop(Some("status")));
-    let (answer, id) = write(&gms, &two(true)).await;
-    assert_eq!(answer, json!([{"urn": DATASET, "ownership": {"value": {"owners": []}}}]));
+    let (response, id) = write(&gms, &two(true)).await;
+    assert_eq!(response, json!([{"urn": DATASET, "ownership": {"value": {"owners": []}}}]));
     assert_eq!(states(&gms, &id).await, pair("UNKNOWN", "ACTIVE_STATE"));
     let proposals = [upsert(DATASET, "status", "{}"), upsert("urn:li:tag:x", "status", "{}")];
     assert_eq!(value(ingest(&gms, &proposals).await, 200).await, json!({"value": "success"}));
@@ -87,8 +87,8 @@ async fn a_fault_rejects_an_accepted_change() {
         aspect: Some("status".into()),
         message: "no such tag".into(),
     }));
-    let (answer, id) = write(&gms, &two(true)).await;
-    assert_eq!(answer[0]["status"]["value"]["removed"], true);
+    let (response, id) = write(&gms, &two(true)).await;
+    assert_eq!(response[0]["status"]["value"]["removed"], true);
     assert_eq!(gms.aspect(DATASET, "status").await, None);
     let found = trace(&gms, &id, "?onlyIncludeErrors=true&detailed=true").await;
     assert_eq!(
@@ -99,8 +99,8 @@ async fn a_fault_rejects_an_accepted_change() {
             "searchStorage": {"writeStatus": "ERROR", "writeMessage": "Primary storage write failed."},
         }}})
     );
-    let answer = send(&gms, Method::POST, &format!("{DATASETS}?async=false"), &two(true)).await;
-    assert_eq!(answer.status(), 200);
+    let response = send(&gms, Method::POST, &format!("{DATASETS}?async=false"), &two(true)).await;
+    assert_eq!(response.status(), 200);
     assert!(gms.aspect(DATASET, "status").await.is_some());
 }
 

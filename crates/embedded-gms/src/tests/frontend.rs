@@ -93,8 +93,8 @@ async fn a_refused_login_does_not_say_why() {
         ("jdoe' OR '1'='1", "secret", "Invalid Credentials"),
         ("jdoe\0", "secret", "Invalid Credentials"),
     ] {
-        let answer = value(log_in(&gms, username, password).await, 400).await;
-        assert_eq!(answer, json!({"message": message}), "{username:?}");
+        let response = value(log_in(&gms, username, password).await, 400).await;
+        assert_eq!(response, json!({"message": message}), "{username:?}");
     }
     for suspended in [("corpUserStatus", r#"{"status":"SUSPENDED"}"#), ("status", r#"{"removed":true}"#)] {
         let cookies = cookies(&gms).await;
@@ -236,7 +236,7 @@ async fn the_session_precedes_the_header_and_no_claimed_actor_is_trusted() {
     let open = open.start().await.unwrap();
     let claimed =
         at(&open, Method::POST, path).bearer_auth("x").header("X-DataHub-Actor", "urn:li:corpuser:datahub");
-    assert_eq!(me(claimed).await, "__datahub_system", "what the caller says of himself is dropped");
+    assert_eq!(me(claimed).await, "__datahub_system", "the claimed actor is dropped");
     let cookies = super::frontend::cookies(&open).await;
     assert_eq!(me(at(&open, Method::POST, path).header("Cookie", cookies)).await, "jdoe");
 }
@@ -333,12 +333,12 @@ async fn the_frontend_forwards_nothing_without_credentials() {
         "/api/gms",
         "/api/",
     ] {
-        let answer = raw(address(&gms), format!("GET {path} HTTP/1.0\r\nHost: x\r\n\r\n")).await;
-        assert!(!answer.to_lowercase().contains("corpuserkey"), "{path}: {answer}");
+        let response = raw(address(&gms), format!("GET {path} HTTP/1.0\r\nHost: x\r\n\r\n")).await;
+        assert!(!response.to_lowercase().contains("corpuserkey"), "{path}: {response}");
         assert!(
-            answer.starts_with("HTTP/1.0 401")
-                || answer.starts_with("HTTP/1.0 200") && answer.contains("<html"),
-            "{path}: {answer}"
+            response.starts_with("HTTP/1.0 401")
+                || response.starts_with("HTTP/1.0 200") && response.contains("<html"),
+            "{path}: {response}"
         );
     }
 }

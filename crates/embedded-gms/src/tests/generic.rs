@@ -26,15 +26,15 @@ async fn entities_of_several_types_are_one_batch() {
     let gms = start().await;
     let body = json!({"tag": [{"urn": TAG, "status": status(true)}], "chart": [], "dataset": [{"urn": DATASET, "status": status(false)}]});
     for (query, code) in [("", 202), ("?async=false", 200)] {
-        let answer = send(&gms, Method::POST, &format!("{GENERIC}{query}"), &body).await;
-        assert!(answer.headers().contains_key("traceparent"));
-        assert_eq!(value(answer, code).await, body);
+        let response = send(&gms, Method::POST, &format!("{GENERIC}{query}"), &body).await;
+        assert!(response.headers().contains_key("traceparent"));
+        assert_eq!(value(response, code).await, body);
         assert_eq!(gms.aspect(TAG, "status").await.unwrap(), "{\"removed\":true}");
         assert!(gms.aspect(DATASET, "datasetKey").await.is_some());
     }
     let with_metadata = format!("{GENERIC}?async=false&systemMetadata=true");
-    let answer = value(send(&gms, Method::POST, &with_metadata, &body).await, 200).await;
-    assert!(answer["tag"][0]["status"]["systemMetadata"].is_object(), "{answer}");
+    let response = value(send(&gms, Method::POST, &with_metadata, &body).await, 200).await;
+    assert!(response["tag"][0]["status"]["systemMetadata"].is_object(), "{response}");
     // An entity that cannot be stored prevents the others from being stored.
     let create_again = json!({"tag": [{"urn": "urn:li:tag:other", "status": status(true)}],
         "dataset": [{"urn": DATASET, "status": {"value": {}, "headers": {"If-Version-Match": "7"}}}]});
@@ -48,8 +48,9 @@ async fn entities_of_several_types_are_one_batch() {
         ("{", 400, "Invalid JSON format"),
         ("", 400, "Malformed request body"),
     ] {
-        let answer = value(request(&gms, Method::POST, GENERIC).body(body).send().await.unwrap(), code).await;
-        assert_eq!(answer["error"], said, "{body}");
+        let response =
+            value(request(&gms, Method::POST, GENERIC).body(body).send().await.unwrap(), code).await;
+        assert_eq!(response["error"], said, "{body}");
     }
     assert_eq!(value(send(&gms, Method::POST, GENERIC, &json!({})).await, 202).await, json!({}));
 }
@@ -59,12 +60,12 @@ async fn entities_of_several_types_are_patched() {
     let gms = start().await;
     let add = json!({"value": {"patch": [{"op": "add", "path": "/removed", "value": true}]}});
     let body = json!({"tag": [{"urn": TAG, "status": add}], "dataset": [{"urn": DATASET, "status": add}]});
-    let answer = send(&gms, Method::PATCH, &format!("{GENERIC}?async=false"), &body).await;
+    let response = send(&gms, Method::PATCH, &format!("{GENERIC}?async=false"), &body).await;
     let patched = json!({"tag": [{"urn": TAG, "status": status(true)}], "dataset": [{"urn": DATASET, "status": status(true)}]});
-    assert_eq!(value(answer, 200).await, patched);
+    assert_eq!(value(response, 200).await, patched);
     assert_eq!(gms.aspect(TAG, "status").await.unwrap(), "{\"removed\":true}");
-    let answer = value(send(&gms, Method::PATCH, GENERIC, &body).await, 202).await;
-    assert_eq!(answer, json!({"tag": [], "dataset": []}));
+    let response = value(send(&gms, Method::PATCH, GENERIC, &body).await, 202).await;
+    assert_eq!(response, json!({"tag": [], "dataset": []}));
 }
 
 #[tokio::test]
@@ -82,14 +83,14 @@ async fn a_list_of_entities_is_read() {
     let dataset = json!({"urn": DATASET, "datasetProperties": {"value": {}}, "status": status(true)});
     assert_eq!(value(send(&gms, Method::POST, path, &body).await, 200).await, json!([tag, dataset]));
     let all = json!([{"urn": DATASET}]);
-    let answer =
+    let response =
         value(send(&gms, Method::POST, &format!("{path}?systemMetadata=true"), &all).await, 200).await;
-    assert_eq!(answer[0]["status"]["value"], json!({"removed": false}));
-    assert_eq!(answer[0]["status"]["systemMetadata"]["version"], "2");
-    assert_eq!(answer[0]["datasetKey"]["value"]["name"], "db.t1");
+    assert_eq!(response[0]["status"]["value"], json!({"removed": false}));
+    assert_eq!(response[0]["status"]["systemMetadata"]["version"], "2");
+    assert_eq!(response[0]["datasetKey"]["value"]["name"], "db.t1");
     let generic = json!({"tag": [{"urn": TAG, "status": {}}], "chart": []});
-    let answer = send(&gms, Method::POST, &format!("{GENERIC}/batchGet"), &generic).await;
-    assert_eq!(value(answer, 200).await, json!({"tag": [tag], "chart": []}));
+    let response = send(&gms, Method::POST, &format!("{GENERIC}/batchGet"), &generic).await;
+    assert_eq!(value(response, 200).await, json!({"tag": [tag], "chart": []}));
     for (body, said) in [
         (json!([{}]), "Missing `urn` field"),
         (json!([{"urn": "x"}]), "Invalid urn: x: Invalid urn!"),
@@ -99,8 +100,8 @@ async fn a_list_of_entities_is_read() {
             "If-Version-Match: expected an integer",
         ),
     ] {
-        let answer = value(send(&gms, Method::POST, path, &body).await, 400).await;
-        assert_eq!(answer["error"], said, "{body}");
+        let response = value(send(&gms, Method::POST, path, &body).await, 400).await;
+        assert_eq!(response["error"], said, "{body}");
     }
     assert_eq!(value(send(&gms, Method::POST, path, &json!({})).await, 200).await, json!([]));
 }
@@ -113,8 +114,8 @@ async fn each_type_and_each_entity_has_its_own_permission() {
     let token = gms.create_token("jdoe").await.unwrap();
     let send = async |method: Method, path: &str, body: Value| {
         let sent = client().request(method, format!("{}{path}", gms.url())).bearer_auth(&token);
-        let answer = sent.body(body.to_string()).send().await.unwrap();
-        (answer.status().as_u16(), answer.text().await.unwrap())
+        let response = sent.body(body.to_string()).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
     };
     let tags = json!([{"urn": TAG, "status": status(true)}]);
     assert_eq!(send(Method::POST, GENERIC, json!({"tag": tags})).await.0, 202);

@@ -87,9 +87,9 @@ async fn the_web_pages_and_the_commands_of_python_work_with_variables() {
     let gms = start().await;
     let send = async |query: &str, name: &str, variables: Value| {
         let body = json!({"query": query, "operationName": name, "variables": variables}).to_string();
-        let answer = value(send_body(&gms, &body).await, 200).await;
-        assert!(answer.get("errors").is_none(), "{answer}");
-        answer["data"].clone()
+        let response = value(send_body(&gms, &body).await, 200).await;
+        assert!(response.get("errors").is_none(), "{response}");
+        response["data"].clone()
     };
     let made = send(
         "mutation createAccessToken($input: CreateAccessTokenInput!) { createAccessToken(input: $input) { accessToken metadata { id actorUrn ownerUrn name description } } }",
@@ -151,13 +151,13 @@ async fn creating_tokens_needs_a_privilege() {
         (&maker, "datahub", false),
         (&none, "none", false),
     ] {
-        let answer = ask(&gms, token, &create(user, "t")).await;
+        let response = ask(&gms, token, &create(user, "t")).await;
         if allowed {
-            let made = answer["data"]["createAccessToken"]["accessToken"].as_str().unwrap();
+            let made = response["data"]["createAccessToken"]["accessToken"].as_str().unwrap();
             assert_eq!(status_of(&gms, made).await, 200);
         } else {
-            assert_unauthorized(&answer, "createAccessToken");
-            assert_eq!(answer["data"], json!({"createAccessToken": null}));
+            assert_unauthorized(&response, "createAccessToken");
+            assert_eq!(response["data"], json!({"createAccessToken": null}));
         }
     }
 }
@@ -165,16 +165,17 @@ async fn creating_tokens_needs_a_privilege() {
 #[tokio::test]
 async fn tokens_of_other_users_cannot_be_seen_or_revoked() {
     let (gms, [manager, maker, none]) = with_users().await;
-    let id =
-        |answer: &Value| answer["data"]["createAccessToken"]["metadata"]["id"].as_str().unwrap().to_owned();
+    let id = |response: &Value| {
+        response["data"]["createAccessToken"]["metadata"]["id"].as_str().unwrap().to_owned()
+    };
     let revoke = |id: &str| format!(r#"mutation {{ revokeAccessToken(tokenId: "{id}") }}"#);
     let of_manager = id(&ask(&gms, &manager, &create("manager", "mine")).await);
     let made = ask(&gms, &maker, &create("maker", "own")).await;
     let (of_maker, text) = (id(&made), made["data"]["createAccessToken"]["accessToken"].as_str().unwrap());
     for (token, target) in [(&maker, &of_manager), (&none, &of_maker), (&none, &"no such id".to_owned())] {
-        let answer = ask(&gms, token, &revoke(target)).await;
-        assert_unauthorized(&answer, "revokeAccessToken");
-        assert_eq!(answer["data"], Value::Null);
+        let response = ask(&gms, token, &revoke(target)).await;
+        assert_unauthorized(&response, "revokeAccessToken");
+        assert_eq!(response["data"], Value::Null);
     }
     let list = |filters: &str| {
         format!("{{ listAccessTokens(input: {{filters: [{filters}]}}) {{ total tokens {{ ownerUrn }} }} }}")
@@ -223,8 +224,8 @@ async fn a_list_is_filtered_paged_and_sorted() {
         let query = format!(
             "{{ listAccessTokens(input: {{{input}}}) {{ start count total tokens {{ name expiresAt }} }} }}"
         );
-        let answer = ask(&gms, gms.token(), &query).await;
-        let list = answer["data"]["listAccessTokens"].clone();
+        let response = ask(&gms, gms.token(), &query).await;
+        let list = response["data"]["listAccessTokens"].clone();
         let names: Vec<_> = list["tokens"]
             .as_array()
             .unwrap()
@@ -258,8 +259,8 @@ async fn a_list_is_filtered_paged_and_sorted() {
 #[tokio::test]
 async fn a_token_for_an_unknown_user_is_issued_and_refused() {
     let gms = start().await;
-    let answer = ask(&gms, gms.token(), &create("ghost", "t")).await;
-    let token = answer["data"]["createAccessToken"]["accessToken"].as_str().unwrap();
+    let response = ask(&gms, gms.token(), &create("ghost", "t")).await;
+    let token = response["data"]["createAccessToken"]["accessToken"].as_str().unwrap();
     assert_eq!(status_of(&gms, token).await, 401);
     assert_eq!(gms.aspect("urn:li:corpuser:ghost", "corpUserKey").await, None);
     // It is valid as soon as the user exists.
@@ -282,8 +283,8 @@ async fn get_access_token_issues_tokens_that_are_not_stored() {
     let query = r"query getAccessToken($input: GetAccessTokenInput!) { getAccessToken(input: $input) { accessToken } }";
     let input = json!({"type": "PERSONAL", "actorUrn": "urn:li:corpuser:datahub", "duration": "ONE_HOUR"});
     let body = json!({"query": query, "variables": {"input": input}}).to_string();
-    let answer = value(send_body(&gms, &body).await, 200).await;
-    let token = answer["data"]["getAccessToken"]["accessToken"].as_str().unwrap();
+    let response = value(send_body(&gms, &body).await, 200).await;
+    let token = response["data"]["getAccessToken"]["accessToken"].as_str().unwrap();
     assert_eq!(status_of(&gms, token).await, 200);
     assert!(!gms.revoke(token).await.unwrap());
     assert_eq!(status_of(&gms, token).await, 200);
@@ -304,11 +305,15 @@ async fn an_unparsable_query_is_400_and_an_invalid_one_200() {
         "\"query\"",
         "{\"query\": \"{ me",
     ] {
-        let answer = send_body(&gms, body).await;
-        assert_eq!((answer.status().as_u16(), answer.text().await.unwrap()), (400, String::new()), "{body}");
+        let response = send_body(&gms, body).await;
+        assert_eq!(
+            (response.status().as_u16(), response.text().await.unwrap()),
+            (400, String::new()),
+            "{body}"
+        );
     }
-    let answer = value(send_body(&gms, r#"{"query": "{ me {"}"#).await, 400).await;
-    assert_eq!(answer["error"], "Invalid GraphQL syntax");
+    let response = value(send_body(&gms, r#"{"query": "{ me {"}"#).await, 400).await;
+    assert_eq!(response["error"], "Invalid GraphQL syntax");
     for query in [
         "{ nothing }",
         "{ me { corpUser { nothing } } }",
@@ -316,11 +321,11 @@ async fn an_unparsable_query_is_400_and_an_invalid_one_200() {
         r#"mutation { createAccessToken(input: {type: PERSONAL, actorUrn: "x", name: "y", durationIso: "P1D"}) { accessToken } }"#,
         r#"mutation { createAccessToken(input: {type: PERSONAL, actorUrn: "x", name: "y", duration: FOREVER}) { accessToken } }"#,
     ] {
-        let answer = ask(&gms, gms.token(), query).await;
-        let error = &answer["errors"][0];
-        assert!(error["message"].as_str().unwrap().starts_with("Validation error"), "{answer}");
+        let response = ask(&gms, gms.token(), query).await;
+        let error = &response["errors"][0];
+        assert!(error["message"].as_str().unwrap().starts_with("Validation error"), "{response}");
         assert_eq!(error["extensions"], json!({"classification": "ValidationError"}));
-        assert!(answer.get("data").is_none() && answer["extensions"] == json!({}), "{answer}");
+        assert!(response.get("data").is_none() && response["extensions"] == json!({}), "{response}");
     }
     assert!(gms.tokens().await.unwrap().is_empty());
     let read = get(&gms, "/api/graphql?query={me{corpUser{urn}}}").await;
@@ -341,9 +346,9 @@ async fn the_size_of_a_query_is_bounded() {
     let circle =
         "fragment A on CorpUser { ...B } fragment B on CorpUser { ...A } { me { corpUser { ...A } } }";
     for query in [deep.as_str(), &wide, &long, circle] {
-        let answer = send_body(&gms, &json!({"query": query}).to_string()).await;
-        let status = answer.status().as_u16();
-        let text = answer.text().await.unwrap();
+        let response = send_body(&gms, &json!({"query": query}).to_string()).await;
+        let status = response.status().as_u16();
+        let text = response.text().await.unwrap();
         assert!(status == 400 || status == 200 && text.contains("Validation error"), "{status} {text}");
     }
     assert_eq!(

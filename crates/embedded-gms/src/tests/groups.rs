@@ -106,8 +106,8 @@ async fn a_policy_for_owners_applies_to_owned_entities() {
     // The refusal of a batch names only the entities that the caller does not own.
     let batch = ["mine", "theirs", "ours"].map(|name| upsert(&format!("urn:li:tag:{name}"), "status", "{}"));
     let sent = client().post(format!("{}/aspects?action=ingestProposalBatch", gms.url())).bearer_auth(&token);
-    let answer = sent.body(json!({"proposals": batch}).to_string()).send().await.unwrap();
-    let message = refusal(answer, 403).await;
+    let response = sent.body(json!({"proposals": batch}).to_string()).send().await.unwrap();
+    let message = refusal(response, 403).await;
     assert!(message.ends_with("modify entity: HttpStatus: 403 Urn: urn:li:tag:theirs"), "{message}");
     // A type has no owner.
     let sent = client().post(format!("{}/openapi/v3/entity/tag", gms.url())).bearer_auth(&token);

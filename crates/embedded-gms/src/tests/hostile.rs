@@ -66,8 +66,8 @@ async fn a_head_that_never_ends_is_closed() {
     let gms = Gms::builder().header_timeout(Duration::from_millis(50)).start().await.unwrap();
     for bytes in ["", "G", "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "] {
         // Ends only when the server closes.
-        let answer = raw(gms.address(), bytes).await;
-        assert!(!answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let response = raw(gms.address(), bytes).await;
+        assert!(!response.starts_with("HTTP/1.1 200"), "{response}");
     }
     assert_eq!(get(&gms, "/config").await.status(), 200);
 }
@@ -79,9 +79,9 @@ async fn an_endless_body_times_out() {
     for (caller, sent) in [("", ""), ("", "{"), (authorization.as_str(), "{\"proposals\": [")] {
         let head = "POST /aspects?action=ingestProposalBatch HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n";
         // Ends only when the server closes.
-        let answer = raw(gms.address(), format!("{head}{caller}\r\n{sent}")).await;
+        let response = raw(gms.address(), format!("{head}{caller}\r\n{sent}")).await;
         let expected = if caller.is_empty() { "HTTP/1.1 401" } else { "HTTP/1.1 408" };
-        assert!(answer.starts_with(expected), "{answer}");
+        assert!(response.starts_with(expected), "{response}");
     }
     assert_eq!(get(&gms, "/config").await.status(), 200);
 }
@@ -115,15 +115,15 @@ async fn a_slow_body_times_out() {
             }
             std::future::pending::<()>().await;
         };
-        let mut answer = Vec::new();
+        let mut response = Vec::new();
         tokio::select! {
             // The server closes the connection, or resets it because unread data arrives.
-            _ = reader.read_to_end(&mut answer) => {}
+            _ = reader.read_to_end(&mut response) => {}
             () = drips => {}
-            () = tokio::time::sleep(Duration::from_secs(60)) => panic!("{path} goes on for ever"),
+            () = tokio::time::sleep(Duration::from_secs(60)) => panic!("{path} does not time out"),
         }
-        let answer = String::from_utf8_lossy(&answer);
-        assert!(answer.starts_with(expected), "{path}: {answer}");
+        let response = String::from_utf8_lossy(&response);
+        assert!(response.starts_with(expected), "{path}: {response}");
     }
 }
 
@@ -170,23 +170,23 @@ async fn a_thousand_idle_connections_do_not_block_another() {
     // The last of them is served too.
     let last = open.last_mut().unwrap();
     last.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
-    let mut answer = String::new();
-    last.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let mut response = String::new();
+    last.read_to_string(&mut response).await.unwrap();
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
 }
 
 #[tokio::test]
 async fn the_server_continues_after_refusing_a_large_body() {
     let gms = start().await;
     let long = "x".repeat(600 * 1024);
-    let answer = raw(gms.address(), format!("GET /{long} HTTP/1.1\r\nHost: x\r\n\r\n")).await;
-    assert!(answer.starts_with("HTTP/1.1 414") || answer.starts_with("HTTP/1.1 431"), "{answer}");
-    let answer =
+    let response = raw(gms.address(), format!("GET /{long} HTTP/1.1\r\nHost: x\r\n\r\n")).await;
+    assert!(response.starts_with("HTTP/1.1 414") || response.starts_with("HTTP/1.1 431"), "{response}");
+    let response =
         raw(gms.address(), format!("GET /config HTTP/1.1\r\nHost: x\r\nX-Long: {long}\r\n\r\n")).await;
-    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    assert!(response.starts_with("HTTP/1.1 431"), "{response}");
     let many = (0..200).map(|number| format!("x-{number}: y\r\n")).collect::<Vec<_>>().concat();
-    let answer = raw(gms.address(), format!("GET /config HTTP/1.1\r\nHost: x\r\n{many}\r\n")).await;
-    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    let response = raw(gms.address(), format!("GET /config HTTP/1.1\r\nHost: x\r\n{many}\r\n")).await;
+    assert!(response.starts_with("HTTP/1.1 431"), "{response}");
     let mib = vec![b' '; 1024 * 1024];
     let large = Bytes::from(mib.repeat(65));
     let client = client();
@@ -223,8 +223,8 @@ async fn a_connection_that_is_not_http_is_closed() {
         b"GET /config HTTP/1.1\r\nHost: x\r\nBad Header: y\r\n\r\n",
         b"\0\0\0\0\r\n\r\n",
     ] {
-        let answer = raw(gms.address(), bytes).await;
-        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
+        let response = raw(gms.address(), bytes).await;
+        assert!(response.is_empty() || response.starts_with("HTTP/1.1 4"), "{response}");
     }
     assert_eq!(get(&gms, "/config").await.status(), 200);
 }
@@ -239,7 +239,7 @@ async fn secrets_cannot_be_read_through_any_path() {
         "/aspects/urn:li:corpuser:jdoe?aspect=corpUserCredentials&version=0",
         "/aspects/password:urn:li:corpuser:jdoe?aspect=value&version=0",
     ] {
-        let answer = get(&gms, path).await.text().await.unwrap();
-        assert!(!answer.contains("argon2"), "{path}: {answer}");
+        let response = get(&gms, path).await.text().await.unwrap();
+        assert!(!response.contains("argon2"), "{path}: {response}");
     }
 }

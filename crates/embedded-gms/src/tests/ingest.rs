@@ -11,8 +11,8 @@ async fn a_proposal_is_stored_with_every_path_and_mode() {
         for mode in ["true", "false"] {
             let urn = format!("urn:li:tag:t{index}{mode}");
             let body = json!({"proposal": upsert(&urn, "status", "{\"removed\": false}"), "async": mode});
-            let answer = value(post(&gms, path, body.to_string()).await, 200).await;
-            assert_eq!(answer, json!({"value": "success"}));
+            let response = value(post(&gms, path, body.to_string()).await, 200).await;
+            assert_eq!(response, json!({"value": "success"}));
             assert_eq!(gms.aspect(&urn, "status").await.unwrap(), "{\"removed\":false}");
             assert_eq!(gms.aspect(&urn, "tagKey").await.unwrap(), format!("{{\"name\":\"t{index}{mode}\"}}"));
         }
@@ -30,8 +30,8 @@ async fn no_character_of_an_aspect_changes() {
         format!("/entities/{DATASET}"),
         format!("/entitiesV2/{DATASET}"),
     ] {
-        let answer = text(get(&gms, &path).await, 200).await;
-        assert!(answer.contains(aspect), "{path}: {answer}");
+        let response = text(get(&gms, &path).await, 200).await;
+        assert!(response.contains(aspect), "{path}: {response}");
     }
 }
 

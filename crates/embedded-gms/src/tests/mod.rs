@@ -129,11 +129,11 @@ fn create(user: &str, name: &str) -> String {
 
 /// Checks GraphQL's error for a missing privilege.
 #[track_caller]
-fn assert_unauthorized(answer: &Value, field: &str) {
-    let error = &answer["errors"][0];
+fn assert_unauthorized(response: &Value, field: &str) {
+    let error = &response["errors"][0];
     assert_eq!(
         error["message"], "Unauthorized to perform this action. Please contact your DataHub administrator.",
-        "{answer}"
+        "{response}"
     );
     assert_eq!(error["path"], json!([field]));
     let extensions = json!({"code": 403, "type": "UNAUTHORIZED", "classification": "DataFetchingException"});
@@ -147,8 +147,8 @@ async fn raw(address: std::net::SocketAddr, bytes: impl Into<Vec<u8>>) -> String
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     // The server may respond and close before it has read everything.
     drop(stream.write_all(&bytes.into()).await);
-    let mut answer = Vec::new();
-    let end = tokio::time::timeout(std::time::Duration::from_secs(60), stream.read_to_end(&mut answer));
+    let mut response = Vec::new();
+    let end = tokio::time::timeout(std::time::Duration::from_secs(60), stream.read_to_end(&mut response));
     drop(end.await.expect("the server closes the connection"));
-    String::from_utf8_lossy(&answer).into_owned()
+    String::from_utf8_lossy(&response).into_owned()
 }

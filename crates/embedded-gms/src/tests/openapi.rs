@@ -24,12 +24,12 @@ async fn a_batch_is_stored_and_answered_by_entity() {
             {"urn": other, "status": status(false)},
             {"urn": DATASET, "status": status(false)},
         ]);
-        let answer = send(&gms, Method::POST, &format!("{DATASETS}{asynchronous}"), &body).await;
-        let traceparent = answer.headers()["traceparent"].to_str().unwrap().to_owned();
+        let response = send(&gms, Method::POST, &format!("{DATASETS}{asynchronous}"), &body).await;
+        let traceparent = response.headers()["traceparent"].to_str().unwrap().to_owned();
         assert!(traceparent.starts_with("00-") && traceparent.ends_with("-01"), "{traceparent}");
         assert_eq!(traceparent.len(), 55);
         assert_eq!(
-            value(answer, code).await,
+            value(response, code).await,
             json!([
                 {"urn": DATASET, "status": status(false), "datasetProperties": {"value": {"name": "a"}}},
                 {"urn": other, "status": status(false)},
@@ -45,13 +45,13 @@ async fn no_character_of_an_aspect_changes() {
     let gms = start().await;
     let aspect = r#"{"a":1e400,"b":1.10,"c":12345678901234567890,"d":"d\u00e9 é 😀","z":{"y":null}}"#;
     let body = format!(r#"[{{"urn":"{DATASET}","datasetProperties":{{"value": {aspect} }}}}]"#);
-    let answer =
+    let response =
         request(&gms, Method::POST, &format!("{DATASETS}?async=false")).body(body).send().await.unwrap();
-    assert!(text(answer, 200).await.contains(aspect));
+    assert!(text(response, 200).await.contains(aspect));
     assert_eq!(gms.aspect(DATASET, "datasetProperties").await.unwrap(), aspect);
     for path in ["", "/datasetProperties"] {
-        let answer = get(&gms, &format!("{DATASETS}/{}{path}", encoded(DATASET))).await;
-        assert!(text(answer, 200).await.contains(aspect));
+        let response = get(&gms, &format!("{DATASETS}/{}{path}", encoded(DATASET))).await;
+        assert!(text(response, 200).await.contains(aspect));
     }
 }
 
@@ -59,17 +59,20 @@ async fn no_character_of_an_aspect_changes() {
 async fn system_metadata_is_returned_on_request() {
     let gms = start().await;
     let body = json!([{"urn": DATASET, "status": {"value": {}, "systemMetadata": {"runId": "r", "lastObserved": 5}}}]);
-    let answer =
+    let response =
         send(&gms, Method::POST, &format!("{DATASETS}?async=false&systemMetadata=true"), &body).await;
     assert_eq!(
-        value(answer, 200).await[0]["status"]["systemMetadata"],
+        value(response, 200).await[0]["status"]["systemMetadata"],
         json!({"runId": "r", "lastObserved": 5, "version": "1"})
     );
-    let answer = get(&gms, &format!("{DATASETS}/{}?systemMetadata=true", encoded(DATASET))).await;
-    let answer = value(answer, 200).await;
-    assert_eq!(answer["status"]["systemMetadata"], json!({"runId": "r", "lastObserved": 5, "version": "1"}));
-    assert_eq!(answer["status"]["auditStamp"]["actor"], "urn:li:corpuser:datahub");
-    assert_eq!(answer["datasetKey"]["value"]["name"], "db.t1");
+    let response = get(&gms, &format!("{DATASETS}/{}?systemMetadata=true", encoded(DATASET))).await;
+    let response = value(response, 200).await;
+    assert_eq!(
+        response["status"]["systemMetadata"],
+        json!({"runId": "r", "lastObserved": 5, "version": "1"})
+    );
+    assert_eq!(response["status"]["auditStamp"]["actor"], "urn:li:corpuser:datahub");
+    assert_eq!(response["datasetKey"]["value"]["name"], "db.t1");
 }
 
 #[tokio::test]
@@ -96,19 +99,19 @@ async fn invalid_requests_have_openapis_messages() {
         let good = r#"{"urn": "urn:li:tag:good", "status": {"value": {}}},"#;
         let body = body.replacen("[{", &format!("[{good}{{"), 1);
         let sent = request(&gms, Method::POST, DATASETS).body(body.clone()).send().await.unwrap();
-        let answer = error(sent, 400).await;
-        let (found, expected) = (answer["error"].as_str().unwrap(), expected["error"].as_str().unwrap());
-        assert!(found.contains(expected), "{body}: {answer}");
+        let response = error(sent, 400).await;
+        let (found, expected) = (response["error"].as_str().unwrap(), expected["error"].as_str().unwrap());
+        assert!(found.contains(expected), "{body}: {response}");
         assert_eq!(gms.aspect("urn:li:tag:good", "status").await, None, "{body}");
     }
     let no_value = json!([{"urn": DATASET, "status": {}}]);
-    let answer = send(&gms, Method::POST, DATASETS, &no_value).await;
-    assert_eq!(value(answer, 500).await, json!({"error": "Internal server error occurred"}));
+    let response = send(&gms, Method::POST, DATASETS, &no_value).await;
+    assert_eq!(value(response, 500).await, json!({"error": "Internal server error occurred"}));
     for empty in [json!({}), json!([]), json!("x")] {
         assert_eq!(value(send(&gms, Method::POST, DATASETS, &empty).await, 202).await, json!([]));
     }
-    let answer = send(&gms, Method::POST, &format!("{DATASETS}?async=maybe"), &json!([])).await;
-    error(answer, 400).await;
+    let response = send(&gms, Method::POST, &format!("{DATASETS}?async=maybe"), &json!([])).await;
+    error(response, 400).await;
 }
 
 #[tokio::test]
@@ -122,8 +125,8 @@ async fn unknown_openapi_paths_have_openapis_404() {
         (Method::GET, "/openapi/v3/entity/dataset/x"),
         (Method::GET, "/openapi/v1/trace/write/x"),
     ] {
-        let answer = error(send(&gms, method.clone(), path, &json!([])).await, 404).await;
-        assert_eq!(answer["error"], format!("No endpoint {method} {path}."));
+        let response = error(send(&gms, method.clone(), path, &json!([])).await, 404).await;
+        assert_eq!(response["error"], format!("No endpoint {method} {path}."));
     }
     let rest_li = ingest(&gms, &[upsert(DATASET, "status", "{}")]).await;
     assert!(rest_li.headers().get("traceparent").is_none());
@@ -161,14 +164,14 @@ async fn a_patch_changes_the_aspect() {
             {"op": "add", "path": format!("/tags//{name}"), "value": {"tag": name}}]})
     };
     let body = |name: &str| json!([{"urn": DATASET, "globalTags": {"value": patch(name), "headers": {}}}]);
-    let answer = send(&gms, Method::PATCH, &format!("{DATASETS}?async=false"), &body("urn:li:tag:a")).await;
+    let response = send(&gms, Method::PATCH, &format!("{DATASETS}?async=false"), &body("urn:li:tag:a")).await;
     let one = json!({"tags": [{"tag": "urn:li:tag:a"}]});
-    assert_eq!(value(answer, 200).await, json!([{"urn": DATASET, "globalTags": {"value": one}}]));
-    let answer = send(&gms, Method::PATCH, DATASETS, &body("urn:li:tag:b")).await;
-    assert_eq!(text(answer, 202).await, "");
+    assert_eq!(value(response, 200).await, json!([{"urn": DATASET, "globalTags": {"value": one}}]));
+    let response = send(&gms, Method::PATCH, DATASETS, &body("urn:li:tag:b")).await;
+    assert_eq!(text(response, 202).await, "");
     let at = format!("{DATASETS}/{}/globalTags", encoded(DATASET));
-    let answer = value(send(&gms, Method::PATCH, &at, &patch("urn:li:tag:c")).await, 200).await;
-    assert_eq!(answer["globalTags"]["value"]["tags"].as_array().unwrap().len(), 3);
+    let response = value(send(&gms, Method::PATCH, &at, &patch("urn:li:tag:c")).await, 200).await;
+    assert_eq!(response["globalTags"]["value"]["tags"].as_array().unwrap().len(), 3);
     for (body, expected) in [
         (json!([{"urn": DATASET, "globalTags": {"value": {}}}]), "Missing `patch` field."),
         (
@@ -180,8 +183,8 @@ async fn a_patch_changes_the_aspect() {
             "Invalid JSON format",
         ),
     ] {
-        let answer = error(send(&gms, Method::PATCH, DATASETS, &body).await, 400).await;
-        assert!(answer["error"].as_str().unwrap().contains(expected), "{answer}");
+        let response = error(send(&gms, Method::PATCH, DATASETS, &body).await, 400).await;
+        assert!(response["error"].as_str().unwrap().contains(expected), "{response}");
     }
     let list = json!([{"op": "remove", "path": "/tags/x"}]);
     assert_eq!(
@@ -234,13 +237,13 @@ async fn an_entity_is_found_and_deleted_by_any_urn() {
             (StatusCode::NO_CONTENT, StatusCode::NO_CONTENT)
         );
         for gone in ["/status", "/none"] {
-            let answer = send(&gms, Method::DELETE, &format!("{at}{gone}"), &json!([])).await;
-            assert_eq!(text(answer, 200).await, "");
+            let response = send(&gms, Method::DELETE, &format!("{at}{gone}"), &json!([])).await;
+            assert_eq!(text(response, 200).await, "");
             assert_eq!(head(format!("{at}{gone}")).await, 404);
         }
         assert!(gms.aspect(urn, "ownership").await.is_some());
-        let answer = send(&gms, Method::DELETE, &at, &json!([])).await;
-        assert_eq!(text(answer, 200).await, "");
+        let response = send(&gms, Method::DELETE, &at, &json!([])).await;
+        assert_eq!(text(response, 200).await, "");
         assert_eq!(gms.aspect(urn, "ownership").await, None);
         assert_eq!(head(at).await, 404);
     }

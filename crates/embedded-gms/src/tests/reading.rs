@@ -15,16 +15,16 @@ async fn config_says_that_this_is_a_gms() {
 async fn health_is_empty() {
     let gms = start().await;
     for path in ["/health", "/health/live"] {
-        let answer = client().get(format!("{}{path}", gms.url())).send().await.unwrap();
-        assert_eq!(text(answer, 200).await, "");
+        let response = client().get(format!("{}{path}", gms.url())).send().await.unwrap();
+        assert_eq!(text(response, 200).await, "");
     }
 }
 
 #[tokio::test]
 async fn the_first_user_is_there() {
     let gms = start().await;
-    let answer = value(get(&gms, "/entities/urn:li:corpuser:datahub").await, 200).await;
-    let snapshot = &answer["value"]["com.linkedin.metadata.snapshot.CorpUserSnapshot"];
+    let response = value(get(&gms, "/entities/urn:li:corpuser:datahub").await, 200).await;
+    let snapshot = &response["value"]["com.linkedin.metadata.snapshot.CorpUserSnapshot"];
     assert_eq!(snapshot["urn"], "urn:li:corpuser:datahub");
     assert_eq!(
         snapshot["aspects"],

@@ -23,13 +23,13 @@ async fn data_and_tokens_survive_the_server() {
     assert!(!path.with_extension("sqlite-wal").exists());
     let second = on_file(&path).await;
     assert_eq!(second.aspect(DATASET, "status").await.unwrap(), "{\"removed\":false}");
-    let answer = client()
+    let response = client()
         .get(format!("{}/entitiesV2/{DATASET}", second.url()))
         .bearer_auth(token)
         .send()
         .await
         .unwrap();
-    assert_eq!(value(answer, 200).await["aspects"]["status"]["value"], json!({"removed": false}));
+    assert_eq!(value(response, 200).await["aspects"]["status"]["value"], json!({"removed": false}));
 }
 
 #[cfg(unix)]
@@ -133,9 +133,9 @@ fn it_needs_no_tokio_runtime_of_the_caller() {
     };
     let mut stream = TcpStream::connect(gms.address()).unwrap();
     stream.write_all(b"GET /health HTTP/1.0\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.0 200"), "{response}");
 }
 
 #[tokio::test]
@@ -157,12 +157,12 @@ async fn a_slow_client_does_not_delay_others() {
 async fn a_body_that_is_too_long_is_refused() {
     let gms = start().await;
     let long = vec![b' '; 64 * 1024 * 1024 + 1];
-    let answer =
+    let response =
         request(&gms, Method::POST, "/aspects?action=ingestProposal").body(long).send().await.unwrap();
-    refusal(answer, 413).await;
-    let answer =
+    refusal(response, 413).await;
+    let response =
         request(&gms, Method::GET, "/config").header("X-Long", "x".repeat(1_000_000)).send().await.unwrap();
-    assert_eq!(answer.status(), 431);
+    assert_eq!(response.status(), 431);
     assert_eq!(get(&gms, "/config").await.status(), 200);
 }
 

@@ -127,8 +127,8 @@ async fn an_aspect_without_a_run_belongs_to_its_registry() {
     let change = with(DATASET, "status", "{}", &json!({"systemMetadata": system_metadata}));
     assert_eq!(ingest(&gms, &[change]).await.status(), 200);
     let body = json!({"registryId": "dq:1", "dryRun": false}).to_string();
-    let answer = value(post(&gms, "/entities?action=deleteAll", body).await, 200).await;
-    assert_eq!(answer["value"]["entitiesAffected"], 1, "{answer}");
+    let response = value(post(&gms, "/entities?action=deleteAll", body).await, 200).await;
+    assert_eq!(response["value"]["entitiesAffected"], 1, "{response}");
 }
 
 #[tokio::test]

@@ -156,8 +156,8 @@ async fn an_invalid_scroll_is_refused_with_a_message() {
         ),
         ("", json!([]), "Malformed request body"),
     ] {
-        let answer = value(send(&gms, Method::POST, &format!("{SCROLL}?{query}"), &body).await, 400).await;
-        assert!(answer["error"].as_str().unwrap().starts_with(said), "{query} {body}: {answer}");
+        let response = value(send(&gms, Method::POST, &format!("{SCROLL}?{query}"), &body).await, 400).await;
+        assert!(response["error"].as_str().unwrap().starts_with(said), "{query} {body}: {response}");
     }
     let unknown = value(get(&gms, "/openapi/v3/entity/thing").await, 400).await;
     assert_eq!(unknown["error"], "Unknown entity: thing");

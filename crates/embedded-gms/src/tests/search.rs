@@ -31,9 +31,9 @@ async fn scroll(gms: &Gms, variables: Value) -> Value {
     value(post(gms, "/api/graphql", body).await, 200).await
 }
 
-fn urns(answer: &Value) -> Vec<&str> {
-    let results = answer["data"]["scrollAcrossEntities"]["searchResults"].as_array();
-    let results = results.unwrap_or_else(|| panic!("{answer}"));
+fn urns(response: &Value) -> Vec<&str> {
+    let results = response["data"]["scrollAcrossEntities"]["searchResults"].as_array();
+    let results = results.unwrap_or_else(|| panic!("{response}"));
     results.iter().map(|result| result["entity"]["urn"].as_str().unwrap()).collect()
 }
 
@@ -95,9 +95,9 @@ async fn filters_words_and_soft_deleted_entities() {
     let sorted = json!({"query": "*", "batchSize": 9, "sortInput": {"sortCriteria": [{"field": "name", "sortOrder": "ASCENDING"}]}});
     let lost = json!({"query": "*", "batchSize": 9, "scrollId": "?"});
     for unknown in [relatives, sorted, lost] {
-        let answer = scroll(&gms, unknown.clone()).await;
-        assert_eq!(answer["errors"][0]["extensions"]["code"], 400, "{unknown}: {answer}");
-        assert_eq!(answer["data"], json!({"scrollAcrossEntities": null}));
+        let response = scroll(&gms, unknown.clone()).await;
+        assert_eq!(response["errors"][0]["extensions"]["code"], 400, "{unknown}: {response}");
+        assert_eq!(response["data"], json!({"scrollAcrossEntities": null}));
     }
 }
 
@@ -169,12 +169,12 @@ async fn secrets_are_found_only_by_users_that_manage_them() {
     for (privileges, status) in [(&[][..], 403), (&["MANAGE_SECRETS"][..], 200)] {
         let (gms, token) = with_privileges(privileges).await;
         for spelling in ["dataHubSecret", "datahubsecret"] {
-            let answer = as_user(&gms, &token, search, question(spelling, json!({}))).await;
-            assert_eq!(answer.status(), status, "{spelling}");
+            let response = as_user(&gms, &token, search, question(spelling, json!({}))).await;
+            assert_eq!(response.status(), status, "{spelling}");
         }
         for unknown in ["DATAHUB_SECRET", "secret"] {
-            let answer = as_user(&gms, &token, search, question(unknown, json!({}))).await;
-            assert_eq!(refusal(answer, 400).await, format!("Unknown entity: {unknown}"));
+            let response = as_user(&gms, &token, search, question(unknown, json!({}))).await;
+            assert_eq!(refusal(response, 400).await, format!("Unknown entity: {unknown}"));
         }
     }
     let gms = start().await;
@@ -193,8 +193,8 @@ async fn secrets_are_found_only_by_users_that_manage_them() {
         let found = async |field: &str| {
             let filter = json!({"or": [{"and": [{"field": field, "condition": "EXISTS"}]}]});
             let question = question(urn.split(':').nth(2).unwrap(), filter);
-            let answer = value(post(&gms, search, question.to_string()).await, 200).await;
-            answer["value"]["entities"].to_string().contains(urn)
+            let response = value(post(&gms, search, question.to_string()).await, 200).await;
+            response["value"]["entities"].to_string().contains(urn)
         };
         for secret in ["value", "config", "salt", "hashedPassword", "json"] {
             assert!(!found(secret).await, "{urn} by {secret}");
@@ -252,8 +252,8 @@ async fn restoring_indices_needs_a_privilege() {
             (json!({"urn": DATASET, "aspect": "status"}), 1),
             (json!({"urn": "urn:li:tag:none"}), 0),
         ] {
-            let answer = value(as_user(&gms, &token, path, question).await, 200).await;
-            let words = answer["value"].as_str().unwrap();
+            let response = value(as_user(&gms, &token, path, question).await, 200).await;
+            let words = response["value"].as_str().unwrap();
             assert!(words.contains(&format!("rowsMigrated={rows})")), "{words}");
         }
         assert_eq!(as_user(&gms, &token, path, json!({"urn": "dataset"})).await.status(), 400);
@@ -293,12 +293,12 @@ async fn writes_of_a_registry_are_rolled_back() {
         "Failed to parse registry id: dq"
     );
     for dry in [true, false] {
-        let answer = value(post(&gms, path, question("dq:0.0.1", dry).to_string()).await, 200).await;
-        let answer = &answer["value"];
-        assert_eq!(answer["entitiesAffected"], 2, "{answer}");
+        let response = value(post(&gms, path, question("dq:0.0.1", dry).to_string()).await, 200).await;
+        let response = &response["value"];
+        assert_eq!(response["entitiesAffected"], 2, "{response}");
         // The status of both, and the key of the created entity.
-        assert_eq!((&answer["aspectsAffected"], &answer["entitiesDeleted"]), (&json!(3), &json!(1)));
-        assert_eq!(answer["aspectRowSummaries"].as_array().unwrap().len(), 3);
+        assert_eq!((&response["aspectsAffected"], &response["entitiesDeleted"]), (&json!(3), &json!(1)));
+        assert_eq!(response["aspectRowSummaries"].as_array().unwrap().len(), 3);
     }
     assert_eq!(gms.aspect(other, "status").await.unwrap(), "{\"removed\":false,\"x\":1}");
     assert_eq!(gms.aspect(ours, "status").await.unwrap(), "{\"removed\":true}");

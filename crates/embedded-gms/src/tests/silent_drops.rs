@@ -23,17 +23,17 @@ async fn the_switch_decides_whether_a_drop_is_silent() {
         let gms = Gms::builder().silent_drops(silent).start().await.unwrap();
         for (number, bad) in dropped().into_iter().enumerate() {
             let good = format!("urn:li:tag:good{number}");
-            let answer = ingest(&gms, &[bad.clone(), upsert(&good, "status", "{}")]).await;
+            let response = ingest(&gms, &[bad.clone(), upsert(&good, "status", "{}")]).await;
             if silent {
-                assert_eq!(value(answer, 200).await, json!({"value": "success"}), "{bad}");
+                assert_eq!(value(response, 200).await, json!({"value": "success"}), "{bad}");
             } else {
-                refusal(answer, 422).await;
+                refusal(response, 422).await;
             }
             assert_eq!(gms.aspect(&good, "status").await.is_some(), silent, "{bad}");
             assert_eq!(gms.aspect(bad["entityUrn"].as_str().unwrap(), "status").await, None);
             let single = json!({"proposal": bad}).to_string();
-            let answer = post(&gms, "/aspects?action=ingestProposal", single).await;
-            assert_eq!(answer.status(), if silent { 200 } else { 422 }, "{bad}");
+            let response = post(&gms, "/aspects?action=ingestProposal", single).await;
+            assert_eq!(response.status(), if silent { 200 } else { 422 }, "{bad}");
         }
         // Refusals of GMS are refusals in both modes.
         let foreign = with("urn:li:tag:x", "status", "{}", &json!({"entityType": "dataset"}));

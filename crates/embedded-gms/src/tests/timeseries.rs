@@ -16,9 +16,9 @@ async fn rows(gms: &Gms, question: Value) -> Vec<i64> {
         body[name] = value.clone();
     }
     let path = "/aspects?action=getTimeseriesAspectValues";
-    let answer = value(post(gms, path, body.to_string()).await, 200).await["value"].take();
-    assert_eq!(answer["aspectName"], "datasetProfile");
-    let values = answer["values"].as_array().unwrap();
+    let response = value(post(gms, path, body.to_string()).await, 200).await["value"].take();
+    assert_eq!(response["aspectName"], "datasetProfile");
+    let values = response["values"].as_array().unwrap();
     values
         .iter()
         .map(|value| {

@@ -58,8 +58,8 @@ async fn open_paths_of_gms_that_are_missing_here_are_404() {
         "/public-iceberg/x",
         "/schema-registry/api/subjects",
     ] {
-        let answer = client().get(format!("{}{path}", gms.url())).send().await.unwrap();
-        assert_eq!(answer.status(), 404, "{path}");
+        let response = client().get(format!("{}{path}", gms.url())).send().await.unwrap();
+        assert_eq!(response.status(), 404, "{path}");
     }
 }
 

@@ -18,8 +18,8 @@ async fn rest_li_refuses_unregistered_aspects_in_both_modes() {
             (upsert("urn:li:thing:x", "status", "{}"), "Unknown entity: thing"),
             (with(DATASET, "chartInfo", "{}", &json!({"changeType": "DELETE"})), "Unknown aspect chartInfo"),
         ] {
-            let answer = ingest(&gms, &[upsert(TAG, "status", "{}"), bad.clone()]).await;
-            let message = refusal(answer, 422).await;
+            let response = ingest(&gms, &[upsert(TAG, "status", "{}"), bad.clone()]).await;
+            let message = refusal(response, 422).await;
             assert!(message.starts_with(expected), "{message}");
             let single = json!({"proposal": bad}).to_string();
             refusal(post(&gms, "/aspects?action=ingestProposal", single).await, 422).await;
@@ -29,8 +29,8 @@ async fn rest_li_refuses_unregistered_aspects_in_both_modes() {
             "urn": DATASET,
             "aspects": [{"com.linkedin.common.Status": {}}, {"com.linkedin.chart.ChartInfo": {}}],
         }}}});
-        let answer = post(&gms, "/entities?action=ingest", snapshot.to_string()).await;
-        assert_eq!(refusal(answer, 422).await, "Unknown aspect chartInfo for entity dataset");
+        let response = post(&gms, "/entities?action=ingest", snapshot.to_string()).await;
+        assert_eq!(refusal(response, 422).await, "Unknown aspect chartInfo for entity dataset");
         assert_eq!(gms.aspect(DATASET, "status").await, None);
     }
 }
@@ -50,24 +50,24 @@ async fn openapi_refuses_the_batch_or_drops_in_silence() {
             let body =
                 json!([{"urn": urn, "status": aspect, "chartInfo": aspect}, {"urn": TAG, "nothing": aspect}]);
             let path = format!("/openapi/v3/entity/tag{query}");
-            let answer = send(&gms, method, &path, &body).await;
+            let response = send(&gms, method, &path, &body).await;
             if silent {
-                assert_eq!(value(answer, code).await, json!([{"urn": urn, "status": status}]));
+                assert_eq!(value(response, code).await, json!([{"urn": urn, "status": status}]));
             } else {
                 let told = json!({"error": "Validation Error", "message": "Unknown aspect chartInfo for entity tag"});
-                assert_eq!(value(answer, 400).await, told);
+                assert_eq!(value(response, 400).await, told);
             }
             assert_eq!(gms.aspect(&urn, "status").await.is_some(), silent);
             assert_eq!(gms.aspect(&urn, "chartInfo").await, None);
         }
         let unknown = json!([{"urn": "urn:li:thing:x", "status": status}]);
-        let answer = send(&gms, Method::POST, "/openapi/v3/entity/thing", &unknown).await;
-        assert_eq!(value(answer, 400).await, json!({"error": "Unknown entity: thing"}));
+        let response = send(&gms, Method::POST, "/openapi/v3/entity/thing", &unknown).await;
+        assert_eq!(value(response, 400).await, json!({"error": "Unknown entity: thing"}));
         // A single aspect has another handler, with another failure.
         let at = "/openapi/v3/entity/tag/urn%3Ali%3Atag%3Agood/nothing";
         for (method, body) in [(Method::POST, &status), (Method::PATCH, &add["value"])] {
-            let answer = send(&gms, method, at, body).await;
-            assert_eq!(value(answer, 500).await, json!({"error": "Internal server error occurred"}));
+            let response = send(&gms, method, at, body).await;
+            assert_eq!(value(response, 500).await, json!({"error": "Internal server error occurred"}));
         }
     }
 }
@@ -76,9 +76,9 @@ async fn openapi_refuses_the_batch_or_drops_in_silence() {
 async fn openapi_knows_an_aspect_in_lower_case() {
     let gms = start().await;
     let body = json!([{"urn": DATASET, "datasetproperties": {"value": {"name": "a"}}}]);
-    let answer = send(&gms, Method::POST, "/openapi/v3/entity/dataset?async=false", &body).await;
+    let response = send(&gms, Method::POST, "/openapi/v3/entity/dataset?async=false", &body).await;
     let taken = json!([{"urn": DATASET, "datasetProperties": {"value": {"name": "a"}}}]);
-    assert_eq!(value(answer, 200).await, taken);
+    assert_eq!(value(response, 200).await, taken);
     assert!(gms.aspect(DATASET, "datasetProperties").await.is_some());
 }
 

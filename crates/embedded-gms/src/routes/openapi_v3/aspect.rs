@@ -36,7 +36,7 @@ pub(super) async fn show(
         .await?;
     let Some((stored, number)) = found else { return Ok(openapi::absent()) };
     let aspect = AspectV3::stored(stored, with_system_metadata.then_some(number))?;
-    Ok(openapi::answer(StatusCode::OK, &aspect))
+    Ok(openapi::respond(StatusCode::OK, &aspect))
 }
 
 /// `HEAD …/{urn}/{aspect}`: 204 or 404.
@@ -125,7 +125,7 @@ async fn write_one(
     let accepted = server.ingest(vec![change], call.write).await?;
     let entities = EntityV3::group(accepted, with_system_metadata)?;
     Ok(match entities.first() {
-        Some(entity) => openapi::answer(status, entity),
+        Some(entity) => openapi::respond(status, entity),
         None if asynchronous => StatusCode::ACCEPTED.into_response(),
         None => openapi::absent(),
     })

@@ -29,7 +29,7 @@ pub(super) async fn upsert(server: &Arc<ServerState>, mut call: Call) -> Result<
     let changes = changes(server, call.json()?, ChangeType::Upsert)?;
     let status = status(call.write.asynchronous);
     let accepted = server.ingest(changes, call.write).await?;
-    Ok(openapi::answer(status, &EntityV3::group(accepted, with_system_metadata)?))
+    Ok(openapi::respond(status, &EntityV3::group(accepted, with_system_metadata)?))
 }
 
 /// `PATCH /openapi/v3/entity/{type}`: like [`upsert`], but the response to an asynchronous request has no
@@ -43,7 +43,7 @@ pub(super) async fn patch(server: &Arc<ServerState>, mut call: Call) -> Result<R
     if asynchronous {
         return Ok(StatusCode::ACCEPTED.into_response());
     }
-    Ok(openapi::answer(StatusCode::OK, &EntityV3::group(accepted, with_system_metadata)?))
+    Ok(openapi::respond(StatusCode::OK, &EntityV3::group(accepted, with_system_metadata)?))
 }
 
 /// `POST /openapi/v3/entity/{type}/batchGet?systemMetadata=false`: the entities in a list, of any type, each
@@ -54,7 +54,7 @@ pub(super) async fn get(
     call: &Call,
 ) -> Result<Response, Failure> {
     let found = found(server, permissions, call, call.json()?).await?;
-    Ok(openapi::answer(StatusCode::OK, &found))
+    Ok(openapi::respond(StatusCode::OK, &found))
 }
 
 /// The entities that a list of `batchGet` requests.

@@ -74,7 +74,7 @@ pub(super) async fn show(server: &Arc<ServerState>, call: &Call, urn: Urn) -> Re
     let only = openapi::names(&call.uri, &["aspects", "aspectNames"]);
     let aspects = only.into_iter().map(|name| (name, 0)).collect();
     let found = load(server, vec![RequestedEntity { urn, aspects }], with_system_metadata).await?;
-    Ok(found.first().map_or_else(openapi::absent, |entity| openapi::answer(StatusCode::OK, entity)))
+    Ok(found.first().map_or_else(openapi::absent, |entity| openapi::respond(StatusCode::OK, entity)))
 }
 
 /// `HEAD …/{urn}`: 204 or 404; a soft-deleted entity does not exist.

@@ -29,26 +29,26 @@ pub(super) async fn upsert(
 ) -> Result<Response, Failure> {
     call.write.asynchronous = call.flag("async", true)?;
     let with_system_metadata = call.flag("systemMetadata", false)?;
-    let mut answer = Vec::new();
+    let mut response = Vec::new();
     let mut changes = Vec::new();
     let mut place_of = HashMap::new();
     for (entity_type, list) in lists(&call)? {
         permissions.check_type(ApiOperation::Create, &entity_type)?;
         for change in batch::changes(server, list, ChangeType::Upsert)? {
-            place_of.entry(change.urn.to_string()).or_insert(answer.len());
+            place_of.entry(change.urn.to_string()).or_insert(response.len());
             changes.push(change);
         }
-        answer.push((entity_type, Vec::new()));
+        response.push((entity_type, Vec::new()));
     }
     let status = batch::status(call.write.asynchronous);
     let accepted = server.ingest(changes, call.write).await?;
     for entity in EntityV3::group(accepted, with_system_metadata)? {
-        let place = place_of.get(&entity.urn).and_then(|place| answer.get_mut(*place));
+        let place = place_of.get(&entity.urn).and_then(|place| response.get_mut(*place));
         if let Some((_, entities)) = place {
             entities.push(entity);
         }
     }
-    Ok(openapi::answer(status, &ByType(answer)))
+    Ok(openapi::respond(status, &ByType(response)))
 }
 
 /// `PATCH /openapi/v3/entity/generic`: one type after another, each atomically. The response to an
@@ -60,7 +60,7 @@ pub(super) async fn patch(
 ) -> Result<Response, Failure> {
     call.write.asynchronous = call.flag("async", true)?;
     let with_system_metadata = call.flag("systemMetadata", false)?;
-    let mut answer = Vec::new();
+    let mut response = Vec::new();
     for (entity_type, list) in lists(&call)? {
         permissions.check_type(ApiOperation::Update, &entity_type)?;
         let changes = batch::changes(server, list, ChangeType::Patch)?;
@@ -70,9 +70,9 @@ pub(super) async fn patch(
         } else {
             EntityV3::group(accepted, with_system_metadata)?
         };
-        answer.push((entity_type, entities));
+        response.push((entity_type, entities));
     }
-    Ok(openapi::answer(batch::status(call.write.asynchronous), &ByType(answer)))
+    Ok(openapi::respond(batch::status(call.write.asynchronous), &ByType(response)))
 }
 
 /// `POST /openapi/v3/entity/generic/batchGet?systemMetadata=false`.
@@ -81,11 +81,11 @@ pub(super) async fn get(
     permissions: &Permissions,
     call: &Call,
 ) -> Result<Response, Failure> {
-    let mut answer = Vec::new();
+    let mut response = Vec::new();
     for (entity_type, list) in lists(call)? {
-        answer.push((entity_type, batch::found(server, permissions, call, list).await?));
+        response.push((entity_type, batch::found(server, permissions, call, list).await?));
     }
-    Ok(openapi::answer(StatusCode::OK, &ByType(answer)))
+    Ok(openapi::respond(StatusCode::OK, &ByType(response)))
 }
 
 /// The lists of a body by type; the last of each name.

@@ -19,8 +19,8 @@ use crate::state::ServerState;
 use crate::urn::Urn;
 
 /// The default and the greatest page size.
-const USUAL: usize = 10;
-const MOST: usize = 10_000;
+const DEFAULT_PAGE_SIZE: usize = 10;
+const MAX_PAGE_SIZE: usize = 10_000;
 
 /// `GenericEntityAspectsBodyV3`
 #[derive(Debug, Default, Deserialize)]
@@ -102,7 +102,7 @@ pub(super) async fn of_type(
 ) -> Result<Response, Failure> {
     let aspects = Some(openapi::names(&call.uri, &["aspects", "aspectNames"]));
     let body = Body { entities: Some(vec![entity_type.to_owned()]), aspects, ..Body::default() };
-    answer(server, permissions, call, body).await
+    scroll(server, permissions, call, body).await
 }
 
 /// `POST /openapi/v3/entity/scroll`, with the same parameters; the body has types, aspects and a filter.
@@ -117,10 +117,10 @@ pub(super) async fn across_types(
     if let Some(entity_type) = entity_type {
         body.entities = Some(vec![entity_type]);
     }
-    answer(server, permissions, call, body).await
+    scroll(server, permissions, call, body).await
 }
 
-async fn answer(
+async fn scroll(
     server: &Arc<ServerState>,
     permissions: &Permissions,
     call: &Call,
@@ -134,7 +134,7 @@ async fn answer(
     }
     let order = order(&call.uri, sort_criteria)?;
     let after = restli::parameter(&call.uri, "scrollId").map(|id| place(&id, &order)).transpose()?;
-    let count = number(&call.uri, "count")?.unwrap_or(USUAL).min(MOST);
+    let count = number(&call.uri, "count")?.unwrap_or(DEFAULT_PAGE_SIZE).min(MAX_PAGE_SIZE);
     let search = Search {
         types,
         text: restli::parameter(&call.uri, "query").unwrap_or_default(),
@@ -158,7 +158,7 @@ async fn answer(
         }
     };
     let scroll_id = page.next.map(|place| place.to_text());
-    Ok(openapi::answer(StatusCode::OK, &ScrollPage { scroll_id, entities, total_count: page.total }))
+    Ok(openapi::respond(StatusCode::OK, &ScrollPage { scroll_id, entities, total_count: page.total }))
 }
 
 /// The types in the model's spelling; all types if none are named.
