@@ -54,6 +54,8 @@ pub mod _documentation;
 #[cfg(test)]
 extern crate self as datahub_emitter;
 
+#[cfg(feature = "pipeline")]
+mod atomic_write;
 pub mod auth;
 mod box_future;
 pub mod clock;
@@ -65,6 +67,8 @@ pub mod embedded;
 pub mod emitter;
 mod environment;
 mod error;
+#[cfg(feature = "pipeline")]
+pub mod file_system;
 pub mod gms;
 mod hex;
 pub mod http;
@@ -72,19 +76,24 @@ pub mod metadata;
 #[cfg(feature = "pipeline")]
 pub mod pipeline;
 #[cfg(feature = "pipeline")]
+mod platform;
+#[cfg(feature = "pipeline")]
 pub mod recipe;
 mod redact;
-mod shell;
 #[cfg(feature = "pipeline")]
 pub mod sink;
 #[cfg(feature = "pipeline")]
 pub mod source;
 mod suggest;
+#[cfg(feature = "pipeline")]
+pub mod threads;
 
 pub use box_future::BoxFuture;
 pub use duration::parse_duration;
 pub use environment::Environment;
 pub use error::{Error, ErrorKind};
+#[cfg(feature = "pipeline")]
+pub use platform::Platform;
 #[cfg(feature = "pipeline")]
 pub use recipe::registry::{Registry, UnknownType};
 #[cfg(feature = "pipeline")]

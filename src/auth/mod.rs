@@ -8,6 +8,7 @@ mod authorization;
 mod claims;
 mod credentials;
 mod diagnose;
+#[cfg(feature = "pipeline")]
 mod expiry_warning;
 mod fixes;
 mod forbidden;
@@ -32,6 +33,7 @@ pub(crate) use authorization::authorization;
 pub use claims::Claims;
 pub(crate) use credentials::Credentials;
 pub(crate) use diagnose::diagnose;
+#[cfg(feature = "pipeline")]
 pub(crate) use expiry_warning::expiry_warning;
 pub(crate) use observation::{
     NoResponse, Observation, Observed, Redirect, Request, RequestKind, ResponseInfo, ServerInfo,

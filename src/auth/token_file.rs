@@ -2,11 +2,13 @@
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
 
 use super::Token;
+use crate::atomic_write::{AtomicFile, AtomicWrite, Durability};
+use crate::file_system::{FileSystem, LocalFileSystem};
 use crate::{Error, ErrorKind};
 
 /// A larger file is not a metadata file.
@@ -31,60 +33,51 @@ pub struct TokenMetadata {
     pub sha256: Option<String>,
 }
 
-/// A token file that is about to be written. Preparing it before the token is made shows whether it can be
-/// written.
+/// A token file that is about to be written. What could prevent that is found out before a token is issued.
 #[derive(Debug)]
 pub struct TokenFile {
-    /// The file, with symbolic links resolved.
+    files: Arc<dyn FileSystem>,
     path: PathBuf,
-    metadata: PathBuf,
-    fresh: NamedTempFile,
-    fresh_metadata: NamedTempFile,
+    metadata_path: PathBuf,
+    file: AtomicFile,
+    metadata_file: AtomicFile,
 }
 
 impl TokenFile {
-    /// Makes sure that `path` and `path.meta.json` can be written, without changing them.
+    /// Checks that `path` and `path.meta.json` can be written, and changes neither.
     ///
     /// # Errors
-    /// [`ErrorKind::Disk`] if they cannot.
+    /// Of kind [`ErrorKind::Disk`] when they cannot.
     pub fn prepare(path: &Path) -> Result<Self, Error> {
-        let unwritable = |error| disk(path, error);
-        let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let metadata = metadata_path(path);
-        if real.is_dir() || metadata.is_dir() {
-            return Err(unwritable(io::Error::from(io::ErrorKind::IsADirectory)));
-        }
-        // A temporary file is readable for its owner only, and remains so when it is renamed.
-        let fresh = NamedTempFile::new_in(directory(&real)).map_err(unwritable)?;
-        let fresh_metadata = NamedTempFile::new_in(directory(&metadata)).map_err(unwritable)?;
-        keep_owner(&real, fresh.path()).map_err(unwritable)?;
-        Ok(Self { path: real, metadata, fresh, fresh_metadata })
+        let files: Arc<dyn FileSystem> = Arc::new(LocalFileSystem);
+        let metadata_path = metadata_path(path);
+        let open = |path: &Path| AtomicWrite::new(&files, path).private().open();
+        let file = open(path).map_err(|error| cannot_write(path, error))?;
+        let metadata_file = open(&metadata_path).map_err(|error| cannot_write(path, error))?;
+        Ok(Self { path: path.to_owned(), metadata_path, file, metadata_file, files })
     }
 
-    /// Replaces the file atomically by one with `token`, readable for its owner only, and writes `metadata`
-    /// beside it.
+    /// Writes the token, readable for its owner alone, and `metadata` beside it. Both files are replaced as a whole.
     ///
     /// # Errors
-    /// [`ErrorKind::Disk`]; the previous files are unchanged then.
-    pub fn write(mut self, token: &Token, metadata: Option<&TokenMetadata>) -> Result<(), Error> {
-        let path = self.path.clone();
-        let unwritable = |error| disk(&path, error);
-        token.write_to(&mut self.fresh).map_err(unwritable)?;
-        self.fresh.as_file().sync_all().map_err(unwritable)?;
-        let before = std::fs::read(&self.metadata).ok();
+    /// Of kind [`ErrorKind::Disk`]; both files then have their previous content.
+    pub fn write(self, token: &Token, metadata: Option<&TokenMetadata>) -> Result<(), Error> {
+        let Self { files, path, metadata_path, mut file, mut metadata_file } = self;
+        let cannot_write = |error| cannot_write(&path, error);
+        token.write_to(&mut file).map_err(cannot_write)?;
+        let previous = files.read(&metadata_path).ok();
         if let Some(metadata) = metadata {
-            let text = serde_json::to_vec_pretty(metadata).map_err(|error| unwritable(error.into()))?;
-            self.fresh_metadata.write_all(&text).map_err(unwritable)?;
-            self.fresh_metadata.write_all(b"\n").map_err(unwritable)?;
-            self.fresh_metadata.as_file().sync_all().map_err(unwritable)?;
-            // The metadata goes first: beside the old token it is ignored, because its fingerprint differs.
-            self.fresh_metadata.persist(&self.metadata).map_err(|error| unwritable(error.error))?;
+            let text = serde_json::to_vec_pretty(metadata).map_err(|error| cannot_write(error.into()))?;
+            metadata_file.write_all(&text).map_err(cannot_write)?;
+            metadata_file.write_all(b"\n").map_err(cannot_write)?;
+            // Before the token: beside the previous token it does no harm, because it says which token it describes.
+            metadata_file.commit(Durability::Power).map_err(cannot_write)?;
         }
-        if let Err(error) = self.fresh.persist(&path) {
+        if let Err(error) = file.commit(Durability::Power) {
             if metadata.is_some() {
-                restore(&self.metadata, before.as_deref());
+                restore(&files, &metadata_path, previous.as_deref());
             }
-            return Err(unwritable(error.error));
+            return Err(cannot_write(error));
         }
         Ok(())
     }
@@ -108,40 +101,19 @@ fn metadata_path(path: &Path) -> PathBuf {
     name.into()
 }
 
-fn directory(path: &Path) -> &Path {
-    path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-fn disk(path: &Path, error: io::Error) -> Error {
+fn cannot_write(path: &Path, error: io::Error) -> Error {
     Error::new(ErrorKind::Disk, format!("cannot write the token to {}", path.display())).with_source(error)
 }
 
-/// Best effort: the error that is reported is the one before.
-fn restore(path: &Path, before: Option<&[u8]>) {
-    let restored = match before {
-        Some(text) => std::fs::write(path, text),
-        None => std::fs::remove_file(path),
+/// Best effort: the failure before it is the one that is reported.
+fn restore(files: &Arc<dyn FileSystem>, path: &Path, previous: Option<&[u8]>) {
+    let restored = match previous {
+        Some(text) => AtomicWrite::new(files, path).private().write(text, Durability::Power),
+        None => files.remove(path),
     };
     if let Err(error) = restored {
         tracing::warn!("{} could not be restored: {error}", path.display());
     }
-}
-
-/// Keeps the owner of the file, also if an administrator renews the token.
-#[cfg(unix)]
-fn keep_owner(old: &Path, new: &Path) -> io::Result<()> {
-    use std::os::unix::fs::{MetadataExt as _, chown};
-
-    let Ok(owner) = std::fs::metadata(old) else { return Ok(()) };
-    if owner.uid() == std::fs::metadata(new)?.uid() {
-        return Ok(());
-    }
-    chown(new, Some(owner.uid()), Some(owner.gid()))
-}
-
-#[cfg(not(unix))]
-fn keep_owner(_: &Path, _: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]

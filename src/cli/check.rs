@@ -7,13 +7,14 @@ use std::time::Duration;
 use clap::Args;
 use datahub_emitter::Error;
 use datahub_emitter::diagnosis::RenderedDiagnosis;
-use datahub_emitter::pipeline::{Pipeline, explain, explain_note};
+use datahub_emitter::pipeline::{Pipeline, Preflight};
 use datahub_emitter::recipe::Recipe;
-use datahub_emitter::sink::SinkSummary;
+use datahub_emitter::sink::TokenReport;
 use datahub_emitter::{Environment, parse_duration};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use super::diagnosis_text::{error_text, note_text};
 use super::exit::Exit;
 use super::progress::Screen;
 use super::renderer::CommandLine;
@@ -63,7 +64,7 @@ struct Found {
     sink: Option<String>,
     server: Option<String>,
     gms_version: Option<String>,
-    token: Option<FoundToken>,
+    token: Option<TokenReport>,
     /// The steps, in order.
     steps: Vec<FoundStep>,
     /// Findings that are not failures.
@@ -77,14 +78,6 @@ struct Found {
 struct FoundStep {
     step: &'static str,
     observed: String,
-}
-
-#[derive(Debug, Serialize)]
-struct FoundToken {
-    source: String,
-    actor: Option<String>,
-    kind: Option<String>,
-    expires_at: Option<String>,
 }
 
 impl Check {
@@ -130,7 +123,7 @@ impl Check {
         let Some(too_soon) = too_soon else { return looked.map(|()| Exit::Done) };
         // The answer to --expires-within is given even if GMS refuses the token already.
         if let Err(error) = looked {
-            screen.say(&explain(&error, &CommandLine, screen.color()));
+            screen.say(&error_text(&error, screen.color()));
         }
         screen.say(&format!("error: {too_soon}\n"));
         Ok(Exit::Failed)
@@ -159,23 +152,17 @@ impl Check {
             found.steps.push(FoundStep { step: "server", observed: "not asked".to_owned() });
             return Ok(());
         }
-        let Some((summary, examination)) = pipeline.look_at_server(self.write).await? else {
+        let Some(Preflight { sink, check, .. }) = pipeline.preflight(self.write).await? else {
             let observed = "none to ask before a run".to_owned();
             found.steps.push(FoundStep { step: "server", observed });
             return Ok(());
         };
-        let SinkSummary { server, gms_version, token, .. } = summary;
-        (found.server, found.gms_version) = (server, gms_version);
-        found.token = Some(FoundToken {
-            source: token.source,
-            actor: token.actor,
-            kind: token.kind,
-            expires_at: token.expires_at,
-        });
-        let steps = examination.steps.into_iter();
+        (found.server, found.gms_version) = (sink.destination.server, sink.destination.gms_version);
+        found.token = Some(sink.token);
+        let steps = check.steps.into_iter();
         found.steps.extend(steps.map(|step| FoundStep { step: step.name, observed: step.observed }));
-        found.notes = examination.notes.iter().map(|note| note.render(&CommandLine)).collect();
-        examination.failure.map_or(Ok(()), Err)
+        found.notes = check.notes.iter().map(|note| note.render(&CommandLine)).collect();
+        check.failure.map_or(Ok(()), Err)
     }
 
     /// The steps up to the failure, if there was one.
@@ -188,7 +175,7 @@ impl Check {
             writeln!(text, "  {:<8}  {warning}", "warning").unwrap_or_default();
         }
         for note in &found.notes {
-            text += &explain_note(note, color);
+            text += &note_text(note, color);
         }
         text
     }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use datahub_emitter::pipeline::{Finished, RunOutcome};
+use datahub_emitter::pipeline::{FinishedRun, RunOutcome};
 use datahub_emitter::{Error, ErrorKind};
 
 /// The exit codes; docs/reference/exit-codes.md has the table.
@@ -44,7 +44,7 @@ impl Exit {
     }
 
     /// `interrupted` is the exit code for a run that was interrupted.
-    pub(crate) fn of_run(finished: &Finished, interrupted: Self) -> Self {
+    pub(crate) fn of_run(finished: &FinishedRun, interrupted: Self) -> Self {
         let report = &finished.report;
         match (report.outcome, &finished.failure) {
             (_, Some(error)) if error.kind() == ErrorKind::OutputClosed => Self::OutputClosed,

@@ -11,7 +11,7 @@ use datahub_emitter::recipe::Recipe;
 use super::exit::Exit;
 use super::progress::Screen;
 use super::running::{RunFlags, program};
-use super::{Global, input};
+use super::{Global, input, shell};
 
 #[derive(Debug, Args)]
 #[command(
@@ -118,10 +118,11 @@ impl RunOptions {
 }
 
 /// The command that resumes this run: the same options, and `--resume`.
-fn resume_command() -> Vec<String> {
+fn resume_command() -> String {
     let mut words = vec![program()];
     let given = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
     words.extend(given.filter(|word| word != "--resume" && word != "--restart"));
     words.push("--resume".to_owned());
-    words
+    let words: Vec<String> = words.iter().map(|text| shell::word(text)).collect();
+    words.join(" ")
 }

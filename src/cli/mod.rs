@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod diagnosis_text;
 mod exit;
 mod get;
 mod gms;
@@ -18,6 +19,7 @@ mod running;
 mod server;
 mod shell;
 mod signals;
+mod summary;
 mod token;
 
 use std::path::PathBuf;
@@ -28,7 +30,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use datahub_emitter::Error;
 use datahub_emitter::auth::{FileProvider, FixedToken};
 use datahub_emitter::diagnosis::SharedRenderer;
-use datahub_emitter::pipeline::{self, Options};
+use datahub_emitter::pipeline::Options;
 
 use self::exit::Exit;
 use self::log::{Color, LogFormat};
@@ -162,7 +164,7 @@ fn run(cli: Cli, screen: &Screen) -> Exit {
     // A thread may be blocked on standard input; do not wait for it.
     runtime.shutdown_background();
     result.unwrap_or_else(|error| {
-        screen.say(&pipeline::explain(&error, &CommandLine, screen.color()));
+        screen.say(&diagnosis_text::error_text(&error, screen.color()));
         Exit::of(&error)
     })
 }

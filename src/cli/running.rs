@@ -5,18 +5,18 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use datahub_emitter::pipeline::{
-    Finished, IfRunning, Options, Pipeline, Report, explain, explain_note, write_metrics,
-};
+use datahub_emitter::pipeline::{FinishedRun, IfRunning, Options, Pipeline, Report, write_metrics};
 use datahub_emitter::sink::OnWait;
-use datahub_emitter::{Error, ErrorKind};
+use datahub_emitter::{Error, ErrorKind, Platform};
 
 use super::check::duration;
+use super::diagnosis_text::{error_text, note_text};
 use super::exit::Exit;
 use super::output;
 use super::progress::Screen;
 use super::renderer::CommandLine;
 use super::signals::Signals;
+use super::summary::Summary;
 
 /// The type of the sink that writes to standard output.
 const CONSOLE: &str = "console";
@@ -106,7 +106,7 @@ impl RunFlags {
                 let report = Report::without_run(&error, started_at, &CommandLine);
                 self.report_failed_start(&report, screen);
                 if sends && let Err(metrics_error) = self.write_metrics(&report, Exit::of(&error)) {
-                    screen.say(&explain(&metrics_error, &CommandLine, screen.color()));
+                    screen.say(&error_text(&metrics_error, screen.color()));
                 }
                 return Err(error);
             }
@@ -119,8 +119,8 @@ impl RunFlags {
         }
         // The process that read standard output has closed it: it has seen enough.
         if exit != Exit::OutputClosed && (exit != Exit::Done || !screen.quiet()) {
-            let summary = finished.summary(recipe, screen.color(), &CommandLine);
-            screen.say(&summary.called(&program()).to_string());
+            let summary = Summary::new(&finished, recipe, &program(), screen.color()).to_string();
+            screen.say(&summary);
         }
         if warned {
             screen.say("error: there were warnings, and --strict-warnings was given\n");
@@ -136,7 +136,7 @@ impl RunFlags {
         {
             // A file that cannot be written was reported before the run.
             if exit != Exit::Disk {
-                screen.say(&explain(&error, &CommandLine, screen.color()));
+                screen.say(&error_text(&error, screen.color()));
             }
             // The reason why the run ended has priority.
             return Ok(if exit == Exit::Done { Exit::of(&error) } else { exit });
@@ -145,7 +145,9 @@ impl RunFlags {
     }
 
     fn write_metrics(&self, report: &Report, exit: Exit) -> Result<(), Error> {
-        self.metrics_file.as_ref().map_or(Ok(()), |path| write_metrics(path, report, exit.code()))
+        self.metrics_file
+            .as_ref()
+            .map_or(Ok(()), |path| write_metrics(path, report, exit.code(), &Platform::default()))
     }
 
     fn report_failed_start(&self, report: &Report, screen: &Screen) {
@@ -154,11 +156,11 @@ impl RunFlags {
             written.push(report.to_json().and_then(|text| output::write(&text)));
         }
         if let Some(path) = &self.report_to {
-            written.push(report.write_to(path));
+            written.push(report.write_to(path, &Platform::default()));
         }
         // The error that kept the run from starting decides the exit code.
         for error in written.into_iter().filter_map(Result::err) {
-            screen.say(&explain(&error, &CommandLine, screen.color()));
+            screen.say(&error_text(&error, screen.color()));
         }
     }
 
@@ -167,7 +169,7 @@ impl RunFlags {
         mut pipeline: Pipeline,
         screen: &Screen,
         signals: Signals,
-    ) -> (Finished, Exit) {
+    ) -> (FinishedRun, Exit) {
         let control = pipeline.control();
         let waiting = screen.clone();
         pipeline.on_wait(OnWait::new(move |diagnosis, patience| {
@@ -176,7 +178,7 @@ impl RunFlags {
                 return;
             }
             let seconds = patience.as_secs();
-            let text = explain_note(&diagnosis.render(&CommandLine), waiting.color());
+            let text = note_text(&diagnosis.render(&CommandLine), waiting.color());
             waiting.say(&format!("{text}  waiting   for up to {seconds} s (wait_for_server)\n"));
         }));
         let signal = OnceLock::new();

@@ -235,6 +235,7 @@ pub enum ClockReading {
 
 impl Evidence {
     /// The text, with `place` for the source of a token.
+    #[expect(clippy::too_many_lines, reason = "a table of texts")]
     pub fn text(&self, place: &dyn Fn(&TokenSource) -> String) -> String {
         match self {
             Self::Status { status, request } => format!("{status} from {request}"),

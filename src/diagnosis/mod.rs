@@ -25,6 +25,7 @@ pub use fix::Fix;
 pub use privilege::{AccessTokenOperation, Operation, Privilege};
 pub use renderer::{LibraryRenderer, Renderer, SharedRenderer};
 pub use summary::{HeaderMistake, RedirectChange, Summary, TlsProblem, TokenMistake};
+#[cfg(feature = "pipeline")]
 pub(crate) use time_text::{rough_span, whole_seconds};
 pub use token_source::TokenSource;
 
@@ -120,6 +121,7 @@ impl Diagnosis {
     }
 
     /// The token would be sent over a network without encryption, and `require_https` forbids that.
+    #[cfg(any(test, feature = "pipeline"))]
     pub(crate) fn insecure_transport(server: &str, host: &str) -> Self {
         let https = server.strip_prefix("http://").unwrap_or(server);
         Self::new(Code::InsecureTransport, Summary::InsecureTransport { host: host.to_owned() })

@@ -1,4 +1,4 @@
-//! What a 401 means for every sender: one of them finds out whether there is another token, the others wait.
+//! The reaction to a 401: one sender finds out whether there is another token, the others wait.
 //!
 //! The gate is closed from the first 401 until it is known what the senders do. It decides and does not send:
 //!
@@ -35,7 +35,7 @@ pub(super) struct AuthGate {
     refusals: Mutex<RefusalState>,
 }
 
-/// What is known about refused tokens.
+/// The facts about refused tokens.
 #[derive(Debug, Default)]
 struct RefusalState {
     /// The generation that was refused last, and the value of [`AuthGate::accepted`] then.
@@ -56,7 +56,7 @@ pub(super) struct RefusedRequest {
     pub(super) sent_at: Instant,
 }
 
-/// What the sender of a refused request does.
+/// The next step of the sender of a refused request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum TokenDecision {
     /// Sends it again: there is another token, or the same token is good after all.
@@ -177,5 +177,103 @@ pub(super) struct GateGuard<'a>(&'a watch::Sender<usize>);
 impl Drop for GateGuard<'_> {
     fn drop(&mut self) {
         self.0.send_modify(|guards| *guards -= 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use crate::auth::FileProvider;
+    use crate::clock::SystemClock;
+    use crate::redact::Redactor;
+
+    /// Credentials with a token file, and the path of that file.
+    fn credentials(directory: &tempfile::TempDir) -> (Credentials, PathBuf) {
+        let path = directory.path().join("token");
+        std::fs::write(&path, "token-number-one").unwrap();
+        let provider = Arc::new(FileProvider::new(&path));
+        (Credentials::new(Some(provider), Redactor::new([]), Arc::new(SystemClock)), path)
+    }
+
+    async fn request(credentials: &Credentials) -> RefusedRequest {
+        RefusedRequest { generation: credentials.grant().await.unwrap().generation, sent_at: Instant::now() }
+    }
+
+    #[tokio::test]
+    async fn a_token_that_was_never_accepted_and_has_no_successor_stops_the_run() {
+        let directory = tempfile::tempdir().unwrap();
+        let (credentials, _path) = credentials(&directory);
+        let (gate, lifecycle) = (AuthGate::new(), Lifecycle::new());
+        let refused = request(&credentials).await;
+        for _ in 0..2 {
+            let decision = gate.review().await.decide(refused, &credentials, &lifecycle).await;
+            assert_eq!(decision, TokenDecision::Stop(None));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_that_was_accepted_is_tried_once_more() {
+        let directory = tempfile::tempdir().unwrap();
+        let (credentials, _path) = credentials(&directory);
+        let (gate, lifecycle) = (AuthGate::new(), Lifecycle::new());
+        let refused = request(&credentials).await;
+        gate.note_accepted(refused.generation);
+        {
+            let mut review = gate.review().await;
+            let decision = review.decide(refused, &credentials, &lifecycle).await;
+            assert_eq!(decision, TokenDecision::RetrySameTokenAfter(RETRY_REFUSED_TOKEN_AFTER));
+            review.clear();
+        }
+        // Requests that were sent before the token was cleared are sent again, later ones are refused for good.
+        let decision = gate.review().await.decide(refused, &credentials, &lifecycle).await;
+        assert_eq!(decision, TokenDecision::Retry);
+        let later = RefusedRequest { sent_at: Instant::now() + Duration::from_secs(1), ..refused };
+        let decision = gate.review().await.decide(later, &credentials, &lifecycle).await;
+        assert_eq!(decision, TokenDecision::Stop(None));
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_refused_once_more_stops_the_run() {
+        let directory = tempfile::tempdir().unwrap();
+        let (credentials, _path) = credentials(&directory);
+        let (gate, lifecycle) = (AuthGate::new(), Lifecycle::new());
+        let refused = request(&credentials).await;
+        gate.note_accepted(refused.generation);
+        let mut review = gate.review().await;
+        let first = review.decide(refused, &credentials, &lifecycle).await;
+        assert_eq!(first, TokenDecision::RetrySameTokenAfter(RETRY_REFUSED_TOKEN_AFTER));
+        assert_eq!(review.decide(refused, &credentials, &lifecycle).await, TokenDecision::Stop(None));
+    }
+
+    #[tokio::test]
+    async fn two_tokens_that_are_refused_in_a_row_stop_the_run() {
+        let directory = tempfile::tempdir().unwrap();
+        let (credentials, path) = credentials(&directory);
+        let (gate, lifecycle) = (AuthGate::new(), Lifecycle::new());
+        let first = request(&credentials).await;
+        std::fs::write(&path, "token-number-two-which-is-longer").unwrap();
+        let decision = gate.review().await.decide(first, &credentials, &lifecycle).await;
+        assert_eq!(decision, TokenDecision::Retry);
+        // A request that was sent with the first token is sent again with the second one.
+        let decision = gate.review().await.decide(first, &credentials, &lifecycle).await;
+        assert_eq!(decision, TokenDecision::Retry);
+        let second = request(&credentials).await;
+        assert_ne!(second.generation, first.generation);
+        let decision = gate.review().await.decide(second, &credentials, &lifecycle).await;
+        assert!(matches!(decision, TokenDecision::Stop(Some(_))), "{decision:?}");
+    }
+
+    #[tokio::test]
+    async fn the_gate_is_open_when_the_last_guard_is_dropped() {
+        let (gate, lifecycle) = (AuthGate::new(), Lifecycle::new());
+        let (first, second) = (gate.close(), gate.close());
+        drop(first);
+        assert!(!gate.is_open());
+        drop(second);
+        assert!(gate.is_open());
+        gate.wait_until_open(&lifecycle).await;
     }
 }

@@ -68,7 +68,7 @@ impl Emitter {
     /// Starts an emitter that sends through `client`, with the default settings.
     ///
     /// # Errors
-    /// Of kind [`Input`](ErrorKind::Input) when there is no tokio runtime.
+    /// Returns [`ErrorKind::Input`] when there is no tokio runtime.
     pub fn with_client(client: Client) -> Result<Self, Error> {
         EmitterBuilder::with_client(client).build()
     }
@@ -88,7 +88,7 @@ impl EmitterBuilder {
     /// `DATAHUB_GMS_PROTOCOL`) and `DATAHUB_GMS_TOKEN`, else the file `~/.datahubenv`.
     ///
     /// # Errors
-    /// Of kind [`Input`](ErrorKind::Input) when the environment names no server, or the file cannot be read.
+    /// Returns [`ErrorKind::Input`] when the environment names no server, or the file cannot be read.
     pub fn from_env() -> Result<Self, Error> {
         let environment = GmsEnvironment::read(&Environment::from_process())?;
         let server = environment.server.ok_or_else(|| {
@@ -130,8 +130,8 @@ impl EmitterBuilder {
         }
     }
 
-    /// The personal access token, as DataHub shows it once under *Settings › Access Tokens*. By default there
-    /// is no token.
+    /// The personal access token, as DataHub shows it once under *Settings › Access Tokens*. By default no
+    /// token is sent.
     pub fn token(self, token: impl Into<String>) -> Self {
         self.token_with_source(Token::new(token, TokenSource::Program))
     }
@@ -204,7 +204,7 @@ impl EmitterBuilder {
         self
     }
 
-    /// What GMS has done when a proposal counts as delivered. Default [`EmitMode::Async`], and
+    /// The stage in GMS at which a proposal counts as delivered. Default [`EmitMode::Async`], and
     /// [`EmitMode::SyncPrimary`] with [`Batching::Sequential`].
     pub fn emit_mode(mut self, mode: EmitMode) -> Self {
         self.emit_mode = Some(mode);
@@ -276,7 +276,7 @@ impl EmitterBuilder {
     /// Starts the emitter in the current tokio runtime. No request is sent yet.
     ///
     /// # Errors
-    /// Of kind [`Input`](ErrorKind::Input) when the address is invalid, a limit is out of range, a
+    /// Returns [`ErrorKind::Input`] when the address is invalid, a limit is out of range, a
     /// certificate or a header cannot be used, there is no tokio runtime, [`EmitMode::AsyncWait`] is combined
     /// with Rest.li, or a setting of the client is combined with [`with_client`](Self::with_client).
     pub fn build(self) -> Result<Emitter, Error> {

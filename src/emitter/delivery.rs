@@ -24,7 +24,7 @@ pub struct Delivery {
     inner: Option<(Arc<Proposal>, Recipient)>,
 }
 
-/// Who receives the outcome.
+/// The receiver of the outcome.
 enum Recipient {
     Receipt(oneshot::Sender<Outcome>),
     Observer(Arc<dyn Observer>),
@@ -102,8 +102,8 @@ impl fmt::Debug for Delivery {
     }
 }
 
-/// A delivery that waits for capacity. If the waiting future is dropped, the caller has cancelled it, which
-/// is no error of the sink.
+/// A delivery that waits for capacity. If the waiting future is dropped, the caller has cancelled it: the
+/// sink has not failed.
 pub(super) struct WaitingDelivery(Option<Delivery>);
 
 impl WaitingDelivery {

@@ -185,8 +185,8 @@ impl Emitter {
     /// Calling this before emitting is optional. It finds a wrong address early.
     ///
     /// # Errors
-    /// Of kind [`Unreachable`](crate::ErrorKind::Unreachable) when nothing responds, or something that is not
-    /// a GMS; of kind [`Input`](crate::ErrorKind::Input) when an older GMS lacks OpenAPI v3, which
+    /// Returns [`Unreachable`](crate::ErrorKind::Unreachable) when nothing responds, or something that is not
+    /// a GMS, and [`Input`](crate::ErrorKind::Input) when an older GMS lacks OpenAPI v3, which
     /// [`Endpoint::Openapi`](crate::gms::Endpoint) needs, or tracing, which
     /// [`EmitMode::AsyncWait`](crate::gms::EmitMode) needs.
     ///
@@ -197,6 +197,7 @@ impl Emitter {
     }
 
     /// GMS turned out not to support batches, so that proposals are sent one by one.
+    #[cfg(feature = "pipeline")]
     pub(crate) fn lacks_batches(&self) -> bool {
         self.shared().lacks_batches()
     }

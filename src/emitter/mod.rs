@@ -28,9 +28,9 @@
 //!
 //! 1. **Validation** (`validate`). GMS responds to some proposals with success and writes nothing. They are
 //!    rejected before they are sent, with the reason.
-//! 2. **Backpressure** (`backpressure`). What is queued and in flight is bounded by count and by bytes. While
-//!    there is no capacity, [`Emitter::emit`] waits, so that the source is not read and memory use stays the
-//!    same.
+//! 2. **Backpressure** (`backpressure`). The proposals that are queued and in flight are bounded by count and
+//!    by bytes. While there is no capacity, [`Emitter::emit`] waits, so that the source is not read and
+//!    memory use stays the same.
 //! 3. **Queue** (`queue`). A batch takes the oldest proposals whose URN is not in flight. The others are
 //!    parked until the batch that holds their URN is settled, so that proposals of one URN never overtake
 //!    each other.
@@ -92,5 +92,6 @@ pub use handle::Emitter;
 pub use outcome::{DeliveryError, Outcome, Rejection, RejectionReason, Undelivered, UndeliveredReason};
 pub use receipt::Receipt;
 pub use settings::Batching;
+#[cfg(feature = "pipeline")]
 pub(crate) use settings::{MAX_PER_BATCH, defaults};
 pub use try_emit::TryEmitError;

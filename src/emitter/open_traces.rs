@@ -23,7 +23,7 @@ pub(super) struct TraceSlot {
     _permit: OwnedSemaphorePermit,
 }
 
-/// Hands open traces to the driver, which has them followed.
+/// Hands open traces to the driver, which starts a task that follows each.
 pub(super) struct OpenTraces {
     slots: Arc<Semaphore>,
     sender: mpsc::UnboundedSender<OpenTrace>,

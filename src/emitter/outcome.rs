@@ -7,7 +7,7 @@ use std::fmt;
 #[must_use = "a proposal may have been rejected or left undelivered"]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The sink accepted it. What that means (queued, stored, …) depends on the sink.
+    /// The sink accepted it. The meaning (queued, stored, …) depends on the sink.
     Delivered,
     /// It was refused because of its content. Sending it again would be refused again.
     Rejected(Rejection),
@@ -75,7 +75,8 @@ impl Rejection {
         Self { reason, status: None, message: message.into(), attempts: 0 }
     }
 
-    /// The same rejection, as a response with this HTTP status to the last of so many attempts.
+    /// Adds the HTTP status of the response, and the number of attempts.
+    #[must_use]
     pub fn with_response(self, status: u16, attempts: u32) -> Self {
         Self { status: Some(status), attempts, ..self }
     }
@@ -145,7 +146,7 @@ impl fmt::Display for RejectionReason {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Undelivered {
-    /// What ended sending.
+    /// The event that ended sending.
     pub reason: UndeliveredReason,
     /// The last failure, or a sentence about the reason.
     pub message: String,
@@ -164,7 +165,7 @@ impl fmt::Display for Undelivered {
     }
 }
 
-/// What ended sending before a proposal had a final outcome.
+/// The event that ended sending before a proposal had a final outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UndeliveredReason {

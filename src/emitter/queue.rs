@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::metadata::{Name, Urn};
 
-/// What the queue has to know about its items.
+/// The properties of an item that the queue needs.
 pub(super) trait Queued {
     /// Items of one URN leave the queue in the order in which they were pushed.
     fn urn(&self) -> &Urn;

@@ -59,13 +59,11 @@ pub(super) async fn send<'a>(
                     let Some((retried, _)) = resend_while_closed(shared, group, delay, attempts).await else {
                         return Some((exchange, guard));
                     };
-                    match refused_request(&retried) {
-                        Some(again) => refused = again,
-                        None => {
-                            review.clear();
-                            return Some((retried, None));
-                        }
-                    }
+                    let Some(again) = refused_request(&retried) else {
+                        review.clear();
+                        return Some((retried, None));
+                    };
+                    refused = again;
                 }
             }
         }
@@ -88,7 +86,7 @@ async fn resend_while_closed<'a>(
     send_with_token(shared, group, Passage::WhileClosed, None, earlier_attempts).await
 }
 
-/// What the auth gate has to know about a request, if it was refused with 401.
+/// The request as the auth gate reviews it, if it was refused with 401.
 fn refused_request(exchange: &Exchange) -> Option<RefusedRequest> {
     match (&exchange.attempts.verdict, &exchange.attempts.last) {
         (Verdict::Unauthorized, Ok(response)) => {

@@ -68,7 +68,7 @@ impl Settings {
         self.encoder.endpoint == Endpoint::Openapi
     }
 
-    /// What GMS queues is followed until it is written.
+    /// Queued proposals are followed until GMS has written them.
     pub(super) fn follows_traces(&self) -> bool {
         self.encoder.emit_mode == EmitMode::AsyncWait
     }

@@ -37,7 +37,7 @@ pub(super) struct BatchSettlement<'a> {
     accepted_before: u64,
     /// Single proposals that failed with 500. They are at fault only if GMS accepts others in the meantime.
     postponed: Vec<(Pending, Rejection)>,
-    /// What the last such 500 says about the server.
+    /// The diagnosis of the last such 500.
     server_error: Option<Diagnosis>,
     /// Proposals that were refused alone before anything was accepted.
     refused_alone: usize,
@@ -82,8 +82,8 @@ impl<'a> BatchSettlement<'a> {
         self.stop(group, cause);
     }
 
-    /// Settles the proposals of `group` that have an outcome now. What is to be sent again is put in front,
-    /// in order.
+    /// Settles the proposals of `group` that have an outcome now. Proposals to be sent again are put in
+    /// front, in order.
     pub(super) fn settle(&mut self, mut group: RequestGroup, exchange: &Exchange, slot: Option<TraceSlot>) {
         group.outcome_unknown |= exchange.attempts.outcome_unknown;
         let Ok(response) = &exchange.attempts.last else {
@@ -202,7 +202,7 @@ impl<'a> BatchSettlement<'a> {
         let accepted = self.shared.accepted();
         Progress {
             has_accepted: accepted > 0,
-            is_making_progress: accepted > accepted_before,
+            has_accepted_since: accepted > accepted_before,
             is_stopped: self.shared.lifecycle.is_stopped(),
             failing: self.failing,
             refused_alone: self.refused_alone,

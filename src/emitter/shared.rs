@@ -200,7 +200,7 @@ impl Shared {
         }
     }
 
-    /// A body of `bytes` with so many proposals was too large; further batches are smaller.
+    /// Makes further batches smaller, because a body of `bytes` with this number of proposals was too large.
     pub(super) fn shrink_batches(&self, bytes: usize, proposals: usize) {
         let max = if proposals > 1 { bytes / 2 } else { bytes.saturating_sub(1) };
         if self.queue().shrink_batches(max) {
@@ -284,7 +284,7 @@ impl Shared {
     }
 }
 
-/// What a proposal counts against the bound on memory.
+/// The bytes that a proposal counts against the bound on memory.
 fn memory_bytes(proposal: &Proposal) -> usize {
     proposal.aspect().map_or(0, |aspect| aspect.value().len()) + OVERHEAD_BYTES
 }

@@ -1,4 +1,4 @@
-//! What a response means for the proposals of a request: a pure function.
+//! The meaning of a response for the proposals of a request: a pure function.
 //!
 //! [`decide`] knows the request group, the response and the progress of the run as plain facts, and returns
 //! what to do. `settle` collects the facts and carries the decision out. The test enumerates the facts.
@@ -22,7 +22,8 @@ use crate::gms::{RetryReason, Route, Verdict};
 /// at fault.
 pub(super) const REFUSED_ALONE: usize = 3;
 
-/// What is known about the request group.
+/// The facts about the request group.
+#[expect(clippy::struct_excessive_bools, reason = "the facts are independent of each other")]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct GroupFacts {
     pub(super) route: Route,
@@ -30,7 +31,7 @@ pub(super) struct GroupFacts {
     pub(super) has_several_urns: bool,
     /// The group is part of a batch that was rejected.
     pub(super) is_part: bool,
-    /// The group is one CREATE or CREATE_ENTITY.
+    /// The group is one CREATE or `CREATE_ENTITY`.
     pub(super) creates: bool,
     /// An attempt ended without a response, so that GMS may have accepted the proposals then.
     pub(super) outcome_unknown: bool,
@@ -38,10 +39,10 @@ pub(super) struct GroupFacts {
     pub(super) batch_size: usize,
 }
 
-/// What is known about the response.
+/// The facts about the response.
 #[derive(Clone, Debug)]
 pub(super) struct ResponseFacts {
-    /// What it means for the request.
+    /// The meaning for the request.
     pub(super) verdict: Verdict,
     /// `None` if there is no response.
     pub(super) status: Option<u16>,
@@ -51,13 +52,13 @@ pub(super) struct ResponseFacts {
     pub(super) says_exists: bool,
 }
 
-/// What is known about the run, as of one moment.
+/// The facts about the run, at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Progress {
     /// GMS has accepted a proposal in this run.
     pub(super) has_accepted: bool,
     /// GMS has accepted a proposal since the groups of this batch began to fail with 500.
-    pub(super) is_making_progress: bool,
+    pub(super) has_accepted_since: bool,
     /// Nothing is sent any more.
     pub(super) is_stopped: bool,
     /// Groups of this batch in a row that failed with 500, without this one.
@@ -70,7 +71,7 @@ pub(super) struct Progress {
     pub(super) max_in_flight_requests: usize,
 }
 
-/// What to do with a request group.
+/// The next step for a request group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Decision {
     pub(super) action: Action,
@@ -78,7 +79,7 @@ pub(super) struct Decision {
     pub(super) shrink_batches: bool,
 }
 
-/// What to do with the proposals of a request group.
+/// The next step for the proposals of a request group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     /// They are delivered, or queued by GMS.
@@ -119,7 +120,7 @@ pub(super) enum Split {
 pub(super) enum StopAt {
     /// At once.
     This,
-    /// If there are so many suspects.
+    /// When there is this number of suspects.
     Suspects(usize),
     /// Not because of this one.
     Never,
@@ -157,7 +158,7 @@ pub(super) fn decide(group: &GroupFacts, response: &ResponseFacts, progress: &Pr
 /// accepted something since. Otherwise that is open until GMS accepts something, or until there are enough
 /// suspects.
 pub(super) fn decide_postponed(progress: &Progress) -> Action {
-    if progress.is_making_progress && !progress.is_stopped {
+    if progress.has_accepted_since && !progress.is_stopped {
         return Action::Reject;
     }
     Action::Hold(if progress.has_accepted { StopAt::Suspects(max_suspects(progress)) } else { StopAt::This })
@@ -204,7 +205,7 @@ fn server_error(group: &GroupFacts, progress: &Progress) -> Action {
     }
     let is_the_servers_fault = if progress.has_accepted {
         let bisections = group.batch_size.checked_ilog2().unwrap_or(0);
-        progress.failing + 1 > bisections + 2 && !progress.is_making_progress
+        progress.failing + 1 > bisections + 2 && !progress.has_accepted_since
     } else {
         group.batch_size == 1 || progress.failed_alone + 1 >= REFUSED_ALONE
     };

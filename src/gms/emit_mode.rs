@@ -53,13 +53,4 @@ impl EmitMode {
     pub fn is_asynchronous(self) -> bool {
         matches!(self, Self::Async | Self::AsyncWait)
     }
-
-    /// The meaning of a delivery through `endpoint`: `queued`, `stored` or `indexed`.
-    pub fn delivered_means(self, endpoint: Endpoint) -> &'static str {
-        match (self, endpoint) {
-            (Self::Async, _) => "queued",
-            (Self::SyncPrimary, _) | (Self::SyncWait, Endpoint::Restli) => "stored",
-            (Self::SyncWait, Endpoint::Openapi) | (Self::AsyncWait, _) => "indexed",
-        }
-    }
 }

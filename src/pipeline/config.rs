@@ -4,31 +4,31 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use super::Options;
-use super::limits::Limits;
-use super::state::{self, PipelineKey};
+use super::limits::FailureLimits;
+use super::options::Options;
+use super::state_directory::{self, PipelineKey};
 use crate::environment::Environment;
 use crate::recipe::{Fields, Node, Recipe, RecipeError, Value};
 use crate::sink::datahub_rest::{DatahubRestConfig, DatahubRestSink, Overrides};
-use crate::sink::{OpenSink, Sink, SinkRegistry};
+use crate::sink::{OpenSink, OpenedSink, SinkRegistry};
 use crate::source::OpenSource;
 
-/// The sink that speaks with a GMS, and that of a recipe that names none.
+/// The sink that writes to a GMS, and the default of a recipe without a sink.
 pub(super) const DATAHUB_REST: &str = "datahub-rest";
 
-/// Which sink DataHub's Python client takes where a recipe names none.
+/// Names the default sink of DataHub's Python client.
 const DEFAULT_SINK_VARIABLE: &str = "DATAHUB_INGESTION_DEFAULT_SINK";
 
-/// What `sink.config.server` says for the GMS inside this process.
+/// The value of `sink.config.server` for the GMS inside this process.
 const EMBEDDED: &str = "embedded";
 
 /// What a recipe asks for.
 pub(super) struct Config {
     pub(super) source_type: String,
     pub(super) sink_type: String,
-    pub(super) open_source: Option<OpenSource>,
-    pub(super) open_sink: Option<OpenSink>,
-    /// The embedded GMS, if the sink writes into it.
+    pub(super) open_source: OpenSource,
+    pub(super) open_sink: OpenSink,
+    /// The embedded GMS, if the sink writes to it.
     pub(super) embedded: Option<EmbeddedTarget>,
     pub(super) run_id: Option<String>,
     pub(super) pipeline_name: Option<String>,
@@ -36,18 +36,18 @@ pub(super) struct Config {
     pub(super) dead_letters: Option<PathBuf>,
     pub(super) set_system_metadata: bool,
     pub(super) set_pipeline_name: bool,
-    pub(super) limits: Limits,
+    pub(super) limits: FailureLimits,
     pub(super) key: PipelineKey,
-    /// The server's address without credentials, or the kind of sink.
+    /// The server's address without credentials, or the type of sink.
     pub(super) writes_to: String,
-    /// Where the state of pipelines is kept, unless someone says otherwise.
+    /// The default for the directory that holds the state directories of pipelines.
     pub(super) state_root: Option<PathBuf>,
     pub(super) warnings: Vec<String>,
 }
 
 /// The embedded GMS that a recipe names.
 pub(super) struct EmbeddedTarget {
-    /// Its file; `None` for the default one.
+    /// Its data file; `None` for the default one.
     pub(super) data: Option<PathBuf>,
 }
 
@@ -70,10 +70,10 @@ impl Config {
         let report_to = read_reporting(&mut fields, &mut warnings);
         let dead_letters = read_failure_log(&mut fields);
         let (set_system_metadata, set_pipeline_name) = read_flags(&mut fields, &mut warnings);
-        let limits = Limits::read(&mut fields);
-        read_what_is_not_built(&mut fields, &mut warnings);
+        let limits = FailureLimits::read(&mut fields);
+        read_unsupported_keys(&mut fields, &mut warnings);
         fields.finish();
-        mistakes.into_error()?;
+        let (open_source, open_sink) = mistakes.into_result(open_source.zip(open_sink))?;
 
         let sink = root.get("sink").and_then(|sink| sink.get("config"));
         let server = options.server.as_deref().or_else(|| sink.and_then(|config| text(config, "server")));
@@ -109,14 +109,18 @@ impl Config {
             set_pipeline_name,
             limits,
             key,
-            state_root: state::default_root(environment.get("XDG_STATE_HOME"), std::env::home_dir()),
+            state_root: state_directory::default_root(
+                environment.get("XDG_STATE_HOME"),
+                std::env::home_dir(),
+            ),
             warnings,
         })
     }
 }
 
-/// Adds the `datahub-rest` sink to those of the registry, unless someone has put another in its place. It is added here
-/// because it takes defaults from the environment, and because only a run may start the embedded GMS.
+/// Adds the `datahub-rest` sink to the registry, unless the caller has registered another one under its name.
+/// It is added for each recipe because it takes defaults from the environment, and because only a run may
+/// start the embedded GMS.
 fn with_datahub_rest(options: &Options, environment: &Environment) -> SinkRegistry {
     let mut sinks = options.sinks.clone();
     if sinks.types().any(|known| known == DATAHUB_REST) {
@@ -134,7 +138,7 @@ fn with_datahub_rest(options: &Options, environment: &Environment) -> SinkRegist
         Some(Box::new(move |context| {
             Box::pin(async move {
                 let sink = DatahubRestSink::open(config, start.as_ref(), &context).await?;
-                Ok(Box::new(sink) as Box<dyn Sink>)
+                Ok(OpenedSink::gms(sink))
             })
         }))
     });
@@ -145,12 +149,12 @@ fn text<'a>(config: &'a Node, key: &str) -> Option<&'a str> {
     config.get(key).and_then(Node::as_str)
 }
 
-/// Which server the sink writes to, without user, password, path and query.
+/// The server that the sink writes to, without user, password, path and query.
 fn server_origin(server: Option<&str>, environment: &Environment) -> Option<String> {
     let server = server
         .or_else(|| environment.get("DATAHUB_GMS_URL"))
         .or_else(|| environment.get("DATAHUB_GMS_HOST"))?;
-    // What is no address (`embedded`, a host alone) stands for itself.
+    // A text that is not an address (`embedded`, a host alone) is used as it is.
     Some(Url::parse(server).map_or_else(|_| server.to_owned(), |url| url.origin().ascii_serialization()))
 }
 
@@ -171,7 +175,7 @@ fn read_source(
                 open = configured;
                 config.finish();
             }
-            // What belongs into the config of a source that is not there, no one knows.
+            // The keys of an unknown source are unknown, too.
             Err(unknown) => source.mistake("type", unknown.to_string()),
         }
     } else if given {
@@ -206,7 +210,7 @@ fn read_sink(
     let mut config = sink.block("config");
     let mut open = None;
     let kind = match sink.string("type") {
-        // Everything comes from the environment then, as in the Python client.
+        // All settings then come from the environment, as in the Python client.
         None if !given => Some(DATAHUB_REST.to_owned()),
         kind => kind,
     };
@@ -229,7 +233,7 @@ fn read_sink(
 fn read_reporting(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for (index, mut reporter) in fields.blocks("reporting").into_iter().enumerate() {
-        // Python ends the run if a required report cannot be written; here every report is required.
+        // In Python, a run fails if a required report cannot be written; here every report is required.
         reporter.boolean("required");
         match reporter.string("type").as_deref() {
             Some("file") => {
@@ -264,22 +268,22 @@ fn read_reporting(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> Vec<Pa
     files
 }
 
-/// `failure_log`: where dead letters are kept.
+/// `failure_log`: where dead letters are written.
 fn read_failure_log(fields: &mut Fields<'_>) -> Option<PathBuf> {
-    /// The file's name where the recipe gives none (`FailureLoggingConfig`).
+    /// The default file name (`FailureLoggingConfig`).
     const DEFAULT_FILE: &str = "failed_events.json";
     let mut log = fields.block("failure_log");
     let enabled = log.boolean("enabled").unwrap_or_default();
     let mut config = log.block("log_config");
     let filename = config.string("filename");
-    // It picks between two layouts of Python's own file; dead letters have one.
+    // It chooses between two layouts of Python's own file; dead letters have only one.
     config.boolean("legacy_nested_json_string");
     config.finish();
     log.finish();
     enabled.then(|| PathBuf::from(filename.as_deref().unwrap_or(DEFAULT_FILE)))
 }
 
-/// `flags`: whether the run id, and whether the pipeline's name, go into the system metadata.
+/// `flags`: whether the run id and the pipeline's name are written into the system metadata.
 fn read_flags(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> (bool, bool) {
     let mut flags = fields.block("flags");
     let set_system_metadata = flags.boolean("set_system_metadata").unwrap_or(true);
@@ -301,7 +305,7 @@ fn read_flags(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> (bool, boo
     resolve.boolean("resolve_all_platforms");
     resolve.finish();
     flags.ignored("generate_memory_profiles", "that is a measure of the Python client", warnings);
-    // How much Python's report shows; the report here lists a fixed number and counts all.
+    // Limits of lists in Python's report; the report here lists a fixed number.
     for key in [
         "progress_report_max_failures",
         "progress_report_max_warnings",
@@ -316,8 +320,8 @@ fn read_flags(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> (bool, boo
     (set_system_metadata, set_pipeline_name)
 }
 
-/// Parts of a recipe that this crate has not: they are refused where leaving them out would change what is sent.
-fn read_what_is_not_built(fields: &mut Fields<'_>, warnings: &mut Vec<String>) {
+/// Keys that this crate does not support. They are mistakes if ignoring them would change what is sent.
+fn read_unsupported_keys(fields: &mut Fields<'_>, warnings: &mut Vec<String>) {
     match fields.node("transformers").map(|node| &node.value) {
         None | Some(Value::Null) => {}
         Some(Value::List(transformers)) if transformers.is_empty() => {}

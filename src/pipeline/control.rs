@@ -1,4 +1,4 @@
-//! A hand on a run from outside: to stop it, and to see how far it is.
+//! The handle to stop and observe a run from outside.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use crate::gms::Client;
 use crate::source::Progress;
 
-/// Stops a run, and tells how far it is. Clones belong to the same run.
+/// Stops a run, and tells its progress. Clones belong to the same run.
 #[derive(Clone, Debug, Default)]
 pub struct RunControl(Arc<Shared>);
 
@@ -16,54 +16,54 @@ pub struct RunControl(Arc<Shared>);
 struct Shared {
     stopped: AtomicBool,
     stopping: Notify,
-    /// Why, where nobody has asked for it.
-    bound: OnceLock<String>,
+    /// The limit that has stopped the run.
+    limit: OnceLock<String>,
     records: AtomicU64,
     proposals: AtomicU64,
-    source: Mutex<FromSource>,
-    /// The GMS that the run's sink writes to, once it is there.
+    source: Mutex<SourceState>,
+    /// The GMS that the run's sink writes to, once it is open.
     gms: OnceLock<Client>,
 }
 
 #[derive(Debug, Default)]
-struct FromSource {
+struct SourceState {
     progress: Progress,
     warnings: Vec<String>,
 }
 
-/// How far a run is.
+/// The progress of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RunProgress {
-    /// Records that were read and given to the sink.
+    /// Records that were read and passed to the sink.
     pub records: u64,
-    /// Proposals made of them.
+    /// The proposals in them.
     pub proposals: u64,
-    /// How far the source is; it may be ahead of the sink.
+    /// The progress of the source, which may be ahead of the sink.
     pub source: Progress,
 }
 
 impl RunControl {
-    /// Asks the run to stop: nothing more is read, and what is under way gets 20 seconds to be settled.
+    /// Asks the run to stop: nothing more is read, and what is in flight has 20 seconds to be settled.
     pub fn stop(&self) {
         self.0.stopped.store(true, Ordering::Release);
         self.0.stopping.notify_waiters();
     }
 
-    /// Stops the run because a bound was reached.
-    pub(super) fn stop_at_bound(&self, what: impl FnOnce() -> String) {
+    /// Stops the run because a limit was reached.
+    pub(super) fn stop_at_limit(&self, limit: impl FnOnce() -> String) {
         if !self.is_stopped() {
-            self.0.bound.get_or_init(what);
+            self.0.limit.get_or_init(limit);
             self.stop();
         }
     }
 
-    /// Which bound has stopped the run, if one has.
-    pub(super) fn bound(&self) -> Option<&str> {
-        self.0.bound.get().map(String::as_str)
+    /// The limit that has stopped the run.
+    pub(super) fn limit(&self) -> Option<&str> {
+        self.0.limit.get().map(String::as_str)
     }
 
-    /// How far the run is.
+    /// The run's progress.
     pub fn progress(&self) -> RunProgress {
         RunProgress {
             records: self.0.records.load(Ordering::Relaxed),
@@ -72,9 +72,9 @@ impl RunControl {
         }
     }
 
-    /// Fetches the token anew where it comes from, without stopping; the requests from now on go with it. Does nothing
-    /// before the run is connected, which fetches the token anyway. A failure is logged, and the token that is there is
-    /// used on.
+    /// Fetches the token again from where it comes from, without stopping; requests use it from then on. Does
+    /// nothing before the run has connected, because connecting fetches the token. A failure is logged, and
+    /// the present token stays in use.
     pub async fn reread_token(&self) {
         let Some(gms) = self.gms() else { return };
         match gms.reread_token().await {
@@ -92,7 +92,7 @@ impl RunControl {
         self.0.gms.get()
     }
 
-    pub(super) fn connected(&self, gms: &Client) {
+    pub(super) fn set_gms(&self, gms: &Client) {
         self.0.gms.get_or_init(|| gms.clone());
     }
 
@@ -104,19 +104,28 @@ impl RunControl {
     pub(super) async fn stopped(&self) {
         let stopping = self.0.stopping.notified();
         tokio::pin!(stopping);
-        // Registered before the look at the flag, so that a stop in between is not missed.
+        // Registered before the flag is read, so that a stop in between is not missed.
         stopping.as_mut().enable();
         if !self.is_stopped() {
             stopping.await;
         }
     }
 
-    pub(super) fn read_record(&self, proposals: usize) {
+    /// The output of `work`, or `None` if the run is stopped before: `work` may wait forever.
+    pub(super) async fn or_cancelled<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.stopped() => None,
+            output = work => Some(output),
+        }
+    }
+
+    pub(super) fn count_record(&self, proposals: usize) {
         self.0.records.fetch_add(1, Ordering::Relaxed);
         self.0.proposals.fetch_add(proposals as u64, Ordering::Relaxed);
     }
 
-    pub(super) fn source_is_at(&self, progress: Progress, mut warnings: Vec<String>) {
+    pub(super) fn update_source(&self, progress: Progress, mut warnings: Vec<String>) {
         let mut source = self.source();
         source.progress = progress;
         source.warnings.append(&mut warnings);
@@ -126,7 +135,7 @@ impl RunControl {
         std::mem::take(&mut self.source().warnings)
     }
 
-    fn source(&self) -> std::sync::MutexGuard<'_, FromSource> {
+    fn source(&self) -> std::sync::MutexGuard<'_, SourceState> {
         self.0.source.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -136,7 +145,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_stop_is_seen_before_and_after() {
+    async fn a_stop_is_seen_by_who_waits_before_and_after() {
         let control = RunControl::default();
         let waiting = tokio::spawn({
             let control = control.clone();

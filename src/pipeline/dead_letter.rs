@@ -1,21 +1,21 @@
-//! The dead-letter file: rejected proposals and records that were not understood, kept with the reason.
+//! The dead-letter file: rejected proposals and invalid records, each with the reason.
 //!
 //! JSON Lines. A rejected proposal is a record in the `file` source's `value` + `contentType` form with a
-//! `deadLetter` object beside it, so that the file can be read as a source again:
+//! `deadLetter` object, so that the file can be read as a source again:
 //!
 //! ```json
 //! {"entityType": "dataset", "entityUrn": "urn:li:…", …, "deadLetter": {"reason": "gms-rejected", "status": 422,
 //!  "message": "…", "attempts": 1, "origin": "mcps.json#12", "runId": "file-…", "at": "2026-11-23T20:15:02.480117Z"}}
 //! ```
 //!
-//! A record that was not understood has nothing but that object, and in it its text as `raw`, as `rawBase64` where
-//! it is not UTF-8, or, over 1 MiB, its `file`, `offset` and `length`.
+//! The line of an invalid record has nothing but that object, which holds the record's text: as `raw`, as
+//! `rawBase64` if it is not UTF-8, or, if it is over 1 MiB, as its `file`, `offset` and `length`.
 //!
-//! Each line is written with one call when its proposal is refused, and [`sync`](DeadLetters::sync) puts it on the disk
-//! for good before a checkpoint goes past it or a report counts it. A letter that could not be kept is taken back: its
-//! proposal is undelivered then, and a later run meets it again.
+//! A line is written when its proposal is rejected, and [synced](DeadLetterWriter::sync) before a checkpoint
+//! passes the record or a report counts it. If a line could not be written or synced, its proposal is
+//! undelivered, and a later run sends it again.
 
-mod file;
+mod append_file;
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -24,50 +24,52 @@ use base64::Engine as _;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use self::file::LetterFile;
+use self::append_file::AppendFile;
 use super::report::DeadLetterReport;
 use crate::emitter::Rejection;
+use crate::file_system::FileType;
 use crate::metadata::{Proposal, json, record};
+use crate::platform::Platform;
 use crate::source::{InvalidRecord, RawRecord};
 use crate::{Error, ErrorKind};
 
-/// The reason of a record that was not understood.
+/// The reason of an invalid record.
 const INVALID_RECORD: &str = "invalid-record";
 
-/// Writes letters to a file, which is opened with the first of them.
+/// Writes dead letters to a file, which is opened for the first one.
 #[derive(Debug)]
-pub(super) struct DeadLetters {
+pub(super) struct DeadLetterWriter {
+    platform: Platform,
     path: PathBuf,
     run_id: String,
-    state: Mutex<State>,
+    state: Mutex<WriterState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    file: Option<LetterFile>,
-    /// Letters that are safe.
-    kept: u64,
-    /// Letters that are written and not synced yet, and how many of them are rejected proposals.
+struct WriterState {
+    file: Option<AppendFile>,
+    synced: u64,
+    /// Dead letters that are written and not synced yet, and how many of them are rejected proposals.
     unsynced: u64,
     unsynced_proposals: u64,
-    /// Letters that were written did not reach the disk.
-    lost: bool,
+    /// Syncing has failed: dead letters that were written may not have reached the disk.
+    has_lost: bool,
     failure: Option<String>,
     line: Vec<u8>,
-    /// The time of the last letter.
-    last: Timestamp,
+    /// The time of the last dead letter.
+    last_at: Timestamp,
 }
 
-/// What a letter is about.
+/// What a dead letter is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Subject {
-    Proposal,
-    Record,
+enum LetterSubject {
+    RejectedProposal,
+    InvalidRecord,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Letter<'a> {
+struct DeadLetter<'a> {
     reason: &'a str,
     status: Option<u16>,
     message: &'a str,
@@ -80,39 +82,42 @@ struct Letter<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     raw_base64: Option<String>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    place: Option<Place<'a>>,
+    range: Option<RecordRange<'a>>,
 }
 
 #[derive(Serialize)]
-struct Place<'a> {
+struct RecordRange<'a> {
     file: &'a str,
     offset: u64,
     length: u64,
 }
 
-impl DeadLetters {
-    pub(super) fn new(path: PathBuf, run_id: String) -> Self {
-        Self { path, run_id, state: Mutex::default() }
+impl DeadLetterWriter {
+    pub(super) fn new(platform: Platform, path: PathBuf, run_id: String) -> Self {
+        Self { platform, path, run_id, state: Mutex::default() }
     }
 
-    /// Finds out, before anything is sent, that there is no place for the file.
+    /// Checks, before anything is sent, that the file can be written.
     pub(super) fn check_writable(&self) -> Result<(), Error> {
-        if self.path.is_dir() {
+        let is_directory = |path| {
+            self.platform.files.metadata(path).map(|metadata| metadata.file_type == FileType::Directory)
+        };
+        if is_directory(&self.path).is_ok_and(|is_directory| is_directory) {
             return Err(self.error("it is a directory"));
         }
         let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        match parent.map(std::fs::metadata) {
-            Some(Ok(metadata)) if !metadata.is_dir() => Err(self.error("its directory is a file")),
+        match parent.map(is_directory) {
+            Some(Ok(false)) => Err(self.error("its directory is a file")),
             Some(Err(error)) => Err(self.error("its directory cannot be opened").with_source(error)),
-            _ => file::check(&self.path)
+            _ => append_file::check(&self.platform.files, &self.path)
                 .map_err(|error| self.error("it cannot be appended to").with_source(error)),
         }
     }
 
-    /// Keeps a proposal that was refused. False if it could not be kept; [`failure`](Self::failure) says why.
-    pub(super) fn rejected(&self, proposal: &Proposal, rejection: &Rejection) -> bool {
+    /// Writes a rejected proposal. False if that failed; [`failure`](Self::failure) says why.
+    pub(super) fn write_rejected(&self, proposal: &Proposal, rejection: &Rejection) -> bool {
         let at = self.now();
-        let letter = Letter {
+        let letter = DeadLetter {
             reason: rejection.reason.as_str(),
             status: rejection.status,
             message: &rejection.message,
@@ -122,9 +127,9 @@ impl DeadLetters {
             at,
             raw: None,
             raw_base64: None,
-            place: None,
+            range: None,
         };
-        self.append(Subject::Proposal, |line| {
+        self.append(LetterSubject::RejectedProposal, |line| {
             let mut member = Vec::new();
             json::push_ascii_json(&mut member, &serde_json::to_vec(&letter)?);
             record::write_value_form(proposal, line, Some(("deadLetter", &member)));
@@ -132,20 +137,20 @@ impl DeadLetters {
         })
     }
 
-    /// Keeps a record that was not understood. False if it could not be kept.
-    pub(super) fn invalid(&self, record: &InvalidRecord) -> bool {
-        let (raw, raw_base64, place) = match &record.raw {
+    /// Writes an invalid record. False if that failed; [`failure`](Self::failure) says why.
+    pub(super) fn write_invalid(&self, record: &InvalidRecord) -> bool {
+        let (raw, raw_base64, range) = match &record.raw {
             RawRecord::Text(bytes) => match std::str::from_utf8(bytes) {
                 Ok(text) => (Some(text), None, None),
                 Err(_) => (None, Some(base64::prelude::BASE64_STANDARD.encode(bytes)), None),
             },
             RawRecord::Long { length } => {
                 let origin = &record.origin;
-                (None, None, Some(Place { file: &origin.file, offset: origin.offset, length: *length }))
+                (None, None, Some(RecordRange { file: &origin.file, offset: origin.offset, length: *length }))
             }
         };
         let at = self.now();
-        let letter = Letter {
+        let letter = DeadLetter {
             reason: INVALID_RECORD,
             status: None,
             message: &record.reason,
@@ -155,9 +160,9 @@ impl DeadLetters {
             at,
             raw,
             raw_base64,
-            place,
+            range,
         };
-        self.append(Subject::Record, |line| {
+        self.append(LetterSubject::InvalidRecord, |line| {
             line.extend_from_slice(b"{\"deadLetter\":");
             serde_json::to_writer(&mut *line, &letter)?;
             line.push(b'}');
@@ -165,45 +170,49 @@ impl DeadLetters {
         })
     }
 
-    /// What went wrong with the file, if anything did. After the first failure nothing more is written.
+    /// Why the file could not be written. After the first failure nothing more is written.
     pub(super) fn failure(&self) -> Option<Error> {
         let state = self.lock();
         state.failure.as_deref().map(|failure| self.error(failure))
     }
 
-    /// Puts what was written so far on the disk for good.
+    /// Syncs what was written so far.
     ///
     /// # Errors
-    /// How many rejected proposals are not kept after all since the last time, because that failed, now or before;
-    /// [`failure`](Self::failure) says why.
+    /// If syncing fails now or has failed before: how many rejected proposals since the last call have lost
+    /// their dead letter. [`failure`](Self::failure) says why.
     pub(super) fn sync(&self) -> Result<(), u64> {
         let mut state = self.lock();
         if state.unsynced == 0 {
-            return if state.lost { Err(0) } else { Ok(()) };
+            return if state.has_lost { Err(0) } else { Ok(()) };
         }
-        let synced = state.file.as_mut().map_or(Ok(()), LetterFile::sync);
+        let synced = state.file.as_mut().map_or(Ok(()), AppendFile::sync);
         let (letters, proposals) =
             (std::mem::take(&mut state.unsynced), std::mem::take(&mut state.unsynced_proposals));
         match synced {
             Ok(()) => {
-                state.kept += letters;
-                if state.lost { Err(0) } else { Ok(()) }
+                state.synced += letters;
+                if state.has_lost { Err(0) } else { Ok(()) }
             }
             Err(error) => {
                 state.failure.get_or_insert(error.to_string());
-                state.lost = true;
+                state.has_lost = true;
                 Err(proposals)
             }
         }
     }
 
-    /// What the report says of them; only letters that are [synced](Self::sync) count.
+    /// What the report says about dead letters; only those that are [synced](Self::sync) count.
     pub(super) fn report(&self) -> DeadLetterReport {
-        let kept = self.lock().kept;
-        DeadLetterReport { path: (kept > 0).then(|| self.path.clone()), records: kept }
+        let synced = self.lock().synced;
+        DeadLetterReport { path: (synced > 0).then(|| self.path.clone()), records: synced }
     }
 
-    fn append(&self, subject: Subject, write_line: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> bool {
+    fn append(
+        &self,
+        subject: LetterSubject,
+        write_line: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>,
+    ) -> bool {
         let mut state = self.lock();
         if state.failure.is_some() {
             return false;
@@ -214,7 +223,7 @@ impl DeadLetters {
             line.push(b'\n');
             let file = match &mut state.file {
                 Some(file) => file,
-                none => none.insert(LetterFile::open(&self.path)?),
+                none => none.insert(AppendFile::open(&self.platform.files, &self.path)?),
             };
             file.append(&line)
         });
@@ -222,7 +231,7 @@ impl DeadLetters {
         match appended {
             Ok(()) => {
                 state.unsynced += 1;
-                state.unsynced_proposals += u64::from(subject == Subject::Proposal);
+                state.unsynced_proposals += u64::from(subject == LetterSubject::RejectedProposal);
                 true
             }
             Err(error) => {
@@ -232,17 +241,17 @@ impl DeadLetters {
         }
     }
 
-    /// A replay compares it with the time at which GMS last wrote the aspect, and tells letters apart by it: no two are of
-    /// the same microsecond.
+    /// The time of a dead letter. A replay compares it with the time at which GMS last wrote the aspect, and
+    /// identifies dead letters by it, so no two have the same microsecond.
     fn now(&self) -> String {
         let mut state = self.lock();
-        let next = state.last.checked_add(SignedDuration::from_micros(1)).unwrap_or(state.last);
-        state.last = Timestamp::now().max(next);
-        state.last.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+        let next = state.last_at.checked_add(SignedDuration::from_micros(1)).unwrap_or(state.last_at);
+        state.last_at = self.platform.clock.now().max(next);
+        state.last_at.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        // Nothing in here panics half way through a change, so a poisoned state is a whole one.
+    fn lock(&self) -> std::sync::MutexGuard<'_, WriterState> {
+        // No code panics in the middle of a change, so the state of a poisoned lock is consistent.
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 

@@ -1,138 +1,216 @@
-//! What a run leaves behind: the checkpoint, the report, and what the summary is made of.
+//! Finishes a run: leaves the checkpoint, and writes the report.
 
-use super::dead_letter::DeadLetters;
-use super::run::Course;
-use super::{
-    Failure, Finished, Look, Pipeline, ProposalCounts, Report, Resume, Run, RunOutcome, SCHEMA, SinkReport,
-    SourceReport, limits, report, summary,
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::checkpoint::CheckpointWriter;
+use super::dead_letter::DeadLetterWriter;
+use super::forward::RunResult;
+use super::limits;
+use super::lock::RunLock;
+use super::outcome_counter::OutcomeCounter;
+use super::report::{
+    self, Failure, ProposalCounts, Report, ReportedSink, Resume, RunOutcome, SCHEMA, SourceReport,
 };
+use super::settings::RunSettings;
+use crate::metadata::Urn;
+use crate::sink::SinkReport;
 use crate::{Error, ErrorKind};
 
-impl Pipeline {
-    /// Which bound the run has come up against, if nothing else has ended it.
-    fn bound(&self, run: &Run, settled: bool) -> Option<Error> {
-        if let Some(bound) = self.control.bound() {
-            // A deadline that comes when all is done is none.
-            return (!(run.course.complete && settled)).then(|| limits::error(bound));
+/// A run that has ended, successful or not, and whose report is written.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct FinishedRun {
+    /// The report.
+    pub report: Report,
+    /// What ended the run before the end of its source.
+    pub failure: Option<Error>,
+    /// How to inspect what was delivered to the embedded GMS; `None` if the run did not write to it.
+    pub inspect_hint: Option<InspectHint>,
+    /// Bytes of the source that the run had to read, where that is known.
+    pub source_bytes: Option<u64>,
+    /// Remarks for the user that need no action.
+    pub notes: Vec<String>,
+    /// The dead letters that were sent again, if the run was a [replay](super::Pipeline::replay).
+    pub replayed: Option<PathBuf>,
+    /// The run did nothing because another run of the pipeline was in progress
+    /// ([`IfRunning::Skip`](super::IfRunning::Skip)).
+    pub skipped: bool,
+}
+
+/// What to inspect in the embedded GMS after a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InspectHint {
+    /// An entity that was delivered.
+    pub urn: Option<Urn>,
+    /// The embedded GMS's data file, if it is not the default one.
+    pub data: Option<PathBuf>,
+}
+
+impl FinishedRun {
+    /// A run with this report, and without the other members.
+    pub fn new(report: Report, failure: Option<Error>) -> Self {
+        Self {
+            report,
+            failure,
+            inspect_hint: None,
+            source_bytes: None,
+            notes: Vec::new(),
+            replayed: None,
+            skipped: false,
         }
-        let tally = run.tally.as_ref().filter(|_| run.course.complete && !run.course.interrupted)?;
-        let (failed, all) = tally.failed();
-        self.config.limits.exceeded_at_end(failed, all, tally.counts().read).map(limits::error)
+    }
+}
+
+/// What is left of a run at its end, before its report is written.
+#[derive(Default)]
+pub(super) struct EndedRun {
+    pub(super) result: RunResult,
+    /// `None` if it ended before its source was opened.
+    pub(super) counter: Option<Arc<OutcomeCounter>>,
+    pub(super) sink: SinkReport,
+    pub(super) source_bytes: Option<u64>,
+    /// The source's bytes that an earlier run has read.
+    pub(super) start_byte: u64,
+    pub(super) checkpoint: Option<CheckpointWriter>,
+    pub(super) notes: Vec<String>,
+    pub(super) warnings: Vec<String>,
+    pub(super) is_skipped: bool,
+    #[expect(dead_code, reason = "held until the checkpoint and the reports are written")]
+    pub(super) lock: Option<RunLock>,
+}
+
+impl EndedRun {
+    pub(super) fn failed(error: Error) -> Self {
+        Self { result: RunResult::failed(error), ..Self::default() }
     }
 
-    /// Leaves a checkpoint where there is something left, and says where a later run goes on.
-    fn leave_checkpoint(&self, run: &mut Run, has_read: bool) -> Option<Resume> {
-        let keeper = run.keeper.take()?;
-        let mut letters_kept = true;
-        if let Some(tally) = &run.tally {
-            letters_kept = tally.sync_letters();
-        }
-        // What the user has to mend first is the recipe or the input: a run that has not begun leaves nothing.
-        let invalid = run.course.failure.as_ref().is_some_and(|failure| failure.kind() == ErrorKind::Input);
-        if invalid && !has_read {
-            return None;
-        }
-        let (rest, error) = keeper.finish(run.course.complete, letters_kept);
-        if let Some(error) = error {
-            run.course.failure.get_or_insert(error);
-        }
-        let rest = rest?;
-        Some(Resume {
-            from_record: rest.from_record,
-            skipped_records: rest.skipped,
-            checkpoint: rest.checkpoint,
-            command: summary::command(&self.options.resume_command),
-        })
+    pub(super) fn interrupted() -> Self {
+        Self { result: RunResult::interrupted(), ..Self::default() }
     }
 
-    pub(super) fn finish(mut self, mut run: Run, sends: bool) -> Finished {
-        let mut warnings = std::mem::take(&mut self.config.warnings);
-        warnings.append(&mut self.control.take_source_warnings());
-        warnings.append(&mut run.sink.warnings);
-        let (mut failures, mut proposals, mut dead_letters) = Default::default();
-        let (mut invalid, mut example) = (0, None);
-        if let Some(tally) = &run.tally {
-            let dropped;
-            (failures, dropped) = tally.take_failures();
-            if dropped {
-                warnings.push(
-                    "a proposal was lost sight of, and counts as undelivered; please report this".into(),
-                );
-            }
-            proposals = tally.counts();
-            invalid = tally.invalid_records();
-            example = tally.example().cloned();
-            dead_letters = tally.letters().map(DeadLetters::report).unwrap_or_default();
+    pub(super) fn skipped() -> Self {
+        Self { is_skipped: true, ..Self::default() }
+    }
+
+    /// Leaves the checkpoint and writes the report files. `warnings` are those about the recipe.
+    pub(super) async fn finish(mut self, settings: RunSettings, mut warnings: Vec<String>) -> FinishedRun {
+        warnings.append(&mut self.warnings);
+        warnings.append(&mut settings.control.take_source_warnings());
+        warnings.append(&mut self.sink.warnings);
+        let counter = self.counter.clone();
+        let counter = counter.as_deref();
+        let (mut failures, has_dropped) = counter.map(OutcomeCounter::take_failures).unwrap_or_default();
+        if has_dropped {
+            warnings.push("a proposal was lost, and counts as undelivered; please report this".into());
         }
-        let settled = proposals.rejected + proposals.undelivered + invalid == 0;
-        if run.course.failure.is_none() && !run.skipped {
-            run.course.failure = self.bound(&run, settled);
+        let proposals = counter.map(OutcomeCounter::counts).unwrap_or_default();
+        let invalid = counter.map(OutcomeCounter::invalid_records).unwrap_or_default();
+        let dead_letters =
+            counter.and_then(OutcomeCounter::dead_letters).map(DeadLetterWriter::report).unwrap_or_default();
+        let all_delivered = proposals.rejected + proposals.undelivered + invalid == 0;
+        if self.result.failure.is_none() && !self.is_skipped {
+            self.result.failure = self.exceeded_limit(&settings, all_delivered);
         }
-        let resume = self.leave_checkpoint(&mut run, proposals.read > 0);
-        if run.skipped {
+        let resume = self.leave_checkpoint(&settings, proposals.read > 0).await;
+        if self.is_skipped {
             warnings.push("skipped: another run of this pipeline is under way".into());
         }
-        if let Some(failure) = run.course.failure.as_ref().filter(|failure| failure.diagnosis().is_none()) {
-            failures.insert(0, Failure::of_run(failure, &*self.options.renderer));
+        if let Some(failure) = self.result.failure.as_ref().filter(|failure| failure.diagnosis().is_none()) {
+            failures.insert(0, Failure::of_run(failure, &*settings.renderer));
         }
-        let progress = self.control.progress();
+        let progress = settings.control.progress();
         let mut report = Report {
             schema: SCHEMA,
-            outcome: outcome(&run.course, &proposals, invalid, sends),
-            run_id: Some(std::mem::take(&mut self.run_id)),
-            pipeline_name: self.config.pipeline_name.take(),
-            started_at: self.started_at.to_string(),
-            duration_ms: report::elapsed_ms(self.started_at),
+            outcome: outcome(&self.result, &proposals, invalid, settings.sends),
+            run_id: Some(settings.run_id),
+            pipeline_name: settings.pipeline_name,
+            started_at: settings.started_at.to_string(),
+            duration_ms: report::elapsed_ms(settings.started_at, settings.platform.clock.now()),
             source: SourceReport {
-                kind: Some(std::mem::take(&mut self.config.source_type)),
+                kind: Some(settings.source_type),
                 records: progress.records,
-                bytes: progress.source.bytes.saturating_sub(run.begun_at_byte),
+                bytes: progress.source.bytes.saturating_sub(self.start_byte),
                 invalid,
-                ignored: run.course.ignored,
-                complete: run.course.complete,
+                ignored: self.result.ignored,
+                complete: self.result.is_complete,
             },
-            sink: SinkReport::new(&self.config.sink_type, &run.sink),
+            sink: ReportedSink { kind: Some(settings.sink_type), destination: self.sink.destination },
             proposals,
-            requests: run.sink.requests.into(),
-            token: run.sink.token.into(),
-            diagnosis: run
-                .course
+            requests: self.sink.requests,
+            token: self.sink.token,
+            diagnosis: self
+                .result
                 .failure
                 .as_ref()
                 .and_then(Error::diagnosis)
-                .map(|diagnosis| diagnosis.render(&*self.options.renderer)),
+                .map(|diagnosis| diagnosis.render(&*settings.renderer)),
             failures,
             dead_letters,
             resume,
             warnings,
         };
-        for path in self.report_paths() {
-            if let Err(error) = report.write_to(path) {
-                // The first failure is what ended the run; that there is no report comes on top.
+        for path in &settings.report_paths {
+            if let Err(error) = report.write_to(path, &settings.platform) {
                 report.warnings.push(error.full_message());
-                run.course.failure.get_or_insert(error);
+                // What ended the run before matters more than a missing report.
+                self.result.failure.get_or_insert(error);
             }
         }
-        Finished {
-            look: self
-                .config
-                .embedded
-                .take()
-                .map(|embedded| Look { urn: example, data: embedded.data })
-                .filter(|_| sends),
-            source_bytes: run.source_bytes.map(|bytes| bytes.saturating_sub(run.begun_at_byte)),
-            notes: run.notes,
-            replayed: self.replay.take().map(|replay| replay.letters),
+        let inspect_hint = settings.embedded.filter(|_| settings.sends).map(|embedded| InspectHint {
+            urn: counter.and_then(OutcomeCounter::example).cloned(),
+            data: embedded.data,
+        });
+        FinishedRun {
+            inspect_hint,
+            source_bytes: self.source_bytes.map(|bytes| bytes.saturating_sub(self.start_byte)),
+            notes: self.notes,
+            replayed: settings.replay.map(|replay| replay.path().to_owned()),
             report,
-            failure: run.course.failure,
-            skipped: run.skipped,
+            failure: self.result.failure,
+            skipped: self.is_skipped,
         }
+    }
+
+    /// The limit that the run has reached, if nothing else has ended it.
+    fn exceeded_limit(&self, settings: &RunSettings, all_delivered: bool) -> Option<Error> {
+        if let Some(limit) = settings.control.limit() {
+            // A deadline has no effect once everything is delivered.
+            return (!(self.result.is_complete && all_delivered)).then(|| limits::error(limit));
+        }
+        let counter =
+            self.counter.as_ref().filter(|_| self.result.is_complete && !self.result.is_interrupted)?;
+        let (failed, settled) = counter.failed();
+        settings.limits.exceeded_at_end(failed, settled, counter.counts().read).map(limits::error)
+    }
+
+    /// Leaves a checkpoint if anything is unfinished, and returns where a later run continues.
+    async fn leave_checkpoint(&mut self, settings: &RunSettings, has_read: bool) -> Option<Resume> {
+        let checkpoint = self.checkpoint.take()?;
+        let dead_letters_synced = self.counter.as_ref().is_none_or(|counter| counter.sync_dead_letters());
+        // The user has to correct the recipe or the input first: a run that has not started leaves nothing.
+        let failure_kind = self.result.failure.as_ref().map(Error::kind);
+        if failure_kind == Some(ErrorKind::Input) && !has_read {
+            return None;
+        }
+        let (point, error) = checkpoint.finish(self.result.is_complete, dead_letters_synced).await;
+        if let Some(error) = error {
+            self.result.failure.get_or_insert(error);
+        }
+        let point = point?;
+        Some(Resume {
+            from_record: point.from_record,
+            skipped_records: point.skipped,
+            checkpoint: point.checkpoint,
+            command: settings.resume_command.clone(),
+        })
     }
 }
 
-fn outcome(course: &Course, proposals: &ProposalCounts, invalid: u64, sends: bool) -> RunOutcome {
-    let settled = proposals.rejected + proposals.undelivered + invalid == 0;
-    match &course.failure {
+fn outcome(result: &RunResult, proposals: &ProposalCounts, invalid: u64, sends: bool) -> RunOutcome {
+    let all_delivered = proposals.rejected + proposals.undelivered + invalid == 0;
+    match &result.failure {
         Some(error)
             if matches!(
                 error.kind(),
@@ -141,12 +219,12 @@ fn outcome(course: &Course, proposals: &ProposalCounts, invalid: u64, sends: boo
         {
             RunOutcome::of_failure(error.kind())
         }
-        _ if course.interrupted && !(course.complete && settled) => RunOutcome::Interrupted,
+        _ if result.is_interrupted && !(result.is_complete && all_delivered) => RunOutcome::Interrupted,
         // `invalid` promises that nothing was sent.
         Some(error) if error.kind() == ErrorKind::Input && proposals.read > 0 => RunOutcome::Partial,
         Some(error) => RunOutcome::of_failure(error.kind()),
         None if !sends => RunOutcome::DryRun,
-        None if settled => RunOutcome::Delivered,
+        None if all_delivered => RunOutcome::Delivered,
         None => RunOutcome::Partial,
     }
 }

@@ -1,24 +1,25 @@
-//! What a recipe lets go wrong before a run has failed as a whole.
+//! How much of a run may fail before the run as a whole has failed.
 
 use crate::recipe::Fields;
 use crate::{Error, ErrorKind};
 
-/// A share of failures says nothing before so many proposals are settled: the first could be 100% of one.
+/// Proposals that must be settled before a share of failures is meaningful: the first one alone could be
+/// 100%.
 const SHARE_AFTER: u64 = 100;
 
 /// `fail_on_empty`, `max_failures` and `max_failure_share` of a recipe.
 ///
-/// A failure is a proposal that was rejected, or a record that was not understood. Such a run never ends with exit code 0;
-/// these keys have it end early, or also where there was nothing to fail.
+/// A failure is a rejected proposal or an invalid record. A run with failures never ends with exit code 0;
+/// these keys also end it early, or make a run fail whose source is empty.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Limits {
+pub(super) struct FailureLimits {
     /// A source without proposals is a failure.
     pub(super) fail_on_empty: bool,
     max_failures: Option<u64>,
     max_failure_share: Option<f64>,
 }
 
-impl Limits {
+impl FailureLimits {
     pub(super) fn read(fields: &mut Fields<'_>) -> Self {
         Self {
             fail_on_empty: fields.boolean("fail_on_empty").unwrap_or(false),
@@ -31,7 +32,7 @@ impl Limits {
         }
     }
 
-    /// What is exceeded when `failed` of `settled` have failed, while the run goes on.
+    /// Which limit `failed` of `settled` exceed while the run is in progress.
     pub(super) fn exceeded(&self, failed: u64, settled: u64) -> Option<String> {
         if self.max_failures.is_some_and(|most| failed > most) {
             let most = self.max_failures.unwrap_or_default();
@@ -40,7 +41,7 @@ impl Limits {
         (settled >= SHARE_AFTER).then(|| self.share_exceeded(failed, settled)).flatten()
     }
 
-    /// What is exceeded at the end of a run that was not stopped before.
+    /// Which limit is exceeded at the end of a run that was not stopped before.
     pub(super) fn exceeded_at_end(&self, failed: u64, settled: u64, read: u64) -> Option<String> {
         if self.fail_on_empty && read == 0 {
             return Some("the source held nothing to send, and `fail_on_empty` is set".into());
@@ -57,7 +58,7 @@ impl Limits {
     }
 }
 
-/// That a bound was reached.
+/// The error of a run that has reached a limit.
 pub(super) fn error(what: impl Into<String>) -> Error {
     Error::new(ErrorKind::Limit, what)
 }
@@ -66,21 +67,21 @@ pub(super) fn error(what: impl Into<String>) -> Error {
 mod tests {
     use super::*;
 
-    fn limits(max_failures: Option<u64>, max_failure_share: Option<f64>) -> Limits {
-        Limits { fail_on_empty: false, max_failures, max_failure_share }
+    fn limits(max_failures: Option<u64>, max_failure_share: Option<f64>) -> FailureLimits {
+        FailureLimits { fail_on_empty: false, max_failures, max_failure_share }
     }
 
     #[test]
-    fn a_number_of_failures_is_exceeded_by_one_more() {
+    fn one_failure_more_than_allowed_exceeds_the_limit() {
         let limits = limits(Some(2), None);
         assert_eq!(limits.exceeded(2, 2), None);
         assert!(limits.exceeded(3, 3).unwrap().contains("max_failures"));
-        assert!(Limits { max_failures: Some(0), ..Limits::default() }.exceeded(1, 1).is_some());
-        assert_eq!(Limits::default().exceeded(1_000, 1_000), None);
+        assert!(FailureLimits { max_failures: Some(0), ..FailureLimits::default() }.exceeded(1, 1).is_some());
+        assert_eq!(FailureLimits::default().exceeded(1_000, 1_000), None);
     }
 
     #[test]
-    fn a_share_counts_when_it_says_something_and_at_the_end() {
+    fn a_share_counts_after_100_proposals_and_at_the_end() {
         let limits = limits(None, Some(0.05));
         assert_eq!(limits.exceeded(1, 1), None, "too early to tell");
         assert_eq!(limits.exceeded(5, 100), None);
@@ -90,10 +91,10 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_a_failure_if_it_is_asked_for() {
-        let limits = Limits { fail_on_empty: true, ..Limits::default() };
+    fn an_empty_source_is_a_failure_on_request() {
+        let limits = FailureLimits { fail_on_empty: true, ..FailureLimits::default() };
         assert!(limits.exceeded_at_end(0, 0, 0).is_some());
         assert_eq!(limits.exceeded_at_end(0, 0, 1), None);
-        assert_eq!(Limits::default().exceeded_at_end(0, 0, 0), None);
+        assert_eq!(FailureLimits::default().exceeded_at_end(0, 0, 0), None);
     }
 }

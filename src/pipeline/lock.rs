@@ -1,15 +1,18 @@
-//! One run of a pipeline at a time.
+//! The lock of a pipeline: one run at a time.
 
-use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 
-use super::state::make_directory;
+use crate::file_system::{FileLock, FileSystem};
 use crate::{Error, ErrorKind};
 
-/// What to do when another run of the same pipeline is under way.
+/// The lock file's name in a pipeline's state directory.
+pub(super) const FILE_NAME: &str = "lock";
+
+/// What to do when another run of the same pipeline is in progress.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IfRunning {
-    /// End with an error of kind [`ErrorKind::Locked`]. The default: two runs at once would undo each other's order.
+    /// End with an error of kind [`ErrorKind::Locked`]. The default: two runs at once would mix up the order
+    /// of proposals.
     #[default]
     Fail,
     /// End without an error, and without having done anything.
@@ -18,68 +21,56 @@ pub enum IfRunning {
     Wait,
 }
 
-/// The lock of a pipeline; dropping it, or the end of the process, gives it back.
+/// The lock of a pipeline. Dropping it, or the end of the process, releases it.
 #[derive(Debug)]
-pub(super) struct RunLock(#[expect(dead_code, reason = "held for its lock, which ends with it")] File);
+pub(super) struct RunLock(#[expect(dead_code, reason = "held until it is dropped")] FileLock);
 
-/// What became of the wish for the lock.
-#[derive(Debug)]
-pub(super) enum Locked {
-    Held(RunLock),
-    /// Another run has it.
-    Taken,
-}
-
-/// Takes the lock in `directory`, which is made if it is not there. `wait` blocks the thread.
+/// Takes the lock in `directory`, which is created if it is missing. `None` if another run holds it; with
+/// `wait`, blocks until that run has ended.
 ///
 /// # Errors
 /// Of kind [`ErrorKind::Disk`] when there can be no lock file.
-pub(super) fn acquire(directory: &Path, wait: bool) -> Result<Locked, Error> {
-    let path = directory.join("lock");
-    let cannot = |error: std::io::Error| cannot_lock(&path, error);
-    make_directory(directory).map_err(|error| {
+pub(super) fn acquire(
+    files: &dyn FileSystem,
+    directory: &Path,
+    wait: bool,
+) -> Result<Option<RunLock>, Error> {
+    files.create_directory(directory).map_err(|error| {
         Error::new(
             ErrorKind::Disk,
             format!("cannot make the state directory {}; --state-dir names another", directory.display()),
         )
         .with_source(error)
     })?;
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(cannot)?;
-    if wait {
-        file.lock().map_err(cannot)?;
-        return Ok(Locked::Held(RunLock(file)));
-    }
-    match file.try_lock() {
-        Ok(()) => Ok(Locked::Held(RunLock(file))),
-        Err(TryLockError::WouldBlock) => Ok(Locked::Taken),
-        Err(TryLockError::Error(error)) => Err(cannot(error)),
-    }
-}
-
-fn cannot_lock(path: &Path, error: std::io::Error) -> Error {
-    Error::new(ErrorKind::Disk, format!("cannot lock {}; --state-dir names another place", path.display()))
-        .with_source(error)
+    let path = directory.join(FILE_NAME);
+    let lock = files.lock(&path, wait).map_err(|error| {
+        let message = format!("cannot lock {}; --state-dir names another place", path.display());
+        Error::new(ErrorKind::Disk, message).with_source(error)
+    })?;
+    Ok(lock.map(RunLock))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::file_system::LocalFileSystem;
 
     #[test]
-    fn a_second_run_is_told() {
+    fn a_second_run_does_not_get_the_lock() {
         let directory = tempfile::tempdir().unwrap();
-        let state = directory.path().join("made/on/the/way");
-        let first = acquire(&state, false).unwrap();
-        assert!(matches!(first, Locked::Held(_)));
-        assert!(matches!(acquire(&state, false).unwrap(), Locked::Taken));
+        let state = directory.path().join("created/on/demand");
+        let acquire = |wait| acquire(&LocalFileSystem, &state, wait).unwrap();
+        let first = acquire(false);
+        assert!(first.is_some());
+        assert!(acquire(false).is_none());
         drop(first);
-        assert!(matches!(acquire(&state, true).unwrap(), Locked::Held(_)));
+        assert!(acquire(true).is_some());
     }
 
     #[test]
-    fn a_place_that_is_no_directory_is_an_error_of_the_disk() {
+    fn a_path_below_a_file_is_an_error_of_the_disk() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let error = acquire(&file.path().join("state"), false).unwrap_err();
+        let error = acquire(&LocalFileSystem, &file.path().join("state"), false).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Disk);
     }
 }

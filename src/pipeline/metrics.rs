@@ -1,47 +1,49 @@
-//! What a run says of itself for Prometheus: a text file, as the textfile collector of `node_exporter` reads it.
+//! The metrics of a run for Prometheus: a text file, as the textfile collector of `node_exporter` reads it.
 //!
-//! All of it is about the last run, but for the time of the last success: where a run fails, that is taken over from the
-//! file that was there before, so that an alert on its age needs no memory elsewhere.
+//! All metrics are about the last run, except the time of the last success: a run that fails takes it over
+//! from the previous file, so that an alert on its age needs no other storage.
 
 use std::fmt::{Arguments, Display, Write as _};
-use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
 use jiff::Timestamp;
 
+use super::output_file;
 use super::report::Report;
-use super::whole_file;
 use crate::Error;
+use crate::file_system::{Access, FileSystem, FileType};
+use crate::platform::Platform;
 
-/// The name of the one metric that outlives a run.
+/// The one metric that a run takes over from the previous file.
 const LAST_SUCCESS: &str = "datahub_emit_last_success_timestamp_seconds";
 
-/// What messages call the file.
+/// How messages name the file.
 pub(super) const WHAT: &str = "the metrics";
 
-/// A longer file is not ours.
+/// A longer file was not written by this module.
 const MAX_BYTES: u64 = 1024 * 1024;
 
-/// Writes the metrics of a run to `path`, whole or not at all. `exit_code` is how its process ends; 0 is a success. The time
-/// of the last success in a file that is there already stays, unless this run was one.
+/// Writes the metrics of a run to `path`, which is replaced as a whole. `exit_code` is the exit code of the
+/// process; 0 is a success. The time of the last success is taken over from the previous file, unless this
+/// run is a success.
 ///
 /// # Errors
 /// Of kind [`ErrorKind::Disk`](crate::ErrorKind::Disk) when the file cannot be written.
-pub fn write_metrics(path: &Path, report: &Report, exit_code: u8) -> Result<(), Error> {
-    let before = read_last_success(path);
-    let text = metrics(report, exit_code, Timestamp::now(), before);
-    whole_file::write(path, WHAT, text.as_bytes())
+pub fn write_metrics(path: &Path, report: &Report, exit_code: u8, platform: &Platform) -> Result<(), Error> {
+    let before = read_last_success(&*platform.files, path);
+    let text = metrics(report, exit_code, platform.clock.now(), before);
+    output_file::write(&platform.files, path, WHAT, text.as_bytes())
 }
 
-/// The last success that a file tells, as it is written there.
-fn read_last_success(path: &Path) -> Option<f64> {
-    // A pipe would be waited for.
-    if !std::fs::metadata(path).ok()?.is_file() {
+/// The time of the last success in a metrics file.
+fn read_last_success(files: &dyn FileSystem, path: &Path) -> Option<f64> {
+    // Reading a pipe would block.
+    if files.metadata(path).ok()?.file_type != FileType::Regular {
         return None;
     }
     let mut text = String::new();
-    File::open(path).ok()?.take(MAX_BYTES).read_to_string(&mut text).ok()?;
+    files.open(path, Access::Read).ok()?.take(MAX_BYTES).read_to_string(&mut text).ok()?;
     let line = text
         .lines()
         .find(|line| line.strip_prefix(LAST_SUCCESS).is_some_and(|rest| rest.starts_with(['{', ' '])))?;
@@ -81,20 +83,20 @@ fn metrics(report: &Report, exit_code: u8, now: Timestamp, before: Option<f64>) 
     let source = &report.source;
     text.metric(
         "datahub_emit_source_records",
-        "Records of the last run's source, by what they were.",
+        "Records of the last run's source, by kind.",
         &[
             (Some(("kind", "all")), &source.records),
             (Some(("kind", "invalid")), &source.invalid),
             (Some(("kind", "ignored")), &source.ignored),
         ],
     );
-    text.one("datahub_emit_source_bytes", "Bytes that the last run has read.", &source.bytes);
+    text.one("datahub_emit_source_bytes", "Bytes that the last run read.", &source.bytes);
     let complete = u8::from(source.complete);
     text.one("datahub_emit_source_complete", "Whether the last run read its source to the end.", &complete);
     let proposals = &report.proposals;
     text.metric(
         "datahub_emit_proposals",
-        "Proposals of the last run, by what became of them.",
+        "Proposals of the last run, by outcome.",
         &[
             (Some(("outcome", "delivered")), &proposals.delivered),
             (Some(("outcome", "rejected")), &proposals.rejected),
@@ -114,7 +116,7 @@ fn metrics(report: &Report, exit_code: u8, now: Timestamp, before: Option<f64>) 
     );
     text.one("datahub_emit_request_bytes", "Bytes of the last run's request bodies.", &requests.bytes);
     let letters = &report.dead_letters.records;
-    text.one("datahub_emit_dead_letters", "Dead letters that the last run has written.", letters);
+    text.one("datahub_emit_dead_letters", "Dead letters that the last run wrote.", letters);
     text.one("datahub_emit_warnings", "Warnings of the last run.", &report.warnings.len());
     if let Some(expires_at) = report.token.expires_at.as_deref().and_then(|time| time.parse().ok()) {
         text.one(
@@ -132,13 +134,13 @@ fn seconds(time: Timestamp) -> f64 {
     milliseconds / 1000.0
 }
 
-/// The text format of Prometheus (`exposition_formats.md`).
+/// A text in the format of Prometheus (`exposition_formats.md`).
 struct Exposition<'a> {
     text: String,
     pipeline: Option<&'a str>,
 }
 
-/// A sample: one more label, and the value.
+/// A sample: a label besides the pipeline's, and the value.
 type Sample<'a> = (Option<(&'a str, &'a str)>, &'a dyn Display);
 
 impl<'a> Exposition<'a> {
@@ -217,16 +219,17 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_run_keeps_the_last_success() {
+    fn a_failed_run_keeps_the_time_of_the_last_success() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("emit.prom");
-        let last = || read_last_success(&path).unwrap();
-        write_metrics(&path, &report(), 1).unwrap();
+        let platform = Platform::default();
+        let last = || read_last_success(&*platform.files, &path).unwrap();
+        write_metrics(&path, &report(), 1, &platform).unwrap();
         assert_eq!(last().to_bits(), 0.0_f64.to_bits());
-        write_metrics(&path, &report(), 0).unwrap();
+        write_metrics(&path, &report(), 0, &platform).unwrap();
         let success = last();
         assert!(success > 1_700_000_000.0);
-        write_metrics(&path, &report(), 3).unwrap();
+        write_metrics(&path, &report(), 3, &platform).unwrap();
         assert_eq!(last().to_bits(), success.to_bits());
         assert!(std::fs::read_to_string(&path).unwrap().contains("datahub_emit_run_exit_code{pipeline="));
     }

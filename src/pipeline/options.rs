@@ -1,4 +1,4 @@
-//! What a run is asked to do beside its recipe.
+//! The options of a run besides its recipe.
 
 use std::fmt;
 use std::io::Write;
@@ -9,10 +9,11 @@ use std::time::Duration;
 use super::lock::IfRunning;
 use crate::auth::TokenProvider;
 use crate::diagnosis::SharedRenderer;
+use crate::platform::Platform;
 use crate::sink::{OnWait, SinkRegistry};
 use crate::source::SourceRegistry;
 
-/// What a run is asked to do beside its recipe.
+/// The options of a run besides its recipe.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Options {
@@ -20,52 +21,57 @@ pub struct Options {
     pub sources: SourceRegistry,
     /// The sinks that a recipe may name.
     pub sinks: SinkRegistry,
-    /// The server of a `datahub-rest` sink, in place of the recipe's; `embedded` for the one in this process.
+    /// The server of a `datahub-rest` sink, in place of the recipe's; `embedded` for the GMS in this process.
     pub server: Option<String>,
     /// Where the tokens of a `datahub-rest` sink come from, in place of the recipe's.
     pub tokens: Option<Arc<dyn TokenProvider>>,
-    /// Reads everything and sends nothing; opens no connection, takes no lock and leaves no dead letters.
+    /// Reads everything and sends nothing; opens no connection, takes no lock and writes no dead letters.
     pub dry_run: bool,
-    /// Shows the first records and sends nothing.
+    /// Prints the first records and sends nothing.
     pub preview: Option<Preview>,
-    /// Writes the report to this file, beside those that the recipe names.
+    /// Writes the report to this file, besides those that the recipe names.
     pub report_to: Option<PathBuf>,
-    /// Keeps dead letters in this file; else in the recipe's `failure_log`, else in the state directory.
+    /// Writes dead letters to this file. The default is the recipe's `failure_log`, else a file in the state
+    /// directory.
     pub dead_letters: Option<PathBuf>,
-    /// Keeps the state of pipelines below this directory; else below `$XDG_STATE_HOME/datahub-emit`, else below
+    /// Holds the state directories of pipelines. The default is `$XDG_STATE_HOME/datahub-emit`, else
     /// `~/.local/state/datahub-emit`.
     pub state_dir: Option<PathBuf>,
-    /// Where the run begins.
+    /// Where the run starts.
     pub start: Start,
-    /// The words of a command that resumes this run, for the report: the program and its arguments.
-    pub resume_command: Vec<String>,
-    /// What to do when another run of this pipeline is under way.
+    /// The command that resumes this run, for the report.
+    pub resume_command: String,
+    /// What to do when another run of this pipeline is in progress.
     pub if_running: IfRunning,
-    /// Told when a server is away that the run waits for; by default the log is.
+    /// Called when the run waits for a server. The default writes to the log.
     pub on_wait: OnWait,
     /// Words the diagnoses in the report. The default names the builders of this crate.
     pub renderer: SharedRenderer,
     /// The run ends after this time: nothing more is read, what is under way gets 20 seconds to be settled, and the rest is
     /// left for a later run.
+    /// The run ends after this time: nothing more is read, what is in flight has 20 seconds to be settled,
+    /// and the rest is undelivered. The default is no deadline.
     pub deadline: Option<Duration>,
-    /// A file that [`write_metrics`](super::write_metrics) is going to write: a run that finds that it cannot be written
-    /// does not begin.
+    /// The file that [`write_metrics`](super::write_metrics) will write: the run does not start if it cannot
+    /// be written.
     pub metrics_file: Option<PathBuf>,
+    /// Files and threads. The default is this machine.
+    pub platform: Platform,
 }
 
-/// Where a run begins.
+/// Where a run starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Start {
-    /// At the beginning of its source; a checkpoint that is there is a warning, and is replaced.
+    /// At the beginning of its source. If there is a checkpoint, the run warns and replaces it.
     #[default]
     Beginning,
     /// Where the last run stopped. Without a checkpoint, at the beginning.
     Resume,
-    /// At the beginning; a checkpoint that is there is discarded, whatever is in it.
+    /// At the beginning; the checkpoint is discarded, even if it is damaged.
     Restart,
 }
 
-/// What a preview shows, and where.
+/// What a preview prints, and where.
 pub struct Preview {
     /// This many records; reading ends after them.
     pub records: u64,

@@ -1,125 +1,136 @@
-//! What has to be in order before a run begins: the lock, the files of ours, the source.
+//! Prepares a run: takes the lock, checks the files that it will write, and opens its source where it starts.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::checkpoint::{self, Asked};
-use super::dead_letter::DeadLetters;
-use super::lock::{self, Locked};
-use super::tally::Tally;
-use super::{IfRunning, Pipeline, Run, Start, fault_of_ours, metrics, report, whole_file};
-use crate::source::Source;
+use super::checkpoint::{self, CheckpointWriter, FinishedRecords, StartRequest, StartedRun};
+use super::dead_letter::DeadLetterWriter;
+use super::lock::{self, IfRunning, RunLock};
+use super::options::Start;
+use super::outcome_counter::OutcomeCounter;
+use super::settings::RunSettings;
+use super::{metrics, output_file, report};
+use crate::source::{OpenSource, Source};
+use crate::threads::run_blocking;
 use crate::{Error, ErrorKind};
 
-/// A run that can begin.
-pub(super) struct Ready {
+/// A run that is ready to start.
+pub(super) struct PreparedRun {
     pub(super) source: Box<dyn Source>,
-    /// Records of it that are passed over.
-    pub(super) finished: Option<checkpoint::Finished>,
-    pub(super) tally: Arc<Tally>,
-    /// It goes on where another one stopped.
-    pub(super) resumed: bool,
+    /// Records to skip.
+    pub(super) finished: Option<FinishedRecords>,
+    /// It continues where another run stopped.
+    pub(super) is_resumed: bool,
+    pub(super) checkpoint: Option<CheckpointWriter>,
+    pub(super) counter: OutcomeCounter,
+    pub(super) notes: Vec<String>,
+    pub(super) warnings: Vec<String>,
 }
 
-impl Pipeline {
-    /// Takes the lock, finds out that our files can be written, and opens the source where the run begins. `None` if
-    /// another run is under way and that is no failure.
-    pub(super) async fn prepare(&mut self, sends: bool, run: &mut Run) -> Result<Option<Ready>, Error> {
-        for path in self.report_paths() {
-            whole_file::check_writable(path, report::WHAT)?;
-        }
-        if let Some(path) = self.options.metrics_file.as_ref().filter(|_| sends) {
-            whole_file::check_writable(path, metrics::WHAT)?;
-        }
-        let mut letters = None;
-        if sends {
-            let directory = self.state_directory()?;
-            run.lock = match self.lock(directory.clone()).await? {
-                Locked::Held(lock) => Some(lock),
-                Locked::Taken if self.options.if_running == IfRunning::Skip => return Ok(None),
-                Locked::Taken => {
-                    return Err(Error::new(
-                        ErrorKind::Locked,
-                        format!(
-                            "another run of this pipeline is under way (it holds {}); --if-running wait waits for it",
-                            directory.join("lock").display()
-                        ),
-                    ));
-                }
-            };
-            let path = self
-                .options
-                .dead_letters
-                .take()
-                .or_else(|| self.config.dead_letters.take())
-                .unwrap_or_else(|| directory.join("dead-letters.jsonl"));
-            let path = match &self.replay {
-                Some(replay) if replay.reads(&path) => replay.beside(),
-                _ => path,
-            };
-            let kept = DeadLetters::new(path, self.run_id.clone());
-            kept.check_writable()?;
-            letters = Some(kept);
-        }
-        let open = self.config.open_source.take().ok_or_else(fault_of_ours)?;
-        let asked = self.asked(sends)?;
-        // Opening looks at files, and may wait for one.
-        let opening = tokio::task::spawn_blocking(move || {
-            let mut source = open()?;
-            let begun = match asked {
-                Some(asked) => checkpoint::begin(&mut *source, asked)?,
-                None => checkpoint::Begun::default(),
-            };
-            Ok::<_, Error>((source, begun))
-        });
-        let (source, begun) = opening.await.map_err(|_| fault_of_ours())??;
-        run.keeper = begun.keeper;
-        run.notes = begun.notes;
-        self.config.warnings.extend(begun.warnings);
-        let tally = Tally::new(letters).watched(self.config.limits.clone(), self.control.clone());
-        let (finished, resumed) = (begun.finished, begun.resumed);
-        Ok(Some(Ready { source, finished, tally: Arc::new(tally), resumed }))
-    }
+/// The result of taking the lock.
+pub(super) enum LockResult {
+    /// `None` for a run that sends nothing and needs no lock.
+    Held(Option<RunLock>),
+    /// Another run holds the lock, and this one is to be skipped.
+    Skip,
+}
 
-    /// What decides where the run begins; `None` where it is no question.
-    fn asked(&self, sends: bool) -> Result<Option<Asked>, Error> {
-        let start = self.options.start;
-        if self.replay.is_some() || (!sends && start != Start::Resume) {
-            return Ok(None);
-        }
-        Ok(Some(Asked {
-            start,
-            path: self.state_directory()?.join(checkpoint::FILE_NAME),
-            run_id: self.run_id.clone(),
-            writes_to: self.config.writes_to.clone(),
-            sends,
-        }))
+/// Takes the lock of the pipeline, if the run sends.
+pub(super) async fn lock(settings: &RunSettings) -> Result<LockResult, Error> {
+    check_report_files(settings)?;
+    if !settings.sends {
+        return Ok(LockResult::Held(None));
     }
+    let directory = settings.state_directory()?;
+    if let Some(lock) = acquire(settings, directory.clone(), false).await? {
+        return Ok(LockResult::Held(Some(lock)));
+    }
+    match settings.if_running {
+        IfRunning::Skip => Ok(LockResult::Skip),
+        IfRunning::Wait => {
+            tracing::warn!("another run of this pipeline is in progress: waiting for its end");
+            Ok(LockResult::Held(acquire(settings, directory, true).await?))
+        }
+        IfRunning::Fail => Err(Error::new(
+            ErrorKind::Locked,
+            format!(
+                "another run of this pipeline is under way (it holds {}); --if-running wait waits for it",
+                directory.join(lock::FILE_NAME).display()
+            ),
+        )),
+    }
+}
 
-    fn state_directory(&self) -> Result<PathBuf, Error> {
-        let root = match &self.options.state_dir {
-            Some(root) => root.clone(),
-            None => self.config.state_root.clone().ok_or_else(|| {
-                Error::new(
-                    ErrorKind::Disk,
-                    "there is no home directory to keep state in; --state-dir names a place",
-                )
-            })?,
+fn check_report_files(settings: &RunSettings) -> Result<(), Error> {
+    let files = &settings.platform.files;
+    for path in &settings.report_paths {
+        output_file::check_writable(files, path, report::WHAT)?;
+    }
+    match settings.metrics_path.as_ref().filter(|_| settings.sends) {
+        Some(path) => output_file::check_writable(files, path, metrics::WHAT),
+        None => Ok(()),
+    }
+}
+
+/// Taking a lock blocks, and waiting for one may take forever.
+async fn acquire(settings: &RunSettings, directory: PathBuf, wait: bool) -> Result<Option<RunLock>, Error> {
+    let files = Arc::clone(&settings.platform.files);
+    run_blocking(&*settings.platform.threads, "lock", move || lock::acquire(&*files, &directory, wait))
+        .await
+        .map_err(internal_error)?
+}
+
+/// Checks the dead-letter file, and opens the source where the run starts.
+pub(super) async fn prepare(settings: &RunSettings, open_source: OpenSource) -> Result<PreparedRun, Error> {
+    let dead_letters = settings.sends.then(|| dead_letter_writer(settings)).transpose()?;
+    let request = start_request(settings)?;
+    // Opening reads files, and may wait for one.
+    let open = move || {
+        let mut source = open_source()?;
+        let started = match request {
+            Some(request) => checkpoint::start(&mut *source, request)?,
+            None => StartedRun::default(),
         };
-        Ok(self.config.key.directory(&root))
-    }
-
-    async fn lock(&self, directory: PathBuf) -> Result<Locked, Error> {
-        let at_once = try_lock(directory.clone(), false).await?;
-        if matches!(at_once, Locked::Held(_)) || self.options.if_running != IfRunning::Wait {
-            return Ok(at_once);
-        }
-        tracing::warn!("another run of this pipeline is under way: waiting for its end");
-        try_lock(directory, true).await
-    }
+        Ok::<_, Error>((source, started))
+    };
+    let opened = run_blocking(&*settings.platform.threads, "source-open", open).await;
+    let (source, started) = opened.map_err(internal_error)??;
+    let StartedRun { checkpoint, finished, is_resumed, notes, warnings } = started;
+    let counter =
+        OutcomeCounter::new(dead_letters).with_limits(settings.limits.clone(), settings.control.clone());
+    Ok(PreparedRun { source, finished, is_resumed, checkpoint, counter, notes, warnings })
 }
 
-/// Taking a lock blocks, and waiting for one may do so for ever.
-async fn try_lock(directory: PathBuf, wait: bool) -> Result<Locked, Error> {
-    tokio::task::spawn_blocking(move || lock::acquire(&directory, wait)).await.map_err(|_| fault_of_ours())?
+fn dead_letter_writer(settings: &RunSettings) -> Result<DeadLetterWriter, Error> {
+    let path = match &settings.dead_letters {
+        Some(path) => path.clone(),
+        None => settings.state_directory()?.join("dead-letters.jsonl"),
+    };
+    let path = match &settings.replay {
+        Some(replay) if replay.reads(&path) => replay.path_beside(),
+        _ => path,
+    };
+    let writer = DeadLetterWriter::new(settings.platform.clone(), path, settings.run_id.clone());
+    writer.check_writable()?;
+    Ok(writer)
+}
+
+/// `None` for a run that ignores the checkpoint: a replay, or one that sends nothing and is not resumed.
+fn start_request(settings: &RunSettings) -> Result<Option<StartRequest>, Error> {
+    if settings.replay.is_some() || (!settings.sends && settings.start != Start::Resume) {
+        return Ok(None);
+    }
+    Ok(Some(StartRequest {
+        start: settings.start,
+        platform: settings.platform.clone(),
+        path: settings.state_directory()?.join(checkpoint::FILE_NAME),
+        run_id: settings.run_id.clone(),
+        writes_to: settings.writes_to.clone(),
+        sends: settings.sends,
+    }))
+}
+
+fn internal_error(error: std::io::Error) -> Error {
+    let message = "the run could not start; this is a fault of datahub-emitter";
+    Error::new(ErrorKind::Internal, message).with_source(error)
 }

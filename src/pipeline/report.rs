@@ -1,55 +1,58 @@
-//! What a run says of itself, for machines: the report.
+//! The report of a run, for programs.
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use serde::Serialize;
 
-use super::whole_file;
+use super::output_file;
 use crate::diagnosis::{RenderedDiagnosis, Renderer};
-use crate::sink::{RequestCounts, SinkSummary, TokenSummary};
+use crate::platform::Platform;
+use crate::sink::{RequestCounts, SinkDestination, TokenReport};
 use crate::{Error, ErrorKind};
 
-/// The name and version of the report's form.
+/// The name and version of the report's format.
 pub const SCHEMA: &str = "datahub-emit/report/1";
 
-/// What messages call the file.
+/// How messages name the file.
 pub(super) const WHAT: &str = "the report";
 
-/// Everything that a run can say of itself. Serialised, it is the JSON report.
+/// The report of a run. Serialised, it is the JSON report.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Report {
-    /// The name and version of this form, [`SCHEMA`].
+    /// The name and version of the format, [`SCHEMA`].
     pub schema: &'static str,
     /// How the run ended.
     pub outcome: RunOutcome,
-    /// The run's name; `None` where the recipe was so wrong that no run began.
+    /// The run's id; `None` if no run started because of mistakes in the recipe.
     pub run_id: Option<String>,
     /// The pipeline that the run belongs to.
     pub pipeline_name: Option<String>,
-    /// When it began, RFC 3339.
+    /// When the run started, RFC 3339.
     pub started_at: String,
-    /// How long it took.
+    /// How long it took, in milliseconds.
     pub duration_ms: u64,
     /// What was read.
     pub source: SourceReport,
     /// Where it went.
-    pub sink: SinkReport,
-    /// What became of the proposals.
+    pub sink: ReportedSink,
+    /// The outcomes of the proposals.
     pub proposals: ProposalCounts,
     /// HTTP requests that carried proposals.
-    pub requests: RequestReport,
+    pub requests: RequestCounts,
     /// The token that was used, without the token.
     pub token: TokenReport,
     /// Why the run was refused, or what could not be reached.
     pub diagnosis: Option<RenderedDiagnosis>,
-    /// Proposals and records that were not delivered: the first hundred, each with its reason.
+    /// Proposals and records that were not delivered: the first 100 rejected and invalid ones, and one
+    /// undelivered proposal for each of the first 10 reasons.
     pub failures: Vec<Failure>,
-    /// Where rejected and invalid records are kept.
+    /// The dead-letter file.
     pub dead_letters: DeadLetterReport,
-    /// Where a later run could go on.
+    /// Where a later run can continue.
     pub resume: Option<Resume>,
-    /// Things that the user should know.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
 }
 
@@ -60,17 +63,17 @@ pub struct Report {
 pub enum RunOutcome {
     /// Every proposal was delivered.
     Delivered,
-    /// The run came to its end, but not every record and proposal was delivered.
+    /// The run finished, but not every record and proposal was delivered.
     Partial,
     /// GMS refused the caller.
     Refused,
-    /// GMS could not be reached, or what answered was no GMS.
+    /// GMS could not be reached, or what answered is not a GMS.
     Unreachable,
-    /// Someone stopped it.
+    /// The run was stopped.
     Interrupted,
     /// The recipe or its input is wrong; nothing was sent.
     Invalid,
-    /// Nothing was to be sent: a dry run or a preview.
+    /// A dry run or a preview.
     DryRun,
 }
 
@@ -82,11 +85,11 @@ pub struct SourceReport {
     pub kind: Option<String>,
     /// Records that were read, invalid and ignored ones included.
     pub records: u64,
-    /// Bytes that were read, of the files as they lie on the disk.
+    /// Bytes that were read, compressed ones as they are on the disk.
     pub bytes: u64,
     /// Records that could not be understood.
     pub invalid: u64,
-    /// Records that are passed over by design.
+    /// Records that the source ignores by design.
     pub ignored: u64,
     /// Whether the source was read to its end.
     pub complete: bool,
@@ -94,53 +97,34 @@ pub struct SourceReport {
 
 /// Where the proposals went.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct SinkReport {
+#[non_exhaustive]
+pub struct ReportedSink {
     /// The recipe's `sink.type`.
     #[serde(rename = "type")]
     pub kind: Option<String>,
-    /// The server's address, without credentials.
-    pub server: Option<String>,
-    /// The server's version.
-    pub gms_version: Option<String>,
-    /// `restli` or `openapi`.
-    pub endpoint: Option<&'static str>,
-    /// The sink's mode, for example `ASYNC_BATCH`.
-    pub mode: Option<&'static str>,
-    /// What a delivery means: `queued`, `stored`, `indexed` or `written`.
-    pub delivered_means: Option<&'static str>,
+    /// What the sink reports about itself.
+    #[serde(flatten)]
+    pub destination: SinkDestination,
 }
 
-impl SinkReport {
-    pub(super) fn new(kind: &str, summary: &SinkSummary) -> Self {
-        Self {
-            kind: Some(kind.to_owned()),
-            server: summary.server.clone(),
-            gms_version: summary.gms_version.clone(),
-            endpoint: summary.endpoint,
-            mode: summary.mode,
-            delivered_means: Some(summary.delivered_means).filter(|means| !means.is_empty()),
-        }
-    }
-}
-
-/// What became of the proposals. `read` is the sum of the others.
+/// The outcomes of a run's proposals. `read` is the sum of the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ProposalCounts {
     /// All that were read.
     pub read: u64,
-    /// The sink took them.
+    /// Delivered by the sink.
     pub delivered: u64,
-    /// They were refused for what they are, and are kept in the dead-letter file.
+    /// Rejected, and written to the dead-letter file.
     pub rejected: u64,
-    /// They were read and not settled.
+    /// Read, but without a final outcome.
     pub undelivered: u64,
-    /// They were left out by request.
+    /// Omitted on request.
     pub filtered: u64,
 }
 
 impl ProposalCounts {
-    /// Whatever was read and has no other end is undelivered, so that nothing can be missing from the sum.
+    /// Every proposal that was read and has no other outcome is undelivered, so the counts always add up.
     pub(super) fn new(read: u64, delivered: u64, rejected: u64, filtered: u64) -> Self {
         let undelivered = read.saturating_sub(delivered + rejected + filtered);
         Self {
@@ -153,51 +137,6 @@ impl ProposalCounts {
     }
 }
 
-/// HTTP requests that carried proposals.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct RequestReport {
-    /// Attempts, retries included.
-    pub sent: u64,
-    /// Attempts after the first.
-    pub retried: u64,
-    /// Batches taken apart because GMS rejected them.
-    pub split: u64,
-    /// Bytes of their bodies.
-    pub bytes: u64,
-}
-
-impl From<RequestCounts> for RequestReport {
-    fn from(counts: RequestCounts) -> Self {
-        Self { sent: counts.sent, retried: counts.retried, split: counts.split, bytes: counts.bytes }
-    }
-}
-
-/// The token that was used, without the token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct TokenReport {
-    /// Where it came from; `none` if there was none.
-    pub source: String,
-    /// Whose it is, from its claims.
-    pub actor: Option<String>,
-    /// Its kind, from its claims.
-    pub kind: Option<String>,
-    /// When it expires, RFC 3339.
-    pub expires_at: Option<String>,
-}
-
-impl Default for TokenReport {
-    fn default() -> Self {
-        Self::from(TokenSummary::default())
-    }
-}
-
-impl From<TokenSummary> for TokenReport {
-    fn from(summary: TokenSummary) -> Self {
-        let source = if summary.source.is_empty() { "none".to_owned() } else { summary.source };
-        Self { source, actor: summary.actor, kind: summary.kind, expires_at: summary.expires_at }
-    }
-}
-
 /// A proposal or a record that was not delivered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Failure {
@@ -207,31 +146,31 @@ pub struct Failure {
     pub urn: Option<String>,
     /// The aspect; `None` for a record that was not understood.
     pub aspect: Option<String>,
-    /// The HTTP status, where a server said no.
+    /// The HTTP status, if a server rejected it.
     pub status: Option<u16>,
     /// The reason.
     pub message: String,
-    /// What it is a failure of. Machines see it in the members that are there.
+    /// What failed. Not part of the JSON, where the other members show it.
     #[serde(skip)]
     pub kind: FailureKind,
 }
 
-/// What a [`Failure`] is a failure of.
+/// What failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FailureKind {
-    /// It ended the run as a whole.
+    /// The run as a whole.
     Run,
-    /// A record was not understood.
+    /// A record that could not be understood.
     Invalid,
-    /// A proposal was refused for what it is.
+    /// A rejected proposal.
     Rejected,
-    /// A proposal was read and not settled.
+    /// An undelivered proposal.
     Undelivered,
 }
 
 impl Failure {
-    /// What ended the run as a whole.
+    /// A failure that ended the run as a whole.
     pub(super) fn of_run(error: &Error, renderer: &dyn Renderer) -> Self {
         let message = error
             .diagnosis()
@@ -240,42 +179,42 @@ impl Failure {
     }
 }
 
-/// Where rejected and invalid records are kept.
+/// The dead-letter file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct DeadLetterReport {
     /// The file; `None` if nothing was written.
     pub path: Option<PathBuf>,
-    /// Letters that this run wrote.
+    /// Dead letters that this run wrote.
     pub records: u64,
 }
 
-/// Where a later run could go on.
+/// Where a later run can continue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Resume {
-    /// The first record that is read.
+    /// The number of the first unfinished record.
     pub from_record: u64,
-    /// Records that are passed over.
+    /// Finished records behind it, which are skipped.
     pub skipped_records: u64,
-    /// The checkpoint's file.
+    /// The path of the checkpoint.
     pub checkpoint: PathBuf,
-    /// What to type.
+    /// The command to type.
     pub command: String,
 }
 
 impl Report {
-    /// The report of a run that did not begin because `error` came first.
-    pub fn without_run(error: &Error, started_at: jiff::Timestamp, renderer: &dyn Renderer) -> Self {
+    /// The report of a run that could not start because of `error`.
+    pub fn without_run(error: &Error, started_at: Timestamp, renderer: &dyn Renderer) -> Self {
         Self {
             schema: SCHEMA,
             outcome: RunOutcome::of_failure(error.kind()),
             run_id: None,
             pipeline_name: None,
             started_at: started_at.to_string(),
-            duration_ms: elapsed_ms(started_at),
+            duration_ms: elapsed_ms(started_at, Timestamp::now()),
             source: SourceReport::default(),
-            sink: SinkReport::default(),
+            sink: ReportedSink::default(),
             proposals: ProposalCounts::default(),
-            requests: RequestReport::default(),
+            requests: RequestCounts::default(),
             token: TokenReport::default(),
             diagnosis: error.diagnosis().map(|diagnosis| diagnosis.render(renderer)),
             failures: vec![Failure::of_run(error, renderer)],
@@ -285,29 +224,30 @@ impl Report {
         }
     }
 
-    /// The report as JSON text with a line end.
+    /// The report as JSON text that ends with a line end.
     ///
     /// # Errors
-    /// Never in practice: every member has a JSON form. The error is of kind [`ErrorKind::Internal`].
+    /// Never in practice, because every member can be serialised. The error is of kind
+    /// [`ErrorKind::Internal`].
     pub fn to_json(&self) -> Result<Vec<u8>, Error> {
         let mut text = serde_json::to_vec_pretty(self).map_err(|error| {
-            Error::new(ErrorKind::Internal, "the report has no JSON form").with_source(error)
+            Error::new(ErrorKind::Internal, "the report cannot be serialised").with_source(error)
         })?;
         text.push(b'\n');
         Ok(text)
     }
 
-    /// Writes the report to `path`, whole or not at all where `path` is or becomes a regular file.
+    /// Writes the report to `path`, which is replaced as a whole.
     ///
     /// # Errors
     /// Of kind [`ErrorKind::Disk`] when it cannot be written.
-    pub fn write_to(&self, path: &Path) -> Result<(), Error> {
-        whole_file::write(path, WHAT, &self.to_json()?)
+    pub fn write_to(&self, path: &Path, platform: &Platform) -> Result<(), Error> {
+        output_file::write(&platform.files, path, WHAT, &self.to_json()?)
     }
 }
 
 impl RunOutcome {
-    /// The word for a run that ended, or did not begin, with a failure of `kind`.
+    /// The outcome of a run that failed, or could not start, with an error of `kind`.
     pub(super) fn of_failure(kind: ErrorKind) -> Self {
         match kind {
             ErrorKind::Input | ErrorKind::Locked => Self::Invalid,
@@ -318,7 +258,7 @@ impl RunOutcome {
         }
     }
 
-    /// The word, as the report spells it.
+    /// The name in the report.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
@@ -332,9 +272,9 @@ impl RunOutcome {
     }
 }
 
-/// Milliseconds since `start`; 0 if the clock was set back.
-pub(super) fn elapsed_ms(start: jiff::Timestamp) -> u64 {
-    let elapsed = jiff::Timestamp::now().duration_since(start);
+/// Milliseconds from `start` to `now`; 0 if the clock was set back.
+pub(super) fn elapsed_ms(start: Timestamp, now: Timestamp) -> u64 {
+    let elapsed = now.duration_since(start);
     u64::try_from(elapsed.as_millis()).unwrap_or_default()
 }
 

@@ -72,6 +72,20 @@ impl Mistakes {
         if problems.is_empty() { Ok(()) } else { Err(RecipeError::new(&self.source, problems)) }
     }
 
+    /// Ends the collection with the value that was read, or `None` if a mistake in it kept it from being read.
+    ///
+    /// # Errors
+    /// All mistakes, in the order of their places, if there is one or `value` is `None`.
+    pub fn into_result<T>(self, value: Option<T>) -> Result<T, RecipeError> {
+        if value.is_none() && self.is_empty() {
+            let message = "a plugin could not read its keys, and reported no mistake";
+            self.report(Problem::new(Span::NOWHERE, message));
+        }
+        let source = Arc::clone(&self.source);
+        self.into_error()?;
+        value.ok_or_else(|| RecipeError::new(&source, Vec::new()))
+    }
+
     pub(super) fn report(&self, problem: Problem) {
         let mut problems = self.lock();
         if problems.len() < MAX_COLLECTED {

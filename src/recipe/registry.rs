@@ -1,4 +1,4 @@
-//! Knows the components of one kind by the recipe's `type`.
+//! Finds a plugin by the recipe's `type`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,32 +7,30 @@ use std::sync::Arc;
 use super::Fields;
 use crate::suggest::nearest;
 
-/// Reads the keys of a component's `config`; `None` when there is a mistake in them, which the fields then
-/// know.
+/// Reads the keys of a plugin's `config`; `None` after a mistake, which the fields have collected.
 type Configure<O> = dyn Fn(&mut Fields<'_>, &mut Vec<String>) -> Option<O> + Send + Sync;
 
-/// Knows the components of one kind, sources or sinks, by the recipe's `type`. `O` opens one.
+/// Finds plugins of one kind, sources or sinks, by the recipe's `type`. `O` opens one.
 ///
-/// Reading a component's keys and opening it are apart, so that a recipe can be checked without touching
-/// anything, and all mistakes in it are told at once.
+/// Reading a plugin's keys and opening it are separate, so that a recipe can be checked without opening
+/// anything, and all mistakes in it are reported at once.
 pub struct Registry<O> {
-    /// What messages call a component: `source` or `sink`.
+    /// How messages name the plugin: `source` or `sink`.
     kind: &'static str,
-    /// What to do about a type that DataHub's Python client has and this registry has not.
-    elsewhere: fn(&str) -> Option<String>,
+    /// What to do about a type of DataHub's Python client that is not registered.
+    advice: fn(&str) -> Option<String>,
     constructors: BTreeMap<String, Arc<Configure<O>>>,
 }
 
 impl<O> Registry<O> {
-    pub(crate) fn new(kind: &'static str, elsewhere: fn(&str) -> Option<String>) -> Self {
-        Self { kind, elsewhere, constructors: BTreeMap::new() }
+    pub(crate) fn new(kind: &'static str, advice: fn(&str) -> Option<String>) -> Self {
+        Self { kind, advice, constructors: BTreeMap::new() }
     }
 
-    /// Adds a component, or replaces the one of the same `name`.
+    /// Adds a plugin, or replaces the one of the same `name`.
     ///
-    /// `configure` reads the keys of `config` and does nothing else; it adds to the warnings what the user
-    /// should know, and returns `None` after a mistake. It need not look for unknown keys: whoever calls it
-    /// does.
+    /// `configure` reads the keys of `config` and does nothing else. It pushes warnings for the user, and
+    /// returns `None` after a mistake. The caller reports unknown keys.
     pub fn register(
         &mut self,
         name: impl Into<String>,
@@ -41,16 +39,15 @@ impl<O> Registry<O> {
         self.constructors.insert(name.into(), Arc::new(configure));
     }
 
-    /// The types that it knows, in the order of their names.
+    /// The registered types, in the order of their names.
     pub fn types(&self) -> impl Iterator<Item = &str> {
         self.constructors.keys().map(String::as_str)
     }
 
-    /// Reads the keys of a component's `config`. `Ok(None)` when there is a mistake in them, which `config`
-    /// then knows.
+    /// Reads the keys of a plugin's `config`. `Ok(None)` after a mistake, which `config` has collected.
     ///
     /// # Errors
-    /// When there is no component of this type; the text says what to do, and belongs to the value of `type`.
+    /// When no plugin has this type. The message says what to do, and belongs to the value of `type`.
     pub fn configure(
         &self,
         name: &str,
@@ -64,7 +61,7 @@ impl<O> Registry<O> {
     }
 
     fn unknown(&self, name: &str) -> String {
-        if let Some(advice) = (self.elsewhere)(name) {
+        if let Some(advice) = (self.advice)(name) {
             return advice;
         }
         let (kind, shown) = (self.kind, name.chars().take(80).collect::<String>());
@@ -78,7 +75,7 @@ impl<O> Registry<O> {
 
 impl<O> Clone for Registry<O> {
     fn clone(&self) -> Self {
-        Self { kind: self.kind, elsewhere: self.elsewhere, constructors: self.constructors.clone() }
+        Self { kind: self.kind, advice: self.advice, constructors: self.constructors.clone() }
     }
 }
 
@@ -88,7 +85,7 @@ impl<O> fmt::Debug for Registry<O> {
     }
 }
 
-/// There is no component of the type that a recipe asks for.
+/// No plugin has the type that a recipe names.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct UnknownType {
@@ -108,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_named_with_what_to_do() {
+    fn an_unknown_type_is_reported_with_what_to_do() {
         let registry = registry();
         assert_eq!(registry.unknown("consle"), "unknown sink `consle`: did you mean `console`?");
         assert_eq!(

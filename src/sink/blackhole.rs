@@ -1,8 +1,8 @@
-//! The `blackhole` sink: takes everything and keeps nothing. It shows what reading and transforming cost.
+//! The `blackhole` sink: discards all proposals. It measures what reading and transforming cost.
 
 use std::time::Duration;
 
-use super::{BoxFuture, Sink, SinkSummary, TokenSummary};
+use super::{BoxFuture, Sink, SinkDestination, SinkReport};
 use crate::Error;
 use crate::emitter::{Delivery, Outcome};
 
@@ -16,10 +16,6 @@ impl Sink for BlackholeSink {
         Box::pin(std::future::ready(()))
     }
 
-    fn is_resumable(&self) -> bool {
-        true
-    }
-
     fn stopped(&self) -> Option<Error> {
         None
     }
@@ -28,12 +24,12 @@ impl Sink for BlackholeSink {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn summary(&self) -> SinkSummary {
-        SinkSummary {
-            delivered_means: "written",
-            token: TokenSummary { source: "none".into(), ..TokenSummary::default() },
-            ..SinkSummary::default()
-        }
+    fn report(&self) -> SinkReport {
+        SinkReport::of_destination(SinkDestination::written())
+    }
+
+    fn is_resumable(&self) -> bool {
+        true
     }
 }
 

@@ -1,19 +1,20 @@
-//! The `console` sink: a record a line on standard output.
+//! The `console` sink: JSON Lines on standard output.
 
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::stream::Stream;
-use super::writer::{Layout, Target};
-use super::{BoxFuture, Sink, SinkSummary};
+use super::stream::{Layout, Stream, StreamTarget};
+use super::{BoxFuture, Sink, SinkDestination, SinkReport};
 use crate::Error;
 use crate::emitter::Delivery;
+use crate::platform::Platform;
 
-/// Prints each proposal as one line of compact JSON, in the form that the `file` source reads. (DataHub's own console
-/// sink prints Python's idea of the record, which nothing reads.)
+/// Prints each proposal as one line of compact JSON, in the form that the `file` source reads. (DataHub's own
+/// console sink prints the `repr` of the Python object, which nothing can read back.)
 ///
-/// When whoever reads standard output ends, as `head` does, the sink [stops](Sink::stopped) with an error of kind
-/// [`OutputClosed`](crate::ErrorKind::OutputClosed): proposals that were read and not printed are undelivered.
+/// When the process that reads standard output ends, as `head` does, the sink [stops](Sink::stopped) with an
+/// error of kind [`OutputClosed`](crate::ErrorKind::OutputClosed): proposals that were read and not printed
+/// are undelivered.
 #[derive(Debug)]
 pub struct ConsoleSink {
     stream: Stream,
@@ -23,9 +24,11 @@ impl ConsoleSink {
     /// Prints to standard output.
     ///
     /// # Errors
-    /// When the operating system gives no thread.
-    pub fn open() -> Result<Self, Error> {
-        Ok(Self { stream: Stream::start("standard output".into(), Box::new(StandardOutput), Layout::Lines)? })
+    /// Of kind [`Internal`](crate::ErrorKind::Internal) when the operating system refuses a thread.
+    pub fn open(platform: &Platform) -> Result<Self, Error> {
+        let stream =
+            Stream::start("standard output".into(), Box::new(StandardOutput), Layout::Lines, platform)?;
+        Ok(Self { stream })
     }
 }
 
@@ -41,16 +44,16 @@ impl Write for StandardOutput {
     }
 }
 
-impl Target for StandardOutput {
+impl StreamTarget for StandardOutput {
     fn finish(self: Box<Self>) -> io::Result<()> {
         Ok(())
     }
 
-    fn is_prompt(&self) -> bool {
+    fn never_blocks_for_long(&self) -> bool {
         false
     }
 
-    fn may_be_left(&self) -> bool {
+    fn reader_may_leave(&self) -> bool {
         true
     }
 }
@@ -58,10 +61,6 @@ impl Target for StandardOutput {
 impl Sink for ConsoleSink {
     fn write(&self, delivery: Delivery) -> BoxFuture<'_, ()> {
         Box::pin(self.stream.write(delivery))
-    }
-
-    fn is_resumable(&self) -> bool {
-        true
     }
 
     fn stopped(&self) -> Option<Error> {
@@ -72,7 +71,11 @@ impl Sink for ConsoleSink {
         Box::pin(self.stream.close(deadline))
     }
 
-    fn summary(&self) -> SinkSummary {
-        Stream::summary()
+    fn report(&self) -> SinkReport {
+        SinkReport::of_destination(SinkDestination::written())
+    }
+
+    fn is_resumable(&self) -> bool {
+        true
     }
 }

@@ -1,4 +1,4 @@
-//! Which sinks there are.
+//! Which sinks there are, and how one is opened.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,30 +7,32 @@ use std::time::Duration;
 use super::blackhole::BlackholeSink;
 use super::console::ConsoleSink;
 use super::file::{FileSink, FileSinkConfig};
-use super::{BoxFuture, Sink};
+use super::{BoxFuture, GmsSink, Sink};
 use crate::diagnosis::{Diagnosis, SharedRenderer};
+use crate::platform::Platform;
 use crate::recipe::registry::Registry;
+use crate::threads::run_blocking;
 use crate::{Error, ErrorKind};
 
-/// Told what is the matter with a server that is waited for, and for how long it will be.
+/// Called when a run waits for a server: with what is wrong with it, and how long the run waits at most.
 #[derive(Clone, Default)]
-pub struct OnWait(Option<Arc<Tell>>);
+pub struct OnWait(Option<Arc<WaitCallback>>);
 
-type Tell = dyn Fn(&Diagnosis, Duration) + Send + Sync;
+type WaitCallback = dyn Fn(&Diagnosis, Duration) + Send + Sync;
 
 impl OnWait {
-    /// Calls `tell` at the first failure of a server that may yet come.
-    pub fn new(tell: impl Fn(&Diagnosis, Duration) + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(tell)))
+    /// Calls `callback` when the first attempt to reach the server has failed. The default writes to the log.
+    pub fn new(callback: impl Fn(&Diagnosis, Duration) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(callback)))
     }
 
-    pub(crate) fn tell(&self, diagnosis: &Diagnosis, patience: Duration) {
-        let Some(tell) = &self.0 else {
-            let seconds = patience.as_secs();
+    pub(crate) fn call(&self, diagnosis: &Diagnosis, max_wait: Duration) {
+        let Some(callback) = &self.0 else {
+            let seconds = max_wait.as_secs();
             tracing::warn!(code = %diagnosis.code, "{}; waiting for up to {seconds} s", diagnosis.summary);
             return;
         };
-        tell(diagnosis, patience);
+        callback(diagnosis, max_wait);
     }
 }
 
@@ -40,31 +42,35 @@ impl fmt::Debug for OnWait {
     }
 }
 
-/// What a sink may want to know of the run that it is opened for.
+/// The run that a sink is opened for.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SinkContext {
-    /// The run's id, as in the system metadata of what it writes.
+    /// The run's id, as in the system metadata of what the sink writes.
     pub run_id: Arc<str>,
     /// The recipe's `pipeline_name`.
     pub pipeline_name: Option<Arc<str>>,
-    /// Told when a server is waited for.
+    /// Called when the sink waits for a server.
     pub on_wait: OnWait,
     /// Words the warnings of the sink.
     pub renderer: SharedRenderer,
-    /// The sink is opened to be [examined](super::Sink::examine), which asks more than opening does.
-    pub examined: bool,
+    /// The sink is opened for a [check](GmsSink::check), and not for a run: it does not wait for a server,
+    /// and leaves it to the check to find out whether the token is accepted.
+    pub for_check: bool,
+    /// Files and threads.
+    pub platform: Platform,
 }
 
 impl SinkContext {
-    /// A run without a pipeline name.
+    /// A run without a pipeline name, on this machine.
     pub fn new(run_id: impl Into<Arc<str>>) -> Self {
         Self {
             run_id: run_id.into(),
             pipeline_name: None,
             on_wait: OnWait::default(),
             renderer: SharedRenderer::default(),
-            examined: false,
+            for_check: false,
+            platform: Platform::default(),
         }
     }
 
@@ -76,44 +82,90 @@ impl SinkContext {
     }
 }
 
-/// Opens a sink whose keys were read: only now are files created, or servers asked.
-pub type OpenSink = Box<dyn FnOnce(SinkContext) -> BoxFuture<'static, Result<Box<dyn Sink>, Error>> + Send>;
+/// A sink that is ready for proposals.
+#[non_exhaustive]
+pub enum OpenedSink {
+    /// A sink of any kind.
+    Plain(Box<dyn Sink>),
+    /// A sink that writes to a GMS: it can be checked before a run, and asked what GMS has.
+    Gms(Box<dyn GmsSink>),
+}
 
-/// Knows each sink by the recipe's `sink.type`.
+impl OpenedSink {
+    /// A sink of any kind.
+    pub fn plain(sink: impl Sink + 'static) -> Self {
+        Self::Plain(Box::new(sink))
+    }
+
+    /// A sink that writes to a GMS.
+    pub fn gms(sink: impl GmsSink + 'static) -> Self {
+        Self::Gms(Box::new(sink))
+    }
+
+    /// What every sink can do.
+    pub fn as_sink(&self) -> &dyn Sink {
+        match self {
+            Self::Plain(sink) => &**sink,
+            Self::Gms(sink) => &**sink,
+        }
+    }
+
+    /// What only a sink that writes to a GMS can do.
+    pub fn as_gms_sink(&self) -> Option<&dyn GmsSink> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Gms(sink) => Some(&**sink),
+        }
+    }
+}
+
+impl fmt::Debug for OpenedSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain(_) => "OpenedSink::Plain(..)",
+            Self::Gms(_) => "OpenedSink::Gms(..)",
+        })
+    }
+}
+
+/// Opens a sink whose keys were read. Files are created and servers are contacted only now.
+pub type OpenSink = Box<dyn FnOnce(SinkContext) -> BoxFuture<'static, Result<OpenedSink, Error>> + Send>;
+
+/// Finds a sink by the recipe's `sink.type`.
 pub type SinkRegistry = Registry<OpenSink>;
 
 impl Default for SinkRegistry {
-    /// The sinks of this crate that need nothing from outside the recipe: all but `datahub-rest`, whose defaults lie in the
-    /// environment, so that who runs a pipeline registers it.
+    /// The sinks of this crate, except `datahub-rest`: it takes defaults from the environment, so a pipeline
+    /// registers it for each recipe.
     fn default() -> Self {
         let mut registry = Self::new("sink", advice);
         registry.register("blackhole", |_, _| {
-            Some(Box::new(|_| Box::pin(async { Ok(Box::new(BlackholeSink) as Box<dyn Sink>) })))
+            Some(Box::new(|_| Box::pin(async { Ok(OpenedSink::plain(BlackholeSink)) })))
         });
         registry.register("console", |_, _| {
-            Some(Box::new(|_| {
-                Box::pin(async { ConsoleSink::open().map(|sink| Box::new(sink) as Box<dyn Sink>) })
+            Some(Box::new(|context| {
+                Box::pin(async move { ConsoleSink::open(&context.platform).map(OpenedSink::plain) })
             }))
         });
         registry.register("file", |fields, _| {
             let config = FileSinkConfig::read(fields)?;
-            Some(Box::new(move |_| Box::pin(open_file(config))))
+            Some(Box::new(move |context| Box::pin(open_file(config, context.platform))))
         });
         registry
     }
 }
 
-/// Opening a named pipe waits for its reader, so it must not keep a thread of the runtime busy.
-async fn open_file(config: FileSinkConfig) -> Result<Box<dyn Sink>, Error> {
-    tokio::task::spawn_blocking(move || FileSink::open(&config))
+/// Opening a named pipe blocks until it has a reader, so it is done on a thread of its own.
+async fn open_file(config: FileSinkConfig, platform: Platform) -> Result<OpenedSink, Error> {
+    let threads = Arc::clone(&platform.threads);
+    run_blocking(&*threads, "sink-open", move || FileSink::open(&config, &platform))
         .await
-        .map_err(|error| {
-            Error::new(ErrorKind::Internal, "opening the sink's file was given up").with_source(error)
-        })?
-        .map(|sink| Box::new(sink) as Box<dyn Sink>)
+        .map_err(|error| Error::new(ErrorKind::Internal, "cannot open the sink's file").with_source(error))?
+        .map(OpenedSink::plain)
 }
 
-/// What to do about a sink that DataHub's Python client has (its `setup.py`, `datahub.ingestion.sink.plugins`).
+/// What to do about a sink that DataHub's Python client has (its `setup.py`,
+/// `datahub.ingestion.sink.plugins`).
 fn advice(sink_type: &str) -> Option<String> {
     matches!(sink_type, "datahub-kafka" | "datahub-lite").then(|| {
         format!(

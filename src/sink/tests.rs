@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::Sink;
 use super::file::{FileSink, FileSinkConfig};
-use super::stream::Stream;
-use super::writer::{Layout, Target};
+use super::stream::{Layout, Stream, StreamTarget};
+use super::{DeliveredMeans, SinkDestination};
 use crate::emitter::{Delivery, Observer, Outcome, Receipt, UndeliveredReason};
 use crate::metadata::{Proposal, Urn, record};
+use crate::platform::Platform;
 use crate::{Error, ErrorKind};
 
 /// One of any number of different proposals.
@@ -25,7 +26,7 @@ async fn write(sink: &dyn Sink, number: usize) -> Receipt {
 }
 
 fn open(path: &Path) -> FileSink {
-    FileSink::open(&FileSinkConfig::new(path)).unwrap()
+    FileSink::open(&FileSinkConfig::new(path), &Platform::default()).unwrap()
 }
 
 fn reason(outcome: &Outcome) -> UndeliveredReason {
@@ -45,7 +46,7 @@ fn names_in(directory: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_array_is_laid_out_as_datahub_does_it() {
+async fn an_array_has_the_layout_of_datahubs_own_sink() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("out.json");
     let sink = open(&path);
@@ -60,7 +61,9 @@ async fn an_array_is_laid_out_as_datahub_does_it() {
     record::write_indented(&proposal(1), &mut expected);
     expected.extend_from_slice(b"\n]");
     assert_eq!(fs::read(&path).unwrap(), expected);
-    assert_eq!(sink.summary().delivered_means, "written");
+    let destination =
+        SinkDestination { delivered_means: Some(DeliveredMeans::Written), ..Default::default() };
+    assert_eq!(sink.report().destination, destination);
 
     let empty = directory.path().join("empty.json");
     open(&empty).close(None).await.unwrap();
@@ -68,7 +71,7 @@ async fn an_array_is_laid_out_as_datahub_does_it() {
 }
 
 #[tokio::test]
-async fn a_name_that_ends_in_jsonl_gets_a_record_a_line() {
+async fn a_name_that_ends_in_jsonl_gets_json_lines() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("out.jsonl");
     let sink = open(&path);
@@ -85,7 +88,7 @@ async fn a_name_that_ends_in_jsonl_gets_a_record_a_line() {
 }
 
 #[tokio::test]
-async fn the_old_file_stays_until_the_new_one_is_whole() {
+async fn the_old_file_stays_until_the_new_one_is_complete() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("out.json");
     fs::write(&path, "old").unwrap();
@@ -107,7 +110,7 @@ async fn the_old_file_stays_until_the_new_one_is_whole() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn permissions_and_links_stay_as_they_are() {
+async fn permissions_and_links_stay() {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     let directory = tempfile::tempdir().unwrap();
@@ -123,10 +126,10 @@ async fn permissions_and_links_stay_as_they_are() {
 }
 
 #[test]
-fn a_place_that_cannot_be_written_is_an_error_that_names_it() {
+fn a_path_that_cannot_be_written_is_an_error_that_names_it() {
     let directory = tempfile::tempdir().unwrap();
     for path in [directory.path().join("no").join("out.json"), directory.path().to_owned()] {
-        let error = FileSink::open(&FileSinkConfig::new(&path)).unwrap_err();
+        let error = FileSink::open(&FileSinkConfig::new(&path), &Platform::default()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Disk);
         assert!(error.to_string().contains(&*path.to_string_lossy()), "{error}");
         assert!(std::error::Error::source(&error).is_some());
@@ -135,7 +138,7 @@ fn a_place_that_cannot_be_written_is_an_error_that_names_it() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn what_is_no_regular_file_is_written_directly_and_a_full_disk_stops_the_sink() {
+async fn a_device_is_written_directly_and_a_full_disk_stops_the_sink() {
     open(Path::new("/dev/null")).close(None).await.unwrap();
     assert!(!fs::metadata("/dev/null").unwrap().is_file());
 
@@ -153,7 +156,7 @@ async fn what_is_no_regular_file_is_written_directly_and_a_full_disk_stops_the_s
     check(sink.close(None).await.unwrap_err());
 }
 
-/// A target that a test holds in its hand.
+/// A target that blocks until the test opens it.
 #[derive(Clone, Default)]
 struct Gate {
     state: Arc<(Mutex<GateState>, Condvar)>,
@@ -181,15 +184,15 @@ impl Write for Gate {
     }
 }
 
-impl Target for Gate {
+impl StreamTarget for Gate {
     fn finish(self: Box<Self>) -> io::Result<()> {
         if self.state.0.lock().unwrap().fails_to_finish {
-            return Err(io::Error::other("no rename today"));
+            return Err(io::Error::other("the rename failed"));
         }
         Ok(())
     }
 
-    fn is_prompt(&self) -> bool {
+    fn never_blocks_for_long(&self) -> bool {
         false
     }
 }
@@ -218,7 +221,8 @@ impl Observer for Counts {
 #[tokio::test]
 async fn nothing_is_delivered_before_it_is_written_and_a_deadline_settles_the_rest() {
     let gate = Gate::default();
-    let stream = Stream::start("a pipe".into(), Box::new(gate.clone()), Layout::Lines).unwrap();
+    let stream =
+        Stream::start("a pipe".into(), Box::new(gate.clone()), Layout::Lines, &Platform::default()).unwrap();
     let counts = Arc::new(Counts::default());
     let observer: Arc<dyn Observer> = Arc::<Counts>::clone(&counts);
     for number in 0..10 {
@@ -227,7 +231,7 @@ async fn nothing_is_delivered_before_it_is_written_and_a_deadline_settles_the_re
     assert_eq!(*counts.0.lock().unwrap(), (0, 0));
     let error = stream.close(Some(Duration::from_millis(1))).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Disk);
-    // The thread may hold one in its hand; it settles that one as soon as it can go on.
+    // The thread may be writing one, which it settles as soon as the write returns.
     gate.open();
     drop(observer);
     drop(stream);
@@ -245,7 +249,8 @@ async fn nothing_is_delivered_before_it_is_written_and_a_deadline_settles_the_re
 #[tokio::test]
 async fn a_slow_reader_slows_the_source_down() {
     let gate = Gate::default();
-    let stream = Stream::start("a pipe".into(), Box::new(gate.clone()), Layout::Lines).unwrap();
+    let stream =
+        Stream::start("a pipe".into(), Box::new(gate.clone()), Layout::Lines, &Platform::default()).unwrap();
     let big = |number| {
         let text = format!("\"{}\"", "x".repeat(1024 * 1024));
         Delivery::with_receipt(Proposal::upsert(proposal(number).urn(), "status", text).unwrap())
@@ -258,7 +263,7 @@ async fn a_slow_reader_slows_the_source_down() {
     }
     let (delivery, receipt) = big(3);
     let mut fourth = Box::pin(stream.write(delivery));
-    // There is no room for a fourth while none was written.
+    // There is no capacity for a fourth one while none was written.
     let waits =
         std::future::poll_fn(|context| std::task::Poll::Ready(fourth.as_mut().poll(context).is_pending()))
             .await;
@@ -274,26 +279,28 @@ async fn a_slow_reader_slows_the_source_down() {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_get_its_name_fails_the_close() {
+async fn a_rename_that_fails_fails_the_close() {
     let gate = Gate::default();
     gate.open();
     gate.state.0.lock().unwrap().fails_to_finish = true;
-    let stream = Stream::start("the file".into(), Box::new(gate), Layout::Array).unwrap();
+    let stream =
+        Stream::start("the file".into(), Box::new(gate), Layout::Array, &Platform::default()).unwrap();
     let (delivery, receipt) = Delivery::with_receipt(proposal(0));
     stream.write(delivery).await;
     assert_eq!(receipt.await, Outcome::Delivered);
     let error = stream.close(None).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Disk);
-    assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "no rename today");
+    assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "the rename failed");
     let (delivery, receipt) = Delivery::with_receipt(proposal(1));
     stream.write(delivery).await;
     assert_eq!(reason(&receipt.await), UndeliveredReason::Disk);
 }
 
 #[tokio::test]
-async fn many_records_are_written_in_large_pieces_and_each_is_settled_once() {
+async fn records_are_written_in_large_chunks_and_each_is_settled_once() {
     let gate = Gate::default();
-    let stream = Stream::start("a pipe".into(), Box::new(gate.clone()), Layout::Lines).unwrap();
+    let stream =
+        Stream::start("a pipe".into(), Box::new(gate.clone()), Layout::Lines, &Platform::default()).unwrap();
     let counts = Arc::new(Counts::default());
     let opens = gate.clone();
     std::thread::spawn(move || opens.open());

@@ -44,7 +44,7 @@ fn each_step_is_reported_with_its_observation() {
     assert!(observed(&found, "server")[0].contains(server.url()));
     assert!(observed(&found, "token")[0].ends_with("GMS takes it"), "{found:#}");
     let access = observed(&found, "access")[0];
-    assert!(access.contains("urn:li:corpuser:datahub, who may make tokens for himself"), "{access}");
+    assert!(access.contains("urn:li:corpuser:datahub, who may make tokens for themselves"), "{access}");
     for step in found["steps"].as_array().unwrap() {
         assert!(ran.stderr.contains(step["observed"].as_str().unwrap()), "{ran:#?}");
     }

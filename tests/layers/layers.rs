@@ -40,7 +40,7 @@ pub(crate) const LIBRARY: Layers = Layers {
         ("gms", &["auth"]),
         ("emitter", &["auth", "gms"]),
         ("source", &["recipe"]),
-        ("sink", &["recipe", "auth", "gms", "emitter", "embedded"]),
+        ("sink", &["recipe", "auth", "gms", "emitter"]),
         ("pipeline", &["recipe", "auth", "gms", "emitter", "source", "sink", "embedded"]),
         ("embedded", &[]),
     ],

@@ -11,6 +11,8 @@ mod renderer;
 mod shell;
 mod table;
 
+use std::fmt::Write as _;
+
 use crate::diagnosis::{Code, Diagnosis, RenderedDiagnosis};
 
 use renderer::CommandLine;
@@ -21,10 +23,10 @@ fn shown(diagnosis: &RenderedDiagnosis) -> String {
     let label = if diagnosis.code.kind().is_some() { "error" } else { "note" };
     let mut text = format!("{label}[{}]: {}\n", diagnosis.code, diagnosis.summary);
     for evidence in &diagnosis.evidence {
-        text += &format!("  observed  {evidence}\n");
+        writeln!(text, "  observed  {evidence}").unwrap();
     }
     for fix in &diagnosis.fixes {
-        text += &format!("  fix       {fix}\n");
+        writeln!(text, "  fix       {fix}").unwrap();
     }
     text
 }

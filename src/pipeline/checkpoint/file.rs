@@ -1,7 +1,6 @@
-//! The checkpoint on the disk.
+//! The checkpoint file.
 //!
-//! One line of JSON. Its last member is the SHA-256 of everything before it, so that a file that was damaged is not
-//! taken for one that says something else:
+//! One line of JSON. Its last member is the SHA-256 of everything before it, so that damage is detected:
 //!
 //! ```json
 //! {"schema":"datahub-emit/checkpoint/1","run_id":"file-…","at":"2026-11-25T20:15:02Z","writes_to":"http://gms:8080",
@@ -9,83 +8,73 @@
 //!  "input":{"path":"/data/mcps.json","files":[{"name":"mcps.json","size":1500210,"modified":"…","ends":"…"}]},
 //!  "sha256":"…"}
 //! ```
-//!
-//! It is written under another name and renamed, so that there is always a whole one.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::ranges::Ranges;
-use super::tracker::Standing;
+use super::tracker::CheckpointPosition;
+use crate::atomic_write::{AtomicWrite, Durability};
+use crate::file_system::parent;
 use crate::hex::hex;
-use crate::pipeline::state::sync_directory;
+use crate::platform::Platform;
 use crate::source::{Input, Position};
 use crate::{Error, ErrorKind};
 
-/// The name and version of the form.
+/// The name and version of the format.
 const SCHEMA: &str = "datahub-emit/checkpoint/1";
 
-/// What stands before the checksum, and what behind it.
+/// The text before the checksum, and the text behind it.
 const SUM: (&str, &str) = (",\"sha256\":\"", "\"}\n");
 
 /// Hexadecimal digits of the checksum.
 const SUM_DIGITS: usize = 64;
 
-/// What a checkpoint says.
+/// The content of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Checkpoint {
     schema: String,
     /// The run that wrote it.
     pub(super) run_id: String,
-    /// When.
+    /// When it was written.
     pub(super) at: String,
-    /// The server that this run wrote to, or its kind of sink.
+    /// The server that this run wrote to, or its type of sink.
     pub(super) writes_to: String,
     /// Records before the position, of all files.
     pub(super) number: u64,
     pub(super) position: Position,
-    /// Numbers of records that are finished behind it.
+    /// Numbers of finished records behind the position.
     pub(super) finished: Ranges,
     pub(super) input: Input,
 }
 
-/// Why there is no checkpoint to go by.
+/// Why no checkpoint was read.
 #[derive(Debug)]
-pub(super) enum Unreadable {
+pub(super) enum ReadError {
     /// There is none.
     Absent,
-    /// It is not what was written; with what is wrong.
+    /// It is not what was written, and why.
     Damaged(String),
     /// The file cannot be read.
     Io(io::Error),
 }
 
-/// The parts of a checkpoint that stay the same during a run, and where it is.
+/// The checkpoint file of a run, with the members that stay the same during the run.
 #[derive(Debug)]
 pub(super) struct CheckpointFile {
+    platform: Platform,
     path: PathBuf,
-    temporary: PathBuf,
     run_id: String,
     writes_to: String,
     input: Input,
 }
 
 impl Checkpoint {
-    pub(super) fn standing(&self) -> Standing {
-        Standing { number: self.number, position: self.position, finished: self.finished.clone() }
-    }
-
-    /// Reads the one at `path`.
-    pub(super) fn read(path: &Path) -> Result<Self, Unreadable> {
-        let text = fs::read(path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => Unreadable::Absent,
-            _ => Unreadable::Io(error),
-        })?;
-        Self::parse(&text).map_err(Unreadable::Damaged)
+    pub(super) fn position(&self) -> CheckpointPosition {
+        CheckpointPosition { number: self.number, position: self.position, finished: self.finished.clone() }
     }
 
     fn parse(text: &[u8]) -> Result<Self, String> {
@@ -105,7 +94,7 @@ impl Checkpoint {
             let schema: String = checkpoint.schema.chars().take(80).collect();
             return Err(format!("its form is {schema:?}, and this program knows {SCHEMA:?}"));
         }
-        if !checkpoint.finished.begin_at(checkpoint.number) {
+        if !checkpoint.finished.are_valid_from(checkpoint.number) {
             return Err("it contradicts itself".into());
         }
         Ok(checkpoint)
@@ -113,7 +102,7 @@ impl Checkpoint {
 
     fn text(&self) -> io::Result<Vec<u8>> {
         let mut text = serde_json::to_vec(self)?;
-        // The checksum comes in front of the closing brace.
+        // The checksum is inserted before the closing brace.
         text.pop();
         let sum = checksum(&text);
         for part in [SUM.0, &sum, SUM.1] {
@@ -128,10 +117,23 @@ fn checksum(text: &[u8]) -> String {
 }
 
 impl CheckpointFile {
-    pub(super) fn new(path: PathBuf, run_id: String, writes_to: String, input: Input) -> Self {
-        let mut temporary = path.clone().into_os_string();
-        temporary.push(".new");
-        Self { path, temporary: temporary.into(), run_id, writes_to, input }
+    pub(super) fn new(
+        platform: Platform,
+        path: PathBuf,
+        run_id: String,
+        writes_to: String,
+        input: Input,
+    ) -> Self {
+        Self { platform, path, run_id, writes_to, input }
+    }
+
+    /// Reads the checkpoint that is there.
+    pub(super) fn read(&self) -> Result<Checkpoint, ReadError> {
+        let text = self.platform.files.read(&self.path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => ReadError::Absent,
+            _ => ReadError::Io(error),
+        })?;
+        Checkpoint::parse(&text).map_err(ReadError::Damaged)
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -146,38 +148,31 @@ impl CheckpointFile {
         &self.writes_to
     }
 
-    /// Replaces what is there. With `sync`, it is on the disk when this returns.
-    pub(super) fn write(&self, standing: Standing, sync: bool) -> Result<(), Error> {
+    /// Replaces the checkpoint.
+    pub(super) fn write(&self, position: CheckpointPosition, durability: Durability) -> Result<(), Error> {
         let checkpoint = Checkpoint {
             schema: SCHEMA.into(),
             run_id: self.run_id.clone(),
-            at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            at: self.platform.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             writes_to: self.writes_to.clone(),
-            number: standing.number,
-            position: standing.position,
-            finished: standing.finished,
+            number: position.number,
+            position: position.position,
+            finished: position.finished,
             input: self.input.clone(),
         };
-        let written = checkpoint.text().and_then(|text| {
-            let mut file = File::create(&self.temporary)?;
-            file.write_all(&text)?;
-            if sync {
-                file.sync_all()?;
-            }
-            fs::rename(&self.temporary, &self.path)?;
-            if sync {
-                self.sync_directory();
-            }
-            Ok(())
-        });
-        written.map_err(|error| cannot_write(&self.path, error))
+        checkpoint
+            .text()
+            .and_then(|text| self.atomic_write().write(&text, durability))
+            .map_err(|error| cannot_write(&self.path, error))
     }
 
-    /// Takes away what is there, if anything is.
+    /// Removes the checkpoint if there is one.
     pub(super) fn remove(&self) -> Result<(), Error> {
-        match fs::remove_file(&self.path) {
+        match self.platform.files.remove(&self.path) {
             Ok(()) => {
-                self.sync_directory();
+                // Not every file system can do that; a checkpoint that comes back only has records sent
+                // again.
+                drop(self.platform.files.sync_directory(parent(&self.path)));
                 Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -189,15 +184,14 @@ impl CheckpointFile {
         }
     }
 
-    /// Finds out, before anything is sent, that it could not be written.
+    /// Checks, before anything is sent, that the checkpoint can be written.
     pub(super) fn check_writable(&self) -> Result<(), Error> {
-        let created = File::create(&self.temporary).and_then(|_| fs::remove_file(&self.temporary));
-        created.map_err(|error| cannot_write(&self.path, error))
+        self.atomic_write().check().map_err(|error| cannot_write(&self.path, error))
     }
 
-    /// A new name lasts when its directory is on the disk too. Not every file system can do that.
-    fn sync_directory(&self) {
-        drop(self.path.parent().map(sync_directory));
+    /// The run holds the lock of the pipeline, so no other process writes the checkpoint.
+    fn atomic_write(&self) -> AtomicWrite<'_> {
+        AtomicWrite::new(&self.platform.files, &self.path).single_writer()
     }
 }
 
@@ -207,6 +201,8 @@ fn cannot_write(path: &Path, error: io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -222,10 +218,11 @@ mod tests {
                 ends: "ab".into(),
             }],
         };
-        CheckpointFile::new(directory.join("checkpoint.json"), "file-1".into(), "http://gms".into(), input)
+        let path = directory.join("checkpoint.json");
+        CheckpointFile::new(Platform::default(), path, "file-1".into(), "http://gms".into(), input)
     }
 
-    fn standing(number: u64, gaps: &[(u64, u64)]) -> Standing {
+    fn position(number: u64, gaps: &[(u64, u64)]) -> CheckpointPosition {
         let mut finished = Ranges::default();
         let mut next = number;
         for (gap, length) in gaps {
@@ -235,13 +232,13 @@ mod tests {
             next += gap + length;
         }
         let position = Position { file: 3, record: number / 2, offset: number * 100, form: Form::Array };
-        Standing { number, position, finished }
+        CheckpointPosition { number, position, finished }
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn what_was_written_is_read_and_damage_is_seen(
+        fn what_was_written_is_read_and_damage_is_detected(
             number in 0_u64..1_000_000,
             gaps in prop::collection::vec((1_u64..9, 1_u64..9), 0..9),
             damage in any::<prop::sample::Index>(),
@@ -249,10 +246,10 @@ mod tests {
         ) {
             let directory = tempfile::tempdir().unwrap();
             let file = file(directory.path());
-            let standing = standing(number, &gaps);
-            file.write(standing.clone(), false).unwrap();
-            let read = Checkpoint::read(file.path()).unwrap();
-            prop_assert_eq!(read.standing(), standing);
+            let position = position(number, &gaps);
+            file.write(position.clone(), Durability::Process).unwrap();
+            let read = file.read().unwrap();
+            prop_assert_eq!(read.position(), position);
             prop_assert_eq!(&read.input, &file.input);
 
             let text = fs::read(file.path()).unwrap();
@@ -265,27 +262,27 @@ mod tests {
     }
 
     #[test]
-    fn there_is_one_or_there_is_none() {
+    fn it_is_replaced_as_a_whole_and_removed() {
         let directory = tempfile::tempdir().unwrap();
         let file = file(directory.path());
-        assert!(matches!(Checkpoint::read(file.path()), Err(Unreadable::Absent)));
+        assert!(matches!(file.read(), Err(ReadError::Absent)));
         file.check_writable().unwrap();
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
-        file.write(standing(5, &[]), true).unwrap();
-        file.write(standing(6, &[]), true).unwrap();
-        assert_eq!(Checkpoint::read(file.path()).unwrap().number, 6);
+        file.write(position(5, &[]), Durability::Power).unwrap();
+        file.write(position(6, &[]), Durability::Power).unwrap();
+        assert_eq!(file.read().unwrap().number, 6);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
         file.remove().unwrap();
         file.remove().unwrap();
-        assert!(matches!(Checkpoint::read(file.path()), Err(Unreadable::Absent)));
+        assert!(matches!(file.read(), Err(ReadError::Absent)));
     }
 
     #[test]
-    fn one_of_a_later_form_is_not_taken_for_this_one() {
+    fn one_of_a_later_version_is_not_read() {
         let directory = tempfile::tempdir().unwrap();
         let file = file(directory.path());
-        file.write(standing(5, &[]), false).unwrap();
-        let mut later = Checkpoint::read(file.path()).unwrap();
+        file.write(position(5, &[]), Durability::Process).unwrap();
+        let mut later = file.read().unwrap();
         later.schema = "datahub-emit/checkpoint/2".into();
         let told = Checkpoint::parse(&later.text().unwrap()).unwrap_err();
         assert!(told.contains("checkpoint/2"), "{told}");

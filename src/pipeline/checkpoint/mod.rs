@@ -1,26 +1,26 @@
-//! What a run leaves behind, so that a later one can go on where it stopped.
+//! The resume checkpoint: what a run leaves behind so that a later one can continue where it stopped.
 //!
 //! ```text
-//! reader ─ admit ─▶ Tracker ◀─ settle ─ Watch (one for each record) ◀─ outcomes
-//!                      │
-//!                      └─ standing ─▶ Keeper ─▶ checkpoint.json, at most 20 times a second
+//! reader ─ admit ─▶ RecordTracker ◀─ settle ─ RecordObserver (one per record) ◀─ outcomes
+//!                        │
+//!                        └─ position ─▶ CheckpointWriter ─▶ checkpoint.json, at most 20 times per second
 //! ```
 //!
-//! The unit is the source's record: it is finished when all its proposals are delivered, dead-lettered or filtered, and
-//! it is not while one is undelivered.
+//! The unit is the source's record: it is finished when all its proposals are delivered, dead-lettered or
+//! filtered, and unfinished while one of them is undelivered.
 
-mod begin;
 mod file;
-mod keeper;
 mod ranges;
+mod record_observer;
+mod start;
 mod tracker;
-mod watch;
+mod writer;
 
-pub(super) use begin::{Asked, Begun, begin};
-pub(super) use keeper::Keeper;
-pub(super) use ranges::Finished;
-pub(super) use tracker::{Admitted, Tracker};
-pub(super) use watch::Watch;
+pub(super) use ranges::FinishedRecords;
+pub(super) use record_observer::RecordObserver;
+pub(super) use start::{StartRequest, StartedRun, start};
+pub(super) use tracker::{Admission, RecordTracker};
+pub(super) use writer::CheckpointWriter;
 
 /// The checkpoint's name in a pipeline's state directory.
 pub(super) const FILE_NAME: &str = "checkpoint.json";

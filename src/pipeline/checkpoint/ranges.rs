@@ -1,14 +1,14 @@
-//! Sets of record numbers that lie close together.
+//! Sets of record numbers, kept as ranges.
 
 use serde::{Deserialize, Serialize};
 
-/// Numbers as ranges, each from its first number up to and without its second, in ascending order.
+/// A set of numbers as ranges in ascending order, each with its start and its exclusive end.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Ranges(Vec<(u64, u64)>);
 
 impl Ranges {
-    /// Adds a number beyond all that are there.
+    /// Adds a number that is greater than all in the set.
     pub(super) fn push(&mut self, number: u64) {
         match self.0.last_mut() {
             Some((_, end)) if *end == number => *end += 1,
@@ -16,7 +16,7 @@ impl Ranges {
         }
     }
 
-    /// Adds those of `others` that are `number` or more, which is beyond all that are there.
+    /// Adds those of `others` that are `number` or more; `number` is greater than all in the set.
     pub(super) fn append_from(&mut self, others: &Self, number: u64) {
         for (start, end) in others.0.iter().filter(|(_, end)| *end > number) {
             let start = (*start).max(number);
@@ -33,12 +33,12 @@ impl Ranges {
         before.is_some_and(|(_, end)| number < *end)
     }
 
-    /// How many numbers there are.
+    /// The count of numbers.
     pub(super) fn numbers(&self) -> u64 {
         self.0.iter().map(|(start, end)| end - start).sum()
     }
 
-    /// How many ranges there are.
+    /// The count of ranges.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
@@ -47,8 +47,8 @@ impl Ranges {
         self.0.is_empty()
     }
 
-    /// Whether they are what this type makes, and hold nothing before `number`.
-    pub(super) fn begin_at(&self, number: u64) -> bool {
+    /// Whether the ranges are ascending and not empty, and hold no number before `number`.
+    pub(super) fn are_valid_from(&self, number: u64) -> bool {
         let mut last = None;
         self.0.iter().all(|(start, end)| {
             let sound = last.map_or(number <= *start, |last| last < *start) && start < end;
@@ -58,21 +58,22 @@ impl Ranges {
     }
 }
 
-/// What an earlier run finished, for one that goes on behind it and keeps no checkpoint itself.
+/// The records that an earlier run has finished, for a run that continues behind it and writes no checkpoint
+/// itself.
 #[derive(Debug)]
-pub(in crate::pipeline) struct Finished {
-    /// The number of the record that is read next.
+pub(in crate::pipeline) struct FinishedRecords {
+    /// The number of the next record.
     next: u64,
     ranges: Ranges,
 }
 
-impl Finished {
-    pub(super) fn from(next: u64, ranges: Ranges) -> Self {
+impl FinishedRecords {
+    pub(super) fn new(next: u64, ranges: Ranges) -> Self {
         Self { next, ranges }
     }
 
-    /// Whether the next record that is read is one of them.
-    pub(in crate::pipeline) fn has_next(&mut self) -> bool {
+    /// Whether the next record is finished. Each call moves on by one record.
+    pub(in crate::pipeline) fn is_next_finished(&mut self) -> bool {
         let number = self.next;
         self.next += 1;
         self.ranges.contains(number)
@@ -89,7 +90,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn they_are_a_set(numbers in prop::collection::btree_set(0_u64..60, 0..40)) {
+        fn ranges_are_a_set(numbers in prop::collection::btree_set(0_u64..60, 0..40)) {
             let mut ranges = Ranges::default();
             for number in &numbers {
                 ranges.push(*number);
@@ -98,8 +99,8 @@ mod tests {
             prop_assert_eq!(ranges.numbers(), numbers.len() as u64);
             prop_assert_eq!(ranges.is_empty(), numbers.is_empty());
             let first = numbers.first().copied().unwrap_or_default();
-            prop_assert!(ranges.begin_at(first));
-            prop_assert!(numbers.is_empty() || !ranges.begin_at(first + 1));
+            prop_assert!(ranges.are_valid_from(first));
+            prop_assert!(numbers.is_empty() || !ranges.are_valid_from(first + 1));
             for middle in 0..61 {
                 let mut joined = Ranges::default();
                 for number in numbers.range(..middle) {

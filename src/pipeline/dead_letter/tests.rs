@@ -20,9 +20,13 @@ fn rejection() -> Rejection {
     Rejection::new(RejectionReason::GmsRejected, "no \"such\" aspect").with_response(422, 2)
 }
 
-fn letters(directory: &tempfile::TempDir) -> (PathBuf, DeadLetters) {
+fn writer(directory: &tempfile::TempDir) -> (PathBuf, DeadLetterWriter) {
     let path = directory.path().join("dead-letters.jsonl");
-    (path.clone(), DeadLetters::new(path, "file-1".into()))
+    (path.clone(), writer_to(path))
+}
+
+fn writer_to(path: PathBuf) -> DeadLetterWriter {
+    DeadLetterWriter::new(crate::platform::Platform::default(), path, "file-1".into())
 }
 
 fn lines(path: &Path) -> Vec<Value> {
@@ -32,10 +36,10 @@ fn lines(path: &Path) -> Vec<Value> {
 }
 
 #[test]
-fn a_rejected_proposal_is_kept_as_a_record() {
+fn a_rejected_proposal_is_written_as_a_record() {
     let directory = tempfile::tempdir().unwrap();
-    let (path, letters) = letters(&directory);
-    assert!(letters.rejected(&proposal(), &rejection()));
+    let (path, writer) = writer(&directory);
+    assert!(writer.write_rejected(&proposal(), &rejection()));
     let line = lines(&path).remove(0);
     assert_eq!(line["entityUrn"], "urn:li:dataset:(urn:li:dataPlatform:hive,dö.t,PROD)");
     assert_eq!(line["aspect"], json!({"value": "{\"removed\":false}", "contentType": "application/json"}));
@@ -47,21 +51,21 @@ fn a_rejected_proposal_is_kept_as_a_record() {
     assert_eq!(letter["origin"], "mcps.json#12");
     assert_eq!(letter["runId"], "file-1");
     letter["at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
-    assert_eq!(letters.report().records, 0, "not on the disk yet");
-    assert_eq!(letters.sync(), Ok(()));
-    assert_eq!(letters.report(), DeadLetterReport { path: Some(path), records: 1 });
+    assert_eq!(writer.report().records, 0, "not synced yet");
+    assert_eq!(writer.sync(), Ok(()));
+    assert_eq!(writer.report(), DeadLetterReport { path: Some(path), records: 1 });
 }
 
 #[test]
-fn a_record_that_was_not_understood_keeps_its_text() {
+fn an_invalid_record_is_written_with_its_text() {
     let directory = tempfile::tempdir().unwrap();
-    let (path, letters) = letters(&directory);
+    let (path, writer) = writer(&directory);
     for raw in [
         RawRecord::Text(Bytes::from_static(b"{\"a\": nope")),
         RawRecord::Text(Bytes::from_static(b"\xff\xfe")),
         RawRecord::Long { length: 5_000_000 },
     ] {
-        assert!(letters.invalid(&InvalidRecord { origin: origin(), reason: "not JSON".into(), raw }));
+        assert!(writer.write_invalid(&InvalidRecord { origin: origin(), reason: "not JSON".into(), raw }));
     }
     let lines = lines(&path);
     assert_eq!(lines[0]["deadLetter"]["raw"], "{\"a\": nope");
@@ -74,20 +78,20 @@ fn a_record_that_was_not_understood_keeps_its_text() {
 }
 
 #[test]
-fn without_letters_there_is_no_file() {
+fn without_dead_letters_there_is_no_file() {
     let directory = tempfile::tempdir().unwrap();
-    let (path, letters) = letters(&directory);
-    letters.check_writable().unwrap();
-    assert_eq!(letters.report(), DeadLetterReport::default());
+    let (path, writer) = writer(&directory);
+    writer.check_writable().unwrap();
+    assert_eq!(writer.report(), DeadLetterReport::default());
     assert!(!path.exists());
 }
 
 #[test]
-fn goes_on_behind_a_line_that_was_cut_off() {
+fn continues_on_a_new_line_after_one_that_was_cut_off() {
     let directory = tempfile::tempdir().unwrap();
-    let (path, letters) = letters(&directory);
+    let (path, writer) = writer(&directory);
     std::fs::write(&path, "{\"old\":1}\n{\"cut\":2}").unwrap();
-    letters.rejected(&proposal(), &rejection());
+    writer.write_rejected(&proposal(), &rejection());
     let lines = lines(&path);
     assert_eq!(lines.len(), 3);
     assert_eq!(lines[1]["cut"], 2);
@@ -95,20 +99,20 @@ fn goes_on_behind_a_line_that_was_cut_off() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_is_told_and_not_counted() {
-    let letters = DeadLetters::new("/dev/full".into(), "file-1".into());
-    letters.check_writable().unwrap();
-    assert!(!letters.rejected(&proposal(), &rejection()));
-    assert!(!letters.rejected(&proposal(), &rejection()));
-    let failure = letters.failure().unwrap();
+fn a_full_disk_is_reported_and_not_counted() {
+    let writer = writer_to("/dev/full".into());
+    writer.check_writable().unwrap();
+    assert!(!writer.write_rejected(&proposal(), &rejection()));
+    assert!(!writer.write_rejected(&proposal(), &rejection()));
+    let failure = writer.failure().unwrap();
     assert_eq!(failure.kind(), ErrorKind::Disk);
     assert!(failure.to_string().contains("/dev/full"), "{failure}");
-    assert_eq!(letters.report().records, 0);
+    assert_eq!(writer.report().records, 0);
 }
 
 #[test]
 fn a_missing_directory_is_found_before_the_run() {
     let directory = tempfile::tempdir().unwrap();
-    let letters = DeadLetters::new(directory.path().join("no/letters.jsonl"), "file-1".into());
-    assert_eq!(letters.check_writable().unwrap_err().kind(), ErrorKind::Disk);
+    let writer = writer_to(directory.path().join("no/letters.jsonl"));
+    assert_eq!(writer.check_writable().unwrap_err().kind(), ErrorKind::Disk);
 }

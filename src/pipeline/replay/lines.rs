@@ -1,32 +1,32 @@
-//! Lines of a file, each with its number and its place.
+//! Reads lines of limited length, each with its number and offset.
 
 use std::io::{self, BufRead, BufReader, Read};
 
-/// A longer line is no letter: six times the longest record that the `file` source takes, since each byte of a text may
-/// have become `\u00xx`.
+/// The longest line in bytes: six times the longest record that the `file` source reads, because each byte of
+/// a text may have become `\u00xx`.
 const MAX_LINE: u64 = 6 * 64 * 1024 * 1024;
 
-/// Reads lines, no longer ones than [`MAX_LINE`].
+/// Reads lines of up to [`MAX_LINE`] bytes.
 pub(super) struct Lines<R> {
     reader: BufReader<R>,
     number: u64,
     offset: u64,
 }
 
-/// A line without its end.
+/// A line without its line end.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Line {
-    /// From 1, as editors count.
+    /// The first line is 1.
     pub(super) number: u64,
     /// In bytes from the start of the file.
     pub(super) offset: u64,
-    pub(super) text: Text,
+    pub(super) text: LineText,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Text {
+pub(super) enum LineText {
     Whole(Vec<u8>),
-    /// Its length.
+    /// The line's length in bytes.
     TooLong(u64),
 }
 
@@ -35,12 +35,12 @@ impl<R: Read> Lines<R> {
         Self { reader: BufReader::with_capacity(64 * 1024, file), number: 0, offset: 0 }
     }
 
-    /// Bytes read so far.
+    /// Bytes that were read so far.
     pub(super) fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// The first byte that is no white space, of those that a first read brings; nothing is taken.
+    /// The first byte that is not white space, of those that one read returns. Nothing is consumed.
     pub(super) fn peek(&mut self) -> io::Result<Option<u8>> {
         Ok(self.reader.fill_buf()?.iter().copied().find(|byte| !byte.is_ascii_whitespace()))
     }
@@ -55,9 +55,9 @@ impl<R: Read> Lines<R> {
         self.number += 1;
         let text = if text.pop_if(|byte| *byte == b'\n').is_none() && length == MAX_LINE {
             length += self.reader.skip_until(b'\n')? as u64;
-            Text::TooLong(length)
+            LineText::TooLong(length)
         } else {
-            Text::Whole(text)
+            LineText::Whole(text)
         };
         self.offset += length;
         Ok(Some(Line { number: self.number, offset, text }))

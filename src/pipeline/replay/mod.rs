@@ -1,59 +1,71 @@
-//! Dead letters as a source: they are sent again, unless GMS has something newer.
+//! Replays dead letters: a source that reads them in the order of their file, and omits those that GMS has
+//! overwritten.
 //!
 //! ```text
-//! line ─▶ letter ─▶ proposals ─▶ when was the aspect last written? ─┬ before the letter ─▶ sink
-//!                                                                  └ after it ─▶ filtered (superseded)
+//! line ─▶ dead letter ─▶ proposals ─▶ when was the aspect last written? ─┬ before the dead letter ─▶ sink
+//!                                                                       └ after it ─▶ filtered (superseded)
 //! ```
 //!
-//! GMS is asked once for each aspect, at its first letter: what this run itself writes must not speak against the
-//! letters that follow. What an earlier replay wrote that was broken off is known by a property of its system metadata.
+//! Each aspect is looked up once, at its first dead letter: what this run itself writes must not supersede
+//! the dead letters that follow. What an interrupted replay wrote is recognised by a property of its system
+//! metadata.
 
-mod letter;
+mod dead_letter;
 mod lines;
+mod superseded;
 #[cfg(test)]
 mod tests;
-mod written;
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use self::letter::{Content, Letters};
+use self::dead_letter::{DeadLetterReader, LetterContent};
 use self::lines::Lines;
-use self::written::WrittenSince;
-use super::RunControl;
+use self::superseded::KnownWriteTimes;
+use super::control::RunControl;
+use crate::file_system::{Access, FileType, OpenFile};
 use crate::gms::DEAD_LETTER_TIME_PROPERTY;
-use crate::metadata::{Proposal, record};
+use crate::metadata::Proposal;
+use crate::platform::Platform;
 use crate::source::{Item, Progress, Source};
 use crate::{Error, ErrorKind};
 
 /// The `source.type` in the report of a replay.
 pub(super) const SOURCE_TYPE: &str = "dead-letters";
 
-/// Letters that are read before GMS is asked about them, and the most bytes of them.
-const WINDOW: usize = 256;
-const WINDOW_BYTES: u64 = 4 * 1024 * 1024;
+/// Dead letters that are looked up together, and the most bytes of them.
+const LOOKUP_BATCH: usize = 256;
+const LOOKUP_BATCH_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Dead letters that are to be sent again.
+/// The dead letters of a replay.
 #[derive(Clone, Debug)]
 pub(super) struct Replay {
-    /// The dead-letter file.
-    pub(super) letters: PathBuf,
-    /// Letters are sent whatever GMS has.
-    pub(super) force: bool,
+    platform: Platform,
+    path: PathBuf,
+    /// Superseded dead letters are sent, too.
+    force: bool,
 }
 
 impl Replay {
-    /// Finds out that there is something to read.
+    pub(super) fn new(platform: Platform, path: PathBuf, force: bool) -> Self {
+        Self { platform, path, force }
+    }
+
+    /// The dead-letter file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Checks that there is a file to read.
     pub(super) fn check(&self) -> Result<(), Error> {
-        match std::fs::metadata(&self.letters) {
-            Ok(metadata) if metadata.is_dir() => Err(Error::new(
+        match self.platform.files.metadata(&self.path) {
+            Ok(metadata) if metadata.file_type == FileType::Directory => Err(Error::new(
                 ErrorKind::Input,
-                format!("{} is a directory: expected a dead-letter file", self.letters.display()),
+                format!("{} is a directory: expected a dead-letter file", self.path.display()),
             )),
             Ok(_) => Ok(()),
             Err(error) => Err(self.unreadable(error)),
@@ -62,38 +74,41 @@ impl Replay {
 
     /// Whether `path` is the file that is being read.
     pub(super) fn reads(&self, path: &Path) -> bool {
-        let whole = |path: &Path| std::fs::canonicalize(path).ok();
-        whole(path).is_some_and(|path| whole(&self.letters) == Some(path))
+        let canonical = |path: &Path| self.platform.files.canonicalize(path).ok();
+        canonical(path).is_some_and(|path| canonical(&self.path) == Some(path))
     }
 
-    /// Where letters are kept that fail again, where that would be the file that is being read: beside it.
-    pub(super) fn beside(&self) -> PathBuf {
-        let stem = self.letters.file_stem().unwrap_or_default().to_string_lossy();
-        self.letters.with_file_name(format!("{stem}-again.jsonl"))
+    /// The file beside the one that is read, for dead letters that fail again.
+    pub(super) fn path_beside(&self) -> PathBuf {
+        let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
+        self.path.with_file_name(format!("{stem}-again.jsonl"))
     }
 
     /// Opens the file.
     pub(super) fn open(self, control: RunControl) -> Result<Box<dyn Source>, Error> {
-        let file = File::open(&self.letters).map_err(|error| self.unreadable(error))?;
+        let file =
+            self.platform.files.open(&self.path, Access::Read).map_err(|error| self.unreadable(error))?;
         let metadata = file.metadata().ok();
-        let changed = metadata.as_ref().and_then(|metadata| metadata.modified().ok());
-        let changed = changed.and_then(|time| Timestamp::try_from(time).ok()).unwrap_or_else(Timestamp::now);
-        let total_bytes = metadata.filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
-        let name: Arc<str> = self.letters.to_string_lossy().into();
+        let modified =
+            metadata.and_then(|metadata| metadata.modified).unwrap_or_else(|| self.platform.clock.now());
+        let total_bytes = metadata
+            .filter(|metadata| metadata.file_type == FileType::Regular)
+            .map(|metadata| metadata.length);
+        let name: Arc<str> = self.path.to_string_lossy().into();
         let mut lines = Lines::new(file);
         if lines.peek().map_err(|error| self.unreadable(error))? == Some(b'[') {
             return Err(Error::new(
                 ErrorKind::Input,
                 format!(
-                    "{name} is a JSON array, and no dead-letter file, which has a letter on each line; metadata files are what \
-                     `ingest` reads"
+                    "{name} is a JSON array, and not a dead-letter file, which has one dead letter per line; `ingest` reads \
+                     metadata files"
                 ),
             ));
         }
         Ok(Box::new(ReplaySource {
-            letters: Letters::new(Arc::clone(&name), changed),
+            reader: DeadLetterReader::new(self.platform.files, Arc::clone(&name), modified),
             lines,
-            written: (!self.force).then(|| WrittenSince::new(control)),
+            write_times: (!self.force).then(|| KnownWriteTimes::new(control)),
             ready: VecDeque::new(),
             superseded: 0,
             warnings: Vec::new(),
@@ -104,7 +119,7 @@ impl Replay {
     }
 
     fn unreadable(&self, error: io::Error) -> Error {
-        Error::new(ErrorKind::Input, format!("cannot read the dead letters {}", self.letters.display()))
+        Error::new(ErrorKind::Input, format!("cannot read the dead letters {}", self.path.display()))
             .with_source(error)
     }
 }
@@ -112,10 +127,10 @@ impl Replay {
 /// Reads dead letters.
 struct ReplaySource {
     name: Arc<str>,
-    lines: Lines<File>,
-    letters: Letters,
-    /// `None` where no one is asked.
-    written: Option<WrittenSince>,
+    lines: Lines<Box<dyn OpenFile>>,
+    reader: DeadLetterReader,
+    /// `None` if superseded dead letters are sent, too.
+    write_times: Option<KnownWriteTimes>,
     ready: VecDeque<Item>,
     superseded: u64,
     warnings: Vec<String>,
@@ -124,11 +139,12 @@ struct ReplaySource {
 }
 
 impl ReplaySource {
-    /// Reads some letters, and asks about them together. False when the run was stopped meanwhile.
-    fn fill(&mut self) -> Result<bool, Error> {
+    /// Reads some dead letters, and looks them up together. False if the run was stopped before the responses
+    /// came.
+    fn read_batch(&mut self) -> Result<bool, Error> {
         let mut contents = Vec::new();
         let start = self.lines.offset();
-        while contents.len() < WINDOW && self.lines.offset() - start < WINDOW_BYTES {
+        while contents.len() < LOOKUP_BATCH && self.lines.offset() - start < LOOKUP_BATCH_BYTES {
             let line = self.lines.next().map_err(|error| {
                 Error::new(ErrorKind::Input, format!("reading {} failed", self.name)).with_source(error)
             })?;
@@ -136,11 +152,11 @@ impl ReplaySource {
                 self.ended = true;
                 break;
             };
-            self.letters.read(&line, &mut contents);
+            self.reader.read(&line, &mut contents);
         }
-        if let Some(written) = &mut self.written {
-            let proposals = contents.iter().flat_map(Content::proposals);
-            if !written.ask(proposals)? {
+        if let Some(write_times) = &mut self.write_times {
+            let proposals = contents.iter().flat_map(LetterContent::proposals);
+            if !write_times.look_up(proposals)? {
                 return Ok(false);
             }
         }
@@ -151,7 +167,7 @@ impl ReplaySource {
         if self.ended && self.superseded > 0 {
             self.warnings.push(format!(
                 "{} superseded: GMS has written {} since; --force sends {} all the same",
-                words(self.superseded, "letter is", "letters are"),
+                with_count(self.superseded, "letter is", "letters are"),
                 if self.superseded == 1 { "its aspect" } else { "their aspects" },
                 if self.superseded == 1 { "it" } else { "them" }
             ));
@@ -159,11 +175,11 @@ impl ReplaySource {
         Ok(true)
     }
 
-    fn item(&mut self, content: Content) -> Item {
+    fn item(&mut self, content: LetterContent) -> Item {
         match content {
-            Content::Invalid(record) => Item::Invalid(record),
-            Content::Ignored(origin, why) => Item::Ignored(origin, why),
-            Content::Proposals { mut proposals, at } => {
+            LetterContent::Invalid(record) => Item::Invalid(record),
+            LetterContent::Ignored(origin, why) => Item::Ignored(origin, why),
+            LetterContent::Proposals { mut proposals, at } => {
                 let all = proposals.len();
                 proposals.retain(|proposal| !self.is_superseded(proposal, at));
                 let filtered = (all - proposals.len()) as u64;
@@ -177,32 +193,32 @@ impl ReplaySource {
     }
 
     fn is_superseded(&self, proposal: &Proposal, at: Timestamp) -> bool {
-        let superseded = self.written.as_ref().is_some_and(|written| written.supersedes(proposal, at));
+        let superseded = self.write_times.as_ref().is_some_and(|times| times.supersedes(proposal, at));
         if superseded {
             tracing::info!(
                 urn = %proposal.urn(),
                 aspect = %proposal.aspect_name(),
                 %at,
-                "the letter is superseded: GMS has written the aspect since"
+                "the dead letter is superseded: GMS has written the aspect since"
             );
         }
         superseded
     }
 }
 
-/// Notes in the system metadata which letter a proposal is of. A replay that is broken off in the middle has written some
-/// letters of an aspect then, and the next one can tell that the others are newer.
+/// Notes in the system metadata from which dead letter a proposal comes. If a replay is interrupted after it
+/// has written some dead letters of an aspect, the next replay can tell that the others are newer.
 fn mark(proposal: &mut Proposal, at: Timestamp) {
     let metadata = proposal.system_metadata_mut();
     metadata.properties.retain(|(name, _)| name != DEAD_LETTER_TIME_PROPERTY);
     metadata.properties.push((DEAD_LETTER_TIME_PROPERTY.into(), at.to_string()));
-    // It was observed then, and not now.
+    // The proposal was observed at that time, not now.
     if metadata.last_observed.is_none_or(|observed| observed == 0) {
         metadata.last_observed = Some(at.as_millisecond());
     }
 }
 
-fn words(count: u64, one: &str, many: &str) -> String {
+fn with_count(count: u64, one: &str, many: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
 }
 
@@ -212,7 +228,7 @@ impl Source for ReplaySource {
             if let Some(item) = self.ready.pop_front() {
                 return Ok(Some(item));
             }
-            if self.ended || !self.fill()? {
+            if self.ended || !self.read_batch()? {
                 return Ok(None);
             }
         }
@@ -229,9 +245,4 @@ impl Source for ReplaySource {
     fn take_warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.warnings)
     }
-}
-
-/// The limits of a letter's record: those of the `file` source.
-fn limits() -> record::RecordLimits {
-    record::RecordLimits::default()
 }

@@ -3,9 +3,10 @@ use std::path::Path;
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::lines::{Line, Text};
+use super::lines::{Line, LineText};
 use super::*;
-use crate::pipeline::dead_letter::DeadLetters;
+use crate::pipeline::dead_letter::DeadLetterWriter;
+use crate::platform::Platform;
 use crate::source::{InvalidRecord, RawRecord};
 
 fn letter(name: &str) -> String {
@@ -26,8 +27,12 @@ fn raw(raw: &str) -> String {
         .to_string()
 }
 
-fn read(text: &[u8]) -> Vec<Content> {
-    let mut letters = Letters::new("letters.jsonl".into(), Timestamp::UNIX_EPOCH);
+fn reader() -> DeadLetterReader {
+    DeadLetterReader::new(Platform::default().files, "letters.jsonl".into(), Timestamp::UNIX_EPOCH)
+}
+
+fn read(text: &[u8]) -> Vec<LetterContent> {
+    let mut letters = reader();
     let mut lines = Lines::new(text);
     let mut contents = Vec::new();
     while let Some(line) = lines.next().unwrap() {
@@ -37,56 +42,56 @@ fn read(text: &[u8]) -> Vec<Content> {
 }
 
 /// Names of the tags in proposals, and reasons of what is no proposal.
-fn told(contents: &[Content]) -> Vec<String> {
+fn told(contents: &[LetterContent]) -> Vec<String> {
     contents
         .iter()
         .flat_map(|content| match content {
-            Content::Proposals { proposals, .. } => {
+            LetterContent::Proposals { proposals, .. } => {
                 proposals.iter().map(|proposal| proposal.urn().as_str().to_owned()).collect()
             }
-            Content::Invalid(record) => vec![record.reason.clone()],
-            Content::Ignored(_, why) => vec![(*why).to_owned()],
+            LetterContent::Invalid(record) => vec![record.reason.clone()],
+            LetterContent::Ignored(_, why) => vec![(*why).to_owned()],
         })
         .collect()
 }
 
-fn invalid(content: &Content) -> &InvalidRecord {
+fn invalid(content: &LetterContent) -> &InvalidRecord {
     match content {
-        Content::Invalid(record) => record,
+        LetterContent::Invalid(record) => record,
         other => panic!("{other:?} is not invalid"),
     }
 }
 
 #[test]
-fn a_letter_is_the_proposal_that_it_was_with_its_time_and_its_place() {
+fn a_dead_letter_is_the_rejected_proposal_with_its_time_and_origin() {
     let contents = read(letter("a").as_bytes());
-    let [Content::Proposals { proposals, at }] = contents.as_slice() else { panic!("{contents:?}") };
+    let [LetterContent::Proposals { proposals, at }] = contents.as_slice() else { panic!("{contents:?}") };
     assert_eq!(proposals[0].urn().as_str(), "urn:li:tag:a");
     assert_eq!(proposals[0].origin().unwrap().to_string(), "mcps.json#12");
     assert_eq!(at.to_string(), "2026-11-23T20:15:02.48Z");
 }
 
 #[test]
-fn a_record_that_someone_put_right_by_hand_is_as_old_as_the_file() {
+fn a_record_that_was_corrected_by_hand_has_the_time_of_the_file() {
     let corrected = letter("a").replace("deadLetter", "auditHeader");
     let contents = read(corrected.as_bytes());
-    let [Content::Proposals { proposals, at }] = contents.as_slice() else { panic!("{contents:?}") };
+    let [LetterContent::Proposals { proposals, at }] = contents.as_slice() else { panic!("{contents:?}") };
     assert_eq!((proposals.len(), *at), (1, Timestamp::from_microsecond(1).unwrap()));
     assert_eq!(proposals[0].origin().unwrap().to_string(), "letters.jsonl#0");
 }
 
 #[test]
-fn what_was_not_understood_is_read_once_more() {
+fn an_invalid_record_is_read_again() {
     let text = [raw(&letter("a")), raw("no json"), raw(r#"{"bucket": 1, "metrics": {}}"#)].join("\n");
     let contents = read(text.as_bytes());
     assert_eq!(told(&contents[..1]), ["urn:li:tag:a"]);
     let still = invalid(&contents[1]);
     assert_eq!((still.origin.to_string().as_str(), &still.raw), ("mcps.json#3", &RawRecord::of(b"no json")));
-    assert!(matches!(contents[2], Content::Ignored(..)));
+    assert!(matches!(contents[2], LetterContent::Ignored(..)));
 }
 
 #[test]
-fn a_long_record_is_looked_for_where_it_was() {
+fn a_long_record_is_read_from_its_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("mcps.jsonl");
     let record = letter("a");
@@ -105,7 +110,7 @@ fn a_long_record_is_looked_for_where_it_was() {
 }
 
 #[test]
-fn a_damaged_file_gives_back_all_that_is_whole_and_names_the_lines() {
+fn a_damaged_file_yields_what_is_complete_and_names_the_lines() {
     let (a, b) = (letter("a"), letter("b"));
     let (half, _) = a.split_at(a.len() / 2);
     let text = format!("{a}\n{half}\n\n\0\0\0\0\n{b}\n{half}{b}\n{a}{b}\n{half}");
@@ -118,7 +123,7 @@ fn a_damaged_file_gives_back_all_that_is_whole_and_names_the_lines() {
 }
 
 #[test]
-fn bytes_that_are_no_text_do_no_harm() {
+fn bytes_that_are_not_utf8_are_an_invalid_record() {
     let text = [letter("a").as_bytes(), b"\n\xff\xfe\n", letter("b").as_bytes()].concat();
     let contents = read(&text);
     assert_eq!(contents.len(), 3);
@@ -126,32 +131,32 @@ fn bytes_that_are_no_text_do_no_harm() {
 }
 
 #[test]
-fn a_line_that_is_too_long_is_told_with_its_length() {
-    let mut letters = Letters::new("letters.jsonl".into(), Timestamp::UNIX_EPOCH);
+fn a_line_that_is_too_long_is_reported_with_its_length() {
+    let mut letters = reader();
     let mut contents = Vec::new();
-    letters.read(&Line { number: 7, offset: 100, text: Text::TooLong(1 << 40) }, &mut contents);
+    letters.read(&Line { number: 7, offset: 100, text: LineText::TooLong(1 << 40) }, &mut contents);
     let record = invalid(&contents[0]);
     assert!(record.reason.starts_with("line 7 "), "{record:?}");
     assert_eq!((record.origin.offset, &record.raw), (100, &RawRecord::Long { length: 1 << 40 }));
 }
 
 #[test]
-fn the_file_that_is_read_is_known_under_any_name() {
+fn the_file_that_is_read_is_recognised_under_any_name() {
     let directory = tempfile::tempdir().unwrap();
     let letters = directory.path().join("dead-letters.jsonl");
-    let replay = Replay { letters: letters.clone(), force: false };
+    let replay = Replay::new(Platform::default(), letters.clone(), false);
     assert!(replay.check().is_err());
     std::fs::write(&letters, "").unwrap();
     replay.check().unwrap();
     assert!(replay.reads(&directory.path().join("./dead-letters.jsonl")));
     assert!(!replay.reads(&directory.path().join("another.jsonl")));
-    assert_eq!(replay.beside(), directory.path().join("dead-letters-again.jsonl"));
+    assert_eq!(replay.path_beside(), directory.path().join("dead-letters-again.jsonl"));
 }
 
 proptest! {
     /// Letters that were not touched come back in their order, whatever happens to the bytes of others.
     #[test]
-    fn damage_costs_only_what_it_touches(
+    fn damage_affects_only_the_lines_it_touches(
         count in 2_usize..8,
         damaged in any::<prop::sample::Index>(),
         at in any::<prop::sample::Index>(),
@@ -168,12 +173,12 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_come_to_an_end(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+    fn any_bytes_are_read_to_the_end(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         read(&bytes);
     }
 
     #[test]
-    fn anything_that_looks_like_letters_comes_to_an_end(
+    fn anything_like_dead_letters_is_read_to_the_end(
         text in r#"([{}\[\]",:\
 ]|\{"|"deadLetter":|"raw":|"entityType":|null|1){0,80}"#,
     ) {
@@ -182,16 +187,16 @@ proptest! {
 
     /// What the dead-letter file keeps of any bytes is given back as it was.
     #[test]
-    fn a_raw_text_survives_being_kept_and_read(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn a_raw_text_survives_writing_and_reading(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("letters.jsonl");
-        let kept = DeadLetters::new(path.clone(), "run".into());
+        let kept = DeadLetterWriter::new(Platform::default(), path.clone(), "run".into());
         let record = InvalidRecord {
             origin: crate::metadata::Origin { file: "x#y.json".into(), index: 4, offset: 0 },
             reason: "no".into(),
             raw: RawRecord::of(&bytes),
         };
-        prop_assert!(kept.invalid(&record));
+        prop_assert!(kept.write_invalid(&record));
         let contents = read(&std::fs::read(path).unwrap());
         prop_assert_eq!(contents.len(), 1);
         let again = invalid(&contents[0]);

@@ -12,7 +12,7 @@ fn report() -> Report {
 }
 
 #[test]
-fn names_of_the_contract_are_there() {
+fn the_report_has_the_keys_of_the_contract() {
     let value = serde_json::to_value(report()).unwrap();
     let mut keys: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
     keys.sort_unstable();
@@ -43,7 +43,7 @@ fn names_of_the_contract_are_there() {
 }
 
 #[test]
-fn every_outcome_is_spelt_as_it_says() {
+fn every_outcome_is_serialised_as_its_name() {
     use RunOutcome::{Delivered, DryRun, Interrupted, Invalid, Partial, Refused, Unreachable};
     for outcome in [Delivered, Partial, Refused, Unreachable, Interrupted, Invalid, DryRun] {
         assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.as_str());
@@ -55,7 +55,7 @@ fn replaces_an_older_report() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("report.json");
     std::fs::write(&path, "old".repeat(10_000)).unwrap();
-    report().write_to(&path).unwrap();
+    report().write_to(&path, &Platform::default()).unwrap();
     let text = std::fs::read(&path).unwrap();
     serde_json::from_slice::<serde_json::Value>(&text).unwrap();
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
@@ -64,15 +64,17 @@ fn replaces_an_older_report() {
 #[test]
 fn a_missing_directory_is_found_before_the_run() {
     let directory = tempfile::tempdir().unwrap();
-    let error = whole_file::check_writable(&directory.path().join("no/report.json"), WHAT).unwrap_err();
+    let files = Platform::default().files;
+    let error =
+        output_file::check_writable(&files, &directory.path().join("no/report.json"), WHAT).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Disk);
-    whole_file::check_writable(&directory.path().join("report.json"), WHAT).unwrap();
+    output_file::check_writable(&files, &directory.path().join("report.json"), WHAT).unwrap();
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_an_error_of_the_disk() {
-    let error = report().write_to(Path::new("/dev/full")).unwrap_err();
+    let error = report().write_to(Path::new("/dev/full"), &Platform::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Disk);
     assert!(error.to_string().contains("/dev/full"), "{error}");
 }
@@ -81,11 +83,11 @@ proptest! {
     #[test]
     fn counts_always_add_up(
         delivered in 0..u64::MAX / 8, rejected in 0..u64::MAX / 8, filtered in 0..u64::MAX / 8,
-        forgotten in 0..u64::MAX / 8,
+        undelivered in 0..u64::MAX / 8,
     ) {
-        let read = delivered + rejected + filtered + forgotten;
+        let read = delivered + rejected + filtered + undelivered;
         let counts = ProposalCounts::new(read, delivered, rejected, filtered);
-        prop_assert_eq!(counts.undelivered, forgotten);
+        prop_assert_eq!(counts.undelivered, undelivered);
         prop_assert_eq!(
             counts.read,
             counts.delivered + counts.rejected + counts.undelivered + counts.filtered

@@ -3,6 +3,7 @@
 mod auth;
 mod delivery;
 mod destination;
+mod variables;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,28 +15,31 @@ use crate::environment::Environment;
 use crate::gms::{ClientMode, EmitMode, Endpoint, RetryPolicy, TlsSettings, WaitForServer};
 use crate::recipe::Fields;
 
-use delivery::Delivery;
-pub use delivery::SinkMode;
-pub use destination::{Overrides, Server};
+pub use self::delivery::SinkMode;
+pub use self::destination::{Overrides, Server};
 
-/// A week: enough for a cron job to tell before it breaks.
+use self::delivery::DeliverySettings;
+use self::variables::{boolean, from_variable, parsed};
+
+/// A week, so that a cron job warns several times before it fails.
 const WARN_BEFORE_EXPIRY: Duration = Duration::from_secs(7 * 86_400);
 
-/// About as long as DataHub's own client tries at a server that is away.
+/// About as long as DataHub's own client retries a server that is away.
 const WAIT_FOR_SERVER: Duration = Duration::from_secs(30);
 
-/// A year: whoever waits longer has made a mistake.
+/// A year: a longer timeout is a mistake.
 const LONGEST_TIMEOUT: f64 = 366.0 * 86_400.0;
 
-/// The keys of the `datahub-rest` sink, with the defaults of DataHub's own (`datahub_rest.py`, `graph/config.py`).
+/// The keys of the `datahub-rest` sink, with the defaults of DataHub's own (`datahub_rest.py`,
+/// `graph/config.py`).
 #[derive(Clone, Debug)]
 pub struct DatahubRestConfig {
     /// `server`, or what the environment says.
     pub server: Server,
     /// `token` or `auth`, or what the environment says for the environment's server.
     pub tokens: Option<Arc<dyn TokenProvider>>,
-    delivery: Delivery,
-    limits: Limits,
+    delivery: DeliverySettings,
+    limits: EmitterLimits,
     timeout: Duration,
     retry: RetryPolicy,
     extra_headers: Vec<(String, String)>,
@@ -45,12 +49,12 @@ pub struct DatahubRestConfig {
     /// `warn_before_expiry`. Default 7 days.
     pub(super) warn_before_expiry: Duration,
     /// `wait_for_server`. Default 30 seconds; none where `retry_max_times` is 0.
-    pub(super) patience: WaitForServer,
+    pub(super) wait_for_server: WaitForServer,
 }
 
-/// How much at a time.
+/// Limits of batches, requests in flight and pending proposals.
 #[derive(Clone, Debug)]
-struct Limits {
+struct EmitterLimits {
     max_threads: usize,
     max_per_batch: usize,
     max_batch_bytes: Option<usize>,
@@ -60,8 +64,8 @@ struct Limits {
 }
 
 impl DatahubRestConfig {
-    /// Reads the keys; where they are silent, the environment and then the defaults count. What `overrides` holds comes
-    /// before both. Returns `None` after a mistake, which `fields` then knows.
+    /// Reads the keys. `overrides` replace the recipe's keys; the environment and then the defaults apply to
+    /// keys that are not set. Returns `None` after a mistake, which `fields` has collected.
     pub fn read(
         fields: &mut Fields<'_>,
         overrides: &Overrides,
@@ -70,7 +74,7 @@ impl DatahubRestConfig {
     ) -> Option<Self> {
         let server = destination::read_server(fields, overrides, environment);
         let tokens = destination::read_tokens(fields, overrides, server.as_ref(), environment, warnings);
-        accept_what_has_no_effect(fields, warnings);
+        accept_keys_without_effect(fields, warnings);
         let tcp_keepalive = fields.boolean("tcp_keepalive").or_else(|| {
             let variable = "DATAHUB_REST_SINK_DEFAULT_TCP_KEEPALIVE";
             from_variable(fields, environment, "tcp_keepalive", variable, boolean)
@@ -78,16 +82,16 @@ impl DatahubRestConfig {
         let component = fields.string("datahub_component");
         let warn_before_expiry = fields.duration("warn_before_expiry").unwrap_or(WARN_BEFORE_EXPIRY);
         let retry = read_retry(fields, environment);
-        let patience = match fields.duration("wait_for_server") {
+        let wait_for_server = match fields.duration("wait_for_server") {
             Some(asked) => WaitForServer::Explicit(asked),
-            // Who wants nothing tried again wants no waiting either.
+            // No retries means no waiting either.
             None if retry.max_times == 0 => WaitForServer::Default(Duration::ZERO),
             None => WaitForServer::Default(WAIT_FOR_SERVER),
         };
         destination::guard_transport(fields, server.as_ref(), tokens.is_some(), warnings);
         let config = Self {
-            delivery: Delivery::read(fields, environment, warnings),
-            limits: Limits::read(fields, environment),
+            delivery: DeliverySettings::read(fields, environment, warnings),
+            limits: EmitterLimits::read(fields, environment),
             retry,
             timeout: read_timeout(fields, warnings),
             extra_headers: fields.string_map("extra_headers", true).unwrap_or_default(),
@@ -95,8 +99,8 @@ impl DatahubRestConfig {
             tcp_keepalive: tcp_keepalive.unwrap_or(false),
             component: component.or_else(|| environment.get("DATAHUB_COMPONENT").map(str::to_owned)),
             warn_before_expiry,
-            patience,
-            // Last, so that the other keys' mistakes are told together with this one.
+            wait_for_server,
+            // Last, so that mistakes in the other keys are reported together with this one.
             server: server?,
             tokens,
         };
@@ -113,7 +117,7 @@ impl DatahubRestConfig {
         self.delivery.endpoint
     }
 
-    /// `emit_mode`. By default what the mode says.
+    /// `emit_mode`. The default depends on the mode.
     pub fn emit_mode(&self) -> EmitMode {
         self.delivery.emit_mode
     }
@@ -159,7 +163,7 @@ impl DatahubRestConfig {
     }
 }
 
-impl Limits {
+impl EmitterLimits {
     fn read(fields: &mut Fields<'_>, environment: &Environment) -> Self {
         let max_threads =
             fields.number("max_threads", 1..=1_000, "a number of requests from 1 to 1000").or_else(|| {
@@ -202,7 +206,7 @@ impl Limits {
     }
 }
 
-/// DataHub's client warns below a second, too; a time of nothing would only ever fail.
+/// DataHub's client warns below one second, too. A timeout of 0 would always fail.
 fn read_timeout(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> Duration {
     const KEY: &str = "timeout_sec";
     let seconds = fields
@@ -232,42 +236,6 @@ fn read_retry(fields: &mut Fields<'_>, environment: &Environment) -> RetryPolicy
     }
 }
 
-fn named<T: Copy>(choices: &[(&str, T)], text: &str) -> Option<T> {
-    let mut choices = choices.iter();
-    choices.find(|(name, _)| name.eq_ignore_ascii_case(text.trim())).map(|(_, choice)| *choice)
-}
-
-fn parsed<T: std::str::FromStr>(text: &str) -> Option<T> {
-    text.trim().parse().ok()
-}
-
-fn boolean(text: &str) -> Option<bool> {
-    match text.trim().to_ascii_lowercase().as_str() {
-        "true" | "1" | "yes" => Some(true),
-        "false" | "0" | "no" => Some(false),
-        _ => None,
-    }
-}
-
-/// The default of `key` that `variable` holds. One that cannot be read is a mistake, and not passed over.
-fn from_variable<T>(
-    fields: &mut Fields<'_>,
-    environment: &Environment,
-    key: &'static str,
-    variable: &str,
-    read: impl Fn(&str) -> Option<T>,
-) -> Option<T> {
-    let text = environment.get(variable).filter(|text| !text.is_empty())?;
-    let value = read(text);
-    if value.is_none() {
-        fields.mistake(
-            key,
-            format!("the environment variable {variable}, which gives its default, holds no value for it"),
-        );
-    }
-    value
-}
-
 fn read_tls(fields: &mut Fields<'_>, environment: &Environment) -> TlsSettings {
     let variable = |name| environment.get(name).filter(|path| !path.is_empty()).map(str::to_owned);
     let mut path = |key, name| fields.string(key).or_else(|| variable(name)).map(PathBuf::from);
@@ -288,7 +256,7 @@ fn read_tls(fields: &mut Fields<'_>, environment: &Environment) -> TlsSettings {
     }
 }
 
-fn accept_what_has_no_effect(fields: &mut Fields<'_>, warnings: &mut Vec<String>) {
+fn accept_keys_without_effect(fields: &mut Fields<'_>, warnings: &mut Vec<String>) {
     const POOL: &str = "connections are kept open as long as they are of use";
     fields.ignored("pool_connections", POOL, warnings);
     fields.ignored("pool_maxsize", POOL, warnings);

@@ -1,36 +1,43 @@
 //! The `datahub-rest` sink: delivers to a GMS.
 
+mod check;
 mod config;
-mod examination;
-mod trial;
+mod token_report;
+mod write_check;
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
-use super::{BoxFuture, Examination, RequestCounts, Sink, SinkContext, SinkSummary, TokenSummary};
+use super::{
+    BoxFuture, CheckReport, DeliveredMeans, GmsSink, RequestCounts, Sink, SinkContext, SinkDestination,
+    SinkReport,
+};
 use crate::Error;
-use crate::auth::{FixedToken, Token, TokenInfo, TokenSource, expiry_warning};
+use crate::auth::{FixedToken, Token, TokenSource, expiry_warning};
 use crate::diagnosis::{Diagnosis, SharedRenderer};
 use crate::emitter::{Delivery, Emitter};
 use crate::gms::{Client, EmitMode, Endpoint, ServerConfig, WaitForServer};
 
-pub use config::{DatahubRestConfig, Overrides, Server, SinkMode};
+pub use self::config::{DatahubRestConfig, Overrides, Server, SinkMode};
 
-/// What a run says of an old GMS.
+use self::check::CheckTarget;
+use self::token_report::token_report;
+
+/// The warning about an old GMS.
 const SINGLE_ONLY: &str =
     "this GMS does not know ingestProposalBatch: proposals were sent one by one, which takes longer";
 
-/// A GMS inside the process, running for as long as this is kept.
+/// A GMS inside this process, which runs as long as this value is kept.
 pub struct EmbeddedServer {
     /// Its address.
     pub url: String,
-    /// A token that it takes.
+    /// A token that it accepts.
     pub token: String,
-    /// Stops it, and returns when all is on the disk.
+    /// Stops it, and resolves when all its data is on the disk.
     pub stop: Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>,
 }
 
@@ -40,7 +47,8 @@ impl fmt::Debug for EmbeddedServer {
     }
 }
 
-/// Starts a GMS inside the process, on the data file that the recipe names. Sinks do not know how; who runs them does.
+/// Starts a GMS inside this process, on the data file that the recipe names. The caller that opens the sink
+/// provides it.
 pub type StartEmbedded =
     Arc<dyn Fn(Option<PathBuf>) -> BoxFuture<'static, Result<EmbeddedServer, Error>> + Send + Sync>;
 
@@ -54,20 +62,23 @@ pub struct DatahubRestSink {
     emit_mode: EmitMode,
     warn_before_expiry: SignedDuration,
     renderer: SharedRenderer,
-    /// Stopped when the last outcome is known.
+    /// Stopped after the last outcome.
     embedded: Mutex<Option<EmbeddedServer>>,
 }
 
 impl DatahubRestSink {
-    /// Connects, and makes sure before anything is read that a GMS answers, and that it takes the token, as far as it tells
-    /// before a write. A server that is away is waited for (`wait_for_server`).
+    /// Connects, and checks before anything is read that a GMS answers and that it accepts the token, as far
+    /// as GMS tells before a write. A server that is away is waited for (`wait_for_server`).
     ///
-    /// An older GMS tells nothing of a token in `/config`. The first write asks it then: what is refused there costs no more
-    /// than what is in flight at that moment, and another question on every run would cost all who are not refused.
+    /// An older GMS does not look at the token in `/config`. With it, the first write finds out: refusing
+    /// that one costs no more than what is in flight then, and another request in every run would cost all
+    /// callers.
     ///
     /// # Errors
-    /// When nothing answers or something that is no GMS; when the token is refused; when a certificate or header cannot be
-    /// used; when the recipe wants the embedded GMS and `start_embedded` is absent or fails.
+    /// Of kind [`Unreachable`](crate::ErrorKind::Unreachable) when nothing answers, or something that is not
+    /// a GMS; of kind [`Refused`](crate::ErrorKind::Refused) when the token is refused; of kind
+    /// [`Input`](crate::ErrorKind::Input) when a certificate or header cannot be used, or the recipe names
+    /// the embedded GMS and `start_embedded` is absent. Starting the embedded GMS may fail as well.
     pub async fn open(
         config: DatahubRestConfig,
         start_embedded: Option<&StartEmbedded>,
@@ -90,17 +101,17 @@ impl DatahubRestSink {
             }
         };
         let emitter = builder.build()?;
-        // Whoever only wants to know wants to know now.
-        let patience =
-            if context.examined { WaitForServer::Default(Duration::ZERO) } else { config.patience };
-        let (WaitForServer::Explicit(time) | WaitForServer::Default(time)) = patience;
-        let tell = |diagnosis: &Diagnosis| context.on_wait.tell(diagnosis, time);
-        emitter.client().wait_until_ready(patience, tell).await?;
+        // A check reports at once what it finds.
+        let wait =
+            if context.for_check { WaitForServer::Default(Duration::ZERO) } else { config.wait_for_server };
+        let (WaitForServer::Explicit(max_wait) | WaitForServer::Default(max_wait)) = wait;
+        let on_wait = |diagnosis: &Diagnosis| context.on_wait.call(diagnosis, max_wait);
+        emitter.client().wait_until_ready(wait, on_wait).await?;
         let server = emitter.server_config().await?;
-        // The embedded GMS has made the token itself; and without one there is nothing to try.
+        // The embedded GMS has issued its token itself, and without a token there is nothing to check.
         if embedded.is_none()
             && emitter.client().token().is_some_and(|token| !token.empty)
-            && !context.examined
+            && !context.for_check
         {
             emitter.client().check_token(config.retry()).await?;
         }
@@ -129,25 +140,21 @@ impl DatahubRestSink {
 
     fn warnings(&self) -> Vec<String> {
         let single_only = self.emitter.lacks_batches().then(|| SINGLE_ONLY.to_owned());
-        // A token that was refused has a diagnosis, which says more.
+        // The diagnosis of a refused token says more.
         let token = self.emitter.client().token().filter(|_| self.stopped().is_none());
-        let warning = token.and_then(|token| {
-            expiry_warning(&token, Timestamp::now(), self.warn_before_expiry, &*self.renderer)
-        });
+        let now = self.emitter.client().clock().now();
+        let warning =
+            token.and_then(|token| expiry_warning(&token, now, self.warn_before_expiry, &*self.renderer));
         single_only.into_iter().chain(warning).collect()
     }
 }
 
-fn summary(token: Option<&TokenInfo>) -> TokenSummary {
-    let Some(token) = token else {
-        return TokenSummary { source: "none".into(), ..TokenSummary::default() };
-    };
-    let claims = token.claims.as_ref();
-    TokenSummary {
-        source: token.source.to_string(),
-        actor: claims.and_then(crate::auth::Claims::actor_urn),
-        kind: claims.and_then(|claims| claims.kind.clone()),
-        expires_at: claims.and_then(|claims| claims.expires_at).map(|time| time.to_string()),
+/// What GMS has done with a delivered proposal. Over Rest.li, `SYNC_WAIT` is no more than `SYNC_PRIMARY`.
+fn delivered_means(emit_mode: EmitMode, endpoint: Endpoint) -> DeliveredMeans {
+    match (emit_mode, endpoint) {
+        (EmitMode::Async, _) => DeliveredMeans::Queued,
+        (EmitMode::SyncPrimary, _) | (EmitMode::SyncWait, Endpoint::Restli) => DeliveredMeans::Stored,
+        (EmitMode::SyncWait, Endpoint::Openapi) | (EmitMode::AsyncWait, _) => DeliveredMeans::Indexed,
     }
 }
 
@@ -178,31 +185,41 @@ impl Sink for DatahubRestSink {
         })
     }
 
-    fn examine(&self, write: bool) -> BoxFuture<'_, Examination> {
-        Box::pin(self.examination(write))
-    }
-
-    fn summary(&self) -> SinkSummary {
+    fn report(&self) -> SinkReport {
         let counts = self.emitter.counts();
-        SinkSummary {
-            server: Some(self.emitter.client().server().to_string()),
-            gms_version: self.server.version.clone(),
-            endpoint: Some(self.endpoint.as_str()),
-            mode: Some(self.mode.as_str()),
-            delivered_means: self.emit_mode.delivered_means(self.endpoint),
+        SinkReport {
+            destination: SinkDestination {
+                server: Some(self.emitter.client().server().to_string()),
+                gms_version: self.server.version.clone(),
+                endpoint: Some(self.endpoint.as_str()),
+                mode: Some(self.mode.as_str()),
+                delivered_means: Some(delivered_means(self.emit_mode, self.endpoint)),
+            },
             requests: RequestCounts {
                 sent: counts.requests,
                 retried: counts.retried,
                 split: counts.split,
                 bytes: counts.bytes,
             },
-            token: summary(self.emitter.client().token().as_deref()),
+            token: token_report(self.emitter.client().token().as_deref()),
             warnings: self.warnings(),
         }
     }
+}
 
-    fn gms(&self) -> Option<&Client> {
-        Some(self.emitter.client())
+impl GmsSink for DatahubRestSink {
+    fn check(&self, write: bool) -> BoxFuture<'_, CheckReport> {
+        let target = CheckTarget {
+            client: self.emitter.client(),
+            server: &self.server,
+            endpoint: self.endpoint,
+            run_id: &self.run_id,
+        };
+        Box::pin(check::run(target, write))
+    }
+
+    fn client(&self) -> &Client {
+        self.emitter.client()
     }
 }
 

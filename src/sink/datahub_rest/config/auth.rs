@@ -1,4 +1,5 @@
-//! `auth`: where tokens come from, in the words of DataHub's Python client (`datahub.ingestion.auth`), and two of ours.
+//! `auth`: where tokens come from. The types are those of DataHub's Python client (`datahub.ingestion.auth`),
+//! and `command` and `env`.
 
 use std::sync::Arc;
 
@@ -11,13 +12,13 @@ use crate::recipe::Fields;
 /// Where EKS projects a service account's token (`k8s_projected.py`).
 const K8S_TOKEN_FILE: &str = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token";
 
-/// Says in the environment which provider is meant.
+/// Selects the provider by the environment.
 const TYPE_VARIABLE: &str = "DATAHUB_AUTH_TYPE";
 
 type Provider = Arc<dyn TokenProvider>;
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum ProviderType {
     Static,
     Pat,
     K8sOidc,
@@ -28,18 +29,18 @@ enum Kind {
     OauthSession,
 }
 
-const KINDS: [(&str, Kind); 8] = [
-    ("static", Kind::Static),
-    ("pat", Kind::Pat),
-    ("k8s_oidc", Kind::K8sOidc),
-    ("oidc_client_credentials", Kind::OidcClientCredentials),
-    ("command", Kind::Command),
-    ("env", Kind::Env),
-    ("azure_entra", Kind::AzureEntra),
-    ("oauth_session", Kind::OauthSession),
+const PROVIDER_TYPES: [(&str, ProviderType); 8] = [
+    ("static", ProviderType::Static),
+    ("pat", ProviderType::Pat),
+    ("k8s_oidc", ProviderType::K8sOidc),
+    ("oidc_client_credentials", ProviderType::OidcClientCredentials),
+    ("command", ProviderType::Command),
+    ("env", ProviderType::Env),
+    ("azure_entra", ProviderType::AzureEntra),
+    ("oauth_session", ProviderType::OauthSession),
 ];
 
-/// What to do about a provider of the Python client that is not here.
+/// What to do about a provider of the Python client that is not supported.
 const BY_COMMAND: &str = "let its own tool print the token: `auth: {type: command, config: {command: [az, account, get-access-token, …]}}`";
 
 /// Reads the block `auth`, if there is one.
@@ -59,7 +60,10 @@ pub(super) fn read(
     // A type that is not in the list may be a plug-in of the Python client.
     let named = auth.string("type");
     let kind = named.as_deref().and_then(|name| {
-        KINDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name.trim())).map(|(_, kind)| *kind)
+        PROVIDER_TYPES
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name.trim()))
+            .map(|(_, kind)| *kind)
     });
     let provider = match (kind, &named) {
         (Some(kind), _) => of_kind(kind, &mut auth, &mut config, environment, warnings),
@@ -78,8 +82,8 @@ pub(super) fn read(
             None
         }
     };
-    if kind.is_none_or(|kind| matches!(kind, Kind::AzureEntra | Kind::OauthSession)) {
-        // What belongs into it, no one here knows.
+    if kind.is_none_or(|kind| matches!(kind, ProviderType::AzureEntra | ProviderType::OauthSession)) {
+        // Its keys are unknown.
         auth.node("config");
     } else {
         config.finish();
@@ -89,18 +93,18 @@ pub(super) fn read(
 }
 
 fn of_kind(
-    kind: Kind,
+    kind: ProviderType,
     auth: &mut Fields<'_>,
     config: &mut Fields<'_>,
     environment: &Environment,
     warnings: &mut Vec<String>,
 ) -> Option<Provider> {
     match kind {
-        Kind::Static => {
+        ProviderType::Static => {
             config.missing("token", "the token");
             config.secret("token").map(|token| fixed(&token, TokenSource::Recipe, warnings))
         }
-        Kind::Pat => match (config.secret("token"), config.string("token_file")) {
+        ProviderType::Pat => match (config.secret("token"), config.string("token_file")) {
             (Some(token), None) => Some(fixed(&token, TokenSource::Recipe, warnings)),
             (None, Some(file)) => Some(Arc::new(FileProvider::new(file))),
             (Some(_), Some(_)) => {
@@ -112,14 +116,14 @@ fn of_kind(
                 None
             }
         },
-        Kind::K8sOidc => {
-            // For people alone: whoever projects the token decides whom it is for.
+        ProviderType::K8sOidc => {
+            // Documentation only: the audience is set where the token is projected.
             config.string("audience");
             let file = config.string("token_file").unwrap_or_else(|| K8S_TOKEN_FILE.to_owned());
             Some(Arc::new(FileProvider::new(file)))
         }
-        Kind::OidcClientCredentials => client_credentials(config),
-        Kind::Command => {
+        ProviderType::OidcClientCredentials => client_credentials(config),
+        ProviderType::Command => {
             config.missing("command", "a list: the program and its arguments");
             let seconds = config.seconds("timeout_sec").unwrap_or(CommandProvider::TIMEOUT);
             let mut words = config.strings("command")?.into_iter();
@@ -129,7 +133,7 @@ fn of_kind(
             };
             Some(Arc::new(CommandProvider::new(program, words.collect(), seconds)))
         }
-        Kind::Env => {
+        ProviderType::Env => {
             config.missing("name", "the name of the environment variable that holds the token");
             let name = config.string("name")?;
             let Some(token) = environment.get(&name) else {
@@ -138,7 +142,7 @@ fn of_kind(
             };
             Some(fixed(token, TokenSource::Environment(name), warnings))
         }
-        Kind::AzureEntra | Kind::OauthSession => {
+        ProviderType::AzureEntra | ProviderType::OauthSession => {
             auth.mistake("type", format!("is not supported here: {BY_COMMAND}"));
             None
         }
@@ -165,7 +169,7 @@ fn client_credentials(config: &mut Fields<'_>) -> Option<Provider> {
     }
 }
 
-/// A token without the white space around it.
+/// A token without surrounding white space.
 pub(super) fn fixed(token: &str, source: TokenSource, warnings: &mut Vec<String>) -> Provider {
     let trimmed = token.trim();
     if trimmed.len() != token.len() {
@@ -175,7 +179,8 @@ pub(super) fn fixed(token: &str, source: TokenSource, warnings: &mut Vec<String>
     Arc::new(FixedToken::new(Token::new(trimmed, source)))
 }
 
-/// What `DATAHUB_AUTH_TYPE` and the variables beside it say (`datahub.ingestion.auth.env`); `None` where it is not set.
+/// The provider that `DATAHUB_AUTH_TYPE` and related variables describe (`datahub.ingestion.auth.env`);
+/// `None` if it is not set.
 ///
 /// # Errors
 /// What is wrong with them.
@@ -231,7 +236,7 @@ pub(super) fn from_variables(
     Some(Ok(provider))
 }
 
-/// The system client's id and secret, which the Python client takes where there is no token (`rest_emitter.py`).
+/// The system client's id and secret, which the Python client uses without a token (`rest_emitter.py`).
 pub(super) fn system_client(environment: &Environment) -> Option<Provider> {
     let get = |name| environment.get(name).map(str::trim).filter(|value| !value.is_empty());
     let (id, secret) = (get("DATAHUB_SYSTEM_CLIENT_ID")?, get("DATAHUB_SYSTEM_CLIENT_SECRET")?);

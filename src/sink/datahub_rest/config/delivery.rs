@@ -1,8 +1,8 @@
-//! How proposals are delivered: `endpoint`, `mode`, `emit_mode` and what goes with them.
+//! How proposals are delivered: `endpoint`, `mode`, `emit_mode` and related keys.
 
 use std::time::Duration;
 
-use super::{from_variable, named};
+use super::variables::{from_variable, named};
 use crate::emitter::Batching;
 use crate::environment::Environment;
 use crate::gms::{EmitMode, Endpoint};
@@ -57,7 +57,7 @@ const EMIT_MODES: [(&str, EmitMode); 4] = [
 
 /// How proposals are delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Delivery {
+pub(super) struct DeliverySettings {
     pub(super) mode: SinkMode,
     pub(super) endpoint: Endpoint,
     pub(super) emit_mode: EmitMode,
@@ -65,7 +65,7 @@ pub(super) struct Delivery {
     pub(super) respect_sync_marker: bool,
 }
 
-impl Delivery {
+impl DeliverySettings {
     pub(super) fn read(
         fields: &mut Fields<'_>,
         environment: &Environment,
@@ -112,8 +112,8 @@ impl Delivery {
     }
 }
 
-/// `DATAHUB_EMIT_MODE` picks a variant of what the mode says; one that contradicts it is passed over with a warning, as in
-/// the Python client.
+/// `DATAHUB_EMIT_MODE` chooses a variant of the mode; a value that contradicts the mode is ignored with a
+/// warning, as in the Python client.
 fn from_environment(
     fields: &mut Fields<'_>,
     environment: &Environment,

@@ -1,4 +1,4 @@
-//! Which server the sink sends to, and with which token.
+//! `server` and `token`: which server the sink writes to, and with which token.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,34 +10,34 @@ use crate::environment::Environment;
 use crate::gms::{GmsEnvironment, ServerAddress};
 use crate::recipe::Fields;
 
-/// What a recipe calls the GMS in the box.
+/// The value of `server` for the GMS in this process.
 const EMBEDDED: &str = "embedded";
 
-/// Stands in a recipe for "the server that the environment names".
+/// The value of `server` for the server that the environment names.
 const FROM_ENVIRONMENT: &str = "__from_env__";
 
-/// Where a recipe sends to.
+/// The server of a recipe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Server {
-    /// An address, checked.
+    /// A valid address.
     At(String),
-    /// The GMS in the box.
+    /// The GMS in this process.
     Embedded {
-        /// Its data file; by default one in the user's data directory.
+        /// Its data file. The default is in the user's data directory.
         data: Option<PathBuf>,
     },
 }
 
-/// What whoever runs a recipe says in its place.
+/// Settings of the caller that replace those of the recipe.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
     /// The server's address, or `embedded`.
     pub server: Option<String>,
-    /// Where tokens come from.
+    /// Provides the tokens.
     pub tokens: Option<Arc<dyn TokenProvider>>,
 }
 
-/// `Server::At` holds an address that was checked.
+/// The server of the recipe, or the one that replaces it.
 pub(super) fn read_server(
     fields: &mut Fields<'_>,
     overrides: &Overrides,
@@ -56,7 +56,7 @@ pub(super) fn read_server(
         Some(text) if text != FROM_ENVIRONMENT => text.to_owned(),
         from_environment => {
             if from_environment.is_none() && fields.has("server") {
-                // It has a wrong type, which is known already.
+                // It has the wrong type, which is reported already.
                 return None;
             }
             match GmsEnvironment::read(environment) {
@@ -81,23 +81,24 @@ pub(super) fn read_server(
     address(fields, &text, "")
 }
 
-fn address(fields: &mut Fields<'_>, text: &str, whose: &str) -> Option<Server> {
+fn address(fields: &mut Fields<'_>, text: &str, prefix: &str) -> Option<Server> {
     match ServerAddress::parse(text) {
         Ok(_) => Some(Server::At(text.to_owned())),
         Err(error) => {
-            fields.mistake("server", format!("{whose}{error}"));
+            fields.mistake("server", format!("{prefix}{error}"));
             None
         }
     }
 }
 
-/// Whose token goes to the server. The first that there is counts: one that was given in the recipe's place, `token` or
-/// `auth`, and then, for the server that the environment names and no other, `DATAHUB_AUTH_TYPE`, `DATAHUB_GMS_TOKEN`,
-/// `~/.datahubenv`; last, for any server as in the Python client, the system client's variables.
+/// Where the tokens for the server come from. The first of these that is set is used: the override, `token`
+/// or `auth`; for the server that the environment names and no other, `DATAHUB_AUTH_TYPE`,
+/// `DATAHUB_GMS_TOKEN` and `~/.datahubenv`; last, for any server as in the Python client, the variables of
+/// the system client.
 ///
-/// A token from the environment goes only to the environment's server, so that neither a recipe nor a server given in its
-/// place may take it elsewhere. A variable that holds a token alone, without any server beside it, goes to the server
-/// that is given by hand.
+/// A token from the environment is sent only to the environment's server, so that neither a recipe nor an
+/// override can send it to another one. If the environment has a token and no server, the token is sent to an
+/// override.
 pub(super) fn read_tokens(
     fields: &mut Fields<'_>,
     overrides: &Overrides,
@@ -145,7 +146,7 @@ pub(super) fn read_tokens(
     auth::system_client(environment)
 }
 
-/// A token over a network without TLS is there for everyone on the way to read: a warning, or with `require_https` an
+/// Anyone on the network can read a token that is sent without TLS: a warning, or with `require_https` an
 /// error.
 pub(super) fn guard_transport(
     fields: &mut Fields<'_>,
@@ -171,7 +172,7 @@ pub(super) fn guard_transport(
     }
 }
 
-/// Whether the recipe sends an Authorization header of its own, beside which no other counts.
+/// Whether the recipe sends its own Authorization header, which takes precedence over a token.
 fn carries_authorization(fields: &mut Fields<'_>) -> bool {
     let headers = fields.node("extra_headers").and_then(|node| node.entries());
     headers

@@ -1,4 +1,4 @@
-//! Where a pipeline keeps what it has to remember: one directory for each pipeline.
+//! The directory of a pipeline's local state: lock, resume checkpoint and dead letters.
 
 use std::path::{Path, PathBuf};
 
@@ -6,13 +6,13 @@ use sha2::{Digest, Sha256};
 
 use crate::hex::hex;
 
-/// The longest directory name that is made of a pipeline's name; the rest is told apart by a hash.
+/// Characters of a pipeline's name that go into its directory's name; a hash distinguishes longer names.
 const MAX_NAME: usize = 80;
 
-/// Says which pipeline a state belongs to.
+/// Identifies a pipeline; the name of its directory.
 ///
-/// A pipeline with a name is known by it. One without is known by what it reads and where it writes, never by
-/// credentials or tuning, so that a new token goes on where the old one was refused.
+/// A pipeline without a name is identified by what it reads and where it writes, never by credentials or
+/// tuning, so that a run with a new token continues where the old token was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PipelineKey(String);
 
@@ -26,8 +26,8 @@ impl PipelineKey {
             })
             .take(MAX_NAME)
             .collect();
-        // A name that had to be changed could meet another one, `.` and `..` are no names, and some file systems do
-        // not tell upper case from lower.
+        // A name that was changed could collide with another one, `.` and `..` cannot be created, and some
+        // file systems ignore case.
         if !safe.is_empty()
             && safe == name
             && !safe.starts_with('.')
@@ -39,7 +39,7 @@ impl PipelineKey {
         }
     }
 
-    /// `source_config` is the text of the source's config, in a form that does not depend on the order of keys.
+    /// `source_config` is the text of the source's config; it must not depend on the order of keys.
     pub(super) fn of_parts(
         source_type: &str,
         source_config: &str,
@@ -56,34 +56,11 @@ impl PipelineKey {
     }
 }
 
-/// Makes `directory` with all above it that is missing, so that it survives a loss of power: what is kept in it counts on
-/// that.
-pub(super) fn make_directory(directory: &Path) -> std::io::Result<()> {
-    let missing =
-        directory.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).count();
-    std::fs::create_dir_all(directory)?;
-    directory.ancestors().skip(1).take(missing).try_for_each(sync_directory)
-}
-
-/// Returns when the names in `directory` would survive a loss of power.
-#[cfg(unix)]
-pub(super) fn sync_directory(directory: &Path) -> std::io::Result<()> {
-    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
-    std::fs::File::open(directory)?.sync_all()
-}
-
-/// Elsewhere a directory cannot be opened, and need not be.
-#[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "has the form that it has on Unix")]
-pub(super) fn sync_directory(_: &Path) -> std::io::Result<()> {
-    Ok(())
-}
-
 /// 16 hexadecimal digits that differ when any part does.
 fn short_hash<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
     let mut hasher = Sha256::new();
     for part in parts {
-        // With its length, so that no two lists of parts are one text.
+        // With its length, so that different parts never make up the same text.
         hasher.update(part.len().to_le_bytes());
         hasher.update(part.as_bytes());
     }
@@ -92,7 +69,8 @@ fn short_hash<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
     hex(&start)
 }
 
-/// `$XDG_STATE_HOME/datahub-emit`, or `~/.local/state/datahub-emit`; `None` if there is no home directory either.
+/// `$XDG_STATE_HOME/datahub-emit`, or `~/.local/state/datahub-emit`; `None` if there is no home directory
+/// either.
 pub(super) fn default_root(state_home: Option<&str>, home: Option<PathBuf>) -> Option<PathBuf> {
     // The XDG base directory specification: a relative path is to be ignored.
     let state_home = state_home.map(PathBuf::from).filter(|path| path.is_absolute());
@@ -107,12 +85,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plain_name_is_the_directorys_name() {
+    fn a_plain_name_is_the_name_of_the_directory() {
         assert_eq!(PipelineKey::of_name("hive-nightly.v2").0, "hive-nightly.v2");
     }
 
     #[test]
-    fn odd_names_do_not_meet() {
+    fn unusual_names_do_not_collide() {
         let names = ["a/b", "a_b", "a b", "A_b", "..", ".", "", "ä", "ö", &"x".repeat(200), &"x".repeat(201)];
         let keys: std::collections::HashSet<_> =
             names.iter().map(|name| PipelineKey::of_name(name).0.to_lowercase()).collect();
@@ -120,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_told_apart() {
+    fn different_parts_have_different_keys() {
         let key = PipelineKey::of_parts("file", "{\"path\":\"a\"}", "datahub-rest", Some("http://gms:8080"));
         assert_ne!(
             key,

@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::io::Write;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -7,9 +8,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::emitter::{Outcome, Undelivered, UndeliveredReason};
 use crate::metadata::{Origin, SystemMetadata, Urn};
-use crate::pipeline::dead_letter::DeadLetters;
+use crate::pipeline::dead_letter::DeadLetterWriter;
 use crate::pipeline::report::ProposalCounts;
-use crate::sink::{BoxFuture, SinkSummary};
+use crate::pipeline::run_metadata::PipelineName;
+use crate::platform::Platform;
+use crate::sink::{BoxFuture, OpenedSink, SinkReport};
 use crate::source::{InvalidRecord, Progress, RawRecord};
 
 fn proposal(number: usize) -> Proposal {
@@ -29,7 +32,7 @@ fn invalid() -> Item {
     })
 }
 
-/// Gives its items, and then ends, fails, or waits for ever as standard input may.
+/// Yields its items, and then ends, fails, or waits forever as standard input may.
 struct Given {
     items: VecDeque<Item>,
     then: Then,
@@ -48,7 +51,7 @@ impl Source for Given {
             (None, Then::End) => Ok(None),
             (None, Then::Fail) => Err(Error::new(ErrorKind::Input, "the disk was pulled out")),
             (None, Then::Wait(receiver)) => {
-                // The other end goes when the test is over.
+                // The sender is dropped when the test is over.
                 receiver.recv().ok();
                 Ok(None)
             }
@@ -68,8 +71,8 @@ fn given(items: impl IntoIterator<Item = Item>, then: Then) -> Box<dyn Source> {
     Box::new(Given { items: items.into_iter().collect(), then })
 }
 
-/// Delivers at once; after `until`, stops for good with what it has as undelivered. With `holds`, it keeps everything
-/// until it is closed.
+/// Delivers at once; after `until` proposals, stops for good. With `holds`, it settles nothing until it is
+/// closed.
 struct Scripted {
     until: usize,
     holds: bool,
@@ -125,32 +128,41 @@ impl Sink for Scripted {
         })
     }
 
-    fn summary(&self) -> SinkSummary {
-        SinkSummary::default()
+    fn report(&self) -> SinkReport {
+        SinkReport::default()
     }
 }
 
 struct Ran {
-    course: Course,
+    result: RunResult,
     counts: ProposalCounts,
     records: u64,
     invalid: u64,
 }
 
-async fn run(source: Box<dyn Source>, sink: Scripted, stamp: Option<&Stamp>, control: &RunControl) -> Ran {
+async fn run(
+    source: Box<dyn Source>,
+    sink: Scripted,
+    metadata: Option<&RunMetadata>,
+    control: &RunControl,
+) -> Ran {
     let directory = tempfile::tempdir().unwrap();
-    let letters = DeadLetters::new(directory.path().join("letters.jsonl"), "run".into());
-    let tally = Arc::new(Tally::new(Some(letters)));
-    let mut destination = Destination::Sink(Box::new(sink));
-    let mut course = carry((source, None), &mut destination, stamp, &tally, None, control).await;
+    let platform = Platform::default();
+    let threads = Arc::clone(&platform.threads);
+    let dead_letters = DeadLetterWriter::new(platform, directory.path().join("letters.jsonl"), "run".into());
+    let counter = Arc::new(OutcomeCounter::new(Some(dead_letters)));
+    let mut destination = Destination::Sink(OpenedSink::plain(sink));
+    let context =
+        ForwardContext { metadata, counter: &counter, checkpoint: None, control, threads: &*threads };
+    let mut result = forward(source, None, &mut destination, context).await;
     if let Destination::Sink(sink) = &destination {
-        close(&**sink, &tally, None, control, &mut course).await;
+        close(sink.as_sink(), &counter, None, control, &mut result).await;
     }
     Ran {
-        course,
-        counts: tally.counts(),
+        result,
+        counts: counter.counts(),
         records: control.progress().records,
-        invalid: tally.invalid_records(),
+        invalid: counter.invalid_records(),
     }
 }
 
@@ -159,7 +171,7 @@ async fn everything_is_delivered_and_counted() {
     let items = (0..3_000).map(record).chain([invalid()]);
     let control = RunControl::default();
     let ran = run(given(items, Then::End), Scripted::new(usize::MAX, false), None, &control).await;
-    assert!(ran.course.complete && ran.course.failure.is_none());
+    assert!(ran.result.is_complete && ran.result.failure.is_none());
     assert_eq!((ran.counts.read, ran.counts.delivered), (3_000, 3_000));
     assert_eq!((ran.records, ran.invalid), (3_001, 1));
 }
@@ -169,25 +181,25 @@ async fn a_sink_that_stops_ends_the_reading() {
     let control = RunControl::default();
     let items = (0..100_000).map(record);
     let ran = run(given(items, Then::End), Scripted::new(10, false), None, &control).await;
-    assert_eq!(ran.course.failure.unwrap().kind(), ErrorKind::Refused);
-    assert!(!ran.course.complete);
+    assert_eq!(ran.result.failure.unwrap().kind(), ErrorKind::Refused);
+    assert!(!ran.result.is_complete);
     assert_eq!(ran.counts.delivered, 10);
     assert!(ran.counts.read < 100_000, "{:?}", ran.counts);
     assert_eq!(ran.counts.read, ran.counts.delivered + ran.counts.undelivered);
 }
 
 #[tokio::test]
-async fn a_source_that_fails_half_way_keeps_what_it_gave() {
+async fn a_source_that_fails_keeps_what_was_delivered() {
     let control = RunControl::default();
     let items = (0..7).map(record);
     let ran = run(given(items, Then::Fail), Scripted::new(usize::MAX, false), None, &control).await;
-    assert!(!ran.course.complete);
-    assert_eq!(ran.course.failure.unwrap().to_string(), "the disk was pulled out");
+    assert!(!ran.result.is_complete);
+    assert_eq!(ran.result.failure.unwrap().to_string(), "the disk was pulled out");
     assert_eq!(ran.counts.delivered, 7);
 }
 
 #[tokio::test]
-async fn a_stop_does_not_wait_for_a_source_that_is_silent() {
+async fn a_stop_does_not_wait_for_a_source_that_waits() {
     let (sender, receiver) = std::sync::mpsc::channel();
     let control = RunControl::default();
     let stopper = {
@@ -202,12 +214,12 @@ async fn a_stop_does_not_wait_for_a_source_that_is_silent() {
     let items = (0..5).map(record);
     let sink = Scripted::new(usize::MAX, true);
     let (ran, ()) = tokio::join!(run(given(items, Then::Wait(receiver)), sink, None, &control), stopper);
-    assert!(ran.course.interrupted && !ran.course.complete);
+    assert!(ran.result.is_interrupted && !ran.result.is_complete);
     assert_eq!((ran.counts.read, ran.counts.undelivered), (5, 5));
     drop(sender);
 }
 
-/// Ends when it is closed with a deadline, unless the close that was under way was given up by then.
+/// Ends when it is closed with a deadline, unless the first close was dropped before.
 #[derive(Default)]
 struct Patient {
     closing: tokio::sync::Notify,
@@ -238,27 +250,27 @@ impl Sink for Patient {
         })
     }
 
-    fn summary(&self) -> SinkSummary {
-        SinkSummary::default()
+    fn report(&self) -> SinkReport {
+        SinkReport::default()
     }
 }
 
 #[tokio::test]
-async fn a_stop_at_the_end_hurries_the_close_and_does_not_give_it_up() {
+async fn a_stop_during_the_close_sets_a_deadline_and_does_not_drop_it() {
     let control = RunControl::default();
-    let tally = Tally::new(None);
+    let counter = OutcomeCounter::new(None);
     let sink = Patient::default();
-    let mut course = Course { complete: true, ..Course::default() };
-    tokio::join!(close(&sink, &tally, None, &control, &mut course), async {
+    let mut result = RunResult { is_complete: true, ..RunResult::default() };
+    tokio::join!(close(&sink, &counter, None, &control, &mut result), async {
         sink.closing.notified().await;
         control.stop();
     });
-    assert!(sink.hurries.load(Ordering::Relaxed) && course.interrupted);
-    assert!(course.failure.is_none(), "{:?}", course.failure);
+    assert!(sink.hurries.load(Ordering::Relaxed) && result.is_interrupted);
+    assert!(result.failure.is_none(), "{:?}", result.failure);
 }
 
 #[tokio::test]
-async fn the_run_is_stamped_over_what_the_file_says() {
+async fn the_run_metadata_replaces_that_of_the_file() {
     let marked = proposal(0).with_system_metadata(SystemMetadata {
         last_observed: Some(17),
         run_id: Some("old".into()),
@@ -267,16 +279,16 @@ async fn the_run_is_stamped_over_what_the_file_says() {
     });
     let sink = Scripted::new(usize::MAX, false);
     let last = Arc::clone(&sink.last);
-    let stamp = Stamp { run_id: "new".into(), pipeline_name: PipelineName::Set(None) };
+    let metadata = RunMetadata { run_id: "new".into(), pipeline_name: PipelineName::Replace(None) };
     let item = Item::Record { proposals: vec![marked], filtered: 0 };
-    run(given([item], Then::End), sink, Some(&stamp), &RunControl::default()).await;
+    run(given([item], Then::End), sink, Some(&metadata), &RunControl::default()).await;
     let sent = last.lock().unwrap().take().unwrap().system_metadata().unwrap().clone();
     assert_eq!(sent.run_id.as_deref(), Some("new"));
     assert_eq!(sent.pipeline_name, None);
     assert_eq!(sent.last_observed, Some(17));
 }
 
-/// A writer whose text can be looked at afterwards.
+/// A writer whose text can be read afterwards.
 #[derive(Clone, Default)]
 struct Text(Arc<Mutex<Vec<u8>>>);
 
@@ -291,12 +303,20 @@ impl Write for Text {
 }
 
 #[tokio::test]
-async fn a_preview_shows_the_first_records_and_reads_no_further() {
+async fn a_preview_prints_the_first_records_and_reads_no_further() {
     let text = Text::default();
     let mut destination = Destination::Preview { records: 3, output: Box::new(text.clone()) };
-    let tally = Arc::new(Tally::new(None));
+    let counter = Arc::new(OutcomeCounter::new(None));
     let source = given((0..50).map(record), Then::End);
-    carry((source, None), &mut destination, None, &tally, None, &RunControl::default()).await;
+    let (control, threads) = (RunControl::default(), Platform::default().threads);
+    let context = ForwardContext {
+        metadata: None,
+        counter: &counter,
+        checkpoint: None,
+        control: &control,
+        threads: &*threads,
+    };
+    forward(source, None, &mut destination, context).await;
     let shown = text.0.lock().unwrap().clone();
     let lines: Vec<serde_json::Value> = shown
         .split(|byte| *byte == b'\n')
@@ -305,13 +325,13 @@ async fn a_preview_shows_the_first_records_and_reads_no_further() {
         .collect();
     assert_eq!(lines.len(), 3);
     assert_eq!(lines[2]["entityUrn"], "urn:li:tag:t2");
-    assert_eq!((tally.counts().read, tally.counts().filtered), (3, 3));
+    assert_eq!((counter.counts().read, counter.counts().filtered), (3, 3));
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn what_was_read_is_what_the_ends_add_up_to(
+    fn the_outcomes_add_up_to_what_was_read(
         proposals in prop::collection::vec(0_usize..4, 0..60),
         left_out in 0_u64..5,
         until in 0_usize..100,
@@ -329,7 +349,7 @@ proptest! {
         let counts = ran.counts;
         prop_assert_eq!(counts.read, counts.delivered + counts.rejected + counts.undelivered + counts.filtered);
         prop_assert_eq!(counts.filtered, left_out * ran.records);
-        if ran.course.complete {
+        if ran.result.is_complete {
             prop_assert_eq!(counts.read, proposals.iter().sum::<usize>() as u64 + counts.filtered);
         }
     }

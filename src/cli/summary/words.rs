@@ -1,12 +1,14 @@
-//! Figures and names as a person reads them.
+//! Numbers and outcomes in words.
 
-/// What a delivery means, in words that promise no more than is known.
-pub(super) fn delivery_words(means: Option<&str>) -> &'static str {
+use datahub_emitter::sink::DeliveredMeans;
+
+/// What has happened to a delivered proposal; the words promise no more than is known.
+pub(super) fn delivery_words(means: Option<DeliveredMeans>) -> &'static str {
     match means {
-        Some("queued") => "accepted (queued by GMS)",
-        Some("stored") => "stored by GMS",
-        Some("indexed") => "stored and indexed by GMS",
-        Some("written") => "written",
+        Some(DeliveredMeans::Queued) => "accepted (queued by GMS)",
+        Some(DeliveredMeans::Stored) => "stored by GMS",
+        Some(DeliveredMeans::Indexed) => "stored and indexed by GMS",
+        Some(DeliveredMeans::Written) => "written",
         _ => "taken by the sink",
     }
 }

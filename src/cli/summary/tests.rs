@@ -1,11 +1,15 @@
+use datahub_emitter::diagnosis::{Code, Diagnosis, Evidence, Fix, Summary as Cause};
+use datahub_emitter::metadata::Urn;
+use datahub_emitter::pipeline::{DeadLetterReport, ProposalCounts, Report, SourceReport};
+use datahub_emitter::sink::DeliveredMeans;
+use datahub_emitter::{Error, ErrorKind};
+
 use super::*;
-use crate::ErrorKind;
-use crate::diagnosis::{Code, Diagnosis, Evidence, Fix, LibraryRenderer, Summary};
-use crate::pipeline::report::{DeadLetterReport, ProposalCounts, SinkReport, SourceReport};
+use crate::cli::renderer::CommandLine;
 
 fn report() -> Report {
     let error = Error::new(ErrorKind::Input, "");
-    let mut report = Report::without_run(&error, jiff::Timestamp::UNIX_EPOCH, &LibraryRenderer);
+    let mut report = Report::without_run(&error, jiff::Timestamp::UNIX_EPOCH, &CommandLine);
     report.failures.clear();
     report.duration_ms = 412;
     report.source = SourceReport {
@@ -16,44 +20,40 @@ fn report() -> Report {
         ignored: 0,
         complete: true,
     };
-    report.sink = SinkReport {
-        kind: Some("datahub-rest".into()),
-        server: Some("http://gms:8080".into()),
-        gms_version: Some("v1.3.0".into()),
-        endpoint: Some("restli"),
-        mode: Some("ASYNC_BATCH"),
-        delivered_means: Some("queued"),
-    };
+    report.sink.kind = Some("datahub-rest".into());
+    report.sink.destination.server = Some("http://gms:8080".into());
+    report.sink.destination.gms_version = Some("v1.3.0".into());
+    report.sink.destination.delivered_means = Some(DeliveredMeans::Queued);
     report.requests.sent = 20;
     report
 }
 
-fn finished(report: Report, failure: Option<Error>) -> Finished {
-    Finished {
-        report,
-        failure,
-        look: None,
-        source_bytes: Some(2_000_000),
-        notes: Vec::new(),
-        replayed: None,
-        skipped: false,
-    }
+fn counts(delivered: u64, rejected: u64, undelivered: u64) -> ProposalCounts {
+    let mut counts = ProposalCounts::default();
+    counts.read = delivered + rejected + undelivered;
+    (counts.delivered, counts.rejected, counts.undelivered) = (delivered, rejected, undelivered);
+    counts
 }
 
-fn text(finished: &Finished) -> String {
-    finished.summary(Path::new("recipe.yml"), false, &LibraryRenderer).to_string()
+fn finished(report: Report, failure: Option<Error>) -> FinishedRun {
+    let mut finished = FinishedRun::new(report, failure);
+    finished.source_bytes = Some(2_000_000);
+    finished
+}
+
+fn text(finished: &FinishedRun) -> String {
+    Summary::new(finished, Path::new("recipe.yml"), "datahub-emit", false).to_string()
 }
 
 #[test]
 fn all_delivered() {
     let mut report = report();
     report.outcome = RunOutcome::Delivered;
-    report.proposals = ProposalCounts::new(2_000, 2_000, 0, 0);
+    report.proposals = counts(2_000, 0, 0);
     let mut finished = finished(report, None);
-    finished.look = Some(Look {
-        urn: Some(Urn::parse("urn:li:dataset:(urn:li:dataPlatform:hive,a,PROD)").unwrap()),
-        data: None,
-    });
+    let mut hint = InspectHint::default();
+    hint.urn = Some(Urn::parse("urn:li:dataset:(urn:li:dataPlatform:hive,a,PROD)").unwrap());
+    finished.inspect_hint = Some(hint);
     insta::assert_snapshot!(text(&finished), @r"
     done: 2,000 proposals accepted (queued by GMS)
       from      1,998 records (1.2 MiB) in 0.41 s
@@ -67,7 +67,7 @@ fn all_delivered() {
 fn some_rejected_and_some_not_understood() {
     let mut report = report();
     report.outcome = RunOutcome::Partial;
-    report.proposals = ProposalCounts::new(2_000, 1_990, 10, 0);
+    report.proposals = counts(1_990, 10, 0);
     report.source.invalid = 1;
     report.failures = vec![
         Failure {
@@ -105,7 +105,7 @@ fn some_rejected_and_some_not_understood() {
 fn a_refusal_is_explained() {
     let diagnosis = Diagnosis::new(
         Code::TokenExpired,
-        Summary::Other("GMS refused the token: it expired 3 days ago".to_owned()),
+        Cause::Other("GMS refused the token: it expired 3 days ago".to_owned()),
     )
     .with_evidence(
         ["401 from POST http://gms:8080/aspects", "the token is from env:T"]
@@ -116,8 +116,8 @@ fn a_refusal_is_explained() {
     report.outcome = RunOutcome::Refused;
     report.source.complete = false;
     report.source.bytes = 780_000;
-    report.proposals = ProposalCounts::new(2_000, 1_204, 0, 0);
-    report.diagnosis = Some(diagnosis.render(&LibraryRenderer));
+    report.proposals = counts(1_204, 0, 796);
+    report.diagnosis = Some(diagnosis.render(&CommandLine));
     report.failures = vec![Failure {
         origin: Some("m#1".into()),
         urn: Some("urn:li:tag:a".into()),
@@ -139,7 +139,7 @@ fn a_refusal_is_explained() {
 fn a_run_that_did_not_begin_has_nothing_to_count() {
     let error = Error::new(ErrorKind::Disk, "cannot write the report /no/r.json")
         .with_source(std::io::Error::from(std::io::ErrorKind::NotFound));
-    let report = Report::without_run(&error, jiff::Timestamp::UNIX_EPOCH, &LibraryRenderer);
+    let report = Report::without_run(&error, jiff::Timestamp::UNIX_EPOCH, &CommandLine);
     insta::assert_snapshot!(text(&finished(report, Some(error))), @"error: cannot write the report /no/r.json: entity not found");
 }
 

@@ -1,0 +1,59 @@
+//! Errors and diagnoses as text for a terminal.
+
+use std::fmt::Write as _;
+
+use console::Style;
+use datahub_emitter::Error;
+use datahub_emitter::diagnosis::RenderedDiagnosis;
+
+use super::renderer::CommandLine;
+
+/// Whether a headline is about a success or a failure. The colour carries no meaning that the text does not
+/// have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tone {
+    Good,
+    Bad,
+}
+
+/// The text of an error: its diagnosis with evidence and fixes, or its message and causes. Ends with a line
+/// end.
+pub(crate) fn error_text(error: &Error, color: bool) -> String {
+    match error.diagnosis() {
+        Some(diagnosis) => diagnosis_text("error", Tone::Bad, &diagnosis.render(&CommandLine), color),
+        None => headline("error", Tone::Bad, &error.full_message(), color),
+    }
+}
+
+/// The text of a diagnosis that is no failure: a note, or why a run waits.
+pub(crate) fn note_text(diagnosis: &RenderedDiagnosis, color: bool) -> String {
+    let label = if diagnosis.code.kind().is_some() { "waiting" } else { "note" };
+    diagnosis_text(label, Tone::Good, diagnosis, color)
+}
+
+fn diagnosis_text(label: &str, tone: Tone, diagnosis: &RenderedDiagnosis, color: bool) -> String {
+    let mut text = headline(&format!("{label}[{}]", diagnosis.code), tone, &diagnosis.summary, color);
+    for evidence in &diagnosis.evidence {
+        text += &detail("observed", evidence);
+    }
+    for fix in &diagnosis.fixes {
+        text += &detail("fix", fix);
+    }
+    text
+}
+
+/// The first line of a text.
+pub(super) fn headline(label: &str, tone: Tone, text: &str, color: bool) -> String {
+    let style = match tone {
+        Tone::Good => Style::new().green().bold(),
+        Tone::Bad => Style::new().red().bold(),
+    };
+    format!("{}: {text}\n", style.force_styling(color).apply_to(label))
+}
+
+/// A line below the headline.
+pub(super) fn detail(label: &str, text: &str) -> String {
+    let mut line = String::new();
+    writeln!(line, "  {label:<8}  {text}").unwrap_or_default();
+    line
+}

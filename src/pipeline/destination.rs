@@ -1,0 +1,36 @@
+//! Where the proposals of a run go.
+
+use std::io::Write;
+
+use super::options::Preview;
+use super::settings::RunSettings;
+use crate::Error;
+use crate::sink::{OpenSink, OpenedSink};
+
+/// Where the proposals of a planned run will go.
+pub(super) enum PlannedDestination {
+    Sink(OpenSink),
+    DryRun,
+    Preview(Preview),
+}
+
+/// Where the proposals of a run go.
+pub(super) enum Destination {
+    /// To a sink.
+    Sink(OpenedSink),
+    /// Nowhere: all proposals are filtered.
+    DryRun,
+    /// To a writer as JSON Lines, until this many records were printed; all proposals are filtered.
+    Preview { records: u64, output: Box<dyn Write + Send> },
+}
+
+impl PlannedDestination {
+    /// Opens the sink.
+    pub(super) async fn open(self, settings: &RunSettings) -> Result<Destination, Error> {
+        match self {
+            Self::Sink(open) => open(settings.sink_context()).await.map(Destination::Sink),
+            Self::DryRun => Ok(Destination::DryRun),
+            Self::Preview(Preview { records, output }) => Ok(Destination::Preview { records, output }),
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! Forwards records from the source to the sink, and closes the sink.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::checkpoint::{Admission, CheckpointWriter, FinishedRecords, RecordObserver, RecordTracker};
+use super::control::RunControl;
+use super::destination::Destination;
+use super::outcome_counter::OutcomeCounter;
+use super::record_channel::{NumberedItem, Received, RecordSender, record_channel};
+use super::run_metadata::RunMetadata;
+use crate::emitter::{Delivery, Observer};
+use crate::metadata::{Proposal, record};
+use crate::sink::Sink;
+use crate::source::{Item, Source};
+use crate::threads::{Threads, Worker};
+use crate::{Error, ErrorKind};
+
+/// How long a run that is stopped waits for what is in flight.
+const STOP_DEADLINE: Duration = Duration::from_secs(20);
+
+/// How much longer than its deadline a sink may take before it is abandoned.
+const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// Records between two updates of the source's progress.
+const PROGRESS_INTERVAL: u64 = 64;
+
+/// How a run ended.
+#[derive(Debug, Default)]
+pub(super) struct RunResult {
+    /// Records that the source passes over by design.
+    pub(super) ignored: u64,
+    /// The source was read to its end.
+    pub(super) is_complete: bool,
+    /// The run was stopped before it was at its end.
+    pub(super) is_interrupted: bool,
+    pub(super) failure: Option<Error>,
+}
+
+impl RunResult {
+    pub(super) fn failed(failure: Error) -> Self {
+        Self { failure: Some(failure), ..Self::default() }
+    }
+
+    pub(super) fn interrupted() -> Self {
+        Self { is_interrupted: true, ..Self::default() }
+    }
+}
+
+/// What forwarding needs besides its source and its destination.
+#[derive(Clone, Copy)]
+pub(super) struct ForwardContext<'a> {
+    pub(super) metadata: Option<&'a RunMetadata>,
+    pub(super) counter: &'a Arc<OutcomeCounter>,
+    /// Learns which records are finished.
+    pub(super) checkpoint: Option<&'a CheckpointWriter>,
+    pub(super) control: &'a RunControl,
+    pub(super) threads: &'a dyn Threads,
+}
+
+/// Reads `source` to its end on a thread of its own, and forwards its records to `destination`, except those
+/// in `finished`.
+pub(super) async fn forward(
+    source: Box<dyn Source>,
+    finished: Option<FinishedRecords>,
+    destination: &mut Destination,
+    context: ForwardContext<'_>,
+) -> RunResult {
+    let (sender, receiver) = record_channel();
+    let tracker = context.checkpoint.map(|checkpoint| Arc::clone(checkpoint.tracker()));
+    let reader = read(source, finished, sender, tracker, context.control.clone());
+    if let Err(error) = Worker::start(context.threads, "source", reader) {
+        return RunResult::failed(
+            Error::new(ErrorKind::Internal, "cannot start a thread for the source").with_source(error),
+        );
+    }
+    let observer: Arc<dyn Observer> = Arc::clone(context.counter) as Arc<dyn Observer>;
+    let mut forwarder = Forwarder { destination, context, observer, ignored: 0 };
+    let mut result = RunResult::default();
+    loop {
+        let received = tokio::select! {
+            biased;
+            () = context.control.stopped() => {
+                result.is_interrupted = true;
+                break;
+            }
+            received = receiver.receive() => received,
+        };
+        match received {
+            Received::Ended(end) => {
+                result.is_complete = end.is_ok();
+                result.failure = end.err();
+                break;
+            }
+            Received::Items(items) => {
+                if let ControlFlow::Break(reason) = forwarder.forward(items).await {
+                    result.failure = reason.into_failure();
+                    break;
+                }
+            }
+        }
+    }
+    result.ignored = forwarder.ignored;
+    if let Some(checkpoint) = context.checkpoint {
+        checkpoint.tracker().close();
+    }
+    result
+}
+
+/// Closes the sink, which settles everything that it took. A failure of the sink replaces one that came
+/// before it.
+pub(super) async fn close(
+    sink: &dyn Sink,
+    counter: &OutcomeCounter,
+    checkpoint: Option<&CheckpointWriter>,
+    control: &RunControl,
+    result: &mut RunResult,
+) {
+    let closed = if result.is_interrupted {
+        with_grace(sink.close(Some(STOP_DEADLINE))).await
+    } else {
+        let mut closing = sink.close(None);
+        let closed = tokio::select! {
+            biased;
+            closed = &mut closing => Some(closed),
+            () = control.stopped() => None,
+        };
+        if let Some(closed) = closed {
+            closed
+        } else {
+            result.is_interrupted = true;
+            // The first close must not be dropped; the second one beside it sets the deadline.
+            let both = async { tokio::join!(closing, sink.close(Some(STOP_DEADLINE))).0 };
+            with_grace(both).await
+        }
+    };
+    counter.sync_dead_letters();
+    let checkpoint_failure = || checkpoint.and_then(CheckpointWriter::failure);
+    let failure = sink.stopped().or(closed.err()).or_else(|| counter.failure()).or_else(checkpoint_failure);
+    if failure.is_some() {
+        result.failure = failure;
+    }
+}
+
+async fn with_grace(closing: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
+    let closed = tokio::time::timeout(STOP_DEADLINE + STOP_GRACE, closing).await;
+    // What a sink has not settled by then counts as undelivered.
+    closed.unwrap_or(Ok(()))
+}
+
+/// The work of the reader's thread.
+async fn read(
+    mut source: Box<dyn Source>,
+    mut finished: Option<FinishedRecords>,
+    sender: RecordSender,
+    tracker: Option<Arc<RecordTracker>>,
+    control: RunControl,
+) {
+    let mut until_progress = PROGRESS_INTERVAL;
+    let end = loop {
+        match source.next() {
+            Ok(Some(item)) => {
+                if finished.as_mut().is_some_and(FinishedRecords::is_next_finished) {
+                    continue;
+                }
+                let number = match &tracker {
+                    None => None,
+                    Some(tracker) => {
+                        let position = source.position();
+                        match tracker.admit(&item, position).await {
+                            Admission::Forward(number) => Some(number),
+                            Admission::Skip => continue,
+                            Admission::Stop => return,
+                        }
+                    }
+                };
+                if !sender.send(NumberedItem { item, number }).await {
+                    return;
+                }
+                until_progress -= 1;
+                if until_progress == 0 {
+                    until_progress = PROGRESS_INTERVAL;
+                    control.update_source(source.progress(), source.take_warnings());
+                }
+            }
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    control.update_source(source.progress(), source.take_warnings());
+    sender.end(end);
+}
+
+/// Why forwarding ends before the source does.
+enum ForwardEnd {
+    /// The preview is complete.
+    PreviewComplete,
+    Failed(Error),
+}
+
+impl ForwardEnd {
+    fn into_failure(self) -> Option<Error> {
+        match self {
+            Self::PreviewComplete => None,
+            Self::Failed(error) => Some(error),
+        }
+    }
+}
+
+struct Forwarder<'a> {
+    destination: &'a mut Destination,
+    context: ForwardContext<'a>,
+    /// Observes the proposals of records without a number.
+    observer: Arc<dyn Observer>,
+    ignored: u64,
+}
+
+impl Forwarder<'_> {
+    async fn forward(&mut self, items: VecDeque<NumberedItem>) -> ControlFlow<ForwardEnd> {
+        let ForwardContext { counter, checkpoint, control, .. } = self.context;
+        for NumberedItem { item, number } in items {
+            // Checked between records, so that each record is forwarded completely or not at all.
+            if control.is_stopped() {
+                return ControlFlow::Continue(());
+            }
+            match item {
+                Item::Record { proposals, filtered } => {
+                    control.count_record(proposals.len());
+                    counter.count_filtered_by_source(filtered);
+                    self.forward_record(proposals, number).await?;
+                }
+                Item::Invalid(record) => {
+                    control.count_record(0);
+                    let is_dead_lettered = counter.count_invalid(&record);
+                    self.settle_record(number, is_dead_lettered);
+                }
+                Item::Ignored(origin, why) => {
+                    control.count_record(0);
+                    self.ignored += 1;
+                    self.settle_record(number, true);
+                    tracing::debug!(%origin, "record passed over: {why}");
+                }
+            }
+        }
+        let failure = counter.failure().or_else(|| checkpoint.and_then(CheckpointWriter::failure));
+        let failure = failure.or_else(|| match &*self.destination {
+            Destination::Sink(sink) => sink.as_sink().stopped(),
+            _ => None,
+        });
+        match (failure, &*self.destination) {
+            (Some(failure), _) => ControlFlow::Break(ForwardEnd::Failed(failure)),
+            (None, Destination::Preview { records: 0, .. }) => {
+                ControlFlow::Break(ForwardEnd::PreviewComplete)
+            }
+            (None, _) => ControlFlow::Continue(()),
+        }
+    }
+
+    /// Settles a record that the sink does not settle.
+    fn settle_record(&self, number: Option<u64>, is_finished: bool) {
+        if let (Some(checkpoint), Some(number)) = (self.context.checkpoint, number) {
+            checkpoint.tracker().settle(number, is_finished);
+        }
+    }
+
+    fn observer(&self, number: Option<u64>, proposals: usize) -> Arc<dyn Observer> {
+        match (self.context.checkpoint, number) {
+            (Some(checkpoint), Some(number)) => {
+                let (counter, tracker) = (Arc::clone(self.context.counter), Arc::clone(checkpoint.tracker()));
+                Arc::new(RecordObserver::new(counter, tracker, number, proposals))
+            }
+            _ => Arc::clone(&self.observer),
+        }
+    }
+
+    async fn forward_record(
+        &mut self,
+        mut proposals: Vec<Proposal>,
+        number: Option<u64>,
+    ) -> ControlFlow<ForwardEnd> {
+        let ForwardContext { metadata, counter, control, .. } = self.context;
+        if let Some(metadata) = metadata {
+            for proposal in &mut proposals {
+                metadata.apply(proposal);
+            }
+        }
+        if proposals.is_empty() {
+            self.settle_record(number, true);
+        }
+        let observer = self.observer(number, proposals.len());
+        match self.destination {
+            Destination::Sink(sink) => {
+                for proposal in proposals {
+                    counter.count_read();
+                    let delivery = Delivery::observed(proposal, Arc::clone(&observer));
+                    write(sink.as_sink(), delivery, control).await;
+                }
+                ControlFlow::Continue(())
+            }
+            Destination::DryRun => {
+                for _ in proposals {
+                    counter.count_read();
+                    counter.count_filtered();
+                }
+                ControlFlow::Continue(())
+            }
+            Destination::Preview { records, output } => {
+                let mut lines = Vec::new();
+                for proposal in proposals {
+                    counter.count_read();
+                    counter.count_filtered();
+                    record::write_json_form(&proposal, &mut lines);
+                    lines.push(b'\n');
+                }
+                *records = records.saturating_sub(1);
+                match output.write_all(&lines).and_then(|()| output.flush()) {
+                    // The reader of the preview has seen enough.
+                    Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+                        ControlFlow::Break(ForwardEnd::PreviewComplete)
+                    }
+                    Err(error) => ControlFlow::Break(ForwardEnd::Failed(
+                        Error::new(ErrorKind::Disk, "cannot write the preview").with_source(error),
+                    )),
+                    Ok(()) if *records == 0 => ControlFlow::Break(ForwardEnd::PreviewComplete),
+                    Ok(()) => ControlFlow::Continue(()),
+                }
+            }
+        }
+    }
+}
+
+/// Writes one delivery to the sink. If the run is stopped while the sink has no capacity, the sink is closed,
+/// which settles the delivery.
+async fn write(sink: &dyn Sink, delivery: Delivery, control: &RunControl) {
+    let mut writing = sink.write(delivery);
+    let is_stopped = tokio::select! {
+        biased;
+        () = &mut writing => false,
+        () = control.stopped() => true,
+    };
+    if is_stopped {
+        // Both together: closing makes room for the delivery, or ends the wait for it. The sink is closed
+        // again later, which then has nothing left to do.
+        let both = async { tokio::join!(writing, sink.close(Some(STOP_DEADLINE))) };
+        drop(tokio::time::timeout(STOP_DEADLINE + STOP_GRACE, both).await);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,202 @@
+//! A planned run: the recipe was read, and nothing was opened.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use super::config::{Config, DATAHUB_REST};
+use super::control::RunControl;
+use super::destination::PlannedDestination;
+use super::finish::FinishedRun;
+use super::options::Options;
+use super::preflight::{self, Preflight};
+use super::replay::{self, Replay};
+use super::run::run;
+use super::run_id;
+use super::run_metadata::{PipelineName, RunMetadata};
+use super::settings::RunSettings;
+use crate::recipe::{Recipe, RecipeError};
+use crate::sink::OnWait;
+use crate::source::OpenSource;
+use crate::{Error, ErrorKind};
+
+/// A run that a recipe and its options ask for.
+pub struct Pipeline {
+    settings: RunSettings,
+    open_source: OpenSource,
+    destination: PlannedDestination,
+    warnings: Vec<String>,
+}
+
+impl Pipeline {
+    /// Plans what `recipe` asks for. Nothing is opened, and no connection is made.
+    ///
+    /// # Errors
+    /// All mistakes in the recipe's keys, at once.
+    pub fn from_recipe(recipe: &Recipe, options: Options) -> Result<Self, RecipeError> {
+        Ok(Self::new(Config::read(recipe, &options)?, options, None))
+    }
+
+    /// Plans to send the dead letters of a file through the sink of `recipe`, in place of what the recipe's
+    /// source holds. A dead letter is filtered if GMS has written its aspect since, unless `force` is set.
+    /// The run takes the lock of the recipe's own runs. What fails again is written to the dead-letter file
+    /// of those runs, or beside `dead_letters` if that is the same file.
+    ///
+    /// # Errors
+    /// Of kind [`ErrorKind::Input`]: mistakes in the recipe, or there are no dead letters to read.
+    pub fn replay(
+        recipe: &Recipe,
+        options: Options,
+        dead_letters: impl Into<PathBuf>,
+        force: bool,
+    ) -> Result<Self, Error> {
+        let config = Config::read(recipe, &options)?;
+        let replay = Replay::new(options.platform.clone(), dead_letters.into(), force);
+        replay.check()?;
+        if options.dead_letters.as_ref().is_some_and(|path| replay.reads(path)) {
+            return Err(Error::new(
+                ErrorKind::Input,
+                format!(
+                    "dead letters that fail again cannot be written to {}, which is being read: --dead-letters wants another \
+                     file",
+                    replay.path().display()
+                ),
+            ));
+        }
+        Ok(Self::new(config, options, Some(replay)))
+    }
+
+    fn new(config: Config, options: Options, replay: Option<Replay>) -> Self {
+        let control = RunControl::default();
+        let started_at = options.platform.clock.now();
+        let mut limits = config.limits;
+        let (open_source, source_type): (OpenSource, _) = match replay.clone() {
+            None => (config.open_source, config.source_type),
+            Some(replay) => {
+                // An empty dead-letter file is no failure.
+                limits.fail_on_empty = false;
+                let control = control.clone();
+                (Box::new(move || replay.open(control)), replay::SOURCE_TYPE.to_owned())
+            }
+        };
+        let sends = !options.dry_run && options.preview.is_none();
+        let destination = match options.preview {
+            Some(preview) => PlannedDestination::Preview(preview),
+            None if options.dry_run => PlannedDestination::DryRun,
+            None => PlannedDestination::Sink(config.open_sink),
+        };
+        let run_id = config
+            .run_id
+            .unwrap_or_else(|| run_id::generate(&source_type, started_at, &*options.platform.clock));
+        let metadata = config.set_system_metadata.then(|| RunMetadata {
+            run_id: Arc::from(run_id.as_str()),
+            pipeline_name: if config.set_pipeline_name {
+                PipelineName::Replace(config.pipeline_name.as_deref().map(Arc::from))
+            } else {
+                PipelineName::Keep
+            },
+        });
+        let settings = RunSettings {
+            run_id,
+            started_at,
+            source_type,
+            sink_type: config.sink_type,
+            pipeline_name: config.pipeline_name,
+            metadata,
+            key: config.key,
+            state_root: options.state_dir.or(config.state_root),
+            writes_to: config.writes_to,
+            sends,
+            start: options.start,
+            if_running: options.if_running,
+            deadline: options.deadline,
+            limits,
+            report_paths: options.report_to.into_iter().chain(config.report_to).collect(),
+            metrics_path: options.metrics_file,
+            dead_letters: options.dead_letters.or(config.dead_letters),
+            resume_command: options.resume_command,
+            replay,
+            embedded: config.embedded,
+            on_wait: options.on_wait,
+            renderer: options.renderer,
+            control,
+            platform: options.platform,
+        };
+        Self { settings, open_source, destination, warnings: config.warnings }
+    }
+
+    /// Sets what is called when the run waits for a server; the default writes to the log.
+    pub fn on_wait(&mut self, on_wait: OnWait) {
+        self.settings.on_wait = on_wait;
+    }
+
+    /// A handle to stop and observe the run.
+    pub fn control(&self) -> RunControl {
+        self.settings.control.clone()
+    }
+
+    /// Warnings about the recipe.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The `source.type` and the `sink.type`.
+    pub fn types(&self) -> (&str, &str) {
+        (&self.settings.source_type, &self.settings.sink_type)
+    }
+
+    /// Checks the server that the recipe names, and connects to nothing else: what it is, whether it accepts
+    /// the token, and what the token's owner may do. With `write`, one harmless write is made and rolled
+    /// back. `None` if there is no server to check before a run: with another sink, or with the embedded GMS.
+    ///
+    /// # Errors
+    /// Of kind [`ErrorKind::Unreachable`] when the server cannot be reached or is not a GMS. What fails after
+    /// that is in the [`CheckReport`](crate::sink::CheckReport).
+    pub async fn preflight(self, write: bool) -> Result<Option<Preflight>, Error> {
+        match self.destination {
+            PlannedDestination::Sink(open)
+                if self.settings.sink_type == DATAHUB_REST && self.settings.embedded.is_none() =>
+            {
+                preflight::run(open, self.settings.sink_context(), write).await
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Runs to the end. Every failure is in what it returns; the report files are written by then.
+    pub async fn run(self) -> FinishedRun {
+        let Self { settings, open_source, destination, warnings } = self;
+        let ended = {
+            let deadline = stop_at_deadline(settings.control.clone(), settings.deadline);
+            tokio::select! {
+                ended = run(&settings, open_source, destination) => ended,
+                never = deadline => match never {},
+            }
+        };
+        ended.finish(settings, warnings).await
+    }
+}
+
+/// Stops the run at its deadline. Never resolves: the run does.
+async fn stop_at_deadline(control: RunControl, deadline: Option<Duration>) -> Infallible {
+    if let Some(deadline) = deadline {
+        tokio::time::sleep(deadline).await;
+        let friendly = SignedDuration::try_from(deadline).unwrap_or(SignedDuration::MAX);
+        control.stop_at_limit(|| format!("stopped: the deadline of {friendly:#} is over"));
+    }
+    std::future::pending().await
+}
+
+impl fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pipeline")
+            .field("source", &self.settings.source_type)
+            .field("sink", &self.settings.sink_type)
+            .field("run_id", &self.settings.run_id)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,27 @@
+//! What a run needs of the machine that it runs on. Each part has one production implementation, and a
+//! simulation hands in others.
+
+use std::sync::Arc;
+
+use crate::clock::{Clock, SystemClock};
+use crate::file_system::{FileSystem, LocalFileSystem};
+use crate::threads::{OsThreads, Threads};
+
+/// Clock, file system and threads. The default is this machine's.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Platform {
+    /// The wall clock and randomness.
+    pub clock: Arc<dyn Clock>,
+    /// Files of a run: resume checkpoint, dead letters, lock, report, metrics, and the output of the `file`
+    /// sink.
+    pub files: Arc<dyn FileSystem>,
+    /// The threads that read the source and write files.
+    pub threads: Arc<dyn Threads>,
+}
+
+impl Default for Platform {
+    fn default() -> Self {
+        Self { clock: Arc::new(SystemClock), files: Arc::new(LocalFileSystem), threads: Arc::new(OsThreads) }
+    }
+}

@@ -1,0 +1,44 @@
+//! What only a sink that writes to a GMS can do: be checked before a run, and look up what GMS has.
+
+use super::{BoxFuture, Sink};
+use crate::Error;
+use crate::diagnosis::Diagnosis;
+use crate::gms::Client;
+
+/// A sink that writes to a GMS.
+pub trait GmsSink: Sink {
+    /// Checks step by step whether a run could deliver. With `write`, makes one harmless write and rolls it
+    /// back.
+    fn check(&self, write: bool) -> BoxFuture<'_, CheckReport>;
+
+    /// The client of the GMS.
+    fn client(&self) -> &Client;
+}
+
+/// The steps of a check, in order, and what ended it if that was not the last step.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct CheckReport {
+    /// The steps that were taken.
+    pub steps: Vec<CheckStep>,
+    /// Findings that are no failures, for example that authentication is off.
+    pub notes: Vec<Diagnosis>,
+    /// Why a run could not deliver.
+    pub failure: Option<Error>,
+}
+
+/// One step of a check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CheckStep {
+    /// What was checked: `server`, `token`, `access` or `write`.
+    pub name: &'static str,
+    /// What was observed.
+    pub observed: String,
+}
+
+impl CheckReport {
+    pub(crate) fn step(&mut self, name: &'static str, observed: impl Into<String>) {
+        self.steps.push(CheckStep { name, observed: observed.into() });
+    }
+}

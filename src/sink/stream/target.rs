@@ -1,0 +1,58 @@
+//! What a stream is written to, and in which layout.
+
+use std::io::{self, Write};
+
+use crate::metadata::{Proposal, record};
+
+/// Takes the bytes of a stream.
+pub(in crate::sink) trait StreamTarget: Write + Send {
+    /// Puts what was written in its final place. Dropping the target instead leaves nothing behind where that
+    /// is possible.
+    fn finish(self: Box<Self>) -> io::Result<()>;
+
+    /// Whether a reader that goes away has seen enough, and nothing is wrong.
+    fn reader_may_leave(&self) -> bool {
+        false
+    }
+
+    /// Whether a write ends soon whatever other processes do, so that dropping the sink may wait for it.
+    fn never_blocks_for_long(&self) -> bool;
+}
+
+/// How records follow one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sink) enum Layout {
+    /// A JSON array as DataHub's file sink writes it (`ingestion/sink/file.py`).
+    Array,
+    /// JSON Lines.
+    Lines,
+}
+
+impl Layout {
+    pub(super) fn push_start(self, out: &mut Vec<u8>) {
+        if self == Self::Array {
+            out.extend_from_slice(b"[\n");
+        }
+    }
+
+    pub(super) fn push_record(self, proposal: &Proposal, is_first: bool, out: &mut Vec<u8>) {
+        match self {
+            Self::Array => {
+                if !is_first {
+                    out.extend_from_slice(b",\n");
+                }
+                record::write_indented(proposal, out);
+            }
+            Self::Lines => {
+                record::write_json_form(proposal, out);
+                out.push(b'\n');
+            }
+        }
+    }
+
+    pub(super) fn push_end(self, out: &mut Vec<u8>) {
+        if self == Self::Array {
+            out.extend_from_slice(b"\n]");
+        }
+    }
+}
