@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::recipe::Fields;
+use super::Fields;
 use crate::suggest::nearest;
 
 /// Reads the keys of a plugin's `config`; `None` after a mistake, which the fields have collected.
