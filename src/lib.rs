@@ -81,8 +81,6 @@ mod platform;
 pub mod recipe;
 mod redact;
 #[cfg(feature = "pipeline")]
-mod registry;
-#[cfg(feature = "pipeline")]
 pub mod sink;
 #[cfg(feature = "pipeline")]
 pub mod source;
@@ -97,9 +95,9 @@ pub use error::{Error, ErrorKind};
 #[cfg(feature = "pipeline")]
 pub use platform::Platform;
 #[cfg(feature = "pipeline")]
-pub use redact::mask_credentials;
+pub use recipe::registry::{Registry, UnknownType};
 #[cfg(feature = "pipeline")]
-pub use registry::{Registry, UnknownType};
+pub use redact::mask_credentials;
 
 /// Compiles the README's program.
 #[cfg(doctest)]

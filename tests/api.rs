@@ -1,4 +1,5 @@
 //! Does the public API compile and work as a program uses it?
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed, and says where")]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -108,8 +109,8 @@ fn sources() -> SourceRegistry {
 }
 
 /// Reads the keys of the source `tags`: the result, the warnings and the mistakes.
-fn configured(config: serde_json::Value) -> (Option<Box<dyn Source>>, Vec<String>, Option<String>) {
-    let recipe = Recipe::from_json(&config).unwrap();
+fn configured(config: &serde_json::Value) -> (Option<Box<dyn Source>>, Vec<String>, Option<String>) {
+    let recipe = Recipe::from_json(config).unwrap();
     let mistakes = recipe.mistakes();
     let mut fields = Fields::new(Some(recipe.root()), "source.config", &mistakes);
     let opened = sources().configure("tags", &mut fields).unwrap();
@@ -120,7 +121,7 @@ fn configured(config: serde_json::Value) -> (Option<Box<dyn Source>>, Vec<String
 
 #[tokio::test]
 async fn a_source_and_a_sink_of_a_program_work_together() {
-    let (source, warnings, mistakes) = configured(json!({"names": ["pii", ""], "prefix": "x"}));
+    let (source, warnings, mistakes) = configured(&json!({"names": ["pii", ""], "prefix": "x"}));
     assert_eq!((warnings, mistakes), (vec!["`prefix` is ignored".to_owned()], None));
     let (mut source, sink, mut invalid) = (source.unwrap(), UrnSink::default(), Vec::new());
     while let Some(item) = source.next().unwrap() {
@@ -142,10 +143,10 @@ async fn a_source_and_a_sink_of_a_program_work_together() {
 
 #[test]
 fn a_mistake_in_the_keys_of_a_plugin_is_reported_with_its_place() {
-    let (source, _, mistakes) = configured(json!({"names": [1]}));
+    let (source, _, mistakes) = configured(&json!({"names": [1]}));
     assert!(source.is_none());
     assert!(mistakes.unwrap().contains("`source.config.names[0]`: expected a string"));
-    let (source, _, mistakes) = configured(json!({}));
+    let (source, _, mistakes) = configured(&json!({}));
     assert!(source.is_none());
     assert!(mistakes.unwrap().contains("`source.config.names` is missing: expected a list of tags"));
 }

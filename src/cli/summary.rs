@@ -149,7 +149,7 @@ impl<'a> Summary<'a> {
                     &format!("the embedded GMS, which is for first runs and tests; {requests}"),
                 )?,
                 None => {
-                    write_detail(f, "to", &format!("{server}{}; {requests}", version.unwrap_or_default()))?
+                    write_detail(f, "to", &format!("{server}{}; {requests}", version.unwrap_or_default()))?;
                 }
             }
         }

@@ -1,12 +1,8 @@
 //! The metadata change proposal (MCP).
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::{Aspect, ChangeType, InvalidAspect, Origin, SystemMetadata, Urn, model};
-
-/// The name of an aspect or of an entity type. Names of DataHub's own model are borrowed and cost no memory.
-pub type Name = Cow<'static, str>;
+use super::{Aspect, ChangeType, InvalidAspect, Name, Origin, SystemMetadata, Urn, model};
 
 /// A metadata change proposal: one change to one aspect of one entity, on its way from a source to a sink.
 ///

@@ -80,15 +80,15 @@ pub(super) async fn forward(
     let mut forwarder = Forwarder { destination, context, observer, ignored: 0 };
     let mut result = RunResult::default();
     loop {
-        let received = tokio::select! {
+        let next = tokio::select! {
             biased;
             () = context.control.stopped() => {
                 result.is_interrupted = true;
                 break;
             }
-            received = receiver.receive() => received,
+            next = receiver.receive() => next,
         };
-        match received {
+        match next {
             Received::Ended(end) => {
                 result.is_complete = end.is_ok();
                 result.failure = end.err();

@@ -149,7 +149,7 @@ impl OutcomeCounter {
 
     /// Records the outcome of a proposal. Returns whether a resumed run may skip it: not if it is
     /// undelivered, or if it was rejected and its dead letter could not be written.
-    pub(super) fn settle(&self, proposal: Proposal, outcome: Outcome) -> bool {
+    pub(super) fn settle(&self, proposal: &Proposal, outcome: Outcome) -> bool {
         match outcome {
             Outcome::Delivered => {
                 self.delivered.fetch_add(1, Ordering::Release);
@@ -163,13 +163,13 @@ impl OutcomeCounter {
                 let is_written = self
                     .dead_letters
                     .as_ref()
-                    .is_some_and(|dead_letters| dead_letters.write_rejected(&proposal, &rejection));
+                    .is_some_and(|dead_letters| dead_letters.write_rejected(proposal, &rejection));
                 if is_written {
                     self.rejected.fetch_add(1, Ordering::Release);
                 }
                 // The user needs to know about the rejection in both cases.
                 let kind = FailureKind::Rejected;
-                self.failures().list(failure(kind, &proposal, rejection.status, rejection.message));
+                self.failures().list(failure(kind, proposal, rejection.status, rejection.message));
                 self.check_limits();
                 is_written
             }
@@ -182,7 +182,7 @@ impl OutcomeCounter {
                 } else {
                     format!("not delivered ({reason}): {}", undelivered.message)
                 };
-                failures.list_undelivered(failure(FailureKind::Undelivered, &proposal, None, message));
+                failures.list_undelivered(failure(FailureKind::Undelivered, proposal, None, message));
                 false
             }
         }
@@ -220,7 +220,7 @@ impl Failures {
 
 impl Observer for OutcomeCounter {
     fn settled(&self, proposal: Proposal, outcome: Outcome) {
-        self.settle(proposal, outcome);
+        self.settle(&proposal, outcome);
     }
 }
 

@@ -10,7 +10,7 @@
 //! Expansion follows parsing, and applies to string values only. The value of a variable is never parsed or
 //! expanded.
 
-use super::mistake::Problem;
+use super::problem::Problem;
 use super::secrets::Secrets;
 use super::tree::{Node, Value};
 use crate::environment::Environment;

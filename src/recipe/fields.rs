@@ -4,7 +4,8 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::mistake::{Mistakes, Problem};
+use super::mistake::Mistakes;
+use super::problem::Problem;
 use super::tree::{Entry, Node, Span, Value};
 use crate::redact::holds_jwt;
 use crate::suggest::nearest;

@@ -7,9 +7,9 @@ use std::collections::HashMap;
 
 use serde::de::IgnoredAny;
 
-use super::mistake::Problem;
 use super::named_text::NamedText;
 use super::parsed::{MAX_DEPTH, Parsed, too_deep};
+use super::problem::Problem;
 use super::tree::{Entry, Node, Span, Value};
 
 /// Reads a JSON text.

@@ -8,9 +8,10 @@ use std::path::Path;
 use serde::de::IgnoredAny;
 
 use super::annotated_text::AnnotatedText;
-use super::mistake::{Problem, RecipeError};
+use super::mistake::RecipeError;
 use super::named_text::NamedText;
 use super::parsed::Parsed;
+use super::problem::Problem;
 use super::tree::{Node, Value};
 use super::{Recipe, expand, json, toml, yaml};
 use crate::environment::Environment;

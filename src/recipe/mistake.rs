@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Serialize;
 
 use super::annotated_text::AnnotatedText;
+use super::problem::Problem;
 use super::render;
 use super::tree::{Node, Span};
-use crate::redact::show_word;
 use crate::{Error, ErrorKind};
 
 /// The maximum number of mistakes that are shown; the rest is counted.
@@ -18,35 +18,6 @@ const MAX_SHOWN: usize = 100;
 /// The maximum number of mistakes that are collected. It is larger than [`MAX_SHOWN`], because the first
 /// mistakes of the text are shown, and they are not found in that order.
 const MAX_COLLECTED: usize = 10 * MAX_SHOWN;
-
-/// A mistake before it is rendered. Its message quotes only text of the recipe that may be shown.
-#[derive(Clone, Debug)]
-pub(super) struct Problem {
-    pub(super) span: Span,
-    pub(super) message: String,
-    pub(super) help: Option<String>,
-}
-
-impl Problem {
-    pub(super) fn new(span: Span, message: impl Into<String>) -> Self {
-        Self { span, message: message.into(), help: None }
-    }
-
-    pub(super) fn with_help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
-    }
-
-    pub(super) fn duplicate_key(key: &str, span: Span, first: Span) -> Self {
-        let message = format!(
-            "the key `{}` stands here for the second time; the first is in line {}, column {}",
-            show_word(key),
-            first.line,
-            first.column
-        );
-        Self::new(span, message).with_help("remove one of the two")
-    }
-}
 
 /// All mistakes that were found in a recipe. Several readers, on several threads, may report to it.
 ///

@@ -32,6 +32,8 @@ mod load;
 mod mistake;
 mod named_text;
 mod parsed;
+mod problem;
+pub(crate) mod registry;
 mod render;
 mod scalar;
 mod secrets;
@@ -49,7 +51,7 @@ pub use secrets::Secrets;
 pub use tree::{Entry, Node, Span, Value};
 
 use annotated_text::AnnotatedText;
-use mistake::Problem;
+use problem::Problem;
 
 use crate::environment::Environment;
 

@@ -1,6 +1,6 @@
 //! The result of reading a recipe in any format.
 
-use super::mistake::Problem;
+use super::problem::Problem;
 use super::tree::{Entry, Node, Span};
 
 /// The maximum nesting of lists and mappings.

@@ -3,9 +3,9 @@
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue, Error};
 
-use super::mistake::Problem;
 use super::named_text::NamedText;
 use super::parsed::{MAX_DEPTH, Parsed, too_deep};
+use super::problem::Problem;
 use super::tree::{Entry, Node, Value};
 
 /// Reads a TOML text.

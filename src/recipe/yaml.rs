@@ -8,9 +8,9 @@ use std::collections::{HashMap, HashSet};
 use saphyr_parser::{Event, Parser, ScalarStyle, Span as Marks, StrInput, Tag};
 use serde::de::IgnoredAny;
 
-use super::mistake::Problem;
 use super::named_text::NamedText;
 use super::parsed::{MAX_DEPTH, Parsed, too_deep};
+use super::problem::Problem;
 use super::scalar;
 use super::tree::{Entry, Node, Span, Value};
 use crate::redact::show_word;

@@ -10,7 +10,7 @@ use super::file::{FileSink, FileSinkConfig};
 use super::{BoxFuture, GmsSink, Sink};
 use crate::diagnosis::{Diagnosis, SharedRenderer};
 use crate::platform::Platform;
-use crate::registry::Registry;
+use crate::recipe::registry::Registry;
 use crate::threads::run_blocking;
 use crate::{Error, ErrorKind};
 

@@ -3,7 +3,7 @@
 use super::Source;
 use super::file::{FileSource, FileSourceConfig};
 use crate::Error;
-use crate::registry::Registry;
+use crate::recipe::registry::Registry;
 
 /// Opens a source whose keys were read. Files and servers are accessed only now.
 pub type OpenSource = Box<dyn FnOnce() -> Result<Box<dyn Source>, Error> + Send>;

@@ -3,36 +3,9 @@
 use std::borrow::Cow;
 
 use super::error::{JsonError, JsonErrorKind};
+use super::kind::Kind;
 use super::scan;
 use super::walk::{self, Check, Visitor};
-
-/// The kind of a JSON value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Object,
-    Array,
-    String,
-    /// A number with neither fraction nor exponent.
-    Integer,
-    /// Any other number.
-    Fraction,
-    Boolean,
-    Null,
-}
-
-impl Kind {
-    /// The kind with its article, for messages.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Object => "an object",
-            Self::Array => "an array",
-            Self::String => "a string",
-            Self::Integer | Self::Fraction => "a number",
-            Self::Boolean => "a boolean",
-            Self::Null => "null",
-        }
-    }
-}
 
 /// A string as it is written, without its quotes.
 #[derive(Clone, Copy, Debug)]

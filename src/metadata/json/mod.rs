@@ -9,6 +9,7 @@ mod cursor;
 mod error;
 mod escape;
 mod indent;
+mod kind;
 mod rewrite;
 mod scan;
 #[cfg(test)]
@@ -16,12 +17,13 @@ mod tests;
 mod walk;
 
 pub(crate) use compact::compact;
-pub(crate) use cursor::{Cursor, Inside, Kind, Text};
+pub(crate) use cursor::{Cursor, Inside, Text};
 pub(crate) use error::JsonError;
 pub(crate) use escape::{
     push_ascii_json, push_embedded_json, push_json_string, push_string_map, push_strings,
 };
 pub(crate) use indent::indent;
+pub(crate) use kind::Kind;
 pub(crate) use rewrite::Rewriter;
 
 /// The default limit of nested objects and arrays.

@@ -28,8 +28,9 @@ mod mark;
 
 use std::ops::Range;
 
-use super::cursor::{Cursor, Kind};
+use super::cursor::Cursor;
 use super::error::JsonError;
+use super::kind::Kind;
 use super::walk::Visitor;
 use crate::metadata::model::{Node, PYTHON_NAMESPACE, Role};
 use mark::{Mark, decode, same_name};

@@ -39,7 +39,7 @@ impl RecordObserver {
 
 impl Observer for RecordObserver {
     fn settled(&self, proposal: Proposal, outcome: Outcome) {
-        if !self.counter.settle(proposal, outcome) {
+        if !self.counter.settle(&proposal, outcome) {
             self.has_undelivered.store(true, Ordering::Relaxed);
         }
         if self.unsettled.fetch_sub(1, Ordering::AcqRel) == 1 {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::recipe::{Fields, Reported};
+use super::{Fields, Reported};
 use crate::suggest::nearest;
 
 /// Reads the keys of a plugin's `config`, and returns the function that opens the plugin.
