@@ -222,6 +222,7 @@ mod tests {
     use crate::clock::SystemClock;
     use crate::http::TransportError;
 
+    #[expect(clippy::unnecessary_wraps, reason = "scripts mix responses and transport errors")]
     fn response(status: u16, retry_after: Option<&str>) -> Result<GmsResponse, SendError> {
         let mut response = GmsResponse::with_body(status, "");
         if let Some(value) = retry_after {

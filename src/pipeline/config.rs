@@ -60,19 +60,19 @@ impl Config {
         let mistakes = recipe.mistakes();
         let environment = recipe.environment();
         let root = recipe.root();
-        let mut warnings = Vec::new();
         let mut fields = Fields::new(Some(root), "", &mistakes);
-        let (source_type, open_source) = read_source(&mut fields, options, &mut warnings);
+        let (source_type, open_source) = read_source(&mut fields, options);
         let sinks = with_datahub_rest(options, environment);
-        let (sink_type, open_sink) = read_sink(&mut fields, &sinks, environment, &mut warnings);
+        let (sink_type, open_sink) = read_sink(&mut fields, &sinks, environment);
         let pipeline_name = fields.string("pipeline_name").filter(|name| !name.is_empty());
         let run_id = fields.string("run_id").filter(|run_id| !run_id.is_empty());
-        let report_to = read_reporting(&mut fields, &mut warnings);
+        let report_to = read_reporting(&mut fields);
         let dead_letters = read_failure_log(&mut fields);
-        let (set_system_metadata, set_pipeline_name) = read_flags(&mut fields, &mut warnings);
+        let (set_system_metadata, set_pipeline_name) = read_flags(&mut fields);
         let limits = FailureLimits::read(&mut fields);
-        read_unsupported_keys(&mut fields, &mut warnings);
+        read_unsupported_keys(&mut fields);
         fields.finish();
+        let warnings = mistakes.take_warnings();
         let (open_source, open_sink) = mistakes.into_result(open_source.zip(open_sink))?;
 
         let sink = root.get("sink").and_then(|sink| sink.get("config"));
@@ -132,10 +132,10 @@ fn with_datahub_rest(options: &Options, environment: &Environment) -> SinkRegist
     let start: Option<crate::sink::datahub_rest::StartEmbedded> = None;
     let overrides = Overrides { server: options.server.clone(), tokens: options.tokens.clone() };
     let environment = environment.clone();
-    sinks.register(DATAHUB_REST, move |fields, warnings| {
-        let config = DatahubRestConfig::read(fields, &overrides, &environment, warnings)?;
+    sinks.register(DATAHUB_REST, move |fields| {
+        let config = DatahubRestConfig::read(fields, &overrides, &environment)?;
         let start = start.clone();
-        Some(Box::new(move |context| {
+        Ok(Box::new(move |context| {
             Box::pin(async move {
                 let sink = DatahubRestSink::open(config, start.as_ref(), &context).await?;
                 Ok(OpenedSink::gms(sink))
@@ -158,11 +158,7 @@ fn server_origin(server: Option<&str>, environment: &Environment) -> Option<Stri
     Some(Url::parse(server).map_or_else(|_| server.to_owned(), |url| url.origin().ascii_serialization()))
 }
 
-fn read_source(
-    fields: &mut Fields<'_>,
-    options: &Options,
-    warnings: &mut Vec<String>,
-) -> (String, Option<OpenSource>) {
+fn read_source(fields: &mut Fields<'_>, options: &Options) -> (String, Option<OpenSource>) {
     fields.missing("source", "a mapping with the keys `type` and `config`");
     let given = fields.has("source");
     let mut source = fields.block("source");
@@ -170,9 +166,9 @@ fn read_source(
     let mut open = None;
     let kind = source.string("type");
     if let Some(kind) = &kind {
-        match options.sources.configure(kind, &mut config, warnings) {
+        match options.sources.configure(kind, &mut config) {
             Ok(configured) => {
-                open = configured;
+                open = configured.ok();
                 config.finish();
             }
             // The keys of an unknown source are unknown, too.
@@ -182,9 +178,9 @@ fn read_source(
         source.missing("type", "the name of a source, for example `file`");
     }
     if source.string("extractor").is_some_and(|extractor| extractor != "generic") {
-        warnings.push("`source.extractor` has no effect here: every source makes proposals itself".into());
+        fields.warn("`source.extractor` has no effect here: every source makes proposals itself");
     }
-    source.ignored("extractor_config", "every source makes proposals itself", warnings);
+    source.ignored("extractor_config", "every source makes proposals itself");
     source.finish();
     (kind.unwrap_or_default(), open)
 }
@@ -193,7 +189,6 @@ fn read_sink(
     fields: &mut Fields<'_>,
     sinks: &SinkRegistry,
     environment: &Environment,
-    warnings: &mut Vec<String>,
 ) -> (String, Option<OpenSink>) {
     let given = fields.has("sink");
     if !given && environment.get(DEFAULT_SINK_VARIABLE).map(str::trim) == Some("datahub-kafka") {
@@ -215,9 +210,9 @@ fn read_sink(
         kind => kind,
     };
     if let Some(kind) = &kind {
-        match sinks.configure(kind, &mut config, warnings) {
+        match sinks.configure(kind, &mut config) {
             Ok(configured) => {
-                open = configured;
+                open = configured.ok();
                 config.finish();
             }
             Err(unknown) => sink.mistake("type", unknown.to_string()),
@@ -230,7 +225,7 @@ fn read_sink(
 }
 
 /// `reporting`: the files that the report is written to.
-fn read_reporting(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> Vec<PathBuf> {
+fn read_reporting(fields: &mut Fields<'_>) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for (index, mut reporter) in fields.blocks("reporting").into_iter().enumerate() {
         // In Python, a run fails if a required report cannot be written; here every report is required.
@@ -249,7 +244,7 @@ fn read_reporting(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> Vec<Pa
             }
             Some("datahub") => {
                 reporter.node("config");
-                warnings.push(format!(
+                fields.warn(format!(
                     "`reporting[{index}]` has no effect here: reports are not sent to DataHub; --report-to writes one to \
                      a file"
                 ));
@@ -284,7 +279,7 @@ fn read_failure_log(fields: &mut Fields<'_>) -> Option<PathBuf> {
 }
 
 /// `flags`: whether the run id and the pipeline's name are written into the system metadata.
-fn read_flags(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> (bool, bool) {
+fn read_flags(fields: &mut Fields<'_>) -> (bool, bool) {
     let mut flags = fields.block("flags");
     let set_system_metadata = flags.boolean("set_system_metadata").unwrap_or(true);
     let set_pipeline_name = flags.boolean("set_system_metadata_pipeline_name").unwrap_or(true);
@@ -293,18 +288,17 @@ fn read_flags(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> (bool, boo
         ("generate_browse_path_v2_dry_run", "browse paths are sent as the source has them"),
     ] {
         if flags.boolean(key) == Some(true) {
-            warnings.push(format!("`flags.{key}` has no effect here: {why}"));
+            fields.warn(format!("`flags.{key}` has no effect here: {why}"));
         }
     }
     let mut resolve = flags.block("auto_resolve_lineage_urns");
     if resolve.boolean("enabled") == Some(true) {
-        warnings
-            .push("`flags.auto_resolve_lineage_urns` has no effect here: lineage is sent as it is".into());
+        fields.warn("`flags.auto_resolve_lineage_urns` has no effect here: lineage is sent as it is");
     }
     resolve.strings("upstream_platforms");
     resolve.boolean("resolve_all_platforms");
     resolve.finish();
-    flags.ignored("generate_memory_profiles", "that is a measure of the Python client", warnings);
+    flags.ignored("generate_memory_profiles", "that is a measure of the Python client");
     // Limits of lists in Python's report; the report here lists a fixed number.
     for key in [
         "progress_report_max_failures",
@@ -321,14 +315,14 @@ fn read_flags(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> (bool, boo
 }
 
 /// Keys that this crate does not support. They are mistakes if ignoring them would change what is sent.
-fn read_unsupported_keys(fields: &mut Fields<'_>, warnings: &mut Vec<String>) {
+fn read_unsupported_keys(fields: &mut Fields<'_>) {
     match fields.node("transformers").map(|node| &node.value) {
         None | Some(Value::Null) => {}
         Some(Value::List(transformers)) if transformers.is_empty() => {}
         Some(_) => fields
             .not_yet("transformers", "without them other metadata would be sent than the recipe asks for"),
     }
-    fields.ignored("datahub_api", "nothing in a run asks DataHub for anything beside its sink", warnings);
+    fields.ignored("datahub_api", "nothing in a run asks DataHub for anything beside its sink");
     let recording = fields.node("recording");
     if recording.is_some_and(|recording| recording.get("enabled").is_some_and(is_true)) {
         fields.not_yet("recording", "a run cannot be recorded");

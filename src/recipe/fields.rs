@@ -246,9 +246,9 @@ impl<'a> Fields<'a> {
 
     /// Accepts the key with any value. If it is present and not null, warns: "`path.key` has no effect here:
     /// why".
-    pub fn ignored(&mut self, key: &'static str, why: &str, warnings: &mut Vec<String>) {
+    pub fn ignored(&mut self, key: &'static str, why: &str) {
         if self.has(key) {
-            warnings.push(format!("`{}` has no effect here: {why}", self.path_of(key)));
+            self.warn(format!("`{}` has no effect here: {why}", self.path_of(key)));
         }
     }
 

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::Fields;
+use super::{Fields, Reported};
 use crate::suggest::nearest;
 
-/// Reads the keys of a plugin's `config`; `None` after a mistake, which the fields have collected.
-type Configure<O> = dyn Fn(&mut Fields<'_>, &mut Vec<String>) -> Option<O> + Send + Sync;
+/// Reads the keys of a plugin's `config`, and returns the function that opens the plugin.
+type Configure<O> = dyn Fn(&mut Fields<'_>) -> Result<O, Reported> + Send + Sync;
 
 /// Finds plugins of one kind, sources or sinks, by the recipe's `type`. `O` opens one.
 ///
@@ -17,7 +17,7 @@ type Configure<O> = dyn Fn(&mut Fields<'_>, &mut Vec<String>) -> Option<O> + Sen
 pub struct Registry<O> {
     /// How messages name the plugin: `source` or `sink`.
     kind: &'static str,
-    /// What to do about a type of DataHub's Python client that is not registered.
+    /// The advice for a type of DataHub's Python client that is not registered.
     advice: fn(&str) -> Option<String>,
     constructors: BTreeMap<String, Arc<Configure<O>>>,
 }
@@ -29,12 +29,12 @@ impl<O> Registry<O> {
 
     /// Adds a plugin, or replaces the one of the same `name`.
     ///
-    /// `configure` reads the keys of `config` and does nothing else. It pushes warnings for the user, and
-    /// returns `None` after a mistake. The caller reports unknown keys.
+    /// `configure` reads the keys of `config` and does nothing else. It may [warn](Fields::warn) the user.
+    /// After a mistake it returns [`Fields::reported`]. The caller reports unknown keys.
     pub fn register(
         &mut self,
         name: impl Into<String>,
-        configure: impl Fn(&mut Fields<'_>, &mut Vec<String>) -> Option<O> + Send + Sync + 'static,
+        configure: impl Fn(&mut Fields<'_>) -> Result<O, Reported> + Send + Sync + 'static,
     ) {
         self.constructors.insert(name.into(), Arc::new(configure));
     }
@@ -44,18 +44,13 @@ impl<O> Registry<O> {
         self.constructors.keys().map(String::as_str)
     }
 
-    /// Reads the keys of a plugin's `config`. `Ok(None)` after a mistake, which `config` has collected.
+    /// Reads the keys of a plugin's `config`. The inner result is an error after a mistake in them.
     ///
     /// # Errors
     /// When no plugin has this type. The message says what to do, and belongs to the value of `type`.
-    pub fn configure(
-        &self,
-        name: &str,
-        config: &mut Fields<'_>,
-        warnings: &mut Vec<String>,
-    ) -> Result<Option<O>, UnknownType> {
+    pub fn configure(&self, name: &str, config: &mut Fields<'_>) -> Result<Result<O, Reported>, UnknownType> {
         match self.constructors.get(name) {
-            Some(configure) => Ok(configure(config, warnings)),
+            Some(configure) => Ok(configure(config)),
             None => Err(UnknownType { message: self.unknown(name) }),
         }
     }
@@ -99,7 +94,7 @@ mod tests {
     fn registry() -> Registry<()> {
         let mut registry = Registry::new("sink", |name| (name == "kafka").then(|| "use HTTP".to_owned()));
         for name in ["console", "file"] {
-            registry.register(name, |_, _| Some(()));
+            registry.register(name, |_| Ok(()));
         }
         registry
     }

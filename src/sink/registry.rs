@@ -139,17 +139,17 @@ impl Default for SinkRegistry {
     /// registers it for each recipe.
     fn default() -> Self {
         let mut registry = Self::new("sink", advice);
-        registry.register("blackhole", |_, _| {
-            Some(Box::new(|_| Box::pin(async { Ok(OpenedSink::plain(BlackholeSink)) })))
+        registry.register("blackhole", |_| {
+            Ok(Box::new(|_| Box::pin(async { Ok(OpenedSink::plain(BlackholeSink)) })))
         });
-        registry.register("console", |_, _| {
-            Some(Box::new(|context| {
+        registry.register("console", |_| {
+            Ok(Box::new(|context| {
                 Box::pin(async move { ConsoleSink::open(&context.platform).map(OpenedSink::plain) })
             }))
         });
-        registry.register("file", |fields, _| {
-            let config = FileSinkConfig::read(fields)?;
-            Some(Box::new(move |context| Box::pin(open_file(config, context.platform))))
+        registry.register("file", |fields| {
+            let config = FileSinkConfig::read(fields).ok_or_else(|| fields.reported())?;
+            Ok(Box::new(move |context| Box::pin(open_file(config, context.platform))))
         });
         registry
     }

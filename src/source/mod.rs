@@ -31,10 +31,11 @@
 //! }
 //!
 //! let mut sources = SourceRegistry::default();
-//! sources.register("tag-list", |fields, _warnings| {
+//! sources.register("tag-list", |fields| {
+//!     let names = fields.strings("names");
 //!     fields.missing("names", "a list of tags");
-//!     let names = fields.strings("names")?;
-//!     Some(Box::new(|| Ok(Box::new(TagList { names, next: 0 }) as Box<dyn Source>)))
+//!     let names = names.ok_or_else(|| fields.reported())?;
+//!     Ok(Box::new(|| Ok(Box::new(TagList { names, next: 0 }) as Box<dyn Source>)))
 //! });
 //! assert!(sources.types().any(|name| name == "tag-list"));
 //! ```

@@ -15,9 +15,9 @@ impl Default for SourceRegistry {
     /// The sources of this crate: `file`.
     fn default() -> Self {
         let mut registry = Self::new("source", advice);
-        registry.register("file", |fields, warnings| {
-            let config = FileSourceConfig::read(fields, warnings)?;
-            Some(Box::new(move || FileSource::open(config).map(|source| Box::new(source) as Box<dyn Source>)))
+        registry.register("file", |fields| {
+            let config = FileSourceConfig::read(fields)?;
+            Ok(Box::new(move || FileSource::open(config).map(|source| Box::new(source) as Box<dyn Source>)))
         });
         registry
     }

@@ -4,6 +4,7 @@
 //! documentation tests.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -134,10 +135,10 @@ fn every_documented_key_is_known() {
             let key = key.split('.').next().unwrap();
             keys += 1;
             if !text.contains(&format!("\n{block}{key}:")) && !text.starts_with(&format!("{key}:")) {
-                text += &format!("{block}{key}:\n");
+                writeln!(text, "{block}{key}:").unwrap();
             }
         }
-        text += &format!("{block}no_such_key:\n");
+        writeln!(text, "{block}no_such_key:").unwrap();
         let sandbox = Sandbox::new();
         sandbox.write("recipe.yml", &text);
         let ran = sandbox.run(&["check", "recipe.yml", "--offline"]).ends_with(2);

@@ -195,12 +195,12 @@ fn unknown_keys_are_told_with_the_nearest_known_one() {
 
 #[test]
 fn keys_without_effect_warn_and_keys_that_are_not_built_are_refused() {
-    let mut warnings = Vec::new();
-    let ((), messages) = read("pool: 1\nnull_pool: ~\nlater: {}\nnull_later: ~\n", |fields| {
-        fields.ignored("pool", "one pool is enough", &mut warnings);
-        fields.ignored("null_pool", "one pool is enough", &mut warnings);
+    let (warnings, messages) = read("pool: 1\nnull_pool: ~\nlater: {}\nnull_later: ~\n", |fields| {
+        fields.ignored("pool", "one pool is enough");
+        fields.ignored("null_pool", "one pool is enough");
         fields.not_yet("later", "it comes");
         fields.not_yet("null_later", "it comes");
+        fields.mistakes.take_warnings()
     });
     assert_eq!(warnings, ["`sink.config.pool` has no effect here: one pool is enough"]);
     assert_eq!(messages, ["`sink.config.later` is not supported yet: it comes"]);

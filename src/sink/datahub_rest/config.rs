@@ -13,7 +13,7 @@ use crate::auth::TokenProvider;
 use crate::emitter::{Emitter, EmitterBuilder, MAX_PER_BATCH, defaults};
 use crate::environment::Environment;
 use crate::gms::{ClientMode, EmitMode, Endpoint, RetryPolicy, TlsSettings, WaitForServer};
-use crate::recipe::Fields;
+use crate::recipe::{Fields, Reported};
 
 pub use self::delivery::SinkMode;
 pub use self::destination::{Overrides, Server};
@@ -65,16 +65,18 @@ struct EmitterLimits {
 
 impl DatahubRestConfig {
     /// Reads the keys. `overrides` replace the recipe's keys; the environment and then the defaults apply to
-    /// keys that are not set. Returns `None` after a mistake, which `fields` has collected.
+    /// keys that are not set.
+    ///
+    /// # Errors
+    /// After a mistake in them, which was reported to `fields`.
     pub fn read(
         fields: &mut Fields<'_>,
         overrides: &Overrides,
         environment: &Environment,
-        warnings: &mut Vec<String>,
-    ) -> Option<Self> {
+    ) -> Result<Self, Reported> {
         let server = destination::read_server(fields, overrides, environment);
-        let tokens = destination::read_tokens(fields, overrides, server.as_ref(), environment, warnings);
-        accept_keys_without_effect(fields, warnings);
+        let tokens = destination::read_tokens(fields, overrides, server.as_ref(), environment);
+        accept_keys_without_effect(fields);
         let tcp_keepalive = fields.boolean("tcp_keepalive").or_else(|| {
             let variable = "DATAHUB_REST_SINK_DEFAULT_TCP_KEEPALIVE";
             from_variable(fields, environment, "tcp_keepalive", variable, boolean)
@@ -88,12 +90,12 @@ impl DatahubRestConfig {
             None if retry.max_times == 0 => WaitForServer::Default(Duration::ZERO),
             None => WaitForServer::Default(WAIT_FOR_SERVER),
         };
-        destination::guard_transport(fields, server.as_ref(), tokens.is_some(), warnings);
+        destination::guard_transport(fields, server.as_ref(), tokens.is_some());
         let config = Self {
-            delivery: DeliverySettings::read(fields, environment, warnings),
+            delivery: DeliverySettings::read(fields, environment),
             limits: EmitterLimits::read(fields, environment),
             retry,
-            timeout: read_timeout(fields, warnings),
+            timeout: read_timeout(fields),
             extra_headers: fields.string_map("extra_headers", true).unwrap_or_default(),
             tls: read_tls(fields, environment),
             tcp_keepalive: tcp_keepalive.unwrap_or(false),
@@ -101,10 +103,10 @@ impl DatahubRestConfig {
             warn_before_expiry,
             wait_for_server,
             // Last, so that mistakes in the other keys are reported together with this one.
-            server: server?,
+            server: server.ok_or_else(|| fields.reported())?,
             tokens,
         };
-        Some(config)
+        Ok(config)
     }
 
     /// `mode`. Default `ASYNC_BATCH`.
@@ -207,13 +209,13 @@ impl EmitterLimits {
 }
 
 /// DataHub's client warns below one second, too. A timeout of 0 would always fail.
-fn read_timeout(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> Duration {
+fn read_timeout(fields: &mut Fields<'_>) -> Duration {
     const KEY: &str = "timeout_sec";
     let seconds = fields
         .number(KEY, 1e-9..=LONGEST_TIMEOUT, "a number of seconds above 0, at most a year")
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     if seconds.is_some_and(|seconds| seconds < Duration::from_secs(1)) {
-        warnings.push(format!(
+        fields.warn(format!(
             "`{}.{KEY}` is below 1 second: a GMS that is only slow will be taken for one that does not answer",
             fields.path()
         ));
@@ -256,22 +258,14 @@ fn read_tls(fields: &mut Fields<'_>, environment: &Environment) -> TlsSettings {
     }
 }
 
-fn accept_keys_without_effect(fields: &mut Fields<'_>, warnings: &mut Vec<String>) {
+fn accept_keys_without_effect(fields: &mut Fields<'_>) {
     const POOL: &str = "connections are kept open as long as they are of use";
-    fields.ignored("pool_connections", POOL, warnings);
-    fields.ignored("pool_maxsize", POOL, warnings);
-    fields.ignored("server_config_refresh_interval", "the server is asked once a run", warnings);
-    fields.ignored("client_mode", "a recipe's run is always an ingestion", warnings);
-    fields.ignored(
-        "openapi_ingestion",
-        "DataHub's REST sink does not use it either; see `endpoint`",
-        warnings,
-    );
-    fields.ignored(
-        "default_emit_mode",
-        "DataHub's REST sink does not use it either; see `emit_mode`",
-        warnings,
-    );
+    fields.ignored("pool_connections", POOL);
+    fields.ignored("pool_maxsize", POOL);
+    fields.ignored("server_config_refresh_interval", "the server is asked once a run");
+    fields.ignored("client_mode", "a recipe's run is always an ingestion");
+    fields.ignored("openapi_ingestion", "DataHub's REST sink does not use it either; see `endpoint`");
+    fields.ignored("default_emit_mode", "DataHub's REST sink does not use it either; see `emit_mode`");
 }
 
 #[cfg(test)]

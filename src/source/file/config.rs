@@ -1,6 +1,6 @@
 //! The keys of `source.config` for `type: file`.
 
-use crate::recipe::Fields;
+use crate::recipe::{Fields, Reported};
 
 /// The default of `max_record_bytes`, which is larger than anything that GMS accepts.
 const MAX_RECORD_BYTES: usize = 64 * 1024 * 1024;
@@ -40,9 +40,12 @@ impl FileSourceConfig {
         }
     }
 
-    /// Takes the keys from a recipe; `None` when there is a mistake in them, which `fields` then knows.
-    pub fn read(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> Option<Self> {
-        let path = read_path(fields, warnings);
+    /// Reads the keys of a recipe.
+    ///
+    /// # Errors
+    /// After a mistake in them, which was reported to `fields`.
+    pub fn read(fields: &mut Fields<'_>) -> Result<Self, Reported> {
+        let path = read_path(fields);
         let file_extension = match fields.string("file_extension") {
             Some(given) => extension(&given),
             None => Some(".json".into()),
@@ -54,24 +57,24 @@ impl FileSourceConfig {
             "a number of bytes from 1024 to 1073741824",
         );
         let depth = fields.number("max_depth", 8..=4096_usize, "a number of levels from 8 to 4096");
-        read_keys_without_effect(fields, warnings);
-        Some(Self {
+        read_keys_without_effect(fields);
+        Ok(Self {
             file_extension,
             aspect,
             max_record_bytes: size.unwrap_or(MAX_RECORD_BYTES),
             max_depth: depth.unwrap_or(MAX_DEPTH),
-            ..Self::new(path?)
+            ..Self::new(path.ok_or_else(|| fields.reported())?)
         })
     }
 }
 
-fn read_path(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> Option<String> {
+fn read_path(fields: &mut Fields<'_>) -> Option<String> {
     let (has_path, has_filename) = (fields.has("path"), fields.has("filename"));
     if has_path && has_filename {
         fields.mistake("filename", "`filename` is the old name of `path`: give one of the two");
     }
     let key = if has_filename && !has_path {
-        warnings.push("`source.config.filename` is deprecated: call it `path`".into());
+        fields.warn("`source.config.filename` is deprecated: call it `path`");
         "filename"
     } else {
         "path"
@@ -116,12 +119,12 @@ fn extension(given: &str) -> Option<String> {
     }
 }
 
-fn read_keys_without_effect(fields: &mut Fields<'_>, warnings: &mut Vec<String>) {
+fn read_keys_without_effect(fields: &mut Fields<'_>) {
     // It is read only to report an invalid value.
     let _: Option<()> = fields.choice("read_mode", &[("AUTO", ()), ("BATCH", ()), ("STREAM", ())]);
-    fields.ignored("read_mode", "every file is streamed", warnings);
+    fields.ignored("read_mode", "every file is streamed");
     let _: Option<bool> = fields.boolean("count_all_before_starting");
-    fields.ignored("count_all_before_starting", "progress is the share of bytes that was read", warnings);
+    fields.ignored("count_all_before_starting", "progress is the share of bytes that was read");
     let mut stateful = fields.block("stateful_ingestion");
     if stateful.boolean("enabled") == Some(true) {
         stateful.not_yet("enabled", "nothing removes entities that are no longer in the file");

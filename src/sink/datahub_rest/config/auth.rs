@@ -44,11 +44,7 @@ const PROVIDER_TYPES: [(&str, ProviderType); 8] = [
 const BY_COMMAND: &str = "let its own tool print the token: `auth: {type: command, config: {command: [az, account, get-access-token, …]}}`";
 
 /// Reads the block `auth`, if there is one.
-pub(super) fn read(
-    fields: &mut Fields<'_>,
-    environment: &Environment,
-    warnings: &mut Vec<String>,
-) -> Option<Provider> {
+pub(super) fn read(fields: &mut Fields<'_>, environment: &Environment) -> Option<Provider> {
     if !fields.has("auth") {
         return None;
     }
@@ -66,7 +62,7 @@ pub(super) fn read(
             .map(|(_, kind)| *kind)
     });
     let provider = match (kind, &named) {
-        (Some(kind), _) => of_kind(kind, &mut auth, &mut config, environment, warnings),
+        (Some(kind), _) => of_kind(kind, &mut auth, &mut config, environment),
         (None, Some(_)) => {
             auth.mistake(
                 "type",
@@ -97,15 +93,14 @@ fn of_kind(
     auth: &mut Fields<'_>,
     config: &mut Fields<'_>,
     environment: &Environment,
-    warnings: &mut Vec<String>,
 ) -> Option<Provider> {
     match kind {
         ProviderType::Static => {
             config.missing("token", "the token");
-            config.secret("token").map(|token| fixed(&token, TokenSource::Recipe, warnings))
+            config.secret("token").map(|token| fixed(config, &token, TokenSource::Recipe))
         }
         ProviderType::Pat => match (config.secret("token"), config.string("token_file")) {
-            (Some(token), None) => Some(fixed(&token, TokenSource::Recipe, warnings)),
+            (Some(token), None) => Some(fixed(config, &token, TokenSource::Recipe)),
             (None, Some(file)) => Some(Arc::new(FileProvider::new(file))),
             (Some(_), Some(_)) => {
                 config.mistake("token_file", "goes without `token`: leave one of them out");
@@ -140,7 +135,7 @@ fn of_kind(
                 config.mistake("name", format!("the environment variable {name} is not set"));
                 return None;
             };
-            Some(fixed(token, TokenSource::Environment(name), warnings))
+            Some(fixed(config, token, TokenSource::Environment(name)))
         }
         ProviderType::AzureEntra | ProviderType::OauthSession => {
             auth.mistake("type", format!("is not supported here: {BY_COMMAND}"));
@@ -170,11 +165,11 @@ fn client_credentials(config: &mut Fields<'_>) -> Option<Provider> {
 }
 
 /// A token without surrounding white space.
-pub(super) fn fixed(token: &str, source: TokenSource, warnings: &mut Vec<String>) -> Provider {
+pub(super) fn fixed(fields: &Fields<'_>, token: &str, source: TokenSource) -> Provider {
     let trimmed = token.trim();
     if trimmed.len() != token.len() {
-        warnings
-            .push(format!("the token from {} has white space around it, which is left out", source.place()));
+        fields
+            .warn(format!("the token from {} has white space around it, which is left out", source.place()));
     }
     Arc::new(FixedToken::new(Token::new(trimmed, source)))
 }
@@ -185,8 +180,8 @@ pub(super) fn fixed(token: &str, source: TokenSource, warnings: &mut Vec<String>
 /// # Errors
 /// What is wrong with them.
 pub(super) fn from_variables(
+    fields: &Fields<'_>,
     environment: &Environment,
-    warnings: &mut Vec<String>,
 ) -> Option<Result<Provider, String>> {
     let get = |name: &str| environment.get(name).map(str::trim).filter(|value| !value.is_empty());
     let kind = get(TYPE_VARIABLE)?;
@@ -194,14 +189,12 @@ pub(super) fn from_variables(
     let token = get("DATAHUB_GMS_TOKEN");
     let file = get("DATAHUB_AUTH_TOKEN_FILE");
     if token.is_some() && (kind != "pat" || file.is_some()) {
-        warnings.push(format!("{TYPE_VARIABLE} is set, so the token in DATAHUB_GMS_TOKEN is not used"));
+        fields.warn(format!("{TYPE_VARIABLE} is set, so the token in DATAHUB_GMS_TOKEN is not used"));
     }
     let provider: Provider = match kind {
         "pat" => match (file, token) {
             (Some(file), _) => Arc::new(FileProvider::new(file)),
-            (None, Some(token)) => {
-                fixed(token, TokenSource::Environment("DATAHUB_GMS_TOKEN".into()), warnings)
-            }
+            (None, Some(token)) => fixed(fields, token, TokenSource::Environment("DATAHUB_GMS_TOKEN".into())),
             (None, None) => return Some(wants("DATAHUB_AUTH_TOKEN_FILE or DATAHUB_GMS_TOKEN")),
         },
         "k8s_oidc" => Arc::new(FileProvider::new(file.unwrap_or(K8S_TOKEN_FILE))),

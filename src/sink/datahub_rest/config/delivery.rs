@@ -66,11 +66,7 @@ pub(super) struct DeliverySettings {
 }
 
 impl DeliverySettings {
-    pub(super) fn read(
-        fields: &mut Fields<'_>,
-        environment: &Environment,
-        warnings: &mut Vec<String>,
-    ) -> Self {
+    pub(super) fn read(fields: &mut Fields<'_>, environment: &Environment) -> Self {
         let mode = fields.choice("mode", &MODES).or_else(|| {
             let variable = "DATAHUB_REST_SINK_DEFAULT_MODE";
             from_variable(fields, environment, "mode", variable, |text| named(&MODES, text))
@@ -82,7 +78,7 @@ impl DeliverySettings {
         let (mode, endpoint) = (mode.unwrap_or_default(), endpoint.unwrap_or_default());
         let written = fields.choice("emit_mode", &EMIT_MODES);
         let emit_mode = written
-            .or_else(|| from_environment(fields, environment, mode, warnings))
+            .or_else(|| from_environment(fields, environment, mode))
             .unwrap_or_else(|| mode.batching().default_emit_mode());
         if written.is_some() && mode == SinkMode::Sync && emit_mode.is_asynchronous() {
             fields.mistake(
@@ -95,10 +91,9 @@ impl DeliverySettings {
         }
         match (emit_mode, endpoint) {
             (EmitMode::AsyncWait, Endpoint::Restli) => fields.mistake("emit_mode", ASYNC_WAIT_OVER_RESTLI),
-            (EmitMode::SyncWait, Endpoint::Restli) => warnings.push(
+            (EmitMode::SyncWait, Endpoint::Restli) => fields.warn(
                 "SYNC_WAIT is no more than SYNC_PRIMARY over Rest.li: write `endpoint: openapi` to wait for the search index \
-                 as well"
-                    .into(),
+                 as well",
             ),
             _ => {}
         }
@@ -114,18 +109,13 @@ impl DeliverySettings {
 
 /// `DATAHUB_EMIT_MODE` chooses a variant of the mode; a value that contradicts the mode is ignored with a
 /// warning, as in the Python client.
-fn from_environment(
-    fields: &mut Fields<'_>,
-    environment: &Environment,
-    mode: SinkMode,
-    warnings: &mut Vec<String>,
-) -> Option<EmitMode> {
+fn from_environment(fields: &mut Fields<'_>, environment: &Environment, mode: SinkMode) -> Option<EmitMode> {
     const VARIABLE: &str = "DATAHUB_EMIT_MODE";
     let found = from_variable(fields, environment, "emit_mode", VARIABLE, |text| named(&EMIT_MODES, text))?;
     if found.is_asynchronous() == mode.batching().default_emit_mode().is_asynchronous() {
         return Some(found);
     }
-    warnings.push(format!(
+    fields.warn(format!(
         "the environment variable {VARIABLE} says {}, which contradicts the mode {} and is passed over: `emit_mode` under \
          sink.config would count",
         found.as_str(),

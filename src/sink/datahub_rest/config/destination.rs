@@ -104,15 +104,14 @@ pub(super) fn read_tokens(
     overrides: &Overrides,
     server: Option<&Server>,
     environment: &Environment,
-    warnings: &mut Vec<String>,
 ) -> Option<Arc<dyn TokenProvider>> {
     let written = fields.secret("token");
-    let provided = auth::read(fields, environment, warnings);
+    let provided = auth::read(fields, environment);
     if let Some(tokens) = &overrides.tokens {
         return Some(Arc::clone(tokens));
     }
     if let Some(text) = written {
-        return Some(auth::fixed(&text, TokenSource::Recipe, warnings));
+        return Some(auth::fixed(fields, &text, TokenSource::Recipe));
     }
     if provided.is_some() || fields.has("auth") {
         return provided;
@@ -126,7 +125,7 @@ pub(super) fn read_tokens(
     let found = GmsEnvironment::read(environment).ok()?;
     let origin = |text: &str| ServerAddress::parse(text).ok().map(|address| address.origin());
     let named = found.server.as_deref().and_then(origin) == origin(server);
-    if named && let Some(said) = auth::from_variables(environment, warnings) {
+    if named && let Some(said) = auth::from_variables(fields, environment) {
         return said.map_err(|problem| fields.mistake("auth", problem)).ok();
     }
     if let Some(token) = found.token {
@@ -138,7 +137,7 @@ pub(super) fn read_tokens(
             (None, TokenSource::DatahubEnv) => "to send one, write `token` under sink.config",
             (None, _) => "to send it, write `token: ${DATAHUB_GMS_TOKEN}` under sink.config",
         };
-        warnings.push(format!(
+        fields.warn(format!(
             "the token from {} is not sent to {server}, because the environment does not name that server; {advice}",
             token.source()
         ));
@@ -148,12 +147,7 @@ pub(super) fn read_tokens(
 
 /// Anyone on the network can read a token that is sent without TLS: a warning, or with `require_https` an
 /// error.
-pub(super) fn guard_transport(
-    fields: &mut Fields<'_>,
-    server: Option<&Server>,
-    has_token: bool,
-    warnings: &mut Vec<String>,
-) {
+pub(super) fn guard_transport(fields: &mut Fields<'_>, server: Option<&Server>, has_token: bool) {
     let required = fields.boolean("require_https") == Some(true);
     let has_token = has_token || carries_authorization(fields);
     let Some(Server::At(server)) = server else { return };
@@ -166,7 +160,7 @@ pub(super) fn guard_transport(
     if required {
         fields.mistake("server", format!("{summary} ({code}), and `require_https` is true; {fix}"));
     } else {
-        warnings.push(format!(
+        fields.warn(format!(
             "{summary} ({code}): where the server speaks https, {fix}; `require_https: true` insists on it"
         ));
     }

@@ -16,8 +16,8 @@ fn read_with(
     let recipe = Recipe::parse("recipe.yml", Format::Yaml, config, &environment).unwrap();
     let mistakes = recipe.mistakes();
     let mut fields = Fields::new(Some(recipe.root()), "sink.config", &mistakes);
-    let mut warnings = Vec::new();
-    let read = DatahubRestConfig::read(&mut fields, overrides, &environment, &mut warnings);
+    let read = DatahubRestConfig::read(&mut fields, overrides, &environment).ok();
+    let warnings = mistakes.take_warnings();
     fields.finish();
     let error = mistakes.into_error().err().map(|error| error.to_string()).unwrap_or_default();
     (read, error, warnings)
