@@ -84,14 +84,14 @@ fn assert_diagnosed(ran: &Ran, report: &Value, code: &str) {
 /// Checks that the line about resuming agrees with the report.
 #[track_caller]
 fn assert_resumable(ran: &Ran, report: &Value) {
-    let kept = ran.stderr.lines().find(|line| line.starts_with("  kept ")).unwrap();
-    let kept = kept.replace(',', "");
+    let outcome = ran.stderr.lines().find(|line| line.starts_with("  outcome ")).unwrap();
+    let outcome = outcome.replace(',', "");
     let counts = &report["proposals"];
     assert!(counts["undelivered"].as_u64().unwrap() > 0, "{report:#}");
-    for (count, words) in [("delivered", "delivered"), ("undelivered", "read and not sent")] {
-        assert!(kept.contains(&format!("{} {words}", counts[count])), "{kept}\n{report:#}");
+    for count in ["delivered", "undelivered"] {
+        assert!(outcome.contains(&format!("{} {count}", counts[count])), "{outcome}\n{report:#}");
     }
-    assert!(kept.contains("datahub-emit ingest -c recipe.yml"), "{kept}");
+    assert!(outcome.contains("datahub-emit ingest -c recipe.yml"), "{outcome}");
 }
 
 /// Checks that the server refuses the token before anything is written.
