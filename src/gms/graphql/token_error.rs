@@ -47,7 +47,7 @@ pub(super) fn token_error(
         // `RevokeAccessTokenResolver` has no specific code for an unknown token.
         (Some(404 | 500), TokenOperation::Revoke { id }) if words.contains("no longer exists") => Error::new(
             ErrorKind::NotFound,
-            format!("GMS at {server} has no token with the ID {id}: it was revoked, or has expired"),
+            format!("GMS at {server} has no token with the id {id}: it was revoked, or has expired"),
         ),
         _ => Error::new(ErrorKind::Rejected, format!("GMS at {server} could not do this: {words}")),
     }

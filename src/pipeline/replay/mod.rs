@@ -9,7 +9,7 @@
 //! Each aspect is looked up once, at its first dead letter: a write of this run must not supersede later
 //! dead letters. The writes of an interrupted replay are recognised by a property of their system metadata.
 
-mod dead_letter;
+mod dead_letter_reader;
 mod lines;
 mod superseded;
 #[cfg(test)]
@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use self::dead_letter::{DeadLetterContent, DeadLetterReader};
+use self::dead_letter_reader::{DeadLetterContent, DeadLetterReader};
 use self::lines::Lines;
 use self::superseded::KnownWriteTimes;
 use super::control::RunControl;
