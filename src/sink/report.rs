@@ -1,8 +1,8 @@
-//! What a run's report says about its sink.
+//! The sink's part of a run report.
 
 use serde::Serialize;
 
-/// What a run's report says about its sink.
+/// The sink's part of a run report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SinkReport {
@@ -35,7 +35,7 @@ pub struct SinkDestination {
     pub endpoint: Option<&'static str>,
     /// The sink's mode, for example `ASYNC_BATCH`.
     pub mode: Option<&'static str>,
-    /// What has happened to a delivered proposal.
+    /// The state of a delivered proposal.
     pub delivered_means: Option<DeliveredMeans>,
 }
 
@@ -46,7 +46,7 @@ impl SinkDestination {
     }
 }
 
-/// What has happened to a delivered proposal.
+/// The state of a delivered proposal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

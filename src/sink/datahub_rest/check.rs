@@ -5,7 +5,7 @@ use super::write_check;
 use crate::gms::{Client, Endpoint, Me, RetryPolicy, ServerConfig, TokenStatus};
 use crate::sink::{CheckReport, TokenReport};
 
-/// What is checked.
+/// The subject of a check.
 pub(super) struct CheckTarget<'a> {
     pub(super) client: &'a Client,
     pub(super) server: &'a ServerConfig,

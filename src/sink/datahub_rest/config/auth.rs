@@ -40,7 +40,7 @@ const PROVIDER_TYPES: [(&str, ProviderType); 8] = [
     ("oauth_session", ProviderType::OauthSession),
 ];
 
-/// What to do about a provider of the Python client that is not supported.
+/// The advice for a provider of the Python client that is not supported.
 const BY_COMMAND: &str = "let its own tool print the token: `auth: {type: command, config: {command: [az, account, get-access-token, …]}}`";
 
 /// Reads the block `auth`, if there is one.
@@ -178,7 +178,7 @@ pub(super) fn fixed(fields: &Fields<'_>, token: &str, source: TokenSource) -> Pr
 /// `None` if it is not set.
 ///
 /// # Errors
-/// What is wrong with them.
+/// A message that names the mistake in them.
 pub(super) fn from_variables(
     fields: &Fields<'_>,
     environment: &Environment,
