@@ -21,6 +21,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::clock::Clock;
 use crate::file_system::{Access, FileSystem, FileType, OpenFile, Permissions, parent};
 
 /// Attempts to find a temporary name that is not in use.
@@ -39,14 +40,16 @@ pub(crate) enum Durability {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AtomicWrite<'a> {
     files: &'a Arc<dyn FileSystem>,
+    /// Makes the temporary name unlike those of other processes.
+    clock: &'a dyn Clock,
     path: &'a Path,
     private: bool,
     single_writer: bool,
 }
 
 impl<'a> AtomicWrite<'a> {
-    pub(crate) fn new(files: &'a Arc<dyn FileSystem>, path: &'a Path) -> Self {
-        Self { files, path, private: false, single_writer: false }
+    pub(crate) fn new(files: &'a Arc<dyn FileSystem>, clock: &'a dyn Clock, path: &'a Path) -> Self {
+        Self { files, clock, path, private: false, single_writer: false }
     }
 
     /// Only the file's owner may read and write it.
@@ -131,7 +134,7 @@ impl<'a> AtomicWrite<'a> {
         loop {
             let mut temporary = OsString::from(".");
             temporary.push(name);
-            temporary.push(format!(".{:08x}.part", fastrand::u32(..)));
+            temporary.push(format!(".{:08x}.part", self.clock.random() >> 32));
             let temporary = target.with_file_name(temporary);
             match self.files.open(&temporary, Access::Create(permissions)) {
                 Ok(file) => return Ok((file, temporary)),
@@ -206,6 +209,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::clock::SystemClock;
     use crate::file_system::LocalFileSystem;
 
     fn files() -> Arc<dyn FileSystem> {
@@ -227,7 +231,7 @@ mod tests {
         fs::write(&path, "old").unwrap();
         for single_writer in [false, true] {
             let files = files();
-            let mut write = AtomicWrite::new(&files, &path);
+            let mut write = AtomicWrite::new(&files, &SystemClock, &path);
             write.single_writer = single_writer;
             let mut file = write.open().unwrap();
             file.write_all(b"half").unwrap();
@@ -237,7 +241,7 @@ mod tests {
             write.check().unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), "old");
         }
-        AtomicWrite::new(&files(), &path).write(b"new", Durability::Power).unwrap();
+        AtomicWrite::new(&files(), &SystemClock, &path).write(b"new", Durability::Power).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(names_in(directory.path()), ["report.json"]);
     }
@@ -247,7 +251,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("checkpoint.json");
         fs::write(directory.path().join("checkpoint.json.new"), "half").unwrap();
-        AtomicWrite::new(&files(), &path).single_writer().write(b"new", Durability::Process).unwrap();
+        AtomicWrite::new(&files(), &SystemClock, &path)
+            .single_writer()
+            .write(b"new", Durability::Process)
+            .unwrap();
         assert_eq!(names_in(directory.path()), ["checkpoint.json"]);
     }
 
@@ -262,10 +269,13 @@ mod tests {
         fs::write(&path, "old").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         symlink("real", &link).unwrap();
-        AtomicWrite::new(&files(), &link).write(b"new", Durability::Power).unwrap();
+        AtomicWrite::new(&files(), &SystemClock, &link).write(b"new", Durability::Power).unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!((fs::read_to_string(&path).unwrap().as_str(), mode()), ("new", 0o640));
-        AtomicWrite::new(&files(), &path).private().write(b"secret", Durability::Power).unwrap();
+        AtomicWrite::new(&files(), &SystemClock, &path)
+            .private()
+            .write(b"secret", Durability::Power)
+            .unwrap();
         assert_eq!(mode(), 0o600);
     }
 
@@ -282,7 +292,11 @@ mod tests {
             (directory.path().join("no/such"), io::ErrorKind::NotFound),
             (protected, io::ErrorKind::PermissionDenied),
         ] {
-            assert_eq!(AtomicWrite::new(&files(), &path).check().unwrap_err().kind(), kind, "{path:?}");
+            assert_eq!(
+                AtomicWrite::new(&files(), &SystemClock, &path).check().unwrap_err().kind(),
+                kind,
+                "{path:?}"
+            );
         }
     }
 
@@ -290,7 +304,7 @@ mod tests {
     #[test]
     fn a_device_is_written_directly() {
         let files = files();
-        let write = AtomicWrite::new(&files, Path::new("/dev/full"));
+        let write = AtomicWrite::new(&files, &SystemClock, Path::new("/dev/full"));
         assert!(!write.open().unwrap().is_replacement());
         assert_eq!(write.write(b"x", Durability::Power).unwrap_err().kind(), io::ErrorKind::StorageFull);
     }

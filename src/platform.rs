@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, SystemClock};
 use crate::file_system::{FileSystem, LocalFileSystem};
+use crate::http::HttpService;
 use crate::threads::{OsThreads, Threads};
 
-/// Clock, file system and threads. The default is this machine's.
+/// Clock, file system, threads and network. The default is this machine's.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Platform {
@@ -18,10 +19,19 @@ pub struct Platform {
     pub files: Arc<dyn FileSystem>,
     /// The threads that read the source and write files.
     pub threads: Arc<dyn Threads>,
+    /// Sends all requests to servers: to GMS, and to identity providers that issue tokens for it. `None`, the
+    /// default, is an [`HttpClient`](crate::http::HttpClient) with the TLS settings, proxies and time limits of
+    /// the sink that connects; with a service, those settings have no effect.
+    pub http: Option<Arc<dyn HttpService>>,
 }
 
 impl Default for Platform {
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock), files: Arc::new(LocalFileSystem), threads: Arc::new(OsThreads) }
+        Self {
+            clock: Arc::new(SystemClock),
+            files: Arc::new(LocalFileSystem),
+            threads: Arc::new(OsThreads),
+            http: None,
+        }
     }
 }

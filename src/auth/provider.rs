@@ -16,6 +16,7 @@ pub use oidc::OidcClientCredentials;
 
 use super::{Token, TokenSource};
 use crate::box_future::BoxFuture;
+use crate::clock::Clock;
 use crate::http::HttpService;
 
 /// A source of tokens. A provider does not need to cache: its caller keeps the token, and fetches again only
@@ -45,10 +46,11 @@ pub trait TokenProvider: Send + Sync + fmt::Debug {
     /// Fetches the current token. The future may be dropped at any time.
     fn fetch(&self) -> BoxFuture<'_, Result<IssuedToken, ProviderError>>;
 
-    /// Offers the HTTP service of the client that uses this provider, before the first [fetch](Self::fetch).
+    /// Offers the HTTP service and the clock of the client that uses this provider, before the first
+    /// [fetch](Self::fetch).
     /// A provider that asks a server sends its requests through it, so that the client's trust roots, client
     /// certificate, proxies and time limits apply.
-    fn connect(&self, _http: &Arc<dyn HttpService>) {}
+    fn connect(&self, _http: &Arc<dyn HttpService>, _clock: &Arc<dyn Clock>) {}
 
     /// Whether there may be another token than the one that was [fetched](Self::fetch) last. It is called
     /// before every request, so it must be cheap. It does not need to consider expiry, which the token or

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Token;
 use crate::atomic_write::{AtomicFile, AtomicWrite, Durability};
+use crate::clock::SystemClock;
 use crate::file_system::{FileSystem, LocalFileSystem};
 use crate::{Error, ErrorKind};
 
@@ -51,7 +52,7 @@ impl TokenFile {
     pub fn prepare(path: &Path) -> Result<Self, Error> {
         let files: Arc<dyn FileSystem> = Arc::new(LocalFileSystem);
         let metadata_path = metadata_path(path);
-        let open = |path: &Path| AtomicWrite::new(&files, path).private().open();
+        let open = |path: &Path| AtomicWrite::new(&files, &SystemClock, path).private().open();
         let file = open(path).map_err(|error| cannot_write(path, error))?;
         let metadata_file = open(&metadata_path).map_err(|error| cannot_write(path, error))?;
         Ok(Self { path: path.to_owned(), metadata_path, file, metadata_file, files })
@@ -109,7 +110,7 @@ fn cannot_write(path: &Path, error: io::Error) -> Error {
 /// Best effort: the failure before it is the one that is reported.
 fn restore(files: &Arc<dyn FileSystem>, path: &Path, previous: Option<&[u8]>) {
     let restored = match previous {
-        Some(text) => AtomicWrite::new(files, path).private().write(text, Durability::Power),
+        Some(text) => AtomicWrite::new(files, &SystemClock, path).private().write(text, Durability::Power),
         None => files.remove(path),
     };
     if let Err(error) = restored {

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use datahub_emitter::clock::{Clock as _, SystemClock};
 use datahub_emitter::pipeline::{FinishedRun, IfRunning, Options, Pipeline, Report, write_metrics};
 use datahub_emitter::sink::OnWait;
 use datahub_emitter::{Error, ErrorKind, Platform};
@@ -99,11 +100,11 @@ impl RunFlags {
         recipe: &Path,
         screen: &Screen,
     ) -> Result<Exit, Error> {
-        let started_at = jiff::Timestamp::now();
+        let started_at = SystemClock.now();
         let pipeline = match prepare() {
             Ok(pipeline) => pipeline,
             Err(error) => {
-                let report = Report::without_run(&error, started_at, &CommandLine);
+                let report = Report::without_run(&error, started_at, &SystemClock, &CommandLine);
                 self.report_failed_start(&report, screen);
                 if sends && let Err(metrics_error) = self.write_metrics(&report, Exit::of(&error)) {
                     screen.say(&error_text(&metrics_error, screen.color()));

@@ -82,6 +82,7 @@ impl AuthGate {
     pub(super) async fn wait_until_open(&self, lifecycle: &Lifecycle) {
         let mut closed = self.closed.subscribe();
         tokio::select! {
+            biased;
             // The sender lives as long as `self`, so waiting cannot fail.
             open = closed.wait_for(|guards| *guards == 0) => drop(open),
             () = lifecycle.reached(Phase::Stopped) => {}

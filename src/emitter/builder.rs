@@ -9,11 +9,13 @@ use super::queue::BatchLimits;
 use super::settings::{Batching, MAX_PER_BATCH, Settings, defaults};
 use super::shared::Shared;
 use crate::auth::{FixedToken, Token, TokenProvider, TokenSource};
+use crate::clock::Clock;
 use crate::environment::Environment;
 use crate::gms::{
     AddressError, Client, ClientConfig, ClientMode, EmitMode, Endpoint, GmsEnvironment, RequestEncoder,
     RetryPolicy, ServerAddress, TlsSettings,
 };
+use crate::http::HttpService;
 use crate::{Error, ErrorKind};
 
 /// Configures an [`Emitter`]. The defaults are those of DataHub's REST sink.
@@ -190,6 +192,19 @@ impl EmitterBuilder {
     /// Ignores the proxies that `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY` name. By default they are used.
     pub fn no_proxy(self) -> Self {
         self.set_client("no_proxy", |config| config.no_proxy = true)
+    }
+
+    /// The source of wall-clock time and randomness. Default [`SystemClock`](crate::clock::SystemClock).
+    pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
+        self.set_client("clock", |config| config.clock = clock)
+    }
+
+    /// The service that sends the requests, also those of the token provider. By default an
+    /// [`HttpClient`](crate::http::HttpClient); with a service, [`timeout`](Self::timeout),
+    /// [`tls`](Self::tls), [`tcp_keepalive`](Self::tcp_keepalive) and [`no_proxy`](Self::no_proxy) have no
+    /// effect.
+    pub fn http_service(self, service: Arc<dyn HttpService>) -> Self {
+        self.set_client("http_service", |config| config.http = Some(service))
     }
 
     /// How proposals share requests. Default [`Batching::Batched`].

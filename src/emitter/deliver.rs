@@ -18,6 +18,7 @@ pub(super) async fn deliver(shared: Arc<Shared>, batch: Vec<Pending>, mut permit
     while let Some(group) = settlement.next_group() {
         if group.is_part && !shared.has_accepted() && turn.is_none() {
             turn = tokio::select! {
+                biased;
                 turn = shared.suspects.bisecting() => Some(turn),
                 () = shared.suspects.first_accepted() => None,
                 () = shared.lifecycle.reached(Phase::Stopped) => None,
@@ -36,6 +37,7 @@ pub(super) async fn deliver(shared: Arc<Shared>, batch: Vec<Pending>, mut permit
             continue;
         }
         tokio::select! {
+            biased;
             sent = send(&shared, &group, permit.take()) => match sent {
                 // The guard is dropped after the run has been stopped.
                 Some((exchange, _guard)) => settlement.settle(group, &exchange, slot),
@@ -57,6 +59,7 @@ async fn wait_for_trace_slot(shared: &Shared, permit: &mut Option<RequestPermit>
     }
     drop(permit.take());
     tokio::select! {
+        biased;
         slot = shared.traces.slot() => slot,
         () = shared.lifecycle.reached(Phase::Stopped) => None,
     }

@@ -86,9 +86,8 @@ pub(super) async fn drive(shared: Arc<Shared>, mut opened: UnboundedReceiver<Ope
             }
         };
         tokio::select! {
-            () = shared.wake.notified() => {}
-            () = shared.limit.batch_may_go.notified() => {}
-            () = timer => {}
+            // What has ended comes first: callers may wake this task all the time.
+            biased;
             Some(finished) = deliveries.running.join_next_with_id(), if !deliveries.running.is_empty() => {
                 deliveries.release(&shared, &finished);
                 has_returned = true;
@@ -97,6 +96,9 @@ pub(super) async fn drive(shared: Arc<Shared>, mut opened: UnboundedReceiver<Ope
                 traces.spawn(follow(Arc::clone(&shared), trace));
             }
             Some(_) = traces.join_next(), if !traces.is_empty() => {}
+            () = shared.wake.notified() => {}
+            () = shared.limit.batch_may_go.notified() => {}
+            () = timer => {}
         }
     }
 }
@@ -104,6 +106,7 @@ pub(super) async fn drive(shared: Arc<Shared>, mut opened: UnboundedReceiver<Ope
 /// Checks before the first batch that the server supports the settings, and stops the run if it does not.
 async fn check_server(shared: &Shared) {
     let config = tokio::select! {
+        biased;
         config = shared.server_config() => config,
         () = shared.lifecycle.reached(Phase::Abandoned) => return,
     };

@@ -80,6 +80,7 @@ async fn resend_while_closed<'a>(
     earlier_attempts: u32,
 ) -> Option<(Exchange, Option<GateGuard<'a>>)> {
     tokio::select! {
+        biased;
         () = tokio::time::sleep(delay) => {}
         () = shared.lifecycle.reached(Phase::Stopped) => return None,
     }
@@ -176,6 +177,7 @@ async fn send_with_token<'a>(
 /// Waits for `delay`, and for a permit. `None` if nothing may be sent any more.
 async fn wait_to_retry(shared: &Shared, passage: Passage, delay: Duration) -> Option<RequestPermit> {
     tokio::select! {
+        biased;
         () = tokio::time::sleep(delay) => {}
         () = shared.lifecycle.reached(Phase::Stopped) => return None,
     }

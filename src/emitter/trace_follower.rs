@@ -42,10 +42,11 @@ pub(super) async fn follow(shared: Arc<Shared>, trace: OpenTrace) {
             query_at = query_at.min(ends_at);
         }
         tokio::select! {
-            () = tokio::time::sleep_until(query_at) => {}
+            biased;
+            () = shared.lifecycle.reached(Phase::Abandoned) => break,
             // Nothing more is sent: query once more, at once.
             () = shared.lifecycle.reached(Phase::Stopped), if !shared.lifecycle.is_stopped() => {}
-            () = shared.lifecycle.reached(Phase::Abandoned) => break,
+            () = tokio::time::sleep_until(query_at) => {}
         }
         if shared.lifecycle.stop_reason().is_some_and(|stop| stop.reason == UndeliveredReason::Refused) {
             // The query would be refused as well.
@@ -64,6 +65,7 @@ pub(super) async fn follow(shared: Arc<Shared>, trace: OpenTrace) {
             shared.client.trace(&line, body.into()).await
         };
         let result = tokio::select! {
+            biased;
             result = query => result,
             () = shared.lifecycle.reached(Phase::Abandoned) => break,
         };

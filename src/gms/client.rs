@@ -51,7 +51,7 @@ impl Client {
     pub fn new(settings: &ClientConfig) -> Result<Self, Error> {
         let http = settings.http_service()?;
         if let Some(tokens) = &settings.tokens {
-            tokens.connect(&http);
+            tokens.connect(&http, &settings.clock);
         }
         let mut headers = own_headers(settings)?;
         let mut extra_token = None;

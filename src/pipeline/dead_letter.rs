@@ -110,7 +110,7 @@ impl DeadLetterWriter {
         match parent.map(is_directory) {
             Some(Ok(false)) => Err(self.error("its directory is a file")),
             Some(Err(error)) => Err(self.error("its directory cannot be opened").with_source(error)),
-            _ => append_file::check(&self.platform.files, &self.path)
+            _ => append_file::check(&self.platform, &self.path)
                 .map_err(|error| self.error("it cannot be appended to").with_source(error)),
         }
     }

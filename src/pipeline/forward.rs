@@ -160,6 +160,11 @@ async fn read(
 ) {
     let mut until_progress = PROGRESS_INTERVAL;
     let end = loop {
+        if let Some(preparation) = source.prepare_next()
+            && let Err(error) = preparation.await
+        {
+            break Err(error);
+        }
         match source.next() {
             Ok(Some(item)) => {
                 if finished.as_mut().is_some_and(FinishedRecords::is_next_finished) {

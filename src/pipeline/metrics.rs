@@ -33,7 +33,7 @@ const MAX_BYTES: u64 = 1024 * 1024;
 pub fn write_metrics(path: &Path, report: &Report, exit_code: u8, platform: &Platform) -> Result<(), Error> {
     let before = read_last_success(&*platform.files, path);
     let text = metrics(report, exit_code, platform.clock.now(), before);
-    output_file::write(&platform.files, path, WHAT, text.as_bytes())
+    output_file::write(platform, path, WHAT, text.as_bytes())
 }
 
 /// The time of the last success in a metrics file.
@@ -181,11 +181,16 @@ fn escaped(value: &str) -> String {
 mod tests {
     use super::*;
     use crate::ErrorKind;
+    use crate::clock::SystemClock;
     use crate::diagnosis::LibraryRenderer;
 
     fn report() -> Report {
-        let mut report =
-            Report::without_run(&Error::new(ErrorKind::Input, "no"), Timestamp::UNIX_EPOCH, &LibraryRenderer);
+        let mut report = Report::without_run(
+            &Error::new(ErrorKind::Input, "no"),
+            Timestamp::UNIX_EPOCH,
+            &SystemClock,
+            &LibraryRenderer,
+        );
         report.pipeline_name = Some("a \"b\" \\ c".into());
         report.proposals.delivered = 3;
         report

@@ -53,7 +53,7 @@ pub struct Options {
     /// The file that [`write_metrics`](super::write_metrics) will write: the run does not start if it cannot
     /// be written.
     pub metrics_file: Option<PathBuf>,
-    /// Files and threads. The default is this machine.
+    /// Clock, files, threads and network. The default is this machine.
     pub platform: Platform,
 }
 

@@ -173,6 +173,7 @@ impl Pipeline {
         let ended = {
             let deadline = stop_at_deadline(settings.control.clone(), settings.deadline);
             tokio::select! {
+                biased;
                 ended = run(&settings, open_source, destination) => ended,
                 never = deadline => match never {},
             }

@@ -62,12 +62,12 @@ pub(super) async fn lock(settings: &RunSettings) -> Result<LockResult, Error> {
 }
 
 fn check_report_files(settings: &RunSettings) -> Result<(), Error> {
-    let files = &settings.platform.files;
+    let platform = &settings.platform;
     for path in &settings.report_paths {
-        output_file::check_writable(files, path, report::WHAT)?;
+        output_file::check_writable(platform, path, report::WHAT)?;
     }
     match settings.metrics_path.as_ref().filter(|_| settings.sends) {
-        Some(path) => output_file::check_writable(files, path, metrics::WHAT),
+        Some(path) => output_file::check_writable(platform, path, metrics::WHAT),
         None => Ok(()),
     }
 }

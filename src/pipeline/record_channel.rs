@@ -171,6 +171,7 @@ impl RecordReceiver {
             } else {
                 let until = *coalesce_until.get_or_insert_with(|| Instant::now() + COALESCE_WINDOW);
                 tokio::select! {
+                    biased;
                     () = self.0.has_items.notified() => {}
                     () = sleep_until(until) => {}
                 }

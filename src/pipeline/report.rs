@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::output_file;
+use crate::clock::Clock;
 use crate::diagnosis::{RenderedDiagnosis, Renderer};
 use crate::platform::Platform;
 use crate::sink::{RequestCounts, SinkDestination, TokenReport};
@@ -202,15 +203,20 @@ pub struct Resume {
 }
 
 impl Report {
-    /// The report of a run that could not start because of `error`.
-    pub fn without_run(error: &Error, started_at: Timestamp, renderer: &dyn Renderer) -> Self {
+    /// The report of a run that could not start because of `error`, and ends now.
+    pub fn without_run(
+        error: &Error,
+        started_at: Timestamp,
+        clock: &dyn Clock,
+        renderer: &dyn Renderer,
+    ) -> Self {
         Self {
             schema: SCHEMA,
             outcome: RunOutcome::of_failure(error.kind()),
             run_id: None,
             pipeline_name: None,
             started_at: started_at.to_string(),
-            duration_ms: elapsed_ms(started_at, Timestamp::now()),
+            duration_ms: elapsed_ms(started_at, clock.now()),
             source: SourceReport::default(),
             sink: ReportedSink::default(),
             proposals: ProposalCounts::default(),
@@ -242,7 +248,7 @@ impl Report {
     /// # Errors
     /// Of kind [`ErrorKind::Disk`] when it cannot be written.
     pub fn write_to(&self, path: &Path, platform: &Platform) -> Result<(), Error> {
-        output_file::write(&platform.files, path, WHAT, &self.to_json()?)
+        output_file::write(platform, path, WHAT, &self.to_json()?)
     }
 }
 

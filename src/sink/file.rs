@@ -78,9 +78,12 @@ impl FileSink {
     /// [`Internal`](ErrorKind::Internal) when the operating system refuses a thread.
     pub fn open(config: &FileSinkConfig, platform: &Platform) -> Result<Self, Error> {
         let shown = format!("{:?}", config.filename.to_string_lossy());
-        let file = AtomicWrite::new(&platform.files, &config.filename).open().map_err(|error| {
-            Error::new(ErrorKind::Disk, format!("cannot write the sink's file {shown}")).with_source(error)
-        })?;
+        let file = AtomicWrite::new(&platform.files, &*platform.clock, &config.filename).open().map_err(
+            |error| {
+                Error::new(ErrorKind::Disk, format!("cannot write the sink's file {shown}"))
+                    .with_source(error)
+            },
+        )?;
         let layout = if config.filename.extension().is_some_and(|extension| extension == "jsonl") {
             Layout::Lines
         } else {

@@ -57,7 +57,7 @@ pub struct SinkContext {
     /// The sink is opened for a [check](GmsSink::check), and not for a run: it does not wait for a server,
     /// and leaves it to the check to find out whether the token is accepted.
     pub for_check: bool,
-    /// Files and threads.
+    /// Clock, files, threads and network.
     pub platform: Platform,
 }
 

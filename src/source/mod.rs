@@ -50,6 +50,7 @@ pub use position::{Changes, Form, Input, InputFile, Position};
 pub use registry::{OpenSource, SourceRegistry};
 
 use crate::Error;
+use crate::box_future::BoxFuture;
 use crate::metadata::{Origin, Proposal};
 
 /// Reads records one after another.
@@ -62,6 +63,16 @@ pub trait Source: Send {
     /// When the source cannot continue, for example because a file is missing. A record that cannot be
     /// understood is not an error but an [`Item::Invalid`].
     fn next(&mut self) -> Result<Option<Item>, Error>;
+
+    /// What is to be awaited before the call of [`next`](Self::next) that follows, if anything. A source that
+    /// asks a server does so here, so that it does not block a run in one thread. By default there is
+    /// nothing.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    fn prepare_next(&mut self) -> Option<BoxFuture<'_, Result<(), Error>>> {
+        None
+    }
 
     /// The progress so far, for display.
     fn progress(&self) -> Progress;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use datahub_emitter::auth::{OidcClientCredentials, TokenProvider as _};
+use datahub_emitter::clock::{Clock, SystemClock};
 use datahub_emitter::http::{
     HttpClient, HttpConfig, HttpService, Request, Response, TlsSettings, TransportError, TransportErrorKind,
 };
@@ -110,7 +111,8 @@ fn a_provider_uses_the_service_that_it_is_connected_to() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let oidc = OidcClientCredentials::new(&provider.url("/token"), "loader", "s3cr3t").unwrap();
         let http: Arc<dyn HttpService> = Arc::new(HttpClient::new(config).unwrap());
-        oidc.connect(&http);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        oidc.connect(&http, &clock);
         runtime.block_on(oidc.fetch()).map(|issued| issued.token.fingerprint())
     };
     assert!(fetch(trusting(true)).is_ok());

@@ -16,6 +16,7 @@ use super::{IssuedToken, ProviderError, TokenProvider};
 use crate::Error;
 use crate::auth::{Token, TokenSource};
 use crate::box_future::BoxFuture;
+use crate::clock::{Clock, SystemClock};
 use crate::http::{HttpClient, HttpConfig, HttpService, Request};
 
 /// The limit of a response; one with a token has a few kilobytes.
@@ -29,6 +30,7 @@ pub struct OidcClientCredentials {
     scope: Option<String>,
     audience: Option<String>,
     http: OnceLock<Arc<dyn HttpService>>,
+    clock: OnceLock<Arc<dyn Clock>>,
 }
 
 #[derive(Deserialize)]
@@ -69,6 +71,7 @@ impl OidcClientCredentials {
             scope: None,
             audience: None,
             http: OnceLock::new(),
+            clock: OnceLock::new(),
         })
     }
 
@@ -98,7 +101,7 @@ impl OidcClientCredentials {
         let http = self.http_service().map_err(|error| {
             ProviderError::permanent(problem(&format!("cannot be asked: {}", error.full_message())))
         })?;
-        let asked_at = SystemTime::now();
+        let asked_at = self.clock.get_or_init(|| Arc::new(SystemClock)).now();
         let response = http.send(self.request()).await.map_err(|error| {
             // Certificates and names of hosts do not change by themselves; everything else may pass.
             let transient = !error.kind.is_tls();
@@ -122,8 +125,11 @@ impl OidcClientCredentials {
         let token =
             token.ok_or_else(|| ProviderError::permanent(problem("answered without access_token")))?;
         // Counted from the time of the request, so that the token is renewed early rather than late.
-        let expires_at =
-            answer.expires_in.as_ref().and_then(seconds).and_then(|life| asked_at.checked_add(life));
+        let expires_at = answer
+            .expires_in
+            .as_ref()
+            .and_then(seconds)
+            .and_then(|life| SystemTime::try_from(asked_at).ok()?.checked_add(life));
         Ok(IssuedToken { token: Token::new(token, TokenSource::Oidc), expires_at })
     }
 
@@ -186,8 +192,9 @@ impl TokenProvider for OidcClientCredentials {
         TokenSource::Oidc
     }
 
-    fn connect(&self, http: &Arc<dyn HttpService>) {
+    fn connect(&self, http: &Arc<dyn HttpService>, clock: &Arc<dyn Clock>) {
         self.http.get_or_init(|| Arc::clone(http));
+        self.clock.get_or_init(|| Arc::clone(clock));
     }
 
     fn fetch(&self) -> BoxFuture<'_, Result<IssuedToken, ProviderError>> {

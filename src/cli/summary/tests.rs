@@ -1,3 +1,4 @@
+use datahub_emitter::clock::SystemClock;
 use datahub_emitter::diagnosis::{Code, Diagnosis, Evidence, Fix, Summary as Cause};
 use datahub_emitter::metadata::Urn;
 use datahub_emitter::pipeline::{DeadLetterReport, ProposalCounts, Report, SourceReport};
@@ -9,7 +10,7 @@ use crate::cli::renderer::CommandLine;
 
 fn report() -> Report {
     let error = Error::new(ErrorKind::Input, "");
-    let mut report = Report::without_run(&error, jiff::Timestamp::UNIX_EPOCH, &CommandLine);
+    let mut report = Report::without_run(&error, jiff::Timestamp::UNIX_EPOCH, &SystemClock, &CommandLine);
     report.failures.clear();
     report.duration_ms = 412;
     report.source = SourceReport {
@@ -139,7 +140,7 @@ fn a_refusal_is_explained() {
 fn a_run_that_did_not_begin_has_nothing_to_count() {
     let error = Error::new(ErrorKind::Disk, "cannot write the report /no/r.json")
         .with_source(std::io::Error::from(std::io::ErrorKind::NotFound));
-    let report = Report::without_run(&error, jiff::Timestamp::UNIX_EPOCH, &CommandLine);
+    let report = Report::without_run(&error, jiff::Timestamp::UNIX_EPOCH, &SystemClock, &CommandLine);
     insta::assert_snapshot!(text(&finished(report, Some(error))), @"error: cannot write the report /no/r.json: entity not found");
 }
 

@@ -193,7 +193,7 @@ impl CheckpointFile {
 
     /// The run holds the lock of the pipeline, so no other process writes the checkpoint.
     fn atomic_write(&self) -> AtomicWrite<'_> {
-        AtomicWrite::new(&self.platform.files, &self.path).single_writer()
+        AtomicWrite::new(&self.platform.files, &*self.platform.clock, &self.path).single_writer()
     }
 }
 

@@ -4,7 +4,9 @@ use std::io::SeekFrom;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::atomic_write::AtomicWrite;
 use crate::file_system::{Access, FileSystem, FileType, OpenFile, parent};
+use crate::platform::Platform;
 
 /// A file that is open for appending.
 #[derive(Debug)]
@@ -65,11 +67,12 @@ impl AppendFile {
 }
 
 /// Checks whether a file could be appended to at `path`, and leaves nothing behind.
-pub(super) fn check(files: &Arc<dyn FileSystem>, path: &Path) -> std::io::Result<()> {
+pub(super) fn check(platform: &Platform, path: &Path) -> std::io::Result<()> {
+    let files = &platform.files;
     match files.metadata(path) {
         Ok(metadata) if metadata.file_type == FileType::Regular => files.open(path, Access::Append).map(drop),
         // Opening a pipe would wait for its reader.
         Ok(_) => Ok(()),
-        Err(_) => crate::atomic_write::AtomicWrite::new(files, path).check(),
+        Err(_) => AtomicWrite::new(files, &*platform.clock, path).check(),
     }
 }

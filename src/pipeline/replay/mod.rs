@@ -26,6 +26,7 @@ use self::dead_letter_reader::{DeadLetterContent, DeadLetterReader};
 use self::lines::Lines;
 use self::superseded::KnownWriteTimes;
 use super::control::RunControl;
+use crate::box_future::BoxFuture;
 use crate::file_system::{Access, FileType, OpenFile};
 use crate::gms::DEAD_LETTER_TIME_PROPERTY;
 use crate::metadata::Proposal;
@@ -138,9 +139,17 @@ struct ReplaySource {
 }
 
 impl ReplaySource {
-    /// Reads some dead letters, and looks them up together. False if the run was stopped before the responses
-    /// came.
-    fn read_batch(&mut self) -> Result<bool, Error> {
+    /// Reads until a dead letter is ready, or to the end.
+    async fn fill(&mut self) -> Result<(), Error> {
+        while self.ready.is_empty() && !self.ended {
+            self.read_batch().await?;
+        }
+        Ok(())
+    }
+
+    /// Reads some dead letters, and looks them up together. If the run is stopped before the responses come,
+    /// reading has ended.
+    async fn read_batch(&mut self) -> Result<(), Error> {
         let mut contents = Vec::new();
         let start = self.lines.offset();
         while contents.len() < LOOKUP_BATCH && self.lines.offset() - start < LOOKUP_BATCH_BYTES {
@@ -154,9 +163,10 @@ impl ReplaySource {
             self.reader.read(&line, &mut contents);
         }
         if let Some(write_times) = &mut self.write_times {
-            let proposals = contents.iter().flat_map(DeadLetterContent::proposals);
-            if !write_times.look_up(proposals)? {
-                return Ok(false);
+            let lookups = write_times.missing(contents.iter().flat_map(DeadLetterContent::proposals));
+            if !write_times.look_up(lookups).await? {
+                self.ended = true;
+                return Ok(());
             }
         }
         for content in contents {
@@ -171,7 +181,7 @@ impl ReplaySource {
                 if self.superseded == 1 { "it" } else { "them" }
             ));
         }
-        Ok(true)
+        Ok(())
     }
 
     fn item(&mut self, content: DeadLetterContent) -> Item {
@@ -223,14 +233,12 @@ fn with_count(count: u64, one: &str, many: &str) -> String {
 
 impl Source for ReplaySource {
     fn next(&mut self) -> Result<Option<Item>, Error> {
-        loop {
-            if let Some(item) = self.ready.pop_front() {
-                return Ok(Some(item));
-            }
-            if self.ended || !self.read_batch()? {
-                return Ok(None);
-            }
-        }
+        Ok(self.ready.pop_front())
+    }
+
+    fn prepare_next(&mut self) -> Option<BoxFuture<'_, Result<(), Error>>> {
+        let has_work = self.ready.is_empty() && !self.ended;
+        has_work.then(|| Box::pin(self.fill()) as BoxFuture<'_, _>)
     }
 
     fn progress(&self) -> Progress {

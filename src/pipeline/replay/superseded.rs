@@ -1,11 +1,10 @@
 //! Finds out which dead letters are superseded: GMS has written their aspect since.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher as _, RandomState};
 
 use jiff::Timestamp;
-use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use crate::diagnosis::{Code, Fix};
@@ -22,34 +21,33 @@ const MAX_LOOKUPS: usize = 16;
 /// It stores a hash per aspect and not its name, so that a long dead-letter file needs little memory.
 pub(super) struct KnownWriteTimes {
     control: RunControl,
-    runtime: Handle,
     hasher: RandomState,
     known: HashMap<u64, Option<WriteTime>>,
 }
 
 /// The lookup of one entity.
 #[derive(Default)]
-struct Lookup {
+pub(super) struct Lookup {
     aspects: Vec<String>,
     /// A dead letter deletes the entity, so all its aspects count.
     all_aspects: bool,
 }
 
+/// Ordered, so that a replay makes the same requests in the same order each time.
+pub(super) type Lookups = BTreeMap<Urn, Lookup>;
+
 impl KnownWriteTimes {
-    /// Must be called in a tokio runtime.
     pub(super) fn new(control: RunControl) -> Self {
-        Self { control, runtime: Handle::current(), hasher: RandomState::new(), known: HashMap::new() }
+        Self { control, hasher: RandomState::new(), known: HashMap::new() }
     }
 
-    /// Looks up the aspects of `proposals` that are not known yet. Blocks the thread; false if the run was
-    /// stopped before the responses came.
-    pub(super) fn look_up<'a>(
-        &mut self,
-        proposals: impl Iterator<Item = &'a Proposal>,
-    ) -> Result<bool, Error> {
+    /// The lookups of those aspects of `proposals` that are not known yet. They count as known from then on.
+    pub(super) fn missing<'a>(&mut self, proposals: impl Iterator<Item = &'a Proposal>) -> Lookups {
+        let mut lookups = Lookups::new();
         // Other sinks have nothing to look up.
-        let Some(gms) = self.control.gms().cloned() else { return Ok(true) };
-        let mut lookups: HashMap<Urn, Lookup> = HashMap::new();
+        if self.control.gms().is_none() {
+            return lookups;
+        }
         for proposal in proposals.filter(|proposal| can_be_superseded(proposal)) {
             if let Entry::Vacant(unknown) = self.known.entry(self.hasher.hash_one(name(proposal))) {
                 unknown.insert(None);
@@ -58,15 +56,15 @@ impl KnownWriteTimes {
                 lookup.aspects.push(proposal.aspect_name().to_string());
             }
         }
-        let control = self.control.clone();
-        let responses = self.runtime.block_on(async move {
-            tokio::select! {
-                biased;
-                () = control.stopped() => Ok(None),
-                responses = look_up_all(gms, lookups) => responses.map(Some),
-            }
-        })?;
-        let Some(responses) = responses else { return Ok(false) };
+        lookups
+    }
+
+    /// Makes the lookups. False if the run was stopped before the responses came.
+    pub(super) async fn look_up(&mut self, lookups: Lookups) -> Result<bool, Error> {
+        let Some(gms) = self.control.gms().cloned() else { return Ok(true) };
+        let Some(responses) = self.control.or_cancelled(look_up_all(gms, lookups)).await.transpose()? else {
+            return Ok(false);
+        };
         for (urn, lookup, found) in responses {
             for aspect in &lookup.aspects {
                 let is_key = model::is_key_aspect(urn.entity_type(), aspect);
@@ -107,7 +105,7 @@ fn name(proposal: &Proposal) -> (&str, &str) {
 
 type LookupResponse = (Urn, Lookup, WriteTimes);
 
-async fn look_up_all(gms: Client, lookups: HashMap<Urn, Lookup>) -> Result<Vec<LookupResponse>, Error> {
+async fn look_up_all(gms: Client, lookups: Lookups) -> Result<Vec<LookupResponse>, Error> {
     let mut responses = Vec::with_capacity(lookups.len());
     let mut in_flight = JoinSet::new();
     let mut lookups = lookups.into_iter();

@@ -1,12 +1,14 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::clock::SystemClock;
 use crate::diagnosis::LibraryRenderer;
 
 fn report() -> Report {
     Report::without_run(
         &Error::new(ErrorKind::Input, "recipe.yml: nothing in it"),
         jiff::Timestamp::UNIX_EPOCH,
+        &SystemClock,
         &LibraryRenderer,
     )
 }
@@ -64,11 +66,11 @@ fn replaces_an_older_report() {
 #[test]
 fn a_missing_directory_is_found_before_the_run() {
     let directory = tempfile::tempdir().unwrap();
-    let files = Platform::default().files;
+    let platform = Platform::default();
     let error =
-        output_file::check_writable(&files, &directory.path().join("no/report.json"), WHAT).unwrap_err();
+        output_file::check_writable(&platform, &directory.path().join("no/report.json"), WHAT).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Disk);
-    output_file::check_writable(&files, &directory.path().join("report.json"), WHAT).unwrap();
+    output_file::check_writable(&platform, &directory.path().join("report.json"), WHAT).unwrap();
 }
 
 #[cfg(target_os = "linux")]

@@ -100,6 +100,10 @@ impl DatahubRestSink {
                 (config.emitter(&embedded.url, Some(tokens)).no_proxy(), Some(embedded))
             }
         };
+        let mut builder = builder.clock(Arc::clone(&context.platform.clock));
+        if let Some(http) = &context.platform.http {
+            builder = builder.http_service(Arc::clone(http));
+        }
         let emitter = builder.build()?;
         // A check reports at once what it finds.
         let wait =
