@@ -61,7 +61,7 @@ impl Pipeline {
             return Err(Error::new(
                 ErrorKind::Input,
                 format!(
-                    "dead letters that fail again cannot be written to {}, which is being read: --dead-letters wants another \
+                    "dead letters that fail again cannot be written to {}, which is being read: --dead-letters needs another \
                      file",
                     replay.path().display()
                 ),

@@ -286,7 +286,7 @@ mod tests {
         file.write(position(5, &[]), Durability::Process).unwrap();
         let mut later = file.read().unwrap();
         later.schema = "datahub-emit/checkpoint/2".into();
-        let told = Checkpoint::parse(&later.text().unwrap()).unwrap_err();
-        assert!(told.contains("checkpoint/2"), "{told}");
+        let reason = Checkpoint::parse(&later.text().unwrap()).unwrap_err();
+        assert!(reason.contains("checkpoint/2"), "{reason}");
     }
 }

@@ -165,7 +165,7 @@ impl ReplaySource {
         }
         if self.ended && self.superseded > 0 {
             self.warnings.push(format!(
-                "{} superseded: GMS has written {} since; --force sends {} all the same",
+                "{} superseded: GMS has written {} since; --force sends {} anyway",
                 with_count(self.superseded, "dead letter is", "dead letters are"),
                 if self.superseded == 1 { "its aspect" } else { "their aspects" },
                 if self.superseded == 1 { "it" } else { "them" }

@@ -42,7 +42,7 @@ fn read(text: &[u8]) -> Vec<DeadLetterContent> {
 }
 
 /// The tags' URNs of the proposals, and the reasons of the rest.
-fn told(contents: &[DeadLetterContent]) -> Vec<String> {
+fn described(contents: &[DeadLetterContent]) -> Vec<String> {
     contents
         .iter()
         .flat_map(|content| match content {
@@ -88,7 +88,7 @@ fn a_record_that_was_corrected_by_hand_has_the_time_of_the_file() {
 fn an_invalid_record_is_read_again() {
     let text = [raw(&dead_letter("a")), raw("no json"), raw(r#"{"bucket": 1, "metrics": {}}"#)].join("\n");
     let contents = read(text.as_bytes());
-    assert_eq!(told(&contents[..1]), ["urn:li:tag:a"]);
+    assert_eq!(described(&contents[..1]), ["urn:li:tag:a"]);
     let still = invalid(&contents[1]);
     assert_eq!((still.origin.to_string().as_str(), &still.raw), ("mcps.json#3", &RawRecord::of(b"no json")));
     assert!(matches!(contents[2], DeadLetterContent::Ignored(..)));
@@ -105,7 +105,7 @@ fn a_long_record_is_read_from_its_file() {
             "length": length}});
         read(dead_letter.to_string().as_bytes())
     };
-    assert_eq!(told(&place(&path, record.len())), ["urn:li:tag:a"]);
+    assert_eq!(described(&place(&path, record.len())), ["urn:li:tag:a"]);
     for contents in [place(&path, record.len() + 9), place(&directory.path().join("gone"), 9)] {
         let record = invalid(&contents[0]);
         assert!(record.reason.contains("cannot be read"), "{record:?}");
@@ -118,12 +118,12 @@ fn a_damaged_file_yields_what_is_complete_and_names_the_lines() {
     let (a, b) = (dead_letter("a"), dead_letter("b"));
     let (half, _) = a.split_at(a.len() / 2);
     let text = format!("{a}\n{half}\n\n\0\0\0\0\n{b}\n{half}{b}\n{a}{b}\n{half}");
-    let told = told(&read(text.as_bytes()));
-    let whole: Vec<_> = told.iter().filter_map(|told| told.strip_prefix("urn:li:tag:")).collect();
+    let described = described(&read(text.as_bytes()));
+    let whole: Vec<_> = described.iter().filter_map(|text| text.strip_prefix("urn:li:tag:")).collect();
     assert_eq!(whole, ["a", "b", "b", "a", "b"]);
     let damaged: Vec<_> =
-        told.iter().filter_map(|told| told.strip_prefix("line ")?.split(' ').next()).collect();
-    assert_eq!(damaged, ["2", "4", "6", "7", "8"], "{told:#?}");
+        described.iter().filter_map(|text| text.strip_prefix("line ")?.split(' ').next()).collect();
+    assert_eq!(damaged, ["2", "4", "6", "7", "8"], "{described:#?}");
 }
 
 #[test]
@@ -170,9 +170,9 @@ proptest! {
         let hit = damaged.index(count);
         let place = at.index(lines[hit].len());
         lines[hit][place] = byte;
-        let told = told(&read(&lines.join(&b'\n')));
+        let described = described(&read(&lines.join(&b'\n')));
         for n in (0..count).filter(|n| *n != hit) {
-            prop_assert!(told.contains(&format!("urn:li:tag:t{n}")), "{told:#?}");
+            prop_assert!(described.contains(&format!("urn:li:tag:t{n}")), "{described:#?}");
         }
     }
 

@@ -144,7 +144,7 @@ fn what_an_earlier_run_finished_is_skipped_and_stays_finished() {
 #[derive(Clone, Debug)]
 enum Step {
     Read(Vec<u8>),
-    /// One of those under way ends.
+    /// One of the records in flight ends.
     End {
         which: usize,
         finished: bool,

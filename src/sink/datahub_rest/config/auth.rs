@@ -185,7 +185,7 @@ pub(super) fn from_variables(
 ) -> Option<Result<Provider, String>> {
     let get = |name: &str| environment.get(name).map(str::trim).filter(|value| !value.is_empty());
     let kind = get(TYPE_VARIABLE)?;
-    let wants = |names: &str| Err(format!("{TYPE_VARIABLE}={kind} wants {names} to be set"));
+    let requires = |names: &str| Err(format!("{TYPE_VARIABLE}={kind} requires {names} to be set"));
     let token = get("DATAHUB_GMS_TOKEN");
     let file = get("DATAHUB_AUTH_TOKEN_FILE");
     if token.is_some() && (kind != "pat" || file.is_some()) {
@@ -195,7 +195,7 @@ pub(super) fn from_variables(
         "pat" => match (file, token) {
             (Some(file), _) => Arc::new(FileProvider::new(file)),
             (None, Some(token)) => fixed(fields, token, TokenSource::Environment("DATAHUB_GMS_TOKEN".into())),
-            (None, None) => return Some(wants("DATAHUB_AUTH_TOKEN_FILE or DATAHUB_GMS_TOKEN")),
+            (None, None) => return Some(requires("DATAHUB_AUTH_TOKEN_FILE or DATAHUB_GMS_TOKEN")),
         },
         "k8s_oidc" => Arc::new(FileProvider::new(file.unwrap_or(K8S_TOKEN_FILE))),
         "oidc_client_credentials" => {
@@ -204,7 +204,7 @@ pub(super) fn from_variables(
                 get("DATAHUB_AUTH_CLIENT_ID"),
                 get("DATAHUB_AUTH_CLIENT_SECRET"),
             ) else {
-                return Some(wants(
+                return Some(requires(
                     "DATAHUB_AUTH_TOKEN_ENDPOINT, DATAHUB_AUTH_CLIENT_ID and DATAHUB_AUTH_CLIENT_SECRET",
                 ));
             };

@@ -116,7 +116,7 @@ fn from_environment(fields: &mut Fields<'_>, environment: &Environment, mode: Si
         return Some(found);
     }
     fields.warn(format!(
-        "the environment variable {VARIABLE} says {}, which contradicts the mode {} and is passed over: `emit_mode` under \
+        "the environment variable {VARIABLE} says {}, which contradicts the mode {} and is ignored: `emit_mode` under \
          sink.config would count",
         found.as_str(),
         mode.as_str()
