@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::backpressure::{self, Capacity};
 use super::handle::Emitter;
 use super::queue::BatchLimits;
-use super::settings::{Batching, MAX_PER_BATCH, Settings, defaults};
+use super::settings::{Batching, MAX_PER_BATCH, MAX_REQUESTS, Settings, defaults};
 use super::shared::Shared;
 use crate::auth::{FixedToken, Token, TokenProvider, TokenSource};
 use crate::environment::Environment;
@@ -357,9 +357,6 @@ impl EmitterBuilder {
         self
     }
 }
-
-/// More requests in flight than a server and this machine's ports can bear.
-const MAX_REQUESTS: usize = 10_000;
 
 fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Input, message)
