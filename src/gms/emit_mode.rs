@@ -1,5 +1,7 @@
 //! The interface of GMS, and how far a write has come when GMS answers.
 
+use serde::{Serialize, Serializer};
+
 /// The interface of GMS that proposals go through: `endpoint` in a recipe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Endpoint {
@@ -19,6 +21,13 @@ impl Endpoint {
             Self::Restli => "restli",
             Self::Openapi => "openapi",
         }
+    }
+}
+
+/// Serialised, it is its [name](Endpoint::as_str).
+impl Serialize for Endpoint {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 

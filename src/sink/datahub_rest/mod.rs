@@ -191,8 +191,8 @@ impl Sink for DatahubRestSink {
             destination: SinkDestination {
                 server: Some(self.emitter.client().server().to_string()),
                 gms_version: self.server.version.clone(),
-                endpoint: Some(self.endpoint.as_str()),
-                mode: Some(self.mode.as_str()),
+                endpoint: Some(self.endpoint),
+                mode: Some(self.mode),
                 delivered_means: Some(delivered_means(self.emit_mode, self.endpoint)),
             },
             requests: RequestCounts {

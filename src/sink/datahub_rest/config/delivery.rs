@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+
 use super::variables::{from_variable, named};
 use crate::emitter::Batching;
 use crate::environment::Environment;
@@ -42,6 +44,13 @@ impl SinkMode {
             Self::Async => Batching::Single,
             Self::AsyncBatch => Batching::Batched,
         }
+    }
+}
+
+/// Serialised, it is its [name](SinkMode::as_str).
+impl Serialize for SinkMode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
