@@ -12,8 +12,9 @@ use crate::auth::{FixedToken, Token, TokenProvider, TokenSource};
 use crate::environment::Environment;
 use crate::gms::{
     AddressError, Client, ClientConfig, ClientMode, EmitMode, Endpoint, GmsEnvironment, RequestEncoder,
-    RetryPolicy, ServerAddress, TlsSettings,
+    RetryPolicy, ServerAddress,
 };
+use crate::http::TlsSettings;
 use crate::{Error, ErrorKind};
 
 /// Configures an [`Emitter`]. The defaults are those of DataHub's REST sink.

@@ -4,6 +4,7 @@ use serde::{Serialize, Serializer};
 
 /// The interface of GMS that proposals go through: `endpoint` in a recipe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Endpoint {
     /// Rest.li: `/aspects?action=ingestProposal` and `ingestProposalBatch`. Every version of GMS has it, and
     /// one batch may hold any entity types. The default, as in DataHub's own sink.
@@ -34,6 +35,7 @@ impl Serialize for Endpoint {
 /// How far GMS has processed a proposal when it counts as delivered. The names are those of DataHub's Python
 /// client (`EmitMode` in `rest_emitter.py`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum EmitMode {
     /// `SYNC_PRIMARY`: GMS has written it to its database. Search and lineage follow later.
     SyncPrimary,

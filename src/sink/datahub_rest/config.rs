@@ -12,7 +12,8 @@ use std::time::Duration;
 use crate::auth::TokenProvider;
 use crate::emitter::{Emitter, EmitterBuilder, MAX_PER_BATCH, MAX_REQUESTS, defaults};
 use crate::environment::Environment;
-use crate::gms::{ClientMode, EmitMode, Endpoint, RetryPolicy, TlsSettings, WaitForServer};
+use crate::gms::{ClientMode, EmitMode, Endpoint, RetryPolicy, WaitForServer};
+use crate::http::TlsSettings;
 use crate::recipe::{Fields, Reported};
 
 pub use self::delivery::SinkMode;

@@ -17,6 +17,7 @@ const ASYNC_WAIT_OVER_RESTLI: &str = "ASYNC_WAIT follows each write by the trace
 
 /// The sink's `mode` (`RestSinkMode` of DataHub's Python client).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SinkMode {
     /// `SYNC`: one proposal per request, one request at a time.
     Sync,
