@@ -28,7 +28,7 @@ const MIN_WHOLE_BYTES: usize = 4;
 /// Redacts secrets and fragments of them: a server may quote the token that it refuses, or a part of it.
 ///
 /// A value that may be a secret and may be a name or a path is redacted only [as a whole](Self::add_whole),
-/// since its fragments occur in ordinary text.
+/// since fragments of it occur in ordinary text.
 #[derive(Clone, Default)]
 pub(crate) struct Redactor {
     fragments: HashSet<Vec<char>>,
