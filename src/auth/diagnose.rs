@@ -1,8 +1,21 @@
 //! From what was observed to one of the known causes: a pure function, so that every row of its table can be
 //! tested.
 
-use super::observation::{Observation, Observed};
-use super::{no_response, response, unauthorized};
+mod fixes;
+mod forbidden;
+mod html_page;
+mod no_response;
+mod observation;
+mod response;
+mod response_evidence;
+mod unauthorized;
+
+#[cfg(feature = "pipeline")]
+pub(super) use fixes::DATAHUB_ISSUER;
+pub(crate) use observation::{
+    NoResponse, Observation, Observed, Redirect, Request, RequestKind, ResponseInfo, ServerInfo,
+};
+
 use crate::diagnosis::{Diagnosis, Evidence};
 
 /// The cause of what was observed.

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::TokenInfo;
-use super::fixes::DATAHUB_ISSUER;
+use super::diagnose::DATAHUB_ISSUER;
 use crate::diagnosis::{Renderer, TokenSource, rough_span, whole_seconds};
 
 /// A warning if `token` is one of DataHub's that expires within `within` or has expired. Tokens of other

@@ -10,21 +10,13 @@ mod credentials;
 mod diagnose;
 #[cfg(feature = "pipeline")]
 mod expiry_warning;
-mod fixes;
-mod forbidden;
-mod html_page;
-mod lint;
-mod no_response;
-mod observation;
 pub mod provider;
-mod response;
-mod response_evidence;
 mod token;
 #[cfg(feature = "pipeline")]
 mod token_file;
 mod token_info;
+mod token_lint;
 mod token_unavailable;
-mod unauthorized;
 
 #[cfg(test)]
 mod tests;
@@ -32,12 +24,11 @@ mod tests;
 pub(crate) use authorization::authorization;
 pub use claims::Claims;
 pub(crate) use credentials::Credentials;
-pub(crate) use diagnose::diagnose;
+pub(crate) use diagnose::{
+    NoResponse, Observation, Observed, Redirect, Request, RequestKind, ResponseInfo, ServerInfo, diagnose,
+};
 #[cfg(feature = "pipeline")]
 pub(crate) use expiry_warning::expiry_warning;
-pub(crate) use observation::{
-    NoResponse, Observation, Observed, Redirect, Request, RequestKind, ResponseInfo, ServerInfo,
-};
 pub use provider::{
     CommandProvider, FileProvider, FixedToken, IssuedToken, OidcClientCredentials, ProviderError,
     TokenProvider,

@@ -43,7 +43,7 @@
 //!    no other request is sent.
 //! 7. **Verdict** (`verdict`). A pure function of the response, the request and the progress of the run says
 //!    what follows: the proposals are delivered or rejected, the batch is split, or the run stops. As long as
-//!    GMS has accepted nothing, it is open whether a record or the run is at fault (`fault_isolation`).
+//!    GMS has accepted nothing, it is open whether a record or the run is at fault (`record_or_run`).
 //! 8. **Settlement** (`settle`). Carries the decision out. Every proposal is in a [`Delivery`], whose drop
 //!    guard reports an outcome even if code forgets to.
 //! 9. **Traces** (`open_traces`, `trace_follower`). With [`EmitMode::AsyncWait`](crate::gms::EmitMode) GMS
@@ -56,6 +56,7 @@
 
 mod auth_gate;
 mod backpressure;
+mod bisect;
 mod builder;
 mod counts;
 mod deliver;
@@ -63,8 +64,9 @@ mod delivery;
 mod driver;
 mod emit_all;
 mod exchange;
-mod fault_isolation;
+
 mod flush;
+mod group_by_request;
 mod handle;
 mod lifecycle;
 mod limit;
@@ -74,7 +76,7 @@ mod outcome;
 mod pending;
 mod queue;
 mod receipt;
-mod requests;
+mod record_or_run;
 mod send;
 mod settings;
 mod settle;

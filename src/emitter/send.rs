@@ -10,10 +10,10 @@ use tracing::warn;
 
 use super::auth_gate::{GateGuard, RefusedRequest, TokenDecision};
 use super::exchange::Exchange;
+use super::group_by_request::RequestGroup;
 use super::lifecycle::Phase;
 use super::limit::RequestPermit;
 use super::pending::Pending;
-use super::requests::RequestGroup;
 use super::shared::Shared;
 use crate::gms::{Next, RequestBody, RetryPolicy, RetryState, Verdict};
 

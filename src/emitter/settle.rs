@@ -6,14 +6,14 @@ use std::sync::atomic::Ordering::Relaxed;
 use tracing::{debug, warn};
 
 use super::exchange::Exchange;
-use super::fault_isolation::Suspect;
+use super::group_by_request::{RequestGroup, group_by_request};
 use super::lifecycle::StopCause;
 use super::named_urns::{names, refused_entities};
 use super::open_traces::{OpenTrace, TraceSlot};
 use super::outcome::{Outcome, Rejection, RejectionReason, UndeliveredReason};
 use super::pending::Pending;
 use super::queue::Queued;
-use super::requests::{RequestGroup, group_by_request};
+use super::record_or_run::Suspect;
 use super::shared::Shared;
 use super::verdict::{
     Action, Decision, GroupFacts, Progress, ResponseFacts, Split, StopAt, StopBecause, decide,

@@ -9,7 +9,7 @@
 //!   names, else by bisection. So one bad record costs one record, and about two requests per halving. A 413
 //!   also makes the batches of the rest of the run smaller.
 //! - **A rejected single proposal** is rejected if GMS has accepted anything in this run. Until then it is
-//!   held as a suspect (see `fault_isolation`).
+//!   held as a suspect (see `record_or_run`).
 //! - **A 403** that names some proposals of a batch is about those. One that names none, or all, is about the
 //!   caller and stops the run. A single proposal that is named is at fault once anything was accepted.
 //! - **A 500 that remains after the retries** may be the fault of one record or of the server. The batch is

@@ -1,6 +1,6 @@
 //! The client of GMS: its address, its requests, the meaning of its responses, and retries.
 
-mod accepted;
+mod accepted_aspects;
 mod address;
 mod classify;
 mod client;
@@ -15,6 +15,7 @@ mod outgoing_proposal;
 mod rejection_hint;
 mod request_body;
 mod request_encoder;
+mod request_headers;
 mod request_line;
 mod response;
 mod restli;
@@ -27,7 +28,7 @@ mod user;
 #[cfg(feature = "pipeline")]
 mod write_times;
 
-pub(crate) use accepted::AcceptedAspects;
+pub(crate) use accepted_aspects::AcceptedAspects;
 pub use address::{AddressError, ServerAddress};
 pub(crate) use classify::{RetryReason, Verdict, classify};
 pub use client::{Client, TokenStatus, WaitForServer};

@@ -11,15 +11,15 @@
 mod body;
 mod client;
 mod config;
-mod error;
 mod name_lookup;
 mod service;
 mod tls;
 mod tracked_body;
+mod transport_error;
 
 pub use body::Body;
 pub use client::HttpClient;
 pub use config::HttpConfig;
-pub use error::{TransportError, TransportErrorKind};
 pub use service::{HttpService, Request, Response, ResponseFuture};
 pub use tls::TlsSettings;
+pub use transport_error::{TransportError, TransportErrorKind};

@@ -10,7 +10,7 @@
 //! the dead letters that follow. What an interrupted replay wrote is recognised by a property of its system
 //! metadata.
 
-mod dead_letter;
+mod dead_letter_reader;
 mod lines;
 mod superseded;
 #[cfg(test)]
@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use self::dead_letter::{DeadLetterReader, LetterContent};
+use self::dead_letter_reader::{DeadLetterReader, LetterContent};
 use self::lines::Lines;
 use self::superseded::KnownWriteTimes;
 use super::control::RunControl;

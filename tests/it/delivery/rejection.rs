@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use datahub_emitter::emitter::{Batching, Emitter, Outcome};
-use datahub_emitter::gms::RetryPolicy;
 use datahub_emitter::metadata::{Proposal, Urn};
 
 use crate::support::emitting::{emitter, outcomes, proposal, retry_at_once};

@@ -5,7 +5,6 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::SeqCst;
 
 use datahub_emitter::emitter::Batching;
-use datahub_emitter::gms::RetryPolicy;
 use datahub_emitter::metadata::Proposal;
 
 use crate::support::emitting::{emitter, proposal, retry_at_once};

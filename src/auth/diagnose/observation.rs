@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::TokenInfo;
+use crate::auth::TokenInfo;
 use crate::http::TransportErrorKind;
 
 /// Everything that is known about a request that failed. Its texts contain no secret.

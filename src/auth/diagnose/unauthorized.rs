@@ -7,7 +7,7 @@ use super::fixes::{foreign_issuer, new_token};
 use super::html_page::{self, Page};
 use super::observation::{Observation, ResponseInfo};
 use super::response_evidence::{foreign_page, status};
-use super::{Claims, TokenInfo, TokenSource};
+use crate::auth::{Claims, TokenInfo, TokenSource};
 use crate::diagnosis::{ClockReading, Code, Diagnosis, Evidence, Fix, HeaderMistake, Summary};
 
 /// Clocks that differ by less are treated as equal.

@@ -3,7 +3,7 @@
 use super::html_page::{self, Page};
 use super::observation::{Observation, RequestKind, ResponseInfo};
 use super::response_evidence::{foreign_page, status};
-use super::{Claims, TokenInfo};
+use crate::auth::{Claims, TokenInfo};
 use crate::diagnosis::{Code, Diagnosis, Evidence, Fix, Operation, Privilege, Summary};
 
 /// The beginning of an error message that is shown, in characters. It may name every entity of a batch.

@@ -1,4 +1,4 @@
-//! Groups the proposals of a batch into requests, and bisects a group that was rejected.
+//! Groups the proposals of a batch into requests.
 //!
 //! A request holds proposals of one route. A batch usually is one request; where GMS needs several, they are
 //! sent one after another, in an order in which no proposal overtakes an earlier one of the same URN.
@@ -29,13 +29,6 @@ impl RequestGroup {
         urns.next().is_some_and(|first| urns.any(|urn| urn != first))
     }
 
-    /// Two groups of about equal size, in order. All proposals of one URN are in the same half, unless there
-    /// is only one URN.
-    pub(super) fn bisect(mut self) -> [Self; 2] {
-        let proposals = std::mem::take(&mut self.proposals);
-        bisect(proposals, Pending::urn).map(|half| self.part(half))
-    }
-
     /// The proposals that `predicate` holds for, and the others.
     pub(super) fn partition(mut self, predicate: impl Fn(&Pending) -> bool) -> [Self; 2] {
         let (matching, others) = std::mem::take(&mut self.proposals).into_iter().partition(predicate);
@@ -50,7 +43,7 @@ impl RequestGroup {
         singles.map(|single| Self { outcome_unknown, retries_exhausted, is_part, ..single }).collect()
     }
 
-    fn part(&self, proposals: Vec<Pending>) -> Self {
+    pub(super) fn part(&self, proposals: Vec<Pending>) -> Self {
         let Self { route, outcome_unknown, retries_exhausted, .. } = *self;
         Self { proposals, route, outcome_unknown, retries_exhausted, is_part: true }
     }
@@ -73,40 +66,6 @@ pub(super) fn group_by_request(
         is_part: false,
     };
     group(routed, |pending| pending.urn().clone()).into_iter().map(new).collect()
-}
-
-/// Halves of `items`, in order. No URN is in both, unless there is only one.
-fn bisect<T>(items: Vec<T>, urn: impl Fn(&T) -> &Urn) -> [Vec<T>; 2] {
-    let half = items.len() / 2;
-    let mut of_urn: HashMap<Urn, usize> = HashMap::new();
-    for item in &items {
-        *of_urn.entry(urn(item).clone()).or_default() += 1;
-    }
-    if of_urn.len() < 2 {
-        let mut first = items;
-        let second = first.split_off(half);
-        return [first, second];
-    }
-    let (mut first, mut second) = (Vec::with_capacity(half), Vec::with_capacity(half));
-    // The first item of a URN decides in which half all items of this URN are.
-    let mut in_first: HashMap<Urn, bool> = HashMap::new();
-    let mut in_first_count = 0;
-    for item in items {
-        let belongs_to_first = *in_first.entry(urn(&item).clone()).or_insert_with_key(|urn| {
-            let fits = in_first_count < half;
-            if fits {
-                in_first_count += of_urn.get(urn).copied().unwrap_or(1);
-            }
-            fits
-        });
-        if belongs_to_first { first.push(item) } else { second.push(item) }
-    }
-    // The items of one URN may be more than half of all.
-    if second.is_empty() {
-        let last = first.last().map(|item| urn(item).clone());
-        (first, second) = first.into_iter().partition(|item| Some(urn(item)) != last.as_ref());
-    }
-    [first, second]
 }
 
 /// Puts items of one route together, as far as no item then comes before an earlier one of the same URN.
@@ -165,20 +124,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn halves_are_complete_smaller_and_in_order(urns in proptest::collection::vec(0..6_usize, 2..60)) {
-            let items: Vec<(Urn, usize)> = urns.iter().map(|number| urn(*number)).zip(0..).collect();
-            let [first, second] = bisect(items.clone(), |(urn, _)| urn);
-            prop_assert!(!first.is_empty() && !second.is_empty());
-            prop_assert!(first.iter().is_sorted_by_key(|(_, number)| number));
-            prop_assert!(second.iter().is_sorted_by_key(|(_, number)| number));
-            let mut together = [first.clone(), second.clone()].concat();
-            together.sort_by_key(|(_, number)| *number);
-            prop_assert_eq!(&together, &items);
-            let shared = first.iter().any(|(urn, _)| second.iter().any(|(other, _)| other == urn));
-            prop_assert_eq!(shared, urns.iter().all(|urn| *urn == urns[0]));
-        }
-
         #[test]
         fn nothing_is_lost_and_order_holds(
             items in proptest::collection::vec(

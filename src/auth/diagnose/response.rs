@@ -100,7 +100,7 @@ fn redirected(observation: &Observation<'_>, info: &ResponseInfo<'_>) -> Diagnos
             .with_fixes([fix]),
         Some(change) => Diagnosis::new(Code::Redirected, Summary::Redirected(change))
             .with_evidence(evidence)
-            .with_evidence(observation.token.map(super::TokenInfo::evidence))
+            .with_evidence(observation.token.map(crate::auth::TokenInfo::evidence))
             .with_fixes([fix]),
     }
 }

@@ -1,11 +1,11 @@
 //! How to replace a token that GMS refused, which depends on where it came from.
 
-use super::TokenInfo;
 use super::observation::ServerInfo;
+use crate::auth::TokenInfo;
 use crate::diagnosis::{Fix, TokenSource};
 
 /// The issuer of DataHub's own tokens (`authentication.tokenService.issuer`).
-pub(super) const DATAHUB_ISSUER: &str = "datahub-metadata-service";
+pub(in crate::auth) const DATAHUB_ISSUER: &str = "datahub-metadata-service";
 
 /// How to get a token that GMS accepts in place of `token`; without one, how to get a token at all.
 pub(super) fn new_token(token: Option<&TokenInfo>, server: &ServerInfo<'_>) -> Vec<Fix> {
@@ -23,7 +23,7 @@ pub(super) fn new_token(token: Option<&TokenInfo>, server: &ServerInfo<'_>) -> V
         user: claims.and_then(|claims| claims.actor_id.as_ref()).filter(is_plain).cloned(),
         service_account: claims
             .filter(|claims| claims.kind.as_deref() == Some("SERVICE_ACCOUNT"))
-            .and_then(super::Claims::actor_urn),
+            .and_then(crate::auth::Claims::actor_urn),
         frontend,
     };
     match source {
