@@ -8,7 +8,7 @@
 //!   symbolic link stays, and the file that it points to is replaced. A device or a pipe is written directly,
 //!   because renaming would replace it. A temporary file is removed unless the process is killed.
 //! - **Syncing.** The file is synced before it is renamed, and its directory afterwards, so that after a
-//!   power loss there is one of the two contents. Failing to sync the directory is no error: not every file
+//!   power loss there is one of the two contents. A failure to sync the directory is ignored: not every file
 //!   system can do it, and the file is in place. [`Durability::Process`] omits both: the content then
 //!   survives the end of the process, but maybe not a power loss. Only the resume checkpoint does so, which
 //!   is written up to 20 times per second while a run is in progress and whose loss only costs time.
@@ -26,7 +26,7 @@ use crate::file_system::{Access, FileSystem, FileType, OpenFile, Permissions, pa
 /// Attempts to find a temporary name that is not in use.
 const MAX_NAME_ATTEMPTS: u32 = 16;
 
-/// What a file survives once it was written.
+/// The events that a written file survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Durability {
     /// The end of the process, but maybe not a power loss.

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 /// File operations. All of them may block.
 pub trait FileSystem: Send + Sync + fmt::Debug {
-    /// What is at `path`; symbolic links are followed.
+    /// The metadata of the file at `path`; symbolic links are followed.
     ///
     /// # Errors
     /// Of kind [`NotFound`](io::ErrorKind::NotFound) when there is nothing.
@@ -101,14 +101,14 @@ pub trait OpenFile: Read + Write + Seek + Send + fmt::Debug {
     /// When that fails.
     fn set_len(&self, length: u64) -> io::Result<()>;
 
-    /// What is known of the file.
+    /// The file's metadata.
     ///
     /// # Errors
     /// When that fails.
     fn metadata(&self) -> io::Result<FileMetadata>;
 }
 
-/// What is known of a file.
+/// The metadata of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileMetadata {
     /// Whether it is a directory, a regular file or something else.
@@ -121,7 +121,7 @@ pub struct FileMetadata {
     pub modified: Option<Timestamp>,
 }
 
-/// What is at a path.
+/// The kind of file at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileType {
     /// A directory.
@@ -282,7 +282,7 @@ fn create(path: &Path, permissions: Permissions<'_>) -> io::Result<Box<dyn OpenF
     Ok(Box::new(file))
 }
 
-/// Who owns the file `from` owns `to` as well, so that they can still read it after an administrator has
+/// Gives `to` the owner of `from`, so that the owner can still read the file after an administrator has
 /// replaced it.
 #[cfg(unix)]
 fn copy_owner(from: &Path, to: &Path) -> io::Result<()> {

@@ -1,5 +1,5 @@
-//! What a run needs of the machine that it runs on. Each part has one production implementation, and a
-//! simulation hands in others.
+//! The services of the operating system that a run needs. Each has one production implementation, and a
+//! simulation provides others.
 
 use std::sync::Arc;
 

@@ -16,7 +16,7 @@ use std::thread::{self, JoinHandle, Thread};
 
 use tokio::sync::oneshot;
 
-/// What a thread does.
+/// The work of a thread.
 pub type ThreadWork = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Starts threads.

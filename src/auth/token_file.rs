@@ -33,7 +33,7 @@ pub struct TokenMetadata {
     pub sha256: Option<String>,
 }
 
-/// A token file that is about to be written. What could prevent that is found out before a token is issued.
+/// A token file that is about to be written. Opening it finds obstacles before a token is issued.
 #[derive(Debug)]
 pub struct TokenFile {
     files: Arc<dyn FileSystem>,
@@ -57,7 +57,8 @@ impl TokenFile {
         Ok(Self { path: path.to_owned(), metadata_path, file, metadata_file, files })
     }
 
-    /// Writes the token, readable for its owner alone, and `metadata` beside it. Both files are replaced as a whole.
+    /// Writes the token, readable for its owner alone, and `metadata` beside it. Both files are replaced
+    /// atomically.
     ///
     /// # Errors
     /// Of kind [`ErrorKind::Disk`]; both files then have their previous content.
@@ -70,7 +71,7 @@ impl TokenFile {
             let text = serde_json::to_vec_pretty(metadata).map_err(|error| cannot_write(error.into()))?;
             metadata_file.write_all(&text).map_err(cannot_write)?;
             metadata_file.write_all(b"\n").map_err(cannot_write)?;
-            // Before the token: beside the previous token it does no harm, because it says which token it describes.
+            // Before the token: metadata names its token, so that beside the previous token it is harmless.
             metadata_file.commit(Durability::Power).map_err(cannot_write)?;
         }
         if let Err(error) = file.commit(Durability::Power) {

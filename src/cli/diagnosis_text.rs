@@ -25,7 +25,7 @@ pub(crate) fn error_text(error: &Error, color: bool) -> String {
     }
 }
 
-/// The text of a diagnosis that is no failure: a note, or why a run waits.
+/// The text of a diagnosis that does not end the run: a note, or why a run waits.
 pub(crate) fn note_text(diagnosis: &RenderedDiagnosis, color: bool) -> String {
     let label = if diagnosis.code.kind().is_some() { "waiting" } else { "note" };
     diagnosis_text(label, Tone::Good, diagnosis, color)
@@ -54,6 +54,6 @@ pub(super) fn headline(label: &str, tone: Tone, text: &str, color: bool) -> Stri
 /// A line below the headline.
 pub(super) fn detail(label: &str, text: &str) -> String {
     let mut line = String::new();
-    writeln!(line, "  {label:<8}  {text}").unwrap_or_default();
+    writeln!(line, "  {label:<12}  {text}").unwrap_or_default();
     line
 }

@@ -99,7 +99,7 @@ impl<'a> Line<'a> {
         let template = match progress.source.total_bytes {
             Some(total) if total > 0 => {
                 self.0.set_length(total);
-                "{spinner} {msg}  {bytes} of {total_bytes} ({percent}%)  {eta} left"
+                "{spinner} {msg}  {bytes} of {total_bytes} ({percent}%)  {eta} remaining"
             }
             _ => "{spinner} {msg}  {bytes}  {elapsed}",
         };

@@ -37,7 +37,7 @@ impl fmt::Display for Summary<'_> {
                 f,
                 "skipped",
                 Tone::Good,
-                "another run of this pipeline is under way",
+                "another run of this pipeline is in progress",
                 self.color,
             );
         }
@@ -49,8 +49,8 @@ impl fmt::Display for Summary<'_> {
         } else if let Some(resume) = report.resume.as_ref().filter(|resume| resume.from_record > 0) {
             write_detail(
                 f,
-                "kept",
-                &format!("{} are finished: {}", records(resume.from_record), resume.command),
+                "resume",
+                &format!("{} are finished; to continue: {}", records(resume.from_record), resume.command),
             )?;
         }
         for note in &self.finished.notes {
@@ -60,8 +60,8 @@ impl fmt::Display for Summary<'_> {
         if let Some(path) = &report.dead_letters.path {
             write_detail(
                 f,
-                "letters",
-                &format!("{} kept in {}", records(report.dead_letters.records), path.display()),
+                "dead letters",
+                &format!("{} in {}", grouped(report.dead_letters.records), path.display()),
             )?;
         }
         self.write_warnings(f)?;
@@ -92,7 +92,7 @@ impl<'a> Summary<'a> {
                     self.color,
                 )?;
             }
-            return write_detail(f, "kept", &self.kept());
+            return write_detail(f, "outcome", &self.unfinished_outcome());
         }
         let seconds = seconds(report.duration_ms);
         let from = format!(
@@ -101,7 +101,7 @@ impl<'a> Summary<'a> {
             bytes(report.source.bytes),
             match report.source.ignored {
                 0 => String::new(),
-                ignored => format!("; {} usage records passed over", grouped(ignored)),
+                ignored => format!("; {} usage records ignored", grouped(ignored)),
             }
         );
         if report.outcome == RunOutcome::DryRun {
@@ -119,7 +119,7 @@ impl<'a> Summary<'a> {
         if report.outcome == RunOutcome::Delivered {
             let mut text = format!("{} {done}", proposals(counts.delivered));
             if counts.filtered > 0 {
-                write!(text, ", {} left out", grouped(counts.filtered)).unwrap_or_default();
+                write!(text, ", {} filtered", grouped(counts.filtered)).unwrap_or_default();
             }
             write_headline(f, "done", Tone::Good, &text, self.color)?;
         } else {
@@ -130,8 +130,8 @@ impl<'a> Summary<'a> {
         if let Some(resume) = &report.resume {
             write_detail(
                 f,
-                "kept",
-                &format!("the rest from record {} on: {}", resume.from_record, resume.command),
+                "resume",
+                &format!("to continue at record {}: {}", resume.from_record, resume.command),
             )?;
         }
         if let Some(server) = &report.sink.destination.server {
@@ -142,7 +142,7 @@ impl<'a> Summary<'a> {
                 sent => format!("{} requests", grouped(sent)),
             };
             match &self.finished.inspect_hint {
-                // It has stopped, so its address is of no use.
+                // The embedded GMS has stopped: nothing listens at its address any more.
                 Some(_) => write_detail(
                     f,
                     "to",
@@ -156,15 +156,15 @@ impl<'a> Summary<'a> {
         Ok(())
     }
 
-    /// What a run that did not finish leaves behind.
-    fn kept(&self) -> String {
+    /// The outcomes of the proposals of a run that did not finish, and how to send the others.
+    fn unfinished_outcome(&self) -> String {
         let report = &self.finished.report;
         let counts = &report.proposals;
         let mut text = format!("{} delivered", grouped(counts.delivered));
         if counts.rejected > 0 {
             write!(text, ", {} rejected", grouped(counts.rejected)).unwrap_or_default();
         }
-        write!(text, ", {} read and not sent", grouped(counts.undelivered)).unwrap_or_default();
+        write!(text, ", {} undelivered", grouped(counts.undelivered)).unwrap_or_default();
         if let (Some(total), false) = (self.finished.source_bytes, report.source.complete) {
             // In whole percent, and never "0% unread" of a file that was not read to its end.
             let unread = total.saturating_sub(report.source.bytes).saturating_mul(100);
@@ -173,16 +173,16 @@ impl<'a> Summary<'a> {
             }
         }
         if let Some(resume) = &report.resume {
-            write!(text, ": {}", resume.command).unwrap_or_default();
+            write!(text, "; to continue: {}", resume.command).unwrap_or_default();
             return text;
         }
         let program = shell::word(self.program);
         let recipe = shell::word(&self.recipe.to_string_lossy());
         match &self.finished.replayed {
             None => write!(text, "; to send everything again: {program} ingest -c {recipe}"),
-            Some(letters) => {
-                let letters = shell::word(&letters.to_string_lossy());
-                write!(text, "; to go on: {program} replay {letters} -c {recipe}")
+            Some(dead_letters) => {
+                let dead_letters = shell::word(&dead_letters.to_string_lossy());
+                write!(text, "; to continue: {program} replay {dead_letters} -c {recipe}")
             }
         }
         .unwrap_or_default();
@@ -234,7 +234,7 @@ fn label(kind: FailureKind) -> &'static str {
     match kind {
         FailureKind::Invalid => "invalid",
         FailureKind::Rejected => "rejected",
-        FailureKind::Undelivered => "left",
+        FailureKind::Undelivered => "undelivered",
         _ => "error",
     }
 }

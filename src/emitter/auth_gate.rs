@@ -227,7 +227,7 @@ mod tests {
             assert_eq!(decision, TokenDecision::RetrySameTokenAfter(RETRY_REFUSED_TOKEN_AFTER));
             review.clear();
         }
-        // Requests that were sent before the token was cleared are sent again, later ones are refused for good.
+        // Requests that were sent before the token was cleared are sent again; later ones are not.
         let decision = gate.review().await.decide(refused, &credentials, &lifecycle).await;
         assert_eq!(decision, TokenDecision::Retry);
         let later = RefusedRequest { sent_at: Instant::now() + Duration::from_secs(1), ..refused };

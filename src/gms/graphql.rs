@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::{Client, GmsResponse};
 use crate::diagnosis::Diagnosis;
+use crate::display_text::display_text;
 use crate::{Error, ErrorKind};
 
 pub use access_token::{AccessTokenInfo, AccessTokens, NewAccessToken};
@@ -114,16 +115,16 @@ impl Client {
             return answer.data.filter(Value::is_object).map(GraphqlAnswer::Data);
         }
         let errors = answer.errors.into_iter().map(|wrong| GraphqlError {
-            message: self.visible(wrong.message.as_deref().unwrap_or_default()),
+            message: self.shown_message(wrong.message.as_deref().unwrap_or_default()),
             code: wrong.extensions.and_then(|extensions| extensions.get("code")?.as_u64()?.try_into().ok()),
         });
         Some(GraphqlAnswer::Errors(errors.collect()))
     }
 
-    /// A message of GMS without control characters and secrets.
-    fn visible(&self, text: &str) -> String {
-        let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        self.redact(&text).chars().take(MAX_MESSAGE_CHARS).collect()
+    /// A message of GMS without control characters and secrets. Secrets are replaced first: the limit could
+    /// split one.
+    fn shown_message(&self, text: &str) -> String {
+        display_text(&self.redact(text), MAX_MESSAGE_CHARS)
     }
 }
 

@@ -8,6 +8,8 @@ use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
 use serde::Deserialize;
 
+use crate::display_text::display_text;
+
 /// A response whose body was read to its end, or to the limit of the request.
 #[derive(Clone, Debug)]
 pub(crate) struct GmsResponse {
@@ -67,9 +69,7 @@ impl GmsResponse {
     /// The server's message on one line, at most 2,000 characters of [`full_message`](Self::full_message).
     pub(crate) fn message(&self) -> String {
         const MAX_CHARS: usize = 2_000;
-        let text = self.full_message();
-        let visible = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-        visible.take(MAX_CHARS).collect::<String>().trim().to_owned()
+        display_text(&self.full_message(), MAX_CHARS)
     }
 
     /// The server's message: `message` or `error` of a JSON body without its stack trace, else the body

@@ -3,6 +3,10 @@
 use serde_json::Value;
 
 use super::GmsResponse;
+use crate::display_text::display_text;
+
+/// The most characters of a version or an environment that are kept.
+const MAX_SHOWN_CHARS: usize = 80;
 
 /// The fields of `GET /config` (`Config.java`) that a client uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,13 +84,13 @@ impl ServerConfig {
         }
         // Whatever else is odd about the answer, it is a GMS's.
         let text = |pointer| config.pointer(pointer).and_then(Value::as_str);
-        let visible = |text: &str| text.chars().filter(|c| !c.is_control()).take(80).collect();
+        let shown = |text: &str| display_text(text, MAX_SHOWN_CHARS);
         // GMS was `linkedin/datahub` before its images moved.
         let version = text("/versions/acryldata~1datahub/version")
             .or_else(|| text("/versions/linkedin~1datahub/version"));
         Some(Self {
-            version: version.filter(|version| *version != "null").map(visible),
-            environment: text("/datahub/serverEnv").map(visible),
+            version: version.filter(|version| *version != "null").map(shown),
+            environment: text("/datahub/serverEnv").map(shown),
             patch_capable: config.get("patchCapable").and_then(Value::as_bool),
             is_ancient: config.get("versions").is_none(),
         })

@@ -22,7 +22,7 @@ const DEFAULT_SINK_VARIABLE: &str = "DATAHUB_INGESTION_DEFAULT_SINK";
 /// The value of `sink.config.server` for the GMS inside this process.
 const EMBEDDED: &str = "embedded";
 
-/// What a recipe asks for.
+/// The configuration that a recipe contains.
 pub(super) struct Config {
     pub(super) source_type: String,
     pub(super) sink_type: String,

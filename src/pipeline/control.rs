@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use crate::gms::Client;
 use crate::source::Progress;
 
-/// Stops a run, and tells its progress. Clones belong to the same run.
+/// Stops a run, and reports its progress. Clones belong to the same run.
 #[derive(Clone, Debug, Default)]
 pub struct RunControl(Arc<Shared>);
 
@@ -103,7 +103,7 @@ impl RunControl {
         self.0.stopped.load(Ordering::Acquire)
     }
 
-    /// Resolves when the run is to stop; at once if it is already.
+    /// Resolves when the run is to stop; immediately if it is already stopping.
     pub(super) async fn stopped(&self) {
         let stopping = self.0.stopping.notified();
         tokio::pin!(stopping);

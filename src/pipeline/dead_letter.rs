@@ -4,8 +4,9 @@
 //! `deadLetter` object, so that the file can be read as a source again:
 //!
 //! ```json
-//! {"entityType": "dataset", "entityUrn": "urn:li:…", …, "deadLetter": {"reason": "gms-rejected", "status": 422,
-//!  "message": "…", "attempts": 1, "origin": "mcps.json#12", "runId": "file-…", "at": "2026-11-23T20:15:02.480117Z"}}
+//! {"entityType": "dataset", "entityUrn": "urn:li:…", …, "deadLetter": {"reason": "gms-rejected",
+//!  "status": 422, "message": "…", "attempts": 1, "origin": "mcps.json#12", "runId": "file-…",
+//!  "at": "2026-11-23T20:15:02.480117Z"}}
 //! ```
 //!
 //! The line of an invalid record has nothing but that object, which holds the record's text: as `raw`, as
@@ -60,9 +61,9 @@ struct WriterState {
     last_at: Timestamp,
 }
 
-/// What a dead letter is about.
+/// The subject of a dead letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LetterSubject {
+enum DeadLetterSubject {
     RejectedProposal,
     InvalidRecord,
 }
@@ -117,7 +118,7 @@ impl DeadLetterWriter {
     /// Writes a rejected proposal. False if that failed; [`failure`](Self::failure) says why.
     pub(super) fn write_rejected(&self, proposal: &Proposal, rejection: &Rejection) -> bool {
         let at = self.now();
-        let letter = DeadLetter {
+        let dead_letter = DeadLetter {
             reason: rejection.reason.as_str(),
             status: rejection.status,
             message: &rejection.message,
@@ -129,9 +130,9 @@ impl DeadLetterWriter {
             raw_base64: None,
             range: None,
         };
-        self.append(LetterSubject::RejectedProposal, |line| {
+        self.append(DeadLetterSubject::RejectedProposal, |line| {
             let mut member = Vec::new();
-            json::push_ascii_json(&mut member, &serde_json::to_vec(&letter)?);
+            json::push_ascii_json(&mut member, &serde_json::to_vec(&dead_letter)?);
             record::write_value_form(proposal, line, Some(("deadLetter", &member)));
             Ok(())
         })
@@ -150,7 +151,7 @@ impl DeadLetterWriter {
             }
         };
         let at = self.now();
-        let letter = DeadLetter {
+        let dead_letter = DeadLetter {
             reason: INVALID_RECORD,
             status: None,
             message: &record.reason,
@@ -162,9 +163,9 @@ impl DeadLetterWriter {
             raw_base64,
             range,
         };
-        self.append(LetterSubject::InvalidRecord, |line| {
+        self.append(DeadLetterSubject::InvalidRecord, |line| {
             line.extend_from_slice(b"{\"deadLetter\":");
-            serde_json::to_writer(&mut *line, &letter)?;
+            serde_json::to_writer(&mut *line, &dead_letter)?;
             line.push(b'}');
             Ok(())
         })
@@ -187,11 +188,11 @@ impl DeadLetterWriter {
             return if state.has_lost { Err(0) } else { Ok(()) };
         }
         let synced = state.file.as_mut().map_or(Ok(()), AppendFile::sync);
-        let (letters, proposals) =
+        let (dead_letters, proposals) =
             (std::mem::take(&mut state.unsynced), std::mem::take(&mut state.unsynced_proposals));
         match synced {
             Ok(()) => {
-                state.synced += letters;
+                state.synced += dead_letters;
                 if state.has_lost { Err(0) } else { Ok(()) }
             }
             Err(error) => {
@@ -202,7 +203,7 @@ impl DeadLetterWriter {
         }
     }
 
-    /// What the report says about dead letters; only those that are [synced](Self::sync) count.
+    /// The dead letters for the run report; only those that are [synced](Self::sync) count.
     pub(super) fn report(&self) -> DeadLetterReport {
         let synced = self.lock().synced;
         DeadLetterReport { path: (synced > 0).then(|| self.path.clone()), records: synced }
@@ -210,7 +211,7 @@ impl DeadLetterWriter {
 
     fn append(
         &self,
-        subject: LetterSubject,
+        subject: DeadLetterSubject,
         write_line: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>,
     ) -> bool {
         let mut state = self.lock();
@@ -231,7 +232,7 @@ impl DeadLetterWriter {
         match appended {
             Ok(()) => {
                 state.unsynced += 1;
-                state.unsynced_proposals += u64::from(subject == LetterSubject::RejectedProposal);
+                state.unsynced_proposals += u64::from(subject == DeadLetterSubject::RejectedProposal);
                 true
             }
             Err(error) => {

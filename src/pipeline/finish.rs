@@ -23,7 +23,7 @@ use crate::{Error, ErrorKind};
 pub struct FinishedRun {
     /// The report.
     pub report: Report,
-    /// What ended the run before the end of its source.
+    /// The error that ended the run before the end of its source.
     pub failure: Option<Error>,
     /// How to inspect what was delivered to the embedded GMS; `None` if the run did not write to it.
     pub inspect_hint: Option<InspectHint>,
@@ -38,7 +38,7 @@ pub struct FinishedRun {
     pub skipped: bool,
 }
 
-/// What to inspect in the embedded GMS after a run.
+/// A suggestion what to inspect in the embedded GMS after a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InspectHint {
@@ -63,7 +63,7 @@ impl FinishedRun {
     }
 }
 
-/// What is left of a run at its end, before its report is written.
+/// The state of a run at its end, before its report is written.
 #[derive(Default)]
 pub(super) struct EndedRun {
     pub(super) result: RunResult,
@@ -115,7 +115,7 @@ impl EndedRun {
         }
         let resume = self.leave_checkpoint(&settings, proposals.read > 0).await;
         if self.is_skipped {
-            warnings.push("skipped: another run of this pipeline is under way".into());
+            warnings.push("skipped: another run of this pipeline is in progress".into());
         }
         if let Some(failure) = self.result.failure.as_ref().filter(|failure| failure.diagnosis().is_none()) {
             failures.insert(0, Failure::of_run(failure, &*settings.renderer));
@@ -154,7 +154,7 @@ impl EndedRun {
         for path in &settings.report_paths {
             if let Err(error) = report.write_to(path, &settings.platform) {
                 report.warnings.push(error.full_message());
-                // What ended the run before matters more than a missing report.
+                // An error that ended the run before matters more than a missing report.
                 self.result.failure.get_or_insert(error);
             }
         }

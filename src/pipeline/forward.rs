@@ -49,7 +49,7 @@ impl RunResult {
     }
 }
 
-/// What forwarding needs besides its source and its destination.
+/// The context of forwarding, besides its source and its destination.
 #[derive(Clone, Copy)]
 pub(super) struct ForwardContext<'a> {
     pub(super) metadata: Option<&'a RunMetadata>,
@@ -146,7 +146,7 @@ pub(super) async fn close(
 
 async fn with_grace(closing: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
     let closed = tokio::time::timeout(STOP_DEADLINE + STOP_GRACE, closing).await;
-    // What a sink has not settled by then counts as undelivered.
+    // Proposals that the sink has not settled by then count as undelivered.
     closed.unwrap_or(Ok(()))
 }
 
@@ -240,7 +240,7 @@ impl Forwarder<'_> {
                     control.count_record(0);
                     self.ignored += 1;
                     self.settle_record(number, true);
-                    tracing::debug!(%origin, "record passed over: {why}");
+                    tracing::debug!(%origin, "record ignored: {why}");
                 }
             }
         }

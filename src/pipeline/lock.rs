@@ -8,7 +8,7 @@ use crate::{Error, ErrorKind};
 /// The lock file's name in a pipeline's state directory.
 pub(super) const FILE_NAME: &str = "lock";
 
-/// What to do when another run of the same pipeline is in progress.
+/// The reaction to another run of the same pipeline that is in progress.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IfRunning {

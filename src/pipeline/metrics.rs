@@ -115,8 +115,8 @@ fn metrics(report: &Report, exit_code: u8, now: Timestamp, before: Option<f64>) 
         ],
     );
     text.one("datahub_emit_request_bytes", "Bytes of the last run's request bodies.", &requests.bytes);
-    let letters = &report.dead_letters.records;
-    text.one("datahub_emit_dead_letters", "Dead letters that the last run wrote.", letters);
+    let dead_letters = &report.dead_letters.records;
+    text.one("datahub_emit_dead_letters", "Dead letters that the last run wrote.", dead_letters);
     text.one("datahub_emit_warnings", "Warnings of the last run.", &report.warnings.len());
     if let Some(expires_at) = report.token.expires_at.as_deref().and_then(|time| time.parse().ok()) {
         text.one(

@@ -1,7 +1,8 @@
 //! A run: what a recipe asks for, carried out.
 //!
 //! ```text
-//! recipe ─▶ Pipeline ─ run ─▶ source ─ records ─▶ run metadata ─▶ sink ─ outcomes ─▶ counter ─▶ report, dead letters
+//! recipe ─▶ Pipeline ─ run ─▶ source ─ records ─▶ run metadata ─▶ sink ─ outcomes ─▶ counter
+//!                                                                                   └▶ report, dead letters
 //! ```
 //!
 //! A run has three states: planned ([`Pipeline`], the recipe was read), prepared (the lock is held and the

@@ -41,16 +41,14 @@ pub struct Options {
     pub start: Start,
     /// The command that resumes this run, for the report.
     pub resume_command: String,
-    /// What to do when another run of this pipeline is in progress.
+    /// The reaction to another run of this pipeline that is in progress.
     pub if_running: IfRunning,
     /// Called when the run waits for a server. The default writes to the log.
     pub on_wait: OnWait,
     /// Words the diagnoses in the report. The default names the builders of this crate.
     pub renderer: SharedRenderer,
-    /// The run ends after this time: nothing more is read, what is under way gets 20 seconds to be settled, and the rest is
-    /// left for a later run.
-    /// The run ends after this time: nothing more is read, what is in flight has 20 seconds to be settled,
-    /// and the rest is undelivered. The default is no deadline.
+    /// The run ends after this time: nothing more is read, proposals in flight have 20 seconds to be settled,
+    /// and the others are undelivered. The default is no deadline.
     pub deadline: Option<Duration>,
     /// The file that [`write_metrics`](super::write_metrics) will write: the run does not start if it cannot
     /// be written.
@@ -72,7 +70,7 @@ pub enum Start {
     Restart,
 }
 
-/// What a preview prints, and where.
+/// The size of a preview, and where it is printed.
 #[non_exhaustive]
 pub struct Preview {
     /// This many records; reading ends after them.

@@ -274,7 +274,7 @@ mod tests {
     #[test]
     fn every_outcome_is_counted_once() {
         let directory = tempfile::tempdir().unwrap();
-        let counter = counter(directory.path().join("letters.jsonl"));
+        let counter = counter(directory.path().join("dead-letters.jsonl"));
         deliver(&counter, 0).settle(Outcome::Delivered);
         deliver(&counter, 1).settle(rejected());
         deliver(&counter, 2).settle(Outcome::Undelivered(Undelivered::new(UndeliveredReason::Closed, "")));
@@ -298,7 +298,7 @@ mod tests {
     #[test]
     fn a_hundred_failures_are_listed_and_all_are_counted() {
         let directory = tempfile::tempdir().unwrap();
-        let counter = counter(directory.path().join("letters.jsonl"));
+        let counter = counter(directory.path().join("dead-letters.jsonl"));
         for number in 0..250 {
             deliver(&counter, number).settle(rejected());
         }

@@ -43,8 +43,8 @@ impl Pipeline {
 
     /// Plans to send the dead letters of a file through the sink of `recipe`, in place of what the recipe's
     /// source holds. A dead letter is filtered if GMS has written its aspect since, unless `force` is set.
-    /// The run takes the lock of the recipe's own runs. What fails again is written to the dead-letter file
-    /// of those runs, or beside `dead_letters` if that is the same file.
+    /// The run takes the lock of the recipe's own runs. Dead letters that fail again are written to the
+    /// dead-letter file of those runs, or beside `dead_letters` if that is the same file.
     ///
     /// # Errors
     /// Of kind [`ErrorKind::Input`]: mistakes in the recipe, or there are no dead letters to read.
@@ -61,7 +61,7 @@ impl Pipeline {
             return Err(Error::new(
                 ErrorKind::Input,
                 format!(
-                    "dead letters that fail again cannot be written to {}, which is being read: --dead-letters wants another \
+                    "dead letters that fail again cannot be written to {}, which is being read: --dead-letters needs another \
                      file",
                     replay.path().display()
                 ),
@@ -77,7 +77,7 @@ impl Pipeline {
         let (open_source, source_type): (OpenSource, _) = match replay.clone() {
             None => (config.open_source, config.source_type),
             Some(replay) => {
-                // An empty dead-letter file is no failure.
+                // An empty dead-letter file is fine.
                 limits.fail_on_empty = false;
                 let control = control.clone();
                 (Box::new(move || replay.open(control)), replay::SOURCE_TYPE.to_owned())
@@ -154,8 +154,8 @@ impl Pipeline {
     /// back. `None` if there is no server to check before a run: with another sink, or with the embedded GMS.
     ///
     /// # Errors
-    /// Of kind [`ErrorKind::Unreachable`] when the server cannot be reached or is not a GMS. What fails after
-    /// that is in the [`CheckReport`](crate::sink::CheckReport).
+    /// Of kind [`ErrorKind::Unreachable`] when the server cannot be reached or is not a GMS. Later failures
+    /// are in the [`CheckReport`](crate::sink::CheckReport).
     ///
     /// # Cancel safety
     /// Dropping the future abandons the check. With `write`, the harmless write may then be left without its

@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::sink::{CheckReport, OpenSink, SinkContext, SinkReport};
 
-/// What a [preflight](super::Pipeline::preflight) found.
+/// The result of a [preflight](super::Pipeline::preflight).
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Preflight {

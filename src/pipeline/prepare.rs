@@ -54,7 +54,7 @@ pub(super) async fn lock(settings: &RunSettings) -> Result<LockResult, Error> {
         IfRunning::Fail => Err(Error::new(
             ErrorKind::Locked,
             format!(
-                "another run of this pipeline is under way (it holds {}); --if-running wait waits for it",
+                "another run of this pipeline is in progress (it holds {}); --if-running wait waits for it",
                 directory.join(lock::FILE_NAME).display()
             ),
         )),

@@ -1,7 +1,7 @@
 //! The channel from the reader's thread to the run's task.
 //!
 //! ```text
-//! reader thread ── send (waits while it is full) ──▶ buffer ── receive (waits while there is little) ──▶ task
+//! reader thread ── send (waits while full) ──▶ buffer ── receive (waits while there is little) ──▶ task
 //! ```
 //!
 //! The buffer is bounded by records and by bytes, so that the reader can be ahead without memory growing with
@@ -56,7 +56,7 @@ struct Channel {
     has_items: Notify,
 }
 
-/// What was received.
+/// The result of receiving.
 pub(super) enum Received {
     /// At least one record.
     Items(VecDeque<NumberedItem>),

@@ -33,7 +33,7 @@ pub struct Report {
     pub started_at: String,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
-    /// What was read.
+    /// The source and its counts.
     pub source: SourceReport,
     /// Where it went.
     pub sink: ReportedSink,
@@ -77,7 +77,7 @@ pub enum RunOutcome {
     DryRun,
 }
 
-/// What was read.
+/// The source of a run and its counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct SourceReport {
@@ -103,7 +103,7 @@ pub struct ReportedSink {
     /// The recipe's `sink.type`.
     #[serde(rename = "type")]
     pub kind: Option<String>,
-    /// What the sink reports about itself.
+    /// The sink's own information about where it wrote.
     #[serde(flatten)]
     pub destination: SinkDestination,
 }
@@ -152,12 +152,12 @@ pub struct Failure {
     pub status: Option<u16>,
     /// The reason.
     pub message: String,
-    /// What failed. Not part of the JSON, where the other members show it.
+    /// The kind of failure. Not part of the JSON, where the other members show it.
     #[serde(skip)]
     pub kind: FailureKind,
 }
 
-/// What failed.
+/// The kind of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FailureKind {

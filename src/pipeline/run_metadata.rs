@@ -1,4 +1,4 @@
-//! What a run writes into the system metadata of its proposals.
+//! The system metadata that a run writes into its proposals.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ pub(super) struct RunMetadata {
     pub(super) pipeline_name: PipelineName,
 }
 
-/// What happens to the pipeline name that a record has.
+/// The treatment of the pipeline name that a record has.
 #[derive(Clone, Debug)]
 pub(super) enum PipelineName {
     /// The record's name stays.

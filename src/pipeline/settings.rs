@@ -1,4 +1,4 @@
-//! What stays the same during a run.
+//! The settings of a run. They do not change during the run.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::platform::Platform;
 use crate::sink::{OnWait, SinkContext};
 use crate::{Error, ErrorKind};
 
-/// What stays the same during a run.
+/// The settings of a run.
 pub(super) struct RunSettings {
     pub(super) run_id: String,
     pub(super) started_at: Timestamp,

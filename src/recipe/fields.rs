@@ -322,7 +322,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Of known keys that are equally near, one that the mapping does not have yet is the likelier.
+    /// The known key most similar to `key`. Among equally similar ones, it prefers a key that is not in the
+    /// mapping yet.
     fn nearest(&self, key: &str) -> Option<&'a str> {
         let (given, absent): (Vec<&'static str>, Vec<&'static str>) =
             self.known.iter().partition(|known| self.entries.iter().any(|entry| entry.key == **known));

@@ -72,7 +72,7 @@ impl Mistakes {
         if problems.is_empty() { Ok(()) } else { Err(RecipeError::new(&self.source, problems)) }
     }
 
-    /// Ends the collection with the value that was read, or `None` if a mistake in it kept it from being read.
+    /// Ends the collection with the value that was read, or `None` if a mistake prevented reading it.
     ///
     /// # Errors
     /// All mistakes, in the order of their places, if there is one or `value` is `None`.

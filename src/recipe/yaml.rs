@@ -319,7 +319,7 @@ impl<'a> Builder<'a> {
                     }
                 }
                 Some(PendingKey::Merge(key_span)) => match node.value {
-                    // Of several mappings in one `<<` the first wins; of several `<<`, the last.
+                    // The first mapping in one `<<` wins, and the last `<<` of several.
                     Value::Map(_) => merges.insert(0, node),
                     Value::List(mut items) if items.iter().all(|item| item.entries().is_some()) => {
                         items.append(merges);

@@ -151,7 +151,7 @@ fn has_letter_behind_digit(word: &str) -> bool {
     stem.contains(|character: char| character.is_ascii_digit())
 }
 
-/// `word`, `WORD`, `Word` or `camelCase`, as opposed to letters of random case.
+/// `word`, `WORD`, `Word` or `camelCase`, as opposed to random upper and lower case.
 fn has_regular_case(word: &str) -> bool {
     if !word.chars().any(char::is_lowercase) || !word.chars().any(char::is_uppercase) {
         return true;

@@ -3,8 +3,8 @@
 /// The shortest part of a token that is looked for: an object with one short claim has more characters.
 const MIN_PART_CHARS: usize = 10;
 
-/// Whether a text contains a JSON Web Token. Its first two parts are JSON objects, and `{"` in base64url is `eyJ`, so no name,
-/// path or address is mistaken for one.
+/// Whether a text contains a JSON Web Token. Its first two parts are JSON objects, and `{"` in base64url is
+/// `eyJ`, so that names, paths and addresses are not mistaken for tokens.
 pub(crate) fn holds_jwt(text: &str) -> bool {
     let part = |text: &str| {
         text.chars()

@@ -1,4 +1,4 @@
-//! What only a sink that writes to a GMS can do: be checked before a run, and look up what GMS has.
+//! Sinks that write to a GMS: they can be checked before a run, and look up aspects in GMS.
 
 use super::{BoxFuture, Sink};
 use crate::Error;
@@ -31,9 +31,9 @@ pub struct CheckReport {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CheckStep {
-    /// What was checked: `server`, `token`, `access` or `write`.
+    /// The subject of the check: `server`, `token`, `access` or `write`.
     pub name: &'static str,
-    /// What was observed.
+    /// The observation.
     pub observed: String,
 }
 

@@ -37,10 +37,10 @@ pub trait Sink: Send + Sync {
     /// a deadline may be made while the first one is in progress: both then end by the deadline.
     ///
     /// # Errors
-    /// What stopped the sink, for example an error of kind [`Disk`](crate::ErrorKind::Disk).
+    /// The error that stopped the sink, for example one of kind [`Disk`](crate::ErrorKind::Disk).
     fn close(&self, deadline: Option<Duration>) -> BoxFuture<'_, Result<(), Error>>;
 
-    /// What the run's report says about the sink.
+    /// The sink's part of the run report.
     fn report(&self) -> SinkReport;
 
     /// Whether a delivered proposal stays delivered if the process ends at any moment, so that a later run

@@ -102,7 +102,7 @@ impl OpenedSink {
         Self::Gms(Box::new(sink))
     }
 
-    /// What every sink can do.
+    /// The interface of every sink.
     pub fn as_sink(&self) -> &dyn Sink {
         match self {
             Self::Plain(sink) => &**sink,
@@ -110,7 +110,7 @@ impl OpenedSink {
         }
     }
 
-    /// What only a sink that writes to a GMS can do.
+    /// The interface of a sink that writes to a GMS; `None` for other sinks.
     pub fn as_gms_sink(&self) -> Option<&dyn GmsSink> {
         match self {
             Self::Plain(_) => None,
@@ -164,7 +164,7 @@ async fn open_file(config: FileSinkConfig, platform: Platform) -> Result<OpenedS
         .map(OpenedSink::plain)
 }
 
-/// What to do about a sink that DataHub's Python client has (its `setup.py`,
+/// The advice for a sink that DataHub's Python client has (its `setup.py`,
 /// `datahub.ingestion.sink.plugins`).
 fn advice(sink_type: &str) -> Option<String> {
     matches!(sink_type, "datahub-kafka" | "datahub-lite").then(|| {

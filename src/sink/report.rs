@@ -1,4 +1,4 @@
-//! What a run's report says about its sink.
+//! The sink's part of a run report.
 
 use serde::{Serialize, Serializer};
 
@@ -6,7 +6,7 @@ use super::datahub_rest::SinkMode;
 use crate::diagnosis::TokenSource;
 use crate::gms::Endpoint;
 
-/// What a run's report says about its sink.
+/// The sink's part of a run report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SinkReport {
@@ -39,7 +39,7 @@ pub struct SinkDestination {
     pub endpoint: Option<Endpoint>,
     /// The sink's mode.
     pub mode: Option<SinkMode>,
-    /// What has happened to a delivered proposal.
+    /// The state of a delivered proposal.
     pub delivered_means: Option<DeliveredMeans>,
 }
 
@@ -50,7 +50,7 @@ impl SinkDestination {
     }
 }
 
-/// What has happened to a delivered proposal.
+/// The state of a delivered proposal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

@@ -84,14 +84,14 @@ fn assert_diagnosed(ran: &Ran, report: &Value, code: &str) {
 /// Checks that the line about resuming agrees with the report.
 #[track_caller]
 fn assert_resumable(ran: &Ran, report: &Value) {
-    let kept = ran.stderr.lines().find(|line| line.starts_with("  kept ")).unwrap();
-    let kept = kept.replace(',', "");
+    let outcome = ran.stderr.lines().find(|line| line.starts_with("  outcome ")).unwrap();
+    let outcome = outcome.replace(',', "");
     let counts = &report["proposals"];
     assert!(counts["undelivered"].as_u64().unwrap() > 0, "{report:#}");
-    for (count, words) in [("delivered", "delivered"), ("undelivered", "read and not sent")] {
-        assert!(kept.contains(&format!("{} {words}", counts[count])), "{kept}\n{report:#}");
+    for count in ["delivered", "undelivered"] {
+        assert!(outcome.contains(&format!("{} {count}", counts[count])), "{outcome}\n{report:#}");
     }
-    assert!(kept.contains("datahub-emit ingest -c recipe.yml"), "{kept}");
+    assert!(outcome.contains("datahub-emit ingest -c recipe.yml"), "{outcome}");
 }
 
 /// Checks that the server refuses the token before anything is written.
@@ -316,12 +316,12 @@ fn an_expired_token_reads_like_this() {
     insta::with_settings!({filters => filters}, {
         insta::assert_snapshot!(ran.stderr, @r#"
         error[auth.token-expired]: GMS refused the token: it expired N days ago
-          observed  200 from GET http://127.0.0.1:PORT/config?verbose=true with userType "anonymous": GMS does not take the token
-          observed  the token is from the recipe's sink.config.token, sha256 21705aed, a personal access token of urn:li:corpuser:loader
-          observed  its exp claim is 2024-01-01T00:00:00Z; the server's clock reads TIME
-          fix       export DATAHUB_GMS_TOKEN=$(datahub-emit token create --name loader --user loader --frontend http://127.0.0.1:PORT)
-          fix       in the recipe, under sink.config:  token: ${DATAHUB_GMS_TOKEN}
-          fix       or make one by hand at http://127.0.0.1:PORT/settings/tokens
+          observed      200 from GET http://127.0.0.1:PORT/config?verbose=true with userType "anonymous": GMS does not take the token
+          observed      the token is from the recipe's sink.config.token, sha256 21705aed, a personal access token of urn:li:corpuser:loader
+          observed      its exp claim is 2024-01-01T00:00:00Z; the server's clock reads TIME
+          fix           export DATAHUB_GMS_TOKEN=$(datahub-emit token create --name loader --user loader --frontend http://127.0.0.1:PORT)
+          fix           in the recipe, under sink.config:  token: ${DATAHUB_GMS_TOKEN}
+          fix           or make one by hand at http://127.0.0.1:PORT/settings/tokens
         "#);
     });
 }

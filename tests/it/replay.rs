@@ -94,7 +94,7 @@ fn rejected_proposals_are_delivered_and_a_second_replay_changes_nothing() {
     let report = again.json();
     assert_eq!((&report["proposals"]["delivered"], &report["proposals"]["filtered"]), (&json!(0), &json!(2)));
     assert!(report["warnings"].to_string().contains("superseded"), "{report:#}");
-    assert!(again.stderr.contains("--force") && again.stderr.contains(", 2 left out"), "{again:#?}");
+    assert!(again.stderr.contains("--force") && again.stderr.contains(", 2 filtered"), "{again:#?}");
     assert_eq!(server.writes().len(), writes, "nothing was sent");
 }
 

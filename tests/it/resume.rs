@@ -91,7 +91,7 @@ fn after_a_refusal_a_resume_sends_the_rest_and_nothing_twice() {
     acceptor.is_repaired.store(true, SeqCst);
     let (ran, report) = sandbox.ingest_with_report(&["--resume"]);
     let ran = ran.ends_with(0);
-    assert!(ran.stderr.contains("goes on at record 30"), "{ran:#?}");
+    assert!(ran.stderr.contains("continues at record 30"), "{ran:#?}");
     assert_eq!(acceptor.accepted(), urns(100));
     assert_eq!((&report["proposals"]["read"], &report["source"]["records"]), (&70.into(), &70.into()));
     assert_eq!(report["resume"], Value::Null);

@@ -103,7 +103,7 @@ fn the_systemd_service() {
     assert!(program.starts_with('/'), "systemd wants a whole path");
     works_offline(program, &command.collect::<Vec<_>>());
     let stop: u64 = value(&unit, "Service", "TimeoutStopSec").parse().unwrap();
-    assert!(stop > 20, "what is under way gets 20 s");
+    assert!(stop > 20, "proposals in flight have 20 s");
     let credential = value(&unit, "Service", "LoadCredential").split_once(':').unwrap().0;
     assert!(value(&unit, "Service", "ExecStart").contains(&format!("%d/{credential}")));
 }
@@ -128,7 +128,7 @@ fn the_kubernetes_cron_job() {
     assert_eq!(spec["concurrencyPolicy"], "Forbid");
     let pod = &spec["jobTemplate"]["spec"]["template"]["spec"];
     assert_eq!(pod["restartPolicy"], "Never");
-    assert!(pod["terminationGracePeriodSeconds"].as_u64().unwrap() > 20, "what is under way gets 20 s");
+    assert!(pod["terminationGracePeriodSeconds"].as_u64().unwrap() > 20, "proposals in flight have 20 s");
     let container = &pod["containers"][0];
     let words = |key: &str| -> Vec<&str> {
         container[key].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect()

@@ -177,7 +177,9 @@ fn tokens_are_listed_page_by_page_and_revoked() {
     let id = ids(&server)[0].clone();
     by_token(&server, &sandbox, &["revoke", &id]).ends_with(0);
     assert!(!ids(&server).contains(&id));
-    assert!(by_token(&server, &sandbox, &["revoke", &id]).ends_with(1).stderr.contains("no token of the id"));
+    assert!(
+        by_token(&server, &sandbox, &["revoke", &id]).ends_with(1).stderr.contains("no token with the id")
+    );
     let ran = by_token(&server, &sandbox, &["revoke", server.token()]).ends_with(2);
     assert!(!ran.stderr.contains(&server.token()[..9]), "{ran:?}");
 }

@@ -58,10 +58,10 @@ fn all_delivered() {
     finished.inspect_hint = Some(hint);
     insta::assert_snapshot!(text(&finished), @r"
     done: 2,000 proposals accepted (queued by GMS)
-      from      1,998 records (1.2 MiB) in 0.41 s
-      to        the embedded GMS, which is for first runs and tests; 20 requests
-      look      datahub-emit get 'urn:li:dataset:(urn:li:dataPlatform:hive,a,PROD)' --server embedded
-      serve     datahub-emit gms serve
+      from          1,998 records (1.2 MiB) in 0.41 s
+      to            the embedded GMS, which is for first runs and tests; 20 requests
+      look          datahub-emit get 'urn:li:dataset:(urn:li:dataPlatform:hive,a,PROD)' --server embedded
+      serve         datahub-emit gms serve
     ");
 }
 
@@ -82,13 +82,13 @@ fn some_rejected_and_some_not_understood() {
     report.warnings = vec!["`datahub_api` has no effect here".into()];
     insta::assert_snapshot!(text(&finished(report, None)), @r"
     partial: 1,990 of 2,000 proposals accepted (queued by GMS)
-      from      1,998 records (1.2 MiB) in 0.41 s
-      to        http://gms:8080 (GMS v1.3.0); 20 requests
-      invalid   (mcps.json#7) not JSON: expected a comma
-      rejected  urn:li:tag:a status (mcps.json#12) 422 not delivered, as this GMS words it
-                and 9 more like these; --report-to lists them
-      letters   11 records kept in /state/dead-letters.jsonl
-      warning   `datahub_api` has no effect here
+      from          1,998 records (1.2 MiB) in 0.41 s
+      to            http://gms:8080 (GMS v1.3.0); 20 requests
+      invalid       (mcps.json#7) not JSON: expected a comma
+      rejected      urn:li:tag:a status (mcps.json#12) 422 not delivered, as this GMS words it
+                    and 9 more like these; --report-to lists them
+      dead letters  11 in /state/dead-letters.jsonl
+      warning       `datahub_api` has no effect here
     ");
 }
 
@@ -114,10 +114,10 @@ fn a_refusal_is_explained() {
     report.failures = vec![undelivered];
     insta::assert_snapshot!(text(&finished(report, Some(diagnosis.into()))), @r"
     error[auth.token-expired]: GMS refused the token: it expired 3 days ago
-      observed  401 from POST http://gms:8080/aspects
-      observed  the token is from env:T
-      fix       export T=<token>
-      kept      1,204 delivered, 796 read and not sent, 61% of the input unread; to send everything again: datahub-emit ingest -c recipe.yml
+      observed      401 from POST http://gms:8080/aspects
+      observed      the token is from env:T
+      fix           export T=<token>
+      outcome       1,204 delivered, 796 undelivered, 61% of the input unread; to send everything again: datahub-emit ingest -c recipe.yml
     ");
 }
 

@@ -2,7 +2,7 @@
 
 use datahub_emitter::sink::DeliveredMeans;
 
-/// What has happened to a delivered proposal; the words promise no more than is known.
+/// The state of a delivered proposal; the words promise no more than is known.
 pub(super) fn delivery_words(means: Option<DeliveredMeans>) -> &'static str {
     match means {
         Some(DeliveredMeans::Queued) => "accepted (queued by GMS)",

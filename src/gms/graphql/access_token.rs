@@ -9,6 +9,7 @@ use super::token_error::{TokenOperation, token_error};
 use super::{GraphqlAnswer, Me};
 use crate::Error;
 use crate::auth::{Token, TokenSource};
+use crate::display_text::display_text;
 use crate::gms::Client;
 
 const CREATE: &str = "mutation createAccessToken($input: CreateAccessTokenInput!) { createAccessToken(input: $input) { \
@@ -24,6 +25,9 @@ const PAGE: usize = 100;
 
 /// The most pages that are read, in case a server always names another one. No DataHub has that many tokens.
 const MAX_PAGES: usize = 1_000;
+
+/// The most characters of a name, URN or ID that are kept. GMS's URNs have at most 512 bytes.
+const MAX_SHOWN_CHARS: usize = 1_000;
 
 /// GMS's record of a token, without the token itself (`AccessTokenMetadata`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,12 +73,12 @@ impl From<Metadata> for AccessTokenInfo {
         let time = |milliseconds: Option<i64>| {
             milliseconds.and_then(|milliseconds| Timestamp::from_millisecond(milliseconds).ok())
         };
-        let visible = |text: String| text.chars().filter(|c| !c.is_control()).collect();
+        let shown = |text: &str| display_text(text, MAX_SHOWN_CHARS);
         Self {
-            id: visible(metadata.id),
-            name: visible(metadata.name),
-            actor: visible(metadata.actor_urn),
-            owner: visible(metadata.owner_urn),
+            id: shown(&metadata.id),
+            name: shown(&metadata.name),
+            actor: shown(&metadata.actor_urn),
+            owner: shown(&metadata.owner_urn),
             created_at: time(metadata.created_at),
             expires_at: time(metadata.expires_at),
         }

@@ -1,10 +1,10 @@
-//! Why GMS does not do what was asked about a token. GMS has one sentence for every lack of a privilege.
+//! Errors of GMS about access tokens. GMS has the same message for every missing privilege.
 
 use super::{AccessTokenDuration, GraphqlError, Me};
 use crate::diagnosis::{AccessTokenOperation, Code, Diagnosis, Evidence, Fix, Privilege, Summary};
 use crate::{Error, ErrorKind};
 
-/// What was asked.
+/// The requested operation.
 #[derive(Debug)]
 pub(super) enum TokenOperation<'a> {
     Create { actor: &'a str, duration: AccessTokenDuration },
@@ -12,7 +12,7 @@ pub(super) enum TokenOperation<'a> {
     Revoke { id: &'a str },
 }
 
-/// The error for GMS's answer to `me`.
+/// The error for the errors in GMS's response to a request of `me`.
 pub(super) fn token_error(
     server: &str,
     operation: &TokenOperation<'_>,
@@ -24,30 +24,32 @@ pub(super) fn token_error(
     let code = errors.iter().find_map(|error| error.code);
     match (code, operation) {
         (Some(403), _) => forbidden(server, operation, me, words).into(),
-        // Newer servers have a list of what they allow, and their words name it (`ACCESS_TOKEN_ALLOWED_DURATIONS`).
+        // Newer servers allow only `ACCESS_TOKEN_ALLOWED_DURATIONS`, and their message lists them.
         (Some(400), TokenOperation::Create { duration: AccessTokenDuration::NoExpiry, .. }) => Error::new(
             ErrorKind::Input,
             format!(
-                "GMS at {server} makes no token that lasts for ever, unless ACCESS_TOKEN_ALLOW_NO_EXPIRY=true is set there: \
-                 name another --duration, for example ONE_YEAR ({words})"
+                "GMS at {server} does not issue tokens without an expiry time, unless ACCESS_TOKEN_ALLOW_NO_EXPIRY=true is \
+                 set there: choose a duration, for example ONE_YEAR ({words})"
             ),
         ),
         (Some(400), TokenOperation::Create { duration, .. }) => Error::new(
             ErrorKind::Input,
-            format!("GMS at {server} makes no such token, perhaps because of --duration {duration}: {words}"),
+            format!(
+                "GMS at {server} refused to issue the token, perhaps because of the duration {duration}: {words}"
+            ),
         ),
         (None, TokenOperation::Create { duration, .. }) if errors.iter().any(GraphqlError::is_of_schema) => {
             Error::new(
                 ErrorKind::Input,
-                format!("GMS at {server} is of a version that does not know --duration {duration}: {words}"),
+                format!("this version of GMS at {server} does not know the duration {duration}: {words}"),
             )
         }
-        // `RevokeAccessTokenResolver` has no code of its own for it.
+        // `RevokeAccessTokenResolver` has no specific code for an unknown token.
         (Some(404 | 500), TokenOperation::Revoke { id }) if words.contains("no longer exists") => Error::new(
             ErrorKind::NotFound,
-            format!("GMS at {server} has no token of the id {id}: it was revoked, or has expired"),
+            format!("GMS at {server} has no token with the id {id}: it was revoked, or has expired"),
         ),
-        _ => Error::new(ErrorKind::Rejected, format!("GMS at {server} could not do it: {words}")),
+        _ => Error::new(ErrorKind::Rejected, format!("GMS at {server} could not do this: {words}")),
     }
 }
 

@@ -3,9 +3,11 @@
 //! One line of JSON. Its last member is the SHA-256 of everything before it, so that damage is detected:
 //!
 //! ```json
-//! {"schema":"datahub-emit/checkpoint/1","run_id":"file-…","at":"2026-11-25T20:15:02Z","writes_to":"http://gms:8080",
-//!  "number":1204,"position":{"file":0,"record":1204,"offset":911021,"form":"array"},"finished":[[1210,1311]],
-//!  "input":{"path":"/data/mcps.json","files":[{"name":"mcps.json","size":1500210,"modified":"…","ends":"…"}]},
+//! {"schema":"datahub-emit/checkpoint/1","run_id":"file-…","at":"2026-11-25T20:15:02Z",
+//!  "writes_to":"http://gms:8080","number":1204,
+//!  "position":{"file":0,"record":1204,"offset":911021,"form":"array"},"finished":[[1210,1311]],
+//!  "input":{"path":"/data/mcps.json","files":[
+//!   {"name":"mcps.json","size":1500210,"modified":"…","ends":"…"}]},
 //!  "sha256":"…"}
 //! ```
 
@@ -284,7 +286,7 @@ mod tests {
         file.write(position(5, &[]), Durability::Process).unwrap();
         let mut later = file.read().unwrap();
         later.schema = "datahub-emit/checkpoint/2".into();
-        let told = Checkpoint::parse(&later.text().unwrap()).unwrap_err();
-        assert!(told.contains("checkpoint/2"), "{told}");
+        let reason = Checkpoint::parse(&later.text().unwrap()).unwrap_err();
+        assert!(reason.contains("checkpoint/2"), "{reason}");
     }
 }

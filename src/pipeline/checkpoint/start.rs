@@ -11,7 +11,7 @@ use crate::platform::Platform;
 use crate::source::Source;
 use crate::{Error, ErrorKind};
 
-/// What decides where a run starts.
+/// The inputs to the decision where a run starts.
 pub(in crate::pipeline) struct StartRequest {
     pub(in crate::pipeline) start: Start,
     pub(in crate::pipeline) platform: Platform,
@@ -150,7 +150,7 @@ fn resume(
         ahead => format!("; {ahead} records behind it are finished, and are skipped"),
     };
     started.notes.push(format!(
-        "goes on at record {}, where run {} stopped{ahead}",
+        "continues at record {}, where run {} stopped{ahead}",
         position.number, checkpoint.run_id
     ));
     if checkpoint.writes_to != file.writes_to() {

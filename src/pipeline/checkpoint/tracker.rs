@@ -44,7 +44,7 @@ pub(in crate::pipeline) struct RecordTracker {
     max_ahead: MaxAhead,
 }
 
-/// What the reader does with a record.
+/// The reader's decision about a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::pipeline) enum Admission {
     /// Forwards it under this number.

@@ -43,14 +43,14 @@ fn a_rejected_proposal_is_written_as_a_record() {
     let line = lines(&path).remove(0);
     assert_eq!(line["entityUrn"], "urn:li:dataset:(urn:li:dataPlatform:hive,dö.t,PROD)");
     assert_eq!(line["aspect"], json!({"value": "{\"removed\":false}", "contentType": "application/json"}));
-    let letter = &line["deadLetter"];
-    assert_eq!(letter["reason"], "gms-rejected");
-    assert_eq!(letter["status"], 422);
-    assert_eq!(letter["message"], "no \"such\" aspect");
-    assert_eq!(letter["attempts"], 2);
-    assert_eq!(letter["origin"], "mcps.json#12");
-    assert_eq!(letter["runId"], "file-1");
-    letter["at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let dead_letter = &line["deadLetter"];
+    assert_eq!(dead_letter["reason"], "gms-rejected");
+    assert_eq!(dead_letter["status"], 422);
+    assert_eq!(dead_letter["message"], "no \"such\" aspect");
+    assert_eq!(dead_letter["attempts"], 2);
+    assert_eq!(dead_letter["origin"], "mcps.json#12");
+    assert_eq!(dead_letter["runId"], "file-1");
+    dead_letter["at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
     assert_eq!(writer.report().records, 0, "not synced yet");
     assert_eq!(writer.sync(), Ok(()));
     assert_eq!(writer.report(), DeadLetterReport { path: Some(path), records: 1 });
@@ -113,6 +113,6 @@ fn a_full_disk_is_reported_and_not_counted() {
 #[test]
 fn a_missing_directory_is_found_before_the_run() {
     let directory = tempfile::tempdir().unwrap();
-    let writer = writer_to(directory.path().join("no/letters.jsonl"));
+    let writer = writer_to(directory.path().join("no/dead-letters.jsonl"));
     assert_eq!(writer.check_writable().unwrap_err().kind(), ErrorKind::Disk);
 }

@@ -149,7 +149,8 @@ async fn run(
     let directory = tempfile::tempdir().unwrap();
     let platform = Platform::default();
     let threads = Arc::clone(&platform.threads);
-    let dead_letters = DeadLetterWriter::new(platform, directory.path().join("letters.jsonl"), "run".into());
+    let dead_letters =
+        DeadLetterWriter::new(platform, directory.path().join("dead-letters.jsonl"), "run".into());
     let counter = Arc::new(OutcomeCounter::new(Some(dead_letters)));
     let mut destination = Destination::Sink(OpenedSink::plain(sink));
     let context =

@@ -25,7 +25,7 @@ const GZIP_MAGIC: &[u8] = &[0x1F, 0x8B];
 
 /// The content of a dead letter.
 #[derive(Debug)]
-pub(super) enum LetterContent {
+pub(super) enum DeadLetterContent {
     Proposals {
         proposals: Vec<Proposal>,
         /// When they were rejected.
@@ -37,7 +37,7 @@ pub(super) enum LetterContent {
     Ignored(Origin, &'static str),
 }
 
-impl LetterContent {
+impl DeadLetterContent {
     pub(super) fn proposals(&self) -> &[Proposal] {
         match self {
             Self::Proposals { proposals, .. } => proposals,
@@ -69,7 +69,7 @@ impl DeadLetterReader {
 
     /// Adds the content of `line`: usually one dead letter; for a damaged line the complete ones in it, and
     /// the damage.
-    pub(super) fn read(&mut self, line: &Line, contents: &mut Vec<LetterContent>) {
+    pub(super) fn read(&mut self, line: &Line, contents: &mut Vec<DeadLetterContent>) {
         let text = match &line.text {
             LineText::Whole(text) => text.trim_ascii(),
             LineText::TooLong(length) => {
@@ -81,7 +81,7 @@ impl DeadLetterReader {
         if text.is_empty() {
             return;
         }
-        match self.read_letter(text, line) {
+        match self.read_dead_letter(text, line) {
             Ok(content) => contents.push(content),
             Err(error) => {
                 let before = contents.len();
@@ -97,7 +97,7 @@ impl DeadLetterReader {
     }
 
     /// Adds the complete dead letters in a damaged line: two in one line, or one behind an incomplete one.
-    fn salvage(&mut self, text: &[u8], line: &Line, contents: &mut Vec<LetterContent>) {
+    fn salvage(&mut self, text: &[u8], line: &Line, contents: &mut Vec<DeadLetterContent>) {
         let mut rest = text;
         while let Some(start) = memchr::memmem::find(rest, OBJECT_START) {
             let candidate = rest.get(start..).unwrap_or_default();
@@ -106,7 +106,7 @@ impl DeadLetterReader {
                 Some(Ok(value)) => value.get().as_bytes(),
                 _ => &[],
             };
-            let used = match self.read_letter(whole, line) {
+            let used = match self.read_dead_letter(whole, line) {
                 Ok(content) => {
                     contents.push(content);
                     whole.len()
@@ -120,20 +120,20 @@ impl DeadLetterReader {
     /// # Errors
     /// When `text` is not a dead letter. That of an invalid record is one, whether or not the record is valid
     /// now.
-    fn read_letter(&mut self, text: &[u8], line: &Line) -> Result<LetterContent, RecordError> {
-        let letter = serde_json::from_slice::<DeadLetterMembers>(text)
-            .map(|letter| letter.members)
+    fn read_dead_letter(&mut self, text: &[u8], line: &Line) -> Result<DeadLetterContent, RecordError> {
+        let dead_letter = serde_json::from_slice::<DeadLetterMembers>(text)
+            .map(|dead_letter| dead_letter.members)
             .unwrap_or_default();
-        let origin = self.origin(&letter, line);
-        let at = letter.get("at").and_then(Value::as_str).and_then(|at| at.parse().ok());
+        let origin = self.origin(&dead_letter, line);
+        let at = dead_letter.get("at").and_then(Value::as_str).and_then(|at| at.parse().ok());
         // In the order of the lines, so that no two have the same time.
         let later = SignedDuration::from_micros(line.number.cast_signed());
         let at = at.unwrap_or_else(|| self.modified.checked_add(later).unwrap_or(self.modified));
-        let Some(raw) = self.raw(&letter) else {
+        let Some(raw) = self.raw(&dead_letter) else {
             return Ok(valid(self.reader.read(text, origin.clone())?, origin, at));
         };
         let invalid = |reason: String, raw: RawRecord| {
-            LetterContent::Invalid(InvalidRecord { origin: origin.clone(), reason, raw })
+            DeadLetterContent::Invalid(InvalidRecord { origin: origin.clone(), reason, raw })
         };
         Ok(match raw {
             Ok((text, kept)) => match self.reader.read(&text, origin.clone()) {
@@ -145,10 +145,10 @@ impl DeadLetterReader {
     }
 
     /// The origin of the record, or of the dead letter if it does not have that.
-    fn origin(&self, letter: &Map<String, Value>, line: &Line) -> Origin {
-        let own = letter.get("origin").and_then(Value::as_str).and_then(|origin| {
+    fn origin(&self, dead_letter: &Map<String, Value>, line: &Line) -> Origin {
+        let own = dead_letter.get("origin").and_then(Value::as_str).and_then(|origin| {
             let (file, index) = origin.rsplit_once('#')?;
-            let offset = letter.get("offset").and_then(Value::as_u64).unwrap_or_default();
+            let offset = dead_letter.get("offset").and_then(Value::as_u64).unwrap_or_default();
             Some(Origin { file: file.into(), index: index.parse().ok()?, offset })
         });
         own.unwrap_or_else(|| self.line_origin(line))
@@ -158,8 +158,8 @@ impl DeadLetterReader {
         Origin { file: Arc::clone(&self.file), index: line.number - 1, offset: line.offset }
     }
 
-    fn damaged(&self, line: &Line, what: &str, raw: RawRecord) -> LetterContent {
-        LetterContent::Invalid(InvalidRecord {
+    fn damaged(&self, line: &Line, what: &str, raw: RawRecord) -> DeadLetterContent {
+        DeadLetterContent::Invalid(InvalidRecord {
             origin: self.line_origin(line),
             reason: format!("line {} is not a complete dead letter: {what}", line.number),
             raw,
@@ -167,8 +167,8 @@ impl DeadLetterReader {
     }
 
     /// The text of an invalid record; `None` for a rejected proposal.
-    fn raw(&self, letter: &Map<String, Value>) -> Option<RawText> {
-        let text = |key: &str| letter.get(key).and_then(Value::as_str);
+    fn raw(&self, dead_letter: &Map<String, Value>) -> Option<RawText> {
+        let text = |key: &str| dead_letter.get(key).and_then(Value::as_str);
         let whole = |text: Vec<u8>| {
             let text = Bytes::from(text);
             (text.clone(), RawRecord::Text(text))
@@ -182,7 +182,7 @@ impl DeadLetterReader {
                 (format!("rawBase64: {error}"), RawRecord::Text(Bytes::copy_from_slice(encoded.as_bytes())))
             }));
         }
-        let number = |key: &str| letter.get(key).and_then(Value::as_u64);
+        let number = |key: &str| dead_letter.get(key).and_then(Value::as_u64);
         let (file, offset, length) = (text("file")?, number("offset")?, number("length")?);
         let kept = RawRecord::Long { length };
         Some(match read_range(&*self.files, Path::new(file), offset, length) {
@@ -192,10 +192,12 @@ impl DeadLetterReader {
     }
 }
 
-fn valid(read: ParsedRecord, origin: Origin, at: Timestamp) -> LetterContent {
+fn valid(read: ParsedRecord, origin: Origin, at: Timestamp) -> DeadLetterContent {
     match read {
-        ParsedRecord::Proposals(proposals) => LetterContent::Proposals { proposals, at },
-        ParsedRecord::Ignored(Ignored::Usage) => LetterContent::Ignored(origin, "GMS takes no usage records"),
+        ParsedRecord::Proposals(proposals) => DeadLetterContent::Proposals { proposals, at },
+        ParsedRecord::Ignored(Ignored::Usage) => {
+            DeadLetterContent::Ignored(origin, "GMS takes no usage records")
+        }
     }
 }
 

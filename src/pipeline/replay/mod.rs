@@ -6,9 +6,8 @@
 //!                                                                       └ after it ─▶ filtered (superseded)
 //! ```
 //!
-//! Each aspect is looked up once, at its first dead letter: what this run itself writes must not supersede
-//! the dead letters that follow. What an interrupted replay wrote is recognised by a property of its system
-//! metadata.
+//! Each aspect is looked up once, at its first dead letter: a write of this run must not supersede later
+//! dead letters. The writes of an interrupted replay are recognised by a property of their system metadata.
 
 mod dead_letter_reader;
 mod lines;
@@ -23,7 +22,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use self::dead_letter_reader::{DeadLetterReader, LetterContent};
+use self::dead_letter_reader::{DeadLetterContent, DeadLetterReader};
 use self::lines::Lines;
 use self::superseded::KnownWriteTimes;
 use super::control::RunControl;
@@ -155,7 +154,7 @@ impl ReplaySource {
             self.reader.read(&line, &mut contents);
         }
         if let Some(write_times) = &mut self.write_times {
-            let proposals = contents.iter().flat_map(LetterContent::proposals);
+            let proposals = contents.iter().flat_map(DeadLetterContent::proposals);
             if !write_times.look_up(proposals)? {
                 return Ok(false);
             }
@@ -166,8 +165,8 @@ impl ReplaySource {
         }
         if self.ended && self.superseded > 0 {
             self.warnings.push(format!(
-                "{} superseded: GMS has written {} since; --force sends {} all the same",
-                with_count(self.superseded, "letter is", "letters are"),
+                "{} superseded: GMS has written {} since; --force sends {} anyway",
+                with_count(self.superseded, "dead letter is", "dead letters are"),
                 if self.superseded == 1 { "its aspect" } else { "their aspects" },
                 if self.superseded == 1 { "it" } else { "them" }
             ));
@@ -175,11 +174,11 @@ impl ReplaySource {
         Ok(true)
     }
 
-    fn item(&mut self, content: LetterContent) -> Item {
+    fn item(&mut self, content: DeadLetterContent) -> Item {
         match content {
-            LetterContent::Invalid(record) => Item::Invalid(record),
-            LetterContent::Ignored(origin, why) => Item::Ignored(origin, why),
-            LetterContent::Proposals { mut proposals, at } => {
+            DeadLetterContent::Invalid(record) => Item::Invalid(record),
+            DeadLetterContent::Ignored(origin, why) => Item::Ignored(origin, why),
+            DeadLetterContent::Proposals { mut proposals, at } => {
                 let all = proposals.len();
                 proposals.retain(|proposal| !self.is_superseded(proposal, at));
                 let filtered = (all - proposals.len()) as u64;

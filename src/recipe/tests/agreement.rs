@@ -11,7 +11,7 @@ use crate::environment::Environment;
 use crate::recipe::{Format, Node, Recipe, Value};
 
 /// Whether a tree is what `serde_yaml` read, aside from scalars that `PyYAML`, and so a recipe, reads
-/// otherwise. Those are told from the text: only what is not quoted can be one.
+/// otherwise. Those are recognised in the text, because they are not quoted.
 fn agree(node: &Node, yaml: &Yaml, text: &str) -> bool {
     let written = text.get(node.span.start..node.span.end).unwrap_or_default();
     match (&node.value, yaml) {
@@ -187,8 +187,8 @@ fn json_tree() -> impl Strategy<Value = Json> {
     tree.prop_map(|tree| serde_json::json!({"tree": tree}))
 }
 
-/// What `serde_yaml` writes for `PyYAML`'s oddities: `010` and `1_000` are quoted by it, `yes` is not. So
-/// compare to what it reads.
+/// `serde_yaml` does not quote all scalars that `PyYAML` reads differently: it quotes `010` and `1_000`, but
+/// not `yes`. So this compares to the tree that `serde_yaml` reads.
 fn agrees_with_what_serde_yaml_reads(text: &str) -> bool {
     let yaml: Yaml = serde_yaml::from_str(text).unwrap();
     agree(&root(Format::Yaml, text), &yaml, text)

@@ -83,7 +83,7 @@ fn token() -> impl Strategy<Value = String> {
             .prop_map(|(claims, signature)| format!("eyJhbGciOiJIUzI1NiJ9.eyJ{claims}.{signature}")),
         "[a-f0-9]{32}",
         "[A-Za-z0-9]{24,48}",
-        // Letters as often as they are in a token: a class of characters would be mostly signs.
+        // Encoded bytes contain as many alphanumeric characters as a token; a character class would not.
         proptest::collection::vec(any::<u8>(), 21..36).prop_map(|bytes| STANDARD.encode(bytes)),
         proptest::collection::vec(any::<u8>(), 21..36).prop_map(|bytes| URL_SAFE_NO_PAD.encode(bytes)),
         "dhp_[A-Za-z0-9]{20}",

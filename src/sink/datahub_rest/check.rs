@@ -6,7 +6,7 @@ use crate::diagnosis::TokenSource;
 use crate::gms::{Client, Endpoint, Me, RetryPolicy, ServerConfig, TokenStatus};
 use crate::sink::{CheckReport, TokenReport};
 
-/// What is checked.
+/// The subject of a check.
 pub(super) struct CheckTarget<'a> {
     pub(super) client: &'a Client,
     pub(super) server: &'a ServerConfig,

@@ -280,7 +280,7 @@ fn read_tls(fields: &mut Fields<'_>, environment: &Environment) -> TlsSettings {
 }
 
 fn accept_keys_without_effect(fields: &mut Fields<'_>) {
-    const POOL: &str = "connections are kept open as long as they are of use";
+    const POOL: &str = "connections are reused automatically";
     fields.ignored("pool_connections", POOL);
     fields.ignored("pool_maxsize", POOL);
     fields.ignored("server_config_refresh_interval", "the server is asked once a run");

@@ -152,7 +152,7 @@ impl DatahubRestSink {
     }
 }
 
-/// What GMS has done with a delivered proposal. Over Rest.li, `SYNC_WAIT` is no more than `SYNC_PRIMARY`.
+/// The state of a delivered proposal in GMS. Over Rest.li, `SYNC_WAIT` is the same as `SYNC_PRIMARY`.
 fn delivered_means(emit_mode: EmitMode, endpoint: Endpoint) -> DeliveredMeans {
     match (emit_mode, endpoint) {
         (EmitMode::Async, _) => DeliveredMeans::Queued,

@@ -1,4 +1,4 @@
-//! What a run's report says about the token.
+//! The token's part of a run report.
 
 use crate::auth::{Claims, TokenInfo};
 use crate::sink::TokenReport;

@@ -1,4 +1,4 @@
-//! What the sinks that write a stream of records share: a thread that encodes, writes, and settles.
+//! The basis of sinks that write a stream of records: a thread that encodes, writes, and settles.
 //!
 //! ```text
 //! Stream ── write (waits for capacity) ──▶ queue ──▶ Writer (a thread) ──▶ target

@@ -12,7 +12,7 @@ use crate::{Error, ErrorKind};
 
 /// Deliveries that are not settled yet, and the phase of the stream.
 pub(super) struct StreamQueue {
-    /// What is written to, for messages.
+    /// The name of the target, for messages.
     target_name: String,
     reader_may_leave: bool,
     state: Mutex<QueueState>,
@@ -52,7 +52,7 @@ pub(super) struct WriteFailure {
     cause: String,
 }
 
-/// What the writer does next.
+/// The writer's next task.
 pub(super) enum WriterTask {
     Encode(QueuedDelivery),
     Flush,

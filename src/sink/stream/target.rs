@@ -1,4 +1,4 @@
-//! What a stream is written to, and in which layout.
+//! The target of a stream, and its layout.
 
 use std::io::{self, Write};
 

@@ -129,8 +129,8 @@ impl<R: Read> Window<R> {
         }
     }
 
-    /// Reads more of a record that reaches to the end of the window. Of one that is longer than `limit`, only
-    /// the last byte stays in memory. False at the end of the file.
+    /// Reads more of a record that reaches to the end of the window. If it is longer than `limit`, only its
+    /// last byte stays in memory. False at the end of the file.
     pub(super) fn grow(&mut self, extent: &mut Extent, limit: usize) -> io::Result<bool> {
         if extent.held > limit || (extent.gone > 0 && extent.held > 1) {
             let gone = extent.held - 1;

@@ -140,11 +140,11 @@ fn what_an_earlier_run_finished_is_skipped_and_stays_finished() {
     assert!(tracker.all_finished());
 }
 
-/// What happens next in the property test.
+/// The next event in the property test.
 #[derive(Clone, Debug)]
 enum Step {
     Read(Vec<u8>),
-    /// One of those under way ends.
+    /// One of the records in flight ends.
     End {
         which: usize,
         finished: bool,
@@ -168,7 +168,7 @@ proptest! {
     #[test]
     fn in_any_order_no_unfinished_record_is_skipped_and_no_urn_goes_back(runs in prop::collection::vec(steps(), 1..4)) {
         let mut position = CheckpointPosition::default();
-        // What each record is about, and whether it is finished, over all runs.
+        // The URNs of each record, and whether the record is finished, over all runs.
         let mut about: Vec<Vec<u8>> = Vec::new();
         let mut finished: BTreeMap<u64, bool> = BTreeMap::new();
         for steps in runs {
@@ -203,7 +203,7 @@ proptest! {
                 }
                 let now = tracker.position();
                 let kept = kept(&now, about.len() as u64);
-                // What is kept is finished, and its URNs have nothing unfinished before it.
+                // Each remembered record is finished, and no unfinished record before it has one of its URNs.
                 for number in &kept {
                     prop_assert_eq!(finished.get(number), Some(&true), "{} of {:?}", number, now);
                     let tags = &about[usize::try_from(*number).unwrap()];

@@ -40,7 +40,7 @@ const PROVIDER_TYPES: [(&str, ProviderType); 8] = [
     ("oauth_session", ProviderType::OauthSession),
 ];
 
-/// What to do about a provider of the Python client that is not supported.
+/// The advice for a provider of the Python client that is not supported.
 const BY_COMMAND: &str = "let its own tool print the token: `auth: {type: command, config: {command: [az, account, get-access-token, …]}}`";
 
 /// Reads the block `auth`, if there is one.
@@ -178,14 +178,14 @@ pub(super) fn fixed(fields: &Fields<'_>, token: &str, source: TokenSource) -> Pr
 /// `None` if it is not set.
 ///
 /// # Errors
-/// What is wrong with them.
+/// A message that names the mistake in them.
 pub(super) fn from_variables(
     fields: &Fields<'_>,
     environment: &Environment,
 ) -> Option<Result<Provider, String>> {
     let get = |name: &str| environment.get(name).map(str::trim).filter(|value| !value.is_empty());
     let kind = get(TYPE_VARIABLE)?;
-    let wants = |names: &str| Err(format!("{TYPE_VARIABLE}={kind} wants {names} to be set"));
+    let requires = |names: &str| Err(format!("{TYPE_VARIABLE}={kind} requires {names} to be set"));
     let token = get("DATAHUB_GMS_TOKEN");
     let file = get("DATAHUB_AUTH_TOKEN_FILE");
     if token.is_some() && (kind != "pat" || file.is_some()) {
@@ -195,7 +195,7 @@ pub(super) fn from_variables(
         "pat" => match (file, token) {
             (Some(file), _) => Arc::new(FileProvider::new(file)),
             (None, Some(token)) => fixed(fields, token, TokenSource::Environment("DATAHUB_GMS_TOKEN".into())),
-            (None, None) => return Some(wants("DATAHUB_AUTH_TOKEN_FILE or DATAHUB_GMS_TOKEN")),
+            (None, None) => return Some(requires("DATAHUB_AUTH_TOKEN_FILE or DATAHUB_GMS_TOKEN")),
         },
         "k8s_oidc" => Arc::new(FileProvider::new(file.unwrap_or(K8S_TOKEN_FILE))),
         "oidc_client_credentials" => {
@@ -204,7 +204,7 @@ pub(super) fn from_variables(
                 get("DATAHUB_AUTH_CLIENT_ID"),
                 get("DATAHUB_AUTH_CLIENT_SECRET"),
             ) else {
-                return Some(wants(
+                return Some(requires(
                     "DATAHUB_AUTH_TOKEN_ENDPOINT, DATAHUB_AUTH_CLIENT_ID and DATAHUB_AUTH_CLIENT_SECRET",
                 ));
             };

@@ -12,8 +12,8 @@ use crate::recipe::Fields;
 
 const ENDPOINTS: [(&str, Endpoint); 2] = [("RESTLI", Endpoint::Restli), ("OPENAPI", Endpoint::Openapi)];
 
-const ASYNC_WAIT_OVER_RESTLI: &str = "ASYNC_WAIT follows each write by the trace that GMS's answer names, and Rest.li's answers name none: write \
-     `endpoint: openapi` (DataHub 1.0.1 or later), or `emit_mode: SYNC_PRIMARY` to have it written before GMS answers";
+const ASYNC_WAIT_OVER_RESTLI: &str = "ASYNC_WAIT follows each write by the trace ID in GMS's response, and Rest.li's responses have none: write \
+     `endpoint: openapi` (DataHub 1.0.1 or later), or `emit_mode: SYNC_PRIMARY`, so that GMS responds after the write";
 
 /// The sink's `mode` (`RestSinkMode` of DataHub's Python client).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -126,7 +126,7 @@ fn from_environment(fields: &mut Fields<'_>, environment: &Environment, mode: Si
         return Some(found);
     }
     fields.warn(format!(
-        "the environment variable {VARIABLE} says {}, which contradicts the mode {} and is passed over: `emit_mode` under \
+        "the environment variable {VARIABLE} says {}, which contradicts the mode {} and is ignored: `emit_mode` under \
          sink.config would count",
         found.as_str(),
         mode.as_str()

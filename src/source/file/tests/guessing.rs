@@ -14,7 +14,7 @@ use crate::source::{Item, RawRecord, Source};
 /// How records are laid out; the first is on one line.
 const INDENTS: [&str; 4] = ["", " ", "    ", "\t"];
 
-/// What stands between records.
+/// Separators of records.
 const SEPARATORS: [&str; 6] = ["\n", "\r\n", ",\n", ",", "\n    ", ",\n  "];
 
 /// One thing that was found: its index, its offset, and its text if it was not understood.

@@ -33,7 +33,7 @@ impl Read for Pieces<'_> {
     }
 }
 
-/// What a splitter found, without its buffer.
+/// An item of a splitter, without its buffer.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Split {
     Record(String),

@@ -164,7 +164,7 @@ fn gzip_that_breaks_off_keeps_the_records_before_the_break() {
     let [invalid] = &all.invalid[..] else { panic!("{:?}", all.invalid) };
     assert!(invalid.reason.contains("gzip"), "{}", invalid.reason);
 
-    // Only the checksum is missing: every record is there, and the break is told.
+    // Only the checksum is missing: every record is there, and the truncation is reported.
     let all = read_stream(Cursor::new(packed[..packed.len() - 4].to_vec()));
     assert_eq!((all.proposals.len(), all.invalid.len()), (2000, 1));
 }

@@ -10,7 +10,7 @@ use crate::metadata::Origin;
 use crate::source::file::{FileSource, FileSourceConfig};
 use crate::source::{Item, Position, Source as _};
 
-/// What is left of an item for a comparison: where it is, and what.
+/// The position and content of an item, for a comparison.
 fn outline(item: &Item) -> String {
     let place = |origin: &Origin| format!("{}#{} at {}", origin.file, origin.index, origin.offset);
     match item {
