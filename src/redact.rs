@@ -4,7 +4,8 @@
 mod free_text;
 mod jwt;
 
-use std::collections::HashSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
 #[cfg(feature = "pipeline")]
@@ -19,12 +20,22 @@ pub(crate) const MASK: &str = "********";
 /// The length of the fragments of a secret that are redacted, in characters.
 const FRAGMENT_CHARS: usize = 8;
 
+/// The length in bytes of the shortest secret that is redacted as a whole: redacting every `1` would make a
+/// message unreadable and hide nothing.
+#[cfg(any(test, feature = "pipeline"))]
+const MIN_WHOLE_BYTES: usize = 4;
+
 /// Redacts secrets and fragments of them: a server may quote the token that it refuses, or a part of it.
+///
+/// A value that may be a secret and may be a name or a path is redacted only [as a whole](Self::add_whole),
+/// since fragments of it occur in ordinary text.
 #[derive(Clone, Default)]
 pub(crate) struct Redactor {
     fragments: HashSet<Vec<char>>,
     /// The lengths of the fragments: 8, or the length of a shorter secret.
     lengths: Vec<usize>,
+    /// The longest one first, as one may be part of another.
+    wholes: BTreeSet<(Reverse<usize>, String)>,
 }
 
 impl Redactor {
@@ -51,11 +62,26 @@ impl Redactor {
         }
     }
 
-    /// `text` with [`MASK`] in place of each fragment of a secret.
-    pub(crate) fn redact(&self, text: &str) -> String {
-        if self.fragments.is_empty() {
-            return text.to_owned();
+    /// Adds a text that is redacted where it occurs as a whole.
+    #[cfg(any(test, feature = "pipeline"))]
+    pub(crate) fn add_whole(&mut self, text: &str) {
+        if text.len() >= MIN_WHOLE_BYTES {
+            self.wholes.insert((Reverse(text.len()), text.to_owned()));
         }
+    }
+
+    /// `text` with [`MASK`] in place of each secret and of each fragment of one.
+    pub(crate) fn redact(&self, text: &str) -> String {
+        let mut redacted = text.to_owned();
+        for (_, whole) in &self.wholes {
+            if redacted.contains(whole.as_str()) {
+                redacted = redacted.replace(whole, MASK);
+            }
+        }
+        if self.fragments.is_empty() { redacted } else { self.redact_fragments(&redacted) }
+    }
+
+    fn redact_fragments(&self, text: &str) -> String {
         let chars: Vec<char> = text.chars().collect();
         let mut secret = vec![false; chars.len()];
         for length in &self.lengths {
@@ -97,5 +123,16 @@ mod tests {
         assert_eq!(redactor.redact("abcdefg is too short a fragment"), "abcdefg is too short a fragment");
         assert_eq!(redactor.redact("s3cr3t"), "********");
         assert_eq!(Redactor::new(["ab"]).redact("ab"), "ab");
+    }
+
+    #[test]
+    fn a_whole_is_redacted_without_its_fragments_and_the_longest_first() {
+        let mut redactor = Redactor::default();
+        redactor.add_whole("/srv/metadata");
+        redactor.add_whole("/srv/metadata/files");
+        redactor.add_whole("1");
+        assert_eq!(redactor.redact("read /srv/metadata/files/1.json"), "read ********/1.json");
+        assert_eq!(redactor.redact("read /srv/metadata"), "read ********");
+        assert_eq!(redactor.redact("read /srv/meta"), "read /srv/meta");
     }
 }

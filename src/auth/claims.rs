@@ -17,6 +17,7 @@ const MAX_CLAIM_CHARS: usize = 200;
 /// The claims of a JWT that GMS issued or might accept (`TokenClaims.java`). The signature is not checked:
 /// the claims explain a refusal, and prove nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Claims {
     /// The name of the user, for example `datahub`; not a URN.
     pub actor_id: Option<String>,

@@ -62,6 +62,7 @@ pub trait TokenProvider: Send + Sync + fmt::Debug {
 
 /// A token from a provider.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct IssuedToken {
     /// The token.
     pub token: Token,
@@ -69,6 +70,14 @@ pub struct IssuedToken {
     pub expires_at: Option<SystemTime>,
 }
 
+impl IssuedToken {
+    /// A token that expires at `expires_at`.
+    pub fn expiring(token: Token, expires_at: SystemTime) -> Self {
+        Self { token, expires_at: Some(expires_at) }
+    }
+}
+
+/// A token whose issuer did not say when it expires.
 impl From<Token> for IssuedToken {
     fn from(token: Token) -> Self {
         Self { token, expires_at: None }
@@ -78,6 +87,7 @@ impl From<Token> for IssuedToken {
 /// Why a provider has no token. The message contains no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
+#[non_exhaustive]
 pub struct ProviderError {
     /// The reason, for a log or a diagnosis.
     pub message: String,

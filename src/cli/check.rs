@@ -133,10 +133,10 @@ impl Check {
     fn too_soon(&self, found: &Found) -> Option<String> {
         let within = SignedDuration::try_from(self.expires_within?).unwrap_or(SignedDuration::MAX);
         let token = found.token.as_ref()?;
-        let expires_at = token.expires_at.as_ref()?;
+        let (source, expires_at) = (token.source.as_ref()?, token.expires_at.as_ref()?);
         let end: Timestamp = expires_at.parse().ok()?;
         let soon = end.duration_since(Timestamp::now()) <= within;
-        soon.then(|| format!("the token from {} expires at {expires_at}", token.source))
+        soon.then(|| format!("the token from {source} expires at {expires_at}"))
     }
 
     async fn look(&self, global: &Global, found: &mut Found) -> Result<(), Error> {

@@ -95,8 +95,7 @@ impl RunOptions {
         let recipe = Recipe::load(self.recipe(), &Environment::from_process())?;
         let mut options = global.run_options()?;
         options.dry_run = self.dry_run;
-        options.preview =
-            self.preview.map(|records| Preview { records, output: Box::new(std::io::stdout()) });
+        options.preview = self.preview.map(|records| Preview::new(records, std::io::stdout()));
         self.flags.apply(&mut options);
         options.start = match (self.resume, self.restart) {
             (true, _) => Start::Resume,

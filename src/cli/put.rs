@@ -4,6 +4,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use datahub_emitter::diagnosis::Renderer as _;
 use datahub_emitter::emitter::{Batching, Emitter, Outcome};
 use datahub_emitter::gms::ClientMode;
 use datahub_emitter::metadata::{Proposal, Urn};
@@ -12,6 +13,7 @@ use datahub_emitter::{Error, ErrorKind};
 use super::Global;
 use super::exit::Exit;
 use super::progress::Screen;
+use super::renderer::CommandLine;
 use super::server::Server;
 
 /// GMS accepts no aspect of this size.
@@ -74,7 +76,10 @@ impl Put {
                 Err(Error::new(ErrorKind::Rejected, format!("rejected: {status}{}", rejection.message)))
             }
             (Outcome::Undelivered(undelivered), None) => {
-                Err(Error::new(ErrorKind::Unreachable, format!("not delivered: {}", undelivered.message)))
+                let message = undelivered
+                    .diagnosis()
+                    .map_or(undelivered.message.clone(), |diagnosis| CommandLine.summary(&diagnosis.summary));
+                Err(Error::new(ErrorKind::Unreachable, format!("not delivered: {message}")))
             }
             (other, None) => {
                 Err(Error::new(ErrorKind::Internal, format!("the outcome is unknown: {other:?}")))

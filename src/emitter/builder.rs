@@ -6,16 +6,16 @@ use std::time::Duration;
 use super::backpressure::{self, Capacity};
 use super::handle::Emitter;
 use super::queue::BatchLimits;
-use super::settings::{Batching, MAX_PER_BATCH, Settings, defaults};
+use super::settings::{Batching, MAX_PER_BATCH, MAX_REQUESTS, Settings, defaults};
 use super::shared::Shared;
 use crate::auth::{FixedToken, Token, TokenProvider, TokenSource};
 use crate::clock::Clock;
 use crate::environment::Environment;
 use crate::gms::{
     AddressError, Client, ClientConfig, ClientMode, EmitMode, Endpoint, GmsEnvironment, RequestEncoder,
-    RetryPolicy, ServerAddress, TlsSettings,
+    RetryPolicy, ServerAddress,
 };
-use crate::http::HttpService;
+use crate::http::{HttpService, TlsSettings};
 use crate::{Error, ErrorKind};
 
 /// Configures an [`Emitter`]. The defaults are those of DataHub's REST sink.
@@ -372,9 +372,6 @@ impl EmitterBuilder {
         self
     }
 }
-
-/// More requests in flight than a server and this machine's ports can bear.
-const MAX_REQUESTS: usize = 10_000;
 
 fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Input, message)

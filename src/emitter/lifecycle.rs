@@ -1,6 +1,6 @@
 //! The phases of an emitter, and why it stopped sending.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::watch;
 
@@ -33,20 +33,20 @@ pub(super) struct Stop {
 /// The content of an [`Error`], in a form that can be cloned.
 #[derive(Clone, Debug)]
 pub(super) enum StopCause {
-    Diagnosis(Diagnosis),
+    Diagnosis(Arc<Diagnosis>),
     Message(ErrorKind, String),
 }
 
 impl From<Diagnosis> for StopCause {
     fn from(diagnosis: Diagnosis) -> Self {
-        Self::Diagnosis(diagnosis)
+        Self::Diagnosis(Arc::new(diagnosis))
     }
 }
 
 impl From<&Error> for StopCause {
     fn from(error: &Error) -> Self {
         match error.diagnosis() {
-            Some(diagnosis) => Self::Diagnosis(diagnosis.clone()),
+            Some(diagnosis) => diagnosis.clone().into(),
             None => Self::Message(error.kind(), error.full_message()),
         }
     }
@@ -55,7 +55,7 @@ impl From<&Error> for StopCause {
 impl StopCause {
     pub(super) fn to_error(&self) -> Error {
         match self {
-            Self::Diagnosis(diagnosis) => diagnosis.clone().into(),
+            Self::Diagnosis(diagnosis) => Diagnosis::clone(diagnosis).into(),
             Self::Message(kind, message) => Error::new(*kind, message.clone()),
         }
     }
@@ -74,13 +74,6 @@ impl StopCause {
             ErrorKind::Input => UndeliveredReason::Unsupported,
             ErrorKind::Rejected => UndeliveredReason::AllRejected,
             _ => UndeliveredReason::Unreachable,
-        }
-    }
-
-    fn summary(&self) -> String {
-        match self {
-            Self::Diagnosis(diagnosis) => diagnosis.summary.to_string(),
-            Self::Message(_, message) => message.clone(),
         }
     }
 }
@@ -138,7 +131,12 @@ impl Lifecycle {
     /// The outcome of a proposal that is not sent any more.
     pub(super) fn undelivered(&self) -> Undelivered {
         match self.stop.get() {
-            Some(stop) => Undelivered::new(stop.reason, stop.cause.summary()),
+            Some(Stop { reason, cause: StopCause::Diagnosis(diagnosis) }) => {
+                Undelivered::diagnosed(*reason, Arc::clone(diagnosis))
+            }
+            Some(Stop { reason, cause: StopCause::Message(_, message) }) => {
+                Undelivered::new(*reason, message)
+            }
             None => Undelivered::new(UndeliveredReason::Closed, "the emitter was closed first"),
         }
     }

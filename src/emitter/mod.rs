@@ -95,5 +95,5 @@ pub use outcome::{DeliveryError, Outcome, Rejection, RejectionReason, Undelivere
 pub use receipt::Receipt;
 pub use settings::Batching;
 #[cfg(feature = "pipeline")]
-pub(crate) use settings::{MAX_PER_BATCH, defaults};
+pub(crate) use settings::{MAX_PER_BATCH, MAX_REQUESTS, defaults};
 pub use try_emit::TryEmitError;

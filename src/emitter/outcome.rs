@@ -1,6 +1,9 @@
 //! How a proposal ends: delivered, rejected or undelivered, with the reason.
 
 use std::fmt;
+use std::sync::Arc;
+
+use crate::diagnosis::Diagnosis;
 
 /// How a proposal ended. Every proposal ends in exactly one of these ways.
 #[derive(Clone, Debug, PartialEq)]
@@ -148,14 +151,26 @@ impl fmt::Display for RejectionReason {
 pub struct Undelivered {
     /// The event that ended sending.
     pub reason: UndeliveredReason,
-    /// The last failure, or a sentence about the reason.
+    /// The last failure, or a sentence about the reason. With a [`diagnosis`](Self::diagnosis), its summary.
     pub message: String,
+    diagnosis: Option<Arc<Diagnosis>>,
 }
 
 impl Undelivered {
     /// An undelivered proposal's reason and message.
     pub fn new(reason: UndeliveredReason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into() }
+        Self { reason, message: message.into(), diagnosis: None }
+    }
+
+    /// An undelivered proposal whose cause is known. Many proposals may share the diagnosis.
+    pub fn diagnosed(reason: UndeliveredReason, diagnosis: Arc<Diagnosis>) -> Self {
+        Self { reason, message: diagnosis.summary.to_string(), diagnosis: Some(diagnosis) }
+    }
+
+    /// The cause, if it is known: for a front end that [renders](crate::diagnosis::Renderer) it in its own
+    /// words.
+    pub fn diagnosis(&self) -> Option<&Diagnosis> {
+        self.diagnosis.as_deref()
     }
 }
 

@@ -190,10 +190,9 @@ impl Shared {
             }
             let outcome = match (self.lifecycle.stop_reason(), server_error) {
                 (Some(_), _) => Outcome::Undelivered(self.lifecycle.undelivered()),
-                (None, Some(error)) => Outcome::Undelivered(Undelivered::new(
-                    UndeliveredReason::Unreachable,
-                    error.summary.to_string(),
-                )),
+                (None, Some(error)) => {
+                    Outcome::Undelivered(Undelivered::diagnosed(UndeliveredReason::Unreachable, error.into()))
+                }
                 (None, None) => Outcome::Rejected(rejection),
             };
             self.settle(proposal.delivery, outcome);

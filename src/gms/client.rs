@@ -85,6 +85,9 @@ impl Client {
     ///
     /// # Errors
     /// If the token provider fails; the current token stays in use then.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the present token stays in use. It can be called again.
     pub async fn reread_token(&self) -> Result<bool, Error> {
         let before = self.credentials.generation();
         self.credentials.renew(before).await.map_err(|no_token| Error::from(no_token.diagnosis))

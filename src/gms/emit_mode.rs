@@ -1,7 +1,10 @@
 //! The interface of GMS, and how far a write has come when GMS answers.
 
+use serde::{Serialize, Serializer};
+
 /// The interface of GMS that proposals go through: `endpoint` in a recipe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Endpoint {
     /// Rest.li: `/aspects?action=ingestProposal` and `ingestProposalBatch`. Every version of GMS has it, and
     /// one batch may hold any entity types. The default, as in DataHub's own sink.
@@ -22,9 +25,17 @@ impl Endpoint {
     }
 }
 
+/// Serialised, it is its [name](Endpoint::as_str).
+impl Serialize for Endpoint {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 /// How far GMS has processed a proposal when it counts as delivered. The names are those of DataHub's Python
 /// client (`EmitMode` in `rest_emitter.py`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum EmitMode {
     /// `SYNC_PRIMARY`: GMS has written it to its database. Search and lineage follow later.
     SyncPrimary,

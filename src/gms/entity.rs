@@ -19,6 +19,9 @@ impl Client {
     /// [`Refused`](crate::ErrorKind::Refused) if it refuses the caller,
     /// [`Unreachable`](crate::ErrorKind::Unreachable) if it cannot be reached or the response is not from a
     /// GMS.
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the request, which changes nothing on the server.
     pub async fn entity(&self, urn: &Urn, aspects: &[String]) -> Result<Option<Bytes>, Error> {
         let path = entity_path(urn, aspects.iter().map(String::as_str));
         let line = self.request_line(Method::GET, &path).with_kind(RequestKind::Read);

@@ -37,6 +37,9 @@ impl std::fmt::Debug for LogIn<'_> {
 /// # Errors
 /// [`ErrorKind::Refused`] when name and password are not taken; [`ErrorKind::Unreachable`] when nothing
 /// answers, or what answers is no frontend.
+///
+/// # Cancel safety
+/// If the future is dropped, the frontend may have begun a session that nobody uses. It can be called again.
 pub async fn log_in(settings: &ClientConfig, who: &LogIn<'_>) -> Result<Client, Error> {
     let base = who.frontend.to_string();
     let base = base.strip_suffix("/api/gms").unwrap_or(&base);

@@ -28,7 +28,6 @@ mod user;
 #[cfg(feature = "pipeline")]
 mod write_times;
 
-pub use crate::http::TlsSettings;
 pub(crate) use accepted_aspects::AcceptedAspects;
 pub use address::{AddressError, ServerAddress};
 pub(crate) use classify::{RetryReason, Verdict, classify};

@@ -20,7 +20,15 @@ use crate::http::TransportErrorKind;
 const MAX_THROTTLE_DELAY: Duration = Duration::from_secs(2);
 
 /// Which failed requests are retried, and how often.
+///
+/// ```
+/// use datahub_emitter::gms::RetryPolicy;
+///
+/// let policy = RetryPolicy::default().with_statuses([429, 503]).with_max_times(8);
+/// assert_eq!(policy.max_times, 8);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RetryPolicy {
     /// The HTTP statuses that are retried. 408, 425 and 429 are retried even if they are not in the list.
     /// Default 429, 500, 502, 503 and 504.
@@ -52,7 +60,37 @@ impl Default for RetryPolicy {
 impl RetryPolicy {
     /// A policy that never retries.
     pub fn never() -> Self {
-        Self { max_times: 0, ..Self::default() }
+        Self::default().with_max_times(0)
+    }
+
+    /// Sets [`statuses`](Self::statuses).
+    #[must_use]
+    pub fn with_statuses(self, statuses: impl IntoIterator<Item = u16>) -> Self {
+        Self { statuses: statuses.into_iter().collect(), ..self }
+    }
+
+    /// Sets [`max_times`](Self::max_times).
+    #[must_use]
+    pub fn with_max_times(self, max_times: u32) -> Self {
+        Self { max_times, ..self }
+    }
+
+    /// Sets [`budget`](Self::budget).
+    #[must_use]
+    pub fn with_budget(self, budget: Duration) -> Self {
+        Self { budget, ..self }
+    }
+
+    /// Sets [`first_delay`](Self::first_delay).
+    #[must_use]
+    pub fn with_first_delay(self, first_delay: Duration) -> Self {
+        Self { first_delay, ..self }
+    }
+
+    /// Sets [`longest_delay`](Self::longest_delay).
+    #[must_use]
+    pub fn with_longest_delay(self, longest_delay: Duration) -> Self {
+        Self { longest_delay, ..self }
     }
 }
 

@@ -24,6 +24,7 @@ pub struct ServerConfig {
 
 /// A feature that not every version of GMS has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Feature {
     /// `/openapi/v3/entity/…`.
     OpenapiV3,

@@ -34,6 +34,9 @@ impl Client {
     ///
     /// # Errors
     /// If GMS refuses the caller with something other than 403, or cannot be reached.
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the requests, which change nothing on the server.
     pub async fn user_status(&self, user: &Urn) -> Result<UserStatus, Error> {
         // This is the only request for which GMS does not invent the key of a missing user.
         match self.user_aspect(user, "corpUserKey").await? {

@@ -12,6 +12,7 @@ const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 /// TLS trust roots and client certificate. By default the operating system's trust roots are used, and no
 /// client certificate. The names are those of the sink's recipe keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TlsSettings {
     /// `ca_certificate_path`: a PEM file of certificate authorities, trusted in place of the operating
     /// system's.
@@ -24,6 +25,33 @@ pub struct TlsSettings {
     /// `disable_ssl_verification`: accepts any server certificate, so anyone on the network path can read the
     /// token.
     pub disable_verification: bool,
+}
+
+impl TlsSettings {
+    /// Trusts the certificate authorities in a PEM file, in place of the operating system's.
+    #[must_use]
+    pub fn with_ca_certificate(self, path: impl Into<PathBuf>) -> Self {
+        Self { ca_certificate_path: Some(path.into()), ..self }
+    }
+
+    /// Presents the client certificate in a PEM file, which also holds the key unless
+    /// [`with_client_key`](Self::with_client_key) names another file.
+    #[must_use]
+    pub fn with_client_certificate(self, path: impl Into<PathBuf>) -> Self {
+        Self { client_certificate_path: Some(path.into()), ..self }
+    }
+
+    /// Reads the client certificate's key from a PEM file of its own.
+    #[must_use]
+    pub fn with_client_key(self, path: impl Into<PathBuf>) -> Self {
+        Self { client_key_path: Some(path.into()), ..self }
+    }
+
+    /// Accepts any server certificate, so anyone on the network path can read the token.
+    #[must_use]
+    pub fn without_verification(self) -> Self {
+        Self { disable_verification: true, ..self }
+    }
 }
 
 /// The contents of the files of [`TlsSettings`].

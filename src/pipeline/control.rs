@@ -75,6 +75,9 @@ impl RunControl {
     /// Fetches the token again from where it comes from, without stopping; requests use it from then on. Does
     /// nothing before the run has connected, because connecting fetches the token. A failure is logged, and
     /// the present token stays in use.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the present token stays in use.
     pub async fn reread_token(&self) {
         let Some(gms) = self.gms() else { return };
         match gms.reread_token().await {

@@ -10,6 +10,7 @@ pub(super) const FILE_NAME: &str = "lock";
 
 /// The reaction to another run of the same pipeline that is in progress.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum IfRunning {
     /// End with an error of kind [`ErrorKind::Locked`]. The default: two runs at once would mix up the order
     /// of proposals.

@@ -59,6 +59,7 @@ pub struct Options {
 
 /// Where a run starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Start {
     /// At the beginning of its source. If there is a checkpoint, the run warns and replaces it.
     #[default]
@@ -70,11 +71,19 @@ pub enum Start {
 }
 
 /// The size of a preview, and where it is printed.
+#[non_exhaustive]
 pub struct Preview {
     /// This many records; reading ends after them.
     pub records: u64,
     /// Takes them as JSON Lines, one for each proposal.
     pub output: Box<dyn Write + Send>,
+}
+
+impl Preview {
+    /// Prints the first `records` records to `output`.
+    pub fn new(records: u64, output: impl Write + Send + 'static) -> Self {
+        Self { records, output: Box::new(output) }
+    }
 }
 
 impl fmt::Debug for Preview {

@@ -9,6 +9,7 @@ use super::dead_letter::DeadLetterWriter;
 use super::limits::FailureLimits;
 use super::report::{Failure, FailureKind, ProposalCounts};
 use crate::Error;
+use crate::diagnosis::SharedRenderer;
 use crate::emitter::{Observer, Outcome, UndeliveredReason};
 use crate::metadata::{Proposal, Urn};
 use crate::source::InvalidRecord;
@@ -32,6 +33,7 @@ pub(super) struct OutcomeCounter {
     failures: Mutex<Failures>,
     dead_letters: Option<DeadLetterWriter>,
     limits: Option<(FailureLimits, RunControl)>,
+    renderer: SharedRenderer,
 }
 
 #[derive(Debug, Default)]
@@ -56,7 +58,13 @@ impl OutcomeCounter {
             failures: Mutex::default(),
             dead_letters,
             limits: None,
+            renderer: SharedRenderer::default(),
         }
+    }
+
+    /// Renders the diagnoses of undelivered proposals with `renderer`.
+    pub(super) fn with_renderer(self, renderer: SharedRenderer) -> Self {
+        Self { renderer, ..self }
     }
 
     /// Stops the run when more proposals fail than `limits` allow.
@@ -174,14 +182,17 @@ impl OutcomeCounter {
                 is_written
             }
             Outcome::Undelivered(undelivered) => {
+                let reason = undelivered.reason.as_str();
+                let message = match undelivered.diagnosis() {
+                    Some(diagnosis) => {
+                        let summary = self.renderer.summary(&diagnosis.summary);
+                        format!("not delivered ({reason}): {summary}")
+                    }
+                    None if undelivered.message.is_empty() => format!("not sent ({reason})"),
+                    None => format!("not delivered ({reason}): {}", undelivered.message),
+                };
                 let mut failures = self.failures();
                 failures.has_dropped |= undelivered.reason == UndeliveredReason::Dropped;
-                let reason = undelivered.reason.as_str();
-                let message = if undelivered.message.is_empty() {
-                    format!("not sent ({reason})")
-                } else {
-                    format!("not delivered ({reason}): {}", undelivered.message)
-                };
                 failures.list_undelivered(failure(FailureKind::Undelivered, proposal, None, message));
                 false
             }
@@ -266,10 +277,7 @@ mod tests {
         let counter = counter(directory.path().join("dead-letters.jsonl"));
         deliver(&counter, 0).settle(Outcome::Delivered);
         deliver(&counter, 1).settle(rejected());
-        deliver(&counter, 2).settle(Outcome::Undelivered(Undelivered {
-            reason: UndeliveredReason::Closed,
-            message: String::new(),
-        }));
+        deliver(&counter, 2).settle(Outcome::Undelivered(Undelivered::new(UndeliveredReason::Closed, "")));
         counter.count_read();
         counter.count_filtered();
         drop(deliver(&counter, 3));

@@ -156,6 +156,10 @@ impl Pipeline {
     /// # Errors
     /// Of kind [`ErrorKind::Unreachable`] when the server cannot be reached or is not a GMS. Later failures
     /// are in the [`CheckReport`](crate::sink::CheckReport).
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the check. With `write`, the harmless write may then be left without its
+    /// rollback.
     pub async fn preflight(self, write: bool) -> Result<Option<Preflight>, Error> {
         match self.destination {
             PlannedDestination::Sink(open)
@@ -168,6 +172,11 @@ impl Pipeline {
     }
 
     /// Runs to the end. Every failure is in what it returns; the report files are written by then.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: if the future is dropped, the run ends at once, and no report is written. Proposals that the
+    /// sink has taken may still be delivered, and a resumed run sends them again. To end a run in order, use its
+    /// [`RunControl`].
     pub async fn run(self) -> FinishedRun {
         let Self { settings, open_source, destination, warnings } = self;
         let ended = {

@@ -96,8 +96,9 @@ pub(super) async fn prepare(settings: &RunSettings, open_source: OpenSource) -> 
     let opened = run_blocking(&*settings.platform.threads, "source-open", open).await;
     let (source, started) = opened.map_err(internal_error)??;
     let StartedRun { checkpoint, finished, is_resumed, notes, warnings } = started;
-    let counter =
-        OutcomeCounter::new(dead_letters).with_limits(settings.limits.clone(), settings.control.clone());
+    let counter = OutcomeCounter::new(dead_letters)
+        .with_limits(settings.limits.clone(), settings.control.clone())
+        .with_renderer(settings.renderer.clone());
     Ok(PreparedRun { source, finished, is_resumed, checkpoint, counter, notes, warnings })
 }
 

@@ -80,6 +80,7 @@ pub enum RunOutcome {
 
 /// The source of a run and its counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct SourceReport {
     /// The recipe's `source.type`.
     #[serde(rename = "type")]
@@ -140,6 +141,7 @@ impl ProposalCounts {
 
 /// A proposal or a record that was not delivered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Failure {
     /// File and number of the record, as in `mcps.json#12`.
     pub origin: Option<String>,
@@ -171,17 +173,23 @@ pub enum FailureKind {
 }
 
 impl Failure {
+    /// A failure of a record or a proposal that is not named.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { origin: None, urn: None, aspect: None, status: None, message: message.into(), kind }
+    }
+
     /// A failure that ended the run as a whole.
     pub(super) fn of_run(error: &Error, renderer: &dyn Renderer) -> Self {
         let message = error
             .diagnosis()
             .map_or_else(|| error.full_message(), |diagnosis| renderer.summary(&diagnosis.summary));
-        Self { origin: None, urn: None, aspect: None, status: None, message, kind: FailureKind::Run }
+        Self::new(FailureKind::Run, message)
     }
 }
 
 /// The dead-letter file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct DeadLetterReport {
     /// The file; `None` if nothing was written.
     pub path: Option<PathBuf>,
@@ -191,6 +199,7 @@ pub struct DeadLetterReport {
 
 /// Where a later run can continue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Resume {
     /// The number of the first unfinished record.
     pub from_record: u64,

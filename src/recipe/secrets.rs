@@ -1,24 +1,16 @@
 //! The known secrets of a recipe.
 
-use std::cmp::Reverse;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::redact::{MASK, mask_credentials};
-
-/// The minimum length in bytes of a secret that is masked in other texts: masking every `1` would make a
-/// message unreadable and hide nothing. At its own place a secret of any length is masked.
-const MIN_BYTES: usize = 4;
-
-type LongestFirst = BTreeSet<(Reverse<usize>, String)>;
+use crate::redact::{Redactor, mask_credentials};
 
 /// The secrets of a recipe: values of environment variables, values of keys that name a secret, and values
-/// that a component read as a secret. Clones share one list.
+/// that a component read as a secret. Clones share one list. Elsewhere than at its own place, a secret of
+/// fewer than four bytes is not masked.
 #[derive(Clone, Default)]
 pub struct Secrets {
-    /// The longest secret first, as one may be part of another.
-    texts: Arc<Mutex<LongestFirst>>,
+    redactor: Arc<Mutex<Redactor>>,
 }
 
 impl Secrets {
@@ -30,14 +22,7 @@ impl Secrets {
 
     /// Masks every secret of the list.
     pub(super) fn mask_known(&self, text: &str) -> String {
-        let mut masked = text.to_owned();
-        let texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
-        for (_, secret) in texts.iter() {
-            if masked.contains(secret.as_str()) {
-                masked = masked.replace(secret, MASK);
-            }
-        }
-        masked
+        self.redactor.lock().unwrap_or_else(PoisonError::into_inner).redact(text)
     }
 
     /// Adds a secret, as it is and with the escapes of messages, and each line of one with several lines.
@@ -47,17 +32,13 @@ impl Secrets {
         if matches!(trimmed.to_ascii_lowercase().as_str(), "true" | "false" | "null") {
             return;
         }
-        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut add = |text: &str| {
-            if text.len() >= MIN_BYTES {
-                texts.insert((Reverse(text.len()), text.to_owned()));
-            }
-        };
-        add(trimmed);
-        add(&trimmed.escape_debug().to_string());
+        // The value of a variable is often no secret but a host or a path, so it is masked as a whole only.
+        let mut redactor = self.redactor.lock().unwrap_or_else(PoisonError::into_inner);
+        redactor.add_whole(trimmed);
+        redactor.add_whole(&trimmed.escape_debug().to_string());
         if trimmed.contains(['\n', '\r']) {
             for line in trimmed.lines() {
-                add(line.trim());
+                redactor.add_whole(line.trim());
             }
         }
     }
@@ -72,6 +53,7 @@ impl fmt::Debug for Secrets {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::redact::MASK;
 
     #[test]
     fn masks_the_longest_first_each_line_and_the_escaped_form() {

@@ -1,6 +1,10 @@
 //! The sink's part of a run report.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+
+use super::datahub_rest::SinkMode;
+use crate::diagnosis::TokenSource;
+use crate::gms::Endpoint;
 
 /// The sink's part of a run report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,10 +35,10 @@ pub struct SinkDestination {
     pub server: Option<String>,
     /// The server's version, as its `/config` says.
     pub gms_version: Option<String>,
-    /// `restli` or `openapi`.
-    pub endpoint: Option<&'static str>,
-    /// The sink's mode, for example `ASYNC_BATCH`.
-    pub mode: Option<&'static str>,
+    /// The interface of GMS that the proposals went through.
+    pub endpoint: Option<Endpoint>,
+    /// The sink's mode.
+    pub mode: Option<SinkMode>,
     /// The state of a delivered proposal.
     pub delivered_means: Option<DeliveredMeans>,
 }
@@ -76,11 +80,12 @@ pub struct RequestCounts {
 }
 
 /// The token that was used, without the token itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct TokenReport {
-    /// Where it comes from; `none` if there is none.
-    pub source: String,
+    /// Where it comes from; `None`, serialised as `none`, if there is no token.
+    #[serde(serialize_with = "source_or_none")]
+    pub source: Option<TokenSource>,
     /// The URN of its owner, from its claims.
     pub actor: Option<String>,
     /// Its kind, from its claims: `PERSONAL`, `SESSION` or `SERVICE_ACCOUNT`.
@@ -89,8 +94,37 @@ pub struct TokenReport {
     pub expires_at: Option<String>,
 }
 
-impl Default for TokenReport {
-    fn default() -> Self {
-        Self { source: "none".into(), actor: None, kind: None, expires_at: None }
+#[expect(clippy::ref_option, reason = "the signature that `serialize_with` requires")]
+fn source_or_none<S: Serializer>(source: &Option<TokenSource>, serializer: S) -> Result<S::Ok, S::Error> {
+    match source {
+        Some(source) => serializer.collect_str(source),
+        None => serializer.serialize_str("none"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_json_has_the_names_of_recipes_and_reports() {
+        let mut destination = SinkDestination::default();
+        for (endpoint, mode, expected) in [
+            (Endpoint::Restli, SinkMode::AsyncBatch, ("restli", "ASYNC_BATCH")),
+            (Endpoint::Openapi, SinkMode::Async, ("openapi", "ASYNC")),
+            (Endpoint::Openapi, SinkMode::Sync, ("openapi", "SYNC")),
+        ] {
+            (destination.endpoint, destination.mode) = (Some(endpoint), Some(mode));
+            let json = serde_json::to_value(&destination).unwrap();
+            assert_eq!((&json["endpoint"], &json["mode"]), (&expected.0.into(), &expected.1.into()));
+        }
+        let source = |source| {
+            let token = TokenReport { source, ..TokenReport::default() };
+            serde_json::to_value(token).unwrap()["source"].clone()
+        };
+        assert_eq!(source(None), "none");
+        assert_eq!(source(Some(TokenSource::Recipe)), "recipe");
+        assert_eq!(source(Some(TokenSource::Environment("NAME".into()))), "env:NAME");
+        assert_eq!(source(Some(TokenSource::File("/run/token".into()))), "file:/run/token");
     }
 }

@@ -141,6 +141,7 @@ pub struct InvalidRecord {
 
 /// The text of a record that was not understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RawRecord {
     /// All of it.
     Text(bytes::Bytes),

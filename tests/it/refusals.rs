@@ -271,6 +271,36 @@ fn assert_stored(server: &Server, report: &Value) {
 }
 
 #[test]
+fn a_failure_names_the_place_of_the_token_in_the_recipe() {
+    let gms = ScriptedGms::start(|_| Response::Status(401, String::new()));
+    for (key, summary) in [
+        ("token: '${TOKEN}'", "GMS wants a token, and the one from the recipe's sink.config.token is empty"),
+        (
+            "extra_headers: {Authorization: abcdefghijklmnop}",
+            "the recipe's sink.config.extra_headers.Authorization does not begin with `Bearer `",
+        ),
+        (
+            r#"extra_headers: {Authorization: 'Bearer "abcdefghijklmnop"'}"#,
+            "the recipe's sink.config.extra_headers.Authorization has white space or quotes around the token",
+        ),
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.write("tags.jsonl", &tags(["a"]));
+        let server = gms.url();
+        let sink =
+            format!("{{type: datahub-rest, config: {{server: '{server}', wait_for_server: 0s, {key}}}}}");
+        sandbox.recipe("tags.jsonl", &sink);
+        let arguments = ["ingest", "-c", "recipe.yml", "--report-to", "report.json"];
+        Ran::of(sandbox.command().env("TOKEN", "").args(arguments)).ends_with(3);
+        let report = sandbox.json("report.json");
+        assert_eq!(report["diagnosis"]["summary"], summary);
+        let failures: Vec<_> = report["failures"].as_array().unwrap().iter().collect();
+        assert_eq!(failures.len(), 1, "{report:#}");
+        assert_eq!(failures[0]["message"], format!("not delivered (refused): {summary}"));
+    }
+}
+
+#[test]
 fn an_expired_token_reads_like_this() {
     let server = Server::start();
     let sandbox = Sandbox::new();

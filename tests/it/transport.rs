@@ -20,10 +20,9 @@ use crate::support::tls_server::{TlsServer, tls_file};
 const TOKEN: &str = r#"{"access_token": "token-of-the-provider", "expires_in": 3600}"#;
 
 fn trusting(client_certificate: bool) -> HttpConfig {
-    let mut tls = TlsSettings { ca_certificate_path: Some(tls_file("ca.pem")), ..TlsSettings::default() };
+    let mut tls = TlsSettings::default().with_ca_certificate(tls_file("ca.pem"));
     if client_certificate {
-        tls.client_certificate_path = Some(tls_file("client.pem"));
-        tls.client_key_path = Some(tls_file("client.key"));
+        tls = tls.with_client_certificate(tls_file("client.pem")).with_client_key(tls_file("client.key"));
     }
     HttpConfig::default().no_proxy().tls(tls)
 }

@@ -1,7 +1,7 @@
 use datahub_emitter::clock::SystemClock;
 use datahub_emitter::diagnosis::{Code, Diagnosis, Evidence, Fix, Summary as Cause};
 use datahub_emitter::metadata::Urn;
-use datahub_emitter::pipeline::{DeadLetterReport, ProposalCounts, Report, SourceReport};
+use datahub_emitter::pipeline::{ProposalCounts, Report};
 use datahub_emitter::sink::DeliveredMeans;
 use datahub_emitter::{Error, ErrorKind};
 
@@ -13,14 +13,10 @@ fn report() -> Report {
     let mut report = Report::without_run(&error, jiff::Timestamp::UNIX_EPOCH, &SystemClock, &CommandLine);
     report.failures.clear();
     report.duration_ms = 412;
-    report.source = SourceReport {
-        kind: Some("file".into()),
-        records: 1_998,
-        bytes: 1_258_292,
-        invalid: 0,
-        ignored: 0,
-        complete: true,
-    };
+    report.source.kind = Some("file".into());
+    report.source.records = 1_998;
+    report.source.bytes = 1_258_292;
+    report.source.complete = true;
     report.sink.kind = Some("datahub-rest".into());
     report.sink.destination.server = Some("http://gms:8080".into());
     report.sink.destination.gms_version = Some("v1.3.0".into());
@@ -34,6 +30,12 @@ fn counts(delivered: u64, rejected: u64, undelivered: u64) -> ProposalCounts {
     counts.read = delivered + rejected + undelivered;
     (counts.delivered, counts.rejected, counts.undelivered) = (delivered, rejected, undelivered);
     counts
+}
+
+fn proposal_failure(kind: FailureKind, message: &str) -> Failure {
+    let mut failure = Failure::new(kind, message);
+    (failure.urn, failure.aspect) = (Some("urn:li:tag:a".into()), Some("status".into()));
+    failure
 }
 
 fn finished(report: Report, failure: Option<Error>) -> FinishedRun {
@@ -70,25 +72,14 @@ fn some_rejected_and_some_not_understood() {
     report.outcome = RunOutcome::Partial;
     report.proposals = counts(1_990, 10, 0);
     report.source.invalid = 1;
-    report.failures = vec![
-        Failure {
-            origin: Some("mcps.json#7".into()),
-            urn: None,
-            aspect: None,
-            status: None,
-            message: "not JSON:\nexpected a comma".into(),
-            kind: FailureKind::Invalid,
-        },
-        Failure {
-            origin: Some("mcps.json#12".into()),
-            urn: Some("urn:li:tag:a".into()),
-            aspect: Some("status".into()),
-            status: Some(422),
-            message: "not delivered, as this GMS words it".into(),
-            kind: FailureKind::Rejected,
-        },
-    ];
-    report.dead_letters = DeadLetterReport { path: Some("/state/dead-letters.jsonl".into()), records: 11 };
+    let mut invalid = Failure::new(FailureKind::Invalid, "not JSON:\nexpected a comma");
+    invalid.origin = Some("mcps.json#7".into());
+    let mut rejected = proposal_failure(FailureKind::Rejected, "not delivered, as this GMS words it");
+    rejected.origin = Some("mcps.json#12".into());
+    rejected.status = Some(422);
+    report.failures = vec![invalid, rejected];
+    report.dead_letters.path = Some("/state/dead-letters.jsonl".into());
+    report.dead_letters.records = 11;
     report.warnings = vec!["`datahub_api` has no effect here".into()];
     insta::assert_snapshot!(text(&finished(report, None)), @r"
     partial: 1,990 of 2,000 proposals accepted (queued by GMS)
@@ -119,14 +110,9 @@ fn a_refusal_is_explained() {
     report.source.bytes = 780_000;
     report.proposals = counts(1_204, 0, 796);
     report.diagnosis = Some(diagnosis.render(&CommandLine));
-    report.failures = vec![Failure {
-        origin: Some("m#1".into()),
-        urn: Some("urn:li:tag:a".into()),
-        aspect: Some("status".into()),
-        status: None,
-        message: "not delivered (refused): 401".into(),
-        kind: FailureKind::Undelivered,
-    }];
+    let mut undelivered = proposal_failure(FailureKind::Undelivered, "not delivered (refused): 401");
+    undelivered.origin = Some("m#1".into());
+    report.failures = vec![undelivered];
     insta::assert_snapshot!(text(&finished(report, Some(diagnosis.into()))), @r"
     error[auth.token-expired]: GMS refused the token: it expired 3 days ago
       observed      401 from POST http://gms:8080/aspects

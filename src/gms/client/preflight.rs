@@ -29,6 +29,7 @@ const MAX_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long to wait for a server that is not ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum WaitForServer {
     /// The user has set the time: it applies to every failure that may pass.
     Explicit(Duration),
@@ -57,6 +58,9 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::Unreachable`](crate::ErrorKind::Unreachable) if nothing answers, or something other than
     /// a GMS; [`Refused`](crate::ErrorKind::Refused) if the caller is refused. The error has a diagnosis.
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the request; it can be called again.
     pub async fn server_config(&self, retry: &RetryPolicy) -> Result<ServerConfig, Error> {
         let line = self.request_line(Method::GET, "/config").with_kind(RequestKind::Config);
         let mut retry = RetryState::new(retry, self.clock());
@@ -78,12 +82,13 @@ impl Client {
     /// that cannot be reached, is starting or fails, for as long as `wait` says. `on_wait` is called once,
     /// before the first wait, with the diagnosis of the failure.
     ///
-    /// Dropping the future only stops the waiting.
-    ///
     /// # Errors
     /// The errors of [`server_config`](Self::server_config) when the time is over. At once for a failure that
     /// waiting does not fix: an unknown host name, a certificate that is not trusted, a server that is not a
     /// GMS, a refusal.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the waiting; it can be called again.
     pub async fn wait_until_ready(
         &self,
         wait: WaitForServer,
@@ -182,6 +187,9 @@ impl Client {
     /// [`ErrorKind::Refused`](crate::ErrorKind::Refused) if GMS considers the caller anonymous although there
     /// is a token, and on 401 and 403; [`Unreachable`](crate::ErrorKind::Unreachable) on a redirect, a web
     /// page or no response. Any other response is [`TokenStatus::Unknown`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the request; it can be called again.
     pub async fn check_token(&self, retry: &RetryPolicy) -> Result<TokenStatus, Error> {
         let line = self.request_line(Method::GET, "/config?verbose=true").with_kind(RequestKind::Config);
         let mut renewed = false;
@@ -210,6 +218,9 @@ impl Client {
 
     /// The note that authentication is off, if GMS considers a caller without a token a user. `None` if it
     /// does not, or its version does not tell.
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the request; it can be called again.
     pub async fn anonymous_access(&self) -> Option<Diagnosis> {
         let line = self.request_line(Method::GET, "/config?verbose=true").with_kind(RequestKind::Config);
         let response = self.send_anonymously(&line).await.ok()?;

@@ -118,6 +118,9 @@ impl AccessTokens<'_> {
     /// [`ErrorKind::Refused`](crate::ErrorKind::Refused) if a privilege is missing,
     /// [`ErrorKind::Input`](crate::ErrorKind::Input) if GMS does not accept the duration; also the errors of
     /// [`Client::graphql`].
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: if the future is dropped, GMS may have created a token that nobody has received.
     pub async fn create(
         self,
         me: &Me,
@@ -146,6 +149,9 @@ impl AccessTokens<'_> {
     /// # Errors
     /// [`ErrorKind::Refused`](crate::ErrorKind::Refused) if a privilege is missing; also the errors of
     /// [`Client::graphql`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the request, which changes nothing on the server.
     pub async fn list(self, me: &Me, actor: Option<&str>) -> Result<Vec<AccessTokenInfo>, Error> {
         let mut filters = Vec::new();
         // Without this filter GMS refuses a caller who does not manage tokens (`ListAccessTokensResolver`).
@@ -184,6 +190,10 @@ impl AccessTokens<'_> {
     /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if GMS has no token with that id,
     /// [`ErrorKind::Refused`](crate::ErrorKind::Refused) if a privilege is missing; also the errors of
     /// [`Client::graphql`].
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, GMS may or may not have revoked the token. It can be called again,
+    /// and fails with [`NotFound`](crate::ErrorKind::NotFound) if the token is gone.
     pub async fn revoke(self, me: &Me, id: &str) -> Result<(), Error> {
         let answer = self.client.graphql(REVOKE, &json!({"tokenId": id})).await?;
         match self.field(answer, "revokeAccessToken", me, &TokenOperation::Revoke { id })? {
@@ -197,6 +207,9 @@ impl AccessTokens<'_> {
     ///
     /// # Errors
     /// The errors of [`Client::graphql`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the request, which changes nothing on the server.
     pub async fn find(self, token: &Token) -> Result<Option<AccessTokenInfo>, Error> {
         let GraphqlAnswer::Data(data) =
             self.client.graphql(LOOK_UP, &json!({"token": token.expose()})).await?

@@ -51,6 +51,9 @@ impl Client {
     ///
     /// # Errors
     /// The errors of [`graphql`](Self::graphql), for example for a refused token.
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the request, which changes nothing on the server.
     pub async fn me(&self) -> Result<Option<Me>, Error> {
         Ok(Me::read(&self.ask_me().await?))
     }
@@ -60,6 +63,9 @@ impl Client {
     /// # Errors
     /// The errors of [`graphql`](Self::graphql), and [`ErrorKind::Rejected`] if GMS does not tell who the
     /// caller is.
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the request, which changes nothing on the server.
     pub async fn require_me(&self) -> Result<Me, Error> {
         let answer = self.ask_me().await?;
         match (Me::read(&answer), answer) {

@@ -10,6 +10,7 @@ const DAY: u64 = 24 * 60 * 60;
 
 /// The lifetime of a token. GMS accepts no other lifetimes (`AccessTokenDuration`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AccessTokenDuration {
     /// An hour.
     OneHour,

@@ -96,7 +96,7 @@ impl Scripted {
 }
 
 fn undelivered() -> Outcome {
-    Outcome::Undelivered(Undelivered { reason: UndeliveredReason::Closed, message: String::new() })
+    Outcome::Undelivered(Undelivered::new(UndeliveredReason::Closed, ""))
 }
 
 impl Sink for Scripted {

@@ -2,6 +2,7 @@
 
 use super::token_report::token_report;
 use super::write_check;
+use crate::diagnosis::TokenSource;
 use crate::gms::{Client, Endpoint, Me, RetryPolicy, ServerConfig, TokenStatus};
 use crate::sink::{CheckReport, TokenReport};
 
@@ -48,17 +49,17 @@ async fn check_token(client: &Client, report: &mut CheckReport) -> Result<(), cr
         Ok(_) => "this GMS does not tell before a write whether it takes it",
         Err(_) => "GMS does not take it",
     };
-    match (token.source == "none", &open) {
-        (true, Some(_)) => report.step("token", "none, and none is needed: authentication is off"),
-        (true, None) => report.step("token", "none"),
-        (false, _) => report.step("token", format!("{}; {verdict}", description(&token))),
+    match (&token.source, &open) {
+        (None, Some(_)) => report.step("token", "none, and none is needed: authentication is off"),
+        (None, None) => report.step("token", "none"),
+        (Some(source), _) => report.step("token", format!("{}; {verdict}", description(source, &token))),
     }
     report.notes.extend(open);
     status.map(drop)
 }
 
-fn description(token: &TokenReport) -> String {
-    let mut text = format!("from {}", token.source);
+fn description(source: &TokenSource, token: &TokenReport) -> String {
+    let mut text = format!("from {source}");
     for (word, value) in [(", of ", &token.actor), (", ", &token.kind), (", expires ", &token.expires_at)] {
         if let Some(value) = value {
             text.push_str(word);

@@ -10,16 +10,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::TokenProvider;
-use crate::emitter::{Emitter, EmitterBuilder, MAX_PER_BATCH, defaults};
+use crate::emitter::{Emitter, EmitterBuilder, MAX_PER_BATCH, MAX_REQUESTS, defaults};
 use crate::environment::Environment;
-use crate::gms::{ClientMode, EmitMode, Endpoint, RetryPolicy, TlsSettings, WaitForServer};
+use crate::gms::{ClientMode, EmitMode, Endpoint, RetryPolicy, WaitForServer};
+use crate::http::TlsSettings;
 use crate::recipe::{Fields, Reported};
 
 pub use self::delivery::SinkMode;
 pub use self::destination::{Overrides, Server};
 
 use self::delivery::DeliverySettings;
-use self::variables::{boolean, from_variable, parsed};
+use self::variables::{boolean, from_variable, number_from_variable, parsed};
 
 /// A week, so that a cron job warns several times before it fails.
 const WARN_BEFORE_EXPIRY: Duration = Duration::from_secs(7 * 86_400);
@@ -167,32 +168,28 @@ impl DatahubRestConfig {
 
 impl EmitterLimits {
     fn read(fields: &mut Fields<'_>, environment: &Environment) -> Self {
-        let max_threads =
-            fields.number("max_threads", 1..=1_000, "a number of requests from 1 to 1000").or_else(|| {
-                from_variable(
+        const MAX_THREADS: &str = "max_threads";
+        const MAX_BATCH_BYTES: &str = "max_batch_bytes";
+        let expected = "a number of requests from 1 to 10000";
+        let max_threads = fields.number(MAX_THREADS, 1..=MAX_REQUESTS, expected).or_else(|| {
+            let names = (MAX_THREADS, "DATAHUB_REST_SINK_DEFAULT_MAX_THREADS");
+            number_from_variable(fields, environment, names, 1..=MAX_REQUESTS, expected)
+        });
+        let max_batch_bytes = fields
+            .number(MAX_BATCH_BYTES, 1..=256 * 1024 * 1024, "a number of bytes up to 268435456")
+            .or_else(|| {
+                let names = (MAX_BATCH_BYTES, "DATAHUB_REST_EMITTER_BATCH_MAX_PAYLOAD_BYTES");
+                number_from_variable(
                     fields,
                     environment,
-                    "max_threads",
-                    "DATAHUB_REST_SINK_DEFAULT_MAX_THREADS",
-                    parsed,
+                    names,
+                    1..=usize::MAX,
+                    "a number of bytes, at least 1",
                 )
             });
-        let max_batch_bytes = fields
-            .number("max_batch_bytes", 1..=256 * 1024 * 1024, "a number of bytes up to 268435456")
-            .or_else(|| {
-                let variable = "DATAHUB_REST_EMITTER_BATCH_MAX_PAYLOAD_BYTES";
-                from_variable(fields, environment, "max_batch_bytes", variable, parsed)
-            });
-        let longest_batch = {
-            let variable = "DATAHUB_REST_EMITTER_BATCH_MAX_PAYLOAD_LENGTH";
-            from_variable(fields, environment, "max_per_batch", variable, parsed).unwrap_or(MAX_PER_BATCH)
-        };
-        let max_per_batch = fields
-            .number("max_per_batch", 1..=MAX_PER_BATCH, "a number from 1 to 200")
-            .unwrap_or(defaults::MAX_PER_BATCH);
         Self {
-            max_threads: max_threads.unwrap_or(defaults::MAX_IN_FLIGHT_REQUESTS).max(1),
-            max_per_batch: max_per_batch.min(longest_batch).max(1),
+            max_threads: max_threads.unwrap_or(defaults::MAX_IN_FLIGHT_REQUESTS),
+            max_per_batch: read_max_per_batch(fields, environment),
             max_batch_bytes,
             max_pending_requests: fields
                 .number("max_pending_requests", 1..=10_000_000, "a number of proposals, at least 1")
@@ -205,6 +202,30 @@ impl EmitterLimits {
                 .seconds("min_process_interval_seconds")
                 .unwrap_or(defaults::MAX_LINGER),
         }
+    }
+}
+
+/// The environment variable is an upper limit of the key, as in the Python client. Beyond GMS's own limit it
+/// has no effect.
+fn read_max_per_batch(fields: &mut Fields<'_>, environment: &Environment) -> usize {
+    const KEY: &str = "max_per_batch";
+    const VARIABLE: &str = "DATAHUB_REST_EMITTER_BATCH_MAX_PAYLOAD_LENGTH";
+    let expected = "a number of proposals, at least 1";
+    let upper_limit = number_from_variable(fields, environment, (KEY, VARIABLE), 1..=usize::MAX, expected);
+    let asked = fields.number(KEY, 1..=MAX_PER_BATCH, "a number from 1 to 200");
+    let max_per_batch = asked.unwrap_or(defaults::MAX_PER_BATCH);
+    match upper_limit {
+        Some(limit) if limit < max_per_batch => {
+            if asked.is_some() {
+                fields.warn(format!(
+                    "`{}.{KEY}` is {max_per_batch}, and the environment variable {VARIABLE} allows no more than {limit}: a \
+                     batch has at most {limit} proposals",
+                    fields.path()
+                ));
+            }
+            limit
+        }
+        _ => max_per_batch,
     }
 }
 

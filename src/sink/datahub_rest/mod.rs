@@ -79,6 +79,9 @@ impl DatahubRestSink {
     /// a GMS; of kind [`Refused`](crate::ErrorKind::Refused) when the token is refused; of kind
     /// [`Input`](crate::ErrorKind::Input) when a certificate or header cannot be used, or the recipe names
     /// the embedded GMS and `start_embedded` is absent. Starting the embedded GMS may fail as well.
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the connection attempt. Only reading requests have been sent by then.
     pub async fn open(
         config: DatahubRestConfig,
         start_embedded: Option<&StartEmbedded>,
@@ -195,8 +198,8 @@ impl Sink for DatahubRestSink {
             destination: SinkDestination {
                 server: Some(self.emitter.client().server().to_string()),
                 gms_version: self.server.version.clone(),
-                endpoint: Some(self.endpoint.as_str()),
-                mode: Some(self.mode.as_str()),
+                endpoint: Some(self.endpoint),
+                mode: Some(self.mode),
                 delivered_means: Some(delivered_means(self.emit_mode, self.endpoint)),
             },
             requests: RequestCounts {

@@ -48,11 +48,7 @@ async fn a_proposal_with_pending_retries_is_undelivered_after_a_refusal() {
             Response::Status(401, String::new())
         }
     });
-    let retry = RetryPolicy {
-        first_delay: Duration::from_secs(600),
-        budget: Duration::MAX,
-        ..RetryPolicy::default()
-    };
+    let retry = RetryPolicy::default().with_first_delay(Duration::from_secs(600)).with_budget(Duration::MAX);
     let emitter = emitter(&gms).batching(Batching::Single).retry(retry).build().unwrap();
     assert_eq!(emitter.emit(proposal(0, "status", "x")).await.await, Outcome::Delivered);
     let receipts =

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use datahub_emitter::emitter::{Batching, Emitter, Outcome};
-use datahub_emitter::gms::RetryPolicy;
 use datahub_emitter::metadata::{Proposal, Urn};
 
 use crate::support::emitting::{emitter, outcomes, proposal, retry_at_once};
@@ -164,7 +163,7 @@ async fn a_proposal_that_gms_would_drop_silently_is_not_sent() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_status_that_the_user_made_retryable_is_a_rejection_after_the_last_retry() {
     let gms = ScriptedGms::start(refuses(5, |_| "no".into()));
-    let retry = RetryPolicy { statuses: vec![422, 429], max_times: 1, ..retry_at_once() };
+    let retry = retry_at_once().with_statuses([422, 429]).with_max_times(1);
     let emitter = emitter(&gms).max_per_batch(10).retry(retry).build().unwrap();
     for urn in 0..100 {
         drop(emitter.emit(proposal(urn, "status", "x")).await);

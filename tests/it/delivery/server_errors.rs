@@ -5,7 +5,6 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::SeqCst;
 
 use datahub_emitter::emitter::Batching;
-use datahub_emitter::gms::RetryPolicy;
 use datahub_emitter::metadata::Proposal;
 
 use crate::support::emitting::{emitter, proposal, retry_at_once};
@@ -20,7 +19,7 @@ async fn a_server_that_fails_during_a_run_rejects_nothing() {
         }
         Response::Status(500, r#"{"message":"Failed to acquire JDBC Connection","status":500}"#.into())
     });
-    let retry = RetryPolicy { max_times: 2, ..retry_at_once() };
+    let retry = retry_at_once().with_max_times(2);
     let emitter = emitter(&gms).max_in_flight_requests(1).retry(retry).build().unwrap();
     for urn in 0..1_000 {
         drop(emitter.emit(proposal(urn, "status", "x")).await);
@@ -42,7 +41,7 @@ async fn an_outage_with_many_requests_in_flight_rejects_nothing() {
         }
         Response::Status(500, r#"{"message":"Failed to acquire JDBC Connection","status":500}"#.into())
     });
-    let retry = RetryPolicy { max_times: 2, ..retry_at_once() };
+    let retry = retry_at_once().with_max_times(2);
     let emitter = emitter(&gms).max_per_batch(20).retry(retry).build().unwrap();
     for urn in 0..300 {
         drop(emitter.emit(proposal(urn, "status", "x")).await);
@@ -65,7 +64,7 @@ async fn a_proposal_that_causes_a_500_is_rejected_if_later_ones_succeed() {
             }
             Response::ok()
         });
-        let retry = RetryPolicy { max_times: 1, ..retry_at_once() };
+        let retry = retry_at_once().with_max_times(1);
         let emitter = emitter(&gms).batching(Batching::Sequential).retry(retry).build().unwrap();
         for urn in 0..20 {
             drop(emitter.emit(proposal(urn, "status", "x")).await);
@@ -87,7 +86,7 @@ async fn a_proposal_in_a_batch_that_causes_a_500_is_rejected_alone() {
         }
         Response::ok()
     });
-    let retry = RetryPolicy { max_times: 1, ..retry_at_once() };
+    let retry = retry_at_once().with_max_times(1);
     let emitter = emitter(&gms).max_in_flight_requests(1).retry(retry).build().unwrap();
     for urn in 0..300 {
         drop(emitter.emit(proposal(urn, "status", "x")).await);

@@ -25,12 +25,8 @@ fn tag_urn(number: usize) -> Urn {
 
 /// Retries often and at once: the delays between attempts are tested in `gms::retry`, on a paused clock.
 pub(crate) fn retry_at_once() -> RetryPolicy {
-    RetryPolicy {
-        max_times: 100,
-        first_delay: Duration::from_millis(2),
-        longest_delay: Duration::from_millis(2),
-        ..RetryPolicy::default()
-    }
+    let delay = Duration::from_millis(2);
+    RetryPolicy::default().with_max_times(100).with_first_delay(delay).with_longest_delay(delay)
 }
 
 pub(crate) fn emitter(gms: &ScriptedGms) -> EmitterBuilder {

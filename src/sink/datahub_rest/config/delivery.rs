@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+
 use super::variables::{from_variable, named};
 use crate::emitter::Batching;
 use crate::environment::Environment;
@@ -15,6 +17,7 @@ const ASYNC_WAIT_OVER_RESTLI: &str = "ASYNC_WAIT follows each write by the trace
 
 /// The sink's `mode` (`RestSinkMode` of DataHub's Python client).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SinkMode {
     /// `SYNC`: one proposal per request, one request at a time.
     Sync,
@@ -42,6 +45,13 @@ impl SinkMode {
             Self::Async => Batching::Single,
             Self::AsyncBatch => Batching::Batched,
         }
+    }
+}
+
+/// Serialised, it is its [name](SinkMode::as_str).
+impl Serialize for SinkMode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 

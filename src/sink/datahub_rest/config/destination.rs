@@ -18,6 +18,7 @@ const FROM_ENVIRONMENT: &str = "__from_env__";
 
 /// The server of a recipe.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Server {
     /// A valid address.
     At(String),
@@ -30,6 +31,7 @@ pub enum Server {
 
 /// Settings of the caller that replace those of the recipe.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Overrides {
     /// The server's address, or `embedded`.
     pub server: Option<String>,

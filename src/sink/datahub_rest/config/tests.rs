@@ -56,6 +56,48 @@ fn the_environment_gives_defaults_and_the_recipe_wins() {
 }
 
 #[test]
+fn a_limit_that_cannot_be_honoured_is_a_mistake_that_names_its_variable() {
+    for (variable, value, expected) in [
+        ("DATAHUB_REST_SINK_DEFAULT_MAX_THREADS", "0", "a number of requests from 1 to 10000"),
+        ("DATAHUB_REST_SINK_DEFAULT_MAX_THREADS", "10001", "a number of requests from 1 to 10000"),
+        ("DATAHUB_REST_SINK_DEFAULT_MAX_THREADS", "-3", "a number of requests from 1 to 10000"),
+        ("DATAHUB_REST_EMITTER_BATCH_MAX_PAYLOAD_LENGTH", "0", "a number of proposals, at least 1"),
+        ("DATAHUB_REST_EMITTER_BATCH_MAX_PAYLOAD_BYTES", "0", "a number of bytes, at least 1"),
+    ] {
+        let (_, error, _) = read("server: http://gms:8080\n", &[(variable, value)]);
+        let message =
+            format!("the environment variable {variable}, which gives its default, must hold {expected}");
+        assert!(error.contains(&message), "{value}: {error}");
+    }
+    for (key, expected) in [
+        ("max_threads: 0", "a number of requests from 1 to 10000"),
+        ("max_threads: 10001", "a number of requests from 1 to 10000"),
+        ("max_per_batch: 0", "a number from 1 to 200"),
+        ("max_batch_bytes: 0", "a number of bytes up to"),
+    ] {
+        let (_, error, _) = read(&format!("server: http://gms:8080\n{key}\n"), &[]);
+        assert!(error.starts_with("error: recipe.yml:2:") && error.contains(expected), "{key}: {error}");
+    }
+}
+
+#[test]
+fn the_environment_s_limit_of_a_batch_lowers_the_recipe_s_with_a_warning() {
+    let read = |config: &str, limit: &str| {
+        let variable = ("DATAHUB_REST_EMITTER_BATCH_MAX_PAYLOAD_LENGTH", limit);
+        let (config, error, warnings) = read(&format!("{{server: 'http://gms:8080'{config}}}"), &[variable]);
+        assert_eq!(error, "");
+        (config.unwrap().limits.max_per_batch, warnings.len())
+    };
+    // Only a number that the recipe asks for is worth a warning.
+    assert_eq!(read("", "20"), (20, 0));
+    assert_eq!(read(", max_per_batch: 150", "20"), (20, 1));
+    assert_eq!(read(", max_per_batch: 10", "20"), (10, 0));
+    // More than GMS takes in one request, as Python accepts it.
+    assert_eq!(read("", "500"), (100, 0));
+    assert_eq!(read(", max_per_batch: 200", "500"), (200, 0));
+}
+
+#[test]
 fn a_token_of_the_environment_goes_to_the_environment_s_server_alone() {
     let environment = [("DATAHUB_GMS_URL", "http://gms:8080/"), ("DATAHUB_GMS_TOKEN", "from-environment\n")];
     let source = |config: &str, environment: &[(&str, &str)]| {
