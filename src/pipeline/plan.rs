@@ -174,9 +174,9 @@ impl Pipeline {
     /// Runs to the end. Every failure is in what it returns; the report files are written by then.
     ///
     /// # Cancel safety
-    /// Not cancel safe: if the future is dropped, the run ends at once, and no report is written. Proposals that the
-    /// sink has taken may still be delivered, and a resumed run sends them again. To end a run in order, use its
-    /// [`RunControl`].
+    /// Not cancel safe: if the future is dropped, the run ends at once, and no report is written. Proposals
+    /// that the sink has taken may still be delivered, and a resumed run sends them again. To end a run in
+    /// order, use its [`RunControl`].
     pub async fn run(self) -> FinishedRun {
         let Self { settings, open_source, destination, warnings } = self;
         let ended = {
