@@ -21,6 +21,7 @@ mod destination;
 mod embedded;
 mod finish;
 mod forward;
+mod graph;
 mod limits;
 mod lock;
 mod metrics;
@@ -38,6 +39,7 @@ mod run_id;
 mod run_metadata;
 mod settings;
 mod state_directory;
+mod transformers;
 
 pub use control::{RunControl, RunProgress};
 #[cfg(feature = "embedded")]
@@ -50,5 +52,5 @@ pub use plan::Pipeline;
 pub use preflight::Preflight;
 pub use report::{
     DeadLetterReport, Failure, FailureKind, ProposalCounts, Report, ReportedSink, Resume, RunOutcome, SCHEMA,
-    SourceReport,
+    SourceReport, TransformerReport,
 };
