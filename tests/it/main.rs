@@ -40,5 +40,6 @@ mod store_is_whole;
 mod support;
 mod token_commands;
 mod tokens;
+mod transformer_cases;
 mod transport;
 mod wire;

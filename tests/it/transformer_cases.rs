@@ -14,7 +14,8 @@ use crate::support::scripted_gms::{CONFIG, Request, Response, ScriptedGms};
 #[serde(deny_unknown_fields)]
 struct Case {
     case: String,
-    transformers: Value,
+    /// Not JSON, whose objects have no order: the order of rules counts.
+    transformers: serde_yaml::Value,
     server: Option<Value>,
     records: Vec<Value>,
     #[serde(default)]
@@ -42,15 +43,14 @@ fn differs(case: &Case) -> Result<(), String> {
     let records: Vec<Value> = case.records.iter().map(record).collect();
     sandbox.write("in.json", &Value::Array(records).to_string());
     let gms = case.server.clone().map(start);
-    let mut recipe = json!({
-        "source": {"type": "file", "config": {"path": "in.json"}},
-        "transformers": case.transformers,
-        "sink": {"type": "file", "config": {"filename": "out.json"}},
-    });
-    if let Some(gms) = &gms {
-        recipe["datahub_api"] = json!({"server": gms.url()});
-    }
-    sandbox.write("recipe.yml", &recipe.to_string());
+    let datahub_api = gms.as_ref().map(|gms| format!("datahub_api: {{server: '{}'}}\n", gms.url()));
+    let transformers = serde_yaml::to_string(&case.transformers).unwrap();
+    let recipe = format!(
+        "source: {{type: file, config: {{path: in.json}}}}\nsink: {{type: file, config: {{filename: out.json}}}}\n\
+         {}transformers:\n{transformers}",
+        datahub_api.unwrap_or_default()
+    );
+    sandbox.write("recipe.yml", &recipe);
     let ran = sandbox.ingest(&[]);
     let told = format!("{}\n{ran:#?}", case.case);
     if ran.code != Some(case.exit) {
@@ -215,8 +215,8 @@ fn every_transformer_has_a_case_in_which_it_succeeds() {
     let files = ["tags-and-terms.yml", "owners.yml", "domains-and-products.yml", "others.yml"];
     let mut used = BTreeSet::new();
     for case in files.into_iter().flat_map(cases).filter(|case| case.exit == 0) {
-        let types = case.transformers.as_array().unwrap().iter().map(|item| item["type"].as_str().unwrap().to_owned());
-        used.extend(types);
+        let transformers = case.transformers.as_sequence().unwrap();
+        used.extend(transformers.iter().map(|item| item["type"].as_str().unwrap().to_owned()));
     }
     let registry = datahub_emitter::transform::TransformerRegistry::default();
     let lacking: Vec<&str> = registry.types().filter(|name| !used.contains(*name)).collect();
