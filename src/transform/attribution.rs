@@ -34,6 +34,10 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Result<Box<dyn Transformer>, Repo
     } else {
         Some(fields.string("actor").unwrap_or_else(|| DEFAULT_ACTOR.to_owned()))
     };
+    if let Some(actor) = actor.as_ref().filter(|actor| !actor.is_empty() && !actor.starts_with("urn:li:")) {
+        fields.mistake("actor", format!("expected the URN of a user, found {actor:?}"));
+        return Err(fields.reported());
+    }
     let detail = fields.string_map("source_detail", false);
     let is_patch_mode = fields.boolean("patch_mode").unwrap_or_default();
     let source = source.ok_or_else(|| fields.reported())?;
@@ -194,19 +198,44 @@ impl SetAttribution {
             return Some(generic_patch(list, id, &operations?));
         }
         let generic: GenericPatch = serde_json::from_str(patch.as_str()).ok()?;
-        if !generic.patch.iter().any(|operation| operation.path.starts_with(&own)) {
+        let whole = own.trim_end_matches('/');
+        let is_own = |operation: &Operation| operation.path.starts_with(&own) || operation.path == whole;
+        if !generic.patch.iter().any(is_own) {
             tracing::warn!(source = self.source, "a patch of another source passes without attribution");
             return None;
         }
         let operations: Vec<Operation> = generic
             .patch
             .into_iter()
-            .map(|operation| {
-                if operation.path.starts_with(&own) { self.with_attribution(operation, found) } else { operation }
+            .map(|operation| match operation.path == whole {
+                true => self.with_attributions(operation, found),
+                false if is_own(&operation) => self.with_attribution(operation, found),
+                false => operation,
             })
             .collect();
-        let changed = Object::parse(patch.as_str()).ok()?.with("patch", object::json(&operations));
+        let mut changed = Object::parse(patch.as_str()).ok()?;
+        changed.set("patch", object::json(&operations));
+        if changed.get("arrayPrimaryKeys").is_none() {
+            changed.set("arrayPrimaryKeys", object::json(&array_keys(list, id)));
+            changed.set("forceGenericPatch", object::json(&true));
+        }
         Some(aspect(&changed).with_content_type(Aspect::JSON_PATCH))
+    }
+
+    /// As [`with_attribution`](Self::with_attribution), for an operation on all items of the source: its value
+    /// is a mapping of ids to items.
+    fn with_attributions(&self, operation: Operation, found: &Found) -> Operation {
+        let items = operation.value.as_ref().and_then(|value| Object::parse(value.get()).ok());
+        let Some(items) = items.filter(|_| operation.op != "remove") else { return operation };
+        let mut changed = Object::default();
+        for (id, item) in items.members() {
+            let item = match Object::parse(item.get()) {
+                Ok(item) => item.with("attribution", self.attribution(found)).to_json(),
+                Err(_) => item.to_owned(),
+            };
+            changed.set(id, item);
+        }
+        Operation { value: Some(changed.to_json()), ..operation }
     }
 
     fn with_attribution(&self, operation: Operation, found: &Found) -> Operation {
@@ -221,9 +250,13 @@ impl SetAttribution {
     }
 }
 
+fn array_keys(list: &List, id: &str) -> serde_json::Value {
+    json!({list.member: ["attribution␟source", id]})
+}
+
 fn generic_patch(list: &List, id: &str, operations: &[Operation]) -> Aspect {
     let patch = json!({
-        "arrayPrimaryKeys": {list.member: ["attribution␟source", id]},
+        "arrayPrimaryKeys": array_keys(list, id),
         "patch": operations,
         "forceGenericPatch": true,
     });

@@ -76,9 +76,10 @@ impl AspectTransformer for AddToColumns {
         found: &Found,
     ) -> Result<AspectChange, TransformError> {
         let server = found.aspect(entity, SCHEMA)?.filter(|_| self.semantics.is_patch);
-        let Some(current) = current.or(server) else { return Ok(AspectChange::Keep) };
-        let mut schema = Object::of(current)?;
-        let server = server.map(|server| self.items_by_path(server)).transpose()?.unwrap_or_default();
+        // Without a schema in a record, the one of the server is changed as if it were in a record.
+        let Some(base) = current.or(server) else { return Ok(AspectChange::Keep) };
+        let mut schema = Object::of(base)?;
+        let server = server.filter(|_| current.is_some()).map(|server| self.items_by_path(server)).transpose()?.unwrap_or_default();
         let mut fields = schema.items("fields")?;
         let mut is_changed = false;
         for field in &mut fields {
