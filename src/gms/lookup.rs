@@ -95,9 +95,6 @@ impl Client {
     }
 }
 
-fn unreadable(
-    line: &super::RequestLine,
-    error: impl std::error::Error + Send + Sync + 'static,
-) -> Error {
+fn unreadable(line: &super::RequestLine, error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::new(ErrorKind::Unreachable, format!("the response to {line} cannot be read")).with_source(error)
 }

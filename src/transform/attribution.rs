@@ -147,8 +147,9 @@ impl SetAttribution {
         let attribution = self.attribution(found);
         let mut items: Vec<ListItem> = Vec::new();
         for item in current.items(list.member)? {
-            let item = Object::parse(item.get())
-                .map_err(|_| TransformError::new(format!("an item of `{}`: expected an object", list.member)))?;
+            let item = Object::parse(item.get()).map_err(|_| {
+                TransformError::new(format!("an item of `{}`: expected an object", list.member))
+            })?;
             let Some(key) = item.text(id) else {
                 return Err(TransformError::new(format!("an item of `{}` has no `{id}`", list.member)));
             };

@@ -13,13 +13,17 @@ type LookupResult = Result<Option<Aspect>, Arc<str>>;
 #[derive(Debug, Default)]
 pub struct Found {
     aspects: HashMap<Lookup, LookupResult>,
+    /// The size of all aspects.
+    bytes: usize,
     now_ms: i64,
 }
 
 impl Found {
     /// Adds the result of a lookup; an error is why it failed.
     pub fn insert(&mut self, lookup: Lookup, result: Result<Option<Aspect>, Arc<str>>) {
-        self.aspects.insert(lookup, result);
+        let bytes = size(&result);
+        let replaced = self.aspects.insert(lookup, result);
+        self.bytes = self.bytes + bytes - replaced.as_ref().map(size).unwrap_or_default();
     }
 
     /// The aspect of `entity`; `None` if the server does not have it, or if it was not looked up because
@@ -55,7 +59,17 @@ impl Found {
         self.aspects.len()
     }
 
+    /// The size of all aspects in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn clear(&mut self) {
         self.aspects.clear();
+        self.bytes = 0;
     }
+}
+
+fn size(result: &LookupResult) -> usize {
+    result.as_ref().map_or(0, |aspect| aspect.as_ref().map_or(0, |aspect| aspect.value().len()))
 }

@@ -138,7 +138,8 @@ mod tests {
 
     #[test]
     fn members_that_are_not_edited_keep_their_text() {
-        let mut object = Object::parse(r#"{"n":1.0e2,"tags":[{"tag":"a"}],"big":12345678901234567890123}"#).unwrap();
+        let mut object =
+            Object::parse(r#"{"n":1.0e2,"tags":[{"tag":"a"}],"big":12345678901234567890123}"#).unwrap();
         let mut items = object.items("tags").unwrap();
         items.push(json(&serde_json::json!({"tag": "b"})));
         object.set_items("tags", &items);

@@ -91,7 +91,8 @@ impl OwnersFromTags {
         let mut out = String::with_capacity(name.len());
         let mut rest = name;
         while let Some(first) = rest.chars().next() {
-            let hit = self.mapping.iter().find_map(|(from, to)| Some((rest.strip_prefix(from.as_str())?, to)));
+            let hit =
+                self.mapping.iter().find_map(|(from, to)| Some((rest.strip_prefix(from.as_str())?, to)));
             match hit {
                 Some((behind, to)) => {
                     out.push_str(to);

@@ -76,6 +76,12 @@ pub trait AspectTransformer: Send {
         let _ = proposal;
     }
 
+    /// Takes notice of a record with the aspect that an earlier run has delivered: further additions cover its
+    /// entity too. By default it does nothing.
+    fn observe(&mut self, delivered: &Proposal) {
+        let _ = delivered;
+    }
+
     /// Further additions behind the missing aspects, with a step from 1 on. By default none.
     ///
     /// # Errors
@@ -190,6 +196,9 @@ impl<T: AspectTransformer> Transformer for PerAspect<T> {
     fn observe(&mut self, proposal: &Proposal) {
         if self.applies_to(proposal) {
             self.inner.see(proposal);
+            if self.is_own(proposal) {
+                self.inner.observe(proposal);
+            }
             if self.adds {
                 self.log.note(proposal.urn(), proposal.system_metadata(), self.is_own(proposal));
             }

@@ -103,7 +103,10 @@ impl Rules {
     ) -> Option<Self> {
         let rules = Self::read(fields, key, item)?;
         if rules.rules.iter().any(|rule| rule.items.len() > 1) {
-            fields.mistake(key, "a data set cannot be an asset of two data products: expected one value for each rule");
+            fields.mistake(
+                key,
+                "a data set cannot be an asset of two data products: expected one value for each rule",
+            );
             return None;
         }
         Some(rules)

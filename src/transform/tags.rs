@@ -53,6 +53,16 @@ fn boxed(
     Ok(PerAspect::boxed(AddTags { semantics, tags, used: Vec::new(), known: HashSet::new() }))
 }
 
+impl AddTags {
+    fn note_used(&mut self, tags: Vec<ListItem>) {
+        for tag in tags {
+            if self.known.insert(tag.key.clone()) {
+                self.used.push(tag.key);
+            }
+        }
+    }
+}
+
 impl AspectTransformer for AddTags {
     fn aspect_name(&self) -> &'static str {
         TAGS.aspect_name
@@ -79,12 +89,15 @@ impl AspectTransformer for AddTags {
         let configured = self.tags.of(entity.as_str())?;
         let server = found.aspect(entity, TAGS.aspect_name)?;
         let change = TAGS.change(self.semantics, current, configured.clone(), server, found)?;
-        for tag in configured {
-            if self.known.insert(tag.key.clone()) {
-                self.used.push(tag.key);
-            }
-        }
+        self.note_used(configured);
         Ok(change)
+    }
+
+    fn observe(&mut self, delivered: &Proposal) {
+        // A proposal whose rules fail was rejected in the earlier run, and has no tags.
+        if let Ok(configured) = self.tags.of(delivered.urn().as_str()) {
+            self.note_used(configured);
+        }
     }
 
     fn next_extra(&mut self, limit: usize) -> Result<Vec<Addition>, Error> {
@@ -116,7 +129,9 @@ pub(super) fn tag_item(urn: &str) -> Result<ListItem, String> {
 pub(super) fn urn_of_type(text: &str, entity_type: &str) -> Result<Urn, String> {
     let urn = Urn::parse(text).map_err(|error| error.to_string())?;
     if urn.entity_type() != entity_type {
-        return Err(format!("{text:?} is not the URN of a {entity_type}: expected urn:li:{entity_type}:<name>"));
+        return Err(format!(
+            "{text:?} is not the URN of a {entity_type}: expected urn:li:{entity_type}:<name>"
+        ));
     }
     match urn.storage_problem() {
         Some(problem) => Err(problem),

@@ -41,5 +41,6 @@ mod support;
 mod token_commands;
 mod tokens;
 mod transformer_cases;
+mod transformer_runs;
 mod transport;
 mod wire;

@@ -60,7 +60,11 @@ fn differs(case: &Case) -> Result<(), String> {
         return Err(format!("expected {:?}: {told}", case.says));
     }
     if case.exit == 2 {
-        return if sandbox.path("out.json").exists() { Err(format!("something was written: {told}")) } else { Ok(()) };
+        return if sandbox.path("out.json").exists() {
+            Err(format!("something was written: {told}"))
+        } else {
+            Ok(())
+        };
     }
     let written = sandbox.json("out.json");
     let written: Vec<Value> = written.as_array().unwrap().iter().map(in_short).collect();
@@ -121,9 +125,9 @@ fn agrees(written: &Value, expected: &Value) -> bool {
         }
         (Value::Object(written), Value::Object(expected)) => {
             written.len() == expected.len()
-                && written.iter().all(|(name, value)| {
-                    expected.get(name).is_some_and(|expected| agrees(value, expected))
-                })
+                && written
+                    .iter()
+                    .all(|(name, value)| expected.get(name).is_some_and(|expected| agrees(value, expected)))
         }
         _ => written == expected,
     }
@@ -143,7 +147,8 @@ pub(crate) fn answer(aspects: &Value, request: &Request) -> Response {
         let Some(known) = aspects.get(urn).and_then(Value::as_object) else {
             return Response::Status(404, json!({"status": 404}).to_string());
         };
-        let envelope = |(name, value): (&String, &Value)| (name.clone(), json!({"name": name, "value": value}));
+        let envelope =
+            |(name, value): (&String, &Value)| (name.clone(), json!({"name": name, "value": value}));
         let found: serde_json::Map<String, Value> =
             known.iter().filter(|(name, _)| names.contains(&name.as_str())).map(envelope).collect();
         return Response::Status(200, json!({"urn": urn, "aspects": found}).to_string());
@@ -161,7 +166,10 @@ pub(crate) fn answer(aspects: &Value, request: &Request) -> Response {
             .filter(|(_, entity)| is_asked(entity))
             .map(|(urn, _)| json!({"entity": urn}))
             .collect();
-        return Response::Status(200, json!({"value": {"numEntities": hits.len(), "entities": hits}}).to_string());
+        return Response::Status(
+            200,
+            json!({"value": {"numEntities": hits.len(), "entities": hits}}).to_string(),
+        );
     }
     if request.is_write() { Response::ok() } else { Response::Status(200, CONFIG.into()) }
 }

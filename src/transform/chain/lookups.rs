@@ -15,6 +15,9 @@ const MAX_IN_FLIGHT: usize = 16;
 /// Results that are kept for later windows.
 const MAX_KEPT: usize = 10_000;
 
+/// The bytes of their aspects: schemas may have hundreds of kilobytes each.
+const MAX_KEPT_BYTES: usize = 4 << 20;
+
 /// The results of lookups.
 #[derive(Default)]
 pub(super) struct LookupCache {
@@ -38,7 +41,7 @@ impl LookupCache {
         if lookups.is_empty() {
             return;
         }
-        if self.found.len() > MAX_KEPT {
+        if self.found.len() > MAX_KEPT || self.found.bytes() > MAX_KEPT_BYTES {
             self.found.clear();
         }
         let mut missing: BTreeMap<Urn, Vec<&'static str>> = BTreeMap::new();
@@ -54,12 +57,15 @@ impl LookupCache {
             while in_flight.len() < MAX_IN_FLIGHT
                 && let Some((entity, names)) = missing.next()
             {
+                // Stays if the lookup panics: an aspect that is only unknown must not count as absent.
+                for name in &names {
+                    self.found.insert(Lookup::new(&entity, name), Err(Arc::from("it ended unexpectedly")));
+                }
                 in_flight.spawn(ask(Arc::clone(graph), entity, names));
             }
             match in_flight.join_next().await {
                 None => return,
                 Some(Ok(answer)) => self.keep(answer),
-                // A lookup that has panicked: its aspects count as absent, as without a server.
                 Some(Err(error)) => tracing::error!(%error, "a lookup has failed"),
             }
         }
@@ -86,4 +92,66 @@ async fn ask(graph: Arc<dyn Graph>, entity: Urn, names: Vec<&'static str>) -> An
     let interned: Vec<Name> = names.iter().map(|name| model::intern(name)).collect();
     let answer = graph.aspects(&entity, &interned).await;
     (entity, names, answer.map_err(|error| Arc::from(error.full_message())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::Error;
+    use crate::box_future::BoxFuture;
+
+    /// A server that has one large aspect for every entity, and panics about the entity `panics`.
+    #[derive(Default)]
+    struct Large {
+        lookups: AtomicUsize,
+        size: usize,
+    }
+
+    impl Graph for Large {
+        fn aspects<'a>(
+            &'a self,
+            entity: &'a Urn,
+            names: &'a [Name],
+        ) -> BoxFuture<'a, Result<Vec<Option<Aspect>>, Error>> {
+            self.lookups.fetch_add(1, Ordering::Relaxed);
+            assert_ne!(entity.key(), "panics");
+            let aspect = Aspect::from(serde_json::json!("x".repeat(self.size)));
+            Box::pin(std::future::ready(Ok(vec![Some(aspect); names.len()])))
+        }
+
+        fn domain_named<'a>(&'a self, _name: &'a str) -> BoxFuture<'a, Result<Option<Urn>, Error>> {
+            Box::pin(std::future::ready(Ok(None)))
+        }
+    }
+
+    fn lookup(name: &str) -> Lookup {
+        Lookup::new(&Urn::parse(&format!("urn:li:tag:{name}")).unwrap(), "tagProperties")
+    }
+
+    #[tokio::test]
+    async fn a_lookup_that_panics_is_a_failure_and_not_an_absent_aspect() {
+        let graph: Arc<dyn Graph> = Arc::new(Large::default());
+        let mut cache = LookupCache::default();
+        cache.look_up(vec![lookup("panics"), lookup("a")], Some(&graph)).await;
+        let found = |name| cache.found().aspect(&lookup(name).entity, "tagProperties").map(|found| found.is_some());
+        assert!(found("panics").is_err());
+        assert!(found("a").unwrap());
+    }
+
+    #[tokio::test]
+    async fn results_are_kept_for_later_windows_within_the_bound_of_bytes() {
+        let large = Arc::new(Large { size: MAX_KEPT_BYTES / 8, ..Large::default() });
+        let graph: Arc<dyn Graph> = Arc::clone(&large) as Arc<dyn Graph>;
+        let mut cache = LookupCache::default();
+        for window in 0..100 {
+            let lookups = vec![lookup("again"), lookup(&format!("t{window}"))];
+            cache.look_up(lookups, Some(&graph)).await;
+            assert!(cache.found().bytes() < 2 * MAX_KEPT_BYTES);
+            assert!(cache.found().aspect(&lookup("again").entity, "tagProperties").unwrap().is_some());
+        }
+        let lookups = large.lookups.load(Ordering::Relaxed);
+        assert!((101..150).contains(&lookups), "{lookups} lookups: 100 of the windows, and few of the one in all");
+    }
 }

@@ -24,8 +24,11 @@ pub(super) fn translate(pattern: &str) -> Result<String, String> {
         Some(rest) => (rest, true),
         None => (pattern.strip_prefix("(?u)").unwrap_or(pattern), false),
     };
-    let mut translation =
-        Translation { rest: pattern.chars().peekable(), out: String::with_capacity(pattern.len() + 8), is_ascii };
+    let mut translation = Translation {
+        rest: pattern.chars().peekable(),
+        out: String::with_capacity(pattern.len() + 8),
+        is_ascii,
+    };
     translation.run()?;
     Ok(translation.out)
 }
