@@ -192,7 +192,11 @@ fn a_refusal_of_all_additions_can_be_resumed_too() {
     recipe(&sandbox, &gms, OVERWRITE);
     let (ran, report) = sandbox.ingest_with_report(&[]);
     ran.ends_with(3);
-    assert_eq!((&report["resume"]["from_record"], &report["proposals"]["delivered"]), (&json!(2), &json!(2)), "{report:#}");
+    assert_eq!(
+        (&report["resume"]["from_record"], &report["proposals"]["delivered"]),
+        (&json!(2), &json!(2)),
+        "{report:#}"
+    );
     refusal.is_repaired.store(true, SeqCst);
     sandbox.ingest(&["--resume"]).ends_with(0);
     assert_eq!(urns_of(&accepted, "status"), all_urns(2), "no record is sent again");
@@ -214,7 +218,11 @@ fn an_addition_whose_lookup_fails_is_made_by_the_resumed_run() {
     recipe(&sandbox, &gms, PATCH);
     let (ran, report) = sandbox.ingest_with_report(&[]);
     ran.ends_with(1);
-    assert_eq!((&report["proposals"]["undelivered"], &report["resume"]["from_record"]), (&json!(1), &json!(3)), "{report:#}");
+    assert_eq!(
+        (&report["proposals"]["undelivered"], &report["resume"]["from_record"]),
+        (&json!(1), &json!(3)),
+        "{report:#}"
+    );
     assert_eq!(urns_of(&accepted, "globalTags"), [urn(0), urn(2)]);
     is_down.store(false, SeqCst);
     sandbox.ingest(&["--resume"]).ends_with(0);

@@ -135,7 +135,8 @@ mod tests {
         let graph: Arc<dyn Graph> = Arc::new(Large::default());
         let mut cache = LookupCache::default();
         cache.look_up(vec![lookup("panics"), lookup("a")], Some(&graph)).await;
-        let found = |name| cache.found().aspect(&lookup(name).entity, "tagProperties").map(|found| found.is_some());
+        let found =
+            |name| cache.found().aspect(&lookup(name).entity, "tagProperties").map(|found| found.is_some());
         assert!(found("panics").is_err());
         assert!(found("a").unwrap());
     }
@@ -152,6 +153,9 @@ mod tests {
             assert!(cache.found().aspect(&lookup("again").entity, "tagProperties").unwrap().is_some());
         }
         let lookups = large.lookups.load(Ordering::Relaxed);
-        assert!((101..150).contains(&lookups), "{lookups} lookups: 100 of the windows, and few of the one in all");
+        assert!(
+            (101..150).contains(&lookups),
+            "{lookups} lookups: 100 of the windows, and few of the one in all"
+        );
     }
 }
