@@ -4,6 +4,7 @@ use crate::Error;
 use crate::box_future::BoxFuture;
 use crate::gms::{Client, RetryPolicy};
 use crate::metadata::{Aspect, Name, Urn};
+use crate::sink::GmsSink;
 use crate::transform::Graph;
 
 /// A client as a [`Graph`].
@@ -13,8 +14,9 @@ pub(super) struct ClientGraph {
 }
 
 impl ClientGraph {
-    pub(super) fn new(client: Client) -> Self {
-        Self { client, retry: RetryPolicy::default() }
+    /// The client and the retries of a sink.
+    pub(super) fn of(sink: &dyn GmsSink) -> Self {
+        Self { client: sink.client().clone(), retry: sink.retry() }
     }
 }
 

@@ -8,8 +8,8 @@ use super::graph::ClientGraph;
 use super::settings::RunSettings;
 use crate::Error;
 use crate::recipe::{Fields, Node, Value};
+use crate::sink::OpenSink;
 use crate::sink::datahub_rest::{DatahubRestConfig, DatahubRestSink};
-use crate::sink::{GmsSink as _, OpenSink};
 use crate::transform::{Chain, Graph, Transformer, TransformerRegistry, is_python};
 
 /// The transformers of a planned run, and the server that they ask.
@@ -47,21 +47,21 @@ impl PlannedChain {
             return Ok(chain);
         }
         let mut context = settings.sink_context();
-        let client = if let Some(config) = datahub_api.filter(|_| chain.needs_graph().is_some()) {
+        let graph = if let Some(config) = datahub_api.filter(|_| chain.needs_graph().is_some()) {
             let opened = DatahubRestSink::open(config, None, &context).await?;
-            Some(opened.client().clone())
+            Some(ClientGraph::of(&opened))
         } else if let Destination::Sink(opened) = destination {
-            opened.as_gms_sink().map(|gms| gms.client().clone())
+            opened.as_gms_sink().map(ClientGraph::of)
         } else if let Some(open) = sink.filter(|_| settings.embedded.is_none()) {
             context.for_check = true;
             let opened = open(context).await?;
-            let client = opened.as_gms_sink().map(|gms| gms.client().clone());
+            let graph = opened.as_gms_sink().map(ClientGraph::of);
             opened.as_sink().close(None).await?;
-            client
+            graph
         } else {
             None
         };
-        let graph = client.map(|client| Arc::new(ClientGraph::new(client)) as Arc<dyn Graph>);
+        let graph = graph.map(|graph| Arc::new(graph) as Arc<dyn Graph>);
         chain.start(graph).await?;
         Ok(chain)
     }

@@ -41,6 +41,7 @@ mod support;
 mod token_commands;
 mod tokens;
 mod transformer_cases;
+mod transformer_laws;
 mod transformer_runs;
 mod transport;
 mod wire;
