@@ -42,7 +42,8 @@ async fn run_prepared(
     destination: PlannedDestination,
     chain: PlannedChain,
 ) -> EndedRun {
-    let PreparedRun { source, finished, reread, is_resumed, mut checkpoint, counter, notes, warnings } = prepared;
+    let PreparedRun { source, finished, reread, is_resumed, mut checkpoint, counter, notes, warnings } =
+        prepared;
     let control = &settings.control;
     let counter = Arc::new(counter);
     let progress = source.progress();

@@ -40,7 +40,11 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Result<Box<dyn Transformer>, Repo
 impl Item {
     fn parse(text: &str) -> Self {
         Self::variable(text).unwrap_or_else(|| {
-            Self::Literal(if text.starts_with("urn:") { entry(text) } else { object::json(&json!({"id": text})) })
+            Self::Literal(if text.starts_with("urn:") {
+                entry(text)
+            } else {
+                object::json(&json!({"id": text}))
+            })
         })
     }
 

@@ -30,8 +30,7 @@ pub(super) struct Containers {
 
 impl Containers {
     /// As [`Transformer::needs_graph`](super::Transformer::needs_graph).
-    pub(super) const NEEDS_GRAPH: &'static str =
-        "`is_container` asks for the containers of each entity";
+    pub(super) const NEEDS_GRAPH: &'static str = "`is_container` asks for the containers of each entity";
 
     pub(super) fn see(&mut self, proposal: &Proposal) {
         self.entities.note(proposal.urn(), None, false);

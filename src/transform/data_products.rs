@@ -164,7 +164,8 @@ impl Transformer for AddDataProducts {
         match addition.step {
             DATASET => self.collect(&addition.entity, found, output),
             PRODUCT => {
-                if let Some(assets) = self.assets.remove(&addition.entity).filter(|assets| !assets.is_empty()) {
+                if let Some(assets) = self.assets.remove(&addition.entity).filter(|assets| !assets.is_empty())
+                {
                     output.push(patch(&addition.entity, &assets));
                 }
                 Ok(())

@@ -89,10 +89,7 @@ pub(super) fn domain_item(domain: &str) -> ListItem {
 
 /// Replaces ids and names by URNs. Python resolves some of them anew for each entity; a name that does not
 /// exist is found here before anything is read.
-pub(super) async fn resolve(
-    items: Vec<&mut ListItem>,
-    graph: Option<&dyn Graph>,
-) -> Result<(), Error> {
+pub(super) async fn resolve(items: Vec<&mut ListItem>, graph: Option<&dyn Graph>) -> Result<(), Error> {
     for item in items {
         if item.key.starts_with("urn:li:domain") {
             continue;
@@ -120,7 +117,9 @@ async fn resolve_name(name: &str, graph: &dyn Graph) -> Result<String, Error> {
         Some(urn) => Ok(urn.as_str().to_owned()),
         None => Err(Error::new(
             ErrorKind::Input,
-            format!("the domain {name:?} of a transformer does not exist in DataHub: create it, or write its URN"),
+            format!(
+                "the domain {name:?} of a transformer does not exist in DataHub: create it, or write its URN"
+            ),
         )),
     }
 }

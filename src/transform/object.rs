@@ -12,8 +12,8 @@ use crate::metadata::Aspect;
 /// A JSON value as text.
 pub(super) type Json = Box<RawValue>;
 
-/// A JSON object whose members keep their order and their text. Of members with the same name the last one
-/// counts, as in Python.
+/// A JSON object whose members keep their order and their text. The last one of several members with the
+/// same name counts, as in Python.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Object(Vec<(String, Json)>);
 
@@ -138,7 +138,8 @@ mod tests {
 
     #[test]
     fn members_that_are_not_edited_keep_their_text() {
-        let mut object = Object::parse(r#"{"n":1.0e2,"tags":[{"tag":"a"}],"big":12345678901234567890123}"#).unwrap();
+        let mut object =
+            Object::parse(r#"{"n":1.0e2,"tags":[{"tag":"a"}],"big":12345678901234567890123}"#).unwrap();
         let mut items = object.items("tags").unwrap();
         items.push(json(&serde_json::json!({"tag": "b"})));
         object.set_items("tags", &items);

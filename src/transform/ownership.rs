@@ -12,7 +12,8 @@ use super::rules::{Rules, Values};
 use super::semantics::Semantics;
 use super::tags::urn_of_type;
 use super::{
-    Addition, AspectChange, AspectTransformer, EntityTypes, Found, Lookup, PerAspect, TransformError, Transformer,
+    Addition, AspectChange, AspectTransformer, EntityTypes, Found, Lookup, PerAspect, TransformError,
+    Transformer,
 };
 use crate::Error;
 use crate::metadata::{Aspect, ChangeType, Proposal, Urn};
@@ -143,9 +144,7 @@ impl OwnershipType {
 /// An item of `ownership`.
 pub(super) fn owner_item(urn: &str, kind: Option<&OwnershipType>) -> ListItem {
     let kind = kind.cloned().unwrap_or_else(|| OwnershipType::named("DATAOWNER"));
-    let mut owner = Object::default()
-        .with("owner", object::json(urn))
-        .with("type", object::json(&kind.kind));
+    let mut owner = Object::default().with("owner", object::json(urn)).with("type", object::json(&kind.kind));
     if let Some(urn) = &kind.urn {
         owner.set("typeUrn", object::json(urn));
     }
@@ -155,9 +154,9 @@ pub(super) fn owner_item(urn: &str, kind: Option<&OwnershipType>) -> ListItem {
 
 /// A patch that adds owners and leaves the others.
 pub(super) fn owners_patch(owners: &[ListItem]) -> Aspect {
-    let operations = owners.iter().map(|owner| {
-        json!({"op": "add", "path": format!("/owners/{}", owner.key), "value": owner.json})
-    });
+    let operations = owners
+        .iter()
+        .map(|owner| json!({"op": "add", "path": format!("/owners/{}", owner.key), "value": owner.json}));
     let patch = json!({
         "arrayPrimaryKeys": {"owners": ["owner", "type", "typeUrn", "attribution␟source"]},
         "patch": operations.collect::<Vec<_>>(),
@@ -173,16 +172,18 @@ fn owner_key(item: &RawValue) -> String {
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Owner {
+    struct Identity {
         owner: String,
         r#type: Option<String>,
         type_urn: Option<String>,
         attribution: Option<Attribution>,
     }
-    match serde_json::from_str::<Owner>(item.get()) {
-        Ok(Owner { owner, r#type, type_urn, attribution }) => {
+    match serde_json::from_str::<Identity>(item.get()) {
+        Ok(Identity { owner, r#type, type_urn, attribution }) => {
             let source = attribution.and_then(|attribution| attribution.source).unwrap_or_default();
-            [owner, r#type.unwrap_or_default(), type_urn.unwrap_or_default(), source].map(|part| pointer(&part)).join("/")
+            [owner, r#type.unwrap_or_default(), type_urn.unwrap_or_default(), source]
+                .map(|part| pointer(&part))
+                .join("/")
         }
         Err(_) => item.get().to_owned(),
     }

@@ -28,7 +28,7 @@ struct AddToColumns {
 /// The order in which a column's items are written. Python's transformers differ.
 #[derive(Clone, Copy)]
 enum Order {
-    /// What the server lacks, then what the server has.
+    /// First the items that the server lacks, then those that it has.
     ServerLast,
     ServerFirst,
 }
@@ -79,7 +79,11 @@ impl AspectTransformer for AddToColumns {
         // Without a schema in a record, the one of the server is changed as if it were in a record.
         let Some(base) = current.or(server) else { return Ok(AspectChange::Keep) };
         let mut schema = Object::of(base)?;
-        let server = server.filter(|_| current.is_some()).map(|server| self.items_by_path(server)).transpose()?.unwrap_or_default();
+        let server = server
+            .filter(|_| current.is_some())
+            .map(|server| self.items_by_path(server))
+            .transpose()?
+            .unwrap_or_default();
         let mut fields = schema.items("fields")?;
         let mut is_changed = false;
         for field in &mut fields {
@@ -152,7 +156,11 @@ impl AddToColumns {
                 own.into_iter().chain(server).collect()
             }
         };
-        match self.list.write(Some(holder.unwrap_or_else(|| (self.list.new)(found))), &deduplicated(items), found) {
+        match self.list.write(
+            Some(holder.unwrap_or_else(|| (self.list.new)(found))),
+            &deduplicated(items),
+            found,
+        ) {
             AspectChange::Write(aspect) => {
                 let holder = Object::of(&aspect)?;
                 field.set(self.member, holder.to_json());

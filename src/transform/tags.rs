@@ -116,7 +116,9 @@ pub(super) fn tag_item(urn: &str) -> Result<ListItem, String> {
 pub(super) fn urn_of_type(text: &str, entity_type: &str) -> Result<Urn, String> {
     let urn = Urn::parse(text).map_err(|error| error.to_string())?;
     if urn.entity_type() != entity_type {
-        return Err(format!("{text:?} is not the URN of a {entity_type}: expected urn:li:{entity_type}:<name>"));
+        return Err(format!(
+            "{text:?} is not the URN of a {entity_type}: expected urn:li:{entity_type}:<name>"
+        ));
     }
     match urn.storage_problem() {
         Some(problem) => Err(problem),

@@ -44,8 +44,8 @@ impl AspectTransformer for CleanUsers {
         let mut counts = statistics.items(MEMBER)?;
         let mut is_changed = false;
         for item in &mut counts {
-            let mut count =
-                Object::parse(item.get()).map_err(|_| TransformError::new("a user count: expected an object"))?;
+            let mut count = Object::parse(item.get())
+                .map_err(|_| TransformError::new("a user count: expected an object"))?;
             if let Some(user) = count.text("user")
                 && let Some(clean) = clean_name(&user, &["urn:li:corpuser:"], &self.patterns)?
                 && clean != user

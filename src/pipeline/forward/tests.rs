@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::clock::SystemClock;
-use crate::metadata::Proposal;
 use crate::emitter::{Outcome, Undelivered, UndeliveredReason};
+use crate::metadata::Proposal;
 use crate::metadata::{Origin, SystemMetadata, Urn};
 use crate::pipeline::dead_letter::DeadLetterWriter;
 use crate::pipeline::report::ProposalCounts;
