@@ -1,4 +1,4 @@
-//! What transformers look up: aspects of an entity, and domains by name.
+//! The lookups of transformers: aspects of an entity, and domains by name.
 
 use std::collections::HashMap;
 
@@ -56,9 +56,8 @@ impl Client {
         let path = entity_path(urn, names.iter().map(AsRef::as_ref));
         let line = self.request_line(Method::GET, &path).with_kind(RequestKind::Read);
         let attempts = self.get_with_retries(&line, MAX_ENTITY_BYTES, retry).await;
-        let response = match &attempts.last {
-            Ok(response) => response,
-            Err(_) => return Err(self.diagnose_attempts(&line, &attempts).into()),
+        let Ok(response) = &attempts.last else {
+            return Err(self.diagnose_attempts(&line, &attempts).into());
         };
         match response.status.as_u16() {
             404 if response.is_json_or_empty() => Ok(vec![None; names.len()]),

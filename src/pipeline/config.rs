@@ -32,7 +32,7 @@ pub(super) struct Config {
     pub(super) open_sink: OpenSink,
     pub(super) chain: Chain,
     /// The server that transformers ask, in place of the sink's.
-    pub(super) datahub_api: Option<DatahubRestConfig>,
+    pub(super) datahub_api: Option<Box<DatahubRestConfig>>,
     /// The embedded GMS, if the sink writes to it.
     pub(super) embedded: Option<EmbeddedTarget>,
     pub(super) run_id: Option<String>,
@@ -235,14 +235,14 @@ fn read_sink(
 }
 
 /// `datahub_api`: the server that transformers ask. Its keys are those of the sink `datahub-rest`.
-fn read_datahub_api(fields: &mut Fields<'_>, environment: &Environment) -> Option<DatahubRestConfig> {
+fn read_datahub_api(fields: &mut Fields<'_>, environment: &Environment) -> Option<Box<DatahubRestConfig>> {
     if !fields.has("datahub_api") {
         return None;
     }
     let mut block = fields.block("datahub_api");
     let config = DatahubRestConfig::read(&mut block, &Overrides::default(), environment);
     block.finish();
-    config.ok()
+    config.ok().map(Box::new)
 }
 
 /// `reporting`: the files that the report is written to.

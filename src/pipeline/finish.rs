@@ -201,7 +201,7 @@ impl EndedRun {
         if failure_kind == Some(ErrorKind::Input) && proposals.read == 0 {
             return None;
         }
-        // What transformers add has no record: a run that did not deliver all of it is not complete either.
+        // Additions of transformers have no record: a run that did not deliver all of them is not complete.
         let is_complete = self.result.is_complete && proposals.undelivered == 0;
         let (point, error) = checkpoint.finish(is_complete, dead_letters_synced).await;
         if let Some(error) = error {

@@ -15,13 +15,13 @@ use crate::transform::{Chain, Graph, Transformer, TransformerRegistry, is_python
 /// The transformers of a planned run, and the server that they ask.
 pub(super) struct PlannedChain {
     chain: Chain,
-    datahub_api: Option<DatahubRestConfig>,
+    datahub_api: Option<Box<DatahubRestConfig>>,
     /// The sink of a run that sends nothing, and asks its server all the same.
     sink: Option<OpenSink>,
 }
 
 impl PlannedChain {
-    pub(super) fn new(chain: Chain, datahub_api: Option<DatahubRestConfig>) -> Self {
+    pub(super) fn new(chain: Chain, datahub_api: Option<Box<DatahubRestConfig>>) -> Self {
         Self { chain, datahub_api, sink: None }
     }
 
@@ -48,7 +48,7 @@ impl PlannedChain {
         }
         let mut context = settings.sink_context();
         let graph = if let Some(config) = datahub_api.filter(|_| chain.needs_graph().is_some()) {
-            let opened = DatahubRestSink::open(config, None, &context).await?;
+            let opened = Box::pin(DatahubRestSink::open(*config, None, &context)).await?;
             Some(ClientGraph::of(&opened))
         } else if let Destination::Sink(opened) = destination {
             opened.as_gms_sink().map(ClientGraph::of)

@@ -234,8 +234,8 @@ impl<'a> Fields<'a> {
             .collect()
     }
 
-    /// The mappings in a mapping of arbitrary keys, each to be read and finished; empty if it is absent. `None`
-    /// after a mistake.
+    /// The mappings in a mapping of arbitrary keys, each to be read and finished; empty if it is absent.
+    /// `None` after a mistake.
     pub fn blocks_by_name(&mut self, key: &'static str) -> Option<Vec<(String, Self)>> {
         let path = self.path_of(key);
         let Some(node) = self.node(key) else { return Some(Vec::new()) };

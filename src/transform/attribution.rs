@@ -189,11 +189,10 @@ impl SetAttribution {
             // A plain list has no keys of arrays: its paths end with the id of an item.
             let prefix = format!("/{}/", list.member);
             let operations = operations.into_iter().map(|operation| {
-                let path = operation.path.strip_prefix(&prefix).map(|rest| {
-                    let id = rest.split('/').next().unwrap_or(rest);
-                    format!("{own}{id}")
-                });
-                Some(Operation { path: path?, ..self.with_attribution(operation, found) })
+                let rest = operation.path.strip_prefix(&prefix)?;
+                let item = rest.split('/').next().unwrap_or(rest);
+                let attributed = format!("{own}{item}");
+                Some(Operation { path: attributed, ..self.with_attribution(operation, found) })
             });
             let operations: Option<Vec<Operation>> = operations.collect();
             return Some(generic_patch(list, id, &operations?));
@@ -223,8 +222,8 @@ impl SetAttribution {
         Some(aspect(&changed).with_content_type(Aspect::JSON_PATCH))
     }
 
-    /// As [`with_attribution`](Self::with_attribution), for an operation on all items of the source: its value
-    /// is a mapping of ids to items.
+    /// As [`with_attribution`](Self::with_attribution), for an operation on all items of the source: its
+    /// value is a mapping of ids to items.
     fn with_attributions(&self, operation: Operation, found: &Found) -> Operation {
         let items = operation.value.as_ref().and_then(|value| Object::parse(value.get()).ok());
         let Some(items) = items.filter(|_| operation.op != "remove") else { return operation };

@@ -56,8 +56,8 @@ impl AspectTransformer for SetBrowsePath {
     }
 }
 
-/// Replaces the words of a template one after the other, as Python does: a name that contains `ENV` is replaced
-/// in turn.
+/// Replaces the words of a template one after the other, as Python does: a name that contains `ENV` is
+/// replaced in turn.
 fn expand(template: &str, name: &DatasetName<'_>) -> String {
     template
         .replace("PLATFORM", name.platform)

@@ -34,7 +34,7 @@ struct Stage {
     counts: TransformerCounts,
 }
 
-/// What a transformer has done.
+/// The counts of one transformer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TransformerCounts {
@@ -46,11 +46,11 @@ pub struct TransformerCounts {
     pub added: u64,
 }
 
-/// What became of one record.
+/// The outcome of transforming one record.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Transformed {
-    /// What is to be delivered.
+    /// The proposals to deliver.
     pub proposals: Vec<Proposal>,
     /// Proposals of the record that were omitted.
     pub omitted: u64,
@@ -128,7 +128,7 @@ impl Chain {
         Ok(())
     }
 
-    /// What each transformer has done.
+    /// The counts of each transformer.
     pub fn counts(&self) -> impl Iterator<Item = &TransformerCounts> {
         self.stages.iter().map(|stage| &stage.counts)
     }
@@ -136,8 +136,8 @@ impl Chain {
     /// Transforms the proposals of some records at this time; the result has an item for each record.
     pub async fn transform(&mut self, records: Vec<Vec<Proposal>>, now: Timestamp) -> Vec<Transformed> {
         self.cache.set_now(now);
-        let mut transformed: Vec<Transformed> = Vec::new();
-        transformed.resize_with(records.len(), Transformed::default);
+        let mut results: Vec<Transformed> = Vec::new();
+        results.resize_with(records.len(), Transformed::default);
         let mut originals = Vec::new();
         for (record, proposals) in records.into_iter().enumerate() {
             originals.extend(proposals.into_iter().map(|proposal| Original {
@@ -151,12 +151,12 @@ impl Chain {
         for Work { origin, proposal } in work {
             let Some(original) = originals.get_mut(origin) else { continue };
             original.outputs += 1;
-            if let Some(record) = transformed.get_mut(original.record) {
+            if let Some(record) = results.get_mut(original.record) {
                 record.proposals.push(proposal);
             }
         }
         for original in originals {
-            let Some(record) = transformed.get_mut(original.record) else { continue };
+            let Some(record) = results.get_mut(original.record) else { continue };
             match original.failure {
                 Some((transformer, error)) => {
                     record.failed.push(Failed { original: original.proposal, transformer, error });
@@ -164,7 +164,7 @@ impl Chain {
                 None => record.omitted += u64::from(original.outputs == 0),
             }
         }
-        transformed
+        results
     }
 
     /// Takes notice of the proposals of a record that an earlier run has delivered.
@@ -219,13 +219,13 @@ impl Chain {
             self.cache.look_up(lookups, self.graph.as_ref()).await;
             work = stage.pass(work, self.cache.found(), originals);
         }
-        // What was made from a proposal that failed later is not delivered: the original is dead-lettered.
+        // Proposals made from one that failed later are not delivered: the original is dead-lettered.
         work.retain(|work| originals.get(work.origin).is_some_and(|original| original.failure.is_none()));
         work
     }
 }
 
-/// What the count of changed proposals compares.
+/// The parts of a proposal that the count of changed proposals compares.
 #[derive(PartialEq)]
 struct Content {
     change_type: ChangeType,

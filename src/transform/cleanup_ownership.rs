@@ -9,8 +9,8 @@ use super::{AspectChange, AspectTransformer, EntityTypes, Found, PerAspect, Tran
 use crate::metadata::{Aspect, Urn};
 use crate::recipe::{Fields, Reported};
 
-/// Cleans the owners that records name. Python takes those of the server instead, and so removes the owners of
-/// every entity that the server does not know.
+/// Cleans the owners that records name. Python takes those of the server instead, and so removes the owners
+/// of every entity that the server does not know.
 struct CleanOwners {
     patterns: Vec<Pattern>,
 }

@@ -167,45 +167,34 @@ fn decode_entity(value: &[u8]) -> io::Result<LoggedEntity> {
 }
 
 /// The members of [`SystemMetadata`] in the order of its declaration.
-type Members = (
-    Option<i64>,
-    Option<Arc<str>>,
-    Option<Arc<str>>,
-    Option<Arc<str>>,
-    Vec<(String, String)>,
-    Vec<(String, Box<str>)>,
-);
+type Members<T> =
+    (Option<i64>, Option<T>, Option<T>, Option<T>, Vec<(String, String)>, Vec<(String, Box<str>)>);
 
 fn encode(metadata: &SystemMetadata) -> Vec<u8> {
     let SystemMetadata { last_observed, run_id, last_run_id, pipeline_name, properties, other } = metadata;
-    let members = (last_observed, run_id.as_deref(), last_run_id.as_deref(), pipeline_name.as_deref());
-    let (a, b, c, d) = members;
-    serde_json::to_vec(&(a, b, c, d, properties, other)).unwrap_or_default()
-}
-
-fn decode(bytes: &[u8]) -> io::Result<SystemMetadata> {
-    type Texts = (
-        Option<i64>,
-        Option<String>,
-        Option<String>,
-        Option<String>,
-        Vec<(String, String)>,
-        Vec<(String, Box<str>)>,
-    );
-    let (last_observed, run_id, last_run_id, pipeline_name, properties, other): Texts =
-        serde_json::from_slice(bytes)?;
-    let members: Members = (
+    let members = (
         last_observed,
-        run_id.map(Arc::from),
-        last_run_id.map(Arc::from),
-        pipeline_name.map(Arc::from),
+        run_id.as_deref(),
+        last_run_id.as_deref(),
+        pipeline_name.as_deref(),
         properties,
         other,
     );
-    let mut metadata = SystemMetadata::default();
-    (metadata.last_observed, metadata.run_id, metadata.last_run_id) = (members.0, members.1, members.2);
-    (metadata.pipeline_name, metadata.properties, metadata.other) = (members.3, members.4, members.5);
-    Ok(metadata)
+    // Numbers and strings always have a JSON form.
+    serde_json::to_vec(&members).unwrap_or_default()
+}
+
+fn decode(bytes: &[u8]) -> io::Result<SystemMetadata> {
+    let (last_observed, run_id, last_run_id, pipeline_name, properties, other): Members<String> =
+        serde_json::from_slice(bytes)?;
+    Ok(SystemMetadata {
+        last_observed,
+        run_id: run_id.map(Arc::from),
+        last_run_id: last_run_id.map(Arc::from),
+        pipeline_name: pipeline_name.map(Arc::from),
+        properties,
+        other,
+    })
 }
 
 #[cfg(test)]
@@ -232,9 +221,11 @@ mod tests {
     #[test]
     fn the_system_metadata_of_the_first_record_is_kept() {
         let mut log = EntityLog::default();
-        let mut metadata = SystemMetadata::default();
-        metadata.run_id = Some("first".into());
-        metadata.other = vec![("x".into(), "{\"y\":1.0e2}".into())];
+        let metadata = SystemMetadata {
+            run_id: Some("first".into()),
+            other: vec![("x".into(), "{\"y\":1.0e2}".into())],
+            ..SystemMetadata::default()
+        };
         log.note(&tag(1), Some(&metadata), false);
         log.note(&tag(1), None, false);
         let all = read_all(log, 10);

@@ -1,4 +1,4 @@
-//! What transformers ask the server.
+//! The questions of transformers to the server.
 
 use crate::Error;
 use crate::box_future::BoxFuture;

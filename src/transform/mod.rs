@@ -2,8 +2,8 @@
 //!
 //! A transformer implements [`Transformer`]. The [`TransformerRegistry`] finds it by the `type` of an item of
 //! the recipe's `transformers`, and reads its keys. Most transformers compute one aspect of an entity; they
-//! implement the smaller trait [`AspectTransformer`] and are wrapped in a [`PerAspect`]. A program that embeds
-//! a pipeline can register its own:
+//! implement the smaller trait [`AspectTransformer`] and are wrapped in a [`PerAspect`]. A program that
+//! embeds a pipeline can register its own:
 //!
 //! ```
 //! use datahub_emitter::metadata::{Aspect, Urn};
@@ -90,7 +90,7 @@ pub use error::TransformError;
 pub use found::Found;
 pub use graph::{Graph, Lookup};
 pub use per_aspect::{AspectChange, AspectTransformer, PerAspect};
-pub use registry::{TransformerRegistry, is_python};
+pub use registry::{TransformerRegistry, callback_types, is_python};
 
 use crate::Error;
 use crate::box_future::BoxFuture;
@@ -98,8 +98,8 @@ use crate::metadata::{Aspect, ChangeType, Proposal, SystemMetadata, Urn, model};
 
 /// Changes proposals one after another.
 ///
-/// A transformer is a pure function of the proposals and of what it has looked up, so it can be tested without
-/// a server. The calls come in this order: [`start`](Self::start), then for each proposal
+/// A transformer is a pure function of the proposals and of what it has looked up, so it can be tested
+/// without a server. The calls come in this order: [`start`](Self::start), then for each proposal
 /// [`lookups`](Self::lookups) and [`transform`](Self::transform), then, until
 /// [`next_additions`](Self::next_additions) returns none, [`addition_lookups`](Self::addition_lookups) and
 /// [`add`](Self::add) for each addition.
@@ -125,8 +125,8 @@ pub trait Transformer: Send {
         Vec::new()
     }
 
-    /// Transforms `proposal`, and pushes what takes its place to `output`: nothing to omit it, or the proposal
-    /// as it is.
+    /// Transforms `proposal`, and pushes what takes its place to `output`: nothing to omit it, or the
+    /// proposal as it is.
     ///
     /// # Errors
     /// When it cannot be transformed. The original proposal is then rejected, and what was pushed is ignored.
@@ -162,7 +162,7 @@ pub trait Transformer: Send {
     /// Makes an addition: pushes its proposals to `output`.
     ///
     /// # Errors
-    /// When it cannot be made. The run then reports it, and goes on with the next one.
+    /// When it cannot be made. The run then reports it, and continues with the next one.
     fn add(
         &mut self,
         addition: &Addition,

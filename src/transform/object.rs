@@ -12,8 +12,8 @@ use crate::metadata::Aspect;
 /// A JSON value as text.
 pub(super) type Json = Box<RawValue>;
 
-/// A JSON object whose members keep their order and their text. Of members with the same name the last one
-/// counts, as in Python.
+/// A JSON object whose members keep their order and their text. The last one of several members with the
+/// same name counts, as in Python.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Object(Vec<(String, Json)>);
 

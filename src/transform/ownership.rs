@@ -172,14 +172,14 @@ fn owner_key(item: &RawValue) -> String {
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Owner {
+    struct Identity {
         owner: String,
         r#type: Option<String>,
         type_urn: Option<String>,
         attribution: Option<Attribution>,
     }
-    match serde_json::from_str::<Owner>(item.get()) {
-        Ok(Owner { owner, r#type, type_urn, attribution }) => {
+    match serde_json::from_str::<Identity>(item.get()) {
+        Ok(Identity { owner, r#type, type_urn, attribution }) => {
             let source = attribution.and_then(|attribution| attribution.source).unwrap_or_default();
             [owner, r#type.unwrap_or_default(), type_urn.unwrap_or_default(), source]
                 .map(|part| pointer(&part))

@@ -93,15 +93,12 @@ impl OwnersFromTags {
         while let Some(first) = rest.chars().next() {
             let hit =
                 self.mapping.iter().find_map(|(from, to)| Some((rest.strip_prefix(from.as_str())?, to)));
-            match hit {
-                Some((behind, to)) => {
-                    out.push_str(to);
-                    rest = behind;
-                }
-                None => {
-                    out.push(first);
-                    rest = rest.get(first.len_utf8()..).unwrap_or_default();
-                }
+            if let Some((behind, to)) = hit {
+                out.push_str(to);
+                rest = behind;
+            } else {
+                out.push(first);
+                rest = rest.get(first.len_utf8()..).unwrap_or_default();
             }
         }
         out

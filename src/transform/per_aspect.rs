@@ -8,7 +8,7 @@ use crate::metadata::{Aspect, ChangeType, Proposal, Urn, model};
 /// The addition of an aspect that no record had.
 const MISSING_ASPECT: u8 = 0;
 
-/// What becomes of an aspect.
+/// The change of an aspect.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum AspectChange {
@@ -51,7 +51,8 @@ pub trait AspectTransformer: Send {
         true
     }
 
-    /// The aspects of `entity` that [`change`](Self::change) looks up. `current` is as there. By default none.
+    /// The aspects of `entity` that [`change`](Self::change) looks up. `current` is as there. By default
+    /// none.
     fn lookups(&self, entity: &Urn, current: Option<&Aspect>) -> Vec<&'static str> {
         let _ = (entity, current);
         Vec::new()

@@ -26,7 +26,7 @@ impl Default for TransformerRegistry {
         registry.register("pattern_add_ownership", ownership::pattern);
         registry.register("simple_add_dataset_ownership", ownership::simple_dataset);
         registry.register("pattern_add_dataset_ownership", ownership::pattern_dataset);
-        registry.register("simple_remove_dataset_ownership", remove_ownership::read);
+        registry.register("simple_remove_dataset_ownership", |_| Ok(remove_ownership::read()));
         registry.register("pattern_cleanup_ownership", cleanup_ownership::read);
         registry.register("extract_ownership_from_tags", ownership_from_tags::read);
         registry.register("simple_add_domain", domains::simple);
@@ -50,7 +50,6 @@ impl Default for TransformerRegistry {
     }
 }
 
-/// The transformers that call a Python function or class of the user's.
 const CALLBACKS: [&str; 8] = [
     "add_dataset_dataproduct",
     "add_dataset_domain",
@@ -62,8 +61,14 @@ const CALLBACKS: [&str; 8] = [
     "add_ownership",
 ];
 
-/// Whether an item of the recipe's `transformers` runs in Python: its `type` is a class, or names a transformer
-/// that calls a function of the user's.
+/// The transformers of DataHub's Python client that call a function or class of the user's, and so run in
+/// Python only.
+pub fn callback_types() -> impl Iterator<Item = &'static str> {
+    CALLBACKS.into_iter()
+}
+
+/// Whether an item of the recipe's `transformers` runs in Python: its `type` is a class, or names a
+/// transformer that calls a function of the user's.
 pub fn is_python(item: &Node) -> bool {
     item.get("type").is_some_and(|kind| match &kind.value {
         Value::String(kind) => kind.contains('.') || CALLBACKS.contains(&kind.as_str()),

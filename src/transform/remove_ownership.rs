@@ -3,13 +3,12 @@
 use super::object::Object;
 use super::{AspectChange, AspectTransformer, EntityTypes, Found, PerAspect, TransformError, Transformer};
 use crate::metadata::{Aspect, Urn};
-use crate::recipe::{Fields, Reported};
 
 /// Empties the ownership of records; entities without ownership get none.
 struct RemoveOwnership;
 
-pub(super) fn read(_fields: &mut Fields<'_>) -> Result<Box<dyn Transformer>, Reported> {
-    Ok(PerAspect::boxed(RemoveOwnership))
+pub(super) fn read() -> Box<dyn Transformer> {
+    PerAspect::boxed(RemoveOwnership)
 }
 
 impl AspectTransformer for RemoveOwnership {

@@ -12,11 +12,11 @@ use crate::recipe::{Fields, Value};
 /// Rules in the order of the recipe.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
-    rules: Vec<Rule>,
+    list: Vec<Rule>,
     /// The patterns that need no backtracking, matched together.
     linear: RegexSet,
     /// The index of the rule of each pattern in the set.
-    linear_rules: Vec<usize>,
+    places: Vec<usize>,
     first_match_only: bool,
 }
 
@@ -28,8 +28,8 @@ struct Rule {
 }
 
 impl Rules {
-    /// Reads a block of `rules` and `first_match_only`. `item` makes the item of a value, or says what is wrong
-    /// with it.
+    /// Reads a block of `rules` and `first_match_only`. `item` makes the item of a value, or says what is
+    /// wrong with it.
     pub(super) fn read(
         fields: &mut Fields<'_>,
         key: &'static str,
@@ -102,7 +102,7 @@ impl Rules {
         item: impl FnMut(&str) -> Result<ListItem, String>,
     ) -> Option<Self> {
         let rules = Self::read(fields, key, item)?;
-        if rules.rules.iter().any(|rule| rule.items.len() > 1) {
+        if rules.list.iter().any(|rule| rule.items.len() > 1) {
             fields.mistake(
                 key,
                 "a data set cannot be an asset of two data products: expected one value for each rule",
@@ -120,27 +120,27 @@ impl Rules {
             .collect();
         let set = RegexSet::new(linear.iter().map(|(_, pattern)| pattern))
             .map_err(|error| format!("the rules are too large together: {error}"))?;
-        let linear_rules = linear.into_iter().map(|(index, _)| index).collect();
-        let rules = rules
+        let places = linear.into_iter().map(|(index, _)| index).collect();
+        let list = rules
             .into_iter()
             .map(|(pattern, items)| Rule { is_linear: pattern.linear().is_some(), pattern, items })
             .collect();
-        Ok(Self { rules, linear: set, linear_rules, first_match_only })
+        Ok(Self { list, linear: set, places, first_match_only })
     }
 
     /// The items for `text`: those of the first matching rule, or of all, without duplicates.
     pub(super) fn items(&self, text: &str) -> Result<Vec<ListItem>, TransformError> {
         let matched = self.linear.matches(text);
-        let mut matched = matched.iter().filter_map(|index| self.linear_rules.get(index).copied()).peekable();
+        let mut matched = matched.iter().filter_map(|index| self.places.get(index).copied()).peekable();
         let mut items: Vec<ListItem> = Vec::new();
         let mut seen = HashSet::new();
-        for (index, rule) in self.rules.iter().enumerate() {
-            let matches = if rule.is_linear {
+        for (index, rule) in self.list.iter().enumerate() {
+            let is_match = if rule.is_linear {
                 matched.next_if_eq(&index).is_some()
             } else {
                 rule.pattern.matches_start(text)?
             };
-            if !matches {
+            if !is_match {
                 continue;
             }
             if self.first_match_only {
@@ -153,7 +153,7 @@ impl Rules {
 
     /// All items of all rules.
     pub(super) fn all_items_mut(&mut self) -> impl Iterator<Item = &mut ListItem> {
-        self.rules.iter_mut().flat_map(|rule| rule.items.iter_mut())
+        self.list.iter_mut().flat_map(|rule| rule.items.iter_mut())
     }
 }
 

@@ -28,7 +28,7 @@ struct AddToColumns {
 /// The order in which a column's items are written. Python's transformers differ.
 #[derive(Clone, Copy)]
 enum Order {
-    /// What the server lacks, then what the server has.
+    /// First the items that the server lacks, then those that it has.
     ServerLast,
     ServerFirst,
 }

@@ -6,9 +6,9 @@ use crate::recipe::Fields;
 /// `semantics`, `replace_existing` and `compatibility`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Semantics {
-    /// What the server has is kept (`semantics: PATCH`).
+    /// Keeps the items of the server (`semantics: PATCH`).
     pub(super) is_patch: bool,
-    /// What the record has is dropped (`replace_existing`).
+    /// Drops the items of the record (`replace_existing`).
     pub(super) replaces: bool,
 }
 

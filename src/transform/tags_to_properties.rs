@@ -90,18 +90,16 @@ impl Transformer for TagsToProperties {
         let record = Object::of(current)?;
         let mut tags = TAGS.items(&record)?;
         let mut properties: Vec<(String, Vec<String>)> = Vec::new();
-        tags.retain(|tag| match self.property_for(&tag.key) {
-            Some((property, value)) => {
-                match properties.iter_mut().find(|(known, _)| *known == property) {
-                    Some((_, values)) => values.push(value.to_owned()),
-                    None => properties.push((property, vec![value.to_owned()])),
-                }
-                !self.removes
-            }
-            None => {
+        tags.retain(|tag| {
+            let Some((property, value)) = self.property_for(&tag.key) else {
                 tracing::warn!(tag = tag.key, "no structured property has this tag");
-                true
+                return true;
+            };
+            match properties.iter_mut().find(|(known, _)| *known == property) {
+                Some((_, values)) => values.push(value.to_owned()),
+                None => properties.push((property, vec![value.to_owned()])),
             }
+            !self.removes
         });
         if properties.is_empty() {
             output.push(proposal);

@@ -45,8 +45,7 @@ fn chain(indices: &[usize]) -> Chain {
     let transformers = indices.iter().map(|index| {
         let (kind, config) = TRANSFORMERS[*index];
         let recipe =
-            Recipe::parse("r.yml", Format::Yaml, config, &Environment::from_pairs([("A", "b")]))
-                .unwrap();
+            Recipe::parse("r.yml", Format::Yaml, config, &Environment::from_pairs([("A", "b")])).unwrap();
         let mistakes = recipe.mistakes();
         let mut fields = Fields::new(Some(recipe.root()), "config", &mistakes);
         let transformer = registry.configure(kind, &mut fields).unwrap();

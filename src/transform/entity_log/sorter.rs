@@ -12,7 +12,7 @@ const MEMORY: usize = 8 << 20;
 /// The buffer of each run that is merged.
 const RUN_BUFFER: usize = 64 << 10;
 
-/// What a pair takes besides its bytes: two vectors.
+/// The memory of a pair besides its bytes: two vectors.
 const OVERHEAD: usize = 2 * size_of::<Vec<u8>>() + 32;
 
 /// The longest part of a pair that is read back. A pair holds a URN and system metadata.

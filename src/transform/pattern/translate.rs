@@ -4,14 +4,14 @@
 //! |---|---|---|
 //! | `\Z` | the end of the text | `\z` |
 //! | `$` | the end, or before a last line end | the end of the text (URNs and names have no line ends) |
-//! | `\<`, `\>` and other escaped punctuation | the character itself | escaped by its code, where it would mean something else |
+//! | `\<` and other escaped punctuation | the character itself | escaped by its code |
 //! | `{` that begins no repetition | the character itself | `\{` |
 //! | `{,n}` | from 0 to `n` times | `{0,n}` |
 //! | `[`, `&&`, `--`, `~~` in a class | the characters themselves | escaped |
 //! | `(?a)`, `(?u)` | ASCII or Unicode classes | `(?-u:…)` for `(?a)` at the start, nothing for `(?u)` |
 //! | `\uXXXX`, `\UXXXXXXXX`, octal escapes | the character | `\x{…}` |
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::iter::Peekable;
 use std::str::Chars;
 
@@ -47,7 +47,6 @@ impl Translation<'_> {
                 '\\' => self.escape(false)?,
                 '[' => self.class()?,
                 '{' => self.brace(),
-                '$' => self.out.push_str(r"$"),
                 _ => self.out.push(next),
             }
         }
@@ -75,13 +74,18 @@ impl Translation<'_> {
                     digits.push(second);
                 }
                 // A digit that follows must not become part of the number.
-                let _ = write!(self.out, "(?:\\{digits})");
+                self.push_fmt(format_args!("(?:\\{digits})"));
             }
             '1'..='7' => self.octal(&next.to_string()),
             'a'..='z' | 'A'..='Z' | '8' | '9' => return Err(format!("it has the unknown escape \\{next}")),
             _ => self.literal(next),
         }
         Ok(())
+    }
+
+    fn push_fmt(&mut self, text: fmt::Arguments<'_>) {
+        // Writing to a string does not fail.
+        self.out.write_fmt(text).unwrap_or_default();
     }
 
     fn push_pair(&mut self, escaped: char) {
@@ -98,7 +102,7 @@ impl Translation<'_> {
                 _ => "",
             };
             if !set.is_empty() {
-                let _ = write!(self.out, "[{set}]");
+                self.push_fmt(format_args!("[{set}]"));
                 return;
             }
         }
@@ -107,7 +111,7 @@ impl Translation<'_> {
 
     fn literal(&mut self, character: char) {
         if character.is_ascii_punctuation() || character == ' ' || character == '#' {
-            let _ = write!(self.out, "\\x{{{:x}}}", u32::from(character));
+            self.push_fmt(format_args!("\\x{{{:x}}}", u32::from(character)));
         } else {
             self.out.push(character);
         }
@@ -123,7 +127,7 @@ impl Translation<'_> {
         if number.len() < digits {
             return Err(format!("it has an escape with fewer than {digits} hexadecimal digits"));
         }
-        let _ = write!(self.out, "\\x{{{number}}}");
+        self.push_fmt(format_args!("\\x{{{number}}}"));
         Ok(())
     }
 
@@ -135,7 +139,7 @@ impl Translation<'_> {
             number.push(digit);
         }
         let code = u32::from_str_radix(&number, 8).unwrap_or_default();
-        let _ = write!(self.out, "\\x{{{code:x}}}");
+        self.push_fmt(format_args!("\\x{{{code:x}}}"));
     }
 
     /// A class; its opening bracket has been read.
