@@ -200,6 +200,8 @@ proptest! {
     #[test]
     fn a_second_pass_changes_nothing(records in records(), index in 0..IDEMPOTENT) {
         let (transformed, additions) = pass(&mut chain(&[index]), records, 5);
+        // A record that failed is not in the output, so the second pass sees another entity.
+        prop_assume!(transformed.iter().all(|record| record.failed.is_empty()));
         let first: Vec<Proposal> =
             transformed.into_iter().flat_map(|record| record.proposals).chain(additions.proposals).collect();
         let again = first.iter().map(|proposal| vec![proposal.clone()]).collect();
