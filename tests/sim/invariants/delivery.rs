@@ -51,9 +51,26 @@ fn rejections(world: &World, record: InputRecord) -> (bool, bool) {
             trouble: ServerTrouble::OlderModel { entity } | ServerTrouble::Forbidden { entity },
             ..
         } => record.entity() == Some(entity),
-        // Four failures in a row may be the fault of the record.
-        FaultKind::Write { count, .. } => count > 1,
         _ => false,
     });
-    (is_rejected, is_rejected || in_trouble)
+    (is_rejected, is_rejected || in_trouble || may_use_up_retries(world))
+}
+
+/// Whether a write may fail so often that the program takes it for the fault of the record, which is right for
+/// a 500 that remains after the retries.
+fn may_use_up_retries(world: &World) -> bool {
+    let last_life = world.last_faulty_life().unwrap_or_default();
+    (0..=last_life).any(|life| {
+        let failures: u64 = world
+            .faults
+            .iter()
+            .filter(|fault| fault.life == life)
+            .map(|fault| match fault.kind {
+                FaultKind::Write { count, .. } => u64::from(count),
+                _ => 0,
+            })
+            .sum();
+        // A part of a batch is retried once.
+        failures > world.sink.retry_max_times.min(1)
+    })
 }
