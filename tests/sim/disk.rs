@@ -31,7 +31,7 @@ struct DiskState {
     directories: BTreeSet<PathBuf>,
     /// The locked files, and the processes that hold the locks.
     locks: BTreeMap<PathBuf, u32>,
-    /// What happened to the checkpoint and the dead letters.
+    /// Files that were replaced or removed.
     events: Vec<DiskEvent>,
     has_lied: bool,
 }
@@ -82,7 +82,7 @@ impl Disk {
         !self.state.lock().unwrap().locks.is_empty()
     }
 
-    /// What processes see.
+    /// All files, as processes see them.
     pub(crate) fn contents(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let state = self.state.lock().unwrap();
         contents(&state.files, |file| file.seen.clone())
@@ -136,8 +136,10 @@ impl DiskState {
         self.journal.push(change);
     }
 
-    fn sync_names(&mut self) {
-        for change in std::mem::take(&mut self.journal) {
+    /// Syncs the names in one directory, and no others.
+    fn sync_names(&mut self, directory: &Path) {
+        let is_synced = |change: &mut NameChange| change.path().parent() == Some(directory);
+        for change in self.journal.extract_if(.., is_synced) {
             change.apply(&mut self.durable_files);
         }
     }
@@ -148,6 +150,12 @@ impl DiskState {
 }
 
 impl NameChange {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Set(path, _) | Self::Removed(path) => path,
+        }
+    }
+
     fn apply(self, names: &mut BTreeMap<PathBuf, Arc<Mutex<FileContent>>>) {
         match self {
             Self::Set(path, file) => {

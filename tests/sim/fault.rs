@@ -21,8 +21,8 @@ pub(crate) enum FaultKind {
     Server { from_ms: u64, trouble: ServerTrouble },
     /// File operations of one kind, counted from 0.
     Disk { first: u32, count: u32, trouble: DiskTrouble },
-    /// The process, at an operation of its platform (a file operation, a request, a response, a poll of one of
-    /// its threads).
+    /// The process, at an operation of its platform: a file operation, a request, a response, or a poll of
+    /// one of its threads.
     Process { step: u32, trouble: ProcessTrouble },
 }
 
@@ -51,7 +51,9 @@ pub(crate) enum WriteTrouble {
         retry_after: Option<u32>,
     },
     /// 500 after a while, and GMS has not acted.
-    Failed { ms: u64 },
+    Failed {
+        ms: u64,
+    },
     /// 500 with the message of a conflict in the database.
     Conflict,
     /// 500 with the message of a timeout, after GMS has acted.
@@ -119,9 +121,9 @@ pub(crate) enum DiskTrouble {
 /// The ways in which a process goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum ProcessTrouble {
-    /// It is killed. What it has written to files stays.
+    /// It is killed. Its files stay as it has written them.
     Kill,
-    /// The machine loses power. What was not synced is lost, or half of it.
+    /// The machine loses power, and all or half of the unsynced content is lost.
     PowerLoss,
     /// The user stops it (Ctrl-C).
     Stop,

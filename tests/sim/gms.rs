@@ -17,6 +17,8 @@ pub(crate) type Reply = (u16, String);
 pub(crate) struct Gms {
     /// The number of the token that is accepted.
     valid_token: u32,
+    /// It accepts what it has always rejected before.
+    accepts_all: bool,
     /// When it accepted the last writes, in the current life.
     accepted_at: VecDeque<Duration>,
 }
@@ -31,6 +33,11 @@ impl Gms {
         if was_revoked {
             self.valid_token += 1;
         }
+    }
+
+    /// It is repaired, and accepts everything.
+    pub(crate) fn repair(&mut self) {
+        self.accepts_all = true;
     }
 
     pub(crate) fn revoke_token(&mut self) {
@@ -66,7 +73,7 @@ impl Gms {
             let (_, status) = value.split_once(REJECTED)?;
             status.get(..3)?.parse().ok()
         });
-        match rejected {
+        match rejected.filter(|_| !self.accepts_all) {
             Some(413) => Some((413, String::new())),
             Some(status) => Some((status, failure("No such thing is accepted here", status))),
             None => None,
@@ -126,7 +133,7 @@ fn token(number: u32) -> String {
     format!("simulated-token-{number:06}")
 }
 
-/// What all tokens begin with: no file may contain it.
+/// The beginning of all tokens: no file may contain it.
 pub(crate) const TOKEN_PREFIX: &str = "simulated-token-";
 
 pub(crate) fn failure(message: &str, status: u16) -> String {

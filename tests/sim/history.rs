@@ -26,7 +26,7 @@ pub(crate) struct SentRequest {
     pub(crate) result: Option<SeenResult>,
 }
 
-/// What the client saw of a response.
+/// The result of a request, as the client saw it.
 #[derive(Clone, Debug)]
 pub(crate) struct SeenResult {
     pub(crate) at: Duration,
@@ -47,6 +47,8 @@ pub(crate) struct Commit {
 pub(crate) struct History {
     pub(crate) requests: Vec<SentRequest>,
     pub(crate) commits: Vec<Commit>,
+    /// How often the client has asked for an entity.
+    pub(crate) lookups: u32,
     /// The numbers of the requests in flight.
     in_flight: BTreeSet<usize>,
     /// Sets of requests that were in flight together: one whenever another request was sent.

@@ -1,4 +1,4 @@
-//! What must hold after every world, whatever went wrong in it.
+//! The invariants: they hold after every world, whatever went wrong in it.
 
 mod bounds;
 mod checkpoint;

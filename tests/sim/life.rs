@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use datahub_emitter::pipeline::{FinishedRun, IfRunning, Options, Pipeline, Report, Start};
@@ -29,7 +30,10 @@ pub(crate) const SECOND_RUN: u32 = 1_000;
 /// Longer than any life may take: budgets of retries, waits that servers ask for, and faults that last.
 const LONGEST: Duration = Duration::from_secs(4 * 3_600);
 
-/// What outlives the processes.
+/// A runtime has started a thread for blocking work.
+static OTHER_THREADS: AtomicBool = AtomicBool::new(false);
+
+/// The disk and the servers, which outlive the processes.
 #[derive(Debug)]
 pub(crate) struct Surroundings {
     pub(crate) disk: Arc<Disk>,
@@ -37,16 +41,25 @@ pub(crate) struct Surroundings {
     pub(crate) coverage: Arc<Coverage>,
 }
 
+impl Surroundings {
+    pub(crate) fn new(coverage: &Arc<Coverage>) -> Self {
+        Self {
+            disk: Arc::new(Disk::with_directory(Path::new(ROOT))),
+            servers: Arc::new(Servers::default()),
+            coverage: Arc::clone(coverage),
+        }
+    }
+}
+
 /// How a life went.
 #[derive(Debug)]
 pub(crate) struct Life {
     pub(crate) number: u32,
-    pub(crate) start: Start,
+    pub(crate) task: Task,
     pub(crate) checkpoint_at_start: Option<Vec<u8>>,
     pub(crate) began: Duration,
     pub(crate) ended: Duration,
     pub(crate) end: LifeEnd,
-    pub(crate) was_stopped: bool,
     /// The token was revoked without another one.
     pub(crate) is_revoked: bool,
     /// The report of the second run of the pipeline, if there was one and it has ended.
@@ -86,20 +99,28 @@ impl LifeEnd {
     }
 }
 
+/// The command of a life.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Task {
+    Run(Start),
+    /// Replays the dead letters.
+    Replay,
+}
+
 /// Runs one life that begins `before` after the start of the world.
 pub(crate) fn live(
     world: &World,
     input: &Path,
     around: &Surroundings,
     number: u32,
-    start: Start,
+    task: Task,
     before: Duration,
 ) -> Life {
     // Without an I/O driver, opening a socket panics.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
-        .on_thread_start(|| panic!("work left the only thread"))
+        .on_thread_start(|| OTHER_THREADS.store(true, Relaxed))
         .build()
         .unwrap();
     let process = Process::new(number, &world.faults, Arc::clone(&around.coverage));
@@ -112,9 +133,18 @@ pub(crate) fn live(
             let network = network(world, around, &process, time);
             let plan = |process: &Arc<Process>, network: &Arc<Network>, if_running| {
                 let mut options = options(platform(world, around, process, network, time));
-                options.start = start;
                 options.if_running = if_running;
-                Pipeline::from_recipe(&recipe(world, input), options).unwrap()
+                let recipe = recipe(world, input);
+                match task {
+                    Task::Run(start) => {
+                        options.start = start;
+                        Pipeline::from_recipe(&recipe, options).unwrap()
+                    }
+                    Task::Replay => {
+                        options.dead_letters = None;
+                        Pipeline::replay(&recipe, options, DEAD_LETTERS, false).unwrap()
+                    }
+                }
             };
             let pipeline = plan(&process, &network, IfRunning::Fail);
             process.set_control(pipeline.control());
@@ -145,17 +175,17 @@ pub(crate) fn live(
             };
             Life {
                 number,
-                start,
+                task,
                 checkpoint_at_start,
                 began: before,
                 ended: time.now(),
                 end,
-                was_stopped: process.was_stopped(),
                 is_revoked: network.is_revoked(),
                 second: second_finished,
             }
         })
     });
+    assert!(!OTHER_THREADS.load(Relaxed), "work has left the only thread");
     // Whatever is dropped now has no effect.
     for process in [process, second_process] {
         process.end();

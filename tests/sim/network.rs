@@ -56,7 +56,7 @@ struct NetworkState {
     is_revoked: bool,
 }
 
-/// What comes back from the other end.
+/// The answer from the other end of a connection.
 struct Answer {
     delay: Duration,
     result: Result<(u16, String), TransportErrorKind>,
@@ -187,7 +187,7 @@ impl Network {
         if answer.result.as_ref().is_ok_and(|(status, _)| *status == 200) {
             match trouble {
                 Some(WriteTrouble::ResetAfterCommit) => {
-                    answer = Answer::broken(TransportErrorKind::ConnectionLost)
+                    answer = Answer::broken(TransportErrorKind::ConnectionLost);
                 }
                 Some(WriteTrouble::TimeoutAfterCommit) => {
                     answer = Answer::broken(TransportErrorKind::ResponseTimeout).after(TIMEOUT);
@@ -285,6 +285,10 @@ impl Network {
         let answer = match (&write, number) {
             (Some(write), Some(number)) => self.write(number, write, &troubles),
             _ if url.contains("/config") => Answer::of(200, CONFIG),
+            _ if url.contains("/entitiesV2/") => {
+                self.servers.history.lock().unwrap().lookups += 1;
+                Answer::of(404, "")
+            }
             _ => Answer::of(404, ""),
         };
         self.count_shown(&answer, &troubles);

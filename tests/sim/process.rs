@@ -11,6 +11,9 @@ use tokio::sync::Notify;
 use crate::coverage::Coverage;
 use crate::fault::{Fault, FaultKind, ProcessTrouble};
 
+/// More operations than any life needs.
+const MAX_STEPS: u32 = 1_000_000;
+
 /// The process of one life.
 #[derive(Debug)]
 pub(crate) struct Process {
@@ -24,13 +27,12 @@ pub(crate) struct Process {
     death: Mutex<Option<ProcessTrouble>>,
     died: Notify,
     control: OnceLock<RunControl>,
-    was_stopped: AtomicBool,
     clock_offset: Mutex<SignedDuration>,
     second_run: Mutex<Option<bool>>,
     second_run_starts: Notify,
 }
 
-/// What an operation finds when it begins.
+/// The state of the process when an operation begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Alive {
     Yes,
@@ -58,7 +60,6 @@ impl Process {
             death: Mutex::default(),
             died: Notify::new(),
             control: OnceLock::new(),
-            was_stopped: AtomicBool::new(false),
             clock_offset: Mutex::default(),
             second_run: Mutex::default(),
             second_run_starts: Notify::new(),
@@ -71,6 +72,7 @@ impl Process {
             return Alive::No;
         }
         let step = self.steps.fetch_add(1, Relaxed);
+        assert!(step < MAX_STEPS, "the process does not end");
         for (at, trouble, kind) in &self.troubles {
             if *at == step {
                 self.coverage.count(&kind.name());
@@ -85,7 +87,6 @@ impl Process {
             ProcessTrouble::Kill | ProcessTrouble::PowerLoss => self.die(trouble),
             ProcessTrouble::Stop => {
                 if let Some(control) = self.control.get() {
-                    self.was_stopped.store(true, Relaxed);
                     control.stop();
                 }
             }
@@ -131,11 +132,6 @@ impl Process {
 
     pub(crate) fn death(&self) -> Option<ProcessTrouble> {
         *self.death.lock().unwrap()
-    }
-
-    /// Whether the user has stopped it.
-    pub(crate) fn was_stopped(&self) -> bool {
-        self.was_stopped.load(Relaxed)
     }
 
     pub(crate) fn set_control(&self, control: RunControl) {

@@ -9,11 +9,10 @@ use std::{fmt, fs};
 use datahub_emitter::pipeline::Start;
 
 use crate::coverage::Coverage;
-use crate::disk::{Disk, DiskEvent, DiskEventKind};
+use crate::disk::{DiskEvent, DiskEventKind};
 use crate::fault::ProcessTrouble;
 use crate::history::History;
-use crate::life::{Life, LifeEnd, ROOT, Surroundings, live};
-use crate::network::Servers;
+use crate::life::{Life, LifeEnd, Surroundings, Task, live};
 use crate::random::Random;
 use crate::world::World;
 
@@ -44,21 +43,24 @@ impl WorldResult {
     }
 }
 
+/// A directory for the input files of one test.
+pub(crate) fn input_directory(test: &str) -> PathBuf {
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("sim").join(test);
+    fs::create_dir_all(&directory).unwrap();
+    directory
+}
+
 /// Runs `world` with its input file in `directory`.
 pub(crate) fn run(world: &World, directory: &Path, coverage: &Arc<Coverage>) -> WorldResult {
     let input = write_input(world, directory);
-    let around = Surroundings {
-        disk: Arc::new(Disk::with_directory(Path::new(ROOT))),
-        servers: Arc::new(Servers::default()),
-        coverage: Arc::clone(coverage),
-    };
+    let around = Surroundings::new(coverage);
     let last_life = world.last_faulty_life().map_or(0, |life| life + MAX_CLEAN_LIVES);
     let mut lives: Vec<Life> = Vec::new();
     let (mut start, mut before) = (Start::Beginning, Duration::ZERO);
     for number in 0..=last_life {
         let was_revoked = lives.last().is_some_and(|life| life.is_revoked);
         around.servers.gms.lock().unwrap().begin_life(was_revoked);
-        let life = live(world, &input, &around, number, start, before);
+        let life = live(world, &input, &around, number, Task::Run(start), before);
         if matches!(life.end, LifeEnd::Died(ProcessTrouble::PowerLoss)) {
             around.disk.lose_power(&mut Random::of(world.seed, ("power", number)));
         }
@@ -83,7 +85,7 @@ pub(crate) fn run(world: &World, directory: &Path, coverage: &Arc<Coverage>) -> 
 
 /// The source reads a real file. Its name and time are the same whenever the world is repeated, because the
 /// checkpoint contains both.
-fn write_input(world: &World, directory: &Path) -> PathBuf {
+pub(crate) fn write_input(world: &World, directory: &Path) -> PathBuf {
     let path = directory.join(format!("{}.jsonl", world.seed));
     fs::write(&path, world.input_text()).unwrap();
     let written = fs::File::options().write(true).open(&path).unwrap();
@@ -116,7 +118,7 @@ impl fmt::Display for WorldResult {
             writeln!(
                 f,
                 "life {} ({:?}) {:.3?} to {:.3?}: {end}",
-                life.number, life.start, life.began, life.ended
+                life.number, life.task, life.began, life.ended
             )?;
         }
         Ok(())

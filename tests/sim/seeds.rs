@@ -1,33 +1,23 @@
 //! Runs the worlds of many seeds, and says which ones violate an invariant.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use std::{env, fs, panic, thread};
+use std::{env, panic, thread};
 
 use crate::coverage::Coverage;
 use crate::invariants::violation;
-use crate::run::{WorldResult, run};
+use crate::run::{WorldResult, input_directory, run};
 use crate::shrink::shrink;
 use crate::world::World;
 
 /// Worlds that each change must pass.
 const DEFAULT_SEEDS: u64 = 300;
 
-/// Seeds of worlds that once violated an invariant, and the fault of the program that they have found.
-const REGRESSIONS: [(&str, u64); 0] = [];
-
-/// A directory for the input files of one test.
-fn directory(test: &str) -> PathBuf {
-    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("sim").join(test);
-    fs::create_dir_all(&directory).unwrap();
-    directory
-}
-
 /// Runs a world. A panic of the program is a violation as well.
-fn check(
+pub(crate) fn check(
     world: &World,
-    directory: &std::path::Path,
+    directory: &Path,
     coverage: &Arc<Coverage>,
 ) -> Result<WorldResult, String> {
     let run = panic::AssertUnwindSafe(|| run(world, directory, coverage));
@@ -43,8 +33,8 @@ fn check(
     }
 }
 
-/// What a failure prints: the seed, a shortened world, and how to repeat it.
-fn describe(world: &World, violation: &str, directory: &std::path::Path) -> String {
+/// The text that a failure prints: the seed, a shortened world, and how to repeat it.
+fn describe(world: &World, violation: &str, directory: &Path) -> String {
     let fails = |world: &World| check(world, directory, &Arc::default()).is_err();
     let shortest = shrink(world, fails);
     let shortened = check(&shortest, directory, &Arc::default()).err().unwrap_or_default();
@@ -56,7 +46,7 @@ fn describe(world: &World, violation: &str, directory: &std::path::Path) -> Stri
 
 #[test]
 fn every_world_keeps_the_invariants() {
-    let directory = directory("seeds");
+    let directory = input_directory("seeds");
     let number = |name| env::var(name).ok().map(|text: String| text.parse::<u64>().unwrap());
     let one = number("SIM_SEED");
     let (first, count) = match one {

@@ -42,7 +42,7 @@ pub(super) enum Operation {
     Other,
 }
 
-/// What happens to an operation besides its work.
+/// How an operation goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Start {
     Normal,
@@ -219,11 +219,11 @@ impl FileSystem for DiskHandle {
         Ok(())
     }
 
-    fn sync_directory(&self, _: &Path) -> io::Result<()> {
+    fn sync_directory(&self, directory: &Path) -> io::Result<()> {
         let began = self.now();
         match self.start(Operation::Sync)? {
             Start::Normal => {
-                self.0.disk.state.lock().unwrap().sync_names();
+                self.0.disk.state.lock().unwrap().sync_names(directory);
                 self.note_sync(began);
                 Ok(())
             }

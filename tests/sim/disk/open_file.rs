@@ -89,7 +89,8 @@ impl OpenFile for SimulatedFile {
         let mut file = self.file.lock().unwrap();
         match start {
             Start::Normal => {
-                file.durable = file.seen.clone();
+                let FileContent { seen, durable } = &mut *file;
+                durable.clone_from(seen);
                 self.disk.note_sync(began);
                 Ok(())
             }

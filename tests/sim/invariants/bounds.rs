@@ -13,7 +13,11 @@ const OVERHEAD_BYTES: usize = 512;
 
 pub(super) fn runs_end(_: &World, result: &WorldResult) -> Result<(), String> {
     match result.lives.iter().find(|life| matches!(life.end, LifeEnd::Hangs)) {
-        Some(life) => Err(format!("life {} has not ended after {:?}", life.number, life.ended - life.began)),
+        Some(life) => Err(format!(
+            "life {} has not ended after {:?}",
+            life.number,
+            life.ended.saturating_sub(life.began)
+        )),
         None => Ok(()),
     }
 }
@@ -63,7 +67,7 @@ pub(super) fn in_flight_is_bounded(world: &World, result: &WorldResult) -> Resul
 pub(super) fn refused_tokens_are_bounded(_: &World, result: &WorldResult) -> Result<(), String> {
     let mut events = Vec::new();
     for (number, request) in result.history.requests.iter().enumerate() {
-        // Of events at one time, those come first that allow more.
+        // An event that allows more comes before others of the same time.
         events.push((request.sent_at, 1, number));
         if let Some(seen) = &request.result {
             events.push((seen.at, if seen.status == Some(401) { 2 } else { 0 }, number));

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::dead_letter;
 use crate::disk::DiskEventKind;
 use crate::fault::FaultKind;
-use crate::life::{CHECKPOINT, LifeEnd};
+use crate::life::{CHECKPOINT, LifeEnd, Task};
 use crate::run::WorldResult;
 use crate::world::{ASPECTS, InputRecord, World};
 
@@ -81,7 +81,7 @@ pub(super) fn is_not_behind(world: &World, result: &WorldResult) -> Result<(), S
         if !is_healthy || !matches!(life.end, LifeEnd::Died(_)) {
             continue;
         }
-        let last = events().last().map(|event| &event.kind);
+        let last = events().next_back().map(|event| &event.kind);
         let due = life.ended.saturating_sub(INTERVAL);
         let behind = match last {
             Some(DiskEventKind::Replaced { content, .. }) => {
@@ -124,7 +124,7 @@ fn check_complete(
 }
 
 pub(super) fn finished_records_are_not_sent_again(_: &World, result: &WorldResult) -> Result<(), String> {
-    for life in result.lives.iter().filter(|life| life.start == Start::Resume) {
+    for life in result.lives.iter().filter(|life| matches!(life.task, Task::Run(Start::Resume))) {
         let Some(finished) = life.checkpoint_at_start.as_deref().and_then(finished_records) else { continue };
         let mut sent = result
             .history

@@ -25,12 +25,12 @@ pub(super) fn read(files: &BTreeMap<PathBuf, Vec<u8>>) -> Vec<DeadLetter> {
 
 /// The rejected proposals among them.
 pub(super) fn proposals(files: &BTreeMap<PathBuf, Vec<u8>>) -> BTreeSet<(u32, String)> {
-    read(files).into_iter().filter_map(|letter| Some((letter.record, letter.aspect?))).collect()
+    read(files).into_iter().filter_map(|line| Some((line.record, line.aspect?))).collect()
 }
 
 /// The invalid records among them.
 pub(super) fn invalid_records(files: &BTreeMap<PathBuf, Vec<u8>>) -> BTreeSet<u32> {
-    read(files).into_iter().filter(|letter| letter.aspect.is_none()).map(|letter| letter.record).collect()
+    read(files).into_iter().filter(|line| line.aspect.is_none()).map(|line| line.record).collect()
 }
 
 fn parse(line: &[u8]) -> Option<DeadLetter> {

@@ -34,7 +34,8 @@ pub(super) fn every_proposal_ends_once(world: &World, result: &WorldResult) -> R
             if is_dead_lettered && !may_be_rejected {
                 return Err(format!("{key:?} is dead-lettered, although GMS accepts it"));
             }
-            if !is_written && !is_dead_lettered && !(may_be_rejected && result.disk_has_lied) {
+            let may_be_lost = may_be_rejected && result.disk_has_lied;
+            if !(is_written || is_dead_lettered || may_be_lost) {
                 return Err(format!("{key:?} is lost"));
             }
         }
@@ -56,7 +57,7 @@ fn rejections(world: &World, record: InputRecord) -> (bool, bool) {
     (is_rejected, is_rejected || in_trouble || may_use_up_retries(world))
 }
 
-/// Whether a write may fail so often that the program takes it for the fault of the record, which is right for
+/// Whether a write may fail so often that the program takes it for the fault of the record. That is right for
 /// a 500 that remains after the retries.
 fn may_use_up_retries(world: &World) -> bool {
     let last_life = world.last_faulty_life().unwrap_or_default();

@@ -7,8 +7,10 @@ use crate::history::SentProposal;
 use crate::run::WorldResult;
 use crate::world::{ASPECTS, World};
 
-/// The place of a proposal in the input.
-fn place(proposal: &SentProposal) -> (u32, usize) {
+/// The place of a proposal in the input: its record, and its number there.
+type Place = (u32, usize);
+
+fn place(proposal: &SentProposal) -> Place {
     (proposal.record, ASPECTS.iter().position(|aspect| *aspect == proposal.aspect).unwrap())
 }
 
@@ -30,9 +32,9 @@ pub(super) fn nothing_is_overtaken(_: &World, result: &WorldResult) -> Result<()
             }
         }
     }
-    let mut sent: BTreeMap<(u32, &str), Vec<Vec<(u32, usize)>>> = BTreeMap::new();
+    let mut sent: BTreeMap<(u32, &str), Vec<Vec<Place>>> = BTreeMap::new();
     for (number, request) in requests.iter().enumerate() {
-        let mut by_urn: BTreeMap<&str, Vec<(u32, usize)>> = BTreeMap::new();
+        let mut by_urn: BTreeMap<&str, Vec<Place>> = BTreeMap::new();
         for proposal in &request.proposals {
             by_urn.entry(&proposal.urn).or_default().push(place(proposal));
         }
@@ -58,9 +60,9 @@ pub(super) fn nothing_is_overtaken(_: &World, result: &WorldResult) -> Result<()
     Ok(())
 }
 
-/// The last write of each aspect is the newest one that was ever written. A resumed run may write an older one
-/// for a while: the run before has sent it in vain, and then a newer one, which is sent again as well. One that
-/// was written without a response may be rejected later.
+/// The last write of each aspect is the newest one that was ever written. A resumed run may write an older
+/// one for a while: the run before has sent it in vain, and then a newer one, which is sent again as well.
+/// One that was written without a response may be rejected later.
 pub(super) fn the_newest_remains(_: &World, result: &WorldResult) -> Result<(), String> {
     let dead_lettered = dead_letter::proposals(&result.files);
     let mut written: BTreeMap<(&str, &str), Vec<u32>> = BTreeMap::new();
@@ -69,7 +71,8 @@ pub(super) fn the_newest_remains(_: &World, result: &WorldResult) -> Result<(), 
         written.entry((urn, aspect)).or_default().push(*record);
     }
     for ((urn, aspect), records) in written {
-        let newest = records.iter().filter(|&&record| !dead_lettered.contains(&(record, aspect.to_owned()))).max();
+        let newest =
+            records.iter().filter(|&&record| !dead_lettered.contains(&(record, aspect.to_owned()))).max();
         if records.last() < newest {
             return Err(format!("{aspect} of {urn} was written in the order {records:?}"));
         }

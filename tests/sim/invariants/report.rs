@@ -28,8 +28,8 @@ pub(super) fn reports_equal_the_history(world: &World, result: &WorldResult) -> 
         if report.requests.sent < sent as u64 {
             return wrong(format!("{sent} requests were sent"));
         }
-        let mine = || dead_letters.iter().filter(|letter| Some(&letter.run_id) == report.run_id.as_ref());
-        let rejected = mine().filter(|letter| letter.aspect.is_some()).count();
+        let mine = || dead_letters.iter().filter(|line| Some(&line.run_id) == report.run_id.as_ref());
+        let rejected = mine().filter(|line| line.aspect.is_some()).count();
         let has_disk_faults = world
             .faults
             .iter()
