@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use regex::RegexSet;
 
 use super::TransformError;
-use super::list::ListItem;
+use super::list_item::ListItem;
 use super::pattern::Pattern;
 use crate::recipe::{Fields, Value};
 

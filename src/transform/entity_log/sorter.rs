@@ -200,11 +200,11 @@ mod tests {
             sorter.push((number * 7 % count).to_be_bytes().to_vec(), number.to_be_bytes().to_vec()).unwrap();
             assert!(sorter.runs.len() < 4 * FAN_IN, "{} files", sorter.runs.len());
         }
-        let mut sorted = sorter.finish().unwrap();
+        let mut pairs = sorter.finish().unwrap();
         for expected in 0..count {
-            assert_eq!(sorted.next_pair().unwrap().unwrap().0, expected.to_be_bytes());
+            assert_eq!(pairs.next_pair().unwrap().unwrap().0, expected.to_be_bytes());
         }
-        assert_eq!(sorted.next_pair().unwrap(), None);
+        assert_eq!(pairs.next_pair().unwrap(), None);
     }
 
     proptest! {
