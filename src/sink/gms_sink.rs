@@ -1,7 +1,8 @@
 //! Sinks that write to a GMS: they can be checked before a run, and look up aspects in GMS.
 
-use super::{BoxFuture, Sink};
+use super::Sink;
 use crate::Error;
+use crate::box_future::BoxFuture;
 use crate::diagnosis::Diagnosis;
 use crate::gms::{Client, RetryPolicy};
 

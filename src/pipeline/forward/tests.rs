@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use proptest::prelude::*;
 
 use super::*;
+use crate::box_future::BoxFuture;
 use crate::clock::SystemClock;
 use crate::emitter::{Outcome, Undelivered, UndeliveredReason};
 use crate::metadata::Proposal;
@@ -14,7 +15,7 @@ use crate::pipeline::dead_letter::DeadLetterWriter;
 use crate::pipeline::report::ProposalCounts;
 use crate::pipeline::run_metadata::PipelineName;
 use crate::platform::Platform;
-use crate::sink::{BoxFuture, OpenedSink, SinkReport};
+use crate::sink::{OpenedSink, SinkReport};
 use crate::source::{InvalidRecord, Progress, RawRecord};
 
 fn proposal(number: usize) -> Proposal {
