@@ -10,13 +10,10 @@ use super::state_directory::{self, PipelineKey};
 use super::transformers;
 use crate::environment::Environment;
 use crate::recipe::{Fields, Node, Recipe, RecipeError, Value};
-use crate::sink::datahub_rest::{DatahubRestConfig, DatahubRestSink, Overrides};
+use crate::sink::datahub_rest::{DATAHUB_REST, DatahubRestConfig, DatahubRestSink, Overrides};
 use crate::sink::{OpenSink, OpenedSink, SinkRegistry};
 use crate::source::OpenSource;
 use crate::transform::Chain;
-
-/// The sink that writes to a GMS, and the default of a recipe without a sink.
-pub(super) const DATAHUB_REST: &str = "datahub-rest";
 
 /// Names the default sink of DataHub's Python client.
 const DEFAULT_SINK_VARIABLE: &str = "DATAHUB_INGESTION_DEFAULT_SINK";
@@ -70,8 +67,11 @@ impl Config {
         let sinks = with_datahub_rest(options, environment);
         let (sink_type, open_sink) = read_sink(&mut fields, &sinks, environment);
         let datahub_api = read_datahub_api(&mut fields, environment);
-        let has_graph = sink_type == DATAHUB_REST || transformers::has_datahub_api(root);
+        let has_graph = sink_type == DATAHUB_REST || fields.has("datahub_api");
         let chain = transformers::read(&mut fields, &options.transformers, has_graph);
+        if chain.needs_graph().is_none() {
+            fields.ignored("datahub_api", "no transformer asks a server");
+        }
         let pipeline_name = fields.string("pipeline_name").filter(|name| !name.is_empty());
         let run_id = fields.string("run_id").filter(|run_id| !run_id.is_empty());
         let report_to = read_reporting(&mut fields);

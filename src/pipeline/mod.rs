@@ -29,6 +29,7 @@ mod options;
 mod outcome_counter;
 mod output_file;
 mod plan;
+mod planned_chain;
 mod preflight;
 mod prepare;
 mod record_channel;

@@ -8,20 +8,21 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use super::config::{Config, DATAHUB_REST};
+use super::config::Config;
 use super::control::RunControl;
 use super::destination::PlannedDestination;
 use super::finish::FinishedRun;
 use super::options::Options;
+use super::planned_chain::PlannedChain;
 use super::preflight::{self, Preflight};
 use super::replay::{self, Replay};
 use super::run::run;
 use super::run_id;
 use super::run_metadata::{PipelineName, RunMetadata};
 use super::settings::RunSettings;
-use super::transformers::PlannedChain;
 use crate::recipe::{Recipe, RecipeError};
 use crate::sink::OnWait;
+use crate::sink::datahub_rest::DATAHUB_REST;
 use crate::source::OpenSource;
 use crate::transform::Chain;
 use crate::{Error, ErrorKind};

@@ -5,7 +5,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::list::{List, ListItem};
+use super::json_pointer::pointer;
+use super::list::List;
+use super::list_item::ListItem;
 use super::object::{self, Json, Object, aspect};
 use super::ownership::OWNERS;
 use super::tags::TAGS;
@@ -117,11 +119,6 @@ fn to_patch(proposal: &Proposal, patch: Aspect) -> Proposal {
         changed = changed.with_header(name, value);
     }
     changed
-}
-
-/// Escapes one segment of a JSON pointer (RFC 6901).
-pub(super) fn pointer(segment: &str) -> String {
-    segment.replace('~', "~0").replace('/', "~1")
 }
 
 impl SetAttribution {

@@ -1,7 +1,8 @@
 //! `set_dataset_browse_path`: browse paths of data sets (`browsePaths`).
 
 use super::dataset_name::DatasetName;
-use super::list::{List, ListItem, no_members, text_key};
+use super::list::{List, no_members, text_key};
+use super::list_item::ListItem;
 use super::object::{Object, json};
 use super::semantics::Semantics;
 use super::{AspectChange, AspectTransformer, EntityTypes, Found, PerAspect, TransformError, Transformer};

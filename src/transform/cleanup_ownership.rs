@@ -1,7 +1,7 @@
 //! `pattern_cleanup_ownership`: removes parts of the names of owners.
 
 use super::extract_tags::read_patterns;
-use super::list::{ListItem, deduplicated};
+use super::list_item::{ListItem, deduplicated};
 use super::object::{Object, json};
 use super::ownership::OWNERS;
 use super::pattern::{Pattern, Replacement};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use super::list::{ListItem, deduplicated};
+use super::list_item::{ListItem, deduplicated};
 use super::object::Object;
 use super::{Addition, EntityLog, Found, Lookup, TransformError};
 use crate::Error;

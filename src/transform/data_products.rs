@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::list::ListItem;
+use super::list_item::ListItem;
 use super::object::{self, Json, Object, aspect};
 use super::rules::Rules;
 use super::tags::urn_of_type;
@@ -219,7 +219,7 @@ impl AddDataProducts {
 }
 
 fn operation(asset: &Urn) -> Json {
-    let path = format!("/assets/{}", super::attribution::pointer(asset.as_str()));
+    let path = format!("/assets/{}", super::json_pointer::pointer(asset.as_str()));
     object::json(&json!({
         "op": "add",
         "path": path,

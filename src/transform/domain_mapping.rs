@@ -1,7 +1,7 @@
 //! `domain_mapping_based_on_tags`: domains by the tags of data sets.
 
 use super::domains::{DOMAINS, NEEDS_GRAPH, domain_item, resolve};
-use super::list::ListItem;
+use super::list_item::ListItem;
 use super::object::Object;
 use super::semantics::Semantics;
 use super::tags::TAGS;

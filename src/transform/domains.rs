@@ -1,7 +1,8 @@
 //! `simple_add_domain`, `pattern_add_domain` and their forms for data sets.
 
 use super::containers::Containers;
-use super::list::{List, ListItem, no_members, text_key};
+use super::list::{List, no_members, text_key};
+use super::list_item::ListItem;
 use super::object::json;
 use super::rules::{Rules, Values};
 use super::semantics::Semantics;

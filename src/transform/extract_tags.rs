@@ -1,7 +1,7 @@
 //! `extract_dataset_tags`: tags from the names of data sets.
 
 use super::dataset_name::DatasetName;
-use super::list::ListItem;
+use super::list_item::ListItem;
 use super::object::json;
 use super::pattern::Pattern;
 use super::semantics::Semantics;

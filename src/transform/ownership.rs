@@ -4,9 +4,10 @@ use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::attribution::pointer;
 use super::containers::Containers;
-use super::list::{List, ListItem, no_members};
+use super::json_pointer::pointer;
+use super::list::{List, no_members};
+use super::list_item::ListItem;
 use super::object::{self, Object, aspect};
 use super::rules::{Rules, Values};
 use super::semantics::Semantics;

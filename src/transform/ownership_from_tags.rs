@@ -2,7 +2,7 @@
 
 use super::deferred::Deferred;
 use super::extract_tags;
-use super::list::{ListItem, deduplicated};
+use super::list_item::{ListItem, deduplicated};
 use super::object::{Object, array, aspect};
 use super::ownership::{OWNERS, OwnershipType, owner_item, owners_patch};
 use super::pattern::Pattern;

@@ -77,8 +77,8 @@ pub trait AspectTransformer: Send {
         let _ = proposal;
     }
 
-    /// Takes notice of a record with the aspect that an earlier run has delivered: further additions cover its
-    /// entity too. By default it does nothing.
+    /// Takes notice of a record with the aspect that an earlier run has delivered: further additions cover
+    /// its entity too. By default it does nothing.
     fn observe(&mut self, delivered: &Proposal) {
         let _ = delivered;
     }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::TransformError;
-use super::list::ListItem;
+use super::list_item::ListItem;
 use super::pattern::{Candidates, Pattern};
 use crate::recipe::{Fields, Value};
 

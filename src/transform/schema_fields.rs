@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::list::{List, ListItem, deduplicated};
+use super::list::List;
+use super::list_item::{ListItem, deduplicated};
 use super::object::{Json, Object};
 use super::rules::Rules;
 use super::semantics::Semantics;

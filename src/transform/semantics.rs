@@ -1,6 +1,6 @@
 //! The keys that most transformers share, and how a computed list is combined with others.
 
-use super::list::{ListItem, deduplicated};
+use super::list_item::{ListItem, deduplicated};
 use crate::recipe::Fields;
 
 /// `semantics`, `replace_existing` and `compatibility`.

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::list::{List, ListItem, no_members};
+use super::list::{List, no_members};
+use super::list_item::ListItem;
 use super::object::{aspect, json};
 use super::rules::{Rules, Values};
 use super::semantics::Semantics;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::attribution::pointer;
+use super::json_pointer::pointer;
 use super::object::{Object, aspect};
 use super::semantics::Semantics;
 use super::tags::TAGS;

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use serde_json::json;
 
-use super::attribution::pointer;
 use super::deferred::Deferred;
-use super::list::ListItem;
+use super::json_pointer::pointer;
+use super::list_item::ListItem;
 use super::object::{self, Json, Object, aspect};
 use super::semantics::Semantics;
 use super::tags::TAGS;

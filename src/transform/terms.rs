@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::list::{List, ListItem};
+use super::list::List;
+use super::list_item::ListItem;
 use super::object::{Json, Object, array, json};
 use super::rules::{Rules, Values};
 use super::semantics::Semantics;

@@ -33,7 +33,6 @@ mod report;
 mod resume;
 mod round_trip;
 mod schedules;
-mod seams;
 mod secrets;
 mod signals;
 mod store_is_whole;

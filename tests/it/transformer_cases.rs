@@ -13,7 +13,8 @@ use crate::support::scripted_gms::{CONFIG, Request, Response, ScriptedGms};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
-    case: String,
+    #[serde(rename = "case")]
+    name: String,
     /// Not JSON, whose objects have no order: the order of rules counts.
     transformers: serde_yaml::Value,
     server: Option<Value>,
@@ -52,7 +53,7 @@ fn differs(case: &Case) -> Result<(), String> {
     );
     sandbox.write("recipe.yml", &recipe);
     let ran = sandbox.ingest(&[]);
-    let told = format!("{}\n{ran:#?}", case.case);
+    let told = format!("{}\n{ran:#?}", case.name);
     if ran.code != Some(case.exit) {
         return Err(format!("expected exit code {}: {told}", case.exit));
     }
@@ -73,8 +74,9 @@ fn differs(case: &Case) -> Result<(), String> {
     if is_same {
         return Ok(());
     }
-    let lines = |items: &[Value]| items.iter().map(|item| format!("    {item}\n")).collect::<String>();
-    Err(format!("{}\n  written:\n{}  expected:\n{}", case.case, lines(&written), lines(&case.output)))
+    let lines =
+        |items: &[Value]| items.iter().map(|item| format!("    {item}\n")).collect::<Vec<_>>().concat();
+    Err(format!("{}\n  written:\n{}  expected:\n{}", case.name, lines(&written), lines(&case.output)))
 }
 
 /// A record of a metadata file.
@@ -179,15 +181,12 @@ fn percent_decoded(path: &str) -> String {
     let mut rest = path.as_bytes();
     while let Some((first, behind)) = rest.split_first() {
         let code = (*first == b'%').then(|| std::str::from_utf8(behind.get(..2)?).ok()).flatten();
-        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &behind[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = behind;
-            }
+        if let Some(byte) = code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
+            bytes.push(byte);
+            rest = &behind[2..];
+        } else {
+            bytes.push(*first);
+            rest = behind;
         }
     }
     String::from_utf8(bytes).unwrap()

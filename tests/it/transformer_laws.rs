@@ -1,4 +1,4 @@
-//! What holds for every chain of transformers: nothing is lost, the order per URN stays, and a second pass
+//! The laws of every chain of transformers: nothing is lost, the order per URN stays, and a second pass
 //! changes nothing.
 
 use std::collections::HashMap;
@@ -57,7 +57,7 @@ fn chain(indices: &[usize]) -> Chain {
     Chain::new(transformers.collect())
 }
 
-/// What a transformed window or the additions come to.
+/// The total of a transformed window, or of the additions.
 #[derive(Default)]
 struct Sum {
     proposals: Vec<Proposal>,
@@ -75,7 +75,7 @@ impl Sum {
 
 /// Passes records through a chain in windows of this size; returns what stands for each record, and the
 /// additions.
-fn pass(chain: &mut Chain, records: Vec<Vec<Proposal>>, window: usize) -> (Vec<Transformed>, Sum) {
+fn pass(chain: &mut Chain, records: &[Vec<Proposal>], window: usize) -> (Vec<Transformed>, Sum) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         chain.start(None).await.unwrap();
@@ -151,7 +151,7 @@ proptest! {
     #[test]
     fn every_proposal_is_written_omitted_or_failed(records in records(), indices in indices(TRANSFORMERS.len()), window in 1_usize..9) {
         let mut chain = chain(&indices);
-        let (transformed, _) = pass(&mut chain, records.clone(), window);
+        let (transformed, _) = pass(&mut chain, &records, window);
         prop_assert_eq!(transformed.len(), records.len());
         for (before, after) in records.iter().zip(&transformed) {
             let read = before.len() as u64;
@@ -167,9 +167,9 @@ proptest! {
 
     #[test]
     fn the_order_per_urn_stays(records in records(), indices in indices(TRANSFORMERS.len()), window in 1_usize..9) {
-        let (transformed, _) = pass(&mut chain(&indices), records.clone(), window);
+        let (transformed, _) = pass(&mut chain(&indices), &records, window);
         for (before, after) in records.iter().zip(&transformed) {
-            // What stands for a record is about its own entities, in the order in which it names them.
+            // The proposals of a record are about its own entities, in the order in which it names them.
             let mut places: HashMap<(String, String), usize> = HashMap::new();
             for (place, proposal) in before.iter().enumerate() {
                 places.entry((proposal.urn().to_string(), proposal.aspect_name().to_owned())).or_insert(place);
@@ -190,7 +190,7 @@ proptest! {
     #[test]
     fn windows_of_any_size_give_the_same_result(records in records(), indices in indices(TRANSFORMERS.len()), window in 1_usize..9) {
         let all = |window| {
-            let (transformed, additions) = pass(&mut chain(&indices), records.clone(), window);
+            let (transformed, additions) = pass(&mut chain(&indices), &records, window);
             let records = transformed.iter().map(|record| shown(&record.proposals)).collect::<Vec<_>>();
             (records, shown(&additions.proposals), additions.failed)
         };
@@ -199,13 +199,13 @@ proptest! {
 
     #[test]
     fn a_second_pass_changes_nothing(records in records(), index in 0..IDEMPOTENT) {
-        let (transformed, additions) = pass(&mut chain(&[index]), records, 5);
+        let (transformed, additions) = pass(&mut chain(&[index]), &records, 5);
         // A record that failed is not in the output, so the second pass sees another entity.
         prop_assume!(transformed.iter().all(|record| record.failed.is_empty()));
         let first: Vec<Proposal> =
             transformed.into_iter().flat_map(|record| record.proposals).chain(additions.proposals).collect();
-        let again = first.iter().map(|proposal| vec![proposal.clone()]).collect();
-        let (transformed, additions) = pass(&mut chain(&[index]), again, 5);
+        let again = first.iter().map(|proposal| vec![proposal.clone()]).collect::<Vec<_>>();
+        let (transformed, additions) = pass(&mut chain(&[index]), &again, 5);
         let second: Vec<Proposal> = transformed.into_iter().flat_map(|record| record.proposals).collect();
         prop_assert_eq!(shown(&second), shown(&first));
         // Keys of tags are written by each run; a patch of properties does not make the aspect known.

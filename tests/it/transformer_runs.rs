@@ -38,7 +38,7 @@ fn statuses(count: usize) -> String {
     (0..count).map(|number| record(number, "status", &json!({"removed": false}))).collect()
 }
 
-/// What a GMS has accepted: URN and name of each aspect, in order.
+/// The accepted aspects: URN and name of each, in order.
 type Accepted = Arc<Mutex<Vec<(String, String)>>>;
 
 /// A GMS that knows no aspects, and treats requests first as `faults` says.

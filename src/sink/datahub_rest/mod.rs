@@ -27,6 +27,9 @@ pub use self::config::{DatahubRestConfig, Overrides, Server, SinkMode};
 use self::check::CheckTarget;
 use self::token_report::token_report;
 
+/// The `type` of the sink, which is also that of a recipe without a sink.
+pub(crate) const DATAHUB_REST: &str = "datahub-rest";
+
 /// The warning about an old GMS.
 const SINGLE_ONLY: &str =
     "this GMS does not know ingestProposalBatch: proposals were sent one by one, which takes longer";

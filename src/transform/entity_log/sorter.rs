@@ -12,6 +12,10 @@ const MEMORY: usize = 8 << 20;
 /// The buffer of each run that is merged.
 const RUN_BUFFER: usize = 64 << 10;
 
+/// This many runs are merged into one, which bounds the open files and their buffers: 10⁷ entities make
+/// hundreds of runs in each transformer, and many systems allow a process 1024 open files.
+const FAN_IN: usize = 16;
+
 /// The memory of a pair besides its bytes: two vectors.
 const OVERHEAD: usize = 2 * size_of::<Vec<u8>>() + 32;
 
@@ -26,8 +30,15 @@ pub(in crate::transform) struct Sorter {
     memory: usize,
     used: usize,
     pairs: Vec<Pair>,
-    /// Files of sorted pairs.
-    runs: Vec<File>,
+    runs: Vec<Run>,
+}
+
+/// A file of sorted pairs.
+#[derive(Debug)]
+struct Run {
+    file: File,
+    /// How often its pairs were merged. Later runs have the same level or a lower one.
+    level: u32,
 }
 
 impl Default for Sorter {
@@ -50,18 +61,30 @@ impl Sorter {
 
     fn write_run(&mut self) -> io::Result<()> {
         self.pairs.sort_unstable();
-        let mut out = BufWriter::with_capacity(RUN_BUFFER, tempfile::tempfile()?);
-        for (key, value) in self.pairs.drain(..) {
-            for part in [key, value] {
-                let length = u32::try_from(part.len()).map_err(io::Error::other)?;
-                out.write_all(&length.to_be_bytes())?;
-                out.write_all(&part)?;
-            }
+        let mut out = RunWriter::new()?;
+        for pair in self.pairs.drain(..) {
+            out.push(&pair)?;
         }
-        let mut file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.seek(SeekFrom::Start(0))?;
-        self.runs.push(file);
         self.used = 0;
+        self.runs.push(Run { file: out.finish()?, level: 0 });
+        self.merge_full_level()
+    }
+
+    /// Merges the last runs while there are [`FAN_IN`] of one level.
+    fn merge_full_level(&mut self) -> io::Result<()> {
+        while let Some(last) = self.runs.last() {
+            let level = last.level;
+            let count = self.runs.iter().rev().take_while(|run| run.level == level).count();
+            if count < FAN_IN {
+                break;
+            }
+            let mut merged = Sorted::of_runs(self.runs.drain(self.runs.len() - count..))?;
+            let mut out = RunWriter::new()?;
+            while let Some(pair) = merged.next_pair()? {
+                out.push(&pair)?;
+            }
+            self.runs.push(Run { file: out.finish()?, level: level + 1 });
+        }
         Ok(())
     }
 
@@ -74,16 +97,32 @@ impl Sorter {
         if !self.pairs.is_empty() {
             self.write_run()?;
         }
-        let mut sorted =
-            Sorted { memory: Vec::new().into_iter(), runs: Vec::new(), heads: BinaryHeap::new() };
-        for (index, file) in self.runs.into_iter().enumerate() {
-            let mut run = BufReader::with_capacity(RUN_BUFFER, file);
-            if let Some(pair) = read_pair(&mut run)? {
-                sorted.heads.push(Reverse((pair, index)));
-            }
-            sorted.runs.push(run);
+        Sorted::of_runs(self.runs)
+    }
+}
+
+/// Writes a run.
+struct RunWriter(BufWriter<File>);
+
+impl RunWriter {
+    fn new() -> io::Result<Self> {
+        Ok(Self(BufWriter::with_capacity(RUN_BUFFER, tempfile::tempfile()?)))
+    }
+
+    fn push(&mut self, (key, value): &Pair) -> io::Result<()> {
+        for part in [key, value] {
+            let length = u32::try_from(part.len()).map_err(io::Error::other)?;
+            self.0.write_all(&length.to_be_bytes())?;
+            self.0.write_all(part)?;
         }
-        Ok(sorted)
+        Ok(())
+    }
+
+    /// The file, to be read from its start.
+    fn finish(self) -> io::Result<File> {
+        let mut file = self.0.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.seek(SeekFrom::Start(0))?;
+        Ok(file)
     }
 }
 
@@ -98,6 +137,18 @@ pub(in crate::transform) struct Sorted {
 }
 
 impl Sorted {
+    fn of_runs(runs: impl IntoIterator<Item = Run>) -> io::Result<Self> {
+        let mut sorted = Self { memory: Vec::new().into_iter(), runs: Vec::new(), heads: BinaryHeap::new() };
+        for (index, run) in runs.into_iter().enumerate() {
+            let mut run = BufReader::with_capacity(RUN_BUFFER, run.file);
+            if let Some(pair) = read_pair(&mut run)? {
+                sorted.heads.push(Reverse((pair, index)));
+            }
+            sorted.runs.push(run);
+        }
+        Ok(sorted)
+    }
+
     /// The next pair.
     pub(in crate::transform) fn next_pair(&mut self) -> io::Result<Option<Pair>> {
         let Some(mut head) = self.heads.peek_mut() else { return Ok(self.memory.next()) };
@@ -132,4 +183,48 @@ fn read_part(run: &mut impl Read, length: [u8; 4]) -> io::Result<Vec<u8>> {
     let mut part = vec![0; usize::try_from(length).map_err(io::Error::other)?];
     run.read_exact(&mut part)?;
     Ok(part)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn few_files_are_open_however_many_runs_are_written() {
+        // Each pair is a run.
+        let mut sorter = Sorter::with_memory(1);
+        let count = 1_000_u64;
+        for number in 0..count {
+            sorter.push((number * 7 % count).to_be_bytes().to_vec(), number.to_be_bytes().to_vec()).unwrap();
+            assert!(sorter.runs.len() < 4 * FAN_IN, "{} files", sorter.runs.len());
+        }
+        let mut pairs = sorter.finish().unwrap();
+        for expected in 0..count {
+            assert_eq!(pairs.next_pair().unwrap().unwrap().0, expected.to_be_bytes());
+        }
+        assert_eq!(pairs.next_pair().unwrap(), None);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn all_pairs_come_in_order(
+            mut pairs in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..4), prop::collection::vec(any::<u8>(), 0..4)), 0..300),
+            memory in 1_usize..4000,
+        ) {
+            let mut sorter = Sorter::with_memory(memory);
+            for (key, value) in &pairs {
+                sorter.push(key.clone(), value.clone()).unwrap();
+            }
+            let mut sorted = sorter.finish().unwrap();
+            let mut found = Vec::new();
+            while let Some(pair) = sorted.next_pair().unwrap() {
+                found.push(pair);
+            }
+            pairs.sort_unstable();
+            prop_assert_eq!(found, pairs);
+        }
+    }
 }
