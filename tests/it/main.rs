@@ -40,5 +40,8 @@ mod store_is_whole;
 mod support;
 mod token_commands;
 mod tokens;
+mod transformer_cases;
+mod transformer_laws;
+mod transformer_runs;
 mod transport;
 mod wire;

@@ -164,6 +164,8 @@ pub(crate) fn live(
                     biased;
                     () = process.died() => break LifeEnd::Died(process.death().unwrap()),
                     finished = &mut run => break match finished {
+                        // It has died in its last operations.
+                        Ok(_) if process.is_dead() => LifeEnd::Died(process.death().unwrap()),
                         Ok(FinishedRun { report, failure, .. }) => LifeEnd::Finished {
                             report: Box::new(report),
                             failure: failure.map(|error| (error.kind(), error.full_message())),

@@ -13,7 +13,7 @@ use crate::run::{WorldResult, input_directory, run, write_input};
 use crate::world::{InputRecord, World};
 
 /// Worlds that are run twice: far from the seeds of the other tests, and enough to reach most faults.
-const REPEATED: std::ops::Range<u64> = 1_000_000..1_000_040;
+const REPEATED: std::ops::Range<u64> = 1_000_000..1_000_020;
 
 /// Everything that two runs of a world must have in common.
 fn facts(result: &WorldResult, coverage: &Coverage) -> String {

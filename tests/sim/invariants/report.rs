@@ -45,6 +45,9 @@ pub(super) fn reports_equal_the_history(world: &World, result: &WorldResult) -> 
                 mine().count()
             ));
         }
+        if counts.undelivered > 0 && report.resume.is_none() && !has_disk_faults {
+            return wrong("nothing says where a later run continues".into());
+        }
         let all_delivered = counts.rejected + counts.undelivered + report.source.invalid == 0;
         if report.outcome == RunOutcome::Delivered && !(all_delivered && report.source.complete) {
             return wrong("the outcome is wrong".into());
