@@ -63,10 +63,28 @@ impl HttpClient {
     }
 
     async fn exchange(&self, request: Request) -> Result<Response, TransportError> {
+        let progress = Progress::begin();
+        let limit = self.config.total_timeout();
+        tokio::time::timeout(limit, self.exchange_in_steps(request, &progress)).await.unwrap_or_else(|_| {
+            let seconds = limit.as_secs_f64();
+            let (kind, what) = if progress.is_sent() {
+                (TransportErrorKind::ResponseTimeout, "no complete answer")
+            } else {
+                (TransportErrorKind::WriteTimeout, "the server did not take the whole request")
+            };
+            Err(TransportError::new(kind, format!("{what} within {seconds} s (response_timeout_sec)")))
+        })
+    }
+
+    /// Limits the time of each step of an exchange.
+    async fn exchange_in_steps(
+        &self,
+        request: Request,
+        progress: &Progress,
+    ) -> Result<Response, TransportError> {
         let Request { method, url, headers, body, max_response_bytes } = request;
         let failed = |error: reqwest::Error| TransportError::from_reqwest(&error);
         let client = self.client_for(&url)?;
-        let progress = Progress::begin();
         let mut request = client.request(method, &url).headers(headers);
         match body {
             Some(body) => {

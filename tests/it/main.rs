@@ -19,6 +19,7 @@ mod failures;
 mod faults;
 mod first_run;
 mod gms_commands;
+mod hostile;
 mod killed;
 #[cfg(target_os = "linux")]
 mod matrix;

@@ -53,9 +53,7 @@ impl Client {
             content_type: &content_type,
             body: &body,
             message: &message,
-            cut_short: response.status.is_success()
-                && !response.content_type().starts_with("text/html")
-                && !response.is_json_or_empty(),
+            cut_short: response.status.is_success() && !response.is_page() && !response.is_json_or_empty(),
             redirect: location.as_deref().filter(|_| response.status.is_redirection()).map(|to| Redirect {
                 to,
                 parameters: names.filter_map(|pair| pair.split('=').next()).collect(),
