@@ -261,7 +261,7 @@ impl Summary {
             Self::NameUnknown(host) => format!("the name {host} is unknown here"),
             Self::Tls { host, problem } => match problem {
                 TlsProblem::PlainPort => format!("{host} speaks plain HTTP at that port, and no TLS"),
-                TlsProblem::TlsPort => format!("{host} speaks no plain HTTP at that port, but probably TLS"),
+                TlsProblem::TlsPort => format!("{host} speaks TLS at that port, and no plain HTTP"),
                 TlsProblem::Certificate => {
                     format!("the certificate of {host} is not trusted, or is not that host's")
                 }

@@ -1,7 +1,7 @@
 //! Finds out whether a port speaks TLS, after an `http` request to it failed.
 //!
-//! OpenSSL closes the connection at the first byte of plain HTTP, and sends nothing. So the failure alone does
-//! not show that the port speaks TLS.
+//! OpenSSL closes the connection at the first byte of plain HTTP, and sends nothing. So the failure alone
+//! does not show that the port speaks TLS.
 
 use std::sync::Arc;
 use std::time::Duration;

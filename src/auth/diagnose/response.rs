@@ -74,8 +74,8 @@ fn proxy_authentication(observation: &Observation<'_>, info: &ResponseInfo<'_>) 
     no_response::unavailable(observation, Code::ProxyAuthentication, evidence)
 }
 
-/// Whether the proxy of an `http` request has answered itself: GMS's own refusals and errors are JSON. Through
-/// a tunnel, a proxy cannot answer.
+/// Whether the proxy of an `http` request has answered itself: GMS's own refusals and errors are JSON.
+/// Through a tunnel, a proxy cannot answer.
 fn is_from_proxy(observation: &Observation<'_>, info: &ResponseInfo<'_>) -> bool {
     observation.server.proxy.is_some()
         && observation.server.url.starts_with("http://")

@@ -37,7 +37,7 @@ impl TlsServer {
         Self::with_config(json, "self-signed", false)
     }
 
-    fn with_config(json: &'static str, certificate: &str, client_certificates: bool) -> Self {
+    fn with_config(json: &'static str, name: &str, client_certificates: bool) -> Self {
         let authority = CertificateDer::from_pem_file(tls_file("ca.pem")).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(authority).unwrap();
@@ -51,8 +51,8 @@ impl TlsServer {
         } else {
             builder.with_no_client_auth()
         };
-        let certificate = CertificateDer::from_pem_file(tls_file(&format!("{certificate}.pem"))).unwrap();
-        let key = PrivateKeyDer::from_pem_file(tls_file(&format!("{certificate}.key"))).unwrap();
+        let certificate = CertificateDer::from_pem_file(tls_file(&format!("{name}.pem"))).unwrap();
+        let key = PrivateKeyDer::from_pem_file(tls_file(&format!("{name}.key"))).unwrap();
         let config = Arc::new(builder.with_single_cert(vec![certificate], key).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
