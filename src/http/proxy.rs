@@ -38,7 +38,7 @@ impl ProxyInfo {
     pub fn new(variable: impl Into<String>, written: &str) -> Self {
         let written = written.trim();
         let written = if written.contains("://") { written.to_owned() } else { format!("http://{written}") };
-        let url = Url::parse(&written).ok().filter(|url| url.has_host());
+        let url = Url::parse(&written).ok().filter(Url::has_host);
         let address = url.as_ref().map_or_else(|| "an address that is not a URL".to_owned(), shown);
         let url = url.filter(|url| SCHEMES.contains(&url.scheme()));
         Self { address, variable: variable.into(), url }

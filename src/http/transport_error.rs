@@ -126,9 +126,15 @@ fn kind(error: &reqwest::Error) -> TransportErrorKind {
         _ if error.is_timeout() => TransportErrorKind::ResponseTimeout,
         // TLS 1.3 refuses a missing client certificate only after the handshake.
         Some(alert @ rustls::Error::AlertReceived(_)) => tls_kind(alert),
-        _ if cause::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) => TransportErrorKind::NotHttp,
+        _ if cause::<hyper::Error>(error).is_some_and(is_not_http) => TransportErrorKind::NotHttp,
         _ => TransportErrorKind::ConnectionLost,
     }
+}
+
+/// Whether the server sent something other than HTTP. A server that speaks first, such as SSH's, may do so
+/// before the request is written. `hyper` has no predicate for that.
+fn is_not_http(error: &hyper::Error) -> bool {
+    error.is_parse() || error.to_string() == "received unexpected message from connection"
 }
 
 fn tls_kind(error: &rustls::Error) -> TransportErrorKind {

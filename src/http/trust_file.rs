@@ -1,7 +1,7 @@
 //! The trust roots of a file or a directory, and the verification of server certificates against them.
 //!
 //! OpenSSL accepts a server certificate that is itself in the trust file, for example a self-signed one that
-//! `openssl req -x509` marks as an authority. WebPKI refuses an authority as a server's certificate, so that
+//! `openssl req -x509` marks as an authority. `webpki` refuses an authority as a server's certificate, so that
 //! case is decided here; name and validity are still checked.
 
 use std::path::Path;
@@ -65,7 +65,7 @@ impl ServerCertVerifier for TrustFileVerifier {
     ) -> Result<ServerCertVerified, rustls::Error> {
         let verified =
             self.chains.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
-        // WebPKI has checked the validity before it finds these two.
+        // `webpki` has checked the validity before it finds these two.
         match &verified {
             Err(error) if is_about_the_issuer(error) && self.trusted.iter().any(|it| it == end_entity) => {
                 if !may_be_a_servers(end_entity) {

@@ -83,7 +83,7 @@ fn each_failure_of_a_connection_has_its_kind() {
     let other_protocol = serve(|mut stream| {
         stream.write_all(b"SSH-2.0-OpenSSH_9.9\r\n").ok();
         let mut buffer = [0; 1024];
-        received(stream.read(&mut buffer));
+        while received(stream.read(&mut buffer)).is_some_and(|length| length > 0) {}
     });
     assert_eq!(failure(direct(), &format!("http://{other_protocol}/")), TransportErrorKind::NotHttp);
     assert_eq!(failure(trusting(false), &format!("https://{other_protocol}/")), TransportErrorKind::NotTls);
