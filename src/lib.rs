@@ -87,6 +87,8 @@ pub mod source;
 mod suggest;
 #[cfg(feature = "pipeline")]
 pub mod threads;
+#[cfg(feature = "pipeline")]
+pub mod transform;
 
 pub use box_future::BoxFuture;
 pub use duration::parse_duration;

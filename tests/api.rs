@@ -4,12 +4,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use datahub_emitter::BoxFuture;
 use datahub_emitter::emitter::{Delivery, Emitter, EmitterBuilder, Outcome, Receipt};
 use datahub_emitter::gms::Client;
 use datahub_emitter::metadata::{Aspect, ChangeType, Origin, Proposal, SystemMetadata, Urn};
 use datahub_emitter::pipeline::RunControl;
 use datahub_emitter::recipe::{Fields, Recipe};
-use datahub_emitter::sink::{BoxFuture, Sink, SinkDestination, SinkRegistry, SinkReport};
+use datahub_emitter::sink::{Sink, SinkDestination, SinkRegistry, SinkReport};
 use datahub_emitter::source::{InvalidRecord, Item, Progress, RawRecord, Source, SourceRegistry};
 use datahub_emitter::{Error, ErrorKind};
 use serde_json::json;

@@ -87,7 +87,8 @@ impl EmitterBuilder {
 
     /// An emitter for the GMS, and with the token, that the environment names, as for DataHub's Python
     /// client: the variables `DATAHUB_GMS_URL` (or `DATAHUB_GMS_HOST`, `DATAHUB_GMS_PORT` and
-    /// `DATAHUB_GMS_PROTOCOL`) and `DATAHUB_GMS_TOKEN`, else the file `~/.datahubenv`.
+    /// `DATAHUB_GMS_PROTOCOL`) and `DATAHUB_GMS_TOKEN`, else, with the feature `pipeline`, the file
+    /// `~/.datahubenv`.
     ///
     /// # Errors
     /// Returns [`ErrorKind::Input`] when the environment names no server, or the file cannot be read.

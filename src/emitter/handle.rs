@@ -216,7 +216,12 @@ const _: fn() = || {
     fn assert_send_sync<T: Send + Sync + 'static>() {}
     fn assert_send<T: Send>(_: T) {}
     fn futures(emitter: &Emitter, proposal: Proposal) {
-        assert_send((emitter.emit(proposal), emitter.flush(), emitter.close(None), emitter.server_config()));
+        assert_send((
+            emitter.emit(proposal.clone()),
+            emitter.send(proposal.clone()),
+            emitter.emit_all([proposal]),
+        ));
+        assert_send((emitter.flush(), emitter.close(None), emitter.server_config()));
     }
     assert_send_sync::<Emitter>();
     assert_send_sync::<Delivery>();

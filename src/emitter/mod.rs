@@ -35,8 +35,8 @@
 //!    parked until the batch that holds their URN is settled, so that proposals of one URN never overtake
 //!    each other.
 //! 4. **Driver** (`driver`). One task decides when a batch leaves, and starts a task that delivers it.
-//! 5. **Requests** (`requests`). A batch becomes one or more requests: an upsert and a patch, for example,
-//!    use different ones.
+//! 5. **Requests** (`group_by_request`). A batch becomes one or more requests: an upsert and a patch, for
+//!    example, use different ones.
 //! 6. **Sending** (`send`). Each attempt waits for a permit of the request limit (`limit`: requests in
 //!    flight, rate after a 429, retry budget, `Retry-After`) and for the auth gate (`auth_gate`). Failures
 //!    are retried as `gms::retry` says. After a 401 one task finds out whether there is another token, while

@@ -73,7 +73,7 @@ pub async fn log_in(settings: &ClientConfig, who: &LogIn<'_>) -> Result<Client, 
         (status, _) => Err(Error::new(
             ErrorKind::Unreachable,
             format!(
-                "what answers at {base} is not DataHub's frontend: {status} from {line}, and no session. --frontend wants the \
+                "the server at {base} is not DataHub's frontend: {status} from {line}, and no session. It takes the \
                  address of DataHub's web page, usually port 9002; GMS (port 8080) knows no log-in"
             ),
         )),

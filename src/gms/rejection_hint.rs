@@ -36,10 +36,10 @@ pub(crate) fn rejection_hint(rejected: &RejectedRequest<'_>) -> Option<String> {
     match status {
         413 if rejected.frontend => Some(format!(
             "DataHub's frontend takes at most 10 MB a request (DATAHUB_PLAY_MEM_BUFFER_SIZE), and this one has {body_bytes} \
-             bytes: set sink.config.server to GMS itself, usually port 8080"
+             bytes: use the address of GMS itself, usually port 8080"
         )),
         413 => Some(format!(
-            "what stands in front of GMS does not take a request of {body_bytes} bytes (an nginx takes 1 MB unless it is \
+            "a proxy in front of GMS does not take a request of {body_bytes} bytes (an nginx takes 1 MB unless it is \
              told otherwise: client_max_body_size)"
         )),
         400 if aspect_bytes > MAX_ASPECT_CHARS || says(&["String value length", "maximum string length"]) => {

@@ -1,8 +1,8 @@
 //! The trust roots of a file or a directory, and the verification of server certificates against them.
 //!
 //! OpenSSL accepts a server certificate that is itself in the trust file, for example a self-signed one that
-//! `openssl req -x509` marks as an authority. `webpki` refuses an authority as a server's certificate, so that
-//! case is decided here; name and validity are still checked.
+//! `openssl req -x509` marks as an authority. `webpki` refuses an authority as a server's certificate, so
+//! that case is decided here; name and validity are still checked.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -7,14 +7,13 @@ use url::Url;
 use super::limits::FailureLimits;
 use super::options::Options;
 use super::state_directory::{self, PipelineKey};
+use super::transformers;
 use crate::environment::Environment;
 use crate::recipe::{Fields, Node, Recipe, RecipeError, Value};
-use crate::sink::datahub_rest::{DatahubRestConfig, DatahubRestSink, Overrides};
+use crate::sink::datahub_rest::{DATAHUB_REST, DatahubRestConfig, DatahubRestSink, Overrides};
 use crate::sink::{OpenSink, OpenedSink, SinkRegistry};
 use crate::source::OpenSource;
-
-/// The sink that writes to a GMS, and the default of a recipe without a sink.
-pub(super) const DATAHUB_REST: &str = "datahub-rest";
+use crate::transform::Chain;
 
 /// Names the default sink of DataHub's Python client.
 const DEFAULT_SINK_VARIABLE: &str = "DATAHUB_INGESTION_DEFAULT_SINK";
@@ -28,6 +27,9 @@ pub(super) struct Config {
     pub(super) sink_type: String,
     pub(super) open_source: OpenSource,
     pub(super) open_sink: OpenSink,
+    pub(super) chain: Chain,
+    /// The server that transformers ask, in place of the sink's.
+    pub(super) datahub_api: Option<Box<DatahubRestConfig>>,
     /// The embedded GMS, if the sink writes to it.
     pub(super) embedded: Option<EmbeddedTarget>,
     pub(super) run_id: Option<String>,
@@ -64,6 +66,12 @@ impl Config {
         let (source_type, open_source) = read_source(&mut fields, options);
         let sinks = with_datahub_rest(options, environment);
         let (sink_type, open_sink) = read_sink(&mut fields, &sinks, environment);
+        let datahub_api = read_datahub_api(&mut fields, environment);
+        let has_graph = sink_type == DATAHUB_REST || fields.has("datahub_api");
+        let chain = transformers::read(&mut fields, &options.transformers, has_graph);
+        if chain.needs_graph().is_none() {
+            fields.ignored("datahub_api", "no transformer asks a server");
+        }
         let pipeline_name = fields.string("pipeline_name").filter(|name| !name.is_empty());
         let run_id = fields.string("run_id").filter(|run_id| !run_id.is_empty());
         let report_to = read_reporting(&mut fields);
@@ -100,6 +108,8 @@ impl Config {
             sink_type,
             open_source,
             open_sink,
+            chain,
+            datahub_api,
             embedded,
             run_id,
             pipeline_name,
@@ -224,6 +234,17 @@ fn read_sink(
     (kind.unwrap_or_default(), open)
 }
 
+/// `datahub_api`: the server that transformers ask. Its keys are those of the sink `datahub-rest`.
+fn read_datahub_api(fields: &mut Fields<'_>, environment: &Environment) -> Option<Box<DatahubRestConfig>> {
+    if !fields.has("datahub_api") {
+        return None;
+    }
+    let mut block = fields.block("datahub_api");
+    let config = DatahubRestConfig::read(&mut block, &Overrides::default(), environment);
+    block.finish();
+    config.ok().map(Box::new)
+}
+
 /// `reporting`: the files that the report is written to.
 fn read_reporting(fields: &mut Fields<'_>) -> Vec<PathBuf> {
     let mut files = Vec::new();
@@ -316,13 +337,6 @@ fn read_flags(fields: &mut Fields<'_>) -> (bool, bool) {
 
 /// Keys that this crate does not support. They are mistakes if ignoring them would change what is sent.
 fn read_unsupported_keys(fields: &mut Fields<'_>) {
-    match fields.node("transformers").map(|node| &node.value) {
-        None | Some(Value::Null) => {}
-        Some(Value::List(transformers)) if transformers.is_empty() => {}
-        Some(_) => fields
-            .not_yet("transformers", "without them other metadata would be sent than the recipe asks for"),
-    }
-    fields.ignored("datahub_api", "nothing in a run asks DataHub for anything beside its sink");
     let recording = fields.node("recording");
     if recording.is_some_and(|recording| recording.get("enabled").is_some_and(is_true)) {
         fields.not_yet("recording", "a run cannot be recorded");

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::box_future::BoxFuture;
 use crate::embedded::Gms;
 use crate::environment::Environment;
-use crate::sink::BoxFuture;
 use crate::sink::datahub_rest::{EmbeddedServer, StartEmbedded};
 use crate::{Error, ErrorKind};
 

@@ -21,6 +21,7 @@ mod destination;
 mod embedded;
 mod finish;
 mod forward;
+mod graph;
 mod limits;
 mod lock;
 mod metrics;
@@ -28,6 +29,7 @@ mod options;
 mod outcome_counter;
 mod output_file;
 mod plan;
+mod planned_chain;
 mod preflight;
 mod prepare;
 mod record_channel;
@@ -38,6 +40,7 @@ mod run_id;
 mod run_metadata;
 mod settings;
 mod state_directory;
+mod transformers;
 
 pub use control::{RunControl, RunProgress};
 #[cfg(feature = "embedded")]
@@ -50,5 +53,5 @@ pub use plan::Pipeline;
 pub use preflight::Preflight;
 pub use report::{
     DeadLetterReport, Failure, FailureKind, ProposalCounts, Report, ReportedSink, Resume, RunOutcome, SCHEMA,
-    SourceReport,
+    SourceReport, TransformerReport,
 };

@@ -12,6 +12,7 @@ use crate::diagnosis::SharedRenderer;
 use crate::platform::Platform;
 use crate::sink::{OnWait, SinkRegistry};
 use crate::source::SourceRegistry;
+use crate::transform::TransformerRegistry;
 
 /// The options of a run besides its recipe.
 #[derive(Debug, Default)]
@@ -19,6 +20,8 @@ use crate::source::SourceRegistry;
 pub struct Options {
     /// The sources that a recipe may name.
     pub sources: SourceRegistry,
+    /// The transformers that a recipe may name.
+    pub transformers: TransformerRegistry,
     /// The sinks that a recipe may name.
     pub sinks: SinkRegistry,
     /// The server of a `datahub-rest` sink, in place of the recipe's; `embedded` for the GMS in this process.

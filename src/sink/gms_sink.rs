@@ -1,9 +1,10 @@
 //! Sinks that write to a GMS: they can be checked before a run, and look up aspects in GMS.
 
-use super::{BoxFuture, Sink};
+use super::Sink;
 use crate::Error;
+use crate::box_future::BoxFuture;
 use crate::diagnosis::Diagnosis;
-use crate::gms::Client;
+use crate::gms::{Client, RetryPolicy};
 
 /// A sink that writes to a GMS.
 pub trait GmsSink: Sink {
@@ -13,6 +14,11 @@ pub trait GmsSink: Sink {
 
     /// The client of the GMS.
     fn client(&self) -> &Client;
+
+    /// How requests that only read are repeated. The default is the client's own.
+    fn retry(&self) -> RetryPolicy {
+        RetryPolicy::default()
+    }
 }
 
 /// The steps of a check, in order, and what ended it if that was not the last step.

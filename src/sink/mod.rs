@@ -19,7 +19,7 @@ pub use registry::{OnWait, OpenSink, OpenedSink, SinkContext, SinkRegistry};
 pub use report::{DeliveredMeans, RequestCounts, SinkDestination, SinkReport, TokenReport};
 
 use crate::Error;
-pub use crate::box_future::BoxFuture;
+use crate::box_future::BoxFuture;
 use crate::emitter::Delivery;
 
 /// Takes proposals, and settles each of them with an [`Outcome`](crate::emitter::Outcome).

@@ -6,13 +6,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use proptest::prelude::*;
 
 use super::*;
+use crate::box_future::BoxFuture;
+use crate::clock::SystemClock;
 use crate::emitter::{Outcome, Undelivered, UndeliveredReason};
+use crate::metadata::Proposal;
 use crate::metadata::{Origin, SystemMetadata, Urn};
 use crate::pipeline::dead_letter::DeadLetterWriter;
 use crate::pipeline::report::ProposalCounts;
 use crate::pipeline::run_metadata::PipelineName;
 use crate::platform::Platform;
-use crate::sink::{BoxFuture, OpenedSink, SinkReport};
+use crate::sink::{OpenedSink, SinkReport};
 use crate::source::{InvalidRecord, Progress, RawRecord};
 
 fn proposal(number: usize) -> Proposal {
@@ -153,9 +156,16 @@ async fn run(
         DeadLetterWriter::new(platform, directory.path().join("dead-letters.jsonl"), "run".into());
     let counter = Arc::new(OutcomeCounter::new(Some(dead_letters)));
     let mut destination = Destination::Sink(OpenedSink::plain(sink));
-    let context =
-        ForwardContext { metadata, counter: &counter, checkpoint: None, control, threads: &*threads };
-    let mut result = forward(source, None, &mut destination, context).await;
+    let context = ForwardContext {
+        metadata,
+        counter: &counter,
+        checkpoint: None,
+        control,
+        threads: &*threads,
+        clock: &SystemClock,
+    };
+    let records = Records { source, finished: None, reread: 0 };
+    let mut result = forward(records, &mut Chain::new(Vec::new()), &mut destination, context).await;
     if let Destination::Sink(sink) = &destination {
         close(sink.as_sink(), &counter, None, control, &mut result).await;
     }
@@ -316,8 +326,10 @@ async fn a_preview_prints_the_first_records_and_reads_no_further() {
         checkpoint: None,
         control: &control,
         threads: &*threads,
+        clock: &SystemClock,
     };
-    forward(source, None, &mut destination, context).await;
+    let records = Records { source, finished: None, reread: 0 };
+    forward(records, &mut Chain::new(Vec::new()), &mut destination, context).await;
     let shown = text.0.lock().unwrap().clone();
     let lines: Vec<serde_json::Value> = shown
         .split(|byte| *byte == b'\n')

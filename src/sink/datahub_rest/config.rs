@@ -13,7 +13,7 @@ use crate::auth::TokenProvider;
 use crate::emitter::{Emitter, EmitterBuilder, MAX_PER_BATCH, MAX_REQUESTS, defaults};
 use crate::environment::Environment;
 use crate::gms::{ClientMode, EmitMode, Endpoint, RetryPolicy, WaitForServer};
-use crate::http::TlsSettings;
+use crate::http::{HttpConfig, TlsSettings};
 use crate::recipe::{Fields, Reported};
 
 pub use self::delivery::SinkMode;
@@ -241,7 +241,7 @@ fn read_timeout(fields: &mut Fields<'_>) -> Duration {
             fields.path()
         ));
     }
-    seconds.unwrap_or(Duration::from_secs(30))
+    seconds.unwrap_or(HttpConfig::TIMEOUT)
 }
 
 fn read_retry(fields: &mut Fields<'_>, environment: &Environment) -> RetryPolicy {
