@@ -59,6 +59,8 @@ pub enum Code {
     ServerError,
     /// 407: a proxy requires credentials.
     ProxyAuthentication,
+    /// A proxy cannot be reached, or does not let requests pass.
+    ProxyUnreachable,
     /// No connection to the server.
     Unreachable,
     /// The name of the server's host cannot be resolved.
@@ -73,7 +75,7 @@ pub enum Code {
 
 impl Code {
     /// All codes, in the order of docs/reference/diagnostics.md.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::TokenMissing,
         Self::TokenEmpty,
         Self::TokenUnexpanded,
@@ -97,6 +99,7 @@ impl Code {
         Self::NotReady,
         Self::ServerError,
         Self::ProxyAuthentication,
+        Self::ProxyUnreachable,
         Self::Unreachable,
         Self::NameUnknown,
         Self::Tls,
@@ -131,6 +134,7 @@ impl Code {
             Self::NotReady => ("endpoint.not-ready", Some(Unreachable)),
             Self::ServerError => ("endpoint.server-error", Some(Unreachable)),
             Self::ProxyAuthentication => ("endpoint.proxy-authentication", Some(Unreachable)),
+            Self::ProxyUnreachable => ("endpoint.proxy-unreachable", Some(Unreachable)),
             Self::Unreachable => ("endpoint.unreachable", Some(Unreachable)),
             Self::NameUnknown => ("endpoint.name-unknown", Some(Unreachable)),
             Self::Tls => ("endpoint.tls", Some(Unreachable)),

@@ -88,6 +88,15 @@ pub enum Evidence {
     Challenge,
     /// A 407 is a proxy's response.
     FromProxy,
+    /// The proxy of the request.
+    Proxy {
+        /// Its address, without credentials.
+        address: String,
+        /// The environment variable that names it.
+        variable: String,
+    },
+    /// Another protocol than HTTP and TLS is spoken at the port.
+    OtherProtocol,
     /// A redirect that was not followed.
     RedirectNotFollowed(String),
     /// A redirect.
@@ -275,6 +284,12 @@ impl Evidence {
                                 answered"
                 .into(),
             Self::FromProxy => "407 comes from a proxy on the way, and never from GMS".into(),
+            Self::Proxy { address, variable } => {
+                format!("requests go through the proxy {address}, which the variable {variable} names")
+            }
+            Self::OtherProtocol => {
+                "what answered was neither HTTP nor TLS: another service listens at that port".into()
+            }
             Self::RedirectNotFollowed(to) => format!(
                 "it redirects to {to}, and redirects are not followed: the token must not go elsewhere"
             ),

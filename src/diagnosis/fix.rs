@@ -176,6 +176,11 @@ pub enum Fix {
         /// The host.
         host: String,
     },
+    /// Correct the variable that names the proxy.
+    CorrectProxy {
+        /// The variable.
+        variable: String,
+    },
     /// Give the proxy its credentials.
     SetProxyCredentials,
     /// See which server responds at this address.
@@ -334,6 +339,12 @@ impl Fix {
             }
             Self::SkipProxy { host } => {
                 return format!("go past the proxy: set the environment variable NO_PROXY to {host}");
+            }
+            Self::CorrectProxy { variable } => {
+                return format!(
+                    "or correct {variable}: it takes http://HOST:PORT, https:// or socks5h://, and the proxy \
+                     must allow the connection"
+                );
             }
             Self::ProbeServer(url) => return format!("see what answers at {url}/config"),
             Self::WaitForHealth(url) => return format!("wait until {url}/health answers 200"),

@@ -106,6 +106,8 @@ pub enum Summary {
     Timeout(String),
     /// A proxy between here and this host requires credentials.
     ProxyAuthentication(String),
+    /// A proxy between here and this host cannot be reached, or does not let requests pass.
+    ProxyUnreachable(String),
     /// There is no connection to this host.
     Unreachable(String),
     /// The name of this host cannot be resolved.
@@ -254,11 +256,12 @@ impl Summary {
             Self::Throttled(host) => format!("GMS at {host} takes no more for now"),
             Self::Timeout(host) => format!("{host} did not answer in time"),
             Self::ProxyAuthentication(host) => format!("a proxy on the way to {host} wants credentials"),
+            Self::ProxyUnreachable(host) => format!("the proxy on the way to {host} lets no request pass"),
             Self::Unreachable(host) => format!("no GMS can be reached at {host}"),
             Self::NameUnknown(host) => format!("the name {host} is unknown here"),
             Self::Tls { host, problem } => match problem {
                 TlsProblem::PlainPort => format!("{host} speaks plain HTTP at that port, and no TLS"),
-                TlsProblem::TlsPort => format!("{host} speaks no plain HTTP at that port, but probably TLS"),
+                TlsProblem::TlsPort => format!("{host} speaks TLS at that port, and no plain HTTP"),
                 TlsProblem::Certificate => {
                     format!("the certificate of {host} is not trusted, or is not that host's")
                 }

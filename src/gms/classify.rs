@@ -95,7 +95,10 @@ pub(crate) fn classify(attempt: Result<&GmsResponse, &SendError>, retry_statuses
         Err(SendError::NoToken(_)) => return Verdict::Fatal,
         Err(SendError::Transport(error)) => {
             return match error.kind {
-                kind if kind == TransportErrorKind::InvalidRequest || kind.is_tls() => Verdict::Fatal,
+                TransportErrorKind::InvalidRequest | TransportErrorKind::ProxyAuthentication => {
+                    Verdict::Fatal
+                }
+                kind if kind.is_tls() => Verdict::Fatal,
                 kind if kind.nothing_sent() => Verdict::Retry(RetryReason::NoConnection),
                 _ => Verdict::Retry(RetryReason::OutcomeUnknown),
             };

@@ -106,6 +106,7 @@ impl Client {
         found_at: Option<&str>,
     ) -> Diagnosis {
         let token = self.token();
+        let proxy = self.http.proxy_for(&self.server.to_string());
         diagnose(&Observation {
             request: Request { line: &line.to_string(), kind: &line.kind },
             server: ServerInfo {
@@ -114,6 +115,8 @@ impl Client {
                 loopback: self.server.is_loopback(),
                 through_frontend: self.server.is_frontend(),
                 frontend: &self.server.frontend(),
+                proxy: proxy.as_ref(),
+                is_known_gms: self.known_config().is_some(),
             },
             observed,
             attempts,
