@@ -1,6 +1,7 @@
 //! Observations, as data.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,6 +14,16 @@ use super::{Privilege, TokenSource};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Evidence {
+    /// A place where a Python interpreter was looked for, and what was there.
+    PythonSearched(String),
+    /// The Python interpreter that runs the source.
+    PythonUsed(PathBuf),
+    /// A failure that the source reported.
+    SourceFailure(String),
+    /// The message of the import that failed.
+    ImportFailed(String),
+    /// The number of further failures.
+    MoreFailures(usize),
     /// The status of a response.
     Status {
         /// The status code.
@@ -238,6 +249,11 @@ impl Evidence {
     #[expect(clippy::too_many_lines, reason = "a table of texts")]
     pub fn text(&self, place: &dyn Fn(&TokenSource) -> String) -> String {
         match self {
+            Self::PythonSearched(place) => place.clone(),
+            Self::PythonUsed(python) => format!("the source ran in {}", python.display()),
+            Self::SourceFailure(failure) => failure.clone(),
+            Self::ImportFailed(message) => message.clone(),
+            Self::MoreFailures(count) => format!("and {count} more; the report lists all of them"),
             Self::Status { status, request } => format!("{status} from {request}"),
             Self::UnexplainedStatus { status, request } => {
                 format!("{status} from {request} (its body does not tell why; GMS's never does)")

@@ -6,12 +6,13 @@ use url::Url;
 
 use super::limits::FailureLimits;
 use super::options::Options;
+use super::report::RunsIn;
 use super::state_directory::{self, PipelineKey};
 use crate::environment::Environment;
 use crate::recipe::{Fields, Node, Recipe, RecipeError, Value};
 use crate::sink::datahub_rest::{DatahubRestConfig, DatahubRestSink, Overrides};
 use crate::sink::{OpenSink, OpenedSink, SinkRegistry};
-use crate::source::OpenSource;
+use crate::source::{OpenSource, Source};
 
 /// The sink that writes to a GMS, and the default of a recipe without a sink.
 pub(super) const DATAHUB_REST: &str = "datahub-rest";
@@ -19,12 +20,17 @@ pub(super) const DATAHUB_REST: &str = "datahub-rest";
 /// Names the default sink of DataHub's Python client.
 const DEFAULT_SINK_VARIABLE: &str = "DATAHUB_INGESTION_DEFAULT_SINK";
 
+/// The default of `spool_max_bytes`: 2 GiB.
+const SPOOL_MAX_BYTES: u64 = 2 << 30;
+
 /// The value of `sink.config.server` for the GMS inside this process.
 const EMBEDDED: &str = "embedded";
 
 /// The configuration that a recipe contains.
 pub(super) struct Config {
     pub(super) source_type: String,
+    pub(super) source_runs_in: RunsIn,
+    pub(super) spool_max_bytes: u64,
     pub(super) sink_type: String,
     pub(super) open_source: OpenSource,
     pub(super) open_sink: OpenSink,
@@ -61,16 +67,19 @@ impl Config {
         let environment = recipe.environment();
         let root = recipe.root();
         let mut fields = Fields::new(Some(root), "", &mistakes);
-        let (source_type, open_source) = read_source(&mut fields, options);
+        let (source_type, source_runs_in, open_source) = read_source(&mut fields, recipe, options);
         let sinks = with_datahub_rest(options, environment);
         let (sink_type, open_sink) = read_sink(&mut fields, &sinks, environment);
         let pipeline_name = fields.string("pipeline_name").filter(|name| !name.is_empty());
         let run_id = fields.string("run_id").filter(|run_id| !run_id.is_empty());
         let report_to = read_reporting(&mut fields);
         let dead_letters = read_failure_log(&mut fields);
-        let (set_system_metadata, set_pipeline_name) = read_flags(&mut fields);
+        let (set_system_metadata, set_pipeline_name) = read_flags(&mut fields, source_runs_in);
         let limits = FailureLimits::read(&mut fields);
-        read_unsupported_keys(&mut fields);
+        let spool_max_bytes = fields
+            .number("spool_max_bytes", 1 << 20..=u64::MAX, "a number of bytes, 1048576 or more")
+            .unwrap_or(SPOOL_MAX_BYTES);
+        read_unsupported_keys(&mut fields, source_runs_in);
         fields.finish();
         let warnings = mistakes.take_warnings();
         let (open_source, open_sink) = mistakes.into_result(open_source.zip(open_sink))?;
@@ -96,6 +105,8 @@ impl Config {
         });
         Ok(Self {
             source_type,
+            source_runs_in,
+            spool_max_bytes,
             writes_to: origin.unwrap_or_else(|| sink_type.clone()),
             sink_type,
             open_source,
@@ -158,15 +169,27 @@ fn server_origin(server: Option<&str>, environment: &Environment) -> Option<Stri
     Some(Url::parse(server).map_or_else(|_| server.to_owned(), |url| url.origin().ascii_serialization()))
 }
 
-fn read_source(fields: &mut Fields<'_>, options: &Options) -> (String, Option<OpenSource>) {
+/// The type of the source, where it runs, and the function that opens it.
+fn read_source(
+    fields: &mut Fields<'_>,
+    recipe: &Recipe,
+    options: &Options,
+) -> (String, RunsIn, Option<OpenSource>) {
     fields.missing("source", "a mapping with the keys `type` and `config`");
     let given = fields.has("source");
     let mut source = fields.block("source");
     let mut config = source.block("config");
     let mut open = None;
+    let mut runs_in = RunsIn::Native;
     let kind = source.string("type");
     if let Some(kind) = &kind {
+        #[cfg(unix)]
+        if options.sources.is_foreign(kind) {
+            runs_in = RunsIn::Python;
+            open = Some(python_source(kind, recipe, options));
+        }
         match options.sources.configure(kind, &mut config) {
+            _ if runs_in == RunsIn::Python => {}
             Ok(configured) => {
                 open = configured.ok();
                 config.finish();
@@ -177,12 +200,26 @@ fn read_source(fields: &mut Fields<'_>, options: &Options) -> (String, Option<Op
     } else if given {
         source.missing("type", "the name of a source, for example `file`");
     }
+    if runs_in == RunsIn::Python {
+        source.node("extractor");
+        source.node("extractor_config");
+        source.finish();
+        return (kind.unwrap_or_default(), runs_in, open);
+    }
     if source.string("extractor").is_some_and(|extractor| extractor != "generic") {
         fields.warn("`source.extractor` has no effect here: every source makes proposals itself");
     }
     source.ignored("extractor_config", "every source makes proposals itself");
     source.finish();
-    (kind.unwrap_or_default(), open)
+    (kind.unwrap_or_default(), runs_in, open)
+}
+
+/// Opens a source of DataHub's Python client. It checks its keys itself.
+#[cfg(unix)]
+fn python_source(kind: &str, recipe: &Recipe, options: &Options) -> OpenSource {
+    use crate::source::python::{PythonSource, PythonSourceConfig};
+    let (config, options) = (PythonSourceConfig::new(recipe, kind), options.python.clone());
+    Box::new(move || PythonSource::open(config, options).map(|source| Box::new(source) as Box<dyn Source>))
 }
 
 fn read_sink(
@@ -279,7 +316,7 @@ fn read_failure_log(fields: &mut Fields<'_>) -> Option<PathBuf> {
 }
 
 /// `flags`: whether the run id and the pipeline's name are written into the system metadata.
-fn read_flags(fields: &mut Fields<'_>) -> (bool, bool) {
+fn read_flags(fields: &mut Fields<'_>, source_runs_in: RunsIn) -> (bool, bool) {
     let mut flags = fields.block("flags");
     let set_system_metadata = flags.boolean("set_system_metadata").unwrap_or(true);
     let set_pipeline_name = flags.boolean("set_system_metadata_pipeline_name").unwrap_or(true);
@@ -287,12 +324,12 @@ fn read_flags(fields: &mut Fields<'_>) -> (bool, bool) {
         ("generate_browse_path_v2", "browse paths are sent as the source has them"),
         ("generate_browse_path_v2_dry_run", "browse paths are sent as the source has them"),
     ] {
-        if flags.boolean(key) == Some(true) {
+        if flags.boolean(key) == Some(true) && source_runs_in == RunsIn::Native {
             fields.warn(format!("`flags.{key}` has no effect here: {why}"));
         }
     }
     let mut resolve = flags.block("auto_resolve_lineage_urns");
-    if resolve.boolean("enabled") == Some(true) {
+    if resolve.boolean("enabled") == Some(true) && source_runs_in == RunsIn::Native {
         fields.warn("`flags.auto_resolve_lineage_urns` has no effect here: lineage is sent as it is");
     }
     resolve.strings("upstream_platforms");
@@ -315,14 +352,20 @@ fn read_flags(fields: &mut Fields<'_>) -> (bool, bool) {
 }
 
 /// Keys that this crate does not support. They are mistakes if ignoring them would change what is sent.
-fn read_unsupported_keys(fields: &mut Fields<'_>) {
+fn read_unsupported_keys(fields: &mut Fields<'_>, source_runs_in: RunsIn) {
     match fields.node("transformers").map(|node| &node.value) {
         None | Some(Value::Null) => {}
         Some(Value::List(transformers)) if transformers.is_empty() => {}
+        // They run in the child, too.
+        Some(_) if source_runs_in == RunsIn::Python => {}
         Some(_) => fields
             .not_yet("transformers", "without them other metadata would be sent than the recipe asks for"),
     }
-    fields.ignored("datahub_api", "nothing in a run asks DataHub for anything beside its sink");
+    if source_runs_in == RunsIn::Python {
+        fields.node("datahub_api");
+    } else {
+        fields.ignored("datahub_api", "nothing in a run asks DataHub for anything beside its sink");
+    }
     let recording = fields.node("recording");
     if recording.is_some_and(|recording| recording.get("enabled").is_some_and(is_true)) {
         fields.not_yet("recording", "a run cannot be recorded");

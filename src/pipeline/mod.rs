@@ -13,6 +13,7 @@
 //! read.
 
 mod checkpoint;
+mod child_services;
 mod config;
 mod control;
 mod dead_letter;
@@ -21,6 +22,8 @@ mod destination;
 mod embedded;
 mod finish;
 mod forward;
+#[cfg(unix)]
+mod graph_proxy;
 mod limits;
 mod lock;
 mod metrics;
@@ -49,6 +52,6 @@ pub use options::{Options, Preview, Start};
 pub use plan::Pipeline;
 pub use preflight::Preflight;
 pub use report::{
-    DeadLetterReport, Failure, FailureKind, ProposalCounts, Report, ReportedSink, Resume, RunOutcome, SCHEMA,
+    DeadLetterReport, Failure, FailureKind, ProposalCounts, Report, ReportedSink, Resume, RunOutcome, RunsIn, SCHEMA,
     SourceReport,
 };

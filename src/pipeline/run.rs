@@ -5,11 +5,11 @@ use std::sync::Arc;
 use super::checkpoint::CheckpointWriter;
 use super::destination::{Destination, PlannedDestination};
 use super::finish::EndedRun;
-use super::forward::{ForwardContext, RunResult, close, forward};
+use super::forward::{ForwardContext, RunResult, close, forward, join};
 use super::prepare::{LockResult, PreparedRun, lock, prepare};
 use super::settings::RunSettings;
 use crate::sink::{Sink, SinkReport};
-use crate::source::OpenSource;
+use crate::source::{OpenSource, RecordFeedback};
 use crate::{Error, ErrorKind};
 
 /// Every way to end is in what it returns.
@@ -40,6 +40,7 @@ async fn run_prepared(
 ) -> EndedRun {
     let PreparedRun { source, finished, is_resumed, mut checkpoint, counter, notes, warnings } = prepared;
     let control = &settings.control;
+    let feedback = source.feedback();
     let counter = Arc::new(counter);
     let progress = source.progress();
     let (source_bytes, start_byte) = (progress.total_bytes, progress.bytes);
@@ -47,7 +48,7 @@ async fn run_prepared(
 
     let opened = match control.or_cancelled(destination.open(settings)).await {
         Some(Ok(destination)) => {
-            start_checkpoint(&destination, is_resumed, &mut checkpoint, settings, &counter)
+            start_checkpoint(&destination, is_resumed, &mut checkpoint, settings, &counter, feedback.clone())
                 .map(|()| destination)
                 .map_err(RunResult::failed)
         }
@@ -66,10 +67,11 @@ async fn run_prepared(
                 metadata: settings.metadata.as_ref(),
                 counter: &counter,
                 checkpoint: checkpoint.as_ref(),
+                feedback: feedback.as_ref(),
                 control,
                 threads: &*settings.platform.threads,
             };
-            let mut result = forward(source, finished, &mut destination, context).await;
+            let (mut result, reader) = forward(source, finished, &mut destination, context).await;
             let report = match &destination {
                 Destination::Sink(sink) => {
                     close(sink.as_sink(), &counter, checkpoint.as_ref(), control, &mut result).await;
@@ -77,6 +79,9 @@ async fn run_prepared(
                 }
                 Destination::DryRun | Destination::Preview { .. } => SinkReport::default(),
             };
+            if let Some(reader) = reader {
+                join(reader, feedback.as_ref(), control, &mut result).await;
+            }
             (result, report)
         }
     };
@@ -87,6 +92,7 @@ async fn run_prepared(
         source_bytes,
         start_byte,
         checkpoint,
+        feedback,
         notes,
         warnings,
         ..EndedRun::default()
@@ -100,13 +106,14 @@ fn start_checkpoint(
     checkpoint: &mut Option<CheckpointWriter>,
     settings: &RunSettings,
     counter: &Arc<super::outcome_counter::OutcomeCounter>,
+    feedback: Option<Arc<dyn RecordFeedback>>,
 ) -> Result<(), Error> {
     let Destination::Sink(sink) = destination else { return Ok(()) };
     let sink: &dyn Sink = sink.as_sink();
     if sink.is_resumable() {
         return checkpoint
             .as_mut()
-            .map_or(Ok(()), |checkpoint| checkpoint.start(Arc::clone(counter), &*settings.platform.threads));
+            .map_or(Ok(()), |checkpoint| checkpoint.start(Arc::clone(counter), feedback, &*settings.platform.threads));
     }
     *checkpoint = None;
     if is_resumed {
