@@ -34,10 +34,14 @@ import sys
 import threading
 import time
 import traceback
-from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional
 
 #: How long processes that the source has started may take to end after SIGTERM, in seconds.
 GRACE_SECONDS = 2.0
+
+#: How often, and how far apart, a process that was asked to end checks whether its parent is alive.
+PARENT_CHECKS = 10
+PARENT_CHECK_SECONDS = 0.05
 
 #: The name under which the sink is importable while the pipeline runs.
 MODULE_NAME = "datahub_emit_bridge"
@@ -169,6 +173,20 @@ def end_process_group() -> None:
     os.killpg(0, signal.SIGTERM)
     time.sleep(GRACE_SECONDS)
     os.killpg(0, signal.SIGKILL)
+
+
+def end_helpers(parent: int) -> None:
+    """Ends the processes that the source has started, after this one was asked to end.
+
+    The kernel sends the parent-death signal when the first thread of a dying parent ends, so the parent may look
+    alive for a moment. A living parent kills the rest of the group when this process has ended.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.killpg(0, signal.SIGTERM)
+    for _ in range(PARENT_CHECKS):
+        if os.getppid() != parent:
+            os.killpg(0, signal.SIGKILL)
+        time.sleep(PARENT_CHECK_SECONDS)
 
 
 def end_with_parent(parent: int) -> None:
@@ -455,6 +473,9 @@ def main(connection: socket.socket, commands: BinaryIO) -> None:
         run(start, channel, deliveries)
     except ParentGone:
         end_process_group()
+    except SystemExit:
+        end_helpers(parent)
+        raise
     # Threads that the source has left behind must not keep the process alive.
     sys.stdout.flush()
     sys.stderr.flush()

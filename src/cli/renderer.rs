@@ -174,7 +174,11 @@ fn command(fix: &Fix) -> Option<String> {
             format!("{} -m pip install {}", path_word(python), shell::word(requirement))
         }
         Fix::RunWithUv { requirement } => {
-            format!("or without installing it:  uv run --no-project --with {} {}", shell::word(requirement), this_command())
+            format!(
+                "or without installing it:  uv run --no-project --with {} {}",
+                shell::word(requirement),
+                this_command()
+            )
         }
         Fix::CreateToken { source, user, service_account, frontend } => {
             let create = create_token(user.as_deref(), service_account.as_deref(), frontend);
@@ -237,7 +241,6 @@ fn create_token(user: Option<&str>, service_account: Option<&str>, frontend: &st
 
 /// The command line of this process.
 fn this_command() -> String {
-    let words: Vec<String> =
-        std::env::args_os().map(|word| shell::word(&word.to_string_lossy())).collect();
+    let words: Vec<String> = std::env::args_os().map(|word| shell::word(&word.to_string_lossy())).collect();
     words.join(" ")
 }

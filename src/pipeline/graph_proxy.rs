@@ -71,7 +71,8 @@ async fn serve_connection(connection: TcpStream, proxy: Arc<Proxy>) {
         let proxy = Arc::clone(&proxy);
         async move { Ok::<_, Infallible>(proxy.respond(request).await) }
     });
-    let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(connection), service);
+    let served =
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(connection), service);
     if let Err(error) = served.await {
         tracing::debug!("a connection of the source ended: {error}");
     }
@@ -155,7 +156,13 @@ impl HttpBody for Whole {
 /// The headers of the child that GMS needs; the others belong to the connection between the two.
 fn passed_on(headers: &HeaderMap) -> HeaderMap {
     let is_passed = |name: &str| {
-        matches!(name, "accept" | "content-type" | "user-agent") || name.starts_with("x-restli-") || name.starts_with("x-datahub-")
+        matches!(name, "accept" | "content-type" | "user-agent")
+            || name.starts_with("x-restli-")
+            || name.starts_with("x-datahub-")
     };
-    headers.iter().filter(|(name, _)| is_passed(name.as_str())).map(|(name, value)| (name.clone(), value.clone())).collect()
+    headers
+        .iter()
+        .filter(|(name, _)| is_passed(name.as_str()))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }

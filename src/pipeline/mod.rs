@@ -52,6 +52,6 @@ pub use options::{Options, Preview, Start};
 pub use plan::Pipeline;
 pub use preflight::Preflight;
 pub use report::{
-    DeadLetterReport, Failure, FailureKind, ProposalCounts, Report, ReportedSink, Resume, RunOutcome, RunsIn, SCHEMA,
-    SourceReport,
+    DeadLetterReport, Failure, FailureKind, ProposalCounts, Report, ReportedSink, Resume, RunOutcome, RunsIn,
+    SCHEMA, SourceReport,
 };

@@ -11,9 +11,9 @@ use crate::auth::TokenProvider;
 use crate::diagnosis::SharedRenderer;
 use crate::platform::Platform;
 use crate::sink::{OnWait, SinkRegistry};
+use crate::source::SourceRegistry;
 #[cfg(unix)]
 use crate::source::python::PythonOptions;
-use crate::source::SourceRegistry;
 
 /// The options of a run besides its recipe.
 #[derive(Debug, Default)]

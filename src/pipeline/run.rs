@@ -111,9 +111,9 @@ fn start_checkpoint(
     let Destination::Sink(sink) = destination else { return Ok(()) };
     let sink: &dyn Sink = sink.as_sink();
     if sink.is_resumable() {
-        return checkpoint
-            .as_mut()
-            .map_or(Ok(()), |checkpoint| checkpoint.start(Arc::clone(counter), feedback, &*settings.platform.threads));
+        return checkpoint.as_mut().map_or(Ok(()), |checkpoint| {
+            checkpoint.start(Arc::clone(counter), feedback, &*settings.platform.threads)
+        });
     }
     *checkpoint = None;
     if is_resumed {

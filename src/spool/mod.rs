@@ -28,9 +28,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use frame::{Frame, FrameKind};
-pub(crate) use reader::SpoolReader;
 #[cfg(test)]
 use reader::ReadSpoolError;
+pub(crate) use reader::SpoolReader;
 pub(crate) use writer::{AppendError, SpoolWriter};
 
 use crate::file_system::{FileSystem as _, LocalFileSystem};

@@ -62,7 +62,8 @@ impl SpoolReader {
             match self.wait() {
                 Next::Nothing => return Ok(None),
                 Next::Segment => {
-                    self.position = SpoolPosition { segment: self.position.segment + 1, ..SpoolPosition::default() };
+                    self.position =
+                        SpoolPosition { segment: self.position.segment + 1, ..SpoolPosition::default() };
                     self.file = None;
                 }
                 Next::Bytes { length, is_last } => return self.read(length, is_last),
@@ -128,7 +129,11 @@ impl SpoolReader {
         let kind = FrameKind::of_byte(header.kind);
         let Some(kind) = kind.filter(|_| checksum(header.kind, &content) == header.checksum) else {
             // The end of a file may hold bytes that never reached the disk before a power loss.
-            return if is_last && after == rest { Ok(None) } else { Err(ReadSpoolError::Damaged { segment, offset }) };
+            return if is_last && after == rest {
+                Ok(None)
+            } else {
+                Err(ReadSpoolError::Damaged { segment, offset })
+            };
         };
         self.position.offset += after;
         self.position.frames += 1;

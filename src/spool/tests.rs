@@ -102,7 +102,8 @@ fn a_changed_byte_in_the_middle_is_reported() {
     let at = bytes.windows(6).position(|window| window == b"second").unwrap();
     bytes[at] = b'x';
     fs::write(&path, bytes).unwrap();
-    let mut reader = SpoolReader::new(Spool::open(directory.path()).unwrap().unwrap(), SpoolPosition::default());
+    let mut reader =
+        SpoolReader::new(Spool::open(directory.path()).unwrap().unwrap(), SpoolPosition::default());
     assert_eq!(reader.next().unwrap().unwrap(), record(b"first"));
     assert!(matches!(reader.next(), Err(ReadSpoolError::Damaged { segment: 0, .. })));
 }

@@ -21,9 +21,11 @@ impl Client {
     ) -> Result<(StatusCode, HeaderMap, Bytes), String> {
         let mut is_retry = false;
         loop {
-            let grant = self.credentials.grant().await.map_err(|error| {
-                self.redact(&Error::from(error.diagnosis).full_message())
-            })?;
+            let grant = self
+                .credentials
+                .grant()
+                .await
+                .map_err(|error| self.redact(&Error::from(error.diagnosis).full_message()))?;
             let mut all = self.headers.clone();
             all.extend(headers.iter().map(|(name, value)| (name.clone(), value.clone())));
             if let Some(header) = grant.header {
@@ -36,8 +38,7 @@ impl Client {
                 body: (!body.is_empty()).then(|| body.clone().into()),
                 max_response_bytes: MAX_ENTITY_BYTES,
             };
-            let response =
-                self.http.send(request).await.map_err(|error| self.redact(&error.to_string()))?;
+            let response = self.http.send(request).await.map_err(|error| self.redact(&error.to_string()))?;
             if response.status == StatusCode::UNAUTHORIZED
                 && !is_retry
                 && self.credentials.renew(grant.generation).await.unwrap_or(false)

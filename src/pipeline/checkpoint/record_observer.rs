@@ -68,7 +68,11 @@ impl Observer for RecordObserver {
             Outcome::Delivered => {}
             Outcome::Rejected(rejection) => drop(self.failure.set(rejection.message.clone())),
             Outcome::Undelivered(undelivered) => {
-                let message = if undelivered.message.is_empty() { undelivered.reason.as_str() } else { &undelivered.message };
+                let message = if undelivered.message.is_empty() {
+                    undelivered.reason.as_str()
+                } else {
+                    &undelivered.message
+                };
                 drop(self.failure.set(message.to_owned()));
             }
         }

@@ -11,8 +11,8 @@ use super::file::CheckpointFile;
 use super::tracker::{CheckpointPosition, RecordTracker};
 use crate::atomic_write::Durability;
 use crate::pipeline::outcome_counter::OutcomeCounter;
-use crate::threads::{Threads, Worker};
 use crate::source::RecordFeedback;
+use crate::threads::{Threads, Worker};
 use crate::{Error, ErrorKind};
 
 /// The shortest time between two writes of the checkpoint.

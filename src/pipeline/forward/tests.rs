@@ -153,8 +153,14 @@ async fn run(
         DeadLetterWriter::new(platform, directory.path().join("dead-letters.jsonl"), "run".into());
     let counter = Arc::new(OutcomeCounter::new(Some(dead_letters)));
     let mut destination = Destination::Sink(OpenedSink::plain(sink));
-    let context =
-        ForwardContext { metadata, counter: &counter, checkpoint: None, feedback: None, control, threads: &*threads };
+    let context = ForwardContext {
+        metadata,
+        counter: &counter,
+        checkpoint: None,
+        feedback: None,
+        control,
+        threads: &*threads,
+    };
     let mut result = forward(source, None, &mut destination, context).await;
     if let Destination::Sink(sink) = &destination {
         close(sink.as_sink(), &counter, None, control, &mut result).await;

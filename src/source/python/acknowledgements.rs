@@ -168,7 +168,12 @@ mod tests {
         acknowledgements.stop("401");
         assert_eq!(
             sent(&acknowledgements),
-            ["{\"ack\":[0,2]}", "{\"failed\":3,\"message\":\"422\"}", "{\"ack\":[4,4]}", "{\"stop\":\"401\"}"]
+            [
+                "{\"ack\":[0,2]}",
+                "{\"failed\":3,\"message\":\"422\"}",
+                "{\"ack\":[4,4]}",
+                "{\"stop\":\"401\"}"
+            ]
         );
     }
 

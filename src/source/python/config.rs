@@ -37,7 +37,8 @@ impl PythonSourceConfig {
     pub fn new(recipe: &Recipe, source_type: impl Into<String>) -> Self {
         let root = recipe.root();
         let keys = KEYS.iter().filter_map(|key| Some((*key, root.get(key)?)));
-        let child = keys.filter(|(_, node)| !node.is_null()).map(|(key, node)| (key.to_owned(), node.to_json()));
+        let child =
+            keys.filter(|(_, node)| !node.is_null()).map(|(key, node)| (key.to_owned(), node.to_json()));
         let source = root.get("source");
         let config = source.and_then(|source| source.get("config")).or(source).unwrap_or(root);
         Self {

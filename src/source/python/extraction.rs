@@ -89,7 +89,8 @@ impl Extraction {
         let sending = Arc::clone(&acknowledgements);
         thread::Builder::new().name("source-outcomes".into()).spawn(move || sending.send(&mut replies))?;
         let work = move || {
-            let mut receiver = Receiver { store, acknowledgements, records: 0, report: None, description: None };
+            let mut receiver =
+                Receiver { store, acknowledgements, records: 0, report: None, description: None };
             let end = receiver.receive(&mut BufReader::with_capacity(256 << 10, &connection));
             if !matches!(end, ExtractionEnd::Complete | ExtractionEnd::Error(_) | ExtractionEnd::Died(_)) {
                 child.terminate();
@@ -148,7 +149,9 @@ impl Receiver {
             }
             let message = Message::parse(&line);
             let (kind, content): (_, &[u8]) = match &message {
-                Some(Message::Record { seq, json }) if *seq == self.records => (FrameKind::Record, json.as_bytes()),
+                Some(Message::Record { seq, json }) if *seq == self.records => {
+                    (FrameKind::Record, json.as_bytes())
+                }
                 Some(Message::Invalid { seq, reason }) if *seq == self.records => {
                     (FrameKind::Invalid, reason.as_bytes())
                 }
@@ -168,9 +171,13 @@ impl Receiver {
                 Some(Message::End) => return ExtractionEnd::Complete,
                 Some(Message::Record { seq, .. } | Message::Invalid { seq, .. }) => {
                     let expected = self.records;
-                    return ExtractionEnd::Protocol(format!("record {seq} came in place of record {expected}"));
+                    return ExtractionEnd::Protocol(format!(
+                        "record {seq} came in place of record {expected}"
+                    ));
                 }
-                None => return ExtractionEnd::Protocol("the bridge sent a line that is not a message".into()),
+                None => {
+                    return ExtractionEnd::Protocol("the bridge sent a line that is not a message".into());
+                }
             };
             match self.store.put(kind, content) {
                 Ok(()) => self.records += 1,

@@ -36,9 +36,9 @@ pub(super) fn of_extraction(
             (None, None) => failed("its process ended early".to_owned()),
         },
         ExtractionEnd::Protocol(problem) => failed(problem.clone()),
-        ExtractionEnd::SpoolFull => {
-            failed("it was stopped, because the spool has reached `spool_max_bytes` and nothing is delivered".into())
-        }
+        ExtractionEnd::SpoolFull => failed(
+            "it was stopped, because the spool has reached `spool_max_bytes` and nothing is delivered".into(),
+        ),
         ExtractionEnd::SpoolFailed(error) => {
             return Err(Error::new(ErrorKind::Disk, format!("cannot write the spool: {error}")));
         }
@@ -47,7 +47,10 @@ pub(super) fn of_extraction(
         Summary::SourceKilled { signal: 9, .. } => Fix::GiveMemory,
         _ => Fix::CorrectSource,
     };
-    let listed = failures.iter().take(MAX_FAILURES).map(|failure| Evidence::SourceFailure(config.secrets.mask(failure)));
+    let listed = failures
+        .iter()
+        .take(MAX_FAILURES)
+        .map(|failure| Evidence::SourceFailure(config.secrets.mask(failure)));
     let more = failures.len().saturating_sub(MAX_FAILURES);
     Err(Diagnosis::new(Code::SourceFailed, summary)
         .with_evidence(listed)
@@ -68,7 +71,13 @@ pub(super) fn of_child(error: &ChildError, config: &PythonSourceConfig, python: 
         "config" => config.error(&error.errors),
         "package-missing" => {
             let requirement = requirement(error.extra.as_deref().or_else(|| known_extra(&source_type)));
-            missing(Summary::PackageMissing { source_type, python: python.clone() }, None, &requirement, config, &python)
+            missing(
+                Summary::PackageMissing { source_type, python: python.clone() },
+                None,
+                &requirement,
+                config,
+                &python,
+            )
         }
         "plugin-missing" => {
             let module = error.module.clone();

@@ -22,9 +22,9 @@ pub(super) fn find(
     source_type: &str,
 ) -> Result<PathBuf, Error> {
     let mut searched = Vec::new();
-    let named = given
-        .map(|path| ("--python", path.to_owned()))
-        .or_else(|| Some((VARIABLE, PathBuf::from(environment.get(VARIABLE).filter(|name| !name.is_empty())?))));
+    let named = given.map(|path| ("--python", path.to_owned())).or_else(|| {
+        Some((VARIABLE, PathBuf::from(environment.get(VARIABLE).filter(|name| !name.is_empty())?)))
+    });
     if let Some((setting, name)) = named {
         // A name that was given and is wrong must not be replaced by another interpreter.
         if let Some(found) = resolve(&name, environment) {

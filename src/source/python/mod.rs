@@ -55,7 +55,8 @@ const WINDOW: u32 = 5_000;
 const QUEUE: usize = 64;
 
 /// Why usage records are ignored.
-const USAGE: &str = "GMS does not accept usage aggregations as metadata; newer sources send datasetUsageStatistics";
+const USAGE: &str =
+    "GMS does not accept usage aggregations as metadata; newer sources send datasetUsageStatistics";
 
 /// A source that runs in a child process.
 pub struct PythonSource {
@@ -138,7 +139,10 @@ impl PythonSource {
         let ended = extraction.join();
         failure::of_extraction(&ended, &self.config, &self.python)?;
         let description = ended.description.ok_or_else(|| {
-            Error::new(ErrorKind::Internal, "the bridge has not described the source; this is a fault of datahub-emitter")
+            Error::new(
+                ErrorKind::Internal,
+                "the bridge has not described the source; this is a fault of datahub-emitter",
+            )
         })?;
         if let Some(error) = &description.error {
             return Err(failure::of_child(error, &self.config, &self.python));
@@ -153,7 +157,8 @@ impl PythonSource {
     fn start_child(&self, start: &Value) -> Result<(Child, std::os::unix::net::UnixStream), Error> {
         let (secrets, output) = (self.config.secrets.clone(), self.options.output.clone());
         let masked = ChildOutput::new(move |line| output.call(&secrets.mask(line)));
-        Child::start(&self.python, &self.config.environment, start, masked).map_err(|error| self.cannot_start(error))
+        Child::start(&self.python, &self.config.environment, start, masked)
+            .map_err(|error| self.cannot_start(error))
     }
 
     fn cannot_start(&self, error: std::io::Error) -> Error {
@@ -204,7 +209,10 @@ impl PythonSource {
         let ended = extraction.join();
         if let Some(report) = &ended.report {
             let source_type = &self.config.source_type;
-            let warnings = report.warnings.iter().map(|warning| format!("{source_type}: {}", self.config.secrets.mask(warning)));
+            let warnings = report
+                .warnings
+                .iter()
+                .map(|warning| format!("{source_type}: {}", self.config.secrets.mask(warning)));
             self.warnings.extend(warnings);
             self.report = Some(self.mask_all(&report.report));
         }
@@ -220,7 +228,9 @@ impl PythonSource {
         match value {
             Value::String(text) => Value::String(self.config.secrets.mask(text)),
             Value::Array(items) => items.iter().map(|item| self.mask_all(item)).collect(),
-            Value::Object(entries) => entries.iter().map(|(key, value)| (key.clone(), self.mask_all(value))).collect(),
+            Value::Object(entries) => {
+                entries.iter().map(|(key, value)| (key.clone(), self.mask_all(value))).collect()
+            }
             other => other.clone(),
         }
     }
@@ -237,7 +247,8 @@ impl PythonSource {
             Ok(ParsedRecord::Proposals(proposals)) => Item::Record { proposals, filtered: 0 },
             Ok(ParsedRecord::Ignored(Ignored::Usage)) => {
                 if !std::mem::replace(&mut self.warned_of_ignored, true) {
-                    self.warnings.push(format!("{origin} is ignored, and so are all others of its kind: {USAGE}"));
+                    self.warnings
+                        .push(format!("{origin} is ignored, and so are all others of its kind: {USAGE}"));
                 }
                 Item::Ignored(origin, USAGE)
             }
@@ -378,7 +389,9 @@ impl Source for PythonSource {
 
     fn input(&self) -> Result<Option<Input>, Error> {
         let (directory, identity) = match (&self.phase, &self.services) {
-            (Phase::Planned(Some(settings)), Some(services)) => (settings.directory.as_path(), identity(&**services)),
+            (Phase::Planned(Some(settings)), Some(services)) => {
+                (settings.directory.as_path(), identity(&**services))
+            }
             (Phase::Resumed { spool, .. }, _) => (spool.directory(), spool.identity().clone()),
             _ => return Ok(None),
         };
