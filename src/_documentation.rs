@@ -5,6 +5,7 @@
 macro_rules! page {
     ($name:ident, $path:literal) => {
         #[doc = "[recipes]: crate::_documentation::recipes"]
+        #[doc = "[transformers]: crate::_documentation::transformers"]
         #[doc = "[authentication]: crate::_documentation::authentication"]
         #[doc = "[resume]: crate::_documentation::resume"]
         #[doc = "[dead-letters]: crate::_documentation::dead_letters"]
@@ -23,6 +24,7 @@ macro_rules! page {
 }
 
 page!(recipes, "../docs/guide/recipes.md");
+page!(transformers, "../docs/guide/transformers.md");
 page!(authentication, "../docs/guide/authentication.md");
 page!(resume, "../docs/guide/resume.md");
 page!(dead_letters, "../docs/guide/dead-letters.md");

@@ -89,6 +89,8 @@ mod spool;
 mod suggest;
 #[cfg(feature = "pipeline")]
 pub mod threads;
+#[cfg(feature = "pipeline")]
+pub mod transform;
 
 pub use box_future::BoxFuture;
 pub use duration::parse_duration;

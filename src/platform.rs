@@ -19,9 +19,9 @@ pub struct Platform {
     pub files: Arc<dyn FileSystem>,
     /// The threads that read the source and write files.
     pub threads: Arc<dyn Threads>,
-    /// Sends all requests to servers: to GMS, and to identity providers that issue tokens for it. `None`, the
-    /// default, is an [`HttpClient`](crate::http::HttpClient) with the TLS settings, proxies and time limits of
-    /// the sink that connects; with a service, those settings have no effect.
+    /// Sends all requests to servers: to GMS, and to identity providers that issue tokens for it. `None`,
+    /// the default, is an [`HttpClient`](crate::http::HttpClient) with the TLS settings, proxies and time
+    /// limits of the sink that connects. With a service, those settings have no effect.
     pub http: Option<Arc<dyn HttpService>>,
 }
 

@@ -113,7 +113,8 @@ impl<'a> Summary<'a> {
                 &text,
                 self.color,
             )?;
-            return write_detail(f, "from", &from);
+            write_detail(f, "from", &from)?;
+            return self.write_transformers(f);
         }
         let done = delivery_words(report.sink.destination.delivered_means);
         if report.outcome == RunOutcome::Delivered {
@@ -127,6 +128,7 @@ impl<'a> Summary<'a> {
             write_headline(f, "partial", Tone::Bad, &text, self.color)?;
         }
         write_detail(f, "from", &from)?;
+        self.write_transformers(f)?;
         if let Some(resume) = &report.resume {
             write_detail(
                 f,
@@ -152,6 +154,20 @@ impl<'a> Summary<'a> {
                     write_detail(f, "to", &format!("{server}{}; {requests}", version.unwrap_or_default()))?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    fn write_transformers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, transformer) in self.finished.report.transformers.iter().enumerate() {
+            let label = if index == 0 { "transformers" } else { "" };
+            let text = format!(
+                "{}: {} changed, {} added",
+                transformer.kind,
+                grouped(transformer.changed),
+                grouped(transformer.added)
+            );
+            write_detail(f, label, &text)?;
         }
         Ok(())
     }

@@ -86,7 +86,7 @@ pub(super) async fn drive(shared: Arc<Shared>, mut opened: UnboundedReceiver<Ope
             }
         };
         tokio::select! {
-            // What has ended comes first: callers may wake this task all the time.
+            // Finished requests come first: callers may wake this task all the time.
             biased;
             Some(finished) = deliveries.running.join_next_with_id(), if !deliveries.running.is_empty() => {
                 deliveries.release(&shared, &finished);

@@ -99,6 +99,7 @@ impl Lifecycle {
         self.phase.send_if_modified(|phase| {
             let advances = to > *phase;
             if advances {
+                tracing::debug!(phase = ?to, "the emitter advances");
                 *phase = to;
             }
             advances

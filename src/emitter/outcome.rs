@@ -201,6 +201,8 @@ pub enum UndeliveredReason {
     Cancelled,
     /// The sink could not write to a local file or stream.
     Disk,
+    /// A transformer could not make the proposal that it adds, for example because a lookup failed.
+    NotTransformed,
     /// The proposal was dropped without an outcome. This is an error in the crate or in a sink.
     Dropped,
 }
@@ -217,6 +219,7 @@ impl UndeliveredReason {
             Self::Closed => "closed",
             Self::Cancelled => "cancelled",
             Self::Disk => "disk",
+            Self::NotTransformed => "not-transformed",
             Self::Dropped => "dropped",
         }
     }

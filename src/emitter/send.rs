@@ -6,7 +6,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::auth_gate::{GateGuard, RefusedRequest, TokenDecision};
 use super::exchange::Exchange;
@@ -44,6 +44,7 @@ pub(super) async fn send<'a>(
         let mut review = shared.gate.review().await;
         loop {
             let decision = review.decide(refused, shared.client.credentials(), &shared.lifecycle).await;
+            debug!(after_refusal = ?decision, "the token was refused");
             match decision {
                 TokenDecision::Retry => break,
                 TokenDecision::Stop(unavailable) => {
@@ -142,7 +143,8 @@ async fn send_with_token<'a>(
         permit.complete(&verdict, body_bytes);
         let accepted_before = *accepted_before.get_or_insert_with(|| shared.accepted());
         let next_permit = match next {
-            Next::RetryAfter { delay, .. } => {
+            Next::RetryAfter { delay, reason } => {
+                debug!(retry = ?reason, "the request failed");
                 let delay = delay.max(shared.limit.take_retry());
                 let failure = shared.client.describe_failure(&line, &result);
                 warn!("{failure}; trying again in {:.1} s", delay.as_secs_f64());

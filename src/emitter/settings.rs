@@ -9,7 +9,7 @@ use crate::gms::{EmitMode, Endpoint, RequestEncoder, RetryPolicy};
 /// client.
 pub(crate) const MAX_PER_BATCH: usize = 200;
 
-/// The largest number of requests in flight: more are too many for a server, and for the ports of this machine.
+/// The largest number of requests in flight. More are too many for a server, and for the ports of a client.
 pub(crate) const MAX_REQUESTS: usize = 10_000;
 
 /// The defaults of DataHub's REST sink (`datahub_rest.py`). The builder and the sink's configuration use

@@ -101,6 +101,7 @@ impl<'a> BatchSettlement<'a> {
         if shrink_batches {
             self.shared.shrink_batches(exchange.body_bytes, group.proposals.len());
         }
+        debug!(?action, proposals = group.proposals.len(), "the response was read");
         match action {
             Action::Accept => self.accept(group, exchange, response, slot),
             Action::AcceptEarlierAttempt => {

@@ -251,7 +251,7 @@ impl Client {
         self.send_with_retries(line, body, MAX_RESPONSE_BYTES, policy).await
     }
 
-    async fn send_with_retries(
+    pub(super) async fn send_with_retries(
         &self,
         line: &RequestLine,
         body: impl Fn() -> Option<RequestBody>,

@@ -83,8 +83,8 @@ impl Client {
     /// redirect, a login page. The error carries the diagnosis.
     ///
     /// # Cancel safety
-    /// Dropping the future abandons the request. GMS may have executed it all the same, so the effect of a mutation
-    /// is unknown then.
+    /// Dropping the future abandons the request. GMS may have executed it all the same, so the effect of a
+    /// mutation is unknown then.
     pub async fn graphql(&self, document: &str, variables: &Value) -> Result<GraphqlAnswer, Error> {
         let line = self.request_line(Method::POST, PATH);
         let body =

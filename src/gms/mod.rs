@@ -10,6 +10,8 @@ mod entity;
 mod environment;
 mod frontend;
 mod graphql;
+#[cfg(feature = "pipeline")]
+mod lookup;
 mod openapi;
 mod outgoing_proposal;
 mod rejection_hint;

@@ -177,6 +177,13 @@ impl Proposal {
         Ok(Self::new(ChangeType::Restate, urn, aspect_name, Some(aspect.try_into()?)))
     }
 
+    /// Replaces the aspect.
+    #[must_use]
+    pub fn with_aspect(mut self, aspect: Option<Aspect>) -> Self {
+        self.aspect = aspect;
+        self
+    }
+
     /// Adds a header of this proposal (not of the HTTP request), for example `If-Version-Match`.
     #[must_use]
     pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {

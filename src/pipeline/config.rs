@@ -8,14 +8,13 @@ use super::limits::FailureLimits;
 use super::options::Options;
 use super::report::RunsIn;
 use super::state_directory::{self, PipelineKey};
+use super::transformers;
 use crate::environment::Environment;
 use crate::recipe::{Fields, Node, Recipe, RecipeError, Value};
-use crate::sink::datahub_rest::{DatahubRestConfig, DatahubRestSink, Overrides};
+use crate::sink::datahub_rest::{DATAHUB_REST, DatahubRestConfig, DatahubRestSink, Overrides};
 use crate::sink::{OpenSink, OpenedSink, SinkRegistry};
 use crate::source::{OpenSource, Source};
-
-/// The sink that writes to a GMS, and the default of a recipe without a sink.
-pub(super) const DATAHUB_REST: &str = "datahub-rest";
+use crate::transform::Chain;
 
 /// Names the default sink of DataHub's Python client.
 const DEFAULT_SINK_VARIABLE: &str = "DATAHUB_INGESTION_DEFAULT_SINK";
@@ -34,6 +33,9 @@ pub(super) struct Config {
     pub(super) sink_type: String,
     pub(super) open_source: OpenSource,
     pub(super) open_sink: OpenSink,
+    pub(super) chain: Chain,
+    /// The server that transformers ask, in place of the sink's.
+    pub(super) datahub_api: Option<Box<DatahubRestConfig>>,
     /// The embedded GMS, if the sink writes to it.
     pub(super) embedded: Option<EmbeddedTarget>,
     pub(super) run_id: Option<String>,
@@ -70,6 +72,14 @@ impl Config {
         let (source_type, source_runs_in, open_source) = read_source(&mut fields, recipe, options);
         let sinks = with_datahub_rest(options, environment);
         let (sink_type, open_sink) = read_sink(&mut fields, &sinks, environment);
+        let (datahub_api, chain) = if source_runs_in == RunsIn::Python {
+            // The child reads both.
+            fields.node("datahub_api");
+            fields.node("transformers");
+            (None, Chain::new(Vec::new()))
+        } else {
+            read_transformers(&mut fields, &sink_type, options, environment)
+        };
         let pipeline_name = fields.string("pipeline_name").filter(|name| !name.is_empty());
         let run_id = fields.string("run_id").filter(|run_id| !run_id.is_empty());
         let report_to = read_reporting(&mut fields);
@@ -79,7 +89,7 @@ impl Config {
         let spool_max_bytes = fields
             .number("spool_max_bytes", 1 << 20..=u64::MAX, "a number of bytes, 1048576 or more")
             .unwrap_or(SPOOL_MAX_BYTES);
-        read_unsupported_keys(&mut fields, source_runs_in);
+        read_unsupported_keys(&mut fields);
         fields.finish();
         let warnings = mistakes.take_warnings();
         let (open_source, open_sink) = mistakes.into_result(open_source.zip(open_sink))?;
@@ -111,6 +121,8 @@ impl Config {
             sink_type,
             open_source,
             open_sink,
+            chain,
+            datahub_api,
             embedded,
             run_id,
             pipeline_name,
@@ -261,6 +273,33 @@ fn read_sink(
     (kind.unwrap_or_default(), open)
 }
 
+/// The transformers, and the server that they ask.
+fn read_transformers(
+    fields: &mut Fields<'_>,
+    sink_type: &str,
+    options: &Options,
+    environment: &Environment,
+) -> (Option<Box<DatahubRestConfig>>, Chain) {
+    let datahub_api = read_datahub_api(fields, environment);
+    let has_graph = sink_type == DATAHUB_REST || fields.has("datahub_api");
+    let chain = transformers::read(fields, &options.transformers, has_graph);
+    if chain.needs_graph().is_none() {
+        fields.ignored("datahub_api", "no transformer asks a server");
+    }
+    (datahub_api, chain)
+}
+
+/// `datahub_api`: the server that transformers ask. Its keys are those of the sink `datahub-rest`.
+fn read_datahub_api(fields: &mut Fields<'_>, environment: &Environment) -> Option<Box<DatahubRestConfig>> {
+    if !fields.has("datahub_api") {
+        return None;
+    }
+    let mut block = fields.block("datahub_api");
+    let config = DatahubRestConfig::read(&mut block, &Overrides::default(), environment);
+    block.finish();
+    config.ok().map(Box::new)
+}
+
 /// `reporting`: the files that the report is written to.
 fn read_reporting(fields: &mut Fields<'_>) -> Vec<PathBuf> {
     let mut files = Vec::new();
@@ -352,20 +391,7 @@ fn read_flags(fields: &mut Fields<'_>, source_runs_in: RunsIn) -> (bool, bool) {
 }
 
 /// Keys that this crate does not support. They are mistakes if ignoring them would change what is sent.
-fn read_unsupported_keys(fields: &mut Fields<'_>, source_runs_in: RunsIn) {
-    match fields.node("transformers").map(|node| &node.value) {
-        None | Some(Value::Null) => {}
-        Some(Value::List(transformers)) if transformers.is_empty() => {}
-        // They run in the child, too.
-        Some(_) if source_runs_in == RunsIn::Python => {}
-        Some(_) => fields
-            .not_yet("transformers", "without them other metadata would be sent than the recipe asks for"),
-    }
-    if source_runs_in == RunsIn::Python {
-        fields.node("datahub_api");
-    } else {
-        fields.ignored("datahub_api", "nothing in a run asks DataHub for anything beside its sink");
-    }
+fn read_unsupported_keys(fields: &mut Fields<'_>) {
     let recording = fields.node("recording");
     if recording.is_some_and(|recording| recording.get("enabled").is_some_and(is_true)) {
         fields.not_yet("recording", "a run cannot be recorded");

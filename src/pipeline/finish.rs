@@ -11,6 +11,7 @@ use super::lock::RunLock;
 use super::outcome_counter::OutcomeCounter;
 use super::report::{
     self, Failure, ProposalCounts, Report, ReportedSink, Resume, RunOutcome, SCHEMA, SourceReport,
+    TransformerReport,
 };
 use super::settings::RunSettings;
 use crate::metadata::Urn;
@@ -71,6 +72,7 @@ pub(super) struct EndedRun {
     /// `None` if it ended before its source was opened.
     pub(super) counter: Option<Arc<OutcomeCounter>>,
     pub(super) sink: SinkReport,
+    pub(super) transformers: Vec<TransformerReport>,
     pub(super) source_bytes: Option<u64>,
     /// The source's bytes that an earlier run has read.
     pub(super) start_byte: u64,
@@ -116,7 +118,7 @@ impl EndedRun {
         if self.result.failure.is_none() && !self.is_skipped {
             self.result.failure = self.exceeded_limit(&settings, all_delivered);
         }
-        let resume = self.leave_checkpoint(&settings, proposals.read > 0).await;
+        let resume = self.leave_checkpoint(&settings, &proposals).await;
         if self.is_skipped {
             warnings.push("skipped: another run of this pipeline is in progress".into());
         }
@@ -141,6 +143,7 @@ impl EndedRun {
                 runs_in: settings.source_runs_in,
                 report: settings.control.take_source_report(),
             },
+            transformers: self.transformers,
             sink: ReportedSink { kind: Some(settings.sink_type), destination: self.sink.destination },
             proposals,
             requests: self.sink.requests,
@@ -197,7 +200,11 @@ impl EndedRun {
     }
 
     /// Leaves a checkpoint if anything is unfinished, and returns where a later run continues.
-    async fn leave_checkpoint(&mut self, settings: &RunSettings, has_read: bool) -> Option<Resume> {
+    async fn leave_checkpoint(
+        &mut self,
+        settings: &RunSettings,
+        proposals: &ProposalCounts,
+    ) -> Option<Resume> {
         let Some(checkpoint) = self.checkpoint.take() else {
             // No later run can continue this one.
             self.source_is_done();
@@ -206,13 +213,15 @@ impl EndedRun {
         let dead_letters_synced = self.counter.as_ref().is_none_or(|counter| counter.sync_dead_letters());
         // The user has to correct the recipe or the input first: a run that has not started leaves nothing.
         let failure_kind = self.result.failure.as_ref().map(Error::kind);
-        if failure_kind == Some(ErrorKind::Input) && !has_read {
+        if failure_kind == Some(ErrorKind::Input) && proposals.read == 0 {
             self.source_is_done();
             return None;
         }
-        // What a failed source has emitted is all that there is.
+        // Additions of transformers have no record: a run that did not deliver all of them is not complete.
+        // All that a failed source has emitted is here.
         let is_at_end = self.result.is_complete || failure_kind == Some(ErrorKind::Source);
-        let (point, error) = checkpoint.finish(is_at_end, dead_letters_synced).await;
+        let is_complete = is_at_end && proposals.undelivered == 0;
+        let (point, error) = checkpoint.finish(is_complete, dead_letters_synced).await;
         if let Some(error) = error {
             self.result.failure.get_or_insert(error);
         }

@@ -13,11 +13,15 @@ use super::destination::Destination;
 use super::outcome_counter::OutcomeCounter;
 use super::record_channel::{NumberedItem, Received, RecordSender, record_channel};
 use super::run_metadata::RunMetadata;
-use crate::emitter::{Delivery, Observer};
-use crate::metadata::{Proposal, record};
+use crate::clock::Clock;
+use crate::emitter::{
+    Delivery, Observer, Outcome, Rejection, RejectionReason, Undelivered, UndeliveredReason,
+};
+use crate::metadata::record;
 use crate::sink::Sink;
 use crate::source::{Item, RecordFeedback, Source};
 use crate::threads::{Threads, Worker};
+use crate::transform::{Chain, Transformed};
 use crate::{Error, ErrorKind};
 
 /// How long a run that is stopped waits for what is in flight.
@@ -62,13 +66,23 @@ pub(super) struct ForwardContext<'a> {
     pub(super) feedback: Option<&'a Arc<dyn RecordFeedback>>,
     pub(super) control: &'a RunControl,
     pub(super) threads: &'a dyn Threads,
+    pub(super) clock: &'a dyn Clock,
 }
 
-/// Reads `source` to its end on a thread of its own, and forwards its records to `destination`, except those
-/// in `finished`.
+/// The records of a run.
+pub(super) struct Records {
+    pub(super) source: Box<dyn Source>,
+    /// Records to skip.
+    pub(super) finished: Option<FinishedRecords>,
+    /// The number of records at the start that an earlier run has finished: only the transformers see them.
+    pub(super) reread: u64,
+}
+
+/// Reads the source to its end on a thread of its own, and forwards what the transformers make of its records
+/// to `destination`, except finished ones.
 pub(super) async fn forward(
-    source: Box<dyn Source>,
-    finished: Option<FinishedRecords>,
+    records: Records,
+    chain: &mut Chain,
     destination: &mut Destination,
     context: ForwardContext<'_>,
 ) -> (RunResult, Option<Worker>) {
@@ -76,7 +90,7 @@ pub(super) async fn forward(
     let tracker = context.checkpoint.map(|checkpoint| Arc::clone(checkpoint.tracker()));
     let numbers = if context.feedback.is_some() { Numbers::Own(0) } else { Numbers::None };
     let numbers = tracker.map_or(numbers, Numbers::Tracked);
-    let reader = read(source, finished, sender, numbers, context.control.clone());
+    let reader = read(records, !chain.is_empty(), sender, numbers, context.control.clone());
     let reader = match Worker::start(context.threads, "source", reader) {
         Ok(reader) => reader,
         Err(error) => {
@@ -85,7 +99,7 @@ pub(super) async fn forward(
         }
     };
     let observer: Arc<dyn Observer> = Arc::clone(context.counter) as Arc<dyn Observer>;
-    let mut forwarder = Forwarder { destination, context, observer, ignored: 0 };
+    let mut forwarder = Forwarder { destination, chain, context, observer, ignored: 0 };
     let mut result = RunResult::default();
     loop {
         let next = tokio::select! {
@@ -100,6 +114,9 @@ pub(super) async fn forward(
             Received::Ended(end) => {
                 result.is_complete = end.is_ok();
                 result.failure = end.err();
+                if result.is_complete {
+                    forwarder.forward_additions(&mut result).await;
+                }
                 break;
             }
             Received::Items(items) => {
@@ -205,20 +222,18 @@ async fn with_grace(closing: impl Future<Output = Result<(), Error>>) -> Result<
 
 /// The work of the reader's thread.
 async fn read(
-    mut source: Box<dyn Source>,
-    mut finished: Option<FinishedRecords>,
+    mut records: Records,
+    has_transformers: bool,
     sender: RecordSender,
     numbers: Numbers,
     control: RunControl,
 ) {
-    let end = read_records(&mut *source, &mut finished, &sender, numbers, &control).await;
+    let end = read_records(&mut records, has_transformers, &sender, numbers, &control).await;
+    let source = &mut *records.source;
     source.close();
     control.update_source(source.progress(), source.take_warnings());
     control.set_source_report(source.report());
-    match end {
-        Some(end) => sender.end(end),
-        None => sender.end(Ok(())),
-    }
+    sender.end(end.unwrap_or(Ok(())));
 }
 
 /// The numbers of records.
@@ -233,12 +248,13 @@ enum Numbers {
 
 /// Reads until the end of the source; `None` if the run needs no more records.
 async fn read_records(
-    source: &mut dyn Source,
-    finished: &mut Option<FinishedRecords>,
+    records: &mut Records,
+    has_transformers: bool,
     sender: &RecordSender,
     mut numbers: Numbers,
     control: &RunControl,
 ) -> Option<Result<(), Error>> {
+    let Records { source, finished, reread } = records;
     let mut until_progress = PROGRESS_INTERVAL;
     loop {
         if let Some(preparation) = source.prepare_next()
@@ -248,26 +264,29 @@ async fn read_records(
         }
         match source.next() {
             Ok(Some(item)) => {
-                if finished.as_mut().is_some_and(FinishedRecords::is_next_finished) {
+                let (number, is_finished) = if *reread > 0 {
+                    *reread -= 1;
+                    (None, true)
+                } else if finished.as_mut().is_some_and(FinishedRecords::is_next_finished) {
+                    (None, true)
+                } else if let Numbers::Tracked(tracker) = &numbers {
+                    let position = source.position();
+                    match tracker.admit(&item, position).await {
+                        Admission::Forward(number) => (Some(number), false),
+                        Admission::Skip => (None, true),
+                        Admission::Stop => return None,
+                    }
+                } else if let Numbers::Own(next) = &mut numbers {
+                    let number = *next;
+                    *next += 1;
+                    (Some(number), false)
+                } else {
+                    (None, false)
+                };
+                if is_finished && !has_transformers {
                     continue;
                 }
-                let number = match &mut numbers {
-                    Numbers::None => None,
-                    Numbers::Own(next) => {
-                        let number = *next;
-                        *next += 1;
-                        Some(number)
-                    }
-                    Numbers::Tracked(tracker) => {
-                        let position = source.position();
-                        match tracker.admit(&item, position).await {
-                            Admission::Forward(number) => Some(number),
-                            Admission::Skip => continue,
-                            Admission::Stop => return None,
-                        }
-                    }
-                };
-                if !sender.send(NumberedItem { item, number }).await {
+                if !sender.send(NumberedItem { item, number, is_finished }).await {
                     return None;
                 }
                 until_progress -= 1;
@@ -280,6 +299,14 @@ async fn read_records(
             Err(error) => return Some(Err(error)),
         }
     }
+}
+
+/// A record behind the transformers.
+struct TransformedItem {
+    item: Item,
+    number: Option<u64>,
+    /// Empty unless the item is a record.
+    transformed: Transformed,
 }
 
 /// Why forwarding ends before the source does.
@@ -300,6 +327,7 @@ impl ForwardEnd {
 
 struct Forwarder<'a> {
     destination: &'a mut Destination,
+    chain: &'a mut Chain,
     context: ForwardContext<'a>,
     /// Observes the proposals of records without a number.
     observer: Arc<dyn Observer>,
@@ -308,17 +336,18 @@ struct Forwarder<'a> {
 
 impl Forwarder<'_> {
     async fn forward(&mut self, items: VecDeque<NumberedItem>) -> ControlFlow<ForwardEnd> {
-        let ForwardContext { counter, checkpoint, control, .. } = self.context;
-        for NumberedItem { item, number } in items {
+        let ForwardContext { counter, control, .. } = self.context;
+        let Some(items) = self.transform(items).await else { return ControlFlow::Continue(()) };
+        for TransformedItem { item, number, transformed } in items {
             // Checked between records, so that each record is forwarded completely or not at all.
             if control.is_stopped() {
                 return ControlFlow::Continue(());
             }
             match item {
-                Item::Record { proposals, filtered } => {
-                    control.count_record(proposals.len());
+                Item::Record { filtered, .. } => {
+                    control.count_record(transformed.proposals.len());
                     counter.count_filtered_by_source(filtered);
-                    self.forward_record(proposals, number).await?;
+                    self.forward_record(transformed, number).await?;
                 }
                 Item::Invalid(record) => {
                     control.count_record(0);
@@ -333,12 +362,7 @@ impl Forwarder<'_> {
                 }
             }
         }
-        let failure = counter.failure().or_else(|| checkpoint.and_then(CheckpointWriter::failure));
-        let failure = failure.or_else(|| match &*self.destination {
-            Destination::Sink(sink) => sink.as_sink().stopped(),
-            _ => None,
-        });
-        match (failure, &*self.destination) {
+        match (self.failure(), &*self.destination) {
             (Some(failure), _) => ControlFlow::Break(ForwardEnd::Failed(failure)),
             (None, Destination::Preview { records: 0, .. }) => {
                 ControlFlow::Break(ForwardEnd::PreviewComplete)
@@ -372,21 +396,113 @@ impl Forwarder<'_> {
         }
     }
 
-    async fn forward_record(
-        &mut self,
-        mut proposals: Vec<Proposal>,
-        number: Option<u64>,
-    ) -> ControlFlow<ForwardEnd> {
-        let ForwardContext { metadata, counter, control, .. } = self.context;
-        if let Some(metadata) = metadata {
-            for proposal in &mut proposals {
-                metadata.apply(proposal);
+    /// Passes the records through the transformers. `None` if the run was stopped while they waited for a
+    /// server.
+    async fn transform(&mut self, items: VecDeque<NumberedItem>) -> Option<Vec<TransformedItem>> {
+        let ForwardContext { metadata, control, clock, .. } = self.context;
+        let mut pending = Vec::with_capacity(items.len());
+        let mut records = Vec::with_capacity(items.len());
+        for NumberedItem { mut item, number, is_finished } in items {
+            let mut proposals = match &mut item {
+                Item::Record { proposals, .. } => std::mem::take(proposals),
+                Item::Invalid(_) | Item::Ignored(..) => Vec::new(),
+            };
+            if let Some(metadata) = metadata {
+                for proposal in &mut proposals {
+                    metadata.apply(proposal);
+                }
+            }
+            if is_finished {
+                self.chain.observe(&proposals);
+            } else {
+                pending.push((item, number));
+                records.push(proposals);
             }
         }
-        if proposals.is_empty() {
+        let transformed: Vec<Transformed> = if self.chain.is_empty() {
+            records.into_iter().map(Transformed::unchanged).collect()
+        } else {
+            control.or_cancelled(self.chain.transform(records, clock.now())).await?
+        };
+        let pending = pending.into_iter().zip(transformed);
+        Some(
+            pending
+                .map(|((item, number), transformed)| TransformedItem { item, number, transformed })
+                .collect(),
+        )
+    }
+
+    /// Forwards what the transformers add behind the last record.
+    async fn forward_additions(&mut self, result: &mut RunResult) {
+        let ForwardContext { metadata, control, clock, .. } = self.context;
+        while let Some(next) = control.or_cancelled(self.chain.next_additions(clock.now())).await {
+            let mut additions = match next {
+                Ok(Some(additions)) => additions,
+                Ok(None) => return,
+                Err(error) => {
+                    result.failure = Some(error);
+                    break;
+                }
+            };
+            if let Some(metadata) = metadata {
+                for proposal in &mut additions.proposals {
+                    metadata.apply(proposal);
+                }
+            }
+            if let ControlFlow::Break(reason) = self.forward_record(additions, None).await {
+                result.failure = reason.into_failure();
+                break;
+            }
+            if let Some(failure) = self.failure() {
+                result.failure = Some(failure);
+                break;
+            }
+        }
+        // Something remains to be added, so a later run has to read the records again.
+        result.is_complete = false;
+        result.is_interrupted |= control.is_stopped();
+    }
+
+    /// Why nothing more can be delivered.
+    fn failure(&self) -> Option<Error> {
+        let ForwardContext { counter, checkpoint, .. } = self.context;
+        let failure = counter.failure().or_else(|| checkpoint.and_then(CheckpointWriter::failure));
+        failure.or_else(|| match &*self.destination {
+            Destination::Sink(sink) => sink.as_sink().stopped(),
+            _ => None,
+        })
+    }
+
+    async fn forward_record(
+        &mut self,
+        transformed: Transformed,
+        number: Option<u64>,
+    ) -> ControlFlow<ForwardEnd> {
+        let ForwardContext { counter, control, .. } = self.context;
+        let Transformed { proposals, omitted, failed, .. } = transformed;
+        counter.count_filtered_by_source(omitted);
+        if proposals.is_empty() && failed.is_empty() {
             self.settle_record(number, true, None);
         }
-        let observer = self.observer(number, proposals.len());
+        let observer = self.observer(number, proposals.len() + failed.len());
+        let sends = matches!(self.destination, Destination::Sink(_));
+        for failed in failed {
+            counter.count_read();
+            let message = format!("the transformer `{}`: {}", failed.transformer, failed.error);
+            if !sends {
+                counter.count_filtered();
+                counter.list_untransformed(&failed.original, message);
+            } else if failed.original.aspect().is_some() || number.is_some() {
+                let reason = RejectionReason::Other("not-transformed");
+                Delivery::observed(failed.original, Arc::clone(&observer))
+                    .settle(Outcome::Rejected(Rejection::new(reason, message)));
+            } else {
+                // An addition has no record that could be a dead letter: a later run makes it again.
+                let undelivered = Undelivered::new(UndeliveredReason::NotTransformed, message);
+                Delivery::observed(failed.original, Arc::clone(&observer))
+                    .settle(Outcome::Undelivered(undelivered));
+            }
+        }
         match self.destination {
             Destination::Sink(sink) => {
                 for proposal in proposals {

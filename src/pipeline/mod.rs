@@ -22,6 +22,7 @@ mod destination;
 mod embedded;
 mod finish;
 mod forward;
+mod graph;
 #[cfg(unix)]
 mod graph_proxy;
 mod limits;
@@ -31,6 +32,7 @@ mod options;
 mod outcome_counter;
 mod output_file;
 mod plan;
+mod planned_chain;
 mod preflight;
 mod prepare;
 mod record_channel;
@@ -41,6 +43,7 @@ mod run_id;
 mod run_metadata;
 mod settings;
 mod state_directory;
+mod transformers;
 
 pub use control::{RunControl, RunProgress};
 #[cfg(feature = "embedded")]
@@ -53,5 +56,5 @@ pub use plan::Pipeline;
 pub use preflight::Preflight;
 pub use report::{
     DeadLetterReport, Failure, FailureKind, ProposalCounts, Report, ReportedSink, Resume, RunOutcome, RunsIn,
-    SCHEMA, SourceReport,
+    SCHEMA, SourceReport, TransformerReport,
 };

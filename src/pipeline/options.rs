@@ -14,6 +14,7 @@ use crate::sink::{OnWait, SinkRegistry};
 use crate::source::SourceRegistry;
 #[cfg(unix)]
 use crate::source::python::PythonOptions;
+use crate::transform::TransformerRegistry;
 
 /// The options of a run besides its recipe.
 #[derive(Debug, Default)]
@@ -21,6 +22,8 @@ use crate::source::python::PythonOptions;
 pub struct Options {
     /// The sources that a recipe may name.
     pub sources: SourceRegistry,
+    /// The transformers that a recipe may name.
+    pub transformers: TransformerRegistry,
     /// The sinks that a recipe may name.
     pub sinks: SinkRegistry,
     /// The server of a `datahub-rest` sink, in place of the recipe's; `embedded` for the GMS in this process.

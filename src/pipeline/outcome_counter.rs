@@ -199,6 +199,11 @@ impl OutcomeCounter {
         }
     }
 
+    /// Lists a proposal that could not be transformed in a run that sends nothing.
+    pub(super) fn list_untransformed(&self, proposal: &Proposal, message: String) {
+        self.failures().list(failure(FailureKind::Rejected, proposal, None, message));
+    }
+
     fn check_limits(&self) {
         let Some((limits, control)) = &self.limits else { return };
         let (failed, settled) = self.failed();

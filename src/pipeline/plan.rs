@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use super::config::{Config, DATAHUB_REST};
+use super::config::Config;
 use super::control::RunControl;
 use super::destination::PlannedDestination;
 use super::finish::FinishedRun;
 use super::options::Options;
+use super::planned_chain::PlannedChain;
 use super::preflight::{self, Preflight};
 use super::replay::{self, Replay};
 use super::run::run;
@@ -21,7 +22,9 @@ use super::run_metadata::{PipelineName, RunMetadata};
 use super::settings::RunSettings;
 use crate::recipe::{Recipe, RecipeError};
 use crate::sink::OnWait;
+use crate::sink::datahub_rest::DATAHUB_REST;
 use crate::source::OpenSource;
+use crate::transform::Chain;
 use crate::{Error, ErrorKind};
 
 /// A run that a recipe and its options ask for.
@@ -29,6 +32,7 @@ pub struct Pipeline {
     settings: RunSettings,
     open_source: OpenSource,
     destination: PlannedDestination,
+    chain: PlannedChain,
     warnings: Vec<String>,
 }
 
@@ -84,9 +88,18 @@ impl Pipeline {
             }
         };
         let sends = !options.dry_run && options.preview.is_none();
+        // A replay sends what the transformers have made.
+        let chain = if replay.is_some() { Chain::new(Vec::new()) } else { config.chain };
+        let mut chain = PlannedChain::new(chain, config.datahub_api);
         let destination = match options.preview {
-            Some(preview) => PlannedDestination::Preview(preview),
-            None if options.dry_run => PlannedDestination::DryRun,
+            Some(preview) => {
+                chain.ask_through(config.open_sink);
+                PlannedDestination::Preview(preview)
+            }
+            None if options.dry_run => {
+                chain.ask_through(config.open_sink);
+                PlannedDestination::DryRun
+            }
             None => PlannedDestination::Sink(config.open_sink),
         };
         let run_id = config
@@ -128,7 +141,7 @@ impl Pipeline {
             control,
             platform: options.platform,
         };
-        Self { settings, open_source, destination, warnings: config.warnings }
+        Self { settings, open_source, destination, chain, warnings: config.warnings }
     }
 
     /// Sets what is called when the run waits for a server; the default writes to the log.
@@ -176,16 +189,16 @@ impl Pipeline {
     /// Runs to the end. Every failure is in what it returns; the report files are written by then.
     ///
     /// # Cancel safety
-    /// Not cancel safe: if the future is dropped, the run ends at once, and no report is written. Proposals that the
-    /// sink has taken may still be delivered, and a resumed run sends them again. To end a run in order, use its
-    /// [`RunControl`].
+    /// Not cancel safe: if the future is dropped, the run ends at once, and no report is written. Proposals
+    /// that the sink has taken may still be delivered, and a resumed run sends them again. To end a run in
+    /// order, use its [`RunControl`].
     pub async fn run(self) -> FinishedRun {
-        let Self { settings, open_source, destination, warnings } = self;
+        let Self { settings, open_source, destination, chain, warnings } = self;
         let ended = {
             let deadline = stop_at_deadline(settings.control.clone(), settings.deadline);
             tokio::select! {
                 biased;
-                ended = run(&settings, open_source, destination) => ended,
+                ended = run(&settings, open_source, destination, chain) => ended,
                 never = deadline => match never {},
             }
         };

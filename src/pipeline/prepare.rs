@@ -20,6 +20,8 @@ pub(super) struct PreparedRun {
     pub(super) source: Box<dyn Source>,
     /// Records to skip.
     pub(super) finished: Option<FinishedRecords>,
+    /// The number of finished records that are read again for the transformers.
+    pub(super) reread: u64,
     /// It continues where another run stopped.
     pub(super) is_resumed: bool,
     pub(super) checkpoint: Option<CheckpointWriter>,
@@ -82,9 +84,15 @@ async fn acquire(settings: &RunSettings, directory: PathBuf, wait: bool) -> Resu
 }
 
 /// Checks the dead-letter file, and opens the source where the run starts.
-pub(super) async fn prepare(settings: &RunSettings, open_source: OpenSource) -> Result<PreparedRun, Error> {
+///
+/// With `rereads`, the records that an earlier run has finished are read again.
+pub(super) async fn prepare(
+    settings: &RunSettings,
+    open_source: OpenSource,
+    rereads: bool,
+) -> Result<PreparedRun, Error> {
     let dead_letters = settings.sends.then(|| dead_letter_writer(settings)).transpose()?;
-    let request = start_request(settings)?;
+    let request = start_request(settings, rereads)?;
     let services: Arc<dyn ChildServices> = Arc::new(RunServices::new(settings)?);
     // Opening reads files, and may wait for one.
     let open = move || {
@@ -98,11 +106,11 @@ pub(super) async fn prepare(settings: &RunSettings, open_source: OpenSource) -> 
     };
     let opened = run_blocking(&*settings.platform.threads, "source-open", open).await;
     let (source, started) = opened.map_err(internal_error)??;
-    let StartedRun { checkpoint, finished, is_resumed, notes, warnings } = started;
+    let StartedRun { checkpoint, finished, reread, is_resumed, notes, warnings } = started;
     let counter = OutcomeCounter::new(dead_letters)
         .with_limits(settings.limits.clone(), settings.control.clone())
         .with_renderer(settings.renderer.clone());
-    Ok(PreparedRun { source, finished, is_resumed, checkpoint, counter, notes, warnings })
+    Ok(PreparedRun { source, finished, reread, is_resumed, checkpoint, counter, notes, warnings })
 }
 
 fn dead_letter_writer(settings: &RunSettings) -> Result<DeadLetterWriter, Error> {
@@ -120,7 +128,7 @@ fn dead_letter_writer(settings: &RunSettings) -> Result<DeadLetterWriter, Error>
 }
 
 /// `None` for a run that ignores the checkpoint: a replay, or one that sends nothing and is not resumed.
-fn start_request(settings: &RunSettings) -> Result<Option<StartRequest>, Error> {
+fn start_request(settings: &RunSettings, rereads: bool) -> Result<Option<StartRequest>, Error> {
     if settings.replay.is_some() || (!settings.sends && settings.start != Start::Resume) {
         return Ok(None);
     }
@@ -131,6 +139,7 @@ fn start_request(settings: &RunSettings) -> Result<Option<StartRequest>, Error> 
         run_id: settings.run_id.clone(),
         writes_to: settings.writes_to.clone(),
         sends: settings.sends,
+        rereads,
     }))
 }
 

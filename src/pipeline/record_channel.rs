@@ -35,6 +35,8 @@ const COALESCE_WINDOW: Duration = Duration::from_millis(1);
 pub(super) struct NumberedItem {
     pub(super) item: Item,
     pub(super) number: Option<u64>,
+    /// An earlier run has finished it: only the transformers see it.
+    pub(super) is_finished: bool,
 }
 
 #[derive(Default)]
@@ -216,7 +218,7 @@ mod tests {
             reason: String::new(),
             raw: RawRecord::Text(vec![b'x'; bytes].into()),
         });
-        NumberedItem { item, number: None }
+        NumberedItem { item, number: None, is_finished: false }
     }
 
     fn index(numbered: &NumberedItem) -> u64 {

@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::diagnosis::{RenderedDiagnosis, Renderer};
 use crate::platform::Platform;
 use crate::sink::{RequestCounts, SinkDestination, TokenReport};
+use crate::transform::TransformerCounts;
 use crate::{Error, ErrorKind};
 
 /// The name and version of the report's format.
@@ -36,6 +37,8 @@ pub struct Report {
     pub duration_ms: u64,
     /// The source and its counts.
     pub source: SourceReport,
+    /// The transformers, in order.
+    pub transformers: Vec<TransformerReport>,
     /// Where it went.
     pub sink: ReportedSink,
     /// The outcomes of the proposals.
@@ -111,6 +114,27 @@ pub enum RunsIn {
     Native,
     /// In a child process that runs DataHub's Python client.
     Python,
+}
+
+/// A transformer of a run, and what it has done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct TransformerReport {
+    /// The `type` in the recipe.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Where it ran: `native` or `python`.
+    pub runs_in: &'static str,
+    /// Proposals that it changed or omitted.
+    pub changed: u64,
+    /// Proposals that it added.
+    pub added: u64,
+}
+
+impl TransformerReport {
+    pub(super) fn native(counts: &TransformerCounts) -> Self {
+        Self { kind: counts.kind.clone(), runs_in: "native", changed: counts.changed, added: counts.added }
+    }
 }
 
 /// Where the proposals went.
@@ -243,6 +267,7 @@ impl Report {
             started_at: started_at.to_string(),
             duration_ms: elapsed_ms(started_at, clock.now()),
             source: SourceReport::default(),
+            transformers: Vec::new(),
             sink: ReportedSink::default(),
             proposals: ProposalCounts::default(),
             requests: RequestCounts::default(),

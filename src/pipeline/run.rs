@@ -5,8 +5,10 @@ use std::sync::Arc;
 use super::checkpoint::CheckpointWriter;
 use super::destination::{Destination, PlannedDestination};
 use super::finish::EndedRun;
-use super::forward::{ForwardContext, RunResult, close, forward, join};
+use super::forward::{ForwardContext, Records, RunResult, close, forward, join};
+use super::planned_chain::PlannedChain;
 use super::prepare::{LockResult, PreparedRun, lock, prepare};
+use super::report::TransformerReport;
 use super::settings::RunSettings;
 use crate::sink::{Sink, SinkReport};
 use crate::source::{OpenSource, RecordFeedback};
@@ -17,6 +19,7 @@ pub(super) async fn run(
     settings: &RunSettings,
     open_source: OpenSource,
     destination: PlannedDestination,
+    chain: PlannedChain,
 ) -> EndedRun {
     let control = &settings.control;
     let lock = match control.or_cancelled(lock(settings)).await {
@@ -25,8 +28,8 @@ pub(super) async fn run(
         Some(Err(error)) => return EndedRun::failed(error),
         None => return EndedRun::interrupted(),
     };
-    let ended = match control.or_cancelled(prepare(settings, open_source)).await {
-        Some(Ok(prepared)) => run_prepared(prepared, settings, destination).await,
+    let ended = match control.or_cancelled(prepare(settings, open_source, !chain.is_empty())).await {
+        Some(Ok(prepared)) => run_prepared(prepared, settings, destination, chain).await,
         Some(Err(error)) => EndedRun::failed(error),
         None => EndedRun::interrupted(),
     };
@@ -37,8 +40,10 @@ async fn run_prepared(
     prepared: PreparedRun,
     settings: &RunSettings,
     destination: PlannedDestination,
+    chain: PlannedChain,
 ) -> EndedRun {
-    let PreparedRun { source, finished, is_resumed, mut checkpoint, counter, notes, warnings } = prepared;
+    let PreparedRun { source, finished, reread, is_resumed, mut checkpoint, counter, notes, warnings } =
+        prepared;
     let control = &settings.control;
     let feedback = source.feedback();
     let counter = Arc::new(counter);
@@ -46,18 +51,24 @@ async fn run_prepared(
     let (source_bytes, start_byte) = (progress.total_bytes, progress.bytes);
     control.update_source(progress, Vec::new());
 
-    let opened = match control.or_cancelled(destination.open(settings)).await {
-        Some(Ok(destination)) => {
+    let open = async {
+        let destination = destination.open(settings).await?;
+        let chain = chain.start(&destination, settings).await?;
+        Ok::<_, Error>((destination, chain))
+    };
+    let opened = match control.or_cancelled(open).await {
+        Some(Ok((destination, chain))) => {
             start_checkpoint(&destination, is_resumed, &mut checkpoint, settings, &counter, feedback.clone())
-                .map(|()| destination)
+                .map(|()| (destination, chain))
                 .map_err(RunResult::failed)
         }
         Some(Err(error)) => Err(RunResult::failed(error)),
         None => Err(RunResult::interrupted()),
     };
+    let mut transformers = Vec::new();
     let (result, sink) = match opened {
         Err(result) => (result, SinkReport::default()),
-        Ok(mut destination) => {
+        Ok((mut destination, mut chain)) => {
             if let Destination::Sink(sink) = &destination
                 && let Some(gms) = sink.as_gms_sink()
             {
@@ -70,8 +81,11 @@ async fn run_prepared(
                 feedback: feedback.as_ref(),
                 control,
                 threads: &*settings.platform.threads,
+                clock: &*settings.platform.clock,
             };
-            let (mut result, reader) = forward(source, finished, &mut destination, context).await;
+            let records = Records { source, finished, reread };
+            let (mut result, reader) = forward(records, &mut chain, &mut destination, context).await;
+            transformers = chain.counts().map(TransformerReport::native).collect();
             let report = match &destination {
                 Destination::Sink(sink) => {
                     close(sink.as_sink(), &counter, checkpoint.as_ref(), control, &mut result).await;
@@ -89,6 +103,7 @@ async fn run_prepared(
         result,
         counter: Some(counter),
         sink,
+        transformers,
         source_bytes,
         start_byte,
         checkpoint,

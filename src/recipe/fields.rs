@@ -234,6 +234,28 @@ impl<'a> Fields<'a> {
             .collect()
     }
 
+    /// The mappings in a mapping of arbitrary keys, each to be read and finished; empty if it is absent.
+    /// `None` after a mistake.
+    pub fn blocks_by_name(&mut self, key: &'static str) -> Option<Vec<(String, Self)>> {
+        let path = self.path_of(key);
+        let Some(node) = self.node(key) else { return Some(Vec::new()) };
+        let Some(entries) = node.entries() else {
+            self.wrong(&path, node, "a mapping of names to mappings");
+            return None;
+        };
+        let blocks = entries.iter().map(|entry| {
+            let path = format!("{path}.{}", self.mistakes.source().describe_key(&entry.key));
+            let block = Self::at(Some(&entry.node), path, entry.key_span, false, self.mistakes);
+            (entry.key.clone(), block)
+        });
+        Some(blocks.collect())
+    }
+
+    /// True when the key is there and null, for a key whose default is not the same as null.
+    pub fn is_null(&mut self, key: &'static str) -> bool {
+        self.entry(key).is_some_and(|entry| entry.node.is_null())
+    }
+
     /// The value as a tree, for a component that reads it itself.
     pub fn node(&mut self, key: &'static str) -> Option<&'a Node> {
         self.entry(key).map(|entry| &entry.node).filter(|node| !node.is_null())

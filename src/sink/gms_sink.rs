@@ -3,7 +3,7 @@
 use super::{BoxFuture, Sink};
 use crate::Error;
 use crate::diagnosis::Diagnosis;
-use crate::gms::Client;
+use crate::gms::{Client, RetryPolicy};
 
 /// A sink that writes to a GMS.
 pub trait GmsSink: Sink {
@@ -13,6 +13,11 @@ pub trait GmsSink: Sink {
 
     /// The client of the GMS.
     fn client(&self) -> &Client;
+
+    /// How requests that only read are repeated. The default is the client's own.
+    fn retry(&self) -> RetryPolicy {
+        RetryPolicy::default()
+    }
 }
 
 /// The steps of a check, in order, and what ended it if that was not the last step.

@@ -91,9 +91,8 @@ pub trait Source: Send {
     /// understood is not an error but an [`Item::Invalid`].
     fn next(&mut self) -> Result<Option<Item>, Error>;
 
-    /// What is to be awaited before the call of [`next`](Self::next) that follows, if anything. A source that
-    /// asks a server does so here, so that it does not block a run in one thread. By default there is
-    /// nothing.
+    /// Returns a future that the run awaits before it calls [`next`](Self::next), or `None`, the default. A
+    /// source that sends requests does so in this future, so that it does not block its thread.
     ///
     /// # Errors
     /// As [`next`](Self::next).

@@ -51,6 +51,21 @@ fn first_column(text: &str) -> Vec<&str> {
         .collect()
 }
 
+#[test]
+fn the_guide_lists_every_transformer() {
+    let registry = datahub_emitter::transform::TransformerRegistry::default();
+    let guide = page("docs/guide/transformers.md");
+    let types = section(&guide, "Types");
+    let documented: BTreeSet<&str> = first_column(types).into_iter().filter(|name| *name != "type").collect();
+    let mut known: BTreeSet<&str> = registry.types().collect();
+    for name in datahub_emitter::transform::callback_types() {
+        known.insert(name);
+    }
+    assert_eq!(documented, known);
+    // As many as acryl-datahub 1.7.0.17 registers.
+    assert_eq!(known.len(), 39);
+}
+
 /// Lines of the shell examples that call the program, continuation lines joined.
 fn commands(page: &str) -> Vec<String> {
     let examples = page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());

@@ -42,7 +42,8 @@ pub(crate) const LIBRARY: Layers = Layers {
         ("emitter", &["auth", "gms"]),
         ("source", &["recipe"]),
         ("sink", &["recipe", "auth", "gms", "emitter"]),
-        ("pipeline", &["recipe", "auth", "gms", "emitter", "source", "sink", "embedded"]),
+        ("transform", &["recipe"]),
+        ("pipeline", &["recipe", "auth", "gms", "emitter", "source", "transform", "sink", "embedded"]),
         ("embedded", &[]),
     ],
 };

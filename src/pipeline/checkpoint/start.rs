@@ -22,6 +22,8 @@ pub(in crate::pipeline) struct StartRequest {
     pub(in crate::pipeline) writes_to: String,
     /// Whether the run sends: only then it changes the checkpoint.
     pub(in crate::pipeline) sends: bool,
+    /// Whether the finished records are read again, because transformers must know their entities.
+    pub(in crate::pipeline) rereads: bool,
 }
 
 /// Where a run has started.
@@ -31,6 +33,8 @@ pub(in crate::pipeline) struct StartedRun {
     pub(in crate::pipeline) checkpoint: Option<CheckpointWriter>,
     /// Records to skip, for a run that continues from a checkpoint and writes none.
     pub(in crate::pipeline) finished: Option<FinishedRecords>,
+    /// The number of records that are read again before the run continues.
+    pub(in crate::pipeline) reread: u64,
     /// The run continues where another one stopped.
     pub(in crate::pipeline) is_resumed: bool,
     pub(in crate::pipeline) notes: Vec<String>,
@@ -47,7 +51,7 @@ pub(in crate::pipeline) fn start(
     source: &mut dyn Source,
     request: StartRequest,
 ) -> Result<StartedRun, Error> {
-    let StartRequest { start, platform, path, run_id, writes_to, sends } = request;
+    let StartRequest { start, platform, path, run_id, writes_to, sends, rereads } = request;
     let Some(input) = source.input()? else {
         if start == Start::Resume {
             return Err(Error::new(
@@ -113,7 +117,12 @@ pub(in crate::pipeline) fn start(
                     .notes
                     .push("the last run finished no record: this one starts at the beginning".into());
             } else {
-                position = resume(&checkpoint, source, &file, &mut started)?;
+                position = resume(&checkpoint, &file, &mut started)?;
+                if rereads {
+                    started.reread = checkpoint.number;
+                } else {
+                    source.seek(checkpoint.position)?;
+                }
                 on_disk = Some(position.clone());
             }
         }
@@ -128,7 +137,6 @@ pub(in crate::pipeline) fn start(
 
 fn resume(
     checkpoint: &Checkpoint,
-    source: &mut dyn Source,
     file: &CheckpointFile,
     started: &mut StartedRun,
 ) -> Result<CheckpointPosition, Error> {
@@ -142,7 +150,6 @@ fn resume(
             ),
         ));
     }
-    source.seek(checkpoint.position)?;
     let position = checkpoint.position();
     let ahead = match position.finished.numbers() {
         0 => String::new(),

@@ -15,7 +15,8 @@ pub(super) struct AppendFile {
     file: Box<dyn OpenFile>,
     /// A device or a pipe cannot be synced.
     is_regular: bool,
-    /// The directory whose entry for this file was not synced yet.
+    /// The directory whose entry for this file may not be synced. It is unknown also for a file that exists:
+    /// the run that created it may have been killed before it synced the directory.
     unsynced_directory: Option<PathBuf>,
 }
 
@@ -37,7 +38,7 @@ impl AppendFile {
                 file.write_all(b"\n")?;
             }
         }
-        let unsynced_directory = existing.is_none().then(|| parent(path).to_owned());
+        let unsynced_directory = Some(parent(path).to_owned());
         Ok(Self { files, file, is_regular: true, unsynced_directory })
     }
 
@@ -59,8 +60,9 @@ impl AppendFile {
             return Ok(());
         }
         self.file.sync()?;
-        if let Some(directory) = self.unsynced_directory.take() {
-            self.files.sync_directory(&directory)?;
+        if let Some(directory) = &self.unsynced_directory {
+            self.files.sync_directory(directory)?;
+            self.unsynced_directory = None;
         }
         Ok(())
     }

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use proptest::prelude::*;
 
 use super::*;
+use crate::clock::SystemClock;
 use crate::emitter::{Outcome, Undelivered, UndeliveredReason};
+use crate::metadata::Proposal;
 use crate::metadata::{Origin, SystemMetadata, Urn};
 use crate::pipeline::dead_letter::DeadLetterWriter;
 use crate::pipeline::report::ProposalCounts;
@@ -160,8 +162,10 @@ async fn run(
         feedback: None,
         control,
         threads: &*threads,
+        clock: &SystemClock,
     };
-    let mut result = forward(source, None, &mut destination, context).await;
+    let records = Records { source, finished: None, reread: 0 };
+    let (mut result, _) = forward(records, &mut Chain::new(Vec::new()), &mut destination, context).await;
     if let Destination::Sink(sink) = &destination {
         close(sink.as_sink(), &counter, None, control, &mut result).await;
     }
@@ -322,8 +326,10 @@ async fn a_preview_prints_the_first_records_and_reads_no_further() {
         checkpoint: None,
         control: &control,
         threads: &*threads,
+        clock: &SystemClock,
     };
-    forward(source, None, &mut destination, context).await;
+    let records = Records { source, finished: None, reread: 0 };
+    forward(records, &mut Chain::new(Vec::new()), &mut destination, context).await;
     let shown = text.0.lock().unwrap().clone();
     let lines: Vec<serde_json::Value> = shown
         .split(|byte| *byte == b'\n')

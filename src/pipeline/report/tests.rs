@@ -36,6 +36,7 @@ fn the_report_has_the_keys_of_the_contract() {
             "source",
             "started_at",
             "token",
+            "transformers",
             "warnings",
         ]
     );

@@ -20,12 +20,15 @@ use crate::Error;
 use crate::auth::{FixedToken, Token, TokenSource, expiry_warning};
 use crate::diagnosis::{Diagnosis, SharedRenderer};
 use crate::emitter::{Delivery, Emitter};
-use crate::gms::{Client, EmitMode, Endpoint, ServerConfig, WaitForServer};
+use crate::gms::{Client, EmitMode, Endpoint, RetryPolicy, ServerConfig, WaitForServer};
 
 pub use self::config::{DatahubRestConfig, Overrides, Server, SinkMode};
 
 use self::check::CheckTarget;
 use self::token_report::token_report;
+
+/// The `type` of the sink, which is also that of a recipe without a sink.
+pub(crate) const DATAHUB_REST: &str = "datahub-rest";
 
 /// The warning about an old GMS.
 const SINGLE_ONLY: &str =
@@ -60,6 +63,7 @@ pub struct DatahubRestSink {
     mode: SinkMode,
     endpoint: Endpoint,
     emit_mode: EmitMode,
+    retry: RetryPolicy,
     warn_before_expiry: SignedDuration,
     renderer: SharedRenderer,
     /// Stopped after the last outcome.
@@ -133,6 +137,7 @@ impl DatahubRestSink {
         let run_id = Arc::clone(&context.run_id);
         let renderer = context.renderer.clone();
         Ok(Self {
+            retry: config.retry().clone(),
             run_id,
             emitter,
             server,
@@ -227,6 +232,10 @@ impl GmsSink for DatahubRestSink {
 
     fn client(&self) -> &Client {
         self.emitter.client()
+    }
+
+    fn retry(&self) -> RetryPolicy {
+        self.retry.clone()
     }
 }
 

@@ -1,0 +1,66 @@
+//! The transformers of a planned run, and the server that they ask.
+
+use std::sync::Arc;
+
+use super::destination::Destination;
+use super::graph::ClientGraph;
+use super::settings::RunSettings;
+use crate::Error;
+use crate::sink::OpenSink;
+use crate::sink::datahub_rest::{DatahubRestConfig, DatahubRestSink};
+use crate::transform::{Chain, Graph};
+
+/// The transformers of a planned run, and the server that they ask.
+pub(super) struct PlannedChain {
+    chain: Chain,
+    datahub_api: Option<Box<DatahubRestConfig>>,
+    /// The sink of a run that sends nothing, and asks its server all the same.
+    sink: Option<OpenSink>,
+}
+
+impl PlannedChain {
+    pub(super) fn new(chain: Chain, datahub_api: Option<Box<DatahubRestConfig>>) -> Self {
+        Self { chain, datahub_api, sink: None }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.chain.is_empty()
+    }
+
+    /// Asks the server of this sink, if a transformer needs one.
+    pub(super) fn ask_through(&mut self, sink: OpenSink) {
+        if self.chain.needs_graph().is_some() && self.datahub_api.is_none() {
+            self.sink = Some(sink);
+        }
+    }
+
+    /// Connects to the server, and starts the transformers.
+    pub(super) async fn start(
+        self,
+        destination: &Destination,
+        settings: &RunSettings,
+    ) -> Result<Chain, Error> {
+        let Self { mut chain, datahub_api, sink } = self;
+        if chain.is_empty() {
+            return Ok(chain);
+        }
+        let mut context = settings.sink_context();
+        let graph = if let Some(config) = datahub_api.filter(|_| chain.needs_graph().is_some()) {
+            let opened = Box::pin(DatahubRestSink::open(*config, None, &context)).await?;
+            Some(ClientGraph::of(&opened))
+        } else if let Destination::Sink(opened) = destination {
+            opened.as_gms_sink().map(ClientGraph::of)
+        } else if let Some(open) = sink.filter(|_| settings.embedded.is_none()) {
+            context.for_check = true;
+            let opened = open(context).await?;
+            let graph = opened.as_gms_sink().map(ClientGraph::of);
+            opened.as_sink().close(None).await?;
+            graph
+        } else {
+            None
+        };
+        let graph = graph.map(|graph| Arc::new(graph) as Arc<dyn Graph>);
+        chain.start(graph).await?;
+        Ok(chain)
+    }
+}
