@@ -141,7 +141,7 @@ class Deliveries:
             pending, self._pending = self._pending, {}
         for outcome in pending.values():
             outcome(reason)
-        # Whoever waits for a flush reads the failures of the sink next, so they are reported before.
+        # A thread that waits for a flush reads the failures of the sink next, so they are reported before.
         with self._changed:
             self._changed.notify_all()
 

@@ -47,6 +47,7 @@ enum Run {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 struct RunOptions {
     /// The recipe: YAML, JSON or TOML, by its file extension; `-` reads YAML from standard input.
     #[arg(short, long, value_name = "RECIPE", required = true)]
@@ -74,8 +75,8 @@ struct RunOptions {
     /// Ends a Python source after N work units, as `datahub ingest --preview` does.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     preview_workunits: Option<u64>,
-    /// The Python interpreter that runs the recipe's source, if the source is not built in. The default is the
-    /// variable DATAHUB_EMIT_PYTHON, the active virtual environment, or python3 on the path.
+    /// The Python interpreter that runs the recipe's source, if the source is not built in. The default is
+    /// the variable `DATAHUB_EMIT_PYTHON`, the active virtual environment, or python3 on the path.
     #[arg(long, value_name = "PATH")]
     python: Option<PathBuf>,
     /// Keeps no extracted records on disk: an extraction ends when delivery stops.

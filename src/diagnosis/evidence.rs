@@ -249,10 +249,7 @@ impl Evidence {
     #[expect(clippy::too_many_lines, reason = "a table of texts")]
     pub fn text(&self, place: &dyn Fn(&TokenSource) -> String) -> String {
         match self {
-            Self::PythonSearched(place) => place.clone(),
             Self::PythonUsed(python) => format!("the source ran in {}", python.display()),
-            Self::SourceFailure(failure) => failure.clone(),
-            Self::ImportFailed(message) => message.clone(),
             Self::MoreFailures(count) => format!("and {count} more; the report lists all of them"),
             Self::Status { status, request } => format!("{status} from {request}"),
             Self::UnexplainedStatus { status, request } => {
@@ -363,13 +360,16 @@ impl Evidence {
             Self::AccessTokenPrivileges { actor, generate, manage } => {
                 access_token_privileges(actor, *generate, *manage)
             }
-            Self::ProviderMessage(message) => message.clone(),
+            Self::PythonSearched(text)
+            | Self::Other(text)
+            | Self::SourceFailure(text)
+            | Self::ImportFailed(text)
+            | Self::ProviderMessage(text) => text.clone(),
             Self::PreviousTokenRefused => "the token before this one was refused as well".into(),
             Self::NoOtherToken(reasons) => {
                 let reasons: Vec<String> = reasons.iter().map(|reason| reason.text(place)).collect();
                 format!("there is no other token: {}", reasons.join("; "))
             }
-            Self::Other(text) => text.clone(),
         }
     }
 }

@@ -224,33 +224,12 @@ impl Summary {
     /// The text, with `place` for the source of a token.
     pub fn text(&self, place: &dyn Fn(&TokenSource) -> String) -> String {
         match self {
-            Self::PythonMissing { source_type } => format!("the source `{source_type}` runs in Python, and there is none"),
-            Self::PackageMissing { source_type, python } => format!(
-                "the source `{source_type}` runs in Python, and {} does not have the package acryl-datahub",
-                python.display()
-            ),
-            Self::PluginMissing { source_type, python, module: Some(module) } => format!(
-                "the source `{source_type}` needs the Python module `{module}`, which {} does not have",
-                python.display()
-            ),
-            Self::PluginMissing { source_type, python, module: None } => {
-                format!("the acryl-datahub of {} has no source `{source_type}`", python.display())
-            }
-            Self::SourceReportedFailures { source_type, count: 1 } => {
-                format!("the source `{source_type}` reported a failure")
-            }
-            Self::SourceReportedFailures { source_type, count } => {
-                format!("the source `{source_type}` reported {count} failures")
-            }
-            Self::SourceFailed { source_type, message } => {
-                format!("the source `{source_type}` failed: {message}")
-            }
-            Self::SourceKilled { source_type, signal: 9 } => format!(
-                "the process of the source `{source_type}` was killed (SIGKILL), as the kernel does when memory runs out"
-            ),
-            Self::SourceKilled { source_type, signal } => {
-                format!("signal {signal} ended the process of the source `{source_type}`")
-            }
+            Self::PythonMissing { .. }
+            | Self::PackageMissing { .. }
+            | Self::PluginMissing { .. }
+            | Self::SourceReportedFailures { .. }
+            | Self::SourceFailed { .. }
+            | Self::SourceKilled { .. } => self.source_text().unwrap_or_default(),
             Self::TokenMissing => "GMS wants a token, and none was sent".into(),
             Self::TokenEmpty(source) => {
                 format!("GMS wants a token, and the one from {} is empty", place(source))
@@ -339,6 +318,42 @@ impl Summary {
             },
             Self::Other(text) => text.clone(),
         }
+    }
+
+    /// The text of a cause that lies in a source.
+    fn source_text(&self) -> Option<String> {
+        Some(match self {
+            Self::PythonMissing { source_type } => {
+                format!("the source `{source_type}` runs in Python, and there is none")
+            }
+            Self::PackageMissing { source_type, python } => format!(
+                "the source `{source_type}` runs in Python, and {} does not have the package acryl-datahub",
+                python.display()
+            ),
+            Self::PluginMissing { source_type, python, module: Some(module) } => format!(
+                "the source `{source_type}` needs the Python module `{module}`, which {} does not have",
+                python.display()
+            ),
+            Self::PluginMissing { source_type, python, module: None } => {
+                format!("the acryl-datahub of {} has no source `{source_type}`", python.display())
+            }
+            Self::SourceReportedFailures { source_type, count: 1 } => {
+                format!("the source `{source_type}` reported a failure")
+            }
+            Self::SourceReportedFailures { source_type, count } => {
+                format!("the source `{source_type}` reported {count} failures")
+            }
+            Self::SourceFailed { source_type, message } => {
+                format!("the source `{source_type}` failed: {message}")
+            }
+            Self::SourceKilled { source_type, signal: 9 } => format!(
+                "the process of the source `{source_type}` was killed (SIGKILL), as the kernel does when memory runs out"
+            ),
+            Self::SourceKilled { source_type, signal } => {
+                format!("signal {signal} ended the process of the source `{source_type}`")
+            }
+            _ => return None,
+        })
     }
 }
 

@@ -137,8 +137,8 @@ pub(super) async fn forward(
     (result, Some(reader))
 }
 
-/// Notifies a source whose records are no longer forwarded. A source that spools continues only if a later run
-/// can deliver the rest as it is.
+/// Notifies a source whose records are no longer forwarded. A source that spools continues only if a later
+/// run can deliver the rest as it is.
 fn stop_source(feedback: &dyn RecordFeedback, result: &RunResult) {
     match &result.failure {
         Some(failure) if !result.is_interrupted && can_resume(failure) => {

@@ -1,8 +1,8 @@
 //! A proxy on the loopback interface, through which a child process reaches the run's GMS.
 //!
 //! It replaces the child's token by the run's. So the child uses the run's TLS settings, proxies and renewed
-//! tokens, never sees the token of GMS, and a refusal is diagnosed in one place. Requests need a random token that
-//! only the child has, because every user of this machine can connect to the port.
+//! tokens, never sees the token of GMS, and a refusal is diagnosed in one place. Requests need a random
+//! token that only the child has, because every user of this machine can connect to the port.
 
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use reqwest::StatusCode;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use sha2::{Digest as _, Sha256};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -82,7 +82,7 @@ type Response = hyper::Response<Whole>;
 
 impl Proxy {
     async fn respond(&self, request: hyper::Request<Incoming>) -> Response {
-        let given = request.headers().get(AUTHORIZATION).map(|value| value.as_bytes());
+        let given = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
         if !given.is_some_and(|given| is_equal(given, self.authorization.as_bytes())) {
             return text(StatusCode::UNAUTHORIZED, "this port belongs to a run of datahub-emit");
         }

@@ -43,11 +43,11 @@ pub struct SpoolSettings {
     pub directory: PathBuf,
     /// The maximum number of bytes on disk.
     pub max_bytes: u64,
-    /// What happens to a spool that an earlier run has left.
+    /// The treatment of a spool that an earlier run has left.
     pub start: SpoolStart,
 }
 
-/// What happens to a spool that an earlier run has left.
+/// The treatment of a spool that an earlier run has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SpoolStart {
@@ -65,7 +65,7 @@ pub enum SpoolStart {
 pub struct GraphAddress {
     /// The URL.
     pub url: String,
-    /// The token that this address expects. It is no token of GMS.
+    /// The token that this address expects. GMS does not know it.
     pub token: String,
 }
 
@@ -83,7 +83,8 @@ impl fmt::Debug for GraphAddress {
     }
 }
 
-/// Receives what happens to the records of a source. The methods may be called from any thread, and do not block.
+/// Receives what happens to the records of a source. The methods may be called from any thread, and do not
+/// block.
 pub trait RecordFeedback: Send + Sync {
     /// A record, by its number in this run, has its outcome: delivered, or the reason why it is not.
     fn settled(&self, record: u64, failure: Option<&str>);

@@ -1,7 +1,7 @@
 //! The form of segments and frames.
 //!
-//! A segment starts with [`SEGMENT_HEADER`]. A frame is: the length of the content (4 bytes, little-endian), the
-//! CRC-32 of kind and content (4 bytes), the kind (1 byte), the content.
+//! A segment starts with [`SEGMENT_HEADER`]. A frame is: the length of the content (4 bytes,
+//! little-endian), the CRC-32 of kind and content (4 bytes), the kind (1 byte), the content.
 
 pub(super) const SEGMENT_HEADER: &[u8; 16] = b"datahub-spool 1\n";
 

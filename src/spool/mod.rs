@@ -6,12 +6,13 @@
 //!           00000001.spool  header │ frame │ … │ end
 //! ```
 //!
-//! A frame has a length and a checksum. A frame that is cut off at the end of the last segment was being written
+//! A frame has a length and a checksum. A frame that is cut off at the end of the last segment was being
+//! written
 //! when the process died; everything before it is whole. The reader may follow the writer while it writes.
 //! Segments are removed from the front as soon as a later run would not read them again.
 //!
-//! A frame is handed to the operating system before it is read again, so it survives the end of the process. It
-//! survives a power loss only after [`SpoolWriter::finish`].
+//! A frame is handed to the operating system before it is read again, so it survives the end of the
+//! process. It survives a power loss only after [`SpoolWriter::finish`].
 
 mod frame;
 mod reader;

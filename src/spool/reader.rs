@@ -98,19 +98,18 @@ impl SpoolReader {
     fn read(&mut self, length: u64, is_last: bool) -> Result<Option<Frame>, ReadSpoolError> {
         let SpoolPosition { segment, offset, .. } = self.position;
         let damaged = ReadSpoolError::Damaged { segment, offset };
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => {
-                let mut file = File::open(self.spool.segment_path(segment))?;
-                let mut header = [0; SEGMENT_HEADER.len()];
-                file.read_exact(&mut header)?;
-                if header != *SEGMENT_HEADER {
-                    return Err(damaged);
-                }
-                self.position.offset = offset.max(SEGMENT_HEADER.len() as u64);
-                file.seek(SeekFrom::Start(self.position.offset))?;
-                self.file.insert(BufReader::with_capacity(64 << 10, file))
+        let file = if let Some(file) = &mut self.file {
+            file
+        } else {
+            let mut file = File::open(self.spool.segment_path(segment))?;
+            let mut header = [0; SEGMENT_HEADER.len()];
+            file.read_exact(&mut header)?;
+            if header != *SEGMENT_HEADER {
+                return Err(damaged);
             }
+            self.position.offset = offset.max(SEGMENT_HEADER.len() as u64);
+            file.seek(SeekFrom::Start(self.position.offset))?;
+            self.file.insert(BufReader::with_capacity(64 << 10, file))
         };
         let rest = length - self.position.offset;
         let torn = || if is_last { Ok(None) } else { Err(damaged) };

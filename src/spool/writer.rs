@@ -101,7 +101,7 @@ impl SpoolWriter {
     /// Ends the spool. With `is_complete`, a mark says that the extraction was complete.
     ///
     /// # Errors
-    /// When it cannot be written or synced. What was appended is readable nevertheless.
+    /// When it cannot be written or synced. Appended frames are readable nevertheless.
     pub(crate) fn finish(mut self, is_complete: bool) -> io::Result<()> {
         let mut encoded = Vec::new();
         if is_complete && encode(FrameKind::End, b"", &mut encoded) {

@@ -1,7 +1,7 @@
 //! Does a source in a child process deliver everything, whatever happens to either process?
 //!
-//! The source is that of `fixtures/python_source`, a stand-in for DataHub's package; `tests/interop` runs the real
-//! one.
+//! The source is that of `fixtures/python_source`, a stand-in for DataHub's package; `tests/interop` runs
+//! the real one.
 
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};

@@ -8,8 +8,8 @@ use super::{Client, MAX_ENTITY_BYTES};
 use crate::{Error, http};
 
 impl Client {
-    /// Sends a request of another client with this client's token, and again if the token was refused and there
-    /// is another one. `path` includes the query. The headers are added to this client's own.
+    /// Sends a request of another client with this client's token, and again if the token was refused and
+    /// there is another one. `path` includes the query. The headers are added to this client's own.
     ///
     /// The error is a message without secrets.
     pub(crate) async fn forward(

@@ -21,8 +21,8 @@ pub(in crate::pipeline) struct RecordSettlement {
 }
 
 impl RecordSettlement {
-    /// The record has ended. It is finished if a later run need not send it again; `failure` says why it is not
-    /// delivered.
+    /// The record has ended. It is finished if a later run need not send it again; `failure` says why it
+    /// is not delivered.
     pub(in crate::pipeline) fn settle(&self, is_finished: bool, failure: Option<&str>) {
         if let Some(tracker) = &self.tracker {
             tracker.settle(self.number, is_finished);

@@ -324,6 +324,7 @@ async fn a_preview_prints_the_first_records_and_reads_no_further() {
         metadata: None,
         counter: &counter,
         checkpoint: None,
+        feedback: None,
         control: &control,
         threads: &*threads,
         clock: &SystemClock,

@@ -21,8 +21,8 @@ use crate::environment::Environment;
 const BRIDGE: &str = include_str!("../../../python/bridge.py");
 
 /// The child reads the bridge from the socket that is its standard input. The socket gets another number, so
-/// that neither the source nor a process that it starts can read from it by accident. The current directory is
-/// taken off the module path: a folder `datahub` in it would hide the package.
+/// that neither the source nor a process that it starts can read from it by accident. The current
+/// directory is taken off the module path: a folder `datahub` in it would hide the package.
 const BOOTSTRAP: &str = "\
 import os, socket, sys
 sys.path = [directory for directory in sys.path if directory]
@@ -57,8 +57,8 @@ struct Ended {
 }
 
 impl Child {
-    /// Starts `python`, and gives it the bridge and the message `start`. Returns the process and the socket to
-    /// it. `output` receives what the source prints.
+    /// Starts `python`, and gives it the bridge and the message `start`. Returns the process and the
+    /// socket to it. `output` receives what the source prints.
     ///
     /// # Errors
     /// When the process cannot be started.
@@ -149,7 +149,8 @@ fn signal(group: Pid, signal: Signal) {
     }
 }
 
-/// Ends the connection, so that the bridge ends its process group. A child that is dead already does not mind.
+/// Ends the connection, so that the bridge ends its process group. A child that is dead already does not
+/// mind.
 pub(super) fn disconnect(connection: &UnixStream) {
     drop(connection.shutdown(Shutdown::Both));
 }

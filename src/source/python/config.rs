@@ -33,7 +33,8 @@ impl std::fmt::Debug for ChildRecipe {
 }
 
 impl PythonSourceConfig {
-    /// Takes what the source needs from `recipe`. The keys of `source.config` are checked by the source itself.
+    /// Takes what the source needs from `recipe`. The keys of `source.config` are checked by the source
+    /// itself.
     pub fn new(recipe: &Recipe, source_type: impl Into<String>) -> Self {
         let root = recipe.root();
         let keys = KEYS.iter().filter_map(|key| Some((*key, root.get(key)?)));
@@ -83,8 +84,8 @@ impl PythonSourceConfig {
                     _ => None,
                 };
                 match part {
-                    Value::String(key) => path += &format!(".{key}"),
-                    index => path += &format!("[{index}]"),
+                    Value::String(key) => path.extend([".", key]),
+                    index => path.extend(["[", &index.to_string(), "]"]),
                 }
                 // A key that is missing is reported at the mapping that lacks it.
                 let Some(child) = child else { break };

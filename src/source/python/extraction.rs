@@ -75,7 +75,8 @@ pub(super) enum ExtractionEnd {
 pub(super) struct Extraction(JoinHandle<EndedExtraction>);
 
 impl Extraction {
-    /// Receives what `child` sends over `connection` until it ends. Outcomes go back over the same connection.
+    /// Receives what `child` sends over `connection` until it ends. Outcomes go back over the same
+    /// connection.
     ///
     /// # Errors
     /// When the operating system refuses a thread.
@@ -140,12 +141,11 @@ impl Receiver {
         loop {
             match read_line(input, &mut line) {
                 Ok(true) => {}
-                Ok(false) => return ExtractionEnd::Died(None),
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                     return ExtractionEnd::Protocol(error.to_string());
                 }
-                // The child has closed its end without reading everything.
-                Err(_) => return ExtractionEnd::Died(None),
+                // Its end, also without reading everything that it was sent.
+                Ok(false) | Err(_) => return ExtractionEnd::Died(None),
             }
             let message = Message::parse(&line);
             let (kind, content): (_, &[u8]) = match &message {

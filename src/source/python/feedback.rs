@@ -1,4 +1,4 @@
-//! What the child and the spool learn of the outcomes of records.
+//! Passes the outcomes of records on to the child and the spool.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};

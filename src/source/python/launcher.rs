@@ -1,7 +1,7 @@
 //! Starts child processes from a thread that lives as long as this process.
 //!
-//! Linux sends the parent-death signal when the *thread* that started a process ends. The threads of a run end
-//! before the process does.
+//! Linux sends the parent-death signal when the *thread* that started a process ends. The threads of a run
+//! end before the process does.
 
 use std::io;
 use std::process::{Child, Command};

@@ -101,8 +101,8 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Reads a line without its end into `line`. False at the end of the input, also after an incomplete line: the
-/// process died while it wrote it.
+/// Reads a line without its end into `line`. False at the end of the input, also after an incomplete line:
+/// the process died while it wrote it.
 pub(super) fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     line.clear();
     input.take(MAX_MESSAGE_BYTES).read_until(b'\n', line)?;

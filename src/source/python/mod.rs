@@ -8,11 +8,13 @@
 //!          Extraction ─ spool ─ PythonSource ─ run ─ Acknowledgements
 //! ```
 //!
-//! The child starts with the first call of [`Source::next`], when the run has checked its server and its token.
-//! A thread receives its records and appends them to the [spool](crate::spool). The source reads them there, so
+//! The child starts with the first call of [`Source::next`], when the run has checked its server and its
+//! token.
+//! A thread receives its records and appends them to the [spool](crate::spool). The source reads them
+//! there, so
 //! a checkpoint is a position in the spool, and a later run can deliver the rest without the child. The child
-//! learns the outcome of each record. It has at most [`WINDOW`] records without an outcome, which slows it down
-//! to the speed of the delivery.
+//! learns the outcome of each record. It has at most [`WINDOW`] records without an outcome, which slows it
+//! down to the speed of the delivery.
 //!
 //! When delivery stops, the child is notified and continues into the spool. Without a spool it is ended.
 
@@ -76,7 +78,7 @@ pub struct PythonSource {
     warned_of_ignored: bool,
 }
 
-/// What the source is doing.
+/// The state of the source.
 enum Phase {
     /// It has not started. With settings, it will write a spool.
     Planned(Option<SpoolSettings>),
