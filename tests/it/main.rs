@@ -26,6 +26,8 @@ mod matrix;
 #[cfg(target_os = "linux")]
 mod memory;
 mod python_client;
+#[cfg(target_os = "linux")]
+mod python_sources;
 mod recipe_mistakes;
 mod recipes;
 mod refusals;
