@@ -98,6 +98,11 @@ impl Extraction {
         text.lines().map(str::to_owned).collect()
     }
 
+    fn has_spooled(&self, urn: &str) -> bool {
+        let segment = self.sandbox.path("state/datahub-emit/extraction/spool/00000000.spool");
+        std::fs::read(segment).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(urn))
+    }
+
     fn has_spool(&self) -> bool {
         self.sandbox.path("state/datahub-emit/extraction/spool").exists()
     }
@@ -195,6 +200,8 @@ fn no_process_survives_a_killed_run() {
     let extraction = Extraction::new("count: 10, hangs: true, starts_a_process: true", &server);
     let mut run = Running(extraction.command(&[]).spawn().unwrap());
     wait::until("the source hangs", || extraction.sandbox.path("hangs").exists());
+    // Records that are still in the socket are extracted again by the next full run.
+    wait::until("the last record is in the spool", || extraction.has_spooled("urn:li:tag:t9"));
     run.0.kill().unwrap();
     let processes = [extraction.lines("runs"), extraction.lines("helper")].concat();
     assert_eq!(processes.len(), 2);

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::messages::ConfigError;
 use crate::environment::Environment;
 use crate::recipe::{Mistakes, Node, Recipe, Secrets, Value as NodeValue};
+use crate::redact::{MASK, is_plain};
 use crate::{Error, ErrorKind};
 
 /// The top-level keys that the child gets. The others belong to this process.
@@ -13,6 +14,7 @@ const KEYS: [&str; 5] = ["source", "transformers", "flags", "pipeline_name", "da
 /// The part of a recipe that a Python source runs with.
 #[derive(Debug)]
 pub struct PythonSourceConfig {
+    /// The type of the source as messages show it.
     pub(super) source_type: String,
     pub(super) environment: Environment,
     pub(super) secrets: Secrets,
@@ -35,7 +37,7 @@ impl std::fmt::Debug for ChildRecipe {
 impl PythonSourceConfig {
     /// Takes what the source needs from `recipe`. The keys of `source.config` are checked by the source
     /// itself.
-    pub fn new(recipe: &Recipe, source_type: impl Into<String>) -> Self {
+    pub fn new(recipe: &Recipe, source_type: &str) -> Self {
         let root = recipe.root();
         let keys = KEYS.iter().filter_map(|key| Some((*key, root.get(key)?)));
         let child =
@@ -43,7 +45,8 @@ impl PythonSourceConfig {
         let source = root.get("source");
         let config = source.and_then(|source| source.get("config")).or(source).unwrap_or(root);
         Self {
-            source_type: source_type.into(),
+            // A token in the wrong place must not be shown.
+            source_type: if is_plain(source_type) { source_type } else { MASK }.to_owned(),
             environment: recipe.environment().clone(),
             secrets: recipe.secrets().clone(),
             recipe: ChildRecipe(child.collect()),
