@@ -10,10 +10,9 @@
 //!
 //! The child starts with the first call of [`Source::next`], when the run has checked its server and its
 //! token.
-//! A thread receives its records and appends them to the [spool](crate::spool). The source reads them
-//! there, so
-//! a checkpoint is a position in the spool, and a later run can deliver the rest without the child. The child
-//! learns the outcome of each record. It has at most [`WINDOW`] records without an outcome, which slows it
+//! A thread receives its records and appends them to the spool. The source reads them there, so a checkpoint
+//! is a position in the spool, and a later run can deliver the rest without the child. The child learns the
+//! outcome of each record. It has at most 5,000 records without an outcome, which slows it
 //! down to the speed of the delivery.
 //!
 //! When delivery stops, the child is notified and continues into the spool. Without a spool it is ended.
