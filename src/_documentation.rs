@@ -5,6 +5,7 @@
 macro_rules! page {
     ($name:ident, $path:literal) => {
         #[doc = "[recipes]: crate::_documentation::recipes"]
+        #[doc = "[any-source]: crate::_documentation::any_source"]
         #[doc = "[transformers]: crate::_documentation::transformers"]
         #[doc = "[authentication]: crate::_documentation::authentication"]
         #[doc = "[resume]: crate::_documentation::resume"]
@@ -24,6 +25,7 @@ macro_rules! page {
 }
 
 page!(recipes, "../docs/guide/recipes.md");
+page!(any_source, "../docs/guide/any-source.md");
 page!(transformers, "../docs/guide/transformers.md");
 page!(authentication, "../docs/guide/authentication.md");
 page!(resume, "../docs/guide/resume.md");

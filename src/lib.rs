@@ -84,6 +84,8 @@ mod redact;
 pub mod sink;
 #[cfg(feature = "pipeline")]
 pub mod source;
+#[cfg(feature = "pipeline")]
+mod spool;
 mod suggest;
 #[cfg(feature = "pipeline")]
 pub mod threads;

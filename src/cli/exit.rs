@@ -89,6 +89,7 @@ mod tests {
     fn each_kind_of_error_has_the_exit_code_of_the_contract() {
         for (kind, code) in [
             (ErrorKind::Limit, 1),
+            (ErrorKind::Source, 1),
             (ErrorKind::NotFound, 1),
             (ErrorKind::Rejected, 1),
             (ErrorKind::Internal, 1),

@@ -47,6 +47,7 @@ enum Run {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 struct RunOptions {
     /// The recipe: YAML, JSON or TOML, by its file extension; `-` reads YAML from standard input.
     #[arg(short, long, value_name = "RECIPE", required = true)]
@@ -71,6 +72,22 @@ struct RunOptions {
     /// Starts at the beginning and discards the checkpoint of the last run.
     #[arg(long)]
     restart: bool,
+    /// Ends a Python source after N work units, as `datahub ingest --preview` does.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    preview_workunits: Option<u64>,
+    /// The Python interpreter that runs the recipe's source, if the source is not built in. The default is
+    /// the variable `DATAHUB_EMIT_PYTHON`, the active virtual environment, or python3 on the path.
+    #[arg(long, value_name = "PATH")]
+    python: Option<PathBuf>,
+    /// Keeps no extracted records on disk: an extraction ends when delivery stops.
+    #[arg(long)]
+    no_spool: bool,
+    /// Has no effect here: it is an option of `datahub ingest`, for which no run report is sent.
+    #[arg(long, hide = true)]
+    no_default_report: bool,
+    /// Has no effect here: there is no spinner.
+    #[arg(long, hide = true)]
+    no_spinner: bool,
     #[command(flatten)]
     flags: RunFlags,
 }
@@ -88,15 +105,17 @@ impl Ingest {
 impl RunOptions {
     async fn run(self, global: &Global, screen: &Screen) -> Result<Exit, Error> {
         let sends = !self.dry_run && self.preview.is_none();
-        self.flags.run(sends, || self.pipeline(global), self.recipe(), screen).await
+        self.flags.run(sends, || self.pipeline(global, screen), self.recipe(), screen).await
     }
 
-    fn pipeline(&self, global: &Global) -> Result<Pipeline, Error> {
+    fn pipeline(&self, global: &Global, screen: &Screen) -> Result<Pipeline, Error> {
         let recipe = Recipe::load(self.recipe(), &Environment::from_process())?;
         let mut options = global.run_options()?;
         options.dry_run = self.dry_run;
         options.preview = self.preview.map(|records| Preview::new(records, std::io::stdout()));
         self.flags.apply(&mut options);
+        #[cfg(unix)]
+        self.apply_to_python(&mut options, screen);
         options.start = match (self.resume, self.restart) {
             (true, _) => Start::Resume,
             (false, true) => Start::Restart,
@@ -109,6 +128,20 @@ impl RunOptions {
             self.flags.check(&pipeline)?;
         }
         Ok(pipeline)
+    }
+
+    #[cfg(unix)]
+    fn apply_to_python(&self, options: &mut datahub_emitter::pipeline::Options, screen: &Screen) {
+        use datahub_emitter::source::python::ChildOutput;
+        options.python.interpreter.clone_from(&self.python);
+        options.python.no_spool = self.no_spool;
+        options.python.preview_workunits = self.preview_workunits;
+        let screen = screen.clone();
+        options.python.output = ChildOutput::new(move |line| {
+            if !screen.quiet() {
+                screen.say(&format!("{line}\n"));
+            }
+        });
     }
 
     fn recipe(&self) -> &std::path::Path {

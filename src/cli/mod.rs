@@ -109,6 +109,7 @@ impl Global {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "one value exists in a process")]
 enum Command {
     /// Runs a recipe: reads the source and sends its metadata to the sink.
     Ingest(ingest::Ingest),

@@ -69,6 +69,10 @@ impl CommandLine {
                  has"
                     .into()
             }
+            Fix::SetPython => {
+                "or name the interpreter that has acryl-datahub:  --python PATH, or DATAHUB_EMIT_PYTHON=PATH".into()
+            }
+            Fix::CheckSourceType => "check the spelling of source.type in the recipe".into(),
             Fix::RemoveCookie => "take Cookie out of sink.config.extra_headers".into(),
             Fix::RemoveEscape => {
                 "take away the backslash or the second `$` before `{`, so that the variable is expanded".into()
@@ -166,6 +170,16 @@ fn recipe_line(fix: &Fix) -> Option<String> {
 fn command(fix: &Fix) -> Option<String> {
     let path_word = |path: &std::path::Path| shell::word(&path.to_string_lossy());
     Some(match fix {
+        Fix::InstallPackage { python, requirement } => {
+            format!("{} -m pip install {}", path_word(python), shell::word(requirement))
+        }
+        Fix::RunWithUv { requirement } => {
+            format!(
+                "or without installing it:  uv run --no-project --with {} {}",
+                shell::word(requirement),
+                this_command()
+            )
+        }
         Fix::CreateToken { source, user, service_account, frontend } => {
             let create = create_token(user.as_deref(), service_account.as_deref(), frontend);
             match source {
@@ -223,4 +237,10 @@ fn create_token(user: Option<&str>, service_account: Option<&str>, frontend: &st
             shell::word(user.unwrap_or(FIRST_USER))
         ),
     }
+}
+
+/// The command line of this process.
+fn this_command() -> String {
+    let words: Vec<String> = std::env::args_os().map(|word| shell::word(&word.to_string_lossy())).collect();
+    words.join(" ")
 }

@@ -59,6 +59,8 @@ pub enum Code {
     ServerError,
     /// 407: a proxy requires credentials.
     ProxyAuthentication,
+    /// A proxy cannot be reached, or does not let requests pass.
+    ProxyUnreachable,
     /// No connection to the server.
     Unreachable,
     /// The name of the server's host cannot be resolved.
@@ -69,11 +71,17 @@ pub enum Code {
     Timeout,
     /// GMS limits the rate of requests.
     Throttled,
+    /// There is no Python to run the source in.
+    PythonMissing,
+    /// The Python that was found does not have the source, or a package that the source needs.
+    PluginMissing,
+    /// The source reported failures, or its process ended before its end.
+    SourceFailed,
 }
 
 impl Code {
     /// All codes, in the order of docs/reference/diagnostics.md.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 32] = [
         Self::TokenMissing,
         Self::TokenEmpty,
         Self::TokenUnexpanded,
@@ -97,16 +105,20 @@ impl Code {
         Self::NotReady,
         Self::ServerError,
         Self::ProxyAuthentication,
+        Self::ProxyUnreachable,
         Self::Unreachable,
         Self::NameUnknown,
         Self::Tls,
         Self::Timeout,
         Self::Throttled,
+        Self::PythonMissing,
+        Self::PluginMissing,
+        Self::SourceFailed,
     ];
 
     /// The table: the code's name, and the kind of failure it is.
     fn row(self) -> (&'static str, Option<ErrorKind>) {
-        use ErrorKind::{Input, Refused, Unreachable};
+        use ErrorKind::{Input, Refused, Source, Unreachable};
         match self {
             Self::TokenMissing => ("auth.token-missing", Some(Refused)),
             Self::TokenEmpty => ("auth.token-empty", Some(Refused)),
@@ -131,11 +143,15 @@ impl Code {
             Self::NotReady => ("endpoint.not-ready", Some(Unreachable)),
             Self::ServerError => ("endpoint.server-error", Some(Unreachable)),
             Self::ProxyAuthentication => ("endpoint.proxy-authentication", Some(Unreachable)),
+            Self::ProxyUnreachable => ("endpoint.proxy-unreachable", Some(Unreachable)),
             Self::Unreachable => ("endpoint.unreachable", Some(Unreachable)),
             Self::NameUnknown => ("endpoint.name-unknown", Some(Unreachable)),
             Self::Tls => ("endpoint.tls", Some(Unreachable)),
             Self::Timeout => ("endpoint.timeout", Some(Unreachable)),
             Self::Throttled => ("endpoint.throttled", Some(Unreachable)),
+            Self::PythonMissing => ("source.python-missing", Some(Input)),
+            Self::PluginMissing => ("source.plugin-missing", Some(Input)),
+            Self::SourceFailed => ("source.failed", Some(Source)),
         }
     }
 
@@ -182,7 +198,8 @@ mod tests {
         for code in Code::ALL {
             let expected = match code {
                 Code::Disabled => None,
-                Code::InsecureTransport => Some(ErrorKind::Input),
+                Code::InsecureTransport | Code::PythonMissing | Code::PluginMissing => Some(ErrorKind::Input),
+                Code::SourceFailed => Some(ErrorKind::Source),
                 _ if code.as_str().starts_with("auth.") => Some(ErrorKind::Refused),
                 _ => Some(ErrorKind::Unreachable),
             };

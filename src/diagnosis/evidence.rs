@@ -1,6 +1,7 @@
 //! Observations, as data.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,6 +14,16 @@ use super::{Privilege, TokenSource};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Evidence {
+    /// A place where a Python interpreter was looked for, and what was there.
+    PythonSearched(String),
+    /// The Python interpreter that runs the source.
+    PythonUsed(PathBuf),
+    /// A failure that the source reported.
+    SourceFailure(String),
+    /// The message of the import that failed.
+    ImportFailed(String),
+    /// The number of further failures.
+    MoreFailures(usize),
     /// The status of a response.
     Status {
         /// The status code.
@@ -88,6 +99,15 @@ pub enum Evidence {
     Challenge,
     /// A 407 is a proxy's response.
     FromProxy,
+    /// The proxy of the request.
+    Proxy {
+        /// Its address, without credentials.
+        address: String,
+        /// The environment variable that names it.
+        variable: String,
+    },
+    /// Another protocol than HTTP and TLS is spoken at the port.
+    OtherProtocol,
     /// A redirect that was not followed.
     RedirectNotFollowed(String),
     /// A redirect.
@@ -238,6 +258,8 @@ impl Evidence {
     #[expect(clippy::too_many_lines, reason = "a table of texts")]
     pub fn text(&self, place: &dyn Fn(&TokenSource) -> String) -> String {
         match self {
+            Self::PythonUsed(python) => format!("the source ran in {}", python.display()),
+            Self::MoreFailures(count) => format!("and {count} more; the report lists all of them"),
             Self::Status { status, request } => format!("{status} from {request}"),
             Self::UnexplainedStatus { status, request } => {
                 format!("{status} from {request} (its body does not tell why; GMS's never does)")
@@ -275,6 +297,12 @@ impl Evidence {
                                 answered"
                 .into(),
             Self::FromProxy => "407 comes from a proxy on the way, and never from GMS".into(),
+            Self::Proxy { address, variable } => {
+                format!("requests go through the proxy {address}, which the variable {variable} names")
+            }
+            Self::OtherProtocol => {
+                "what answered was neither HTTP nor TLS: another service listens at that port".into()
+            }
             Self::RedirectNotFollowed(to) => format!(
                 "it redirects to {to}, and redirects are not followed: the token must not go elsewhere"
             ),
@@ -347,13 +375,16 @@ impl Evidence {
             Self::AccessTokenPrivileges { actor, generate, manage } => {
                 access_token_privileges(actor, *generate, *manage)
             }
-            Self::ProviderMessage(message) => message.clone(),
+            Self::PythonSearched(text)
+            | Self::Other(text)
+            | Self::SourceFailure(text)
+            | Self::ImportFailed(text)
+            | Self::ProviderMessage(text) => text.clone(),
             Self::PreviousTokenRefused => "the token before this one was refused as well".into(),
             Self::NoOtherToken(reasons) => {
                 let reasons: Vec<String> = reasons.iter().map(|reason| reason.text(place)).collect();
                 format!("there is no other token: {}", reasons.join("; "))
             }
-            Self::Other(text) => text.clone(),
         }
     }
 }

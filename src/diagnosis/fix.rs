@@ -14,6 +14,28 @@ use super::{Operation, Privilege, TokenSource};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fix {
+    /// Install Python 3.8 or later.
+    InstallPython,
+    /// Name the interpreter that has `acryl-datahub`.
+    SetPython,
+    /// Install a package into the interpreter's environment.
+    InstallPackage {
+        /// The interpreter.
+        python: PathBuf,
+        /// The package with its extra, for example `acryl-datahub[postgres]`.
+        requirement: String,
+    },
+    /// Run with an environment that uv makes.
+    RunWithUv {
+        /// The package with its extra.
+        requirement: String,
+    },
+    /// Check the name of the source.
+    CheckSourceType,
+    /// Give the source more memory, or let it read less at once.
+    GiveMemory,
+    /// Correct what the source reported.
+    CorrectSource,
     /// Make a token, and put it where the refused one came from.
     CreateToken {
         /// Where the refused token came from; `None` if there was none.
@@ -176,6 +198,11 @@ pub enum Fix {
         /// The host.
         host: String,
     },
+    /// Correct the variable that names the proxy.
+    CorrectProxy {
+        /// The variable.
+        variable: String,
+    },
     /// Give the proxy its credentials.
     SetProxyCredentials,
     /// See which server responds at this address.
@@ -219,6 +246,15 @@ impl Fix {
     #[expect(clippy::too_many_lines, reason = "a table of texts")]
     pub fn text(&self, place: &dyn Fn(&TokenSource) -> String) -> String {
         let fixed = match self {
+            Self::InstallPackage { python, requirement } => {
+                return format!("install {requirement} into the environment of {}", python.display());
+            }
+            Self::RunWithUv { requirement } => return format!("or run with `uv run --with {requirement}`"),
+            Self::InstallPython => "install Python 3.8 or later",
+            Self::SetPython => "name the interpreter that has acryl-datahub: `PythonOptions::interpreter`",
+            Self::CheckSourceType => "check the spelling of the source's type",
+            Self::GiveMemory => "give the process more memory, or let the source read less at once",
+            Self::CorrectSource => "correct the cause that the source names, and run again",
             // Texts with data.
             Self::CreateToken { source, user, service_account, .. } => {
                 let of = service_account.as_deref().or(user.as_deref());
@@ -334,6 +370,12 @@ impl Fix {
             }
             Self::SkipProxy { host } => {
                 return format!("go past the proxy: set the environment variable NO_PROXY to {host}");
+            }
+            Self::CorrectProxy { variable } => {
+                return format!(
+                    "or correct {variable}: it takes http://HOST:PORT, https:// or socks5h://, and the proxy \
+                     must allow the connection"
+                );
             }
             Self::ProbeServer(url) => return format!("see what answers at {url}/config"),
             Self::WaitForHealth(url) => return format!("wait until {url}/health answers 200"),

@@ -1,6 +1,7 @@
 //! The cause of a failure, as data.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use jiff::SignedDuration;
 
@@ -11,6 +12,48 @@ use super::{AccessTokenOperation, Operation, Privilege, TokenSource};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Summary {
+    /// There is no Python to run a source in.
+    PythonMissing {
+        /// The type of the source.
+        source_type: String,
+    },
+    /// The Python that was found does not have `acryl-datahub`.
+    PackageMissing {
+        /// The type of the source.
+        source_type: String,
+        /// The interpreter.
+        python: PathBuf,
+    },
+    /// The installed `acryl-datahub` lacks the source, or a package that the source needs.
+    PluginMissing {
+        /// The type of the source.
+        source_type: String,
+        /// The interpreter.
+        python: PathBuf,
+        /// The Python module that cannot be imported, if that is the cause.
+        module: Option<String>,
+    },
+    /// The source reported this number of failures.
+    SourceReportedFailures {
+        /// The type of the source.
+        source_type: String,
+        /// The number of failures.
+        count: usize,
+    },
+    /// The source could not start or ended early.
+    SourceFailed {
+        /// The type of the source.
+        source_type: String,
+        /// The error.
+        message: String,
+    },
+    /// A signal has ended the source's process.
+    SourceKilled {
+        /// The type of the source.
+        source_type: String,
+        /// The number of the signal.
+        signal: i32,
+    },
     /// GMS requires a token, and the request had none.
     TokenMissing,
     /// GMS requires a token, and the configured one is the empty text.
@@ -106,6 +149,8 @@ pub enum Summary {
     Timeout(String),
     /// A proxy between here and this host requires credentials.
     ProxyAuthentication(String),
+    /// A proxy between here and this host cannot be reached, or does not let requests pass.
+    ProxyUnreachable(String),
     /// There is no connection to this host.
     Unreachable(String),
     /// The name of this host cannot be resolved.
@@ -181,6 +226,12 @@ impl Summary {
     /// The text, with `place` for the source of a token.
     pub fn text(&self, place: &dyn Fn(&TokenSource) -> String) -> String {
         match self {
+            Self::PythonMissing { .. }
+            | Self::PackageMissing { .. }
+            | Self::PluginMissing { .. }
+            | Self::SourceReportedFailures { .. }
+            | Self::SourceFailed { .. }
+            | Self::SourceKilled { .. } => self.source_text().unwrap_or_default(),
             Self::TokenMissing => "GMS wants a token, and none was sent".into(),
             Self::TokenEmpty(source) => {
                 format!("GMS wants a token, and the one from {} is empty", place(source))
@@ -254,11 +305,12 @@ impl Summary {
             Self::Throttled(host) => format!("GMS at {host} takes no more for now"),
             Self::Timeout(host) => format!("{host} did not answer in time"),
             Self::ProxyAuthentication(host) => format!("a proxy on the way to {host} wants credentials"),
+            Self::ProxyUnreachable(host) => format!("the proxy on the way to {host} lets no request pass"),
             Self::Unreachable(host) => format!("no GMS can be reached at {host}"),
             Self::NameUnknown(host) => format!("the name {host} is unknown here"),
             Self::Tls { host, problem } => match problem {
                 TlsProblem::PlainPort => format!("{host} speaks plain HTTP at that port, and no TLS"),
-                TlsProblem::TlsPort => format!("{host} speaks no plain HTTP at that port, but probably TLS"),
+                TlsProblem::TlsPort => format!("{host} speaks TLS at that port, and no plain HTTP"),
                 TlsProblem::Certificate => {
                     format!("the certificate of {host} is not trusted, or is not that host's")
                 }
@@ -269,6 +321,42 @@ impl Summary {
             },
             Self::Other(text) => text.clone(),
         }
+    }
+
+    /// The text of a cause that lies in a source.
+    fn source_text(&self) -> Option<String> {
+        Some(match self {
+            Self::PythonMissing { source_type } => {
+                format!("the source `{source_type}` runs in Python, and there is none")
+            }
+            Self::PackageMissing { source_type, python } => format!(
+                "the source `{source_type}` runs in Python, and {} does not have the package acryl-datahub",
+                python.display()
+            ),
+            Self::PluginMissing { source_type, python, module: Some(module) } => format!(
+                "the source `{source_type}` needs the Python module `{module}`, which {} does not have",
+                python.display()
+            ),
+            Self::PluginMissing { source_type, python, module: None } => {
+                format!("the acryl-datahub of {} has no source `{source_type}`", python.display())
+            }
+            Self::SourceReportedFailures { source_type, count: 1 } => {
+                format!("the source `{source_type}` reported a failure")
+            }
+            Self::SourceReportedFailures { source_type, count } => {
+                format!("the source `{source_type}` reported {count} failures")
+            }
+            Self::SourceFailed { source_type, message } => {
+                format!("the source `{source_type}` failed: {message}")
+            }
+            Self::SourceKilled { source_type, signal: 9 } => format!(
+                "the process of the source `{source_type}` was killed (SIGKILL), as the kernel does when memory runs out"
+            ),
+            Self::SourceKilled { source_type, signal } => {
+                format!("signal {signal} ended the process of the source `{source_type}`")
+            }
+            _ => return None,
+        })
     }
 }
 

@@ -161,10 +161,16 @@ impl EmitterBuilder {
         self.set_client("extra_header", |config| config.extra_headers.push(header))
     }
 
-    /// The time limit for connecting, and for each period in which the server accepts or sends nothing. It
-    /// does not limit a request as a whole. Default 30 s.
+    /// The time limit for connecting, and for each period in which the server accepts or sends nothing.
+    /// Default 30 s.
     pub fn timeout(self, timeout: Duration) -> Self {
         self.set_client("timeout", |config| config.timeout = timeout)
+    }
+
+    /// The time limit of a whole request, from its start to the end of the response. Default: ten times
+    /// [`timeout`](Self::timeout).
+    pub fn response_timeout(self, timeout: Duration) -> Self {
+        self.set_client("response_timeout", |config| config.response_timeout = Some(timeout))
     }
 
     /// TLS trust roots and client certificate. By default the system's trust roots, and no client
@@ -202,8 +208,8 @@ impl EmitterBuilder {
 
     /// The service that sends the requests, also those of the token provider. By default an
     /// [`HttpClient`](crate::http::HttpClient); with a service, [`timeout`](Self::timeout),
-    /// [`tls`](Self::tls), [`tcp_keepalive`](Self::tcp_keepalive) and [`no_proxy`](Self::no_proxy) have no
-    /// effect.
+    /// [`response_timeout`](Self::response_timeout), [`tls`](Self::tls),
+    /// [`tcp_keepalive`](Self::tcp_keepalive) and [`no_proxy`](Self::no_proxy) have no effect.
     pub fn http_service(self, service: Arc<dyn HttpService>) -> Self {
         self.set_client("http_service", |config| config.http = Some(service))
     }

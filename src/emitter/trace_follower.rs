@@ -120,7 +120,7 @@ async fn has_other_token(shared: &Shared, response: &GmsResponse) -> bool {
 /// Whether GMS would respond to another query in the same way.
 fn is_final(response: &GmsResponse) -> bool {
     matches!(response.status.as_u16(), 300..=399 | 400 | 401 | 403 | 404 | 405 | 407)
-        || (response.status.is_success() && response.content_type().starts_with("text/html"))
+        || (response.status.is_success() && response.is_page())
 }
 
 fn refused(shared: &Shared, pending: Vec<Pending>, line: &RequestLine, response: &GmsResponse) {

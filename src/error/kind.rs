@@ -16,6 +16,8 @@ pub enum ErrorKind {
     Disk,
     /// A limit set for the run was reached: its deadline, or the number of failures that it tolerates.
     Limit,
+    /// The source failed, or reported failures. Everything before is delivered.
+    Source,
     /// The process that reads standard output has closed it, as `head` does.
     OutputClosed,
     /// The requested object does not exist.

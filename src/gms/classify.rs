@@ -95,7 +95,10 @@ pub(crate) fn classify(attempt: Result<&GmsResponse, &SendError>, retry_statuses
         Err(SendError::NoToken(_)) => return Verdict::Fatal,
         Err(SendError::Transport(error)) => {
             return match error.kind {
-                kind if kind == TransportErrorKind::InvalidRequest || kind.is_tls() => Verdict::Fatal,
+                TransportErrorKind::InvalidRequest | TransportErrorKind::ProxyAuthentication => {
+                    Verdict::Fatal
+                }
+                kind if kind.is_tls() => Verdict::Fatal,
                 kind if kind.nothing_sent() => Verdict::Retry(RetryReason::NoConnection),
                 _ => Verdict::Retry(RetryReason::OutcomeUnknown),
             };
@@ -104,9 +107,9 @@ pub(crate) fn classify(attempt: Result<&GmsResponse, &SendError>, retry_statuses
     let status = response.status.as_u16();
     let after = response.retry_after();
     match status {
-        200..=299 if response.content_type().starts_with("text/html") => Verdict::NotGms,
+        200..=299 if response.is_page() => Verdict::NotGms,
         // The response to a PATCH holds the whole resulting aspect, which may be longer than the read limit.
-        200..=299 if response.truncated || response.is_json_or_empty() => Verdict::Delivered,
+        200..=299 if response.can_confirm_a_write() => Verdict::Delivered,
         200..=299 => Verdict::Retry(RetryReason::OutcomeUnknown),
         300..=399 => Verdict::NotGms,
         401 => Verdict::Unauthorized,
@@ -114,7 +117,7 @@ pub(crate) fn classify(attempt: Result<&GmsResponse, &SendError>, retry_statuses
         429 => Verdict::Retry(RetryReason::Throttled { after }),
         408 | 425 => Verdict::Retry(RetryReason::Server { after }),
         400 | 404 | 500 if is_unknown_batch(&response.message()) => Verdict::UnknownBatch,
-        404 | 405 if response.content_type().starts_with("text/html") => Verdict::NotGms,
+        404 | 405 if response.is_page() => Verdict::NotGms,
         500 => server_failure(&response.message(), retry_statuses.contains(&500), after),
         503 if is_database_conflict(&response.message()) => Verdict::Retry(RetryReason::Failed { after }),
         501..=599 if retry_statuses.contains(&status) => Verdict::Retry(RetryReason::Server { after }),
@@ -259,6 +262,22 @@ mod tests {
         let mut page = response(200, "<html>");
         page.headers.insert("content-type", "text/html".parse().unwrap());
         assert_eq!(classify(Ok(&page), &RETRY_STATUSES), Verdict::NotGms);
+    }
+
+    #[test]
+    fn a_page_over_the_read_limit_is_no_delivery_whatever_its_content_type() {
+        let page = |content_type: &'static str| {
+            let mut page = response(200, "<!DOCTYPE html><html>");
+            page.headers.insert("content-type", content_type.parse().unwrap());
+            page.truncated = true;
+            classify(Ok(&page), &RETRY_STATUSES)
+        };
+        for unknown in ["text/plain", "application/octet-stream", "application/json"] {
+            assert_eq!(page(unknown), Verdict::Retry(RetryReason::OutcomeUnknown), "{unknown}");
+        }
+        for web_page in ["Text/HTML", "application/xhtml+xml"] {
+            assert_eq!(page(web_page), Verdict::NotGms, "{web_page}");
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The client of one GMS: its headers, its token, and single requests.
 
 mod diagnose;
+#[cfg(all(unix, feature = "pipeline"))]
+mod forward;
 mod preflight;
 
 use std::sync::{Arc, OnceLock};

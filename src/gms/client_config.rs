@@ -36,6 +36,9 @@ pub struct ClientConfig {
     pub extra_headers: Vec<(String, String)>,
     /// The time limit of each step of a request, as in [`HttpConfig::timeout`]. Default 30 s.
     pub timeout: Duration,
+    /// The time limit of a whole request, as in [`HttpConfig::response_timeout`]. Default: ten times
+    /// [`timeout`](Self::timeout).
+    pub response_timeout: Option<Duration>,
     /// Trust roots and client certificate. By default the operating system's trust roots, and no certificate.
     pub tls: TlsSettings,
     /// Whether idle connections send TCP keepalive probes, so that firewalls do not drop them. Off by
@@ -52,7 +55,8 @@ pub struct ClientConfig {
     /// The source of wall-clock time and randomness. Default [`SystemClock`].
     pub clock: Arc<dyn Clock>,
     /// The service that sends the requests. By default an [`HttpClient`] with the settings above; with a
-    /// service of one's own, `timeout`, `tls`, `tcp_keepalive` and `no_proxy` have no effect.
+    /// service of one's own, `timeout`, `response_timeout`, `tls`, `tcp_keepalive` and `no_proxy` have no
+    /// effect.
     pub http: Option<Arc<dyn HttpService>>,
 }
 
@@ -64,6 +68,7 @@ impl ClientConfig {
             tokens: None,
             extra_headers: Vec::new(),
             timeout: HttpConfig::TIMEOUT,
+            response_timeout: None,
             tls: TlsSettings::default(),
             tcp_keepalive: false,
             mode: ClientMode::default(),
@@ -108,6 +113,10 @@ impl ClientConfig {
             .timeout(self.timeout)
             .tls(self.tls.clone())
             .tcp_keepalive(self.tcp_keepalive);
+        let config = match self.response_timeout {
+            Some(timeout) => config.response_timeout(timeout),
+            None => config,
+        };
         let config = if self.no_proxy { config.no_proxy() } else { config };
         Ok(Arc::new(HttpClient::new(config)?))
     }

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::display_text::display_text;
 
@@ -59,11 +60,33 @@ impl GmsResponse {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
+    /// Whether the content type is that of a web page.
+    pub(crate) fn is_page(&self) -> bool {
+        is_page_type(self.content_type())
+    }
+
     /// Whether the body can be an API's response: JSON, or empty.
     pub(crate) fn is_json_or_empty(&self) -> bool {
-        !self.content_type().starts_with("text/html")
-            && (self.body.iter().all(u8::is_ascii_whitespace)
-                || (!self.truncated && serde_json::from_slice::<serde::de::IgnoredAny>(&self.body).is_ok()))
+        !self.is_page()
+            && !self.truncated
+            && (self.body.trim_ascii().is_empty() || serde_json::from_slice::<IgnoredAny>(&self.body).is_ok())
+    }
+
+    /// Whether the body can be GMS's response to a write: an object or a list in JSON, or empty, as after an
+    /// asynchronous PATCH. If the body is longer than the read limit, its beginning decides.
+    pub(crate) fn can_confirm_a_write(&self) -> bool {
+        if self.is_page() {
+            return false;
+        }
+        let body = self.body.trim_ascii_start();
+        match body.first() {
+            None => !self.truncated,
+            Some(b'{' | b'[') => match serde_json::from_slice::<IgnoredAny>(body) {
+                Ok(_) => true,
+                Err(error) => self.truncated && error.is_eof(),
+            },
+            Some(_) => false,
+        }
     }
 
     /// The server's message on one line, at most 2,000 characters of [`full_message`](Self::full_message).
@@ -99,6 +122,12 @@ impl GmsResponse {
             token_generation: 0,
         }
     }
+}
+
+/// Whether a `Content-Type` is that of a web page. Media types are compared without case (RFC 9110, 8.3.1).
+fn is_page_type(content_type: &str) -> bool {
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    ["text/html", "application/xhtml+xml"].iter().any(|page| media_type.eq_ignore_ascii_case(page))
 }
 
 /// The readable fields of the error bodies of Rest.li, Spring and OpenAPI.
@@ -163,6 +192,26 @@ mod tests {
         assert!(response(" ", &[]).is_json_or_empty());
         assert!(!response("{\"value\":", &[]).is_json_or_empty());
         assert!(!response("<html>", &[]).is_json_or_empty());
-        assert!(!response("", &[(CONTENT_TYPE, "text/html; charset=utf-8")]).is_json_or_empty());
+        for page in ["text/html; charset=utf-8", "Text/HTML", "application/xhtml+xml", "TEXT/HTML ;a=b"] {
+            assert!(!response("", &[(CONTENT_TYPE, page)]).is_json_or_empty(), "{page}");
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_response_over_the_read_limit_decides_whether_it_is_json() {
+        let confirms =
+            |body, truncated| GmsResponse { truncated, ..response(body, &[]) }.can_confirm_a_write();
+        for begun in [r#"{"value":"urn:li:t"#, "[", " [{\"urn\": 1}, ", r#"{"a": "é"#, "{}   "] {
+            assert!(confirms(begun, true), "{begun}");
+        }
+        for other in ["<!doctype html>", "", "   ", "plain text", "{ not JSON", "{}}", "\"text", "1"] {
+            assert!(!confirms(other, true), "{other}");
+        }
+        for whole in ["{}", "[]", "", " ", r#"{"value": "success"}"#] {
+            assert!(confirms(whole, false), "{whole}");
+        }
+        for other in [r#"{"value":"#, "true", "\"success\"", "0", "OK"] {
+            assert!(!confirms(other, false), "{other}");
+        }
     }
 }

@@ -1,17 +1,23 @@
 //! The HTTP client over sockets: the only place that knows `reqwest`'s client.
 
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use reqwest::ClientBuilder;
 use reqwest::redirect::Policy;
+use reqwest::{ClientBuilder, Proxy};
+use url::Url;
 
 use super::name_lookup::SystemResolver;
+use super::proxy::{ProxyInfo, ProxyVariables};
 use super::service::{HttpService, Request, Response, ResponseFuture};
 use super::tls::TlsMaterial;
+use super::tls_probe::speaks_tls;
 use super::tracked_body::{Progress, TrackedBody};
 use super::{HttpConfig, TransportError, TransportErrorKind};
+use crate::environment::Environment;
 use crate::{Error, ErrorKind};
 
 /// How often idle connections send a probe, if they do.
@@ -29,6 +35,9 @@ pub struct HttpClient {
     plain: reqwest::Client,
     /// For `https` URLs; made for the first of them.
     secure: OnceLock<reqwest::Client>,
+    proxies: ProxyVariables,
+    /// A server has responded in HTTP, so the scheme of the address is right.
+    has_responded: AtomicBool,
 }
 
 impl HttpClient {
@@ -39,21 +48,27 @@ impl HttpClient {
     /// has no valid URL.
     pub fn new(config: HttpConfig) -> Result<Self, Error> {
         let tls = TlsMaterial::read(&config.tls)?;
-        let plain = builder(&config)
+        let proxies = if config.no_proxy {
+            ProxyVariables::default()
+        } else {
+            ProxyVariables::read(&Environment::from_process())
+        };
+        let plain = builder(&config, &proxies)
             .tls_certs_only(std::iter::empty())
             .build()
             .map_err(|error| unusable().with_source(error.without_url()))?;
-        Ok(Self { config, tls, plain, secure: OnceLock::new() })
+        let (secure, has_responded) = (OnceLock::new(), AtomicBool::new(false));
+        Ok(Self { config, tls, plain, secure, proxies, has_responded })
     }
 
     fn client_for(&self, url: &str) -> Result<&reqwest::Client, TransportError> {
-        if !url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:")) {
+        if !is_https(url) {
             return Ok(&self.plain);
         }
         if let Some(client) = self.secure.get() {
             return Ok(client);
         }
-        let client = self.tls.apply(builder(&self.config)).build().map_err(|error| {
+        let client = self.tls.apply(builder(&self.config, &self.proxies)).build().map_err(|error| {
             TransportError::new(
                 TransportErrorKind::Tls,
                 format!("{}: {}", unusable(), TransportError::from_reqwest(&error).message),
@@ -63,10 +78,61 @@ impl HttpClient {
     }
 
     async fn exchange(&self, request: Request) -> Result<Response, TransportError> {
+        let url = request.url.clone();
+        let proxy = self.proxy_for(&url);
+        if let Some(proxy) = proxy.as_ref().filter(|proxy| proxy.url().is_none()) {
+            return Err(
+                TransportError::new(TransportErrorKind::Connect, "its address cannot be used").through(proxy)
+            );
+        }
+        let result = self.exchange_in_time(request).await;
+        let error = match result {
+            Ok(response) => {
+                self.has_responded.store(true, Relaxed);
+                return Ok(response);
+            }
+            Err(error) => error,
+        };
+        match proxy {
+            Some(proxy) => Err(error.through(&proxy)),
+            None if self.may_expect_tls(&url, error.kind) && speaks_tls(&url).await => {
+                Err(TransportError { kind: TransportErrorKind::ExpectsTls, ..error })
+            }
+            None => Err(error),
+        }
+    }
+
+    /// Whether the failure may be that of a TLS port that got plain HTTP.
+    fn may_expect_tls(&self, url: &str, kind: TransportErrorKind) -> bool {
+        matches!(kind, TransportErrorKind::ConnectionLost | TransportErrorKind::NotHttp)
+            && !self.has_responded.load(Relaxed)
+            && !is_https(url)
+    }
+
+    /// Limits the time of a whole exchange.
+    async fn exchange_in_time(&self, request: Request) -> Result<Response, TransportError> {
+        let progress = Progress::begin();
+        let limit = self.config.total_timeout();
+        tokio::time::timeout(limit, self.exchange_in_steps(request, &progress)).await.unwrap_or_else(|_| {
+            let seconds = limit.as_secs_f64();
+            let (kind, what) = if progress.is_sent() {
+                (TransportErrorKind::ResponseTimeout, "no complete answer")
+            } else {
+                (TransportErrorKind::WriteTimeout, "the server did not take the whole request")
+            };
+            Err(TransportError::new(kind, format!("{what} within {seconds} s (response_timeout_sec)")))
+        })
+    }
+
+    /// Limits the time of each step of an exchange.
+    async fn exchange_in_steps(
+        &self,
+        request: Request,
+        progress: &Progress,
+    ) -> Result<Response, TransportError> {
         let Request { method, url, headers, body, max_response_bytes } = request;
         let failed = |error: reqwest::Error| TransportError::from_reqwest(&error);
         let client = self.client_for(&url)?;
-        let progress = Progress::begin();
         let mut request = client.request(method, &url).headers(headers);
         match body {
             Some(body) => {
@@ -117,9 +183,17 @@ impl HttpService for HttpClient {
     fn send(&self, request: Request) -> ResponseFuture<'_> {
         Box::pin(self.exchange(request))
     }
+
+    fn proxy_for(&self, url: &str) -> Option<ProxyInfo> {
+        self.proxies.proxy_for(&Url::parse(url).ok()?).cloned()
+    }
 }
 
-fn builder(config: &HttpConfig) -> ClientBuilder {
+fn is_https(url: &str) -> bool {
+    url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"))
+}
+
+fn builder(config: &HttpConfig, proxies: &ProxyVariables) -> ClientBuilder {
     let mut builder = reqwest::Client::builder()
         .redirect(Policy::none())
         .retry(reqwest::retry::never())
@@ -132,6 +206,11 @@ fn builder(config: &HttpConfig) -> ClientBuilder {
     }
     if config.no_proxy {
         builder = builder.no_proxy();
+    } else if !proxies.is_empty() {
+        // Without these variables, the client takes the proxy of the operating system's settings.
+        let proxies = proxies.clone();
+        let proxy = Proxy::custom(move |url| proxies.proxy_for(url)?.url().cloned());
+        builder = builder.no_proxy().proxy(proxy);
     }
     builder
 }

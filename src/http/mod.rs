@@ -12,14 +12,18 @@ mod body;
 mod client;
 mod config;
 mod name_lookup;
+mod proxy;
 mod service;
 mod tls;
+mod tls_probe;
 mod tracked_body;
 mod transport_error;
+mod trust_file;
 
 pub use body::Body;
 pub use client::HttpClient;
 pub use config::HttpConfig;
+pub use proxy::ProxyInfo;
 pub use service::{HttpService, Request, Response, ResponseFuture};
 pub use tls::TlsSettings;
 pub use transport_error::{TransportError, TransportErrorKind};

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 
-use super::{Body, TransportError};
+use super::{Body, ProxyInfo, TransportError};
 
 /// The future of a [`Response`].
 pub type ResponseFuture<'a> = Pin<Box<dyn Future<Output = Result<Response, TransportError>> + Send + 'a>>;
@@ -20,6 +20,12 @@ pub type ResponseFuture<'a> = Pin<Box<dyn Future<Output = Result<Response, Trans
 pub trait HttpService: fmt::Debug + Send + Sync {
     /// Sends one request and reads its response. Any status is a response, not an error.
     fn send(&self, request: Request) -> ResponseFuture<'_>;
+
+    /// The proxy that requests to `url` go through. By default there is none.
+    fn proxy_for(&self, url: &str) -> Option<ProxyInfo> {
+        let _ = url;
+        None
+    }
 }
 
 /// A request.

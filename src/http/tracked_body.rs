@@ -101,6 +101,11 @@ impl Progress {
         self.with(|state| state.ended = true);
     }
 
+    /// Whether the whole request was sent, as far as its body shows.
+    pub(super) fn is_sent(&self) -> bool {
+        self.with(|state| state.ended)
+    }
+
     fn moved(&self, ended: bool) {
         self.with(|state| *state = SendState { moved_at: Instant::now(), begun: true, ended });
     }

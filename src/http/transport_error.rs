@@ -6,7 +6,11 @@ use std::io;
 use rustls::AlertDescription;
 
 use super::name_lookup::NameLookupError;
+use super::proxy::ProxyInfo;
 use super::tracked_body::BodyLengthError;
+
+/// The text of hyper-util's private type `TunnelError` for a 407 to CONNECT.
+const PROXY_AUTHENTICATION: &str = "proxy authorization required";
 
 /// Why a request got no response.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,12 +35,18 @@ pub enum TransportErrorKind {
     Connect,
     /// No connection was made within the time limit, so nothing was sent.
     ConnectTimeout,
+    /// The proxy cannot be reached, or does not let the request pass. Nothing was sent to the server.
+    Proxy,
+    /// The proxy requires credentials (407). Nothing was sent to the server.
+    ProxyAuthentication,
     /// The server's certificate is not trusted, or is not for this host. No request was sent.
     Certificate,
     /// The server requires a client certificate, or rejected the one it got. It acts on no request.
     ClientCertificate,
     /// The server answered the TLS handshake with something other than TLS. No request was sent.
     NotTls,
+    /// An `http` request went to a port that speaks TLS, so the server cannot act on it.
+    ExpectsTls,
     /// The TLS handshake failed for another reason. No request was sent.
     Tls,
     /// The server did not read all of the request within the time limit, so it cannot act on it.
@@ -58,7 +68,10 @@ impl TransportErrorKind {
 
     /// Whether TLS is what failed.
     pub fn is_tls(self) -> bool {
-        matches!(self, Self::Certificate | Self::ClientCertificate | Self::NotTls | Self::Tls)
+        matches!(
+            self,
+            Self::Certificate | Self::ClientCertificate | Self::NotTls | Self::ExpectsTls | Self::Tls
+        )
     }
 }
 
@@ -66,6 +79,19 @@ impl TransportError {
     /// An error that says `message`, which must not hold a URL or a secret.
     pub fn new(kind: TransportErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
+    }
+
+    /// The same error of a request through a proxy: without a connection, it is the proxy's.
+    pub(super) fn through(self, proxy: &ProxyInfo) -> Self {
+        let kind = match self.kind {
+            _ if self.message.ends_with(PROXY_AUTHENTICATION) => TransportErrorKind::ProxyAuthentication,
+            TransportErrorKind::Connect
+            | TransportErrorKind::ConnectTimeout
+            | TransportErrorKind::NameLookup => TransportErrorKind::Proxy,
+            _ => return self,
+        };
+        let problem = self.message.strip_prefix("tunnel error: ").unwrap_or(&self.message);
+        Self { kind, message: format!("{problem} (proxy {} of {})", proxy.address, proxy.variable) }
     }
 
     /// Classifies reqwest's error by the types of its causes, because its own kinds are too coarse.
@@ -100,9 +126,15 @@ fn kind(error: &reqwest::Error) -> TransportErrorKind {
         _ if error.is_timeout() => TransportErrorKind::ResponseTimeout,
         // TLS 1.3 refuses a missing client certificate only after the handshake.
         Some(alert @ rustls::Error::AlertReceived(_)) => tls_kind(alert),
-        _ if cause::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) => TransportErrorKind::NotHttp,
+        _ if cause::<hyper::Error>(error).is_some_and(is_not_http) => TransportErrorKind::NotHttp,
         _ => TransportErrorKind::ConnectionLost,
     }
+}
+
+/// Whether the server sent something other than HTTP. A server that speaks first, such as SSH's, may do so
+/// before the request is written. `hyper` has no predicate for that.
+fn is_not_http(error: &hyper::Error) -> bool {
+    error.is_parse() || error.to_string() == "received unexpected message from connection"
 }
 
 fn tls_kind(error: &rustls::Error) -> TransportErrorKind {

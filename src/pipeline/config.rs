@@ -6,17 +6,21 @@ use url::Url;
 
 use super::limits::FailureLimits;
 use super::options::Options;
+use super::report::RunsIn;
 use super::state_directory::{self, PipelineKey};
 use super::transformers;
 use crate::environment::Environment;
 use crate::recipe::{Fields, Node, Recipe, RecipeError, Value};
 use crate::sink::datahub_rest::{DATAHUB_REST, DatahubRestConfig, DatahubRestSink, Overrides};
 use crate::sink::{OpenSink, OpenedSink, SinkRegistry};
-use crate::source::OpenSource;
+use crate::source::{OpenSource, Source};
 use crate::transform::Chain;
 
 /// Names the default sink of DataHub's Python client.
 const DEFAULT_SINK_VARIABLE: &str = "DATAHUB_INGESTION_DEFAULT_SINK";
+
+/// The default of `spool_max_bytes`: 2 GiB.
+const SPOOL_MAX_BYTES: u64 = 2 << 30;
 
 /// The value of `sink.config.server` for the GMS inside this process.
 const EMBEDDED: &str = "embedded";
@@ -24,6 +28,8 @@ const EMBEDDED: &str = "embedded";
 /// The configuration that a recipe contains.
 pub(super) struct Config {
     pub(super) source_type: String,
+    pub(super) source_runs_in: RunsIn,
+    pub(super) spool_max_bytes: u64,
     pub(super) sink_type: String,
     pub(super) open_source: OpenSource,
     pub(super) open_sink: OpenSink,
@@ -63,21 +69,26 @@ impl Config {
         let environment = recipe.environment();
         let root = recipe.root();
         let mut fields = Fields::new(Some(root), "", &mistakes);
-        let (source_type, open_source) = read_source(&mut fields, options);
+        let (source_type, source_runs_in, open_source) = read_source(&mut fields, recipe, options);
         let sinks = with_datahub_rest(options, environment);
         let (sink_type, open_sink) = read_sink(&mut fields, &sinks, environment);
-        let datahub_api = read_datahub_api(&mut fields, environment);
-        let has_graph = sink_type == DATAHUB_REST || fields.has("datahub_api");
-        let chain = transformers::read(&mut fields, &options.transformers, has_graph);
-        if chain.needs_graph().is_none() {
-            fields.ignored("datahub_api", "no transformer asks a server");
-        }
+        let (datahub_api, chain) = if source_runs_in == RunsIn::Python {
+            // The child reads both.
+            fields.node("datahub_api");
+            fields.node("transformers");
+            (None, Chain::new(Vec::new()))
+        } else {
+            read_transformers(&mut fields, &sink_type, options, environment)
+        };
         let pipeline_name = fields.string("pipeline_name").filter(|name| !name.is_empty());
         let run_id = fields.string("run_id").filter(|run_id| !run_id.is_empty());
         let report_to = read_reporting(&mut fields);
         let dead_letters = read_failure_log(&mut fields);
-        let (set_system_metadata, set_pipeline_name) = read_flags(&mut fields);
+        let (set_system_metadata, set_pipeline_name) = read_flags(&mut fields, source_runs_in);
         let limits = FailureLimits::read(&mut fields);
+        let spool_max_bytes = fields
+            .number("spool_max_bytes", 1 << 20..=u64::MAX, "a number of bytes, 1048576 or more")
+            .unwrap_or(SPOOL_MAX_BYTES);
         read_unsupported_keys(&mut fields);
         fields.finish();
         let warnings = mistakes.take_warnings();
@@ -104,6 +115,8 @@ impl Config {
         });
         Ok(Self {
             source_type,
+            source_runs_in,
+            spool_max_bytes,
             writes_to: origin.unwrap_or_else(|| sink_type.clone()),
             sink_type,
             open_source,
@@ -168,15 +181,27 @@ fn server_origin(server: Option<&str>, environment: &Environment) -> Option<Stri
     Some(Url::parse(server).map_or_else(|_| server.to_owned(), |url| url.origin().ascii_serialization()))
 }
 
-fn read_source(fields: &mut Fields<'_>, options: &Options) -> (String, Option<OpenSource>) {
+/// The type of the source, where it runs, and the function that opens it.
+fn read_source(
+    fields: &mut Fields<'_>,
+    recipe: &Recipe,
+    options: &Options,
+) -> (String, RunsIn, Option<OpenSource>) {
     fields.missing("source", "a mapping with the keys `type` and `config`");
     let given = fields.has("source");
     let mut source = fields.block("source");
     let mut config = source.block("config");
     let mut open = None;
+    let mut runs_in = RunsIn::Native;
     let kind = source.string("type");
     if let Some(kind) = &kind {
+        #[cfg(unix)]
+        if options.sources.is_foreign(kind) {
+            runs_in = RunsIn::Python;
+            open = Some(python_source(kind, recipe, options));
+        }
         match options.sources.configure(kind, &mut config) {
+            _ if runs_in == RunsIn::Python => {}
             Ok(configured) => {
                 open = configured.ok();
                 config.finish();
@@ -187,12 +212,26 @@ fn read_source(fields: &mut Fields<'_>, options: &Options) -> (String, Option<Op
     } else if given {
         source.missing("type", "the name of a source, for example `file`");
     }
+    if runs_in == RunsIn::Python {
+        source.node("extractor");
+        source.node("extractor_config");
+        source.finish();
+        return (kind.unwrap_or_default(), runs_in, open);
+    }
     if source.string("extractor").is_some_and(|extractor| extractor != "generic") {
         fields.warn("`source.extractor` has no effect here: every source makes proposals itself");
     }
     source.ignored("extractor_config", "every source makes proposals itself");
     source.finish();
-    (kind.unwrap_or_default(), open)
+    (kind.unwrap_or_default(), runs_in, open)
+}
+
+/// Opens a source of DataHub's Python client. It checks its keys itself.
+#[cfg(unix)]
+fn python_source(kind: &str, recipe: &Recipe, options: &Options) -> OpenSource {
+    use crate::source::python::{PythonSource, PythonSourceConfig};
+    let (config, options) = (PythonSourceConfig::new(recipe, kind), options.python.clone());
+    Box::new(move || PythonSource::open(config, options).map(|source| Box::new(source) as Box<dyn Source>))
 }
 
 fn read_sink(
@@ -232,6 +271,22 @@ fn read_sink(
     }
     sink.finish();
     (kind.unwrap_or_default(), open)
+}
+
+/// The transformers, and the server that they ask.
+fn read_transformers(
+    fields: &mut Fields<'_>,
+    sink_type: &str,
+    options: &Options,
+    environment: &Environment,
+) -> (Option<Box<DatahubRestConfig>>, Chain) {
+    let datahub_api = read_datahub_api(fields, environment);
+    let has_graph = sink_type == DATAHUB_REST || fields.has("datahub_api");
+    let chain = transformers::read(fields, &options.transformers, has_graph);
+    if chain.needs_graph().is_none() {
+        fields.ignored("datahub_api", "no transformer asks a server");
+    }
+    (datahub_api, chain)
 }
 
 /// `datahub_api`: the server that transformers ask. Its keys are those of the sink `datahub-rest`.
@@ -300,7 +355,7 @@ fn read_failure_log(fields: &mut Fields<'_>) -> Option<PathBuf> {
 }
 
 /// `flags`: whether the run id and the pipeline's name are written into the system metadata.
-fn read_flags(fields: &mut Fields<'_>) -> (bool, bool) {
+fn read_flags(fields: &mut Fields<'_>, source_runs_in: RunsIn) -> (bool, bool) {
     let mut flags = fields.block("flags");
     let set_system_metadata = flags.boolean("set_system_metadata").unwrap_or(true);
     let set_pipeline_name = flags.boolean("set_system_metadata_pipeline_name").unwrap_or(true);
@@ -308,12 +363,12 @@ fn read_flags(fields: &mut Fields<'_>) -> (bool, bool) {
         ("generate_browse_path_v2", "browse paths are sent as the source has them"),
         ("generate_browse_path_v2_dry_run", "browse paths are sent as the source has them"),
     ] {
-        if flags.boolean(key) == Some(true) {
+        if flags.boolean(key) == Some(true) && source_runs_in == RunsIn::Native {
             fields.warn(format!("`flags.{key}` has no effect here: {why}"));
         }
     }
     let mut resolve = flags.block("auto_resolve_lineage_urns");
-    if resolve.boolean("enabled") == Some(true) {
+    if resolve.boolean("enabled") == Some(true) && source_runs_in == RunsIn::Native {
         fields.warn("`flags.auto_resolve_lineage_urns` has no effect here: lineage is sent as it is");
     }
     resolve.strings("upstream_platforms");

@@ -21,6 +21,7 @@ struct Shared {
     records: AtomicU64,
     proposals: AtomicU64,
     source: Mutex<SourceState>,
+    source_report: Mutex<Option<serde_json::Value>>,
     /// The GMS that the run's sink writes to, once it is open.
     gms: OnceLock<Client>,
 }
@@ -132,6 +133,14 @@ impl RunControl {
         let mut source = self.source();
         source.progress = progress;
         source.warnings.append(&mut warnings);
+    }
+
+    pub(super) fn set_source_report(&self, report: Option<serde_json::Value>) {
+        *self.0.source_report.lock().unwrap_or_else(PoisonError::into_inner) = report;
+    }
+
+    pub(super) fn take_source_report(&self) -> Option<serde_json::Value> {
+        self.0.source_report.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     pub(super) fn take_source_warnings(&self) -> Vec<String> {

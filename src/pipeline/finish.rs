@@ -16,6 +16,7 @@ use super::report::{
 use super::settings::RunSettings;
 use crate::metadata::Urn;
 use crate::sink::SinkReport;
+use crate::source::RecordFeedback;
 use crate::{Error, ErrorKind};
 
 /// A run that has ended, successful or not, and whose report is written.
@@ -76,6 +77,8 @@ pub(super) struct EndedRun {
     /// The source's bytes that an earlier run has read.
     pub(super) start_byte: u64,
     pub(super) checkpoint: Option<CheckpointWriter>,
+    /// The source learns when nothing of it is left to deliver.
+    pub(super) feedback: Option<Arc<dyn RecordFeedback>>,
     pub(super) notes: Vec<String>,
     pub(super) warnings: Vec<String>,
     pub(super) is_skipped: bool,
@@ -137,6 +140,8 @@ impl EndedRun {
                 invalid,
                 ignored: self.result.ignored,
                 complete: self.result.is_complete,
+                runs_in: settings.source_runs_in,
+                report: settings.control.take_source_report(),
             },
             transformers: self.transformers,
             sink: ReportedSink { kind: Some(settings.sink_type), destination: self.sink.destination },
@@ -188,26 +193,42 @@ impl EndedRun {
         settings.limits.exceeded_at_end(failed, settled, counter.counts().read).map(limits::error)
     }
 
+    fn source_is_done(&self) {
+        if let Some(feedback) = &self.feedback {
+            feedback.completed();
+        }
+    }
+
     /// Leaves a checkpoint if anything is unfinished, and returns where a later run continues.
     async fn leave_checkpoint(
         &mut self,
         settings: &RunSettings,
         proposals: &ProposalCounts,
     ) -> Option<Resume> {
-        let checkpoint = self.checkpoint.take()?;
+        let Some(checkpoint) = self.checkpoint.take() else {
+            // No later run can continue this one.
+            self.source_is_done();
+            return None;
+        };
         let dead_letters_synced = self.counter.as_ref().is_none_or(|counter| counter.sync_dead_letters());
         // The user has to correct the recipe or the input first: a run that has not started leaves nothing.
         let failure_kind = self.result.failure.as_ref().map(Error::kind);
         if failure_kind == Some(ErrorKind::Input) && proposals.read == 0 {
+            self.source_is_done();
             return None;
         }
         // Additions of transformers have no record: a run that did not deliver all of them is not complete.
-        let is_complete = self.result.is_complete && proposals.undelivered == 0;
+        // All that a failed source has emitted is here.
+        let is_at_end = self.result.is_complete || failure_kind == Some(ErrorKind::Source);
+        let is_complete = is_at_end && proposals.undelivered == 0;
         let (point, error) = checkpoint.finish(is_complete, dead_letters_synced).await;
         if let Some(error) = error {
             self.result.failure.get_or_insert(error);
         }
-        let point = point?;
+        let Some(point) = point else {
+            self.source_is_done();
+            return None;
+        };
         Some(Resume {
             from_record: point.from_record,
             skipped_records: point.skipped,

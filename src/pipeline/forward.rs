@@ -5,7 +5,9 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::checkpoint::{Admission, CheckpointWriter, FinishedRecords, RecordObserver, RecordTracker};
+use super::checkpoint::{
+    Admission, CheckpointWriter, FinishedRecords, RecordObserver, RecordSettlement, RecordTracker,
+};
 use super::control::RunControl;
 use super::destination::Destination;
 use super::outcome_counter::OutcomeCounter;
@@ -17,7 +19,7 @@ use crate::emitter::{
 };
 use crate::metadata::record;
 use crate::sink::Sink;
-use crate::source::{Item, Source};
+use crate::source::{Item, RecordFeedback, Source};
 use crate::threads::{Threads, Worker};
 use crate::transform::{Chain, Transformed};
 use crate::{Error, ErrorKind};
@@ -60,6 +62,8 @@ pub(super) struct ForwardContext<'a> {
     pub(super) counter: &'a Arc<OutcomeCounter>,
     /// Learns which records are finished.
     pub(super) checkpoint: Option<&'a CheckpointWriter>,
+    /// The source learns what happens to its records.
+    pub(super) feedback: Option<&'a Arc<dyn RecordFeedback>>,
     pub(super) control: &'a RunControl,
     pub(super) threads: &'a dyn Threads,
     pub(super) clock: &'a dyn Clock,
@@ -81,15 +85,19 @@ pub(super) async fn forward(
     chain: &mut Chain,
     destination: &mut Destination,
     context: ForwardContext<'_>,
-) -> RunResult {
+) -> (RunResult, Option<Worker>) {
     let (sender, receiver) = record_channel();
     let tracker = context.checkpoint.map(|checkpoint| Arc::clone(checkpoint.tracker()));
-    let reader = read(records, !chain.is_empty(), sender, tracker, context.control.clone());
-    if let Err(error) = Worker::start(context.threads, "source", reader) {
-        return RunResult::failed(
-            Error::new(ErrorKind::Internal, "cannot start a thread for the source").with_source(error),
-        );
-    }
+    let numbers = if context.feedback.is_some() { Numbers::Own(0) } else { Numbers::None };
+    let numbers = tracker.map_or(numbers, Numbers::Tracked);
+    let reader = read(records, !chain.is_empty(), sender, numbers, context.control.clone());
+    let reader = match Worker::start(context.threads, "source", reader) {
+        Ok(reader) => reader,
+        Err(error) => {
+            let message = "cannot start a thread for the source";
+            return (RunResult::failed(Error::new(ErrorKind::Internal, message).with_source(error)), None);
+        }
+    };
     let observer: Arc<dyn Observer> = Arc::clone(context.counter) as Arc<dyn Observer>;
     let mut forwarder = Forwarder { destination, chain, context, observer, ignored: 0 };
     let mut result = RunResult::default();
@@ -120,10 +128,55 @@ pub(super) async fn forward(
         }
     }
     result.ignored = forwarder.ignored;
+    if let Some(feedback) = context.feedback {
+        stop_source(&**feedback, &result);
+    }
     if let Some(checkpoint) = context.checkpoint {
         checkpoint.tracker().close();
     }
-    result
+    (result, Some(reader))
+}
+
+/// Notifies a source whose records are no longer forwarded. A source that spools continues only if a later
+/// run can deliver the rest as it is.
+fn stop_source(feedback: &dyn RecordFeedback, result: &RunResult) {
+    match &result.failure {
+        Some(failure) if !result.is_interrupted && can_resume(failure) => {
+            feedback.delivery_stopped(&failure.full_message());
+        }
+        // The source has failed by itself, and everything before is still delivered.
+        Some(failure) if failure.kind() == ErrorKind::Source => {}
+        None if result.is_complete => {}
+        _ => feedback.interrupted(),
+    }
+}
+
+fn can_resume(failure: &Error) -> bool {
+    matches!(failure.kind(), ErrorKind::Refused | ErrorKind::Unreachable)
+}
+
+/// Waits until the source has ended. It may extract further after a refusal.
+pub(super) async fn join(
+    mut reader: Worker,
+    feedback: Option<&Arc<dyn RecordFeedback>>,
+    control: &RunControl,
+    result: &mut RunResult,
+) {
+    // A source that cannot be notified ends by itself, and its thread may wait for its input forever.
+    let Some(feedback) = feedback else { return };
+    if !result.is_interrupted {
+        let is_stopped = tokio::select! {
+            biased;
+            () = reader.ended() => false,
+            () = control.stopped() => true,
+        };
+        if !is_stopped {
+            return;
+        }
+        result.is_interrupted = true;
+        feedback.interrupted();
+    }
+    reader.ended().await;
 }
 
 /// Closes the sink, which settles everything that it took. A failure of the sink replaces one that came
@@ -169,34 +222,64 @@ async fn with_grace(closing: impl Future<Output = Result<(), Error>>) -> Result<
 
 /// The work of the reader's thread.
 async fn read(
-    records: Records,
+    mut records: Records,
     has_transformers: bool,
     sender: RecordSender,
-    tracker: Option<Arc<RecordTracker>>,
+    numbers: Numbers,
     control: RunControl,
 ) {
-    let Records { mut source, mut finished, mut reread } = records;
+    let end = read_records(&mut records, has_transformers, &sender, numbers, &control).await;
+    let source = &mut *records.source;
+    source.close();
+    control.update_source(source.progress(), source.take_warnings());
+    control.set_source_report(source.report());
+    sender.end(end.unwrap_or(Ok(())));
+}
+
+/// The numbers of records.
+enum Numbers {
+    /// No one asks for them.
+    None,
+    /// They count the records of this run.
+    Own(u64),
+    /// The tracker assigns them.
+    Tracked(Arc<RecordTracker>),
+}
+
+/// Reads until the end of the source; `None` if the run needs no more records.
+async fn read_records(
+    records: &mut Records,
+    has_transformers: bool,
+    sender: &RecordSender,
+    mut numbers: Numbers,
+    control: &RunControl,
+) -> Option<Result<(), Error>> {
+    let Records { source, finished, reread } = records;
     let mut until_progress = PROGRESS_INTERVAL;
-    let end = loop {
+    loop {
         if let Some(preparation) = source.prepare_next()
             && let Err(error) = preparation.await
         {
-            break Err(error);
+            return Some(Err(error));
         }
         match source.next() {
             Ok(Some(item)) => {
-                let (number, is_finished) = if reread > 0 {
-                    reread -= 1;
+                let (number, is_finished) = if *reread > 0 {
+                    *reread -= 1;
                     (None, true)
                 } else if finished.as_mut().is_some_and(FinishedRecords::is_next_finished) {
                     (None, true)
-                } else if let Some(tracker) = &tracker {
+                } else if let Numbers::Tracked(tracker) = &numbers {
                     let position = source.position();
                     match tracker.admit(&item, position).await {
                         Admission::Forward(number) => (Some(number), false),
                         Admission::Skip => (None, true),
-                        Admission::Stop => return,
+                        Admission::Stop => return None,
                     }
+                } else if let Numbers::Own(next) = &mut numbers {
+                    let number = *next;
+                    *next += 1;
+                    (Some(number), false)
                 } else {
                     (None, false)
                 };
@@ -204,7 +287,7 @@ async fn read(
                     continue;
                 }
                 if !sender.send(NumberedItem { item, number, is_finished }).await {
-                    return;
+                    return None;
                 }
                 until_progress -= 1;
                 if until_progress == 0 {
@@ -212,12 +295,10 @@ async fn read(
                     control.update_source(source.progress(), source.take_warnings());
                 }
             }
-            Ok(None) => break Ok(()),
-            Err(error) => break Err(error),
+            Ok(None) => return Some(Ok(())),
+            Err(error) => return Some(Err(error)),
         }
-    };
-    control.update_source(source.progress(), source.take_warnings());
-    sender.end(end);
+    }
 }
 
 /// A record behind the transformers.
@@ -271,12 +352,12 @@ impl Forwarder<'_> {
                 Item::Invalid(record) => {
                     control.count_record(0);
                     let is_dead_lettered = counter.count_invalid(&record);
-                    self.settle_record(number, is_dead_lettered);
+                    self.settle_record(number, is_dead_lettered, Some(&record.reason));
                 }
                 Item::Ignored(origin, why) => {
                     control.count_record(0);
                     self.ignored += 1;
-                    self.settle_record(number, true);
+                    self.settle_record(number, true, None);
                     tracing::debug!(%origin, "record ignored: {why}");
                 }
             }
@@ -291,19 +372,27 @@ impl Forwarder<'_> {
     }
 
     /// Settles a record that the sink does not settle.
-    fn settle_record(&self, number: Option<u64>, is_finished: bool) {
-        if let (Some(checkpoint), Some(number)) = (self.context.checkpoint, number) {
-            checkpoint.tracker().settle(number, is_finished);
+    fn settle_record(&self, number: Option<u64>, is_finished: bool, failure: Option<&str>) {
+        if let Some(settlement) = self.settlement(number) {
+            settlement.settle(is_finished, failure);
         }
     }
 
+    fn settlement(&self, number: Option<u64>) -> Option<RecordSettlement> {
+        let ForwardContext { checkpoint, feedback, .. } = self.context;
+        Some(RecordSettlement {
+            number: number?,
+            tracker: checkpoint.map(|checkpoint| Arc::clone(checkpoint.tracker())),
+            feedback: feedback.cloned(),
+        })
+    }
+
     fn observer(&self, number: Option<u64>, proposals: usize) -> Arc<dyn Observer> {
-        match (self.context.checkpoint, number) {
-            (Some(checkpoint), Some(number)) => {
-                let (counter, tracker) = (Arc::clone(self.context.counter), Arc::clone(checkpoint.tracker()));
-                Arc::new(RecordObserver::new(counter, tracker, number, proposals))
+        match self.settlement(number) {
+            Some(settlement) => {
+                Arc::new(RecordObserver::new(Arc::clone(self.context.counter), settlement, proposals))
             }
-            _ => Arc::clone(&self.observer),
+            None => Arc::clone(&self.observer),
         }
     }
 
@@ -393,7 +482,7 @@ impl Forwarder<'_> {
         let Transformed { proposals, omitted, failed, .. } = transformed;
         counter.count_filtered_by_source(omitted);
         if proposals.is_empty() && failed.is_empty() {
-            self.settle_record(number, true);
+            self.settle_record(number, true, None);
         }
         let observer = self.observer(number, proposals.len() + failed.len());
         let sends = matches!(self.destination, Destination::Sink(_));
@@ -428,6 +517,7 @@ impl Forwarder<'_> {
                     counter.count_read();
                     counter.count_filtered();
                 }
+                self.settle_record(number, true, None);
                 ControlFlow::Continue(())
             }
             Destination::Preview { records, output } => {
@@ -439,6 +529,7 @@ impl Forwarder<'_> {
                     lines.push(b'\n');
                 }
                 *records = records.saturating_sub(1);
+                let is_over = *records == 0;
                 match output.write_all(&lines).and_then(|()| output.flush()) {
                     // The reader of the preview has seen enough.
                     Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
@@ -447,8 +538,11 @@ impl Forwarder<'_> {
                     Err(error) => ControlFlow::Break(ForwardEnd::Failed(
                         Error::new(ErrorKind::Disk, "cannot write the preview").with_source(error),
                     )),
-                    Ok(()) if *records == 0 => ControlFlow::Break(ForwardEnd::PreviewComplete),
-                    Ok(()) => ControlFlow::Continue(()),
+                    Ok(()) if is_over => ControlFlow::Break(ForwardEnd::PreviewComplete),
+                    Ok(()) => {
+                        self.settle_record(number, true, None);
+                        ControlFlow::Continue(())
+                    }
                 }
             }
         }

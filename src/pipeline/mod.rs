@@ -13,6 +13,7 @@
 //! read.
 
 mod checkpoint;
+mod child_services;
 mod config;
 mod control;
 mod dead_letter;
@@ -22,6 +23,8 @@ mod embedded;
 mod finish;
 mod forward;
 mod graph;
+#[cfg(unix)]
+mod graph_proxy;
 mod limits;
 mod lock;
 mod metrics;
@@ -52,6 +55,6 @@ pub use options::{Options, Preview, Start};
 pub use plan::Pipeline;
 pub use preflight::Preflight;
 pub use report::{
-    DeadLetterReport, Failure, FailureKind, ProposalCounts, Report, ReportedSink, Resume, RunOutcome, SCHEMA,
-    SourceReport, TransformerReport,
+    DeadLetterReport, Failure, FailureKind, ProposalCounts, Report, ReportedSink, Resume, RunOutcome, RunsIn,
+    SCHEMA, SourceReport, TransformerReport,
 };

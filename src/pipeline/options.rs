@@ -12,6 +12,8 @@ use crate::diagnosis::SharedRenderer;
 use crate::platform::Platform;
 use crate::sink::{OnWait, SinkRegistry};
 use crate::source::SourceRegistry;
+#[cfg(unix)]
+use crate::source::python::PythonOptions;
 use crate::transform::TransformerRegistry;
 
 /// The options of a run besides its recipe.
@@ -56,6 +58,9 @@ pub struct Options {
     /// The file that [`write_metrics`](super::write_metrics) will write: the run does not start if it cannot
     /// be written.
     pub metrics_file: Option<PathBuf>,
+    /// How sources of DataHub's Python client run.
+    #[cfg(unix)]
+    pub python: PythonOptions,
     /// Clock, files, threads and network. The default is this machine.
     pub platform: Platform,
 }

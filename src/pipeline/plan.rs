@@ -117,6 +117,8 @@ impl Pipeline {
             run_id,
             started_at,
             source_type,
+            source_runs_in: config.source_runs_in,
+            spool_max_bytes: config.spool_max_bytes,
             sink_type: config.sink_type,
             pipeline_name: config.pipeline_name,
             metadata,

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::checkpoint::{self, CheckpointWriter, FinishedRecords, StartRequest, StartedRun};
+use super::child_services::RunServices;
 use super::dead_letter::DeadLetterWriter;
 use super::lock::{self, IfRunning, RunLock};
 use super::options::Start;
 use super::outcome_counter::OutcomeCounter;
 use super::settings::RunSettings;
 use super::{metrics, output_file, report};
-use crate::source::{OpenSource, Source};
+use crate::source::{ChildServices, OpenSource, Source};
 use crate::threads::run_blocking;
 use crate::{Error, ErrorKind};
 
@@ -92,9 +93,11 @@ pub(super) async fn prepare(
 ) -> Result<PreparedRun, Error> {
     let dead_letters = settings.sends.then(|| dead_letter_writer(settings)).transpose()?;
     let request = start_request(settings, rereads)?;
+    let services: Arc<dyn ChildServices> = Arc::new(RunServices::new(settings)?);
     // Opening reads files, and may wait for one.
     let open = move || {
         let mut source = open_source()?;
+        source.connect(services)?;
         let started = match request {
             Some(request) => checkpoint::start(&mut *source, request)?,
             None => StartedRun::default(),

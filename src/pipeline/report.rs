@@ -98,6 +98,22 @@ pub struct SourceReport {
     pub ignored: u64,
     /// Whether the source was read to its end.
     pub complete: bool,
+    /// Where the source runs.
+    pub runs_in: RunsIn,
+    /// The source's own report; `None` for a source of this crate.
+    pub report: Option<serde_json::Value>,
+}
+
+/// Where a source runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum RunsIn {
+    /// In this process.
+    #[default]
+    Native,
+    /// In a child process that runs DataHub's Python client.
+    Python,
 }
 
 /// A transformer of a run, and what it has done.

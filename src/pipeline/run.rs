@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::checkpoint::CheckpointWriter;
 use super::destination::{Destination, PlannedDestination};
 use super::finish::EndedRun;
-use super::forward::{ForwardContext, Records, RunResult, close, forward};
+use super::forward::{ForwardContext, Records, RunResult, close, forward, join};
 use super::planned_chain::PlannedChain;
 use super::prepare::{LockResult, PreparedRun, lock, prepare};
 use super::report::TransformerReport;
 use super::settings::RunSettings;
 use crate::sink::{Sink, SinkReport};
-use crate::source::OpenSource;
+use crate::source::{OpenSource, RecordFeedback};
 use crate::{Error, ErrorKind};
 
 /// Every way to end is in what it returns.
@@ -45,6 +45,7 @@ async fn run_prepared(
     let PreparedRun { source, finished, reread, is_resumed, mut checkpoint, counter, notes, warnings } =
         prepared;
     let control = &settings.control;
+    let feedback = source.feedback();
     let counter = Arc::new(counter);
     let progress = source.progress();
     let (source_bytes, start_byte) = (progress.total_bytes, progress.bytes);
@@ -57,7 +58,7 @@ async fn run_prepared(
     };
     let opened = match control.or_cancelled(open).await {
         Some(Ok((destination, chain))) => {
-            start_checkpoint(&destination, is_resumed, &mut checkpoint, settings, &counter)
+            start_checkpoint(&destination, is_resumed, &mut checkpoint, settings, &counter, feedback.clone())
                 .map(|()| (destination, chain))
                 .map_err(RunResult::failed)
         }
@@ -77,12 +78,13 @@ async fn run_prepared(
                 metadata: settings.metadata.as_ref(),
                 counter: &counter,
                 checkpoint: checkpoint.as_ref(),
+                feedback: feedback.as_ref(),
                 control,
                 threads: &*settings.platform.threads,
                 clock: &*settings.platform.clock,
             };
             let records = Records { source, finished, reread };
-            let mut result = forward(records, &mut chain, &mut destination, context).await;
+            let (mut result, reader) = forward(records, &mut chain, &mut destination, context).await;
             transformers = chain.counts().map(TransformerReport::native).collect();
             let report = match &destination {
                 Destination::Sink(sink) => {
@@ -91,6 +93,9 @@ async fn run_prepared(
                 }
                 Destination::DryRun | Destination::Preview { .. } => SinkReport::default(),
             };
+            if let Some(reader) = reader {
+                join(reader, feedback.as_ref(), control, &mut result).await;
+            }
             (result, report)
         }
     };
@@ -102,6 +107,7 @@ async fn run_prepared(
         source_bytes,
         start_byte,
         checkpoint,
+        feedback,
         notes,
         warnings,
         ..EndedRun::default()
@@ -115,13 +121,14 @@ fn start_checkpoint(
     checkpoint: &mut Option<CheckpointWriter>,
     settings: &RunSettings,
     counter: &Arc<super::outcome_counter::OutcomeCounter>,
+    feedback: Option<Arc<dyn RecordFeedback>>,
 ) -> Result<(), Error> {
     let Destination::Sink(sink) = destination else { return Ok(()) };
     let sink: &dyn Sink = sink.as_sink();
     if sink.is_resumable() {
-        return checkpoint
-            .as_mut()
-            .map_or(Ok(()), |checkpoint| checkpoint.start(Arc::clone(counter), &*settings.platform.threads));
+        return checkpoint.as_mut().map_or(Ok(()), |checkpoint| {
+            checkpoint.start(Arc::clone(counter), feedback, &*settings.platform.threads)
+        });
     }
     *checkpoint = None;
     if is_resumed {

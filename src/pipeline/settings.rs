@@ -12,6 +12,7 @@ use super::limits::FailureLimits;
 use super::lock::IfRunning;
 use super::options::Start;
 use super::replay::Replay;
+use super::report::RunsIn;
 use super::run_metadata::RunMetadata;
 use super::state_directory::PipelineKey;
 use crate::diagnosis::SharedRenderer;
@@ -24,6 +25,9 @@ pub(super) struct RunSettings {
     pub(super) run_id: String,
     pub(super) started_at: Timestamp,
     pub(super) source_type: String,
+    pub(super) source_runs_in: RunsIn,
+    /// The maximum number of bytes of a spool.
+    pub(super) spool_max_bytes: u64,
     pub(super) sink_type: String,
     pub(super) pipeline_name: Option<String>,
     pub(super) metadata: Option<RunMetadata>,

@@ -37,6 +37,11 @@ impl Mistakes {
         Self { source, problems: Mutex::new(problems), warnings: Mutex::default(), blocks: Mutex::default() }
     }
 
+    /// An empty collection for the same recipe.
+    pub(crate) fn again(&self) -> Self {
+        Self::new(Arc::clone(&self.source), Vec::new())
+    }
+
     /// Reports a mistake at a value. If the value could be a secret, `message` is masked where it quotes it.
     pub fn at(&self, node: &Node, message: impl Into<String>) {
         let mut message = message.into();

@@ -55,6 +55,12 @@ impl<O> Registry<O> {
         }
     }
 
+    /// Whether `name` is neither registered nor a misspelling of a registered name.
+    pub(crate) fn is_foreign(&self, name: &str) -> bool {
+        !self.constructors.contains_key(name)
+            && ((self.advice)(name).is_some() || nearest(name, self.types()).is_none())
+    }
+
     fn unknown(&self, name: &str) -> String {
         if let Some(advice) = (self.advice)(name) {
             return advice;

@@ -42,12 +42,16 @@
 
 pub mod file;
 mod position;
+#[cfg(unix)]
+pub mod python;
 mod registry;
+mod services;
 
 use std::sync::Arc;
 
 pub use position::{Changes, Form, Input, InputFile, Position};
 pub use registry::{OpenSource, SourceRegistry};
+pub use services::{ChildRun, ChildServices, GraphAddress, RecordFeedback, SpoolSettings, SpoolStart};
 
 use crate::Error;
 use crate::box_future::BoxFuture;
@@ -57,6 +61,29 @@ use crate::metadata::{Origin, Proposal};
 ///
 /// A source should need constant memory. It runs on its own thread and may block.
 pub trait Source: Send {
+    /// Receives the services of the run, before anything else is called. By default they are not needed.
+    ///
+    /// # Errors
+    /// When the source cannot use them.
+    fn connect(&mut self, services: Arc<dyn ChildServices>) -> Result<(), Error> {
+        drop(services);
+        Ok(())
+    }
+
+    /// Receives what happens to the records. `None`, the default, for a source that does not need to know.
+    fn feedback(&self) -> Option<Arc<dyn RecordFeedback>> {
+        None
+    }
+
+    /// Ends the source after the last call of [`next`](Self::next). It may block until what the source has
+    /// started has ended. By default there is nothing to do.
+    fn close(&mut self) {}
+
+    /// The source's own report, if it has one.
+    fn report(&self) -> Option<serde_json::Value> {
+        None
+    }
+
     /// The next record, or `None` at the end.
     ///
     /// # Errors

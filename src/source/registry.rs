@@ -37,7 +37,7 @@ fn advice(source_type: &str) -> Option<String> {
 
 /// Whether DataHub's Python client has a source of this name (its `setup.py`,
 /// `datahub.ingestion.source.plugins`), or a variant of one, for example `snowflake-usage`.
-fn is_python_connector(source_type: &str) -> bool {
+pub(super) fn is_python_connector(source_type: &str) -> bool {
     let stem = source_type.split_once(['-', '_']).map_or(source_type, |(stem, _)| stem);
     PYTHON_CONNECTORS.contains(&source_type) || PYTHON_CONNECTORS.contains(&stem)
 }

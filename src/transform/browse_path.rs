@@ -13,8 +13,10 @@ const MEMBER: &str = "path";
 
 /// Puts a path before the one that an entity has.
 struct SetPath {
-    replaces: bool,
+    semantics: Semantics,
     path: Vec<Item>,
+    /// A variable without a value has been reported.
+    has_warned: bool,
 }
 
 /// An item of the configured path.
@@ -34,7 +36,7 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Result<Box<dyn Transformer>, Repo
     fields.missing("path", "a list of names, URNs and variables such as $container[0]");
     let path = fields.strings("path").ok_or_else(|| fields.reported())?;
     let path = path.iter().map(|item| item.trim()).filter(|item| !item.is_empty()).map(Item::parse).collect();
-    Ok(PerAspect::boxed(SetPath { replaces: semantics.replaces, path }))
+    Ok(PerAspect::boxed(SetPath { semantics, path, has_warned: false }))
 }
 
 impl Item {
@@ -53,8 +55,9 @@ impl Item {
         let is_name = !entity_type.is_empty() && entity_type.bytes().all(|byte| byte.is_ascii_alphanumeric());
         let number = match number {
             "*" => None,
-            // `[00]` is not a number for Python.
+            // `[00]` and `[+1]` are not numbers for Python.
             _ if number.len() > 1 && number.starts_with('0') => return None,
+            _ if !number.bytes().all(|byte| byte.is_ascii_digit()) => return None,
             _ => Some(number.parse().ok()?),
         };
         is_name.then(|| Self::Variable { entity_type: entity_type.to_owned(), number })
@@ -77,7 +80,7 @@ impl AspectTransformer for SetPath {
 
     fn change(
         &mut self,
-        _entity: &Urn,
+        entity: &Urn,
         current: Option<&Aspect>,
         _found: &Found,
     ) -> Result<AspectChange, TransformError> {
@@ -99,14 +102,19 @@ impl AspectTransformer for SetPath {
                 Item::Variable { entity_type, number } => {
                     let of_type = urns.iter().filter(|urn| urn.entity_type() == entity_type);
                     let (skip, take) = number.map_or((0, usize::MAX), |number| (number, 1));
+                    let before = path.len();
                     path.extend(of_type.skip(skip).take(take).map(|urn| entry(urn.as_str())));
+                    if path.len() == before && !self.has_warned {
+                        self.has_warned = true;
+                        tracing::warn!(%entity, entity_type, "a variable of the path has no value, so it is left out");
+                    }
                 }
             }
         }
-        if !self.replaces {
+        if !self.semantics.replaces {
             path.extend(before);
         }
-        if record.is_none() && path.is_empty() {
+        if record.is_none() && path.is_empty() && !self.semantics.is_strict {
             return Ok(AspectChange::Keep);
         }
         let mut record = record.unwrap_or_default();

@@ -3,7 +3,7 @@
 use super::dataset_name::DatasetName;
 use super::list::{List, no_members, text_key};
 use super::list_item::ListItem;
-use super::object::json;
+use super::object::{Object, json};
 use super::semantics::Semantics;
 use super::{AspectChange, AspectTransformer, EntityTypes, Found, PerAspect, TransformError, Transformer};
 use crate::metadata::{Aspect, Urn};
@@ -48,12 +48,27 @@ impl AspectTransformer for SetBrowsePath {
         found: &Found,
     ) -> Result<AspectChange, TransformError> {
         let name = DatasetName::of(entity)?;
-        let paths = self.templates.iter().map(|template| {
+        let record = current.map(Object::of).transpose()?;
+        let before = record.as_ref().map(|record| PATHS.items(record)).transpose()?.unwrap_or_default();
+        let mut paths = if self.semantics.replaces { Vec::new() } else { before };
+        paths.extend(self.templates.iter().map(|template| {
             let path = expand(template, &name);
             ListItem { json: json(&path), key: path }
-        });
-        let server = found.aspect(entity, PATHS.aspect_name)?;
-        PATHS.change(self.semantics, current, paths.collect(), server, found)
+        }));
+        if self.semantics.is_patch {
+            if paths.is_empty() {
+                return Ok(AspectChange::Omit);
+            }
+            let server = found.aspect(entity, PATHS.aspect_name)?.map(Object::of).transpose()?;
+            let server = server.as_ref().map(|server| PATHS.items(server)).transpose()?.unwrap_or_default();
+            paths.retain(|path| !server.iter().any(|known| known.key == path.key));
+            paths.splice(0..0, server);
+        }
+        if record.is_none() && paths.is_empty() && !self.semantics.is_strict {
+            return Ok(AspectChange::Keep);
+        }
+        // Browse paths are not de-duplicated: Python writes a path as often as it occurs.
+        Ok(PATHS.write(record, &paths, found))
     }
 }
 

@@ -80,6 +80,8 @@ impl AspectTransformer for MapTagsToDomains {
             return Ok(AspectChange::Keep);
         }
         let server = found.aspect(entity, DOMAINS.aspect_name)?;
-        DOMAINS.change(self.semantics, current, configured, server, found)
+        // In Python, the mapped domains take the place of those of the record.
+        let replaces = self.semantics.replaces || self.semantics.is_strict;
+        DOMAINS.change(Semantics { replaces, ..self.semantics }, current, configured, server, found)
     }
 }

@@ -3,9 +3,10 @@
 use super::deferred::Deferred;
 use super::extract_tags;
 use super::list_item::{ListItem, deduplicated};
-use super::object::{Object, aspect};
+use super::object::{Object, array, aspect};
 use super::ownership::{OWNERS, OwnershipType, owner_item, owners_patch};
 use super::pattern::Pattern;
+use super::semantics::is_strict;
 use super::tags::TAGS;
 use super::{Addition, Found, TransformError, Transformer};
 use crate::Error;
@@ -21,6 +22,8 @@ struct OwnersFromTags {
     is_user: bool,
     email_domain: Option<String>,
     kind: Kind,
+    /// Writes an upsert in place of the patch, as Python does.
+    is_strict: bool,
     owners: Deferred,
     next: Vec<(Urn, String)>,
 }
@@ -62,7 +65,8 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Result<Box<dyn Transformer>, Repo
         return Err(fields.reported());
     }
     let (owners, next) = (Deferred::default(), Vec::new());
-    Ok(Box::new(OwnersFromTags { pattern, mapping, is_user, email_domain, kind, owners, next }))
+    let is_strict = is_strict(fields);
+    Ok(Box::new(OwnersFromTags { pattern, mapping, is_user, email_domain, kind, is_strict, owners, next }))
 }
 
 impl OwnersFromTags {
@@ -113,7 +117,11 @@ impl OwnersFromTags {
         for tag in TAGS.items(&Object::of(tags)?)? {
             owners.extend(self.owner_of(&tag.key)?);
         }
-        if !owners.is_empty() {
+        if self.is_strict {
+            let owners: Vec<_> = owners.into_iter().map(|owner| owner.json).collect();
+            let ownership = Object::default().with(OWNERS.member, array(&owners));
+            self.owners.push(proposal.urn(), ownership.to_aspect().as_str());
+        } else if !owners.is_empty() {
             self.owners.push(proposal.urn(), owners_patch(&deduplicated(owners)).as_str());
         }
         Ok(())
@@ -153,10 +161,14 @@ impl Transformer for OwnersFromTags {
         let place = self.next.iter().position(|(entity, _)| *entity == addition.entity);
         let Some(place) = place else { return Ok(()) };
         let (entity, patch) = self.next.remove(place);
-        let patch = serde_json::from_str::<Object>(&patch)
+        let change = serde_json::from_str::<Object>(&patch)
             .map_err(|error| TransformError::new(format!("the owners: {error}")))?;
-        let patch = aspect(&patch).with_content_type(Aspect::JSON_PATCH);
-        output.push(Proposal::new(ChangeType::Patch, entity, OWNERS.aspect_name, Some(patch)));
+        let (change_type, change) = if self.is_strict {
+            (ChangeType::Upsert, aspect(&change))
+        } else {
+            (ChangeType::Patch, aspect(&change).with_content_type(Aspect::JSON_PATCH))
+        };
+        output.push(Proposal::new(change_type, entity, OWNERS.aspect_name, Some(change)));
         Ok(())
     }
 }

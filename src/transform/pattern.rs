@@ -4,9 +4,11 @@
 //! pattern with look-around or back references is matched by backtracking, as in Python; the others are
 //! matched in linear time.
 
+mod literals;
 mod replacement;
 mod translate;
 
+pub(super) use literals::Candidates;
 pub(super) use replacement::Replacement;
 
 /// How many steps a match by backtracking may take. Python has no limit, and may never return.
@@ -19,8 +21,8 @@ pub(super) struct Pattern {
     search: fancy_regex::Regex,
     /// Finds a match at the start of the text only.
     anchored: fancy_regex::Regex,
-    /// The anchored pattern in Rust's dialect, if it needs no backtracking.
-    linear: Option<String>,
+    /// Literal texts without which there is no match.
+    literals: Vec<String>,
 }
 
 /// A match by backtracking took too many steps.
@@ -50,13 +52,13 @@ impl Pattern {
                 .build()
                 .map_err(|error| format!("it is not a regular expression: {error}"))
         };
-        let linear = regex::Regex::new(&anchored).is_ok().then(|| anchored.clone());
-        Ok(Self { search: compile(&translated)?, anchored: compile(&anchored)?, linear })
+        let literals = literals::required(&anchored);
+        Ok(Self { search: compile(&translated)?, anchored: compile(&anchored)?, literals })
     }
 
-    /// The anchored pattern for a set of patterns, if it needs no backtracking.
-    pub(super) fn linear(&self) -> Option<&str> {
-        self.linear.as_deref()
+    /// Literal texts without which there is no match, for [`Candidates`].
+    pub(super) fn literals(&self) -> &[String] {
+        &self.literals
     }
 
     /// The number of groups.
@@ -146,6 +148,11 @@ mod tests {
             (r"(?:a|ab)(?:c|bcd)(d*)", "abcd", Some("abcd")),
             (r"[\w.-]+@", "x a.b-c@", Some("a.b-c@")),
             (r"(?a)\w+", "aé", Some("a")),
+            (r"(?a)\W+", "aé", Some("é")),
+            (r"(?a)[^\D3]+", "3٣4", Some("4")),
+            (r"a++a", "aaa", None),
+            (r"(?>a|ab)c", "abc", None),
+            (r"(a)?(?(1)b|c)", "xc", Some("c")),
         ] {
             assert_eq!(search(pattern, text).as_deref(), found, "{pattern:?} in {text:?}");
         }
@@ -163,8 +170,6 @@ mod tests {
         let pattern = Pattern::new("urn:li|x").unwrap();
         assert!(pattern.matches_start("urn:li:tag:a").unwrap());
         assert!(!pattern.matches_start("a urn:li").unwrap());
-        assert!(pattern.linear().is_some());
-        assert!(Pattern::new("(?=a)a").unwrap().linear().is_none());
     }
 
     #[test]

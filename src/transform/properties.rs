@@ -38,7 +38,8 @@ impl AspectTransformer for AddProperties {
     }
 
     fn lookups(&self, _entity: &Urn, current: Option<&Aspect>) -> Vec<&'static str> {
-        if self.semantics.is_patch && current.is_some() { vec![ASPECT] } else { Vec::new() }
+        let is_upsert = current.is_some() || self.semantics.is_strict;
+        if self.semantics.is_patch && is_upsert { vec![ASPECT] } else { Vec::new() }
     }
 
     fn change(
@@ -47,8 +48,11 @@ impl AspectTransformer for AddProperties {
         current: Option<&Aspect>,
         found: &Found,
     ) -> Result<AspectChange, TransformError> {
-        let Some(current) = current else { return Ok(self.patch()) };
-        let mut record = Object::of(current)?;
+        let mut record = match current {
+            Some(current) => Object::of(current)?,
+            None if self.semantics.is_strict => Object::default(),
+            None => return Ok(self.patch()),
+        };
         let mut properties = Object::default();
         if self.semantics.is_patch
             && let Some(server) = found.aspect(entity, ASPECT)?

@@ -2,21 +2,16 @@
 
 use std::collections::HashSet;
 
-use regex::RegexSet;
-
 use super::TransformError;
 use super::list_item::ListItem;
-use super::pattern::Pattern;
+use super::pattern::{Candidates, Pattern};
 use crate::recipe::{Fields, Value};
 
 /// Rules in the order of the recipe.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
     list: Vec<Rule>,
-    /// The patterns that need no backtracking, matched together.
-    linear: RegexSet,
-    /// The index of the rule of each pattern in the set.
-    places: Vec<usize>,
+    candidates: Candidates,
     first_match_only: bool,
 }
 
@@ -24,7 +19,6 @@ pub(super) struct Rules {
 struct Rule {
     pattern: Pattern,
     items: Vec<ListItem>,
-    is_linear: bool,
 }
 
 impl Rules {
@@ -33,6 +27,15 @@ impl Rules {
     pub(super) fn read(
         fields: &mut Fields<'_>,
         key: &'static str,
+        item: impl FnMut(&str) -> Result<ListItem, String>,
+    ) -> Option<Self> {
+        Self::read_rules(fields, key, false, item)
+    }
+
+    fn read_rules(
+        fields: &mut Fields<'_>,
+        key: &'static str,
+        takes_text: bool,
         mut item: impl FnMut(&str) -> Result<ListItem, String>,
     ) -> Option<Self> {
         if !fields.has(key) {
@@ -62,7 +65,7 @@ impl Rules {
                 };
                 let texts: Option<Vec<&str>> = match &entry.node.value {
                     Value::List(items) => items.iter().map(|item| item.as_str()).collect(),
-                    Value::String(text) => Some(vec![text.as_str()]),
+                    Value::String(text) if takes_text => Some(vec![text.as_str()]),
                     _ => None,
                 };
                 let Some(texts) = texts else {
@@ -95,13 +98,13 @@ impl Rules {
         }
     }
 
-    /// As [`read`](Self::read), for rules whose lists have at most one value.
+    /// As [`read`](Self::read), for rules that have one value each: in a list, or as it is.
     pub(super) fn read_single(
         fields: &mut Fields<'_>,
         key: &'static str,
         item: impl FnMut(&str) -> Result<ListItem, String>,
     ) -> Option<Self> {
-        let rules = Self::read(fields, key, item)?;
+        let rules = Self::read_rules(fields, key, true, item)?;
         if rules.list.iter().any(|rule| rule.items.len() > 1) {
             fields.mistake(
                 key,
@@ -113,34 +116,17 @@ impl Rules {
     }
 
     fn new(rules: Vec<(Pattern, Vec<ListItem>)>, first_match_only: bool) -> Result<Self, String> {
-        let linear: Vec<(usize, &str)> = rules
-            .iter()
-            .enumerate()
-            .filter_map(|(index, (pattern, _))| Some((index, pattern.linear()?)))
-            .collect();
-        let set = RegexSet::new(linear.iter().map(|(_, pattern)| pattern))
-            .map_err(|error| format!("the rules are too large together: {error}"))?;
-        let places = linear.into_iter().map(|(index, _)| index).collect();
-        let list = rules
-            .into_iter()
-            .map(|(pattern, items)| Rule { is_linear: pattern.linear().is_some(), pattern, items })
-            .collect();
-        Ok(Self { list, linear: set, places, first_match_only })
+        let candidates = Candidates::new(rules.iter().map(|(pattern, _)| pattern.literals()))?;
+        let list = rules.into_iter().map(|(pattern, items)| Rule { pattern, items }).collect();
+        Ok(Self { list, candidates, first_match_only })
     }
 
     /// The items for `text`: those of the first matching rule, or of all, without duplicates.
     pub(super) fn items(&self, text: &str) -> Result<Vec<ListItem>, TransformError> {
-        let matched = self.linear.matches(text);
-        let mut matched = matched.iter().filter_map(|index| self.places.get(index).copied()).peekable();
         let mut items: Vec<ListItem> = Vec::new();
         let mut seen = HashSet::new();
-        for (index, rule) in self.list.iter().enumerate() {
-            let is_match = if rule.is_linear {
-                matched.next_if_eq(&index).is_some()
-            } else {
-                rule.pattern.matches_start(text)?
-            };
-            if !is_match {
+        for rule in self.candidates.of(text).filter_map(|index| self.list.get(index)) {
+            if !rule.pattern.matches_start(text)? {
                 continue;
             }
             if self.first_match_only {

@@ -10,6 +10,22 @@ pub(super) struct Semantics {
     pub(super) is_patch: bool,
     /// Drops the items of the record (`replace_existing`).
     pub(super) replaces: bool,
+    /// Writes what Python's transformers write, also where that replaces more than was asked for
+    /// (`compatibility: strict`).
+    pub(super) is_strict: bool,
+}
+
+const COMPATIBILITY: &str = "compatibility";
+
+/// Checks the key `compatibility`, which every transformer of this crate has.
+pub(super) fn check_compatibility(fields: &mut Fields<'_>) {
+    fields.choice(COMPATIBILITY, &[("safe", false), ("strict", true)]);
+}
+
+/// Whether the recipe asks for `compatibility: strict`. [`check_compatibility`] reports a wrong value.
+pub(super) fn is_strict(fields: &mut Fields<'_>) -> bool {
+    let given = fields.node(COMPATIBILITY).and_then(|node| node.as_str());
+    given.is_some_and(|word| word.eq_ignore_ascii_case("strict"))
 }
 
 /// Why PATCH needs a server.
@@ -20,7 +36,11 @@ impl Semantics {
     pub(super) fn read(fields: &mut Fields<'_>) -> Self {
         let is_patch = fields.choice("semantics", &[("OVERWRITE", false), ("PATCH", true)]);
         let replaces = fields.boolean("replace_existing");
-        Self { is_patch: is_patch.unwrap_or_default(), replaces: replaces.unwrap_or_default() }
+        Self {
+            is_patch: is_patch.unwrap_or_default(),
+            replaces: replaces.unwrap_or_default(),
+            is_strict: is_strict(fields),
+        }
     }
 
     /// As [`Transformer::needs_graph`](super::Transformer::needs_graph).
@@ -49,6 +69,6 @@ impl Semantics {
             return Some(deduplicated(all));
         }
         // An empty list would remove what the server has.
-        (has_record || !items.is_empty()).then(|| deduplicated(items))
+        (has_record || self.is_strict || !items.is_empty()).then(|| deduplicated(items))
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::json_pointer::pointer;
-use super::object::{self, Object, aspect};
+use super::object::{Object, aspect};
 use super::semantics::Semantics;
 use super::tags::TAGS;
 use super::{EntityTypes, Found, TransformError, Transformer};
@@ -22,6 +22,8 @@ struct TagsToProperties {
     map: Vec<(String, Vec<String>)>,
     /// The tags that became properties are removed from the record.
     removes: bool,
+    /// Writes an upsert in place of the patch, as Python does.
+    is_strict: bool,
 }
 
 struct KeyValue {
@@ -30,8 +32,8 @@ struct KeyValue {
 }
 
 pub(super) fn read(fields: &mut Fields<'_>) -> Result<Box<dyn Transformer>, Reported> {
-    // Both are without effect in Python, too.
-    Semantics::read(fields);
+    // `semantics` and `replace_existing` are without effect in Python, too.
+    let is_strict = Semantics::read(fields).is_strict;
     let splits = fields.boolean("process_key_value_tags").unwrap_or_default();
     let separator = fields.string("key_value_separator").unwrap_or_else(|| ":".into());
     let prefix = fields.string("key_value_property_prefix").unwrap_or_default();
@@ -42,7 +44,7 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Result<Box<dyn Transformer>, Repo
     }
     let map = read_map(fields).ok_or_else(|| fields.reported())?;
     let key_value = splits.then_some(KeyValue { separator, prefix });
-    Ok(Box::new(TagsToProperties { types: EntityTypes::of(TYPES), key_value, map, removes }))
+    Ok(Box::new(TagsToProperties { types: EntityTypes::of(TYPES), key_value, map, removes, is_strict }))
 }
 
 /// Reads `{property: {values: [tag, …]}}`.
@@ -105,7 +107,11 @@ impl Transformer for TagsToProperties {
             output.push(proposal);
             return Ok(());
         }
-        let patch = patch_of(&properties);
+        let (change_type, change) = if self.is_strict {
+            (ChangeType::Upsert, aspect_of(&properties))
+        } else {
+            (ChangeType::Patch, patch_of(&properties))
+        };
         let (urn, metadata) = (proposal.urn().clone(), proposal.system_metadata().cloned());
         let origin = proposal.origin().cloned();
         if !tags.is_empty() {
@@ -114,7 +120,7 @@ impl Transformer for TagsToProperties {
                 _ => proposal,
             });
         }
-        let mut added = Proposal::new(ChangeType::Patch, urn, "structuredProperties", Some(patch));
+        let mut added = Proposal::new(change_type, urn, "structuredProperties", Some(change));
         if let Some(metadata) = metadata {
             added = added.with_system_metadata(metadata);
         }
@@ -129,13 +135,24 @@ impl Transformer for TagsToProperties {
 /// A patch that sets these properties and leaves the others.
 fn patch_of(properties: &[(String, Vec<String>)]) -> Aspect {
     let operations = properties.iter().map(|(property, values)| {
-        let urn = format!("urn:li:structuredProperty:{property}");
-        let values: Vec<_> = values.iter().map(|value| json!({"string": value})).collect();
-        object::json(&json!({
-            "op": "add",
-            "path": format!("/properties/{}", pointer(&urn)),
-            "value": {"propertyUrn": urn, "values": values},
-        }))
+        let path = format!("/properties/{}", pointer(&urn_of(property)));
+        json!({"op": "add", "path": path, "value": assignment(property, values)})
     });
     aspect(&operations.collect::<Vec<_>>()).with_content_type(Aspect::JSON_PATCH)
+}
+
+/// An aspect with only these properties.
+fn aspect_of(properties: &[(String, Vec<String>)]) -> Aspect {
+    let assignments: Vec<_> =
+        properties.iter().map(|(property, values)| assignment(property, values)).collect();
+    aspect(&json!({"properties": assignments}))
+}
+
+fn assignment(property: &str, values: &[String]) -> serde_json::Value {
+    let values: Vec<_> = values.iter().map(|value| json!({"string": value})).collect();
+    json!({"propertyUrn": urn_of(property), "values": values})
+}
+
+fn urn_of(property: &str) -> String {
+    format!("urn:li:structuredProperty:{property}")
 }

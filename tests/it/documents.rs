@@ -189,7 +189,7 @@ fn every_variable_is_documented() {
     let reference = page("docs/reference/environment.md");
     let documented: BTreeSet<&str> = first_column(&reference).into_iter().collect();
     let mut known = BTreeSet::new();
-    for folder in ["auth", "cli", "gms", "pipeline", "sink"] {
+    for folder in ["auth", "cli", "gms", "pipeline", "sink", "source"] {
         variables_in_code(&checkout("src").join(folder), &mut known);
     }
     assert!(known.len() >= 20, "{known:#?}");

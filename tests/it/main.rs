@@ -19,12 +19,15 @@ mod failures;
 mod faults;
 mod first_run;
 mod gms_commands;
+mod hostile;
 mod killed;
 #[cfg(target_os = "linux")]
 mod matrix;
 #[cfg(target_os = "linux")]
 mod memory;
 mod python_client;
+#[cfg(target_os = "linux")]
+mod python_sources;
 mod recipe_mistakes;
 mod recipes;
 mod refusals;

@@ -229,3 +229,8 @@ fn every_transformer_has_a_case_in_which_it_succeeds() {
     let lacking: Vec<&str> = registry.types().filter(|name| !used.contains(*name)).collect();
     assert!(lacking.is_empty(), "no case for {lacking:?}");
 }
+
+#[test]
+fn compatibility() {
+    check("compatibility.yml");
+}

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,6 +89,13 @@ fn each_failure_of_a_connection_has_its_kind() {
     });
     assert_eq!(failure(direct(), &format!("http://{other_protocol}/")), TransportErrorKind::NotHttp);
     assert_eq!(failure(trusting(false), &format!("https://{other_protocol}/")), TransportErrorKind::NotTls);
+
+    // A real SSH server speaks before it is asked.
+    let speaks_first = serve(|mut stream| {
+        stream.write_all(b"SSH-2.0-OpenSSH_9.9\r\n").ok();
+        std::io::copy(&mut stream, &mut std::io::sink()).ok();
+    });
+    assert_eq!(failure(direct(), &format!("http://{speaks_first}/")), TransportErrorKind::NotHttp);
 }
 
 #[test]
@@ -98,11 +106,102 @@ fn each_failure_of_tls_has_its_kind() {
     assert_eq!(failure(untrusting, &server.url("/")), TransportErrorKind::Certificate);
     let plain = HttpConfig::default().no_proxy();
     let plain_url = format!("http://localhost:{}/", server.port());
-    assert_eq!(failure(plain, &plain_url), TransportErrorKind::NotHttp);
+    assert_eq!(failure(plain, &plain_url), TransportErrorKind::ExpectsTls);
 
     let strict = TlsServer::with_client_certificates("{}");
     assert_eq!(send(trusting(true), &strict.url("/")).unwrap().status, 200);
     assert_eq!(failure(trusting(false), &strict.url("/")), TransportErrorKind::ClientCertificate);
+}
+
+/// OpenSSL's servers close the connection at the first byte of plain HTTP, without a TLS alert.
+#[test]
+fn a_tls_port_that_closes_the_connection_is_still_known_as_one() {
+    let url = serve(|mut stream| {
+        let mut first = [0];
+        if received(stream.read(&mut first)) == Some(1) && first[0] == 0x16 {
+            stream.write_all(&[0x16, 3, 3, 0, 0]).ok();
+        }
+    });
+    let direct = HttpConfig::default().no_proxy();
+    assert_eq!(failure(direct, &format!("http://{url}/")), TransportErrorKind::ExpectsTls);
+}
+
+#[test]
+fn a_server_certificate_that_is_itself_in_the_trust_file_is_trusted() {
+    let server = TlsServer::self_signed("{}");
+    let with = |path: PathBuf| {
+        HttpConfig::default().no_proxy().tls(TlsSettings::default().with_ca_certificate(path))
+    };
+    let own = || with(tls_file("self-signed.pem"));
+    assert_eq!(send(own(), &server.url("/")).unwrap().body.as_ref(), b"{}");
+    // The name is checked, and no other certificate is accepted.
+    let by_address = format!("https://127.0.0.1:{}/", server.port());
+    assert_eq!(failure(own(), &by_address), TransportErrorKind::Certificate);
+    assert_eq!(failure(trusting(false), &server.url("/")), TransportErrorKind::Certificate);
+    assert_eq!(failure(own(), &TlsServer::start("{}").url("/")), TransportErrorKind::Certificate);
+
+    // A directory counts by its hashed names, as for OpenSSL.
+    let directory = tempfile::tempdir().unwrap();
+    let copy_to =
+        |name: &str| std::fs::copy(tls_file("self-signed.pem"), directory.path().join(name)).unwrap();
+    copy_to("own.pem");
+    let error = HttpClient::new(with(directory.path().to_owned())).unwrap_err();
+    assert!(error.to_string().contains("openssl rehash"), "{error}");
+    copy_to("0123abcd.0");
+    assert!(send(with(directory.path().to_owned()), &server.url("/")).is_ok());
+}
+
+/// A proxy that answers CONNECT and all other requests with `status`.
+fn proxy(status: &'static str) -> String {
+    serve(move |mut stream| {
+        let mut request = Vec::new();
+        let mut buffer = [0; 1024];
+        while !request.ends_with(b"\r\n\r\n") {
+            match received(stream.read(&mut buffer)) {
+                Some(length) if length > 0 => request.extend_from_slice(&buffer[..length]),
+                _ => return,
+            }
+        }
+        let answer = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all(answer.as_bytes()).ok();
+    })
+}
+
+#[test]
+fn a_proxy_that_lets_nothing_pass_is_named_at_once_with_its_variable() {
+    let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    for (variable, proxy, server, code) in [
+        (
+            "HTTPS_PROXY",
+            format!("http://u:s3cr3t@{}", proxy("407 Authentication Required")),
+            "https://gms.invalid",
+            "endpoint.proxy-authentication",
+        ),
+        ("HTTPS_PROXY", proxy("403 Forbidden"), "https://gms.invalid", "endpoint.proxy-unreachable"),
+        ("all_proxy", proxy("503 Unavailable"), "https://gms.invalid", "endpoint.proxy-unreachable"),
+        (
+            "HTTP_PROXY",
+            proxy("407 Authentication Required"),
+            "http://gms.invalid",
+            "endpoint.proxy-authentication",
+        ),
+        ("HTTP_PROXY", proxy("403 Forbidden"), "http://gms.invalid", "endpoint.proxy-unreachable"),
+        ("HTTP_PROXY", dead.clone(), "http://gms.invalid", "endpoint.proxy-unreachable"),
+        ("ALL_PROXY", format!("socks5h://{dead}"), "https://gms.invalid", "endpoint.proxy-unreachable"),
+        ("HTTP_PROXY", format!("ftp://{dead}"), "http://gms.invalid", "endpoint.proxy-unreachable"),
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.write("tags.jsonl", &tags(["a"]));
+        sandbox.recipe("tags.jsonl", &format!("{{type: datahub-rest, config: {{server: '{server}'}}}}"));
+        let mut command = sandbox.command();
+        let ran = Ran::of(command.env(variable, &proxy).args(["ingest", "-c", "recipe.yml", "--json"]))
+            .ends_with(4);
+        assert_eq!(ran.json()["diagnosis"]["code"], code, "{variable}={proxy} {ran:#?}");
+        assert!(ran.stderr.contains(variable) && ran.stderr.contains("NO_PROXY=gms.invalid"), "{ran:#?}");
+        assert!(!ran.stderr.contains("s3cr3t") && !ran.stderr.contains("trying again"), "{ran:#?}");
+    }
 }
 
 #[test]

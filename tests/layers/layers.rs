@@ -31,6 +31,7 @@ pub(crate) const LIBRARY: Layers = Layers {
         "metadata",
         "platform",
         "redact",
+        "spool",
         "suggest",
         "threads",
     ],

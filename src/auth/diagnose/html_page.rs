@@ -19,9 +19,11 @@ pub(super) enum Page {
 /// (`Application.java`, `/config`).
 pub(super) fn identify(info: &ResponseInfo<'_>) -> Option<Page> {
     let body = info.body.to_ascii_lowercase();
-    let html = info.content_type.starts_with("text/html")
-        || body.trim_start().starts_with("<!doctype html")
-        || body.trim_start().starts_with("<html");
+    let media_type = info.content_type.split(';').next().unwrap_or_default().trim();
+    let html =
+        ["text/html", "application/xhtml+xml"].iter().any(|page| media_type.eq_ignore_ascii_case(page))
+            || body.trim_start().starts_with("<!doctype html")
+            || body.trim_start().starts_with("<html");
     if !html {
         let frontend = info.status == 200 && body.contains("datahub-frontend");
         return frontend.then_some(Page::Frontend);

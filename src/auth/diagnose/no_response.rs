@@ -19,7 +19,12 @@ pub(super) fn diagnose(observation: &Observation<'_>, failure: &NoResponse<'_>) 
         | TransportErrorKind::ConnectionLost
         | TransportErrorKind::InvalidRequest => unavailable(observation, Code::Unreachable, evidence),
         TransportErrorKind::NotTls => plain_port(observation, evidence),
-        TransportErrorKind::NotHttp => tls_port(observation, evidence),
+        TransportErrorKind::Proxy => unavailable(observation, Code::ProxyUnreachable, evidence),
+        TransportErrorKind::ProxyAuthentication => {
+            unavailable(observation, Code::ProxyAuthentication, evidence)
+        }
+        TransportErrorKind::ExpectsTls => tls_port(observation, evidence),
+        TransportErrorKind::NotHttp => other_protocol(evidence),
         TransportErrorKind::Certificate => tls(observation, TlsProblem::Certificate, evidence)
             .with_fixes([Fix::TrustCertificateAuthority, Fix::CorrectHostForCertificate]),
         TransportErrorKind::ClientCertificate => tls(observation, TlsProblem::ClientCertificate, evidence)
@@ -36,6 +41,12 @@ pub(super) fn unavailable(
     mut evidence: Vec<Evidence>,
 ) -> Diagnosis {
     let (host, url) = (observation.server.host.to_owned(), observation.server.url.to_owned());
+    if matches!(code, Code::ProxyAuthentication | Code::ProxyUnreachable)
+        && let Some(proxy) = observation.server.proxy
+    {
+        let (address, variable) = (proxy.address.clone(), proxy.variable.clone());
+        evidence.push(Evidence::Proxy { address, variable });
+    }
     let (summary, fixes) = match code {
         Code::NameUnknown => {
             (Summary::NameUnknown(host.clone()), vec![Fix::ResolveHost(host), Fix::CorrectHostName])
@@ -53,6 +64,14 @@ pub(super) fn unavailable(
             Summary::ProxyAuthentication(host.clone()),
             vec![Fix::SkipProxy { host }, Fix::SetProxyCredentials],
         ),
+        Code::ProxyUnreachable => {
+            let variable = observation.server.proxy.map(|proxy| proxy.variable.clone());
+            let fixes = [
+                Some(Fix::SkipProxy { host: host.clone() }),
+                variable.map(|variable| Fix::CorrectProxy { variable }),
+            ];
+            (Summary::ProxyUnreachable(host), fixes.into_iter().flatten().collect())
+        }
         _ => (Summary::Unreachable(host), unreachable(observation, &mut evidence)),
     };
     Diagnosis::new(code, summary).with_evidence(evidence).with_fixes(fixes)
@@ -61,16 +80,20 @@ pub(super) fn unavailable(
 fn unreachable(observation: &Observation<'_>, evidence: &mut Vec<Evidence>) -> Vec<Fix> {
     let (host, url) = (observation.server.host, observation.server.url);
     let mut fixes = Vec::new();
-    if observation.server.loopback && observation.in_container {
+    // The address is right if a GMS has answered there before.
+    let is_new = !observation.server.is_known_gms;
+    if is_new && observation.server.loopback && observation.in_container {
         evidence.push(Evidence::InContainer);
         fixes.push(Fix::SetServer(url.replacen(host, "host.docker.internal", 1)));
         fixes.push(Fix::UseServiceName);
     }
     fixes.push(Fix::ProbeServer(url.to_owned()));
-    if observation.server.loopback && !observation.in_container {
+    if is_new && observation.server.loopback && !observation.in_container {
         fixes.push(Fix::StartEmbeddedGms);
     }
-    fixes.push(Fix::UsualPorts);
+    if is_new {
+        fixes.push(Fix::UsualPorts);
+    }
     fixes
 }
 
@@ -88,6 +111,14 @@ pub(super) fn tls_port(observation: &Observation<'_>, evidence: Vec<Evidence>) -
     tls(observation, TlsProblem::TlsPort, evidence)
         .with_evidence([Evidence::NotPlainHttp])
         .with_fixes([Fix::SetServer(url)])
+}
+
+/// Another service than GMS, for example SSH or a database.
+fn other_protocol(evidence: Vec<Evidence>) -> Diagnosis {
+    Diagnosis::new(Code::NotGms, Summary::NotGms)
+        .with_evidence(evidence)
+        .with_evidence([Evidence::OtherProtocol])
+        .with_fixes([Fix::CorrectServer, Fix::UsualPorts])
 }
 
 fn tls(observation: &Observation<'_>, problem: TlsProblem, evidence: Vec<Evidence>) -> Diagnosis {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::auth::TokenInfo;
-use crate::http::TransportErrorKind;
+use crate::http::{ProxyInfo, TransportErrorKind};
 
 /// Everything that is known about a request that failed. Its texts contain no secret.
 #[derive(Clone, Debug)]
@@ -69,6 +69,10 @@ pub(crate) struct ServerInfo<'a> {
     pub(crate) through_frontend: bool,
     /// The address that DataHub's frontend probably has.
     pub(crate) frontend: &'a str,
+    /// The proxy that requests go through.
+    pub(crate) proxy: Option<&'a ProxyInfo>,
+    /// It has shown in this run that it is a GMS.
+    pub(crate) is_known_gms: bool,
 }
 
 /// The response to a request, or the reason that there is none.

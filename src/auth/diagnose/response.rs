@@ -18,6 +18,9 @@ pub(super) fn diagnose(observation: &Observation<'_>, info: &ResponseInfo<'_>) -
     match info.status {
         401 | 403 if html_page::identify(info) == Some(Page::Login) => login_page(observation, info),
         401 => unauthorized::diagnose(observation, info),
+        403 | 502..=504 if is_from_proxy(observation, info) => {
+            unavailable(observation, info, Code::ProxyUnreachable)
+        }
         403 => forbidden::diagnose(observation, info),
         407 => proxy_authentication(observation, info),
         408 => unavailable(observation, info, Code::Timeout),
@@ -69,6 +72,15 @@ fn unavailable(observation: &Observation<'_>, info: &ResponseInfo<'_>, code: Cod
 fn proxy_authentication(observation: &Observation<'_>, info: &ResponseInfo<'_>) -> Diagnosis {
     let evidence = vec![status(observation, info), Evidence::FromProxy];
     no_response::unavailable(observation, Code::ProxyAuthentication, evidence)
+}
+
+/// Whether the proxy of an `http` request has answered itself: GMS's own refusals and errors are JSON.
+/// Through a tunnel, a proxy cannot answer.
+fn is_from_proxy(observation: &Observation<'_>, info: &ResponseInfo<'_>) -> bool {
+    observation.server.proxy.is_some()
+        && observation.server.url.starts_with("http://")
+        && !info.content_type.contains("json")
+        && !observation.server.through_frontend
 }
 
 /// Whether this is the response of nginx, Go, Apache or Jetty to plain HTTP on a TLS port.

@@ -62,7 +62,8 @@ fn every_row_has_its_code_its_evidence_and_its_fix() {
 #[test]
 fn every_code_has_a_row() {
     let rows = rows();
-    for code in Code::ALL {
+    // No response of a server has the codes of sources as its cause.
+    for code in Code::ALL.into_iter().filter(|code| !code.as_str().starts_with("source.")) {
         assert!(rows.iter().any(|row| row.code == code.as_str()), "{code}");
     }
 }

@@ -8,7 +8,7 @@ use crate::auth::{
     TokenSource, diagnose,
 };
 use crate::diagnosis::Diagnosis;
-use crate::http::TransportErrorKind;
+use crate::http::{ProxyInfo, TransportErrorKind};
 
 /// 2026-11-25T12:00:00Z.
 pub(super) const NOW: i64 = 1_795_608_000;
@@ -27,6 +27,8 @@ pub(super) struct To {
     attempts: u32,
     found_at: Option<&'static str>,
     in_container: bool,
+    proxy: Option<ProxyInfo>,
+    is_known_gms: bool,
 }
 
 impl To {
@@ -63,6 +65,8 @@ impl To {
             attempts: 1,
             found_at: None,
             in_container: false,
+            proxy: None,
+            is_known_gms: false,
         }
     }
 
@@ -80,6 +84,15 @@ impl To {
 
     pub(super) fn found(self, at: &'static str) -> Self {
         Self { found_at: Some(at), ..self }
+    }
+
+    pub(super) fn through_proxy(self) -> Self {
+        Self { proxy: Some(ProxyInfo::new("HTTP_PROXY", "http://u:s3cr3t@proxy:3128")), ..self }
+    }
+
+    /// The server has already shown that it is a GMS.
+    pub(super) fn known(self) -> Self {
+        Self { is_known_gms: true, ..self }
     }
 
     pub(super) fn in_container(self) -> Self {
@@ -132,6 +145,8 @@ impl To {
                 loopback: host == "localhost",
                 through_frontend: self.server.ends_with("/api/gms"),
                 frontend: &format!("{}://{host}:9002", url.scheme()),
+                proxy: self.proxy.as_ref(),
+                is_known_gms: self.is_known_gms,
             },
             observed,
             attempts: self.attempts,

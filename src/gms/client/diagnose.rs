@@ -53,9 +53,7 @@ impl Client {
             content_type: &content_type,
             body: &body,
             message: &message,
-            cut_short: response.status.is_success()
-                && !response.content_type().starts_with("text/html")
-                && !response.is_json_or_empty(),
+            cut_short: response.status.is_success() && !response.is_page() && !response.is_json_or_empty(),
             redirect: location.as_deref().filter(|_| response.status.is_redirection()).map(|to| Redirect {
                 to,
                 parameters: names.filter_map(|pair| pair.split('=').next()).collect(),
@@ -108,6 +106,7 @@ impl Client {
         found_at: Option<&str>,
     ) -> Diagnosis {
         let token = self.token();
+        let proxy = self.http.proxy_for(&self.server.to_string());
         diagnose(&Observation {
             request: Request { line: &line.to_string(), kind: &line.kind },
             server: ServerInfo {
@@ -116,6 +115,8 @@ impl Client {
                 loopback: self.server.is_loopback(),
                 through_frontend: self.server.is_frontend(),
                 frontend: &self.server.frontend(),
+                proxy: proxy.as_ref(),
+                is_known_gms: self.known_config().is_some(),
             },
             observed,
             attempts,

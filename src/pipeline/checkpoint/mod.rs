@@ -17,7 +17,7 @@ mod tracker;
 mod writer;
 
 pub(super) use ranges::FinishedRecords;
-pub(super) use record_observer::RecordObserver;
+pub(super) use record_observer::{RecordObserver, RecordSettlement};
 pub(super) use start::{StartRequest, StartedRun, start};
 pub(super) use tracker::{Admission, RecordTracker};
 pub(super) use writer::CheckpointWriter;

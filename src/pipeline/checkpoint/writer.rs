@@ -11,6 +11,7 @@ use super::file::CheckpointFile;
 use super::tracker::{CheckpointPosition, RecordTracker};
 use crate::atomic_write::Durability;
 use crate::pipeline::outcome_counter::OutcomeCounter;
+use crate::source::RecordFeedback;
 use crate::threads::{Threads, Worker};
 use crate::{Error, ErrorKind};
 
@@ -82,11 +83,12 @@ impl CheckpointWriter {
     pub(in crate::pipeline) fn start(
         &mut self,
         counter: Arc<OutcomeCounter>,
+        feedback: Option<Arc<dyn RecordFeedback>>,
         threads: &dyn Threads,
     ) -> Result<(), Error> {
         let (file, tracker, shared) =
             (Arc::clone(&self.file), Arc::clone(&self.tracker), Arc::clone(&self.shared));
-        let work = async move { shared.run(&file, &tracker, &counter).await };
+        let work = async move { shared.run(&file, &tracker, &counter, feedback.as_deref()).await };
         let worker = Worker::start(threads, "checkpoint", work).map_err(|error| {
             Error::new(ErrorKind::Internal, "cannot start a thread for the checkpoint").with_source(error)
         })?;
@@ -158,7 +160,13 @@ impl Drop for CheckpointWriter {
 }
 
 impl Shared {
-    async fn run(&self, file: &CheckpointFile, tracker: &RecordTracker, counter: &OutcomeCounter) {
+    async fn run(
+        &self,
+        file: &CheckpointFile,
+        tracker: &RecordTracker,
+        counter: &OutcomeCounter,
+        feedback: Option<&dyn RecordFeedback>,
+    ) {
         let mut pause = MIN_INTERVAL;
         let mut written = 0;
         loop {
@@ -183,7 +191,12 @@ impl Shared {
             written = finished;
             let mut state = self.lock();
             match result {
-                Ok(()) => state.on_disk = Some(position),
+                Ok(()) => {
+                    if let Some(feedback) = feedback {
+                        feedback.checkpointed(position.position);
+                    }
+                    state.on_disk = Some(position);
+                }
                 Err(error) => {
                     state.failure = Some(error);
                     return;

@@ -160,12 +160,13 @@ async fn run(
         metadata,
         counter: &counter,
         checkpoint: None,
+        feedback: None,
         control,
         threads: &*threads,
         clock: &SystemClock,
     };
     let records = Records { source, finished: None, reread: 0 };
-    let mut result = forward(records, &mut Chain::new(Vec::new()), &mut destination, context).await;
+    let (mut result, _) = forward(records, &mut Chain::new(Vec::new()), &mut destination, context).await;
     if let Destination::Sink(sink) = &destination {
         close(sink.as_sink(), &counter, None, control, &mut result).await;
     }
@@ -324,6 +325,7 @@ async fn a_preview_prints_the_first_records_and_reads_no_further() {
         metadata: None,
         counter: &counter,
         checkpoint: None,
+        feedback: None,
         control: &control,
         threads: &*threads,
         clock: &SystemClock,

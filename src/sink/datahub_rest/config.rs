@@ -42,6 +42,7 @@ pub struct DatahubRestConfig {
     delivery: DeliverySettings,
     limits: EmitterLimits,
     timeout: Duration,
+    response_timeout: Option<Duration>,
     retry: RetryPolicy,
     extra_headers: Vec<(String, String)>,
     tls: TlsSettings,
@@ -97,6 +98,7 @@ impl DatahubRestConfig {
             limits: EmitterLimits::read(fields, environment),
             retry,
             timeout: read_timeout(fields),
+            response_timeout: positive_seconds(fields, "response_timeout_sec"),
             extra_headers: fields.string_map("extra_headers", true).unwrap_or_default(),
             tls: read_tls(fields, environment),
             tcp_keepalive: tcp_keepalive.unwrap_or(false),
@@ -149,6 +151,9 @@ impl DatahubRestConfig {
             .tcp_keepalive(self.tcp_keepalive);
         if let Some(bytes) = self.limits.max_batch_bytes {
             builder = builder.max_batch_bytes(bytes);
+        }
+        if let Some(timeout) = self.response_timeout {
+            builder = builder.response_timeout(timeout);
         }
         if let Some(timeout) = self.delivery.trace_timeout {
             builder = builder.trace_timeout(timeout);
@@ -232,9 +237,7 @@ fn read_max_per_batch(fields: &mut Fields<'_>, environment: &Environment) -> usi
 /// DataHub's client warns below one second, too. A timeout of 0 would always fail.
 fn read_timeout(fields: &mut Fields<'_>) -> Duration {
     const KEY: &str = "timeout_sec";
-    let seconds = fields
-        .number(KEY, 1e-9..=LONGEST_TIMEOUT, "a number of seconds above 0, at most a year")
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let seconds = positive_seconds(fields, KEY);
     if seconds.is_some_and(|seconds| seconds < Duration::from_secs(1)) {
         fields.warn(format!(
             "`{}.{KEY}` is below 1 second: a GMS that is only slow will be taken for one that does not answer",
@@ -242,6 +245,13 @@ fn read_timeout(fields: &mut Fields<'_>) -> Duration {
         ));
     }
     seconds.unwrap_or(HttpConfig::TIMEOUT)
+}
+
+/// A time limit in seconds, which must not be 0.
+fn positive_seconds(fields: &mut Fields<'_>, key: &'static str) -> Option<Duration> {
+    fields
+        .number(key, 1e-9..=LONGEST_TIMEOUT, "a number of seconds above 0, at most a year")
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
 }
 
 fn read_retry(fields: &mut Fields<'_>, environment: &Environment) -> RetryPolicy {

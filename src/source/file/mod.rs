@@ -12,6 +12,7 @@ mod tests;
 mod window;
 
 use std::fmt;
+use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -52,6 +53,8 @@ struct CurrentFile {
     name: Arc<str>,
     splitter: Splitter<Box<dyn Read + Send>>,
     read: Arc<AtomicU64>,
+    /// The file itself, to notice a change; `None` for a stream.
+    file: Option<File>,
 }
 
 impl FileSource {
@@ -107,6 +110,7 @@ impl FileSource {
             name,
             splitter: Splitter::at(at, opened.text, self.config.max_record_bytes),
             read: opened.read,
+            file: opened.file,
         });
     }
 
@@ -114,11 +118,15 @@ impl FileSource {
         self.files.get(usize::try_from(number).ok()?)
     }
 
-    fn end(&mut self) {
-        let Some(ended) = self.current.take() else { return };
+    fn end(&mut self) -> Result<(), Error> {
+        let Some(ended) = self.current.take() else { return Ok(()) };
         self.bytes_done += ended.read.load(Ordering::Relaxed);
         if ended.splitter.is_blank() {
             self.warnings.push(format!("{} is empty: it contains no record", ended.name));
+        }
+        match (self.file(ended.number), &ended.file) {
+            (Some(known), Some(file)) => known.check_unchanged(file),
+            _ => Ok(()),
         }
     }
 }
@@ -150,7 +158,7 @@ impl Source for FileSource {
                         }
                         return Ok(Some(item));
                     }
-                    Ok(None) => self.end(),
+                    Ok(None) => self.end()?,
                     Err(error) => {
                         let place = current.splitter.offset();
                         let name = &current.name;

@@ -1,10 +1,11 @@
 //! Finds and opens the files of a path, and decompresses them.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, BufReader, ErrorKind as IoErrorKind, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -31,10 +32,28 @@ pub(super) struct SourceFile {
     pub(super) path: Option<PathBuf>,
     /// The size on disk in bytes, if it is a regular file.
     pub(super) size: Option<u64>,
+    /// The state of a regular file when the source was opened.
+    pub(super) version: Option<FileVersion>,
+}
+
+/// Size and modification time of a file, by which a change is noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FileVersion {
+    size: u64,
+    modified: Option<SystemTime>,
+}
+
+impl FileVersion {
+    fn of(metadata: &Metadata) -> Option<Self> {
+        metadata.is_file().then(|| Self { size: metadata.len(), modified: metadata.modified().ok() })
+    }
 }
 
 /// A file that is being read.
 pub(super) struct OpenedFile {
+    /// A second handle to the file itself, which has its state after reading also if its path now names
+    /// another file. `None` for streams.
+    pub(super) file: Option<File>,
     /// The uncompressed text.
     pub(super) text: Box<dyn Read + Send>,
     /// The number of bytes that were read from disk.
@@ -54,7 +73,7 @@ pub(super) fn list(
     warnings: &mut Vec<String>,
 ) -> Result<Vec<SourceFile>, Error> {
     if path == STANDARD_INPUT {
-        return Ok(vec![SourceFile { name: STANDARD_INPUT.into(), path: None, size: None }]);
+        return Ok(vec![SourceFile { name: STANDARD_INPUT.into(), path: None, size: None, version: None }]);
     }
     let metadata = fs::metadata(path).map_err(|error| unreadable(path, error))?;
     if metadata.is_dir() {
@@ -64,6 +83,7 @@ pub(super) fn list(
         name: path.into(),
         path: Some(path.into()),
         size: metadata.is_file().then_some(metadata.len()),
+        version: FileVersion::of(&metadata),
     }])
 }
 
@@ -94,7 +114,12 @@ fn list_directory(
             Err(error) => return Err(unreadable(&shown, error)),
         };
         if metadata.is_file() {
-            files.push(SourceFile { name: shown.into(), path: Some(path), size: Some(metadata.len()) });
+            files.push(SourceFile {
+                name: shown.into(),
+                path: Some(path),
+                size: Some(metadata.len()),
+                version: FileVersion::of(&metadata),
+            });
         }
     }
     if files.is_empty() {
@@ -126,11 +151,36 @@ pub(super) fn unreadable(path: &str, error: io::Error) -> Error {
 impl SourceFile {
     /// Opens it, and decompresses it if its first bytes are those of gzip.
     pub(super) fn open(&self) -> Result<OpenedFile, Error> {
-        let stream: Box<dyn Read + Send> = match &self.path {
-            None => Box::new(io::stdin()),
-            Some(path) => Box::new(File::open(path).map_err(|error| unreadable(&self.name, error))?),
+        let opened = match &self.path {
+            None => unpack(io::stdin()),
+            Some(path) => File::open(path).and_then(|file| {
+                let watched = file.try_clone()?;
+                Ok(OpenedFile { file: Some(watched), ..unpack(file)? })
+            }),
         };
-        unpack(stream).map_err(|error| unreadable(&self.name, error))
+        opened.map_err(|error| unreadable(&self.name, error))
+    }
+
+    /// Fails if `file`, which was read to its end, has changed since the source was opened: records may be
+    /// missing then, or come from two versions of the file.
+    pub(super) fn check_unchanged(&self, file: &File) -> Result<(), Error> {
+        let Some(before) = self.version else { return Ok(()) };
+        let metadata = file.metadata().map_err(|error| unreadable(&self.name, error))?;
+        let change = match FileVersion::of(&metadata) {
+            Some(now) if now == before => return Ok(()),
+            Some(now) if now.size != before.size => {
+                format!("it had {} bytes at the start and has {} now", before.size, now.size)
+            }
+            _ => "its modification time is another one now".to_owned(),
+        };
+        let name = &self.name;
+        Err(Error::new(
+            ErrorKind::Input,
+            format!(
+                "{name:?} has changed while it was read: {change}. Records may be missing; run again when no \
+                 program writes the file"
+            ),
+        ))
     }
 
     /// Opens it at `offset` bytes of its text. In a compressed file, the bytes before that are decompressed
@@ -140,10 +190,11 @@ impl SourceFile {
             return Err(Error::new(ErrorKind::Input, "standard input cannot be resumed"));
         };
         let opened = File::open(path).and_then(|mut file| {
+            let watched = Some(file.try_clone()?);
             if is_compressed(&mut file)? {
                 file.rewind()?;
                 let opened = unpack(file)?;
-                return Ok(OpenedFile { text: skip_text(opened.text, offset)?, ..opened });
+                return Ok(OpenedFile { file: watched, text: skip_text(opened.text, offset)?, ..opened });
             }
             if offset > file.metadata()?.len() {
                 return Err(too_short());
@@ -151,7 +202,7 @@ impl SourceFile {
             file.seek(SeekFrom::Start(offset))?;
             let read = Arc::new(AtomicU64::new(offset));
             let text = Counted { stream: file, read: Arc::clone(&read), failed: Arc::default() };
-            Ok(OpenedFile { text: Box::new(text), read })
+            Ok(OpenedFile { file: watched, text: Box::new(text), read })
         });
         opened.map_err(|error| unreadable(&self.name, error))
     }
@@ -159,7 +210,7 @@ impl SourceFile {
 
 /// A file of `size` bytes that was read to its end.
 pub(super) fn ended(size: Option<u64>) -> OpenedFile {
-    OpenedFile { text: Box::new(io::empty()), read: Arc::new(AtomicU64::new(size.unwrap_or(0))) }
+    OpenedFile { file: None, text: Box::new(io::empty()), read: Arc::new(AtomicU64::new(size.unwrap_or(0))) }
 }
 
 fn too_short() -> io::Error {
@@ -211,7 +262,7 @@ pub(super) fn unpack(stream: impl Read + Send + 'static) -> io::Result<OpenedFil
     } else {
         Box::new(whole)
     };
-    Ok(OpenedFile { text, read })
+    Ok(OpenedFile { file: None, text, read })
 }
 
 /// Counts the bytes that are read, and remembers whether reading failed.

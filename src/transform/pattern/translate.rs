@@ -99,6 +99,9 @@ impl Translation<'_> {
                 'd' => "0-9",
                 's' => r"\t\n\x0b\x0c\r ",
                 'w' => "0-9A-Za-z_",
+                'D' => "^0-9",
+                'S' => r"^\t\n\x0b\x0c\r ",
+                'W' => "^0-9A-Za-z_",
                 _ => "",
             };
             if !set.is_empty() {

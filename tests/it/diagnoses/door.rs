@@ -165,15 +165,18 @@ fn the_wrong_scheme_is_named_in_both_directions() {
     // A port for TLS, which answers what it cannot read with an alert, and says no more.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    // The client connects twice: the second time it begins a TLS handshake, to be certain.
     let answering = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut request = [0; 16];
-        stream.read_exact(&mut request).unwrap();
-        stream.write_all(b"\x15\x03\x01\x00\x02\x02\x46").unwrap();
-        stream.shutdown(std::net::Shutdown::Write).unwrap();
-        // Until the client has gone.
-        let mut rest = Vec::new();
-        drop(stream.read_to_end(&mut rest));
+        for _ in 0..2 {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 16];
+            stream.read_exact(&mut request).unwrap();
+            stream.write_all(b"\x15\x03\x01\x00\x02\x02\x46").unwrap();
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+            // Until the client has gone.
+            let mut rest = Vec::new();
+            drop(stream.read_to_end(&mut rest));
+        }
     });
     let ran = named(&format!("server: 'http://{address}', retry_max_times: 0"), "endpoint.tls", 4);
     assert_eq!(proposed(&ran), format!("https://{address}"));

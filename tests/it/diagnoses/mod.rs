@@ -19,6 +19,7 @@ use datahub_emitter::diagnosis::Code;
 fn exit_code(code: Code) -> u8 {
     match code.kind() {
         None => 0,
+        Some(ErrorKind::Source) => 1,
         Some(ErrorKind::Input) => 2,
         Some(ErrorKind::Refused) => 3,
         Some(ErrorKind::Unreachable) => 4,

@@ -24,15 +24,20 @@ pub(crate) struct TlsServer {
 impl TlsServer {
     /// Serves `json`.
     pub(crate) fn start(json: &'static str) -> Self {
-        Self::with_config(json, false)
+        Self::with_config(json, "server", false)
     }
 
     /// Serves `json` to clients with a certificate of the private authority.
     pub(crate) fn with_client_certificates(json: &'static str) -> Self {
-        Self::with_config(json, true)
+        Self::with_config(json, "server", true)
     }
 
-    fn with_config(json: &'static str, client_certificates: bool) -> Self {
+    /// Serves `json` with a certificate that has signed itself.
+    pub(crate) fn self_signed(json: &'static str) -> Self {
+        Self::with_config(json, "self-signed", false)
+    }
+
+    fn with_config(json: &'static str, name: &str, client_certificates: bool) -> Self {
         let authority = CertificateDer::from_pem_file(tls_file("ca.pem")).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(authority).unwrap();
@@ -46,8 +51,8 @@ impl TlsServer {
         } else {
             builder.with_no_client_auth()
         };
-        let certificate = CertificateDer::from_pem_file(tls_file("server.pem")).unwrap();
-        let key = PrivateKeyDer::from_pem_file(tls_file("server.key")).unwrap();
+        let certificate = CertificateDer::from_pem_file(tls_file(&format!("{name}.pem"))).unwrap();
+        let key = PrivateKeyDer::from_pem_file(tls_file(&format!("{name}.key"))).unwrap();
         let config = Arc::new(builder.with_single_cert(vec![certificate], key).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
