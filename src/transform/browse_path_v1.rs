@@ -38,7 +38,7 @@ impl AspectTransformer for SetBrowsePath {
     }
 
     fn lookups(&self, _entity: &Urn, _current: Option<&Aspect>) -> Vec<&'static str> {
-        if self.semantics.is_patch { vec![PATHS.aspect_name] } else { Vec::new() }
+        self.semantics.lookups(PATHS.aspect_name)
     }
 
     fn change(

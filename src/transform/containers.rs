@@ -9,6 +9,7 @@ use super::object::Object;
 use super::{Addition, EntityLog, Found, Lookup, TransformError};
 use crate::Error;
 use crate::metadata::{Proposal, Urn};
+use crate::recipe::Fields;
 
 const BROWSE_PATH: &str = "browsePathsV2";
 
@@ -22,6 +23,8 @@ const CONTAINER: u8 = 2;
 /// are those of its browse path on the server.
 #[derive(Debug, Default)]
 pub(super) struct Containers {
+    /// `is_container`: without it nothing is noted, so nothing is added.
+    are_collected: bool,
     entities: EntityLog,
     order: Vec<Urn>,
     items: HashMap<Urn, Vec<ListItem>>,
@@ -29,11 +32,20 @@ pub(super) struct Containers {
 }
 
 impl Containers {
+    /// Reads `is_container`.
+    pub(super) fn read(fields: &mut Fields<'_>) -> Self {
+        Self { are_collected: fields.boolean("is_container").unwrap_or_default(), ..Self::default() }
+    }
+
     /// As [`Transformer::needs_graph`](super::Transformer::needs_graph).
-    pub(super) const NEEDS_GRAPH: &'static str = "`is_container` asks for the containers of each entity";
+    pub(super) fn needs_graph(&self) -> Option<&'static str> {
+        self.are_collected.then_some("`is_container` asks for the containers of each entity")
+    }
 
     pub(super) fn see(&mut self, proposal: &Proposal) {
-        self.entities.note(proposal.urn(), None, false);
+        if self.are_collected {
+            self.entities.note(proposal.urn(), None, false);
+        }
     }
 
     /// First the entities whose containers are looked up, then the containers.

@@ -9,7 +9,7 @@ use super::list_item::ListItem;
 use super::object::{self, Json, Object, aspect};
 use super::rules::Rules;
 use super::tags::urn_of_type;
-use super::{Addition, EntityLog, EntityTypes, Found, Lookup, TransformError, Transformer};
+use super::{Addition, EntityLog, Found, Lookup, TransformError, Transformer};
 use crate::Error;
 use crate::metadata::{Aspect, ChangeType, Proposal, Urn, model};
 use crate::recipe::{Fields, Reported};
@@ -106,7 +106,7 @@ impl AddDataProducts {
 
     fn applies_to(proposal: &Proposal) -> bool {
         proposal.change_type() == ChangeType::Upsert
-            && EntityTypes::of(["dataset"]).contains(proposal.entity_type())
+            && proposal.entity_type() == "dataset"
             && model::aspect(proposal.aspect_name()).is_some()
     }
 }

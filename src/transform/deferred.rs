@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::entity_log::entity_value;
 use super::entity_log::sorter::{Sorted, Sorter};
 use crate::metadata::Urn;
 use crate::{Error, ErrorKind};
@@ -23,12 +24,10 @@ impl Default for Deferred {
 impl Deferred {
     pub(super) fn push(&mut self, entity: &Urn, text: &str) {
         let Self::Writing { sorter, next } = self else { return };
-        let mut value = u32::try_from(entity.as_str().len()).unwrap_or_default().to_be_bytes().to_vec();
-        value.extend_from_slice(entity.as_str().as_bytes());
-        value.extend_from_slice(text.as_bytes());
         let key = next.to_be_bytes().to_vec();
         *next += 1;
-        if let Err(error) = sorter.push(key, value) {
+        let value = entity_value::join(entity.as_str().as_bytes(), text.as_bytes());
+        if let Err(error) = value.and_then(|value| sorter.push(key, value)) {
             *self = Self::Failed(Some(error));
         }
     }
@@ -61,11 +60,6 @@ impl Deferred {
 }
 
 fn decode(value: &[u8]) -> io::Result<(Urn, String)> {
-    let broken = || io::Error::new(io::ErrorKind::InvalidData, "a temporary file has changed");
-    let (length, rest) = value.split_first_chunk::<4>().ok_or_else(broken)?;
-    let length = usize::try_from(u32::from_be_bytes(*length)).map_err(io::Error::other)?;
-    let (urn, text) = rest.split_at_checked(length).ok_or_else(broken)?;
-    let text = String::from_utf8(text.to_vec()).map_err(io::Error::other)?;
-    let urn = std::str::from_utf8(urn).map_err(io::Error::other)?;
-    Ok((Urn::parse_lenient(urn).map_err(io::Error::other)?, text))
+    let (urn, text) = entity_value::split(value)?;
+    Ok((urn, String::from_utf8(text.to_vec()).map_err(io::Error::other)?))
 }

@@ -29,7 +29,7 @@ struct AddDomains {
     domains: Values,
     /// An entity with a domain on the server keeps it (`on_conflict: DO_NOTHING`).
     keeps_existing: bool,
-    containers: Option<Containers>,
+    containers: Containers,
 }
 
 pub(super) fn simple(fields: &mut Fields<'_>) -> Result<Box<dyn Transformer>, Reported> {
@@ -59,16 +59,15 @@ fn read_simple(fields: &mut Fields<'_>, is_old: bool) -> Result<Box<dyn Transfor
         types,
         domains,
         keeps_existing: conflict.unwrap_or_default(),
-        containers: None,
+        containers: Containers::default(),
     }))
 }
 
 fn read_pattern(fields: &mut Fields<'_>, is_old: bool) -> Result<Box<dyn Transformer>, Reported> {
     let (semantics, types) = read_shared(fields, is_old);
     let domains = Rules::read(fields, "domain_pattern", |domain| Ok(domain_item(domain)));
-    let is_container = fields.boolean("is_container").unwrap_or_default();
+    let containers = Containers::read(fields);
     let domains = domains.map(Values::Rules).ok_or_else(|| fields.reported())?;
-    let containers = is_container.then(Containers::default);
     Ok(PerAspect::boxed(AddDomains { semantics, types, domains, keeps_existing: false, containers }))
 }
 
@@ -147,9 +146,7 @@ impl AspectTransformer for AddDomains {
     }
 
     fn see(&mut self, proposal: &Proposal) {
-        if let Some(containers) = &mut self.containers {
-            containers.see(proposal);
-        }
+        self.containers.see(proposal);
     }
 
     fn change(
@@ -171,10 +168,7 @@ impl AspectTransformer for AddDomains {
     }
 
     fn next_extra(&mut self, limit: usize) -> Result<Vec<Addition>, Error> {
-        match &mut self.containers {
-            Some(containers) => containers.next_additions(limit),
-            None => Ok(Vec::new()),
-        }
+        self.containers.next_additions(limit)
     }
 
     fn extra_lookups(&self, addition: &Addition) -> Vec<Lookup> {
@@ -187,9 +181,8 @@ impl AspectTransformer for AddDomains {
         found: &Found,
         output: &mut Vec<Proposal>,
     ) -> Result<(), TransformError> {
-        let Some(containers) = &mut self.containers else { return Ok(()) };
         let domains = &self.domains;
-        if let Some(items) = containers.collect(addition, found, |entity| domains.of(entity.as_str()))?
+        if let Some(items) = self.containers.collect(addition, found, |entity| domains.of(entity.as_str()))?
             && let AspectChange::Write(aspect) = DOMAINS.write(None, &items, found)
         {
             output.push(addition.proposal(DOMAINS.aspect_name, aspect));

@@ -3,6 +3,7 @@
 //! A run may see more entities than fit into memory. The log is therefore sorted outside memory: events are
 //! sorted by URN first, which joins those of one entity, and then by the number of the first one.
 
+pub(super) mod entity_value;
 pub(super) mod sorter;
 
 use std::collections::HashMap;
@@ -128,10 +129,7 @@ fn by_first_sight(mut events: Sorted) -> io::Result<Sorter> {
     let mut current: Option<Current> = None;
     let mut flush = |current: Option<Current>| -> io::Result<()> {
         let Some(entity) = current.filter(|entity| !entity.is_done) else { return Ok(()) };
-        let mut value = u32::try_from(entity.urn.len()).map_err(io::Error::other)?.to_be_bytes().to_vec();
-        value.extend_from_slice(&entity.urn);
-        value.extend_from_slice(&entity.metadata);
-        pending.push(entity.number, value)
+        pending.push(entity.number, entity_value::join(&entity.urn, &entity.metadata)?)
     };
     while let Some((key, value)) = events.next_pair()? {
         let (urn, number) = key.split_at(key.len().saturating_sub(9));
@@ -156,12 +154,7 @@ fn by_first_sight(mut events: Sorted) -> io::Result<Sorter> {
 }
 
 fn decode_entity(value: &[u8]) -> io::Result<LoggedEntity> {
-    let broken = || io::Error::new(io::ErrorKind::InvalidData, "a temporary file has changed");
-    let (length, rest) = value.split_first_chunk::<4>().ok_or_else(broken)?;
-    let length = usize::try_from(u32::from_be_bytes(*length)).map_err(io::Error::other)?;
-    let (urn, metadata) = rest.split_at_checked(length).ok_or_else(broken)?;
-    let urn = std::str::from_utf8(urn).map_err(io::Error::other)?;
-    let urn = Urn::parse_lenient(urn).map_err(io::Error::other)?;
+    let (urn, metadata) = entity_value::split(value)?;
     let system_metadata = if metadata.is_empty() { None } else { Some(Box::new(decode(metadata)?)) };
     Ok(LoggedEntity { urn, system_metadata })
 }

@@ -63,7 +63,7 @@ impl AspectTransformer for ExtractTags {
     }
 
     fn lookups(&self, _entity: &Urn, _current: Option<&Aspect>) -> Vec<&'static str> {
-        if self.semantics.is_patch { vec![TAGS.aspect_name] } else { Vec::new() }
+        self.semantics.lookups(TAGS.aspect_name)
     }
 
     fn change(

@@ -46,7 +46,7 @@ struct AddOwners {
     types: EntityTypes,
     owners: Values,
     /// The containers of the entities get the same owners.
-    containers: Option<Containers>,
+    containers: Containers,
 }
 
 pub(super) fn simple(fields: &mut Fields<'_>) -> Result<Box<dyn Transformer>, Reported> {
@@ -71,16 +71,15 @@ fn read_simple(fields: &mut Fields<'_>, is_old: bool) -> Result<Box<dyn Transfor
     let owners = Values::read_list(fields, "owner_urns", expected, |urn| Ok(owner_item(urn, kind.as_ref())));
     let owners = owners.ok_or_else(|| fields.reported())?;
     kind.ok_or_else(|| fields.reported())?;
-    Ok(PerAspect::boxed(AddOwners { semantics, types, owners, containers: None }))
+    Ok(PerAspect::boxed(AddOwners { semantics, types, owners, containers: Containers::default() }))
 }
 
 fn read_pattern(fields: &mut Fields<'_>, is_old: bool) -> Result<Box<dyn Transformer>, Reported> {
     let (semantics, types, kind) = read_shared(fields, is_old);
     let owners = Rules::read(fields, "owner_pattern", |urn| Ok(owner_item(urn, kind.as_ref())));
-    let is_container = fields.boolean("is_container").unwrap_or_default();
+    let containers = Containers::read(fields);
     let owners = owners.map(Values::Rules).ok_or_else(|| fields.reported())?;
     kind.ok_or_else(|| fields.reported())?;
-    let containers = is_container.then(Containers::default);
     Ok(PerAspect::boxed(AddOwners { semantics, types, owners, containers }))
 }
 
@@ -200,18 +199,15 @@ impl AspectTransformer for AddOwners {
     }
 
     fn needs_graph(&self) -> Option<&'static str> {
-        let containers = self.containers.as_ref().map(|_| Containers::NEEDS_GRAPH);
-        self.semantics.needs_graph().or(containers)
+        self.semantics.needs_graph().or_else(|| self.containers.needs_graph())
     }
 
     fn lookups(&self, _entity: &Urn, _current: Option<&Aspect>) -> Vec<&'static str> {
-        if self.semantics.is_patch { vec![OWNERS.aspect_name] } else { Vec::new() }
+        self.semantics.lookups(OWNERS.aspect_name)
     }
 
     fn see(&mut self, proposal: &Proposal) {
-        if let Some(containers) = &mut self.containers {
-            containers.see(proposal);
-        }
+        self.containers.see(proposal);
     }
 
     fn change(
@@ -226,10 +222,7 @@ impl AspectTransformer for AddOwners {
     }
 
     fn next_extra(&mut self, limit: usize) -> Result<Vec<Addition>, Error> {
-        match &mut self.containers {
-            Some(containers) => containers.next_additions(limit),
-            None => Ok(Vec::new()),
-        }
+        self.containers.next_additions(limit)
     }
 
     fn extra_lookups(&self, addition: &Addition) -> Vec<Lookup> {
@@ -242,9 +235,8 @@ impl AspectTransformer for AddOwners {
         found: &Found,
         output: &mut Vec<Proposal>,
     ) -> Result<(), TransformError> {
-        let Some(containers) = &mut self.containers else { return Ok(()) };
         let owners = &self.owners;
-        if let Some(items) = containers.collect(addition, found, |entity| owners.of(entity.as_str()))? {
+        if let Some(items) = self.containers.collect(addition, found, |entity| owners.of(entity.as_str()))? {
             let patch = owners_patch(&items);
             output.push(Proposal::new(
                 ChangeType::Patch,

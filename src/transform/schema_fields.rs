@@ -67,7 +67,7 @@ impl AspectTransformer for AddToColumns {
     }
 
     fn lookups(&self, _entity: &Urn, _current: Option<&Aspect>) -> Vec<&'static str> {
-        if self.semantics.is_patch { vec![SCHEMA] } else { Vec::new() }
+        self.semantics.lookups(SCHEMA)
     }
 
     fn change(

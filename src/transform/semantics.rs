@@ -43,6 +43,11 @@ impl Semantics {
         }
     }
 
+    /// The lookup of the aspect that is combined with the one on the server.
+    pub(super) fn lookups(self, aspect_name: &'static str) -> Vec<&'static str> {
+        if self.is_patch { vec![aspect_name] } else { Vec::new() }
+    }
+
     /// As [`Transformer::needs_graph`](super::Transformer::needs_graph).
     pub(super) fn needs_graph(self) -> Option<&'static str> {
         self.is_patch.then_some(PATCH_NEEDS_GRAPH)

@@ -61,7 +61,7 @@ impl AspectTransformer for AddTerms {
     }
 
     fn lookups(&self, _entity: &Urn, _current: Option<&Aspect>) -> Vec<&'static str> {
-        if self.semantics.is_patch { vec![TERMS.aspect_name] } else { Vec::new() }
+        self.semantics.lookups(TERMS.aspect_name)
     }
 
     fn change(
