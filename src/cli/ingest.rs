@@ -82,8 +82,8 @@ struct RunOptions {
     /// Keeps no extracted records on disk: an extraction ends when delivery stops.
     #[arg(long)]
     no_spool: bool,
-    /// Has no effect here: it is an option of `datahub ingest`, for which no run report is sent.
-    #[arg(long, hide = true)]
+    /// Sends no report of the run to DataHub, unless the recipe's `reporting` asks for one.
+    #[arg(long)]
     no_default_report: bool,
     /// Has no effect here: there is no spinner.
     #[arg(long, hide = true)]
@@ -113,6 +113,7 @@ impl RunOptions {
         let mut options = global.run_options()?;
         options.dry_run = self.dry_run;
         options.preview = self.preview.map(|records| Preview::new(records, std::io::stdout()));
+        options.no_default_report = self.no_default_report;
         self.flags.apply(&mut options);
         #[cfg(unix)]
         self.apply_to_python(&mut options, screen);

@@ -25,6 +25,8 @@ mod retry;
 mod send_error;
 mod server_config;
 mod system_metadata;
+#[cfg(feature = "pipeline")]
+mod timeseries;
 pub(crate) mod trace;
 mod user;
 #[cfg(feature = "pipeline")]

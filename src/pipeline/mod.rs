@@ -16,6 +16,7 @@ mod checkpoint;
 mod child_services;
 mod config;
 mod control;
+mod datahub_report;
 mod dead_letter;
 mod destination;
 #[cfg(feature = "embedded")]
@@ -41,8 +42,10 @@ mod report;
 mod run;
 mod run_id;
 mod run_metadata;
+mod run_writer;
 mod settings;
 mod state_directory;
+mod stateful;
 mod transformers;
 
 pub use control::{RunControl, RunProgress};
@@ -56,5 +59,5 @@ pub use plan::Pipeline;
 pub use preflight::Preflight;
 pub use report::{
     DeadLetterReport, Failure, FailureKind, ProposalCounts, Report, ReportedSink, Resume, RunOutcome, RunsIn,
-    SCHEMA, SourceReport, TransformerReport,
+    SCHEMA, SourceReport, StateCheckpoint, StateReport, TransformerReport,
 };

@@ -20,6 +20,7 @@ use super::run::run;
 use super::run_id;
 use super::run_metadata::{PipelineName, RunMetadata};
 use super::settings::RunSettings;
+use super::stateful::StateConfig;
 use crate::recipe::{Recipe, RecipeError};
 use crate::sink::OnWait;
 use crate::sink::datahub_rest::DATAHUB_REST;
@@ -90,7 +91,16 @@ impl Pipeline {
         let sends = !options.dry_run && options.preview.is_none();
         // A replay sends what the transformers have made.
         let chain = if replay.is_some() { Chain::new(Vec::new()) } else { config.chain };
-        let mut chain = PlannedChain::new(chain, config.datahub_api);
+        // A replay is no part of a stateful pipeline: it has no source.
+        let (stateful, state_key) =
+            if replay.is_some() { Default::default() } else { (config.stateful, config.state_key) };
+        let needs_server = stateful.state.as_ref().is_some_and(StateConfig::needs_server);
+        let mut chain = PlannedChain::new(chain, config.datahub_api, needs_server);
+        let reports_by_default = !options.no_default_report && options.report_to.is_none();
+        let reports = sends
+            && replay.is_none()
+            && config.sink_type == DATAHUB_REST
+            && (config.reporting.to_datahub || reports_by_default);
         let destination = match options.preview {
             Some(preview) => {
                 chain.ask_through(config.open_sink);
@@ -130,7 +140,10 @@ impl Pipeline {
             if_running: options.if_running,
             deadline: options.deadline,
             limits,
-            report_paths: options.report_to.into_iter().chain(config.report_to).collect(),
+            report_paths: options.report_to.into_iter().chain(config.reporting.files).collect(),
+            reported: reports.then_some(config.reported),
+            stateful,
+            state_key,
             metrics_path: options.metrics_file,
             dead_letters: options.dead_letters.or(config.dead_letters),
             resume_command: options.resume_command,

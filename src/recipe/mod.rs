@@ -30,6 +30,7 @@ mod expand;
 mod fields;
 mod json;
 mod load;
+mod masked;
 mod mistake;
 mod named_text;
 mod parsed;
