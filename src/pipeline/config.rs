@@ -90,7 +90,7 @@ impl Config {
         let pipeline_name = fields.string("pipeline_name").filter(|name| !name.is_empty());
         let run_id = fields.string("run_id").filter(|run_id| !run_id.is_empty());
         let state_key = read_state_key(&mut fields, pipeline_name.as_deref(), &sink_type, &stateful);
-        let reporting = read_reporting(&mut fields);
+        let reporting = read_reporting(&mut fields, &sink_type);
         let dead_letters = read_failure_log(&mut fields);
         let (set_system_metadata, set_pipeline_name) = read_flags(&mut fields, source_runs_in);
         let limits = FailureLimits::read(&mut fields);
@@ -360,9 +360,9 @@ pub(super) struct Reporting {
 }
 
 /// `reporting`: where the report goes.
-fn read_reporting(fields: &mut Fields<'_>) -> Reporting {
+fn read_reporting(fields: &mut Fields<'_>, sink_type: &str) -> Reporting {
     let mut reporting = Reporting { files: Vec::new(), to_datahub: false, shows_recipe: true };
-    for mut reporter in fields.blocks("reporting") {
+    for (index, mut reporter) in fields.blocks("reporting").into_iter().enumerate() {
         // In Python, a run fails if a required report cannot be written; here every report is required.
         reporter.boolean("required");
         match reporter.string("type").as_deref() {
@@ -379,7 +379,13 @@ fn read_reporting(fields: &mut Fields<'_>) -> Reporting {
             }
             Some("datahub") => {
                 let mut config = reporter.block("config");
-                reporting.to_datahub = true;
+                if sink_type == DATAHUB_REST {
+                    reporting.to_datahub = true;
+                } else {
+                    fields.warn(format!(
+                        "`reporting[{index}]` has no effect here: only a run with the sink `{DATAHUB_REST}` reports to DataHub"
+                    ));
+                }
                 reporting.shows_recipe &= config.boolean("report_recipe").unwrap_or(true);
                 config.ignored("sink", "the report goes to the server of the recipe's sink");
                 config.finish();

@@ -27,6 +27,7 @@ mod graph;
 #[cfg(unix)]
 mod graph_proxy;
 mod limits;
+mod local_state;
 mod lock;
 mod metrics;
 mod options;
@@ -52,6 +53,7 @@ pub use control::{RunControl, RunProgress};
 #[cfg(feature = "embedded")]
 pub use embedded::embedded_data_path;
 pub use finish::{FinishedRun, InspectHint};
+pub use local_state::{LeftCheckpoint, LocalState, default_state_root, local_states};
 pub use lock::IfRunning;
 pub use metrics::write_metrics;
 pub use options::{Options, Preview, Start};

@@ -12,18 +12,20 @@ use super::config::Config;
 use super::control::RunControl;
 use super::destination::PlannedDestination;
 use super::finish::FinishedRun;
+use super::graph::ClientGraph;
 use super::options::Options;
 use super::planned_chain::PlannedChain;
 use super::preflight::{self, Preflight};
+use super::prepare::lock;
 use super::replay::{self, Replay};
 use super::run::run;
 use super::run_id;
 use super::run_metadata::{PipelineName, RunMetadata};
 use super::settings::RunSettings;
-use super::stateful::StateConfig;
+use super::stateful::{StateConfig, StateStore};
 use crate::recipe::{Recipe, RecipeError};
-use crate::sink::OnWait;
 use crate::sink::datahub_rest::DATAHUB_REST;
+use crate::sink::{OnWait, OpenedSink};
 use crate::source::OpenSource;
 use crate::transform::Chain;
 use crate::{Error, ErrorKind};
@@ -197,6 +199,38 @@ impl Pipeline {
             }
             _ => Ok(None),
         }
+    }
+
+    /// Replaces the state checkpoint of stateful ingestion by an empty one, and returns where it is kept: the next
+    /// run removes nothing.
+    ///
+    /// # Errors
+    /// Of kind [`ErrorKind::Input`] when the recipe keeps no state; of kind [`ErrorKind::Locked`] while a run is
+    /// in progress; else as for a run that cannot write its state.
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the write, which may have been made.
+    pub async fn reset_state(mut self) -> Result<String, Error> {
+        let (Some(state), Some(key)) = (&self.settings.stateful.state, &self.settings.state_key) else {
+            return Err(Error::new(
+                ErrorKind::Input,
+                "the recipe keeps no state: `source.config.stateful_ingestion.enabled` is not true, or the source runs in \
+                 Python and keeps its state itself",
+            ));
+        };
+        let _lock = lock(&self.settings).await?;
+        if let PlannedDestination::Sink(open) = self.destination {
+            self.chain.ask_through(open);
+        }
+        let sink = self.chain.connect(&self.settings).await?;
+        let graph = sink.as_ref().and_then(OpenedSink::as_gms_sink).map(ClientGraph::of);
+        let store = StateStore::open(state, graph, &self.settings.platform)?;
+        let now = self.settings.platform.clock.now().as_millisecond();
+        let reset = store.reset(key, &self.settings.run_id, now).await;
+        if let Some(sink) = sink {
+            sink.as_sink().close(None).await?;
+        }
+        reset.map(|()| store.place())
     }
 
     /// Runs to the end. Every failure is in what it returns; the report files are written by then.

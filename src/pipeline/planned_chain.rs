@@ -6,8 +6,8 @@ use super::destination::Destination;
 use super::graph::ClientGraph;
 use super::settings::RunSettings;
 use crate::Error;
-use crate::sink::OpenSink;
 use crate::sink::datahub_rest::{DatahubRestConfig, DatahubRestSink};
+use crate::sink::{OpenSink, OpenedSink};
 use crate::transform::{Chain, Graph};
 
 /// The transformers of a planned run, and the server that they ask.
@@ -37,6 +37,19 @@ impl PlannedChain {
     pub(super) fn ask_through(&mut self, sink: OpenSink) {
         if self.needs_graph() && self.datahub_api.is_none() {
             self.sink = Some(sink);
+        }
+    }
+
+    /// Connects to the server that keeps the state, for a command that runs nothing. The sink is to be closed.
+    pub(super) async fn connect(self, settings: &RunSettings) -> Result<Option<OpenedSink>, Error> {
+        let context = settings.sink_context();
+        if let Some(config) = self.datahub_api.filter(|_| self.keeps_state) {
+            let opened = Box::pin(DatahubRestSink::open(*config, None, &context)).await?;
+            return Ok(Some(OpenedSink::gms(opened)));
+        }
+        match self.sink {
+            Some(open) => open(context).await.map(Some),
+            None => Ok(None),
         }
     }
 

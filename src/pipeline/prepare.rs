@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::checkpoint::{self, CheckpointWriter, FinishedRecords, StartRequest, StartedRun};
 use super::child_services::RunServices;
-use super::dead_letter::DeadLetterWriter;
+use super::dead_letter::{self, DeadLetterWriter};
 use super::lock::{self, IfRunning, RunLock};
 use super::options::Start;
 use super::outcome_counter::OutcomeCounter;
@@ -129,7 +129,7 @@ pub(super) async fn prepare(
 fn dead_letter_writer(settings: &RunSettings) -> Result<DeadLetterWriter, Error> {
     let path = match &settings.dead_letters {
         Some(path) => path.clone(),
-        None => settings.state_directory()?.join("dead-letters.jsonl"),
+        None => settings.state_directory()?.join(dead_letter::FILE_NAME),
     };
     let path = match &settings.replay {
         Some(replay) if replay.reads(&path) => replay.path_beside(),

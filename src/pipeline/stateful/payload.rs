@@ -48,6 +48,12 @@ impl<W: Write> PayloadWriter<W> {
     }
 }
 
+/// The payload of no entities.
+pub(super) fn empty() -> io::Result<String> {
+    let payload = PayloadWriter::new(Vec::new())?.finish()?;
+    String::from_utf8(payload).map_err(io::Error::other)
+}
+
 /// Passes the URNs of a payload to `push`, in order. `serde` is the name of its encoding.
 ///
 /// # Errors

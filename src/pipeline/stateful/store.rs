@@ -169,6 +169,29 @@ impl StateStore {
         Ok(Some(old))
     }
 
+    /// Replaces the state by an empty one.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub(in crate::pipeline) async fn reset(
+        &self,
+        key: &StateKey,
+        run_id: &str,
+        now_ms: i64,
+    ) -> Result<(), Error> {
+        let payload = payload::empty()
+            .map_err(|error| Error::new(ErrorKind::Internal, "no state can be encoded").with_source(error))?;
+        self.commit(key, &payload, run_id, now_ms).await
+    }
+
+    /// Where the state is kept, for messages.
+    pub(in crate::pipeline) fn place(&self) -> String {
+        match self {
+            Self::Datahub { graph, .. } => graph.client().server().to_string(),
+            Self::File { path, .. } => path.display().to_string(),
+        }
+    }
+
     /// Replaces the state.
     ///
     /// # Errors

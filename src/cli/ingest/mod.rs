@@ -1,5 +1,7 @@
 //! `datahub-emit ingest`.
 
+mod runs;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -44,6 +46,12 @@ enum Run {
     /// The same as `ingest` alone.
     #[command(after_help = EXAMPLES)]
     Run(RunOptions),
+    /// Lists the runs that GMS knows.
+    ListRuns(runs::ListRuns),
+    /// Shows what a run wrote.
+    Show(runs::Show),
+    /// Rolls a run back: deletes what it created, and reverts what it changed.
+    Rollback(runs::Rollback),
 }
 
 #[derive(Debug, Args)]
@@ -96,6 +104,9 @@ impl Ingest {
     pub(crate) async fn run(self, global: &Global, screen: &Screen) -> Result<Exit, Error> {
         let options = match self.run {
             Some(Run::Run(options)) => options,
+            Some(Run::ListRuns(list)) => return list.run(global).await,
+            Some(Run::Show(show)) => return show.run(global, screen).await,
+            Some(Run::Rollback(rollback)) => return rollback.run(global, screen).await,
             None => self.options,
         };
         options.run(global, screen).await
