@@ -44,7 +44,7 @@ pub struct RunAspect {
     pub aspect: Option<Value>,
 }
 
-/// What a rollback did, or would do.
+/// The effect of a rollback.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -128,9 +128,9 @@ impl Client {
         self.act_on_runs("describe", &question).await
     }
 
-    /// Rolls a run back: entities that it created are deleted, and other aspects become what they were before.
-    /// With `is_safe`, deleted entities are hidden; without it, they are gone for good. A dry run only says what
-    /// would be done.
+    /// Rolls a run back: entities that it created are deleted, and other aspects become what they were
+    /// before. With `is_safe`, deleted entities are hidden; without it, they are gone for good. A dry run
+    /// only says what would be done.
     ///
     /// # Errors
     /// As [`ingestion_runs`](Self::ingestion_runs).
@@ -151,9 +151,8 @@ impl Client {
         let text = bytes::Bytes::from(question.to_string());
         let body = || Some(text.clone().into());
         let attempts = self.send_with_retries(&line, body, MAX_ANSWER_BYTES, &RetryPolicy::default()).await;
-        let response = match &attempts.last {
-            Ok(response) => response,
-            Err(_) => return Err(self.diagnose_attempts(&line, &attempts).into()),
+        let Ok(response) = &attempts.last else {
+            return Err(self.diagnose_attempts(&line, &attempts).into());
         };
         match response.status.as_u16() {
             200 if response.is_json_or_empty() => {

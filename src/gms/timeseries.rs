@@ -32,8 +32,8 @@ struct GenericAspect {
 }
 
 impl Client {
-    /// The JSON text of the latest value of a time series whose `field` is `value`, as DataHub's Python client
-    /// asks for it (`DataHubGraph.get_latest_timeseries_value`). The response may have `max_bytes`.
+    /// The JSON text of the latest value of a time series whose `field` is `value`, as DataHub's Python
+    /// client asks for it (`DataHubGraph.get_latest_timeseries_value`). The response may have `max_bytes`.
     pub(crate) async fn latest_timeseries_value(
         &self,
         urn: &Urn,

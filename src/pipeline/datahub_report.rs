@@ -1,5 +1,5 @@
-//! The run report in DataHub: what *Ingestion › Runs* shows of a run. It has the aspects of DataHub's Python client
-//! (`DatahubIngestionRunSummaryProvider`): the ingestion source, an execution request, and its result.
+//! The run report in DataHub: what *Ingestion › Runs* shows of a run. It has the aspects of DataHub's Python
+//! client (`DatahubIngestionRunSummaryProvider`): the ingestion source, an execution request, and its result.
 
 use md5::{Digest as _, Md5};
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ const EXECUTION_REQUEST: &str = "urn:li:dataHubExecutionRequest:";
 /// The most characters of a result's text; its end is kept.
 const MAX_SUMMARY_CHARS: usize = 800_000;
 
-/// What the run report says about the recipe.
+/// The recipe in the run report.
 #[derive(Clone, Debug)]
 pub(super) struct ReportedRecipe {
     /// `source.type`.
@@ -115,15 +115,12 @@ impl ReportedRecipe {
     }
 
     fn source_info(&self) -> Value {
-        let mut name = format!("[CLI] {}", self.source_type);
-        if let Some(instance) = &self.platform_instance {
-            name.push_str(&format!(" ({instance})"));
-        }
-        if let Some(pipeline) = &self.pipeline_name {
-            name.push_str(&format!(" [{pipeline}]"));
-        }
+        let instance = self.platform_instance.as_ref().map(|instance| format!(" ({instance})"));
+        let pipeline = self.pipeline_name.as_ref().map(|pipeline| format!(" [{pipeline}]"));
+        let name =
+            ["[CLI] ", &self.source_type, &instance.unwrap_or_default(), &pipeline.unwrap_or_default()];
         json!({
-            "name": name,
+            "name": name.concat(),
             "type": self.source_type,
             "platform": PLATFORM,
             "config": {"recipe": self.text, "version": env!("CARGO_PKG_VERSION"), "executorId": EXECUTOR},
@@ -190,13 +187,10 @@ fn structured(report: &Report) -> Value {
 }
 
 fn summary(report: &Report, structured: &Value) -> String {
-    let mut text = format!("~~~~ Ingestion Report ~~~~\n{structured:#}\n~~~~ Ingestion Logs ~~~~\n");
-    for warning in &report.warnings {
-        text.push_str(&format!("warning: {warning}\n"));
-    }
-    for failure in &report.failures {
-        text.push_str(&format!("error: {}\n", failure.message));
-    }
+    let start = format!("~~~~ Ingestion Report ~~~~\n{structured:#}\n~~~~ Ingestion Logs ~~~~\n");
+    let warnings = report.warnings.iter().map(|warning| format!("warning: {warning}\n"));
+    let errors = report.failures.iter().map(|failure| format!("error: {}\n", failure.message));
+    let text: String = std::iter::once(start).chain(warnings).chain(errors).collect();
     let surplus = text.chars().count().saturating_sub(MAX_SUMMARY_CHARS);
     text.chars().skip(surplus).collect()
 }

@@ -249,8 +249,8 @@ enum Numbers {
     Tracked(Arc<RecordTracker>),
 }
 
-/// Reads until the end of the source; `None` if the run needs no more records. With `sees_finished`, records that
-/// an earlier run has finished are passed on as such.
+/// Reads until the end of the source; `None` if the run needs no more records. With `sees_finished`, records
+/// that an earlier run has finished are passed on as such.
 async fn read_records(
     records: &mut Records,
     sees_finished: bool,
@@ -440,8 +440,8 @@ impl Forwarder<'_> {
         )
     }
 
-    /// Forwards a `status` for each entity whose records had none, through the transformers. Returns whether it
-    /// has come to its end.
+    /// Forwards a `status` for each entity whose records had none, through the transformers. Returns whether
+    /// it has come to its end.
     async fn forward_status(&mut self, result: &mut RunResult) -> bool {
         let ForwardContext { metadata, control, clock, .. } = self.context;
         while let Some(stateful) = &mut self.stateful {
@@ -455,7 +455,9 @@ impl Forwarder<'_> {
                 }
             };
             if let Some(metadata) = metadata {
-                proposals.iter_mut().for_each(|proposal| metadata.apply(proposal));
+                for proposal in &mut proposals {
+                    metadata.apply(proposal);
+                }
             }
             let transformed = if self.chain.is_empty() {
                 Some(vec![Transformed::unchanged(proposals)])

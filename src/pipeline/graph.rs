@@ -1,4 +1,5 @@
-//! The server that transformers ask and that keeps the state, through the client of the sink or of `datahub_api`.
+//! The server that transformers ask and that keeps the state, through the client of the sink or of
+//! `datahub_api`.
 
 use crate::Error;
 use crate::box_future::BoxFuture;

@@ -1,4 +1,4 @@
-//! What runs have left on this machine: resume checkpoints, spools and dead letters.
+//! The files that runs have left on this machine: resume checkpoints, spools and dead letters.
 
 use std::fs;
 use std::io::{self, Read};
@@ -14,7 +14,7 @@ use crate::{Error, ErrorKind};
 /// The read limit of a checkpoint. Its longest part is the list of files of the input.
 const MAX_CHECKPOINT_BYTES: u64 = 64 << 20;
 
-/// What the runs of one pipeline have left on this machine.
+/// The files that the runs of one pipeline have left on this machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LocalState {
@@ -51,7 +51,7 @@ pub fn default_state_root(environment: &Environment) -> Option<PathBuf> {
     state_directory::default_root(environment.get("XDG_STATE_HOME"), std::env::home_dir())
 }
 
-/// What runs have left below `root`, in the order of the keys.
+/// The files that runs have left below `root`, in the order of the keys.
 ///
 /// # Errors
 /// Of kind [`ErrorKind::Disk`] when a directory or a file cannot be read.
@@ -98,7 +98,7 @@ impl LocalState {
         self.checkpoint.is_none() && self.dead_letters == 0 && self.spool_bytes == 0
     }
 
-    /// Removes the directory with everything in it. What was not delivered is lost.
+    /// Removes the directory with everything in it. Records that were not delivered are lost.
     ///
     /// # Errors
     /// Of kind [`ErrorKind::Locked`] while a run is in progress; of kind [`ErrorKind::Disk`] when something

@@ -201,8 +201,8 @@ impl Pipeline {
         }
     }
 
-    /// Replaces the state checkpoint of stateful ingestion by an empty one, and returns where it is kept: the next
-    /// run removes nothing.
+    /// Replaces the state checkpoint of stateful ingestion by an empty one, and returns where it is kept: the
+    /// next run removes nothing.
     ///
     /// # Errors
     /// Of kind [`ErrorKind::Input`] when the recipe keeps no state; of kind [`ErrorKind::Locked`] while a run is

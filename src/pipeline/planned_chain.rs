@@ -40,7 +40,8 @@ impl PlannedChain {
         }
     }
 
-    /// Connects to the server that keeps the state, for a command that runs nothing. The sink is to be closed.
+    /// Connects to the server that keeps the state, for a command that runs nothing. The sink is to be
+    /// closed.
     pub(super) async fn connect(self, settings: &RunSettings) -> Result<Option<OpenedSink>, Error> {
         let context = settings.sink_context();
         if let Some(config) = self.datahub_api.filter(|_| self.keeps_state) {

@@ -87,8 +87,8 @@ async fn acquire(settings: &RunSettings, directory: PathBuf, wait: bool) -> Resu
 
 /// Checks the dead-letter file, and opens the source where the run starts.
 ///
-/// With `rereads`, the records that an earlier run has finished are read again, because their entities must be
-/// known.
+/// With `rereads`, the records that an earlier run has finished are read again, because their entities must
+/// be known.
 pub(super) async fn prepare(
     settings: &RunSettings,
     open_source: OpenSource,

@@ -181,7 +181,7 @@ impl ProposalCounts {
     }
 }
 
-/// What has become of the state of stateful ingestion.
+/// The outcome of stateful ingestion.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct StateReport {

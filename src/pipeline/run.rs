@@ -281,13 +281,13 @@ async fn report_end(
     }
     ended.sink = sink.report();
     let report = ended.preliminary_report(settings);
-    let reported = reporter.finish(&report);
-    let reported = if ended.result.is_interrupted {
-        tokio::time::timeout(INTERRUPTED_REPORT, reported).await.unwrap_or(Ok(()))
+    let writing = reporter.finish(&report);
+    let written = if ended.result.is_interrupted {
+        tokio::time::timeout(INTERRUPTED_REPORT, writing).await.unwrap_or(Ok(()))
     } else {
-        settings.control.or_cancelled(reported).await.unwrap_or(Ok(()))
+        settings.control.or_cancelled(writing).await.unwrap_or(Ok(()))
     };
-    if let Err(error) = reported {
+    if let Err(error) = written {
         ended.warnings.push(not_reported(&error));
     }
 }

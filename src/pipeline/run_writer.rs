@@ -1,5 +1,5 @@
-//! Writes the proposals of the run itself: the state checkpoint and the run report. They are not records, and do
-//! not count as proposals of the run.
+//! Writes the proposals of the run itself: the state checkpoint and the run report. They are not records, and
+//! do not count as proposals of the run.
 
 use std::fmt;
 

@@ -7,8 +7,8 @@ use super::tree::{Node, Value};
 use crate::redact::{MASK, hides_below, is_reference, is_secret_key};
 
 impl Recipe {
-    /// The recipe as JSON, with every secret masked. A value with `${…}` stays as it was written if it is only
-    /// a reference; the value of a variable is never part of the result.
+    /// The recipe as JSON, with every secret masked. A value with `${…}` stays as it was written if it is
+    /// only a reference; the value of a variable is never part of the result.
     pub fn masked(&self) -> Json {
         self.masked_node(self.root(), false)
     }

@@ -24,7 +24,7 @@ use super::{Global, input, shell};
 )]
 pub(crate) struct Ingest {
     #[command(subcommand)]
-    run: Option<Run>,
+    run: Option<IngestCommand>,
     #[command(flatten)]
     options: RunOptions,
 }
@@ -42,7 +42,7 @@ A recipe:
   sink: {type: datahub-rest, config: {server: http://localhost:8080, token: \"${DATAHUB_GMS_TOKEN}\"}}";
 
 #[derive(Debug, Subcommand)]
-enum Run {
+enum IngestCommand {
     /// The same as `ingest` alone.
     #[command(after_help = EXAMPLES)]
     Run(RunOptions),
@@ -103,10 +103,10 @@ struct RunOptions {
 impl Ingest {
     pub(crate) async fn run(self, global: &Global, screen: &Screen) -> Result<Exit, Error> {
         let options = match self.run {
-            Some(Run::Run(options)) => options,
-            Some(Run::ListRuns(list)) => return list.run(global).await,
-            Some(Run::Show(show)) => return show.run(global, screen).await,
-            Some(Run::Rollback(rollback)) => return rollback.run(global, screen).await,
+            Some(IngestCommand::Run(options)) => options,
+            Some(IngestCommand::ListRuns(list)) => return list.run(global).await,
+            Some(IngestCommand::Show(show)) => return show.run(global, screen).await,
+            Some(IngestCommand::Rollback(rollback)) => return rollback.run(global, screen).await,
             None => self.options,
         };
         options.run(global, screen).await

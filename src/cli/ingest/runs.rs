@@ -59,14 +59,15 @@ pub(super) struct Show {
     #[arg(long)]
     include_soft_deletes: bool,
     /// Prints JSON with the value of each aspect.
-    #[arg(short = 'a', long)]
-    show_aspect: bool,
+    #[arg(short = 'a', long = "show-aspect")]
+    with_values: bool,
     /// Prints JSON on a terminal as well.
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(after_help = "\
 Entities that the run created are deleted, and other aspects become what they were before. Without --nuke, deleted
 entities are only hidden.
@@ -122,10 +123,10 @@ impl Show {
         let client = server.client()?;
         let page = (self.start, self.count);
         let found =
-            client.ingestion_run(&self.run_id, page, self.include_soft_deletes, self.show_aspect).await;
+            client.ingestion_run(&self.run_id, page, self.include_soft_deletes, self.with_values).await;
         server.stop().await;
         let found = found?;
-        if self.show_aspect || wants_json(self.json) {
+        if self.with_values || wants_json(self.json) {
             output::write(&document(&found)?)?;
         } else {
             output::write(aspects(&found).as_bytes())?;
@@ -164,18 +165,18 @@ impl Rollback {
     fn text(&self, done: &RunRollback) -> String {
         let (label, verb) =
             if self.dry_run { ("would be rolled back", "would be") } else { ("rolled back", "were") };
-        let mut text = format!(
+        let text = format!(
             "{label}: {} entities deleted, {} aspects reverted\n",
             done.entities_deleted, done.aspects_reverted
         );
-        if done.aspects_affected > 0 {
-            let what = if self.nuke { "deleted" } else { "hidden" };
-            text.push_str(&format!(
-                "warning: {} aspects of other runs on {} of these entities {verb} {what}\n",
-                done.aspects_affected, done.unsafe_entities_count
-            ));
+        if done.aspects_affected == 0 {
+            return text;
         }
-        text
+        let what = if self.nuke { "deleted" } else { "hidden" };
+        format!(
+            "{text}warning: {} aspects of other runs on {} of these entities {verb} {what}\n",
+            done.aspects_affected, done.unsafe_entities_count
+        )
     }
 }
 
@@ -205,10 +206,8 @@ fn confirm(screen: &Screen, run_id: &str, nuke: bool) -> Result<(), Error> {
 fn write_report(report_dir: &Path, run_id: &str, done: &RunRollback) -> Result<PathBuf, Error> {
     let now = SystemClock.now();
     let directory = report_dir.join(now.strftime("%Y-%m-%d %H:%M:%S").to_string());
-    let mut entities = String::from("urn\n");
-    for entity in &done.unsafe_entities {
-        entities.push_str(&format!("\"{}\"\n", entity.urn.replace('"', "\"\"")));
-    }
+    let rows = done.unsafe_entities.iter().map(|entity| format!("\"{}\"\n", entity.urn.replace('"', "\"\"")));
+    let entities: String = std::iter::once("urn\n".to_owned()).chain(rows).collect();
     let write = || {
         std::fs::create_dir_all(&directory)?;
         std::fs::write(directory.join("config.json"), format!("{}\n", json!({"run_id": run_id})))?;

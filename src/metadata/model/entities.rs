@@ -79,6 +79,7 @@ pub(super) static ENTITIES: [(&str, &str); 72] = [
 ];
 
 /// The entity types without the aspect `status`: they cannot be marked as removed.
+#[cfg(feature = "pipeline")]
 pub(super) static WITHOUT_STATUS: [&str; 28] = [
     "dataHubAccessToken",
     "dataHubAction",

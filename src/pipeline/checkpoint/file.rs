@@ -75,7 +75,7 @@ pub(super) struct CheckpointFile {
     run_id: String,
     writes_to: String,
     input: Input,
-    /// What earlier parts of the same run have dead-lettered.
+    /// Records and proposals that earlier parts of the same run have dead-lettered.
     failed_before: u64,
 }
 
@@ -139,7 +139,7 @@ impl CheckpointFile {
         Self { platform, path, run_id, writes_to, input, failed_before: 0 }
     }
 
-    /// Continues a run that has dead-lettered so many records and proposals.
+    /// Continues a run that has dead-lettered this number of records and proposals.
     pub(super) fn continue_after(&mut self, failed: u64) {
         self.failed_before = failed;
     }

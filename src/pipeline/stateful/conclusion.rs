@@ -42,7 +42,7 @@ pub(in crate::pipeline) struct ConclusionContext<'a> {
     pub(in crate::pipeline) is_complete: bool,
 }
 
-/// What has become of the state.
+/// The outcome of stateful ingestion.
 #[derive(Debug, Default)]
 pub(in crate::pipeline) struct Conclusion {
     pub(in crate::pipeline) report: StateReport,
@@ -53,7 +53,7 @@ pub(in crate::pipeline) struct Conclusion {
     payload: Option<String>,
 }
 
-/// What is removed, and the state for the case that everything was removed, or not.
+/// The entities to remove, and the state for the case that everything was removed, or not.
 struct Plan {
     vanished: Option<Vanished>,
     /// `None` if it is too large.
@@ -131,7 +131,7 @@ impl Conclusion {
             conclusion.failure = (kept.kind() == ErrorKind::State).then_some(kept);
             payload = plan.without_removal;
         } else if let Some(vanished) = plan.vanished {
-            let unmarked = vanished.vanished_count.saturating_sub(vanished.removable_count);
+            let unmarked = vanished.gone_count.saturating_sub(vanished.removable_count);
             if unmarked > 0 {
                 conclusion.notes.push(format!(
                     "{unmarked} entities of the earlier state are of types that cannot be marked as removed"
@@ -192,7 +192,8 @@ impl Conclusion {
     }
 }
 
-/// Sends what waits in the sink, and waits until every proposal has its outcome. False if the run was stopped.
+/// Sends what waits in the sink, and waits until every proposal has its outcome. False if the run was
+/// stopped.
 async fn settle(context: &ConclusionContext<'_>) -> bool {
     let Some(sink) = context.sink else { return true };
     let settled = async {
@@ -249,21 +250,21 @@ fn reason_to_keep(vanished: &Vanished, count: u64, has_failed: bool, config: &St
             format!(
                 "{} of {} entities of the earlier run have vanished ({percent:.1} %), which is more than \
                  fail_safe_threshold ({} %): nothing was removed, and they stay in the state",
-                vanished.vanished_count, vanished.old_count, config.fail_safe_threshold
+                vanished.gone_count, vanished.old_count, config.fail_safe_threshold
             ),
         )
     })
 }
 
-/// The payload of the current entities, and that of these with the vanished ones behind them. Without vanished
-/// entities both are the same.
+/// The payload of the current entities, and that of these with the vanished ones behind them. Without
+/// vanished entities both are the same.
 fn encode(
     current: &mut crate::external_sort::Sorted,
     vanished: Option<&mut Vanished>,
     max_bytes: u64,
 ) -> io::Result<(Option<String>, Option<String>)> {
     let mut after = PayloadWriter::new(Limited::new(max_bytes))?;
-    let vanished = vanished.filter(|vanished| vanished.vanished_count > 0);
+    let vanished = vanished.filter(|vanished| vanished.gone_count > 0);
     let mut without = vanished.is_some().then(|| PayloadWriter::new(Limited::new(max_bytes))).transpose()?;
     while let Some(urn) = next_value(current)? {
         after.push(&urn)?;

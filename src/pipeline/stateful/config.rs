@@ -11,7 +11,7 @@ const MAX_STATE_BYTES: u64 = 1 << 24;
 /// The default of `fail_safe_threshold`, in percent.
 const FAIL_SAFE_THRESHOLD: f64 = 75.0;
 
-/// What a recipe asks for.
+/// The section `stateful_ingestion` of a recipe.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::pipeline) struct StatefulConfig {
     /// Entities whose records have no `status` get one. So it is with any section `stateful_ingestion`, even

@@ -56,7 +56,7 @@ pub(super) struct Vanished {
     /// The number of all entities of the earlier state that count for the fail-safe threshold.
     pub(super) old_count: u64,
     /// The number of those that have vanished.
-    pub(super) vanished_count: u64,
+    pub(super) gone_count: u64,
 }
 
 impl SeenEntities {
@@ -148,7 +148,7 @@ impl OldState {
     /// Finds what is not among the entities that `current` returns, which are in the order of their URNs.
     pub(super) fn vanished(self, mut current: Sorted) -> io::Result<Vanished> {
         let (mut removable, mut all) = (Sorter::default(), Sorter::default());
-        let (mut removable_count, mut old_count, mut vanished_count) = (0, 0, 0);
+        let (mut removable_count, mut old_count, mut gone_count) = (0, 0, 0);
         let mut old = self.by_urn.finish()?;
         let mut present = current.next_pair()?;
         let mut last = Vec::new();
@@ -165,7 +165,7 @@ impl OldState {
             let counts = !IGNORED_TYPES.contains(&entity_type);
             old_count += u64::from(counts);
             if has_vanished && counts {
-                vanished_count += 1;
+                gone_count += 1;
                 if model::has_status(entity_type) {
                     removable_count += 1;
                     removable.push(number.clone(), urn.clone())?;
@@ -179,7 +179,7 @@ impl OldState {
             all: all.finish()?,
             removable_count,
             old_count,
-            vanished_count,
+            gone_count,
         })
     }
 }
@@ -191,7 +191,7 @@ impl Vanished {
             return 0.0;
         }
         #[expect(clippy::cast_precision_loss, reason = "a percentage needs no more than 52 bits")]
-        let (vanished, old) = (self.vanished_count as f64, self.old_count as f64);
+        let (vanished, old) = (self.gone_count as f64, self.old_count as f64);
         100.0 * vanished / old
     }
 }
@@ -281,7 +281,7 @@ mod tests {
             let old_state: Vec<usize> = unique(old.iter().copied()).into_iter().filter(in_state).collect();
             let gone: Vec<usize> = old_state.iter().copied().filter(|number| !state.contains(number)).collect();
             prop_assert_eq!(vanished.old_count, old_state.len() as u64);
-            prop_assert_eq!(vanished.vanished_count, gone.len() as u64);
+            prop_assert_eq!(vanished.gone_count, gone.len() as u64);
             prop_assert_eq!(values(vanished.all), text(gone.clone()));
             let removable: Vec<usize> = gone.into_iter().filter(|number| number % TYPES.len() != 2).collect();
             prop_assert_eq!(vanished.removable_count, removable.len() as u64);

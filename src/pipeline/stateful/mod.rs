@@ -6,8 +6,8 @@
 //!                                                                         └─▶ new state checkpoint
 //! ```
 //!
-//! The state is never ahead of delivery: the removals are sent when every record has its outcome, and the state
-//! checkpoint is written when every removal has its outcome. If anything was not delivered, nothing is
+//! The state is never ahead of delivery: the removals are sent when every record has its outcome, and the
+//! state checkpoint is written when every removal has its outcome. If anything was not delivered, nothing is
 //! removed, and the entities of the earlier state stay in the new one.
 //!
 //! The *state checkpoint* is DataHub's aspect. The local file that `--resume` reads is the resume checkpoint.

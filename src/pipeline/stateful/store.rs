@@ -1,5 +1,5 @@
-//! Where the state checkpoint is kept: in DataHub, as an aspect of a data job that stands for the pipeline, or in
-//! a local file.
+//! Where the state checkpoint is kept: in DataHub, as an aspect of a data job that stands for the pipeline,
+//! or in a local file.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ const CHECKPOINT: &str = "datahubIngestionCheckpoint";
 /// (`StaleEntityRemovalHandler.compute_job_id`).
 const JOB_ID: &str = "default_stale_entity_removal";
 
-/// Who removes the data job that stands for the pipeline from view (`SYSTEM_ACTOR`).
+/// The actor that hides the data job that stands for the pipeline (`SYSTEM_ACTOR`).
 const SYSTEM_ACTOR: &str = "urn:li:corpuser:__datahub_system";
 
 /// The read limit of a checkpoint: its state may be that of a run with a larger `max_checkpoint_state_size`.
@@ -32,8 +32,14 @@ const MAX_CHECKPOINT_BYTES: u64 = 512 << 20;
 
 /// Where the state checkpoint is kept.
 pub(in crate::pipeline) enum StateStore {
-    Datahub { graph: ClientGraph, writer: RunWriter },
+    Datahub(Box<DatahubStore>),
     File { path: PathBuf, platform: Platform },
+}
+
+/// The connection to DataHub.
+pub(in crate::pipeline) struct DatahubStore {
+    graph: ClientGraph,
+    writer: RunWriter,
 }
 
 /// Whose state it is.
@@ -141,13 +147,14 @@ impl StateStore {
             ));
         }
         let writer = RunWriter::new(&graph)?;
-        Ok(Self::Datahub { graph, writer })
+        Ok(Self::Datahub(Box::new(DatahubStore { graph, writer })))
     }
 
     /// The entities of the state that is kept; `None` if there is none.
     pub(super) async fn load(&self, key: &StateKey) -> Result<Option<OldState>, LoadError> {
         let checkpoint = match self {
-            Self::Datahub { graph, .. } => {
+            Self::Datahub(store) => {
+                let graph = &store.graph;
                 let filter = ("pipelineName", key.pipeline_name.as_str());
                 let limit = usize::try_from(MAX_CHECKPOINT_BYTES).unwrap_or(usize::MAX);
                 let found = graph
@@ -187,7 +194,7 @@ impl StateStore {
     /// Where the state is kept, for messages.
     pub(in crate::pipeline) fn place(&self) -> String {
         match self {
-            Self::Datahub { graph, .. } => graph.client().server().to_string(),
+            Self::Datahub(store) => store.graph.client().server().to_string(),
             Self::File { path, .. } => path.display().to_string(),
         }
     }
@@ -205,7 +212,7 @@ impl StateStore {
         now_ms: i64,
     ) -> Result<(), Error> {
         match self {
-            Self::Datahub { writer, .. } => writer.write(key.proposals(payload, run_id, now_ms).into()).await,
+            Self::Datahub(store) => store.writer.write(key.proposals(payload, run_id, now_ms).into()).await,
             Self::File { path, platform } => {
                 let item = FileItem {
                     entity_type: key.job.entity_type().to_owned(),
