@@ -25,7 +25,7 @@ use super::settings::RunSettings;
 use super::stateful::{StateConfig, StateStore};
 use crate::recipe::{Recipe, RecipeError};
 use crate::sink::datahub_rest::DATAHUB_REST;
-use crate::sink::{OnWait, OpenedSink};
+use crate::sink::{GmsSink, OnWait, OpenedSink};
 use crate::source::OpenSource;
 use crate::transform::Chain;
 use crate::{Error, ErrorKind};
@@ -205,8 +205,8 @@ impl Pipeline {
     /// next run removes nothing.
     ///
     /// # Errors
-    /// Of kind [`ErrorKind::Input`] when the recipe keeps no state; of kind [`ErrorKind::Locked`] while a run is
-    /// in progress; else as for a run that cannot write its state.
+    /// Of kind [`ErrorKind::Input`] when the recipe keeps no state; of kind [`ErrorKind::Locked`] while a run
+    /// is in progress; else as for a run that cannot write its state.
     ///
     /// # Cancel safety
     /// Dropping the future abandons the write, which may have been made.
@@ -231,6 +231,28 @@ impl Pipeline {
             sink.as_sink().close(None).await?;
         }
         reset.map(|()| store.place())
+    }
+
+    /// Opens the recipe's GMS for reading, with the token, certificates and headers of the sink. It is not
+    /// checked whether the token is accepted. `None` if the sink is not `datahub-rest`. The sink must be
+    /// [closed](crate::sink::Sink::close).
+    ///
+    /// # Errors
+    /// As [`preflight`](Self::preflight).
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the opening.
+    pub async fn open_gms(self) -> Result<Option<Box<dyn GmsSink>>, Error> {
+        let PlannedDestination::Sink(open) = self.destination else { return Ok(None) };
+        if self.settings.sink_type != DATAHUB_REST {
+            return Ok(None);
+        }
+        let mut context = self.settings.sink_context();
+        context.for_check = true;
+        Ok(match open(context).await? {
+            OpenedSink::Gms(sink) => Some(sink),
+            OpenedSink::Plain(_) => None,
+        })
     }
 
     /// Runs to the end. Every failure is in what it returns; the report files are written by then.
