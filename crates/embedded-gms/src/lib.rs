@@ -39,6 +39,7 @@ mod duration;
 mod error;
 mod failure;
 mod faults;
+mod fields;
 mod frontend;
 mod gms;
 mod graphql;

@@ -2,6 +2,7 @@
 
 mod aspects;
 mod config;
+mod contents;
 mod entities;
 mod entities_v2;
 mod faults;
@@ -51,6 +52,8 @@ pub(super) fn router(server: Arc<ServerState>) -> Router {
         .route("/runs", post(runs::act))
         .route("/runs/", post(runs::act))
         .route(requests::PATH, get(requests::show))
+        .route(contents::RESET_PATH, post(contents::reset))
+        .route(contents::SNAPSHOT_PATH, get(contents::export).put(contents::import))
         .route(faults::PATH, get(faults::show).put(faults::set).delete(faults::clear))
         .route(graphql::PATH, post(graphql::act).layer(middleware::from_fn(openapi_v3::traced)))
         .merge(openapi_v3::router())
