@@ -42,6 +42,7 @@ mod faults;
 mod fields;
 mod frontend;
 mod gms;
+mod graph;
 mod graphql;
 mod group;
 mod ingest;

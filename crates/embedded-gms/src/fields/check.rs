@@ -1,7 +1,5 @@
 //! The check of one aspect.
 
-use std::fmt::Write as _;
-
 use serde_json::{Map, Value};
 
 use super::table::{Record, TABLE, Type};
@@ -25,20 +23,19 @@ pub(crate) fn check(urn: &Urn, aspect: &str, text: &str) -> Result<(), Failure> 
     if problems.number == 0 {
         return Ok(());
     }
-    let mut text = problems.text;
     if problems.number > MAX_PROBLEMS {
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "and {} more", problems.number - MAX_PROBLEMS);
+        problems.lines.push(format!("and {} more", problems.number - MAX_PROBLEMS));
     }
     Err(Failure::unprocessable(format!(
         "Failed to validate record with class {class}: {} EntityAspect:({urn},{aspect})",
-        text.trim_end()
+        problems.lines.join("\n")
     )))
 }
 
 #[derive(Default)]
 struct Problems {
-    text: String,
+    /// The first ones.
+    lines: Vec<String>,
     number: usize,
 }
 
@@ -46,14 +43,14 @@ impl Problems {
     fn add(&mut self, path: &Path<'_>, problem: &str) {
         self.number += 1;
         if self.number <= MAX_PROBLEMS {
-            let _ = writeln!(self.text, "ERROR :: {path} :: {problem}");
+            self.lines.push(format!("ERROR :: {path} :: {problem}"));
         }
     }
 }
 
 /// The place of a value in its aspect.
 #[derive(Clone, Copy, Default)]
-struct Path<'a>(Option<(&'a Path<'a>, Step<'a>)>);
+struct Path<'a>(Option<(&'a Self, Step<'a>)>);
 
 #[derive(Clone, Copy)]
 enum Step<'a> {
@@ -62,12 +59,12 @@ enum Step<'a> {
 }
 
 impl<'a> Path<'a> {
-    fn member(&'a self, name: &'a str) -> Path<'a> {
-        Path(Some((self, Step::Member(name))))
+    fn member(&'a self, name: &'a str) -> Self {
+        Self(Some((self, Step::Member(name))))
     }
 
-    fn element(&'a self, index: usize) -> Path<'a> {
-        Path(Some((self, Step::Element(index))))
+    fn element(&'a self, index: usize) -> Self {
+        Self(Some((self, Step::Element(index))))
     }
 }
 
@@ -112,12 +109,11 @@ fn of_union(types: &[Type], value: &Value, path: &Path<'_>, problems: &mut Probl
         problems.add(path, "DataMap should have exactly one entry for a union type");
         return;
     };
-    match types.iter().find(|one| one.tag() == tag) {
-        Some(found) => of_type(found, member, &path.member(tag), problems),
-        None => {
-            let known: Vec<_> = types.iter().map(Type::tag).collect();
-            problems.add(path, &format!("{tag:?} is not a member type of union {known:?}"));
-        }
+    if let Some(found) = types.iter().find(|one| one.tag() == tag) {
+        of_type(found, member, &path.member(tag), problems);
+    } else {
+        let known: Vec<_> = types.iter().map(Type::tag).collect();
+        problems.add(path, &format!("{tag:?} is not a member type of union {known:?}"));
     }
 }
 

@@ -75,13 +75,13 @@ impl LogQuery {
             let invalid = |expected: &str| format!("{name}: expected {expected}, found {value:?}");
             match name.as_ref() {
                 "authorised" => {
-                    parsed.authorised = Some(value.parse().map_err(|_| invalid("true or false"))?)
+                    parsed.authorised = Some(value.parse().map_err(|_| invalid("true or false"))?);
                 }
                 "frontend" => parsed.frontend = Some(value.parse().map_err(|_| invalid("true or false"))?),
                 "method" => parsed.method = Some(value.to_uppercase()),
                 "path" => parsed.path = Some(value.into_owned()),
                 "since" => {
-                    parsed.since = Some(value.parse().map_err(|_| invalid("the number of a request"))?)
+                    parsed.since = Some(value.parse().map_err(|_| invalid("the number of a request"))?);
                 }
                 "status" => parsed.status = Some(value.parse().map_err(|_| invalid("a status such as 200"))?),
                 unknown => {

@@ -14,6 +14,7 @@ mod openapi_v3;
 mod operations;
 mod path;
 mod receive;
+mod relationships;
 mod requests;
 mod root;
 mod runs;
@@ -46,6 +47,8 @@ pub(super) fn router(server: Arc<ServerState>) -> Router {
         .route("/entities", post(entities::act))
         .route("/entities/", post(entities::act))
         .route("/entities/{*urn}", get(entities::show))
+        .route("/entitiesV2", get(entities_v2::list))
+        .route("/entitiesV2/", get(entities_v2::list))
         .route("/entitiesV2/{*urn}", get(entities_v2::show))
         .route("/operations", post(operations::act))
         .route("/operations/", post(operations::act))
@@ -58,6 +61,7 @@ pub(super) fn router(server: Arc<ServerState>) -> Router {
         .route(graphql::PATH, post(graphql::act).layer(middleware::from_fn(openapi_v3::traced)))
         .merge(openapi_v3::router())
         .merge(models::router())
+        .merge(relationships::router())
         .fallback(unroutable::unknown_path)
         .method_not_allowed_fallback(unroutable::unknown_method)
         // The gate has its own limit; that of the extractors is smaller than a batch.

@@ -204,7 +204,7 @@ fn make_room(connection: &Connection, contents: &Contents) -> Result<(), rusqlit
     let mut statement = connection
         .prepare("UPDATE aspect SET version = ?3 WHERE urn = ?1 AND aspect = ?2 AND version = 0")?;
     for ((urn, aspect), taken) in versions {
-        let free = (1..).find(|version| !taken.contains(version));
+        let free = (1..=u32::MAX).find(|version| !taken.contains(version));
         if let Some(free) = free.filter(|_| taken.contains(&0)) {
             statement.execute(params![urn, aspect, free])?;
         }

@@ -17,6 +17,7 @@ mod openapi;
 mod privileges;
 mod reading;
 mod references;
+mod relationships;
 mod request_log;
 mod running;
 mod runs;
