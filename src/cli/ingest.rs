@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use datahub_emitter::Environment;
-use datahub_emitter::Error;
 use datahub_emitter::pipeline::{Pipeline, Preview, Start};
 use datahub_emitter::recipe::Recipe;
+use datahub_emitter::{Error, ErrorKind};
 
 use super::exit::Exit;
 use super::progress::Screen;
@@ -50,8 +50,11 @@ enum Run {
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 struct RunOptions {
     /// The recipe: YAML, JSON or TOML, by its file extension; `-` reads YAML from standard input.
-    #[arg(short, long, value_name = "RECIPE", required = true)]
+    #[arg(short, long, value_name = "RECIPE", required_unless_present = "arguments")]
     config: Option<PathBuf>,
+    /// The recipe without `-c`, and the number of `--preview N`, as some type them.
+    #[arg(value_name = "RECIPE", hide = true, num_args = 0..=2)]
+    arguments: Vec<PathBuf>,
     /// Reads and checks everything, sends nothing and opens no connection.
     #[arg(short = 'n', long)]
     dry_run: bool,
@@ -82,14 +85,48 @@ struct RunOptions {
     /// Keeps no extracted records on disk: an extraction ends when delivery stops.
     #[arg(long)]
     no_spool: bool,
-    /// Has no effect here: it is an option of `datahub ingest`, for which no run report is sent.
-    #[arg(long, hide = true)]
-    no_default_report: bool,
-    /// Has no effect here: there is no spinner.
-    #[arg(long, hide = true)]
-    no_spinner: bool,
+    #[command(flatten)]
+    without_effect: WithoutEffect,
     #[command(flatten)]
     flags: RunFlags,
+}
+
+/// Options of `datahub ingest` that have no meaning here.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+struct WithoutEffect {
+    #[arg(long, hide = true)]
+    no_default_report: bool,
+    #[arg(long, hide = true)]
+    no_spinner: bool,
+    #[arg(long, hide = true)]
+    suppress_error_logs: bool,
+    #[arg(long, hide = true)]
+    debug_vars: bool,
+    #[arg(long, hide = true)]
+    detect_memory_leaks: bool,
+}
+
+impl WithoutEffect {
+    /// One warning for all that were given.
+    fn warning(&self) -> Option<String> {
+        let given: Vec<&str> = [
+            ("--no-default-report", self.no_default_report),
+            ("--no-spinner", self.no_spinner),
+            ("--suppress-error-logs", self.suppress_error_logs),
+            ("--debug-vars", self.debug_vars),
+            ("--detect-memory-leaks", self.detect_memory_leaks),
+        ]
+        .into_iter()
+        .filter_map(|(name, is_given)| is_given.then_some(name))
+        .collect();
+        (!given.is_empty()).then(|| {
+            format!(
+                "warning: without effect here, as options of `datahub ingest` only: {}\n",
+                given.join(", ")
+            )
+        })
+    }
 }
 
 impl Ingest {
@@ -103,9 +140,40 @@ impl Ingest {
 }
 
 impl RunOptions {
-    async fn run(self, global: &Global, screen: &Screen) -> Result<Exit, Error> {
+    async fn run(mut self, global: &Global, screen: &Screen) -> Result<Exit, Error> {
+        self.take_arguments(screen)?;
+        if let Some(warning) = self.without_effect.warning().filter(|_| !screen.quiet()) {
+            screen.say(&warning);
+        }
         let sends = !self.dry_run && self.preview.is_none();
         self.flags.run(sends, || self.pipeline(global, screen), self.recipe(), screen).await
+    }
+
+    /// Takes `ingest recipe.yml` for `ingest -c recipe.yml`, and `--preview 2` for `--preview=2`.
+    fn take_arguments(&mut self, screen: &Screen) -> Result<(), Error> {
+        for argument in std::mem::take(&mut self.arguments) {
+            let text = argument.display().to_string();
+            let number = text.parse::<u64>().ok().filter(|number| *number > 0);
+            let (given, meant) = if let Some(number) = number.filter(|_| self.preview.is_some()) {
+                self.preview = Some(number);
+                (format!("--preview {text}"), format!("--preview={text}"))
+            } else if self.config.is_none() {
+                self.config = Some(argument);
+                (format!("ingest {text}"), format!("ingest -c {text}"))
+            } else {
+                return Err(Error::new(
+                    ErrorKind::Input,
+                    format!("unexpected argument {text:?}: the recipe was given already, with -c"),
+                ));
+            };
+            if !screen.quiet() {
+                screen.say(&format!("note: `{given}` is taken for `{meant}`\n"));
+            }
+        }
+        if self.config.is_none() {
+            return Err(Error::new(ErrorKind::Input, "there is no recipe: datahub-emit ingest -c RECIPE"));
+        }
+        Ok(())
     }
 
     fn pipeline(&self, global: &Global, screen: &Screen) -> Result<Pipeline, Error> {

@@ -5,6 +5,7 @@ mod address;
 mod classify;
 mod client;
 mod client_config;
+mod deletion;
 mod emit_mode;
 mod entity;
 mod environment;
@@ -35,7 +36,10 @@ pub use address::{AddressError, ServerAddress};
 pub(crate) use classify::{RetryReason, Verdict, classify};
 pub use client::{Client, TokenStatus, WaitForServer};
 pub use client_config::{ClientConfig, ClientMode};
+pub use deletion::DeletedRows;
 pub use emit_mode::{EmitMode, Endpoint};
+#[cfg(feature = "pipeline")]
+pub use environment::DatahubEnvFile;
 pub use environment::GmsEnvironment;
 pub use frontend::{LogIn, log_in};
 pub use graphql::{

@@ -35,6 +35,7 @@ mod plan;
 mod planned_chain;
 mod preflight;
 mod prepare;
+mod recipe_schema;
 mod record_channel;
 mod replay;
 mod report;
@@ -54,6 +55,7 @@ pub use metrics::write_metrics;
 pub use options::{Options, Preview, Start};
 pub use plan::Pipeline;
 pub use preflight::Preflight;
+pub use recipe_schema::recipe_schema;
 pub use report::{
     DeadLetterReport, Failure, FailureKind, ProposalCounts, Report, ReportedSink, Resume, RunOutcome, RunsIn,
     SCHEMA, SourceReport, TransformerReport,

@@ -21,8 +21,8 @@ use super::run_id;
 use super::run_metadata::{PipelineName, RunMetadata};
 use super::settings::RunSettings;
 use crate::recipe::{Recipe, RecipeError};
-use crate::sink::OnWait;
 use crate::sink::datahub_rest::DATAHUB_REST;
+use crate::sink::{GmsSink, OnWait, OpenedSink};
 use crate::source::OpenSource;
 use crate::transform::Chain;
 use crate::{Error, ErrorKind};
@@ -184,6 +184,28 @@ impl Pipeline {
             }
             _ => Ok(None),
         }
+    }
+
+    /// Opens the recipe's GMS for reading, with the token, certificates and headers of the sink. It is not
+    /// checked whether the token is accepted. `None` if the sink is not `datahub-rest`. The sink must be
+    /// [closed](crate::sink::Sink::close).
+    ///
+    /// # Errors
+    /// As [`preflight`](Self::preflight).
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the opening.
+    pub async fn open_gms(self) -> Result<Option<Box<dyn GmsSink>>, Error> {
+        let PlannedDestination::Sink(open) = self.destination else { return Ok(None) };
+        if self.settings.sink_type != DATAHUB_REST {
+            return Ok(None);
+        }
+        let mut context = self.settings.sink_context();
+        context.for_check = true;
+        Ok(match open(context).await? {
+            OpenedSink::Gms(sink) => Some(sink),
+            OpenedSink::Plain(_) => None,
+        })
     }
 
     /// Runs to the end. Every failure is in what it returns; the report files are written by then.

@@ -29,6 +29,7 @@ mod annotated_text;
 mod expand;
 mod fields;
 mod json;
+mod key_recorder;
 mod load;
 mod mistake;
 mod named_text;
@@ -46,6 +47,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use fields::{Fields, Reported};
+pub(crate) use key_recorder::{KeyForm, KeyRecorder, RecordedKey};
 pub use load::Format;
 pub use mistake::{Mistake, Mistakes, RecipeError};
 pub use secrets::Secrets;

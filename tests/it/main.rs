@@ -15,10 +15,12 @@ mod delivery;
 mod diagnoses;
 mod documents;
 mod endpoints;
+mod entity_commands;
 mod failures;
 mod faults;
 mod first_run;
 mod gms_commands;
+mod habits;
 mod hostile;
 mod killed;
 #[cfg(target_os = "linux")]
