@@ -42,6 +42,7 @@ A recipe:
   sink: {type: datahub-rest, config: {server: http://localhost:8080, token: \"${DATAHUB_GMS_TOKEN}\"}}";
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "one value exists in a process")]
 enum IngestCommand {
     /// The same as `ingest` alone.
     #[command(after_help = EXAMPLES)]
