@@ -69,6 +69,7 @@ mod environment;
 mod error;
 #[cfg(feature = "pipeline")]
 pub mod file_system;
+mod foreign_file;
 pub mod gms;
 mod hex;
 pub mod http;

@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod core_dump;
 mod delete;
 mod diagnosis_text;
 mod entity;
@@ -32,6 +33,7 @@ mod shell;
 mod signals;
 mod single_write;
 mod summary;
+mod terminal_text;
 mod token;
 mod urn_argument;
 
@@ -166,6 +168,7 @@ enum Command {
 /// Runs the process, from its arguments to its exit code.
 pub(crate) fn main() -> ExitCode {
     panic::install();
+    core_dump::disable();
     let cli = Cli::parse();
     let screen = Screen::new(&cli.global);
     if let Err(error) = log::start(&cli.global, &screen) {
@@ -201,7 +204,7 @@ fn run(cli: Cli, screen: &Screen) -> Exit {
             Command::Schema(schema) => schema.run(),
             Command::Man(man) => man.run(screen),
             Command::Token(token) => token.run(&global, screen).await,
-            Command::Gms(gms) => gms.run(screen).await,
+            Command::Gms(gms) => gms.run(&global, screen).await,
             Command::Completions(completions) => completions.run(),
         }
     });
