@@ -6,6 +6,7 @@ use crate::faults::Faults;
 use crate::frontend::LogInLimit;
 use crate::registry::Registry;
 use crate::request_log::RequestLog;
+use crate::seed::Seed;
 use crate::store::Store;
 use crate::trace::Traces;
 use std::sync::Arc;
@@ -27,10 +28,14 @@ pub(crate) struct ServerState {
     /// It listens on a loopback address.
     pub(crate) local_only: bool,
     pub(crate) log_in_limit: LogInLimit,
+    /// Whether the fields of aspects are checked against the model.
+    pub(crate) check_fields: bool,
     /// The time limit for each pause in a body, and for a small body as a whole.
     pub(crate) body_timeout: Duration,
     /// The version in `/config`.
     pub(crate) version: String,
+    /// The seed, which a reset applies again.
+    pub(crate) seed: Seed,
 }
 
 impl ServerState {
