@@ -48,7 +48,6 @@ mod unix {
     use std::path::{Path, PathBuf};
 
     use super::own_user;
-    use crate::file_system::parent;
 
     /// As many as the kernel follows.
     const MAX_LINKS: usize = 40;
@@ -58,6 +57,11 @@ mod unix {
 
     /// The administrator, who can do everything anyway.
     const ROOT: u32 = 0;
+
+    /// The directory that `path` is in.
+    fn parent(path: &Path) -> &Path {
+        path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
 
     pub(super) fn resolve(path: &Path) -> io::Result<PathBuf> {
         let own = own_user();

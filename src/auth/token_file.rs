@@ -145,7 +145,8 @@ fn holds_something_else(path: &Path) -> bool {
         Ok(content) => {
             let text = String::from_utf8_lossy(&content);
             let text = text.trim();
-            !text.is_empty() && (text.contains(char::is_whitespace) || !holds_jwt(text))
+            !text.is_empty()
+                && (text.contains(char::is_whitespace) || !text.starts_with("eyJ") || !holds_jwt(text))
         }
         // A file that is too large does not hold a token; anything else is found when it is opened.
         Err(error) => error.kind() == io::ErrorKind::FileTooLarge,

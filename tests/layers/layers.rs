@@ -26,6 +26,7 @@ pub(crate) const LIBRARY: Layers = Layers {
         "environment",
         "error",
         "file_system",
+        "foreign_file",
         "hex",
         "http",
         "metadata",
