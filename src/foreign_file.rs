@@ -28,16 +28,10 @@ pub(crate) fn resolve(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// The user id of this process; `None` where it cannot be found out.
-#[cfg(all(unix, feature = "pipeline"))]
-#[expect(clippy::unnecessary_wraps, reason = "has the form that it has without the feature")]
-pub(crate) fn own_user() -> Option<u32> {
-    Some(rustix::process::geteuid().as_raw())
-}
-
-#[cfg(all(unix, not(feature = "pipeline")))]
-pub(crate) fn own_user() -> Option<u32> {
-    std::fs::metadata("/proc/self").ok().map(|metadata| std::os::unix::fs::MetadataExt::uid(&metadata))
+/// The user id of this process.
+#[cfg(unix)]
+pub(crate) fn own_user() -> u32 {
+    rustix::process::geteuid().as_raw()
 }
 
 #[cfg(unix)]
@@ -87,7 +81,7 @@ mod unix {
     }
 
     /// The directories of the path that are links.
-    fn check_directories(path: &Path, own: Option<u32>) -> io::Result<()> {
+    fn check_directories(path: &Path, own: u32) -> io::Result<()> {
         for directory in path.ancestors().skip(1) {
             if let Ok(metadata) = fs::symlink_metadata(directory)
                 && metadata.is_symlink()
@@ -98,15 +92,15 @@ mod unix {
         Ok(())
     }
 
-    fn check_link(path: &Path, link: &Metadata, own: Option<u32>) -> io::Result<()> {
-        if link.uid() == ROOT || own.is_none_or(|own| own == link.uid()) {
+    fn check_link(path: &Path, link: &Metadata, own: u32) -> io::Result<()> {
+        if link.uid() == ROOT || own == link.uid() {
             return Ok(());
         }
         Err(refused(format!("{} is a symbolic link of another user (uid {})", path.display(), link.uid())))
     }
 
-    fn check_file(path: &Path, file: &Metadata, own: Option<u32>) -> io::Result<()> {
-        if file.uid() == ROOT || own.is_none_or(|own| own == file.uid()) {
+    fn check_file(path: &Path, file: &Metadata, own: u32) -> io::Result<()> {
+        if file.uid() == ROOT || own == file.uid() {
             return Ok(());
         }
         let directory = fs::metadata(parent(path))?;
@@ -137,7 +131,7 @@ mod tests {
     const OTHER: u32 = 65534;
 
     fn is_root() -> bool {
-        own_user() == Some(0)
+        own_user() == 0
     }
 
     #[test]

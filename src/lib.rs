@@ -68,7 +68,10 @@ pub mod emitter;
 mod environment;
 mod error;
 #[cfg(feature = "pipeline")]
+mod external_sort;
+#[cfg(feature = "pipeline")]
 pub mod file_system;
+#[cfg(feature = "pipeline")]
 mod foreign_file;
 pub mod gms;
 mod hex;

@@ -62,7 +62,7 @@ pub(crate) fn start(global: &Global, screen: &Screen) -> Result<(), Error> {
         (false, 2) => LevelFilter::DEBUG,
         (false, _) => LevelFilter::TRACE,
     };
-    let json = global.log_format == LogFormat::Json;
+    let json = global.logs_json();
     let lines = tracing_subscriber::fmt::layer().with_writer(screen.clone());
     let on_screen = if json {
         lines.json().with_filter(levels(own_level)).boxed()

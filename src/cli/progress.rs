@@ -9,7 +9,6 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Global;
-use super::log::LogFormat;
 use super::terminal_text::safe;
 
 /// How often the progress line is redrawn.
@@ -35,10 +34,10 @@ impl Screen {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         Self {
             bar,
-            color: global.color.is_on() && global.log_format == LogFormat::Text,
+            color: global.color.is_on() && !global.logs_json(),
             quiet: global.quiet,
             terminal: std::io::stderr().is_terminal(),
-            json: global.log_format == LogFormat::Json,
+            json: global.logs_json(),
         }
     }
 
