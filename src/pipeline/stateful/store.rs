@@ -246,7 +246,7 @@ fn read_file(path: &Path, platform: &Platform, key: &StateKey) -> Result<Option<
     }
     let text = platform
         .files
-        .read(path, MAX_BYTES)
+        .read(path, MAX_CHECKPOINT_BYTES)
         .map_err(|error| LoadError::Failed(unreadable_file(path, error)))?;
     let items: Vec<FileItem<serde_json::Value>> = serde_json::from_slice(&text)
         .map_err(|_| LoadError::Unreadable(io::Error::other("it is not a list of checkpoints")))?;
