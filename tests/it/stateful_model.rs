@@ -62,10 +62,10 @@ impl World {
                 self.is_due = true;
                 return Response::Never;
             }
-            Some(Trouble::Rejects(entity)) => {
-                if request.proposals().iter().any(|(written, _)| *written == urn(entity)) {
-                    return Response::Status(422, r#"{"message":"no"}"#.to_owned());
-                }
+            Some(Trouble::Rejects(entity))
+                if request.proposals().iter().any(|(written, _)| *written == urn(entity)) =>
+            {
+                return Response::Status(422, r#"{"message":"no"}"#.to_owned());
             }
             _ => {}
         }

@@ -57,12 +57,11 @@ impl UnfinishedEntities {
         if self.pending.is_empty() {
             return Ok(());
         }
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => {
-                let opened = self.platform.files.open(&self.path, Access::Append);
-                self.file.insert(opened.map_err(|error| cannot("write", &self.path, error))?)
-            }
+        let file = if let Some(file) = &mut self.file {
+            file
+        } else {
+            let opened = self.platform.files.open(&self.path, Access::Append);
+            self.file.insert(opened.map_err(|error| cannot("write", &self.path, error))?)
         };
         let written = file.write_all(&self.pending).and_then(|()| file.flush());
         self.pending.clear();
