@@ -164,12 +164,16 @@ impl<'a> Summary<'a> {
     fn write_transformers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, transformer) in self.finished.report.transformers.iter().enumerate() {
             let label = if index == 0 { "transformers" } else { "" };
-            let text = format!(
-                "{}: {} changed, {} added",
-                transformer.kind,
-                grouped(transformer.changed),
-                grouped(transformer.added)
-            );
+            let text = if transformer.runs_in == "python" {
+                format!("{} in Python", transformer.kind)
+            } else {
+                format!(
+                    "{}: {} changed, {} added",
+                    transformer.kind,
+                    grouped(transformer.changed),
+                    grouped(transformer.added)
+                )
+            };
             write_detail(f, label, &text)?;
         }
         Ok(())

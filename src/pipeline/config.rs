@@ -31,6 +31,8 @@ const EMBEDDED: &str = "embedded";
 pub(super) struct Config {
     pub(super) source_type: String,
     pub(super) source_runs_in: RunsIn,
+    /// The types of the transformers that run in a child process.
+    pub(super) python_transformers: Vec<String>,
     pub(super) spool_max_bytes: u64,
     pub(super) sink_type: String,
     pub(super) open_source: OpenSource,
@@ -76,10 +78,11 @@ impl Config {
         let environment = recipe.environment();
         let root = recipe.root();
         let mut fields = Fields::new(Some(root), "", &mistakes);
-        let (source_type, source_runs_in, open_source, stateful) = read_source(&mut fields, recipe, options);
+        let ReadSource { kind: source_type, runs_in: source_runs_in, has_child, open: open_source, stateful } =
+            read_source(&mut fields, recipe, options);
         let sinks = with_datahub_rest(options, environment);
         let (sink_type, open_sink) = read_sink(&mut fields, &sinks, environment);
-        let (datahub_api, chain) = if source_runs_in == RunsIn::Python {
+        let (datahub_api, chain) = if has_child {
             // The child reads both.
             fields.node("datahub_api");
             fields.node("transformers");
@@ -132,6 +135,7 @@ impl Config {
         Ok(Self {
             source_type,
             source_runs_in,
+            python_transformers: if has_child { transformers::types(recipe) } else { Vec::new() },
             spool_max_bytes,
             writes_to: origin.unwrap_or_else(|| sink_type.clone()),
             sink_type,
@@ -200,12 +204,17 @@ fn server_origin(server: Option<&str>, environment: &Environment) -> Option<Stri
     Some(Url::parse(server).map_or_else(|_| server.to_owned(), |url| url.origin().ascii_serialization()))
 }
 
-/// The type of the source, where it runs, and the function that opens it.
-fn read_source(
-    fields: &mut Fields<'_>,
-    recipe: &Recipe,
-    options: &Options,
-) -> (String, RunsIn, Option<OpenSource>, StatefulConfig) {
+/// The source of a recipe.
+struct ReadSource {
+    kind: String,
+    runs_in: RunsIn,
+    /// The transformers, and perhaps the source, run in a child process.
+    has_child: bool,
+    open: Option<OpenSource>,
+    stateful: StatefulConfig,
+}
+
+fn read_source(fields: &mut Fields<'_>, recipe: &Recipe, options: &Options) -> ReadSource {
     fields.missing("source", "a mapping with the keys `type` and `config`");
     let given = fields.has("source");
     let mut source = fields.block("source");
@@ -240,14 +249,22 @@ fn read_source(
         source.node("extractor");
         source.node("extractor_config");
         source.finish();
-        return (kind.unwrap_or_default(), runs_in, open, stateful);
+        return ReadSource { kind: kind.unwrap_or_default(), runs_in, has_child: true, open, stateful };
     }
     if source.string("extractor").is_some_and(|extractor| extractor != "generic") {
         fields.warn("`source.extractor` has no effect here: every source makes proposals itself");
     }
     source.ignored("extractor_config", "every source makes proposals itself");
     source.finish();
-    (kind.unwrap_or_default(), runs_in, open, stateful)
+    let kind = kind.unwrap_or_default();
+    #[cfg(unix)]
+    if transformers::run_in_python(recipe.root()) {
+        // The child keeps the state.
+        let stateful = StatefulConfig::default();
+        let open = open.map(|native| fed_python_source(native, &kind, recipe, options));
+        return ReadSource { kind, runs_in, has_child: true, open, stateful };
+    }
+    ReadSource { kind, runs_in, has_child: false, open, stateful }
 }
 
 /// Opens a source of DataHub's Python client. It checks its keys itself.
@@ -256,6 +273,16 @@ fn python_source(kind: &str, recipe: &Recipe, options: &Options) -> OpenSource {
     use crate::source::python::{PythonSource, PythonSourceConfig};
     let (config, options) = (PythonSourceConfig::new(recipe, kind), options.python.clone());
     Box::new(move || PythonSource::open(config, options).map(|source| Box::new(source) as Box<dyn Source>))
+}
+
+/// Opens a source of this crate whose records run through transformers in Python.
+#[cfg(unix)]
+fn fed_python_source(native: OpenSource, kind: &str, recipe: &Recipe, options: &Options) -> OpenSource {
+    use crate::source::python::{FedPythonSource, PythonSourceConfig};
+    let (config, options) = (PythonSourceConfig::new(recipe, kind), options.python.clone());
+    Box::new(move || {
+        FedPythonSource::open(native, config, options).map(|source| Box::new(source) as Box<dyn Source>)
+    })
 }
 
 fn read_sink(

@@ -130,6 +130,7 @@ impl Pipeline {
             started_at,
             source_type,
             source_runs_in: config.source_runs_in,
+            python_transformers: if replay.is_some() { Vec::new() } else { config.python_transformers },
             spool_max_bytes: config.spool_max_bytes,
             sink_type: config.sink_type,
             pipeline_name: config.pipeline_name,

@@ -198,7 +198,8 @@ impl OpenedRun {
         let (chain, destination) = (&mut self.chain, &mut self.destination);
         let (result, reader) = forward(records, chain, self.stateful.as_mut(), destination, context).await;
         ended.result = result;
-        ended.transformers = self.chain.counts().map(TransformerReport::native).collect();
+        let in_python = settings.python_transformers.iter().map(|kind| TransformerReport::python(kind));
+        ended.transformers = in_python.chain(self.chain.counts().map(TransformerReport::native)).collect();
         self.conclude(failed_before, counter, settings, ended).await;
         if let Some(reader) = reader {
             join(reader, feedback.as_ref(), control, &mut ended.result).await;

@@ -55,6 +55,16 @@ impl PythonSourceConfig {
         }
     }
 
+    /// Replaces the source by Python's `file` source, which keeps the state of stateful ingestion as well.
+    pub(super) fn read_file(&mut self, path: String) {
+        let mut config = Map::new();
+        config.insert("path".to_owned(), path.into());
+        if let Some(stateful) = self.config.get("stateful_ingestion") {
+            config.insert("stateful_ingestion".to_owned(), stateful.to_json());
+        }
+        self.recipe.0.insert("source".to_owned(), json!({"type": "file", "config": config}));
+    }
+
     /// The recipe for the child. `graph` is the configuration of its connection to DataHub.
     pub(super) fn recipe(&self, run_id: &str, graph: Option<Value>, sends: bool) -> Value {
         let mut recipe = self.recipe.0.clone();

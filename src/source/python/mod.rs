@@ -22,6 +22,7 @@ mod child;
 mod config;
 mod extraction;
 mod failure;
+mod fed;
 mod feedback;
 mod interpreter;
 mod launcher;
@@ -36,6 +37,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use serde_json::{Value, json};
 
 pub use config::PythonSourceConfig;
+pub use fed::FedPythonSource;
 pub use options::{ChildOutput, PythonOptions};
 
 use child::Child;
@@ -119,6 +121,16 @@ impl PythonSource {
             report: None,
             warned_of_ignored: false,
         })
+    }
+
+    /// Reads this file with Python's `file` source in place of the recipe's source.
+    fn read_file(&mut self, path: String) {
+        self.config.read_file(path);
+    }
+
+    /// Whether it delivers what an earlier run has extracted.
+    fn is_resumed(&self) -> bool {
+        matches!(self.phase, Phase::Resumed { .. })
     }
 
     /// The interpreter.
@@ -241,8 +253,14 @@ impl PythonSource {
         self.records += 1;
         self.bytes += frame.content.len() as u64;
         if frame.kind == FrameKind::Invalid {
-            let reason = format!("it cannot be written as JSON: {}", String::from_utf8_lossy(&frame.content));
-            return Item::Invalid(InvalidRecord { origin, reason, raw: RawRecord::of(&frame.content) });
+            let end = frame.content.iter().position(|byte| *byte == b'\n').unwrap_or(frame.content.len());
+            let (reason, record) = frame.content.split_at(end);
+            let reason = self.config.secrets.mask(&String::from_utf8_lossy(reason));
+            return Item::Invalid(InvalidRecord {
+                origin,
+                reason,
+                raw: RawRecord::of(record.trim_ascii_start()),
+            });
         }
         match self.reader.read(&frame.content, origin.clone()) {
             Ok(ParsedRecord::Proposals(proposals)) => Item::Record { proposals, filtered: 0 },
