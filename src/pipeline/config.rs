@@ -12,7 +12,7 @@ use super::transformers;
 use crate::environment::Environment;
 use crate::recipe::{Fields, Node, Recipe, RecipeError, Value};
 use crate::sink::datahub_rest::{DATAHUB_REST, DatahubRestConfig, DatahubRestSink, Overrides};
-use crate::sink::{OpenSink, OpenedSink, SinkRegistry};
+use crate::sink::{DATAHUB_KAFKA, OpenSink, OpenedSink, SinkRegistry};
 use crate::source::{OpenSource, Source};
 use crate::transform::Chain;
 
@@ -70,7 +70,7 @@ impl Config {
         let root = recipe.root();
         let mut fields = Fields::new(Some(root), "", &mistakes);
         let (source_type, source_runs_in, open_source) = read_source(&mut fields, recipe, options);
-        let sinks = with_datahub_rest(options, environment);
+        let sinks = with_servers(options, environment);
         let (sink_type, open_sink) = read_sink(&mut fields, &sinks, environment);
         let (datahub_api, chain) = if source_runs_in == RunsIn::Python {
             // The child reads both.
@@ -78,7 +78,10 @@ impl Config {
             fields.node("transformers");
             (None, Chain::new(Vec::new()))
         } else {
-            read_transformers(&mut fields, &sink_type, options, environment)
+            let sink = root.get("sink").and_then(|sink| sink.get("config"));
+            let has_rest_fallback = sink_type == DATAHUB_KAFKA
+                && sink.and_then(|config| config.get("rest_fallback")).is_some_and(|node| !node.is_null());
+            read_transformers(&mut fields, &sink_type, has_rest_fallback, options, environment)
         };
         let pipeline_name = fields.string("pipeline_name").filter(|name| !name.is_empty());
         let run_id = fields.string("run_id").filter(|run_id| !run_id.is_empty());
@@ -96,7 +99,11 @@ impl Config {
 
         let sink = root.get("sink").and_then(|sink| sink.get("config"));
         let server = options.server.as_deref().or_else(|| sink.and_then(|config| text(config, "server")));
-        let origin = (sink_type == DATAHUB_REST).then(|| server_origin(server, environment)).flatten();
+        let origin = match sink_type.as_str() {
+            DATAHUB_REST => server_origin(server, environment),
+            DATAHUB_KAFKA => Some(kafka_origin(sink)),
+            _ => None,
+        };
         let key = if let Some(name) = &pipeline_name {
             PipelineKey::of_name(name)
         } else {
@@ -141,11 +148,15 @@ impl Config {
     }
 }
 
-/// Adds the `datahub-rest` sink to the registry, unless the caller has registered another one under its name.
-/// It is added for each recipe because it takes defaults from the environment, and because only a run may
-/// start the embedded GMS.
-fn with_datahub_rest(options: &Options, environment: &Environment) -> SinkRegistry {
+/// Adds the sinks `datahub-rest` and `datahub-kafka` to the registry, unless the caller has registered others
+/// under their names. They are added for each recipe because they take defaults from the environment, and
+/// because only a run may start the embedded GMS.
+fn with_servers(options: &Options, environment: &Environment) -> SinkRegistry {
     let mut sinks = options.sinks.clone();
+    #[cfg(feature = "kafka")]
+    if !sinks.types().any(|known| known == DATAHUB_KAFKA) {
+        register_datahub_kafka(&mut sinks, environment.clone());
+    }
     if sinks.types().any(|known| known == DATAHUB_REST) {
         return sinks;
     }
@@ -168,6 +179,17 @@ fn with_datahub_rest(options: &Options, environment: &Environment) -> SinkRegist
     sinks
 }
 
+#[cfg(feature = "kafka")]
+fn register_datahub_kafka(sinks: &mut SinkRegistry, environment: Environment) {
+    use crate::sink::datahub_kafka::{DatahubKafkaConfig, DatahubKafkaSink};
+    sinks.register(DATAHUB_KAFKA, move |fields| {
+        let config = DatahubKafkaConfig::read(fields, &environment)?;
+        Ok(Box::new(move |context| {
+            Box::pin(async move { DatahubKafkaSink::open(config, &context).await.map(OpenedSink::checked) })
+        }))
+    });
+}
+
 fn text<'a>(config: &'a Node, key: &str) -> Option<&'a str> {
     config.get(key).and_then(Node::as_str)
 }
@@ -179,6 +201,14 @@ fn server_origin(server: Option<&str>, environment: &Environment) -> Option<Stri
         .or_else(|| environment.get("DATAHUB_GMS_HOST"))?;
     // A text that is not an address (`embedded`, a host alone) is used as it is.
     Some(Url::parse(server).map_or_else(|_| server.to_owned(), |url| url.origin().ascii_serialization()))
+}
+
+/// The brokers and the topic that the sink writes to.
+fn kafka_origin(sink: Option<&Node>) -> String {
+    let member = |block, key| sink.and_then(|config| config.get(block)).and_then(|block| text(block, key));
+    let bootstrap = member("connection", "bootstrap").unwrap_or("localhost:9092");
+    let topic = member("topic_routes", "MetadataChangeProposal").unwrap_or("MetadataChangeProposal_v1");
+    format!("{bootstrap}/{topic}")
 }
 
 /// The type of the source, where it runs, and the function that opens it.
@@ -277,11 +307,12 @@ fn read_sink(
 fn read_transformers(
     fields: &mut Fields<'_>,
     sink_type: &str,
+    has_rest_fallback: bool,
     options: &Options,
     environment: &Environment,
 ) -> (Option<Box<DatahubRestConfig>>, Chain) {
     let datahub_api = read_datahub_api(fields, environment);
-    let has_graph = sink_type == DATAHUB_REST || fields.has("datahub_api");
+    let has_graph = sink_type == DATAHUB_REST || has_rest_fallback || fields.has("datahub_api");
     let chain = transformers::read(fields, &options.transformers, has_graph);
     if chain.needs_graph().is_none() {
         fields.ignored("datahub_api", "no transformer asks a server");

@@ -20,6 +20,8 @@ mod faults;
 mod first_run;
 mod gms_commands;
 mod hostile;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod killed;
 #[cfg(target_os = "linux")]
 mod matrix;

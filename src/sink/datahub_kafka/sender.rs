@@ -1,0 +1,789 @@
+//! Hands messages to librdkafka, and settles each proposal by its delivery report.
+//!
+//! ```text
+//! write (waits for capacity and turn) ─▶ librdkafka ─▶ broker
+//!                                            │
+//!       settle ◀── delivery report ◀── poll (a thread)
+//! ```
+//!
+//! **Order.** librdkafka keeps the order within a partition, and a URN is the key of its messages, so they
+//! are in one partition. Only two things could break the order. After both, new messages wait until everything in
+//! flight has a report:
+//!
+//! - A broker rejects a batch as too large, and with it messages that are not. The messages of that batch are
+//!   sent again, one at a time; a later message of the same URN is sent again behind them, also if it was
+//!   delivered.
+//! - A broker refuses idempotence. It has accepted nothing by then: the messages are sent again, in order,
+//!   with one request in flight per connection.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext, PurgeConfig};
+use rdkafka::statistics::Statistics;
+use tokio::sync::Notify;
+
+use super::config::{DatahubKafkaConfig, Idempotence};
+use super::diagnose;
+use super::envelope;
+use super::verdict::{ReportVerdict, judge, refuses_idempotence};
+use crate::clock::Clock;
+use crate::diagnosis::{BrokerRefusal, Diagnosis};
+use crate::emitter::{
+    Capacity, CapacityPermit, Delivery, Observer, Outcome, Rejection, RejectionReason, Undelivered,
+    UndeliveredReason,
+};
+use crate::metadata::{Proposal, Urn};
+use crate::redact::Redactor;
+use crate::threads::{Threads, Worker};
+use crate::{Error, ErrorKind};
+
+/// How long the thread waits for events at a time: it bounds how long it takes to end.
+const POLL: Duration = Duration::from_millis(10);
+
+/// The same, while messages are sent one at a time.
+const POLL_WHILE_RESENDING: Duration = Duration::from_millis(1);
+
+/// The wait for room in librdkafka's own queue, which only a recipe can make smaller than the sink's.
+const QUEUE_FULL_DELAY: Duration = Duration::from_millis(5);
+
+/// How long messages that were given up may take to come back.
+const PURGE_LIMIT: Duration = Duration::from_secs(2);
+
+/// Rough size in bytes of a message without its aspect.
+const MESSAGE_OVERHEAD: usize = 512;
+
+/// librdkafka's default of `batch.size`.
+const BATCH_BYTES: u64 = 1_000_000;
+
+/// Smaller batches do not help: a broker that rejects them accepts no message.
+const MIN_BATCH_BYTES: u64 = 16 * 1024;
+
+/// librdkafka's client, which reports to the sender.
+pub(super) type Client = BaseProducer<Reports>;
+
+/// Takes a proposal that Kafka cannot carry.
+pub(super) type HandOver = Box<dyn Fn(Delivery) + Send + Sync>;
+
+/// A message on its way. It is the opaque pointer that librdkafka returns with the delivery report.
+pub(super) struct Message {
+    delivery: Delivery,
+    capacity: CapacityPermit,
+    /// It was sent with nothing else in flight.
+    is_alone: bool,
+    bytes: usize,
+}
+
+/// Sends messages through librdkafka.
+pub(super) struct Sender {
+    config: DatahubKafkaConfig,
+    schema_id: AtomicU32,
+    clock: Arc<dyn Clock>,
+    capacity: Capacity,
+    redactor: Redactor,
+    state: Mutex<State>,
+    /// Something that a task may wait for has changed.
+    changed: Notify,
+    hand_over: Option<HandOver>,
+    sent: AtomicU64,
+    resent: AtomicU64,
+    split: AtomicU64,
+    bytes: AtomicU64,
+}
+
+/// Messages and bytes that were sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct SentCounts {
+    pub(super) sent: u64,
+    pub(super) resent: u64,
+    pub(super) split: u64,
+    pub(super) bytes: u64,
+}
+
+#[derive(Default)]
+struct State {
+    client: Option<Arc<Client>>,
+    idempotence: Option<Idempotence>,
+    /// Messages without a delivery report.
+    in_flight: usize,
+    /// Proposals that were handed over and are not settled.
+    handed_over: usize,
+    /// Messages to be sent again, in order.
+    resend: VecDeque<Box<Message>>,
+    /// How many of them each URN has.
+    resend_urns: HashMap<Urn, usize>,
+    /// New messages wait until everything in flight has a report.
+    drains: Option<AfterDrain>,
+    /// The size of batches, if it was made smaller than librdkafka's default.
+    batch_bytes: Option<u64>,
+    /// The last error of a connection.
+    problem: Option<ConnectionProblem>,
+    warnings: Vec<String>,
+    phase: Phase,
+    /// The thread ends once nothing is in flight.
+    is_ending: bool,
+    buffer: Vec<u8>,
+}
+
+/// The continuation once nothing is in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AfterDrain {
+    /// Send the messages again, one at a time.
+    SendAlone,
+    /// Send the messages again in order, through a client without idempotence.
+    WithoutIdempotence,
+}
+
+#[derive(Clone, Debug, Default)]
+enum Phase {
+    #[default]
+    Open,
+    /// Nothing more can be delivered.
+    Stopped(Arc<Diagnosis>),
+    /// The deadline of the run was over, or the sink was dropped.
+    Abandoned,
+}
+
+/// An error that librdkafka reported about its connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ConnectionProblem {
+    pub(super) code: RDKafkaErrorCode,
+    /// librdkafka's text, without secrets.
+    pub(super) reason: String,
+}
+
+/// Why a message was not handed to librdkafka.
+enum NotSent {
+    /// Others come first.
+    Wait,
+    /// There is no room in librdkafka's queue.
+    Full,
+    /// librdkafka accepts no message of this size.
+    TooLarge,
+    /// Nothing is sent any more.
+    Stopped,
+}
+
+/// The continuation for a message with a delivery report.
+enum AfterReport {
+    Settle(Outcome),
+    /// Its URN has a message that is to be sent again, or it is to be sent again itself.
+    Resend,
+    HandOver,
+}
+
+impl State {
+    fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open)
+    }
+
+    /// Everything that was sent has a report.
+    fn is_drained(&self) -> bool {
+        self.in_flight == 0 && self.resend.is_empty() && self.drains.is_none()
+    }
+
+    fn push_resend(&mut self, message: Box<Message>) {
+        *self.resend_urns.entry(message.delivery.proposal().urn().clone()).or_default() += 1;
+        self.resend.push_back(message);
+    }
+
+    fn pop_resend(&mut self) -> Option<Box<Message>> {
+        let message = self.resend.pop_front()?;
+        let urn = message.delivery.proposal().urn();
+        if let Some(count) = self.resend_urns.get_mut(urn) {
+            *count -= 1;
+            if *count == 0 {
+                self.resend_urns.remove(urn);
+            }
+        }
+        Some(message)
+    }
+}
+
+impl Sender {
+    pub(super) fn new(
+        config: DatahubKafkaConfig,
+        clock: Arc<dyn Clock>,
+        hand_over: Option<HandOver>,
+    ) -> Self {
+        Self {
+            redactor: Redactor::new(config.producer.secrets()),
+            capacity: Capacity::new(config.max_pending_proposals, config.max_pending_bytes),
+            schema_id: AtomicU32::new(0),
+            clock,
+            state: Mutex::default(),
+            changed: Notify::new(),
+            hand_over,
+            sent: AtomicU64::new(0),
+            resent: AtomicU64::new(0),
+            split: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            config,
+        }
+    }
+
+    /// Starts librdkafka's client, and the thread that receives its reports.
+    ///
+    /// # Errors
+    /// Of kind [`ErrorKind::Input`] when properties contradict each other or a certificate cannot be read.
+    pub(super) fn start(self: &Arc<Self>, threads: &dyn Threads) -> Result<Worker, Error> {
+        let idempotence = self.config.producer.idempotence();
+        let client = self.client(idempotence, None)?;
+        {
+            let mut state = self.lock();
+            state.client = Some(Arc::new(client));
+            state.idempotence = Some(idempotence);
+            state.warnings.extend(self.config.producer.acks_warning());
+        }
+        let sender = Arc::clone(self);
+        Worker::start(threads, "kafka", async move { sender.serve() }).map_err(|error| {
+            self.lock().client = None;
+            Error::new(ErrorKind::Internal, "cannot start the sink's thread").with_source(error)
+        })
+    }
+
+    fn client(self: &Arc<Self>, idempotence: Idempotence, batch_bytes: Option<u64>) -> Result<Client, Error> {
+        let mut properties = self.config.producer.client(idempotence);
+        if let Some(bytes) = batch_bytes {
+            properties.set("batch.size", bytes.to_string());
+        }
+        properties.create_with_context(Reports { sender: Arc::clone(self) }).map_err(|error: KafkaError| {
+            let text = match error {
+                KafkaError::ClientCreation(text) | KafkaError::ClientConfig(_, text, ..) => text,
+                other => other.to_string(),
+            };
+            let text = self.redactor.redact(&text);
+            Error::new(ErrorKind::Input, format!("`sink.config.connection.producer_config`: {text}"))
+        })
+    }
+
+    /// Sets the id of the schema, which every message names.
+    pub(super) fn set_schema_id(&self, id: u32) {
+        self.schema_id.store(id, Relaxed);
+    }
+
+    /// librdkafka's client; `None` once it has ended.
+    pub(super) fn current_client(&self) -> Option<Arc<Client>> {
+        self.lock().client.clone()
+    }
+
+    /// The last error of a connection.
+    pub(super) fn problem(&self) -> Option<ConnectionProblem> {
+        self.lock().problem.clone()
+    }
+
+    /// The topic of the messages.
+    pub(super) fn topic(&self) -> &str {
+        &self.config.topic
+    }
+
+    pub(super) fn counts(&self) -> SentCounts {
+        SentCounts {
+            sent: self.sent.load(Relaxed),
+            resent: self.resent.load(Relaxed),
+            split: self.split.load(Relaxed),
+            bytes: self.bytes.load(Relaxed),
+        }
+    }
+
+    pub(super) fn warnings(&self) -> Vec<String> {
+        self.lock().warnings.clone()
+    }
+
+    /// Why nothing more can be delivered.
+    pub(super) fn stopped(&self) -> Option<Error> {
+        match &self.lock().phase {
+            Phase::Stopped(diagnosis) => Some(Error::from(diagnosis.as_ref().clone())),
+            _ => None,
+        }
+    }
+
+    /// Waits for capacity and for the proposal's turn, and hands it to librdkafka.
+    pub(super) async fn write(self: &Arc<Self>, delivery: Delivery) {
+        let Some(capacity) = self.reserve(&delivery).await else {
+            return delivery.settle(Outcome::Undelivered(self.undelivered()));
+        };
+        let mut message = Box::new(Message { delivery, capacity, is_alone: false, bytes: 0 });
+        loop {
+            self.wait_until(|state| !state.is_open() || (state.drains.is_none() && state.handed_over == 0))
+                .await;
+            let (unsent, why) = match self.try_send(message) {
+                Ok(()) => return,
+                Err(not_sent) => not_sent,
+            };
+            message = unsent;
+            match why {
+                NotSent::Wait => {}
+                NotSent::Full => tokio::time::sleep(QUEUE_FULL_DELAY).await,
+                NotSent::TooLarge if self.hand_over.is_some() => return self.hand_over(message).await,
+                NotSent::TooLarge => {
+                    let rejection =
+                        too_large(message.bytes, "the limit of this client, `message.max.bytes`", 0);
+                    return message.delivery.settle(Outcome::Rejected(rejection));
+                }
+                NotSent::Stopped => {
+                    return message.delivery.settle(Outcome::Undelivered(self.undelivered()));
+                }
+            }
+        }
+    }
+
+    /// Waits until Kafka has everything that was written before, and hands over a proposal that Kafka cannot
+    /// carry.
+    pub(super) async fn write_elsewhere(self: &Arc<Self>, delivery: Delivery) {
+        match self.reserve(&delivery).await {
+            Some(capacity) => {
+                self.hand_over(Box::new(Message { delivery, capacity, is_alone: false, bytes: 0 })).await;
+            }
+            None => delivery.settle(Outcome::Undelivered(self.undelivered())),
+        }
+    }
+
+    async fn reserve(&self, delivery: &Delivery) -> Option<CapacityPermit> {
+        let aspect = delivery.proposal().aspect().map_or(0, |aspect| aspect.value().len());
+        self.capacity.reserve(aspect + MESSAGE_OVERHEAD).await
+    }
+
+    async fn hand_over(self: &Arc<Self>, message: Box<Message>) {
+        self.wait_until(|state| {
+            let is_turn = !state.is_open() || state.is_drained();
+            state.handed_over += usize::from(is_turn);
+            is_turn
+        })
+        .await;
+        self.hand_over_now(message);
+    }
+
+    /// Hands a message over that was counted as such.
+    fn hand_over_now(self: &Arc<Self>, message: Box<Message>) {
+        let is_open = self.lock().is_open();
+        let proposal = message.delivery.proposal().clone();
+        let observer = HandedOver { sender: Arc::clone(self), message: Mutex::new(Some(message)) };
+        let delivery = Delivery::observed(proposal, Arc::new(observer));
+        match &self.hand_over {
+            Some(hand_over) if is_open => hand_over(delivery),
+            _ => delivery.settle(Outcome::Undelivered(self.undelivered())),
+        }
+    }
+
+    fn try_send(&self, message: Box<Message>) -> Result<(), (Box<Message>, NotSent)> {
+        let mut state = self.lock();
+        if !state.is_open() {
+            return Err((message, NotSent::Stopped));
+        }
+        if state.drains.is_some() || state.handed_over > 0 {
+            return Err((message, NotSent::Wait));
+        }
+        self.send(&mut state, message)
+    }
+
+    /// Hands a message to librdkafka.
+    fn send(&self, state: &mut State, mut message: Box<Message>) -> Result<(), (Box<Message>, NotSent)> {
+        let Some(client) = state.client.clone() else { return Err((message, NotSent::Stopped)) };
+        let proposal = message.delivery.proposal();
+        let buffer = &mut state.buffer;
+        buffer.clear();
+        buffer.extend_from_slice(proposal.urn().as_str().as_bytes());
+        let key_bytes = buffer.len();
+        let now = self.clock.now().as_millisecond();
+        envelope::push_message(buffer, self.schema_id.load(Relaxed), proposal, now);
+        let (key, value) = buffer.split_at_checked(key_bytes).unwrap_or((buffer, &[]));
+        message.bytes = value.len();
+        let bytes = value.len() as u64;
+        let record = BaseRecord::with_opaque_to(&self.config.topic, message).key(key).payload(value);
+        match client.send(record) {
+            Ok(()) => {
+                state.in_flight += 1;
+                self.sent.fetch_add(1, Relaxed);
+                self.bytes.fetch_add(bytes, Relaxed);
+                Ok(())
+            }
+            Err((error, record)) => {
+                let message = record.delivery_opaque;
+                let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+                if code == RDKafkaErrorCode::QueueFull {
+                    return Err((message, NotSent::Full));
+                }
+                let why = match judge(code, &self.config.topic) {
+                    ReportVerdict::TooLarge => NotSent::TooLarge,
+                    // The thread looks at the fatal error, and makes another client or stops.
+                    _ if client.client().fatal_error().is_some() => NotSent::Full,
+                    verdict => {
+                        self.stop(state, &verdict);
+                        NotSent::Stopped
+                    }
+                };
+                Err((message, why))
+            }
+        }
+    }
+
+    /// Settles a message by its delivery report. `error` is `None` if a broker has acknowledged it.
+    fn report(self: &Arc<Self>, error: Option<RDKafkaErrorCode>, message: Box<Message>) {
+        let after = self.judge_report(error, &message);
+        match after {
+            AfterReport::Settle(outcome) => {
+                let Message { delivery, capacity, .. } = *message;
+                delivery.settle(outcome);
+                drop(capacity);
+                self.lock().in_flight -= 1;
+            }
+            AfterReport::Resend => {
+                let mut state = self.lock();
+                state.push_resend(message);
+                state.in_flight -= 1;
+            }
+            AfterReport::HandOver => {
+                {
+                    let mut state = self.lock();
+                    state.handed_over += 1;
+                    state.in_flight -= 1;
+                }
+                self.hand_over_now(message);
+            }
+        }
+        self.changed.notify_waiters();
+    }
+
+    fn judge_report(&self, error: Option<RDKafkaErrorCode>, message: &Message) -> AfterReport {
+        let mut state = self.lock();
+        let follows_resent =
+            !message.is_alone && state.resend_urns.contains_key(message.delivery.proposal().urn());
+        let Some(code) = error else {
+            return if follows_resent {
+                AfterReport::Resend
+            } else {
+                AfterReport::Settle(Outcome::Delivered)
+            };
+        };
+        if !state.is_open() {
+            return AfterReport::Settle(Outcome::Undelivered(undelivered(&state.phase)));
+        }
+        // A fatal error takes all messages back, with an error that does not say so.
+        if follows_resent
+            || state.client.as_ref().is_some_and(|client| client.client().fatal_error().is_some())
+        {
+            return AfterReport::Resend;
+        }
+        let attempts = if message.is_alone { 2 } else { 1 };
+        match judge(code, &self.config.topic) {
+            ReportVerdict::TooLarge if !message.is_alone => {
+                if state.drains.is_none() {
+                    state.drains = Some(AfterDrain::SendAlone);
+                    self.split.fetch_add(1, Relaxed);
+                }
+                AfterReport::Resend
+            }
+            ReportVerdict::TooLarge if self.hand_over.is_some() => AfterReport::HandOver,
+            ReportVerdict::TooLarge => {
+                let rejection =
+                    too_large(message.bytes, "the limit of the topic, `max.message.bytes`", attempts);
+                AfterReport::Settle(Outcome::Rejected(rejection))
+            }
+            ReportVerdict::Reject => {
+                let mut rejection = Rejection::new(
+                    RejectionReason::Other("rejected-by-broker"),
+                    format!("the broker does not accept the message: {code}"),
+                );
+                rejection.attempts = attempts;
+                AfterReport::Settle(Outcome::Rejected(rejection))
+            }
+            verdict => {
+                self.stop(&mut state, &verdict);
+                AfterReport::Settle(Outcome::Undelivered(undelivered(&state.phase)))
+            }
+        }
+    }
+
+    /// The work of the thread.
+    fn serve(self: &Arc<Self>) {
+        loop {
+            let (client, poll) = {
+                let state = self.lock();
+                let Some(client) = state.client.clone() else { return };
+                (client, if state.drains.is_some() { POLL_WHILE_RESENDING } else { POLL })
+            };
+            client.poll(poll);
+            self.examine_fatal_error(&client);
+            drop(client);
+            let unused = self.advance();
+            // Outside of the lock: dropping a client waits for its threads.
+            drop(unused);
+            self.changed.notify_waiters();
+        }
+    }
+
+    fn examine_fatal_error(&self, client: &Client) {
+        let Some((code, text)) = client.client().fatal_error() else { return };
+        let mut state = self.lock();
+        if state.drains == Some(AfterDrain::WithoutIdempotence) || !state.is_open() {
+            return;
+        }
+        if state.idempotence == Some(Idempotence::On) && refuses_idempotence(code) {
+            state.drains = Some(AfterDrain::WithoutIdempotence);
+            state.warnings.push(format!(
+                "the broker refuses an idempotent producer ({code}): one request is in flight per connection, which takes \
+                 longer, and a retry may write a message twice"
+            ));
+        } else {
+            state.problem = Some(ConnectionProblem { code, reason: self.redactor.redact(&text) });
+            let refusal = BrokerRefusal::Other(code.to_string());
+            self.stop(&mut state, &ReportVerdict::Refused(refusal));
+        }
+    }
+
+    /// Continues once nothing is in flight. Returns a client that is not used any more.
+    fn advance(self: &Arc<Self>) -> Option<Arc<Client>> {
+        let mut state = self.lock();
+        if state.in_flight > 0 || state.handed_over > 0 {
+            return None;
+        }
+        if !state.is_open() {
+            state.drains = None;
+            let rest: Vec<_> = std::iter::from_fn(|| state.pop_resend()).collect();
+            let undelivered = undelivered(&state.phase);
+            // Settled before the client is gone, which ends the wait for all outcomes.
+            state.in_flight += rest.len();
+            let count = rest.len();
+            drop(state);
+            for message in rest {
+                message.delivery.settle(Outcome::Undelivered(undelivered.clone()));
+            }
+            state = self.lock();
+            state.in_flight -= count;
+        }
+        match state.drains {
+            None if state.is_ending && state.resend.is_empty() => state.client.take(),
+            None => None,
+            Some(AfterDrain::WithoutIdempotence) => {
+                state.idempotence = Some(Idempotence::Refused);
+                state.drains = None;
+                let unused = self.replace_client(&mut state, Idempotence::Refused);
+                let messages: Vec<_> = std::iter::from_fn(|| state.pop_resend()).collect();
+                for message in messages {
+                    self.send_again(&mut state, message);
+                }
+                unused
+            }
+            Some(AfterDrain::SendAlone) => {
+                if let Some(mut message) = state.pop_resend() {
+                    message.is_alone = true;
+                    self.send_again(&mut state, message);
+                    return None;
+                }
+                state.drains = None;
+                let bytes = state.batch_bytes.unwrap_or(BATCH_BYTES);
+                if bytes <= MIN_BATCH_BYTES {
+                    return None;
+                }
+                state.batch_bytes = Some((bytes / 4).max(MIN_BATCH_BYTES));
+                let idempotence = state.idempotence.unwrap_or(Idempotence::Recipe);
+                self.replace_client(&mut state, idempotence)
+            }
+        }
+    }
+
+    /// Starts another client in place of the one that has nothing in flight.
+    fn replace_client(self: &Arc<Self>, state: &mut State, idempotence: Idempotence) -> Option<Arc<Client>> {
+        match self.client(idempotence, state.batch_bytes) {
+            Ok(client) => state.client.replace(Arc::new(client)),
+            Err(error) => {
+                let refusal = BrokerRefusal::Other(error.full_message());
+                self.stop(state, &ReportVerdict::Refused(refusal));
+                None
+            }
+        }
+    }
+
+    fn send_again(self: &Arc<Self>, state: &mut State, message: Box<Message>) {
+        self.resent.fetch_add(1, Relaxed);
+        if let Err((message, why)) = self.send(state, message) {
+            match why {
+                // It is tried again when the thread comes back.
+                NotSent::Full | NotSent::Wait => {
+                    state.drains = state.drains.or(Some(AfterDrain::SendAlone));
+                    state.push_resend(message);
+                }
+                NotSent::TooLarge | NotSent::Stopped => {
+                    let outcome = Outcome::Undelivered(undelivered(&state.phase));
+                    message.delivery.settle(outcome);
+                }
+            }
+        }
+    }
+
+    /// Stops for good: what is in flight comes back with a report, and counts as undelivered.
+    fn stop(&self, state: &mut State, verdict: &ReportVerdict) {
+        if !state.is_open() {
+            return;
+        }
+        let diagnosis = diagnose::of_report(&self.config, verdict, state.problem.as_ref());
+        tracing::debug!(?verdict, idempotence = ?state.idempotence, "nothing more can be delivered to Kafka");
+        state.phase = Phase::Stopped(Arc::new(diagnosis));
+        self.purge(state);
+    }
+
+    /// Gives up what is not acknowledged yet.
+    fn abandon(&self) {
+        let mut state = self.lock();
+        if state.is_open() {
+            state.phase = Phase::Abandoned;
+        }
+        self.purge(&state);
+    }
+
+    fn purge(&self, state: &State) {
+        self.capacity.close();
+        if let Some(client) = &state.client {
+            client.purge(PurgeConfig::default().queue().inflight());
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// Takes no more, and waits until everything has an outcome. After `deadline`, the rest is undelivered.
+    pub(super) async fn close(&self, deadline: Option<Duration>) {
+        self.capacity.close();
+        let settled = self.wait_until(|state| state.is_drained() && state.handed_over == 0);
+        match deadline {
+            None => settled.await,
+            Some(deadline) => {
+                if tokio::time::timeout(deadline, settled).await.is_err() {
+                    self.abandon();
+                    let settled = self.wait_until(|state| state.is_drained());
+                    drop(tokio::time::timeout(PURGE_LIMIT, settled).await);
+                }
+            }
+        }
+        self.end();
+    }
+
+    /// Lets the thread end once nothing is in flight.
+    fn end(&self) {
+        self.lock().is_ending = true;
+    }
+
+    /// Ends without waiting.
+    pub(super) fn drop_all(&self) {
+        self.abandon();
+        self.end();
+    }
+
+    async fn wait_until(&self, mut is_ready: impl FnMut(&mut State) -> bool) {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            // Registered before the state is looked at, so that no change is missed.
+            changed.as_mut().enable();
+            if is_ready(&mut self.lock()) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    fn undelivered(&self) -> Undelivered {
+        undelivered(&self.lock().phase)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn undelivered(phase: &Phase) -> Undelivered {
+    match phase {
+        Phase::Stopped(diagnosis) => {
+            let reason = match diagnosis.kind() {
+                ErrorKind::Refused => UndeliveredReason::Refused,
+                _ => UndeliveredReason::Unreachable,
+            };
+            Undelivered::diagnosed(reason, Arc::clone(diagnosis))
+        }
+        Phase::Open | Phase::Abandoned => {
+            Undelivered::new(UndeliveredReason::Closed, "the sink was closed before a broker acknowledged it")
+        }
+    }
+}
+
+fn too_large(bytes: usize, limit: &str, attempts: u32) -> Rejection {
+    let mut rejection = Rejection::new(
+        RejectionReason::Other("message-too-large"),
+        format!(
+            "the message has {bytes} bytes, which is above {limit}: raise it, or set `rest_fallback` to send such \
+             proposals to GMS"
+        ),
+    );
+    rejection.attempts = attempts;
+    rejection
+}
+
+/// Receives the outcome of a proposal that was handed over.
+struct HandedOver {
+    sender: Arc<Sender>,
+    message: Mutex<Option<Box<Message>>>,
+}
+
+impl Observer for HandedOver {
+    fn settled(&self, _proposal: Proposal, outcome: Outcome) {
+        let message = self.message.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(message) = message {
+            message.delivery.settle(outcome);
+        }
+        self.sender.lock().handed_over -= 1;
+        self.sender.changed.notify_waiters();
+    }
+}
+
+/// The callbacks of librdkafka's client.
+pub(super) struct Reports {
+    sender: Arc<Sender>,
+}
+
+impl ClientContext for Reports {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        let message = self.sender.redactor.redact(message);
+        tracing::debug!(?level, facility, "librdkafka: {message}");
+    }
+
+    fn stats(&self, _statistics: Statistics) {}
+
+    fn stats_raw(&self, _statistics: &[u8]) {}
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+        let reason = self.sender.redactor.redact(reason);
+        tracing::debug!(%code, "librdkafka: {reason}");
+        let mut state = self.sender.lock();
+        // That all brokers are down says less than the error before it.
+        if code != RDKafkaErrorCode::AllBrokersDown || state.problem.is_none() {
+            state.problem = Some(ConnectionProblem { code, reason });
+        }
+        drop(state);
+        self.sender.changed.notify_waiters();
+    }
+}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = Box<Message>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, message: Box<Message>) {
+        let error = match result {
+            Ok(_) => None,
+            Err((error, _)) => Some(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail)),
+        };
+        self.sender.report(error, message);
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").field("topic", &self.config.topic).finish_non_exhaustive()
+    }
+}
