@@ -1,7 +1,7 @@
 //! `datahub-emit check`.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -39,7 +39,11 @@ Examples:
   datahub-emit check recipe.yml --write                 try a write as well, and roll it back")]
 pub(crate) struct Check {
     /// The recipe; `-` reads it from standard input.
-    recipe: PathBuf,
+    #[arg(value_name = "RECIPE", required_unless_present = "config")]
+    recipe: Option<PathBuf>,
+    /// The same as the argument.
+    #[arg(long, short, value_name = "RECIPE", conflicts_with = "recipe")]
+    config: Option<PathBuf>,
     /// Checks the recipe only.
     #[arg(long)]
     offline: bool,
@@ -118,7 +122,7 @@ impl Check {
         }
         if !screen.quiet() {
             let head = if found.ok { "ok" } else { "check" };
-            screen.say(&format!("{head}: {}\n{}", self.recipe.display(), Self::text(&found, screen.color())));
+            screen.say(&format!("{head}: {}\n{}", self.path().display(), Self::text(&found, screen.color())));
         }
         let Some(too_soon) = too_soon else { return looked.map(|()| Exit::Done) };
         // The answer to --expires-within is given even if GMS refuses the token already.
@@ -127,6 +131,10 @@ impl Check {
         }
         screen.say(&format!("error: {too_soon}\n"));
         Ok(Exit::Failed)
+    }
+
+    fn path(&self) -> &Path {
+        self.recipe.as_deref().or(self.config.as_deref()).unwrap_or_else(|| Path::new("-"))
     }
 
     /// A message if the token expires within the given time.
@@ -140,9 +148,9 @@ impl Check {
     }
 
     async fn look(&self, global: &Global, found: &mut Found) -> Result<(), Error> {
-        let recipe = Recipe::load(&self.recipe, &Environment::from_process())?;
+        let recipe = Recipe::load(self.path(), &Environment::from_process())?;
         let pipeline = Pipeline::from_recipe(&recipe, global.run_options()?)?;
-        input::one_reader(&self.recipe, &recipe)?;
+        input::one_reader(self.path(), &recipe)?;
         found.warnings = pipeline.warnings().to_vec();
         let (source, sink) = pipeline.types();
         (found.source, found.sink) = (Some(source.to_owned()), Some(sink.to_owned()));

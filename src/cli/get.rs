@@ -1,114 +1,67 @@
 //! `datahub-emit get`.
 
-use clap::Args;
-use datahub_emitter::metadata::Urn;
-use datahub_emitter::{Error, ErrorKind};
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
 
+use clap::Args;
+use datahub_emitter::Error;
+
+use super::entity::EntityAspects;
 use super::exit::Exit;
+use super::indented::indented;
+use super::lookup::Lookup;
 use super::progress::Screen;
-use super::server::Server;
+use super::urn_argument::UrnArgument;
 use super::{Global, output};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Prints a JSON object with the value of each aspect under its name. Exits with code 1 if there is nothing to print.
+Prints a JSON object with the value of each aspect under its name, indented on a
+terminal. Exits with code 1 if there is nothing to print.
 
 Examples:
   datahub-emit get urn:li:corpuser:datahub
-  datahub-emit get 'urn:li:dataset:(urn:li:dataPlatform:hive,db.orders,PROD)' --aspect ownership
-  datahub-emit get urn:li:tag:pii --server embedded    read from the embedded GMS")]
+  datahub-emit get urn:li:tag:pii --aspect tagProperties --aspect ownership
+  datahub-emit get urn:li:tag:pii -c recipe.yml          from the recipe's server
+  datahub-emit get urn:li:tag:pii --server embedded      from the embedded GMS")]
 pub(crate) struct Get {
-    /// The URN of the entity.
-    urn: String,
+    #[command(flatten)]
+    urn: UrnArgument,
     /// Prints only this aspect; may be given several times.
     #[arg(long = "aspect", short = 'a', value_name = "NAME")]
     aspects: Vec<String>,
-}
-
-/// The part of GMS's response (`EntityResponse.pdl`) that is printed. Values keep their text.
-#[derive(Deserialize)]
-struct EntityResponse<'a> {
-    #[serde(borrow, default)]
-    aspects: Aspects<'a>,
-}
-
-/// In the order of the response; a map would sort them.
-#[derive(Default)]
-struct Aspects<'a>(Vec<(String, EnvelopedAspect<'a>)>);
-
-#[derive(Deserialize)]
-struct EnvelopedAspect<'a> {
-    #[serde(borrow)]
-    value: &'a RawValue,
+    /// Reads from the server of this recipe, with its token.
+    #[arg(long, short, value_name = "RECIPE")]
+    config: Option<PathBuf>,
 }
 
 impl Get {
     pub(crate) async fn run(self, global: &Global, screen: &Screen) -> Result<Exit, Error> {
-        let urn = Urn::parse(&self.urn).map_err(|error| {
-            Error::new(ErrorKind::Input, "the first argument is not a URN").with_source(error)
-        })?;
-        let server = Server::find(global).await?;
-        let name = server.name();
-        let text = server.client()?.entity(&urn, &self.aspects).await?;
-        server.stop().await;
+        let urn = self.urn.parse()?;
+        let lookup = Lookup::open(self.config.as_deref(), global).await?;
+        let name = lookup.name();
+        let text = lookup.client()?.entity(&urn, &self.aspects).await?;
+        lookup.close().await?;
         let found = text.as_deref().map(|text| self.found(text)).transpose()?.flatten();
         let Some(found) = found else {
             let what = if self.aspects.is_empty() { "the entity" } else { "these aspects of" };
             screen.say(&format!("not found: {name} does not have {what} {urn}\n"));
             return Ok(Exit::Failed);
         };
+        let found = if std::io::stdout().is_terminal() { indented(&found) } else { found };
         output::write(&found)?;
         Ok(Exit::Done)
     }
 
     /// The requested aspects as one JSON object; `None` if there are none.
     fn found(&self, text: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        let unreadable = |error| {
-            Error::new(ErrorKind::Rejected, "the response of GMS is not understood").with_source(error)
-        };
-        let response: EntityResponse<'_> = serde_json::from_slice(text).map_err(unreadable)?;
+        let mut aspects = EntityAspects::read(text)?;
+        if self.aspects.is_empty() {
+            return Ok(aspects.was_written().then(|| aspects.to_json()));
+        }
         // GMS adds the key aspect to whatever was requested.
-        let mut aspects = response.aspects.0;
-        aspects.retain(|(name, _)| self.aspects.is_empty() || self.aspects.contains(name));
-        // GMS derives the key aspect of an entity that was never written (`EntityServiceImpl`). That aspect
-        // alone does not show that the entity exists, unless it was requested by name.
-        let only_the_key = matches!(aspects.as_slice(), [(name, _)] if name.ends_with("Key"));
-        if aspects.is_empty() || (only_the_key && self.aspects.is_empty()) {
-            return Ok(None);
-        }
-        let mut object = b"{".to_vec();
-        for (index, (name, aspect)) in aspects.iter().enumerate() {
-            object.extend_from_slice(if index == 0 { b"\n  " } else { b",\n  " });
-            serde_json::to_writer(&mut object, name).map_err(unreadable)?;
-            object.extend_from_slice(b": ");
-            object.extend_from_slice(aspect.value.get().as_bytes());
-        }
-        object.extend_from_slice(b"\n}\n");
-        Ok(Some(object))
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Aspects<'a> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Aspects<'de>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a mapping of aspects")
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Aspects<'de>, A::Error> {
-                let mut aspects = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    aspects.push(entry);
-                }
-                Ok(Aspects(aspects))
-            }
-        }
-        deserializer.deserialize_map(Visitor)
+        aspects.select(&self.aspects);
+        Ok((!aspects.is_empty()).then(|| aspects.to_json()))
     }
 }
 
@@ -117,7 +70,11 @@ mod tests {
     use super::*;
 
     fn get(aspects: &[&str]) -> Get {
-        Get { urn: "urn:li:tag:t".into(), aspects: aspects.iter().map(ToString::to_string).collect() }
+        Get {
+            urn: UrnArgument::of("urn:li:tag:t"),
+            aspects: aspects.iter().map(ToString::to_string).collect(),
+            config: None,
+        }
     }
 
     #[test]

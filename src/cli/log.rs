@@ -1,9 +1,14 @@
 //! The log on standard error.
 
+use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal as _, Write};
+use std::path::Path;
+use std::sync::Mutex;
 
 use clap::ValueEnum;
+use datahub_emitter::{Error, ErrorKind};
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -45,27 +50,57 @@ impl Color {
 
 /// Starts the log. Libraries log their warnings and errors only, whatever `-v` says: at their finest levels
 /// some of them log the bytes on the wire, and those include the token.
-pub(crate) fn start(global: &Global, screen: &Screen) {
-    let own_level = match (global.quiet, global.verbose) {
+///
+/// # Errors
+/// [`ErrorKind::Disk`] if the log file cannot be written.
+pub(crate) fn start(global: &Global, screen: &Screen) -> Result<(), Error> {
+    let verbosity = if global.debug { 2 } else { global.verbose };
+    let own_level = match (global.quiet, verbosity) {
         (true, _) => LevelFilter::ERROR,
         (false, 0) => LevelFilter::WARN,
         (false, 1) => LevelFilter::INFO,
         (false, 2) => LevelFilter::DEBUG,
         (false, _) => LevelFilter::TRACE,
     };
-    let levels = Targets::new()
-        .with_default(own_level.min(LevelFilter::WARN))
-        .with_target("datahub_emitter", own_level)
-        .with_target("datahub_emit", own_level);
+    let json = global.log_format == LogFormat::Json;
     let lines = tracing_subscriber::fmt::layer().with_writer(screen.clone());
-    let registry = tracing_subscriber::registry().with(levels);
-    let started = match global.log_format {
-        LogFormat::Text => registry.with(lines.with_ansi(screen.color()).with_target(false)).try_init(),
-        LogFormat::Json => registry.with(lines.json()).try_init(),
+    let on_screen = if json {
+        lines.json().with_filter(levels(own_level)).boxed()
+    } else {
+        lines.with_ansi(screen.color()).with_target(false).with_filter(levels(own_level)).boxed()
     };
-    if let Err(error) = started {
+    let file = global.log_file.as_deref().map(open).transpose()?;
+    let in_file = file.map(|file| {
+        let lines = tracing_subscriber::fmt::layer().with_writer(Mutex::new(file)).with_ansi(false);
+        let level = own_level.max(LevelFilter::DEBUG);
+        if json {
+            lines.json().with_filter(levels(level)).boxed()
+        } else {
+            lines.with_filter(levels(level)).boxed()
+        }
+    });
+    if let Err(error) = tracing_subscriber::registry().with(on_screen).with(in_file).try_init() {
         screen.say(&format!("warning: the log cannot be started: {error}\n"));
     }
+    Ok(())
+}
+
+fn levels(own_level: LevelFilter) -> Targets {
+    Targets::new()
+        .with_default(own_level.min(LevelFilter::WARN))
+        .with_target("datahub_emitter", own_level)
+        .with_target("datahub_emit", own_level)
+}
+
+/// Opens the log file at its end. Only its owner can read it.
+fn open(path: &Path) -> Result<File, Error> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(|error| {
+        Error::new(ErrorKind::Disk, format!("cannot write the log to {}", path.display())).with_source(error)
+    })
 }
 
 impl<'a> MakeWriter<'a> for Screen {

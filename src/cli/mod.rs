@@ -2,25 +2,40 @@
 
 mod check;
 mod completions;
+mod delete;
 mod diagnosis_text;
+mod entity;
+mod exists;
 mod exit;
+mod explain;
 mod get;
 mod gms;
+mod indented;
 mod ingest;
+mod init;
 mod input;
 mod log;
+mod lookup;
+mod man;
 mod output;
 mod panic;
+mod password;
 mod progress;
 mod put;
+mod question;
 mod renderer;
 mod replay;
 mod running;
+mod schema;
 mod server;
 mod shell;
 mod signals;
+mod single_write;
+mod state;
 mod summary;
+mod table;
 mod token;
+mod urn_argument;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,7 +54,7 @@ use self::renderer::CommandLine;
 
 /// Puts metadata into DataHub: runs ingestion recipes, and reads and writes single aspects.
 #[derive(Debug, Parser)]
-#[command(name = "datahub-emit", version, max_term_width = 100, after_help = EXAMPLES)]
+#[command(name = "datahub-emit", version, max_term_width = 80, after_help = EXAMPLES)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -77,6 +92,15 @@ struct Global {
     /// The format of log lines.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
     log_format: LogFormat,
+    /// Also writes the log to this file, at level debug.
+    #[arg(long, global = true, value_name = "FILE")]
+    log_file: Option<PathBuf>,
+    /// Logs details, as -vv does.
+    #[arg(long, global = true, conflicts_with_all = ["quiet", "verbose"])]
+    debug: bool,
+    /// As without --debug.
+    #[arg(long, global = true, hide = true)]
+    no_debug: bool,
     /// Logs more; may be given up to three times.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     verbose: u8,
@@ -117,14 +141,28 @@ enum Command {
     Check(check::Check),
     /// Sends dead letters again, to a recipe's sink.
     Replay(replay::Replay),
+    /// Lists and removes what runs have left on this machine, and resets the state of stateful ingestion.
+    State(state::StateArgs),
     /// Prints the aspects of an entity.
     Get(get::Get),
     /// Writes one aspect of an entity, and waits until GMS has stored it.
     Put(put::Put),
+    /// Shows by its exit code whether an entity exists.
+    Exists(exists::Exists),
+    /// Deletes an entity, or one aspect of it.
+    Delete(delete::Delete),
     /// Creates, lists, inspects, rotates and revokes personal access tokens.
     Token(token::TokenArgs),
     /// Runs and administers an embedded GMS, for first runs and tests.
     Gms(gms::Gms),
+    /// Writes server and token to ~/.datahubenv, after trying them.
+    Init(init::Init),
+    /// Explains the code of a diagnosis, such as `auth.token-expired`.
+    Explain(explain::Explain),
+    /// Prints the JSON Schema of recipes.
+    Schema(schema::Schema),
+    /// Writes manual pages.
+    Man(man::Man),
     /// Prints a shell completion script.
     Completions(completions::Completions),
 }
@@ -134,7 +172,10 @@ pub(crate) fn main() -> ExitCode {
     panic::install();
     let cli = Cli::parse();
     let screen = Screen::new(&cli.global);
-    log::start(&cli.global, &screen);
+    if let Err(error) = log::start(&cli.global, &screen) {
+        screen.say(&diagnosis_text::error_text(&error, screen.color()));
+        return Exit::of(&error).into();
+    }
     // The panic hook has reported it.
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(cli, &screen)))
         .unwrap_or(Exit::Failed)
@@ -155,8 +196,15 @@ fn run(cli: Cli, screen: &Screen) -> Exit {
             Command::Ingest(ingest) => ingest.run(&global, screen).await,
             Command::Check(check) => check.run(&global, screen).await,
             Command::Replay(replay) => replay.run(&global, screen).await,
+            Command::State(state) => state.run(&global, screen).await,
             Command::Get(get) => get.run(&global, screen).await,
             Command::Put(put) => put.run(&global, screen).await,
+            Command::Exists(exists) => exists.run(&global, screen).await,
+            Command::Delete(delete) => delete.run(&global, screen).await,
+            Command::Init(init) => init.run(&global, screen).await,
+            Command::Explain(explain) => explain.run(),
+            Command::Schema(schema) => schema.run(),
+            Command::Man(man) => man.run(screen),
             Command::Token(token) => token.run(&global, screen).await,
             Command::Gms(gms) => gms.run(screen).await,
             Command::Completions(completions) => completions.run(),

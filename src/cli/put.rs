@@ -4,17 +4,14 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use datahub_emitter::diagnosis::Renderer as _;
-use datahub_emitter::emitter::{Batching, Emitter, Outcome};
-use datahub_emitter::gms::ClientMode;
-use datahub_emitter::metadata::{Proposal, Urn};
+use datahub_emitter::metadata::Proposal;
 use datahub_emitter::{Error, ErrorKind};
 
-use super::Global;
 use super::exit::Exit;
 use super::progress::Screen;
-use super::renderer::CommandLine;
 use super::server::Server;
+use super::urn_argument::UrnArgument;
+use super::{Global, single_write};
 
 /// GMS accepts no aspect of this size.
 const MAX_ASPECT_BYTES: u64 = 64 << 20;
@@ -23,10 +20,11 @@ const MAX_ASPECT_BYTES: u64 = 64 << 20;
 #[command(after_help = "\
 Examples:
   datahub-emit put urn:li:tag:pii --aspect tagProperties --data tag.json
-  echo '{\"removed\": true}' | datahub-emit put urn:li:tag:pii --aspect status --data -")]
+  echo '{\"removed\": true}' |
+    datahub-emit put urn:li:tag:pii --aspect status --data -")]
 pub(crate) struct Put {
-    /// The URN of the entity.
-    urn: String,
+    #[command(flatten)]
+    urn: UrnArgument,
     /// The name of the aspect, for example `datasetProperties`.
     #[arg(long, short = 'a', value_name = "NAME")]
     aspect: String,
@@ -37,54 +35,21 @@ pub(crate) struct Put {
 
 impl Put {
     pub(crate) async fn run(self, global: &Global, screen: &Screen) -> Result<Exit, Error> {
-        let urn = Urn::parse(&self.urn).map_err(|error| {
-            Error::new(ErrorKind::Input, "the first argument is not a URN").with_source(error)
-        })?;
+        let urn = self.urn.parse()?;
         let text = read(&self.data)?;
-        let proposal = Proposal::upsert(urn, self.aspect.clone(), text).map_err(|error| {
+        let proposal = Proposal::upsert(urn.clone(), self.aspect.clone(), text).map_err(|error| {
             Error::new(ErrorKind::Input, format!("{} is not an aspect", self.data.display()))
                 .with_source(error)
         })?;
         let server = Server::find(global).await?;
-        let mut builder = Emitter::builder(server.address.to_string())
-            .client_mode(ClientMode::Cli)
-            .batching(Batching::Sequential);
-        if let Some(token) = &server.token {
-            builder = builder.token_with_source(token.clone());
-        }
-        if server.is_embedded() {
-            builder = builder.no_proxy();
-        }
-        let emitter = builder.build()?;
-        // A wrong address is found now, and not after the last retry.
-        emitter.server_config().await?;
-        let outcome = emitter.send(proposal).await;
-        emitter.close(None).await;
-        let stopped = emitter.stop_reason();
+        let written = single_write::write(&server, proposal).await;
         let name = server.name();
         server.stop().await;
-        match (outcome, stopped) {
-            (Outcome::Delivered, _) => {
-                if !screen.quiet() {
-                    screen.say(&format!("done: {name} has stored {} of {}\n", self.aspect, self.urn));
-                }
-                Ok(Exit::Done)
-            }
-            (_, Some(error)) => Err(error),
-            (Outcome::Rejected(rejection), None) => {
-                let status = rejection.status.map(|status| format!("{status} ")).unwrap_or_default();
-                Err(Error::new(ErrorKind::Rejected, format!("rejected: {status}{}", rejection.message)))
-            }
-            (Outcome::Undelivered(undelivered), None) => {
-                let message = undelivered
-                    .diagnosis()
-                    .map_or(undelivered.message.clone(), |diagnosis| CommandLine.summary(&diagnosis.summary));
-                Err(Error::new(ErrorKind::Unreachable, format!("not delivered: {message}")))
-            }
-            (other, None) => {
-                Err(Error::new(ErrorKind::Internal, format!("the outcome is unknown: {other:?}")))
-            }
+        written?;
+        if !screen.quiet() {
+            screen.say(&format!("done: {name} has stored {} of {urn}\n", self.aspect));
         }
+        Ok(Exit::Done)
     }
 }
 

@@ -21,6 +21,7 @@ or to NAME-again.jsonl beside it if that is the file being read.
 
 Examples:
   datahub-emit replay dead-letters.jsonl -c recipe.yml
+  datahub-emit replay dead-letters.jsonl -c recipe.yml --dry-run  check the file
   datahub-emit replay dead-letters.jsonl -c recipe.yml --force    send all of them, even if GMS has newer values")]
 pub(crate) struct Replay {
     /// The dead-letter file, as named in the summary and the report of the run.
@@ -33,18 +34,22 @@ pub(crate) struct Replay {
     /// Sends all dead letters, without asking GMS what it has.
     #[arg(long)]
     force: bool,
+    /// Reads and checks all dead letters, sends nothing and opens no connection.
+    #[arg(long, short = 'n')]
+    dry_run: bool,
     #[command(flatten)]
     flags: RunFlags,
 }
 
 impl Replay {
     pub(crate) async fn run(self, global: &Global, screen: &Screen) -> Result<Exit, Error> {
-        self.flags.run(true, || self.pipeline(global), &self.config, screen).await
+        self.flags.run(!self.dry_run, || self.pipeline(global), &self.config, screen).await
     }
 
     fn pipeline(&self, global: &Global) -> Result<Pipeline, Error> {
         let recipe = Recipe::load(&self.config, &Environment::from_process())?;
         let mut options = global.run_options()?;
+        options.dry_run = self.dry_run;
         self.flags.apply(&mut options);
         let pipeline = Pipeline::replay(&recipe, options, &self.file, self.force)?;
         self.flags.check(&pipeline)?;

@@ -7,6 +7,9 @@ use crate::Error;
 use crate::auth::{Token, TokenSource};
 use crate::environment::Environment;
 
+#[cfg(feature = "pipeline")]
+pub use datahubenv::DatahubEnvFile;
+
 /// The server and the token that the variables `DATAHUB_GMS_URL`, `DATAHUB_GMS_HOST`, `_PORT`, `_PROTOCOL`
 /// and `DATAHUB_GMS_TOKEN` name, and with the feature `pipeline` the file `~/.datahubenv`.
 #[derive(Clone, Debug, Default)]

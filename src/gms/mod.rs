@@ -5,6 +5,7 @@ mod address;
 mod classify;
 mod client;
 mod client_config;
+mod deletion;
 mod emit_mode;
 mod entity;
 mod environment;
@@ -22,9 +23,12 @@ mod request_line;
 mod response;
 mod restli;
 mod retry;
+mod runs;
 mod send_error;
 mod server_config;
 mod system_metadata;
+#[cfg(feature = "pipeline")]
+mod timeseries;
 pub(crate) mod trace;
 mod user;
 #[cfg(feature = "pipeline")]
@@ -35,7 +39,10 @@ pub use address::{AddressError, ServerAddress};
 pub(crate) use classify::{RetryReason, Verdict, classify};
 pub use client::{Client, TokenStatus, WaitForServer};
 pub use client_config::{ClientConfig, ClientMode};
+pub use deletion::DeletedRows;
 pub use emit_mode::{EmitMode, Endpoint};
+#[cfg(feature = "pipeline")]
+pub use environment::DatahubEnvFile;
 pub use environment::GmsEnvironment;
 pub use frontend::{LogIn, log_in};
 pub use graphql::{
@@ -49,6 +56,7 @@ pub(crate) use request_line::RequestLine;
 pub(crate) use response::GmsResponse;
 pub use retry::RetryPolicy;
 pub(crate) use retry::{Attempts, Next, RetryState};
+pub use runs::{IngestionRun, RunAspect, RunRollback, UnsafeEntity};
 pub(crate) use send_error::SendError;
 pub use server_config::{Feature, ServerConfig};
 pub(crate) use trace::{Trace, TraceStatus};

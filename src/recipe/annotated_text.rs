@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use super::key_recorder::KeyRecorder;
 use super::named_text::NamedText;
 use super::parsed::Parsed;
 use super::secrets::Secrets;
@@ -32,12 +33,14 @@ pub(super) struct AnnotatedText {
     /// Values that must not be shown although their key names no secret: those of unknown keys, and secrets
     /// in a list.
     hidden: Mutex<Vec<Range<usize>>>,
+    /// Records the keys that are asked for, while a schema is made.
+    pub(super) recorder: Option<Arc<KeyRecorder>>,
 }
 
 impl AnnotatedText {
     /// A text that could not be parsed.
     pub(super) fn unparsed(text: NamedText) -> Self {
-        Self { text, secrets: Secrets::default(), parts: None, hidden: Mutex::default() }
+        Self { text, secrets: Secrets::default(), parts: None, hidden: Mutex::default(), recorder: None }
     }
 
     /// A text and the tree that was read from it. Values of keys that name a secret become secrets.
@@ -47,7 +50,13 @@ impl AnnotatedText {
         for entry in &parsed.dropped {
             outline.entry(entry, Hiding::None);
         }
-        Self { text, secrets: outline.secrets, parts: Some(outline.parts), hidden: Mutex::default() }
+        Self {
+            text,
+            secrets: outline.secrets,
+            parts: Some(outline.parts),
+            hidden: Mutex::default(),
+            recorder: None,
+        }
     }
 
     /// The parts that overlap a range, in order; `None` if the text could not be parsed.

@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::key_recorder::KeyForm;
 use super::mistake::Mistakes;
 use super::problem::Problem;
 use super::tree::{Entry, Node, Span, Value};
@@ -73,18 +74,21 @@ impl<'a> Fields<'a> {
 
     /// True when the key is there and not null.
     pub fn has(&mut self, key: &'static str) -> bool {
+        self.asked(key, KeyForm::Any);
         self.node(key).is_some()
     }
 
     /// A string. A number or a boolean is a mistake that asks for quotes. A token is a mistake too, because
     /// the value may be shown and stored; read a value that may be a token with [`secret`](Self::secret).
     pub fn string(&mut self, key: &'static str) -> Option<String> {
+        self.asked(key, KeyForm::String);
         let node = self.node(key)?;
         self.open_text(&self.path_of(key), node)
     }
 
     /// Like [`string`](Self::string); the value is masked in every diagnostic, wherever its text occurs.
     pub fn secret(&mut self, key: &'static str) -> Option<String> {
+        self.asked(key, KeyForm::String);
         let node = self.node(key)?;
         self.keep_secret(node);
         self.text(&self.path_of(key), node)
@@ -93,6 +97,7 @@ impl<'a> Fields<'a> {
     /// A boolean, or a string that is exactly one, in any case: `true`, `yes`, `on`, `1`, `false`, `no`,
     /// `off`, `0`.
     pub fn boolean(&mut self, key: &'static str) -> Option<bool> {
+        self.asked(key, KeyForm::Boolean);
         let node = self.node(key)?;
         let boolean = match &node.value {
             Value::Bool(boolean) => Some(*boolean),
@@ -117,6 +122,7 @@ impl<'a> Fields<'a> {
         range: RangeInclusive<T>,
         expected: &str,
     ) -> Option<T> {
+        self.asked(key, KeyForm::Number(expected.to_owned()));
         let node = self.node(key)?;
         let number = number_in(node).filter(|number| range.contains(number));
         if number.is_none() {
@@ -127,6 +133,7 @@ impl<'a> Fields<'a> {
 
     /// A number of seconds from 0 to a year, which may have a fraction.
     pub fn seconds(&mut self, key: &'static str) -> Option<Duration> {
+        self.asked(key, KeyForm::Seconds);
         let seconds = self.number(key, 0.0..=LONGEST, "a number of seconds, 0 or more and at most a year")?;
         Duration::try_from_secs_f64(seconds).ok()
     }
@@ -134,6 +141,7 @@ impl<'a> Fields<'a> {
     /// A duration, as [`parse_duration`](crate::duration::parse_duration) reads it: `7d`, or a number of
     /// seconds.
     pub fn duration(&mut self, key: &'static str) -> Option<Duration> {
+        self.asked(key, KeyForm::Duration);
         let node = self.node(key)?;
         let duration = match &node.value {
             Value::String(text) | Value::Number(text) => crate::duration::parse_duration(text),
@@ -147,6 +155,7 @@ impl<'a> Fields<'a> {
 
     /// One of some words, in any case.
     pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&'static str, T)]) -> Option<T> {
+        self.asked(key, KeyForm::Choice(choices.iter().map(|(word, _)| *word).collect()));
         let node = self.node(key)?;
         let chosen = node.as_str().and_then(|text| {
             let mut choices = choices.iter();
@@ -166,6 +175,7 @@ impl<'a> Fields<'a> {
 
     /// A list of strings.
     pub fn strings(&mut self, key: &'static str) -> Option<Vec<String>> {
+        self.asked(key, KeyForm::Strings);
         let path = self.path_of(key);
         let items = self.list(key, "a list of strings")?;
         let texts =
@@ -176,6 +186,7 @@ impl<'a> Fields<'a> {
 
     /// A list of numbers. `expected` describes one of them in messages, for example "an HTTP status".
     pub fn numbers<T: FromStr>(&mut self, key: &'static str, expected: &str) -> Option<Vec<T>> {
+        self.asked(key, KeyForm::Numbers(expected.to_owned()));
         let path = self.path_of(key);
         let items = self.list(key, &format!("a list, each item {expected}"))?;
         let numbers = items.iter().enumerate().map(|(index, item)| {
@@ -190,6 +201,7 @@ impl<'a> Fields<'a> {
 
     /// A mapping of arbitrary keys to strings, in order. With `secret`, all its values are masked.
     pub fn string_map(&mut self, key: &'static str, secret: bool) -> Option<Vec<(String, String)>> {
+        self.asked(key, KeyForm::StringMap);
         let path = self.path_of(key);
         let node = self.node(key)?;
         if secret {
@@ -215,6 +227,7 @@ impl<'a> Fields<'a> {
     /// A mapping below this one; an absent one reads as empty.
     #[must_use]
     pub fn block(&mut self, key: &'static str) -> Self {
+        self.asked(key, KeyForm::Block);
         let path = self.path_of(key);
         let place = self.entry(key).map_or(self.place, |entry| entry.key_span);
         Self::at(self.node(key), path, place, self.broken, self.mistakes)
@@ -222,6 +235,7 @@ impl<'a> Fields<'a> {
 
     /// The mappings of a list, each to be read and finished; empty if the list is absent.
     pub fn blocks(&mut self, key: &'static str) -> Vec<Self> {
+        self.asked(key, KeyForm::Blocks);
         let path = self.path_of(key);
         let items = self.list(key, "a list of mappings").unwrap_or_default();
         items
@@ -237,6 +251,7 @@ impl<'a> Fields<'a> {
     /// The mappings in a mapping of arbitrary keys, each to be read and finished; empty if it is absent.
     /// `None` after a mistake.
     pub fn blocks_by_name(&mut self, key: &'static str) -> Option<Vec<(String, Self)>> {
+        self.asked(key, KeyForm::BlocksByName);
         let path = self.path_of(key);
         let Some(node) = self.node(key) else { return Some(Vec::new()) };
         let Some(entries) = node.entries() else {
@@ -258,6 +273,7 @@ impl<'a> Fields<'a> {
 
     /// The value as a tree, for a component that reads it itself.
     pub fn node(&mut self, key: &'static str) -> Option<&'a Node> {
+        self.asked(key, KeyForm::Any);
         self.entry(key).map(|entry| &entry.node).filter(|node| !node.is_null())
     }
 
@@ -313,6 +329,9 @@ impl<'a> Fields<'a> {
     /// Accepts the key with any value. If it is present and not null, warns: "`path.key` has no effect here:
     /// why".
     pub fn ignored(&mut self, key: &'static str, why: &str) {
+        if let Some(recorder) = &self.mistakes.source().recorder {
+            recorder.ignored(self.path_of(key), why);
+        }
         if self.has(key) {
             self.warn(format!("`{}` has no effect here: {why}", self.path_of(key)));
         }
@@ -332,6 +351,9 @@ impl<'a> Fields<'a> {
 
     /// Reports the key as a mistake if it is present and not null: "`path.key` is not supported yet: why".
     pub fn not_yet(&mut self, key: &'static str, why: &str) {
+        if let Some(recorder) = &self.mistakes.source().recorder {
+            recorder.ignored(self.path_of(key), why);
+        }
         if let Some(entry) = self.entry(key)
             && !entry.node.is_null()
         {
@@ -345,6 +367,9 @@ impl<'a> Fields<'a> {
     pub fn missing(&mut self, key: &'static str, expected: &str) {
         if self.broken || self.has(key) {
             return;
+        }
+        if let Some(recorder) = &self.mistakes.source().recorder {
+            recorder.missing(self.path_of(key));
         }
         let message = format!("`{}` is missing: expected {expected}", self.path_of(key));
         self.mistakes.report(Problem::new(self.place, message));
@@ -394,6 +419,13 @@ impl<'a> Fields<'a> {
         let (given, absent): (Vec<&'static str>, Vec<&'static str>) =
             self.known.iter().partition(|known| self.entries.iter().any(|entry| entry.key == **known));
         nearest(key, absent.into_iter().chain(given))
+    }
+
+    /// Records the key for a schema.
+    fn asked(&self, key: &str, form: KeyForm) {
+        if let Some(recorder) = &self.mistakes.source().recorder {
+            recorder.asked(self.path_of(key), form);
+        }
     }
 
     fn entry(&mut self, key: &'static str) -> Option<&'a Entry> {

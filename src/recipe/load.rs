@@ -4,10 +4,12 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 
 use super::annotated_text::AnnotatedText;
+use super::key_recorder::KeyRecorder;
 use super::mistake::RecipeError;
 use super::named_text::NamedText;
 use super::parsed::Parsed;
@@ -131,6 +133,14 @@ impl Recipe {
     pub fn from_json(value: &serde_json::Value) -> Result<Self, RecipeError> {
         let parsed = Parsed { root: Node::from_json(value), problems: Vec::new(), dropped: Vec::new() };
         Self::from_parsed(NamedText::new("recipe", ""), parsed, None)
+    }
+
+    /// A recipe from a JSON value, whose readers tell `recorder` which keys they ask for.
+    pub(crate) fn recording(value: &serde_json::Value, recorder: &Arc<KeyRecorder>) -> Self {
+        let root = Node::from_json(value);
+        let mut source = AnnotatedText::default();
+        source.recorder = Some(Arc::clone(recorder));
+        Self { root, source: source.into(), problems: Vec::new(), environment: Environment::default() }
     }
 
     fn from_parsed(

@@ -29,7 +29,9 @@ mod annotated_text;
 mod expand;
 mod fields;
 mod json;
+mod key_recorder;
 mod load;
+mod masked;
 mod mistake;
 mod named_text;
 mod parsed;
@@ -46,6 +48,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use fields::{Fields, Reported};
+pub(crate) use key_recorder::{KeyForm, KeyRecorder, RecordedKey};
 pub use load::Format;
 pub use mistake::{Mistake, Mistakes, RecipeError};
 pub use secrets::Secrets;

@@ -286,3 +286,49 @@ fn the_system_client_comes_from_the_environment() {
     assert_eq!(status("Basic __datahub_system:secret"), 200);
     assert_eq!(status("Basic __datahub_system:Secret"), 401);
 }
+
+#[test]
+fn the_claimed_version_can_be_chosen() {
+    let sandbox = Sandbox::new();
+    for (arguments, expected) in [
+        (&[][..], "v1.7.0"),
+        (&["--version", "1.4.0"], "1.4.0"),
+        (&["--version", "v0.13.1rc2"], "v0.13.1rc2"),
+    ] {
+        let serving = GmsProcess::start(&sandbox, &[&["--data", ":memory:"], arguments].concat());
+        let (_, config) = send(serving.gms(), "GET /config", "", "");
+        let config: Value = serde_json::from_str(&config).unwrap();
+        assert_eq!(config["versions"]["acryldata/datahub"]["version"], expected);
+    }
+    for wrong in ["latest", "1.7", "1.x.0", "1.7.0 "] {
+        let ran = sandbox.run(&["gms", "serve", "--version", wrong]);
+        assert!(ran.stderr.contains("--version"), "{}", ran.stderr);
+        ran.ends_with(2);
+    }
+}
+
+#[test]
+fn fields_are_checked_on_request() {
+    let sandbox = Sandbox::new();
+    sandbox.write("seed.yml", "tokens: [{name: a, actor: datahub, out: token}]\n");
+    let body = json!({"proposal": {
+        "entityType": "tag", "entityUrn": "urn:li:tag:x", "changeType": "UPSERT", "aspectName": "status",
+        "aspect": {"value": "{\"deleted\":false}", "contentType": "application/json"},
+    }});
+    for (switch, status) in [("off", 200), ("on", 422)] {
+        let serving = GmsProcess::start(
+            &sandbox,
+            &["--data", ":memory:", "--seed", "seed.yml", "--check-fields", switch],
+        );
+        let token = std::fs::read_to_string(sandbox.path("token")).unwrap();
+        let authorization = format!("Authorization: Bearer {}\r\n", token.trim());
+        let (code, said) =
+            send(serving.gms(), "POST /aspects?action=ingestProposal", &authorization, &body.to_string());
+        assert_eq!(code, status, "{said}");
+        assert!(switch == "off" || said.contains("/deleted :: unrecognized field"), "{said}");
+        // A test in any language empties the server with the same token.
+        assert_eq!(send(serving.gms(), "POST /reset", &authorization, "").0, 200);
+        let (_, left) = send(serving.gms(), "GET /snapshot", &authorization, "");
+        assert!(!left.contains("urn:li:tag:x"), "{left}");
+    }
+}

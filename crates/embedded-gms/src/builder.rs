@@ -23,8 +23,8 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// A free port of the loopback interface.
 const LOOPBACK: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
 
-/// The default version in `/config`: that of the GMS whose behaviour is reproduced, with a suffix.
-const VERSION: &str = "v1.3.0-embedded";
+/// The default version in `/config`: the newest GMS with which the behaviour was compared.
+const VERSION: &str = "v1.7.0";
 
 impl Gms {
     /// Starts the configuration of a server. By default it runs in memory, listens on a free port of the
@@ -62,6 +62,7 @@ impl GmsBuilder {
                 header_timeout: HEADER_TIMEOUT,
                 version: VERSION.to_owned(),
                 silent_drops: false,
+                check_fields: false,
                 registries: Vec::new(),
                 seed: Seed::default(),
             },
@@ -269,7 +270,8 @@ impl GmsBuilder {
     }
 
     /// The version in `/config`, from which clients derive what a server supports, for example `v0.13.1`. It
-    /// does not change what this server supports.
+    /// does not change what this server supports. Default: `v1.7.0`, the newest version with which this
+    /// server was compared.
     #[must_use]
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.settings.version = version.into();
@@ -284,6 +286,15 @@ impl GmsBuilder {
     #[must_use]
     pub fn silent_drops(mut self, on: bool) -> Self {
         self.settings.silent_drops = on;
+        self
+    }
+
+    /// Whether the fields of aspects are checked against DataHub's model, as GMS does: unknown and missing
+    /// fields, types, enums, unions, and the entity types of URNs. Default: off. The model is that of
+    /// acryl-datahub 1.7.0.17; aspects of custom models are not checked.
+    #[must_use]
+    pub fn check_fields(mut self, on: bool) -> Self {
+        self.settings.check_fields = on;
         self
     }
 

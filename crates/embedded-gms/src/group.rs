@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::store::row::AuditStamp;
-use crate::store::write;
+use crate::store::{contents, write};
 use crate::{actor, change, system_metadata};
 use rusqlite::Connection;
 use serde_json::json;
@@ -26,6 +26,7 @@ pub(super) fn set_groups_of(
     let system_metadata = system_metadata::default(stamp.time);
     for name in groups {
         let urn = actor::group_urn(name);
+        contents::mark(connection, &urn)?;
         let key = json!({"name": name}).to_string();
         if write::ensure_key(connection, &urn, "corpGroupKey", &key, &system_metadata, stamp)? {
             // The model requires these lists but uses the users' aspects.

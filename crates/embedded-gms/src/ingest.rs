@@ -74,11 +74,12 @@ impl ServerState {
                 "corpuser" | "corpGroup" | "dataHubPolicy" | tokens::ENTITY_TYPE
             )
         });
+        let check_fields = self.check_fields;
         let result = self
             .store
             .write(move |connection| {
                 let changes: Vec<_> = kept.iter().map(|(_, change)| change).collect();
-                let applied = write::apply(connection, &changes, &stamp)?;
+                let applied = write::apply(connection, &changes, check_fields, &stamp)?;
                 let accepted = kept.into_iter().zip(applied);
                 Ok(accepted.map(|((index, change), applied)| (index, Accepted { change, applied })).collect())
             })

@@ -4,6 +4,7 @@ use crate::failure::{Cause, Failure};
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
 const EXCEPTION: &str = "com.linkedin.restli.server.RestLiServiceException";
@@ -81,4 +82,63 @@ pub(super) fn list(uri: &Uri, name: &str) -> Option<Vec<String>> {
         values.extend(inner.split(',').filter(|item| !item.is_empty()).map(str::to_owned));
     }
     found.then_some(values)
+}
+
+/// The values of a list parameter whose values are URNs, which contain commas themselves. The list may be
+/// encoded as a whole, or each URN in it.
+pub(super) fn urns(uri: &Uri, name: &str) -> Option<Vec<String>> {
+    let raw = uri.query()?.split('&').filter_map(|pair| pair.split_once('=')).filter(|(key, _)| *key == name);
+    let mut values = Vec::new();
+    let mut found = false;
+    for (_, raw) in raw {
+        found = true;
+        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        if let Some(items) = list_items(raw) {
+            values.extend(items.into_iter().map(decoded));
+            continue;
+        }
+        let text = decoded(raw);
+        match list_items(&text) {
+            Some(items) => values.extend(items.into_iter().map(str::to_owned)),
+            None => values.push(text),
+        }
+    }
+    found.then_some(values)
+}
+
+/// The items of `List(…)`: separated by commas outside parentheses.
+fn list_items(text: &str) -> Option<Vec<&str>> {
+    let inner = text.strip_prefix("List(")?.strip_suffix(')')?;
+    let mut depth = 0_usize;
+    let items = inner.split(|c| {
+        depth = match c {
+            '(' => depth + 1,
+            ')' => depth.saturating_sub(1),
+            _ => depth,
+        };
+        c == ',' && depth == 0
+    });
+    Some(items.filter(|item| !item.is_empty()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urns_in_a_list_may_contain_commas() {
+        let (one, other) = ("urn:li:dataset:(urn:li:dataPlatform:hive,a b,PROD)", "urn:li:tag:é");
+        let encode = |text: &str| {
+            percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+        };
+        for query in [
+            format!("ids=List({},{})", encode(one), encode(other)),
+            format!("x=1&ids={}", encode(&format!("List({one},{other})"))),
+            format!("ids={}&ids={}", encode(one), encode(other)),
+        ] {
+            let uri: Uri = format!("/entitiesV2?{query}").parse().unwrap();
+            assert_eq!(urns(&uri, "ids").unwrap(), [one, other], "{query}");
+        }
+        assert_eq!(urns(&Uri::from_static("/entitiesV2?x=1"), "ids"), None);
+    }
 }

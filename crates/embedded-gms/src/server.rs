@@ -55,6 +55,7 @@ pub(super) struct Settings {
     pub(super) header_timeout: Duration,
     pub(super) version: String,
     pub(super) silent_drops: bool,
+    pub(super) check_fields: bool,
     /// Files with custom models.
     pub(super) registries: Vec<PathBuf>,
     pub(super) seed: Seed,
@@ -188,8 +189,10 @@ async fn start(settings: &Settings, runtime: &Runtime) -> Result<Started, Error>
         traces: Traces::default(),
         registry,
         silent_drops: settings.silent_drops,
+        check_fields: settings.check_fields,
         body_timeout: settings.header_timeout,
         version: settings.version.clone(),
+        seed: settings.seed.clone(),
     });
     let (frontend, frontend_address) = frontend.unzip();
     Ok(Started { listener, frontend, ready: Ready { address, frontend: frontend_address, server } })

@@ -5,6 +5,7 @@ use crate::authorization::Authorization;
 use crate::faults::Faults;
 use crate::registry::Registry;
 use crate::request_log::RequestLog;
+use crate::seed::Seed;
 use crate::store::Store;
 use crate::trace::Traces;
 use std::sync::Arc;
@@ -23,10 +24,14 @@ pub(crate) struct ServerState {
     pub(crate) registry: Registry,
     /// Whether Rest.li drops invalid proposals, and OpenAPI unregistered aspects, silently.
     pub(crate) silent_drops: bool,
+    /// Whether the fields of aspects are checked against the model.
+    pub(crate) check_fields: bool,
     /// The time limit for each pause in a body, and for a small body as a whole.
     pub(crate) body_timeout: Duration,
     /// The version in `/config`.
     pub(crate) version: String,
+    /// The seed, which a reset applies again.
+    pub(crate) seed: Seed,
 }
 
 impl ServerState {

@@ -116,6 +116,11 @@ impl Traces {
             .collect()
     }
 
+    /// Removes all traces.
+    pub(super) fn clear(&self) {
+        *self.memory() = Memory::default();
+    }
+
     fn memory(&self) -> MutexGuard<'_, Memory> {
         lock(&self.memory)
     }

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::store::row::AuditStamp;
-use crate::store::{access, read, write};
+use crate::store::{access, contents, read, write};
 use crate::{actor, system_metadata};
 use rusqlite::Connection;
 use serde_json::json;
@@ -66,6 +66,7 @@ impl std::fmt::Debug for User {
 /// Creates the user if it does not exist. The aspects of an existing user are not changed.
 pub(super) fn ensure(connection: &Connection, name: &str, stamp: &AuditStamp) -> Result<(), Failure> {
     let urn = actor::user_urn(name);
+    contents::mark(connection, &urn)?;
     if read::has(connection, &urn, actor::USER_KEY_ASPECT)? {
         return Ok(());
     }

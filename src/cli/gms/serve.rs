@@ -58,6 +58,14 @@ pub(crate) struct Serve {
     /// refused.
     #[arg(long, value_enum, default_value_t = Switch::Off, value_name = "on|off")]
     silent_drops: Switch,
+    /// Whether the fields of aspects are checked against DataHub's model: unknown and missing fields, types,
+    /// enums, unions, and the entity types of URNs.
+    #[arg(long, value_enum, default_value_t = Switch::Off, value_name = "on|off")]
+    check_fields: Switch,
+    /// The version that the server claims, for example v1.3.0. It does not change what the server does.
+    /// Default: the newest version with which it was compared.
+    #[arg(long, value_name = "V")]
+    version: Option<String>,
     /// Users, policies and tokens to set up first (YAML).
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
@@ -122,7 +130,11 @@ mod with {
                 .auth_filter(self.auth_filter.into())
                 .refusals(self.refusals.into())
                 .rest_authorization(self.rest_authorization == Switch::On)
-                .silent_drops(self.silent_drops == Switch::On);
+                .silent_drops(self.silent_drops == Switch::On)
+                .check_fields(self.check_fields == Switch::On);
+            if let Some(version) = self.version {
+                builder = builder.version(checked(version)?);
+            }
             builder = match &self.frontend_listen {
                 Some(text) => builder.frontend(address("--frontend-listen", text)?),
                 None => builder.frontend_if_free(beside),
@@ -202,6 +214,21 @@ mod with {
             };
         let id = read("DATAHUB_SYSTEM_CLIENT_ID")?.unwrap_or_else(|| "__datahub_system".to_owned());
         Ok(read(SECRET)?.map(|secret| (id, secret)))
+    }
+
+    /// A version that clients can compare: `1.7.0`, with or without a `v` and a suffix.
+    fn checked(version: String) -> Result<String, Error> {
+        let parts = version.strip_prefix('v').unwrap_or(&version).splitn(3, '.');
+        let leading = |part: &str| part.bytes().take_while(u8::is_ascii_digit).count();
+        let fits = parts.clone().count() == 3
+            && parts.clone().all(|part| leading(part) > 0)
+            && parts.take(2).all(|part| leading(part) == part.len())
+            && version.bytes().all(|byte| byte.is_ascii_graphic());
+        if fits {
+            return Ok(version);
+        }
+        let message = format!("--version {version:?}: expected a version such as 1.7.0 or v1.3.0rc1");
+        Err(Error::new(ErrorKind::Input, message))
     }
 
     fn address(option: &str, text: &str) -> Result<SocketAddr, Error> {

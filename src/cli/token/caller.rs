@@ -7,8 +7,8 @@ use datahub_emitter::auth::{FixedToken, Token};
 use datahub_emitter::gms::{Client, ClientConfig, ClientMode, LogIn, Me, ServerAddress, log_in};
 use datahub_emitter::{Error, ErrorKind};
 
-use super::password::password;
 use crate::cli::Global;
+use crate::cli::password::password;
 use crate::cli::progress::Screen;
 use crate::cli::server::Server;
 

@@ -4,7 +4,6 @@ mod caller;
 mod create;
 mod inspect;
 mod list;
-mod password;
 mod revoke;
 mod rotate;
 

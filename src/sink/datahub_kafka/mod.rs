@@ -143,6 +143,18 @@ impl Sink for DatahubKafkaSink {
         true
     }
 
+    fn flush(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let rest = async {
+                if let Some(rest) = &self.rest_fallback {
+                    rest.flush().await;
+                }
+            };
+            // A proposal is handed over only when Kafka has acknowledged those before it.
+            tokio::join!(self.sender.flush(), rest);
+        })
+    }
+
     fn stopped(&self) -> Option<Error> {
         self.sender.stopped().or_else(|| self.rest_fallback.as_ref().and_then(|rest| rest.stopped()))
     }

@@ -648,6 +648,11 @@ impl Sender {
         self.changed.notify_waiters();
     }
 
+    /// Waits until everything that was written has an outcome.
+    pub(super) async fn flush(&self) {
+        self.wait_until(|state| state.is_drained() && state.handed_over == 0).await;
+    }
+
     /// Takes no more, and waits until everything has an outcome. After `deadline`, the rest is undelivered.
     pub(super) async fn close(&self, deadline: Option<Duration>) {
         self.capacity.close();

@@ -8,7 +8,7 @@ use super::principal::{self, ByOwnership, Principal};
 use super::privilege;
 use crate::failure::Failure;
 use crate::store::row::AuditStamp;
-use crate::store::{access, read, write};
+use crate::store::{access, contents, read, write};
 use crate::{actor, system_metadata};
 
 const ENTITY_TYPE: &str = "dataHubPolicy";
@@ -240,6 +240,7 @@ pub(crate) fn store_policy(
     stamp: &AuditStamp,
 ) -> Result<(), Failure> {
     let urn = urn_of(&policy.name);
+    contents::mark(connection, &urn)?;
     let system_metadata = system_metadata::default(stamp.time);
     let key = serde_json::json!({"id": urn.rsplit(':').next()}).to_string();
     write::ensure_key(connection, &urn, "dataHubPolicyKey", &key, &system_metadata, stamp)?;

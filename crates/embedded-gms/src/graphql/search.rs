@@ -107,8 +107,7 @@ pub(super) async fn scroll(context: &Context<'_>, input: ScrollAcrossEntitiesInp
     let count = usize::try_from(input.count.unwrap_or(DEFAULT_LISTED).clamp(0, MAX_LISTED)).unwrap_or(0);
     let page = caller
         .server
-        .store
-        .read(move |connection| search.after(connection, after.as_deref(), count))
+        .read_indexed(move |connection| search.after(connection, after.as_deref(), count))
         .await
         .map_err(|failure| failed(&failure))?;
     let last = page.urns.last().filter(|_| page.more);

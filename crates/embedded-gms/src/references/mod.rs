@@ -3,6 +3,8 @@
 //! GMS also removes forms from entities and structured properties from the prompts of forms. These are not
 //! relationships of the model and are not removed here.
 
+pub(super) mod edges;
+
 mod relationships;
 
 use std::collections::BTreeSet;
@@ -34,18 +36,17 @@ pub(super) fn relationships(references: &[Reference]) -> usize {
     distinct.len()
 }
 
-/// The references to an entity, ordered by the referring URN.
+/// The references to an entity, ordered by the referring URN. The index must be up to date.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub(super) fn find(connection: &Connection, urn: &str) -> Result<Vec<Reference>, rusqlite::Error> {
-    // Stored text may contain escapes, so only URNs of these characters can be searched for in the text.
-    let plain = urn.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'/'));
     let mut statement = connection.prepare_cached(
         "SELECT urn, aspect, metadata FROM aspect
-         WHERE version = 0 AND (?1 IS NULL OR instr(metadata, ?1) > 0) ORDER BY urn, aspect",
+         WHERE version = 0 AND (urn, aspect) IN (SELECT owner, aspect FROM edge WHERE destination = ?1)
+         ORDER BY urn, aspect",
     )?;
-    let mut rows = statement.query([plain.then_some(urn)])?;
+    let mut rows = statement.query([urn])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let (entity, aspect, metadata): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);

@@ -16,11 +16,11 @@ use crate::actor::{self, SYSTEM_ACTOR};
 use crate::authorization::{ApiOperation, Permissions, forbidden};
 use crate::failure::Failure;
 use crate::ingest::WriteRequest;
-use crate::search::{Filter, Search};
+use crate::search::{Filter, Search, SortField};
 use crate::state::ServerState;
 use crate::store::row::AuditStamp;
 use crate::store::{read, timeseries, write};
-use crate::{change, keys, model, proposal, references, restli, snapshot, tokens};
+use crate::{change, keys, model, proposal, references, restli, search, snapshot, tokens};
 
 pub(super) const RESOURCE: &str = "com.linkedin.metadata.resources.entity.EntityResource";
 
@@ -56,8 +56,24 @@ struct SearchRequest {
     count: u32,
     filter: Option<Filter>,
     search_flags: Option<RestliSearchFlags>,
-    sort: Option<Value>,
-    sort_criteria: Option<Value>,
+    sort: Option<SortCriterion>,
+    sort_criteria: Option<Vec<SortCriterion>>,
+}
+
+/// `SortCriterion.pdl`
+#[derive(Deserialize)]
+struct SortCriterion {
+    field: String,
+    #[serde(default)]
+    order: SortOrder,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum SortOrder {
+    #[default]
+    Ascending,
+    Descending,
 }
 
 /// Only one flag has an effect; the others concern an index (`SearchFlags.pdl`).
@@ -100,7 +116,7 @@ pub(super) async fn act(
         Some("delete") => delete(&server, &permissions, proposal::parse(&body)?).await?,
         Some("exists") => exists(&server, &permissions, proposal::parse(&body)?).await?,
         Some("deleteReferences") => delete_references(&server, &permissions, proposal::parse(&body)?).await?,
-        Some("search") => search(&server, &permissions, proposal::parse(&body)?).await?,
+        Some("search") => find(&server, &permissions, proposal::parse(&body)?).await?,
         Some("deleteAll") => return runs::delete_registry(&server, &permissions, &write, &body).await,
         Some("listUrns") => list(&server, &permissions, proposal::parse(&body)?).await?,
         action => return Err(super::unroutable::unknown_action(action, RESOURCE, &uri)),
@@ -152,7 +168,7 @@ async fn delete_references(
         .check(ApiOperation::Delete, &urn, |_| format!("User is unauthorized to delete entity {urn}"))
         .await?;
     let found = if request.dry_run.unwrap_or(false) {
-        server.store.read(move |connection| references::find(connection, urn.as_str())).await?
+        server.read_indexed(move |connection| references::find(connection, urn.as_str())).await?
     } else {
         // GMS writes this under its own name, not that of the caller.
         let stamp = AuditStamp {
@@ -162,6 +178,7 @@ async fn delete_references(
         let taken = server
             .store
             .write(move |connection| {
+                search::update_all(connection)?;
                 let found = references::find(connection, urn.as_str())?;
                 references::remove(connection, &found, urn.as_str(), &stamp)?;
                 Ok(found)
@@ -196,8 +213,8 @@ async fn list(server: &ServerState, permissions: &Permissions, request: ListUrns
     Ok(json!({"value": {"start": start, "count": urns.len(), "total": total, "entities": urns}}))
 }
 
-/// A search without facets and ranking.
-async fn search(
+/// A search without facets.
+async fn find(
     server: &ServerState,
     permissions: &Permissions,
     request: SearchRequest,
@@ -210,9 +227,11 @@ async fn search(
     if !permissions.may_all(ApiOperation::Read, &entity) {
         return Err(forbidden("User is unauthorized to search."));
     }
-    if sort.or(sort_criteria).is_some() {
-        return Err(Failure::bad_request("the embedded GMS sorts by urn: leave `sort` out"));
-    }
+    let criteria = sort_criteria.unwrap_or_else(|| sort.into_iter().collect());
+    let order: Vec<_> = criteria
+        .into_iter()
+        .map(|SortCriterion { field, order }| SortField { field, descending: order == SortOrder::Descending })
+        .collect();
     let search = Search {
         types: vec![entity],
         text: input,
@@ -221,7 +240,15 @@ async fn search(
         slice: None,
     };
     let (first, most) = (to_usize(start), to_usize(count.min(MAX_LISTED)));
-    let page = server.store.read(move |connection| search.part(connection, first, most)).await?;
+    let page = server
+        .read_indexed(move |connection| {
+            if order.is_empty() {
+                search.ranked(connection, first, most)
+            } else {
+                search.ordered_part(connection, &order, first, most)
+            }
+        })
+        .await?;
     let entities: Vec<_> = page.urns.iter().map(|urn| json!({"entity": urn, "matchedFields": []})).collect();
     Ok(json!({"value": {
         "from": start,

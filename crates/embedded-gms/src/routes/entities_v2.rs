@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::actor::{self, SYSTEM_ACTOR};
-use crate::authorization::{ApiOperation, Permissions};
+use crate::authorization::{ApiOperation, Permissions, forbidden};
 use crate::failure::Failure;
 use crate::state::ServerState;
 use crate::store::read;
@@ -51,12 +51,54 @@ pub(super) async fn show(
     permissions
         .check(ApiOperation::Read, &urn, |_| format!("User is unauthorized to get entity {urn}"))
         .await?;
-    let stored = server.entity(&urn, restli::list(&uri, "aspects")).await?;
-    let mut aspects = BTreeMap::new();
-    for stored in stored {
-        aspects.insert(stored.aspect.clone(), envelope(stored)?);
-    }
+    let aspects = enveloped(&server, &urn, restli::list(&uri, "aspects")).await?;
     Ok(restli::success(&EntityResponse { r#type: urn.entity_type(), urn: urn.as_str(), aspects }))
+}
+
+/// The greatest number of entities in a batch.
+const MAX_BATCH: usize = 1_000;
+
+/// `GET /entitiesV2?ids=List(urn,urn)&aspects=List(a,b)`: several entities, by URN.
+pub(super) async fn list(
+    State(server): State<Arc<ServerState>>,
+    Extension(permissions): Extension<Permissions>,
+    uri: Uri,
+) -> Result<Response, Failure> {
+    #[derive(Serialize)]
+    struct BatchResponse<'a> {
+        results: BTreeMap<&'a str, EntityResponse<'a>>,
+        statuses: BTreeMap<&'a str, u16>,
+        errors: BTreeMap<&'a str, u16>,
+    }
+
+    let ids = restli::urns(&uri, "ids").ok_or_else(|| Failure::bad_request("Parameter 'ids' is required"))?;
+    if ids.len() > MAX_BATCH {
+        return Err(Failure::bad_request(format!("ids: at most {MAX_BATCH} entities at a time")));
+    }
+    let urns = ids.iter().map(|text| Urn::parse(text)).collect::<Result<Vec<_>, _>>();
+    let urns = urns.map_err(|error| Failure::bad_request(format!("Invalid urn: {error}")))?;
+    let refused = permissions.refused(urns.iter().map(|urn| (ApiOperation::Read, urn.clone()))).await?;
+    if !refused.is_empty() {
+        return Err(forbidden("User is unauthorized to get entities."));
+    }
+    let only = restli::list(&uri, "aspects");
+    let mut results = BTreeMap::new();
+    for urn in &urns {
+        let aspects = enveloped(&server, urn, only.clone()).await?;
+        results
+            .insert(urn.as_str(), EntityResponse { r#type: urn.entity_type(), urn: urn.as_str(), aspects });
+    }
+    let statuses = results.keys().map(|urn| (*urn, 200)).collect();
+    Ok(restli::success(&BatchResponse { results, statuses, errors: BTreeMap::new() }))
+}
+
+async fn enveloped(
+    server: &ServerState,
+    urn: &Urn,
+    only: Option<Vec<String>>,
+) -> Result<BTreeMap<String, EnvelopedAspect>, Failure> {
+    let stored = server.entity(urn, only).await?.into_iter();
+    stored.map(|stored| Ok((stored.aspect.clone(), envelope(stored)?))).collect()
 }
 
 fn envelope(stored: AspectRow) -> Result<EnvelopedAspect, Failure> {

@@ -28,7 +28,8 @@ use crate::state::ServerState;
 const MAX_BODY: u64 = 64 * 1024 * 1024;
 
 /// Paths for the tests themselves. Requests to them are not logged, and faults do not act on them.
-const EXEMPT_PATHS: [&str; 2] = [super::requests::PATH, super::faults::PATH];
+const EXEMPT_PATHS: [&str; 4] =
+    [super::requests::PATH, super::faults::PATH, super::contents::RESET_PATH, super::contents::SNAPSHOT_PATH];
 
 /// A request that the frontend forwards.
 #[derive(Clone)]

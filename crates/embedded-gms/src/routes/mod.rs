@@ -2,6 +2,7 @@
 
 mod aspects;
 mod config;
+mod contents;
 mod entities;
 mod entities_v2;
 mod faults;
@@ -13,6 +14,7 @@ mod openapi_v3;
 mod operations;
 mod path;
 mod receive;
+mod relationships;
 mod requests;
 mod root;
 mod runs;
@@ -45,16 +47,21 @@ pub(super) fn router(server: Arc<ServerState>) -> Router {
         .route("/entities", post(entities::act))
         .route("/entities/", post(entities::act))
         .route("/entities/{*urn}", get(entities::show))
+        .route("/entitiesV2", get(entities_v2::list))
+        .route("/entitiesV2/", get(entities_v2::list))
         .route("/entitiesV2/{*urn}", get(entities_v2::show))
         .route("/operations", post(operations::act))
         .route("/operations/", post(operations::act))
         .route("/runs", post(runs::act))
         .route("/runs/", post(runs::act))
         .route(requests::PATH, get(requests::show))
+        .route(contents::RESET_PATH, post(contents::reset))
+        .route(contents::SNAPSHOT_PATH, get(contents::export).put(contents::import))
         .route(faults::PATH, get(faults::show).put(faults::set).delete(faults::clear))
         .route(graphql::PATH, post(graphql::act).layer(middleware::from_fn(openapi_v3::traced)))
         .merge(openapi_v3::router())
         .merge(models::router())
+        .merge(relationships::router())
         .fallback(unroutable::unknown_path)
         .method_not_allowed_fallback(unroutable::unknown_method)
         // The gate has its own limit; that of the extractors is smaller than a batch.

@@ -27,6 +27,8 @@ use crate::trace::TraceId;
 use crate::urn::Urn;
 use call::Call;
 
+pub(super) use scroll::BodyFilter;
+
 const PREFIX: &str = "/openapi/v3/entity/";
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 

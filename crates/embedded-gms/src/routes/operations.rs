@@ -41,8 +41,8 @@ pub(super) async fn act(
     }
 }
 
-/// Searches read the store, so there is nothing to restore. The response has the number of aspects that GMS
-/// would have processed, in GMS's text form (`resources/operations/Utils.java`).
+/// The index follows the store by itself, so there is nothing to restore. The response has the number of
+/// aspects that GMS would have processed, in GMS's text form (`resources/operations/Utils.java`).
 async fn restore_indices(
     server: &ServerState,
     permissions: &Permissions,

@@ -6,6 +6,7 @@
 use serde_json::Value;
 
 use super::filter::ENTITY_TYPE;
+use super::query;
 use super::type_name::normalized;
 use crate::store::row::AspectRow;
 use crate::urn::Urn;
@@ -19,6 +20,38 @@ const NESTED: &[(&str, &str, &str, &str)] = &[
     ("fieldPaths", "schemaMetadata", "fields", "fieldPath"),
     ("upstreams", "upstreamLineage", "upstreams", "dataset"),
 ];
+
+/// Fields that are deeper: field, aspect, and the path to the values, in which `*` stands for every element.
+const PATHS: &[(&str, &str, &str)] = &[
+    ("fieldTags", "schemaMetadata", "fields.*.globalTags.tags.*.tag"),
+    ("fieldGlossaryTerms", "schemaMetadata", "fields.*.glossaryTerms.terms.*.urn"),
+    ("fieldDescriptions", "schemaMetadata", "fields.*.description"),
+    ("editedFieldTags", "editableSchemaMetadata", "editableSchemaFieldInfo.*.globalTags.tags.*.tag"),
+    (
+        "editedFieldGlossaryTerms",
+        "editableSchemaMetadata",
+        "editableSchemaFieldInfo.*.glossaryTerms.terms.*.urn",
+    ),
+    ("editedFieldDescriptions", "editableSchemaMetadata", "editableSchemaFieldInfo.*.description"),
+    ("createdAt", "datasetProperties", "created.time"),
+    ("lastModifiedAt", "datasetProperties", "lastModified.time"),
+    ("createdAt", "containerProperties", "created.time"),
+    ("lastModifiedAt", "containerProperties", "lastModified.time"),
+    ("createdAt", "chartInfo", "lastModified.created.time"),
+    ("lastModifiedAt", "chartInfo", "lastModified.lastModified.time"),
+    ("createdAt", "dashboardInfo", "lastModified.created.time"),
+    ("lastModifiedAt", "dashboardInfo", "lastModified.lastModified.time"),
+    ("createdAt", "dataJobInfo", "created.time"),
+    ("lastModifiedAt", "dataJobInfo", "lastModified.time"),
+    ("createdAt", "dataFlowInfo", "created.time"),
+    ("lastModifiedAt", "dataFlowInfo", "lastModified.time"),
+];
+
+/// Fields in which words are looked up beside the names.
+const DESCRIPTIONS: &[&str] = &["description", "definition", "fieldPaths"];
+
+/// The greatest length of the text of a document, in bytes.
+const MAX_TEXT: usize = 64 * 1024;
 
 /// Fields with names.
 const NAMES: &[&str] = &["name", "qualifiedName", "displayName", "fullName", "title"];
@@ -69,6 +102,15 @@ impl Document {
             "platformInstance" => return self.members("instance"),
             _ => {}
         }
+        if PATHS.iter().any(|(name, ..)| *name == field) {
+            let mut values = Vec::new();
+            for (_, aspect, path) in PATHS.iter().filter(|(name, ..)| *name == field) {
+                for (_, value) in self.aspects.iter().filter(|(name, _)| name == aspect) {
+                    collect(value, path, &mut values);
+                }
+            }
+            return values;
+        }
         if let Some((_, aspect, list, member)) = NESTED.iter().find(|(name, ..)| *name == field) {
             let records = self.aspects.iter().filter(|(name, _)| name == aspect);
             return records
@@ -80,10 +122,35 @@ impl Document {
         self.members(field)
     }
 
-    /// The text that the words of a search must be in: URN and names.
+    /// The lower-case text that the words of a search must be in: URN, names, descriptions and columns.
     pub(super) fn text(&self) -> String {
         let names = NAMES.iter().flat_map(|name| self.members(name));
-        std::iter::once(self.urn.clone()).chain(names).collect::<Vec<_>>().join("\n").to_lowercase()
+        let descriptions = DESCRIPTIONS.iter().flat_map(|name| self.values(name));
+        let all: Vec<_> = std::iter::once(self.urn.clone()).chain(names).chain(descriptions).collect();
+        let mut text = all.join("\n").to_lowercase();
+        let end = (0..=MAX_TEXT).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end);
+        text
+    }
+
+    /// Whether a value of a field contains the pieces of a word, ignoring case. The names of a structured
+    /// query are those of fields, or the singular of a list (`tag`).
+    pub(super) fn has(&self, name: &str, pieces: &[String]) -> bool {
+        let field = match name {
+            "tag" | "owner" | "glossaryTerm" | "domain" => format!("{name}s"),
+            "type" | "entityType" => ENTITY_TYPE.to_owned(),
+            name => name.to_owned(),
+        };
+        self.values(&field).iter().any(|value| query::contains(&value.to_lowercase(), pieces))
+    }
+
+    /// The name that a person sees; without one, the last part of the key.
+    pub(super) fn name(&self) -> String {
+        let named = NAMES.iter().find_map(|name| self.members(name).into_iter().next());
+        named.unwrap_or_else(|| {
+            let key = self.urn.splitn(4, ':').nth(3).unwrap_or(&self.urn);
+            key.trim_matches(['(', ')']).rsplit([',', ':']).next().unwrap_or(key).to_owned()
+        })
     }
 
     /// GMS adds `dataPlatformInstance` to every chart, flow and job, with the platform of its URN.
@@ -114,6 +181,22 @@ impl Document {
             }
         }
         values
+    }
+}
+
+/// Adds the scalars at the end of a path.
+fn collect(value: &Value, path: &str, values: &mut Vec<String>) {
+    let (step, rest) = path.split_once('.').map_or((path, None), |(step, rest)| (step, Some(rest)));
+    let found: Vec<&Value> = if step == "*" {
+        value.as_array().into_iter().flatten().collect()
+    } else {
+        value.get(step).into_iter().collect()
+    };
+    for one in found {
+        match rest {
+            Some(rest) => collect(one, rest, values),
+            None => values.extend(text(one)),
+        }
     }
 }
 

@@ -72,7 +72,7 @@ impl Filter {
         self.lists().any(|list| list.iter().all(|one| one.is_met(&values(one.field())) != one.negated))
     }
 
-    fn lists(&self) -> impl Iterator<Item = &[Criterion]> {
+    pub(super) fn lists(&self) -> impl Iterator<Item = &[Criterion]> {
         let old = self.or.is_empty().then_some(self.criteria.as_slice());
         self.or.iter().map(|conjunction| conjunction.and.as_slice()).chain(old)
     }
@@ -80,8 +80,16 @@ impl Filter {
 
 impl Criterion {
     /// The field, without the suffix for exact comparison.
-    fn field(&self) -> &str {
+    pub(super) fn field(&self) -> &str {
         self.field.strip_suffix(".keyword").unwrap_or(&self.field)
+    }
+
+    /// The values; entity types in normalized form.
+    pub(super) fn wanted(&self) -> Vec<String> {
+        let type_wanted = self.field() == ENTITY_TYPE;
+        let single = if self.values.is_empty() { self.value.as_slice() } else { &[] };
+        let spelt = |value: &String| if type_wanted { normalized(value) } else { value.clone() };
+        self.values.iter().chain(single).map(spelt).collect()
     }
 
     fn is_met(&self, found: &[String]) -> bool {
@@ -89,10 +97,7 @@ impl Criterion {
             Contain, EndWith, Equal, Exists, GreaterThan, GreaterThanOrEqualTo, Iequal, In, IsNull, LessThan,
             LessThanOrEqualTo, StartWith,
         };
-        let type_wanted = self.field() == ENTITY_TYPE;
-        let single = if self.values.is_empty() { self.value.as_slice() } else { &[] };
-        let spelt = |value: &String| if type_wanted { normalized(value) } else { value.clone() };
-        let wanted: Vec<String> = self.values.iter().chain(single).map(spelt).collect();
+        let wanted = self.wanted();
         let any = |test: fn(&str, &str) -> bool| {
             found.iter().any(|found| wanted.iter().any(|wanted| test(found.as_str(), wanted.as_str())))
         };

@@ -1,32 +1,54 @@
-//! Search over the store.
+//! Search over an index in the data file.
 //!
-//! There is no index and no ranking. A search reads every entity of its types, so it finds what was just
-//! written, and returns URNs in order.
+//! Conditions that the index knows become SQL. The others are checked on the stored aspects of each entity
+//! that is left.
 
 mod document;
 mod filter;
+mod index;
 mod order;
+mod query;
 mod type_name;
 
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params_from_iter};
 
+use crate::failure::Failure;
+use crate::state::ServerState;
 use crate::store::read;
 use crate::tokens;
 use crate::urn::Urn;
 use document::Document;
+use filter::ENTITY_TYPE;
 
 pub(super) use filter::{Condition, Conjunction, Criterion, Filter};
+pub(super) use index::{FACETS, update_all};
 pub(super) use order::{Position, Slice, SortField};
+pub(super) use query::Query;
 pub(super) use type_name::normalized;
 
 /// The prefix of internal types, which are found only if they are named, as in GMS.
-const INTERNAL: &str = "dataHub";
+const INTERNAL: &str = "datahub";
 
-/// Tokens have their own call, which checks the caller.
-const NEVER_FOUND: &str = tokens::ENTITY_TYPE;
+/// The number of entities that are indexed at a time, so that other writes do not wait long.
+const INDEXED_AT_ONCE: usize = 1_000;
+
+impl ServerState {
+    /// Runs `work` on the committed data with an index that is up to date.
+    pub(super) async fn read_indexed<T, F>(&self, work: F) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
+    {
+        if !self.store.read(index::is_current).await? {
+            let update = || self.store.write(|connection| Ok(index::update(connection, INDEXED_AT_ONCE)?));
+            while update().await? {}
+        }
+        self.store.read(work).await
+    }
+}
 
 /// A search request.
 #[derive(Debug, Default)]
@@ -34,7 +56,8 @@ pub(super) struct Search {
     /// Entity types, in GMS's spelling (`dataJob`) or GraphQL's (`DATA_JOB`). None means all that are not
     /// internal.
     pub(super) types: Vec<String>,
-    /// Words that must all occur in the URN or the names, ignoring case; `*` in a word matches anything.
+    /// Words that must all occur in the URN, names, descriptions or columns, ignoring case; `*` in a word
+    /// matches anything. After `/q`, a structured query.
     pub(super) text: String,
     pub(super) filter: Filter,
     /// Whether soft-deleted entities are found. They are also found if the filter uses their field.
@@ -63,8 +86,45 @@ pub(super) struct Sorted {
     pub(super) next: Option<Position>,
 }
 
+/// The conditions of a search on the table `document`, in SQL.
+struct Plan {
+    condition: String,
+    values: Vec<String>,
+    /// Whether the condition is complete.
+    exact: bool,
+}
+
+impl Plan {
+    fn add(&mut self, condition: &str, values: impl IntoIterator<Item = String>) {
+        if !self.condition.is_empty() {
+            self.condition.push_str(" AND ");
+        }
+        self.condition.push_str(condition);
+        self.values.extend(values);
+    }
+
+    /// The URNs of a query of this form, with more values behind those of the condition.
+    fn urns(
+        &self,
+        connection: &Connection,
+        more: &str,
+        values: impl IntoIterator<Item = String>,
+    ) -> Result<Vec<String>, rusqlite::Error> {
+        let sql = format!("SELECT urn FROM document WHERE {}{more}", self.condition);
+        let values = self.values.iter().cloned().chain(values);
+        connection.prepare_cached(&sql)?.query_map(params_from_iter(values), |row| row.get(0))?.collect()
+    }
+
+    fn count(&self, connection: &Connection) -> Result<usize, rusqlite::Error> {
+        let sql = format!("SELECT count(*) FROM document WHERE {}", self.condition);
+        let count: i64 =
+            connection.prepare_cached(&sql)?.query_row(params_from_iter(&self.values), |row| row.get(0))?;
+        Ok(usize::try_from(count).unwrap_or(0))
+    }
+}
+
 impl Search {
-    /// The page that starts at an index.
+    /// The page that starts at an index, ordered by URN.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -74,8 +134,45 @@ impl Search {
         start: usize,
         count: usize,
     ) -> Result<Page, rusqlite::Error> {
-        let found = self.found(connection)?;
-        Ok(cut(&found, start..start.saturating_add(count)))
+        self.page(connection, " ORDER BY urn", Vec::new(), start, count)
+    }
+
+    /// The page that starts at an index; the best names come first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(super) fn ranked(
+        &self,
+        connection: &Connection,
+        start: usize,
+        count: usize,
+    ) -> Result<Page, rusqlite::Error> {
+        if Query::parse(&self.text).is_all() {
+            return self.part(connection, start, count);
+        }
+        let order = " ORDER BY relevance(?, name) DESC, urn";
+        self.page(connection, order, vec![self.text.clone()], start, count)
+    }
+
+    fn page(
+        &self,
+        connection: &Connection,
+        order: &str,
+        values: Vec<String>,
+        start: usize,
+        count: usize,
+    ) -> Result<Page, rusqlite::Error> {
+        let plan = self.plan();
+        if !plan.exact {
+            let found = self.checked(connection, plan.urns(connection, order, values)?)?;
+            return Ok(cut(&found, start..start.saturating_add(count)));
+        }
+        let total = plan.count(connection)?;
+        let limits = [count, start].map(|number| number.min(1 << 40).to_string());
+        // The limits are bound as text, so that the statement is the same for every page.
+        let limited = format!("{order} LIMIT CAST(? AS INTEGER) OFFSET CAST(? AS INTEGER)");
+        let urns = plan.urns(connection, &limited, values.into_iter().chain(limits))?;
+        Ok(Page { more: start.saturating_add(urns.len()) < total, urns, total })
     }
 
     /// The page after a URN, which need not exist any more: deletions between two pages do not shift the
@@ -89,9 +186,22 @@ impl Search {
         urn: Option<&str>,
         count: usize,
     ) -> Result<Page, rusqlite::Error> {
-        let found = self.found(connection)?;
-        let start = urn.map_or(0, |urn| found.partition_point(|found| found.as_str() <= urn));
-        Ok(cut(&found, start..start.saturating_add(count)))
+        let plan = self.plan();
+        let Some(urn) = urn else { return self.part(connection, 0, count) };
+        if !plan.exact {
+            let found = self.found(connection)?;
+            let start = found.partition_point(|found| found.as_str() <= urn);
+            return Ok(cut(&found, start..start.saturating_add(count)));
+        }
+        let limit = count.saturating_add(1).min(1 << 40).to_string();
+        let mut urns = plan.urns(
+            connection,
+            " AND urn > ? ORDER BY urn LIMIT CAST(? AS INTEGER)",
+            [urn.to_owned(), limit],
+        )?;
+        let more = urns.len() > count;
+        urns.truncate(count);
+        Ok(Page { urns, total: plan.count(connection)?, more })
     }
 
     /// The page after a position in this order.
@@ -105,14 +215,7 @@ impl Search {
         after: Option<&Position>,
         count: usize,
     ) -> Result<Sorted, rusqlite::Error> {
-        let by_urn = order.iter().all(|order| order.field == "urn");
-        let mut places = Vec::new();
-        for text in self.found(connection)? {
-            let Ok(urn) = Urn::parse(&text) else { continue };
-            let stored = if by_urn { Vec::new() } else { read::entity(connection, &text)? };
-            places.push(Position::of(&Document::new(&urn, stored), order));
-        }
-        places.sort_by(|one, other| one.compare(other, order));
+        let places = self.places(connection, order)?;
         let start = after.map_or(0, |after| {
             places.partition_point(|place| place.compare(after, order) != Ordering::Greater)
         });
@@ -125,63 +228,143 @@ impl Search {
         })
     }
 
-    fn found(&self, connection: &Connection) -> Result<Vec<String>, rusqlite::Error> {
-        let mut statement =
-            connection.prepare_cached("SELECT DISTINCT urn FROM aspect WHERE version = 0 ORDER BY urn")?;
-        let mut rows = statement.query([])?;
-        let words = words(&self.text);
-        let removed_too = self.soft_deleted_too || self.filter.is_about("removed");
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            let text: String = row.get(0)?;
+    /// The page that starts at an index in this order.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(super) fn ordered_part(
+        &self,
+        connection: &Connection,
+        order: &[SortField],
+        start: usize,
+        count: usize,
+    ) -> Result<Page, rusqlite::Error> {
+        let places = self.places(connection, order)?;
+        let urns: Vec<_> = places.iter().map(|place| place.urn().to_owned()).collect();
+        Ok(cut(&urns, start..start.saturating_add(count)))
+    }
+
+    fn places(&self, connection: &Connection, order: &[SortField]) -> Result<Vec<Position>, rusqlite::Error> {
+        let by_urn = order.iter().all(|order| order.field == "urn");
+        let mut places = Vec::new();
+        for text in self.found(connection)? {
             let Ok(urn) = Urn::parse(&text) else { continue };
-            if !is_of(&self.types, urn.entity_type())
-                || self.slice.is_some_and(|slice| !slice.has(&text))
-                || !removed_too && read::is_removed(connection, &text)?
-            {
+            let stored = if by_urn { Vec::new() } else { read::entity(connection, &text)? };
+            places.push(Position::of(&Document::new(&urn, stored), order));
+        }
+        places.sort_by(|one, other| one.compare(other, order));
+        Ok(places)
+    }
+
+    /// The URNs of all results, in order.
+    fn found(&self, connection: &Connection) -> Result<Vec<String>, rusqlite::Error> {
+        let urns = self.plan().urns(connection, " ORDER BY urn", [])?;
+        self.checked(connection, urns)
+    }
+
+    /// Checks the conditions that the index does not know.
+    fn checked(&self, connection: &Connection, urns: Vec<String>) -> Result<Vec<String>, rusqlite::Error> {
+        if self.plan().exact {
+            return Ok(urns);
+        }
+        let query = Query::parse(&self.text);
+        let mut found = Vec::new();
+        for text in urns {
+            let Ok(urn) = Urn::parse(&text) else { continue };
+            if self.slice.is_some_and(|slice| !slice.has(&text)) {
                 continue;
             }
-            if !words.is_empty() || !self.filter.is_empty() {
-                let document = Document::new(&urn, read::entity(connection, &text)?);
-                let found = document.text();
-                if !words.iter().all(|word| is_in(word, &found))
-                    || !self.filter.takes(|field| document.values(field))
-                {
-                    continue;
-                }
+            let document = Document::new(&urn, read::entity(connection, &text)?);
+            let in_field = |name: &str, pieces: &[String]| document.has(name, pieces);
+            if query.matches(&document.text(), &in_field) && self.filter.takes(|field| document.values(field))
+            {
+                found.push(text);
             }
-            found.push(text);
         }
         Ok(found)
     }
+
+    fn plan(&self) -> Plan {
+        let mut plan = Plan { condition: String::new(), values: Vec::new(), exact: self.slice.is_none() };
+        let kinds: Vec<_> = self.types.iter().map(|name| normalized(name)).collect();
+        if kinds.is_empty() {
+            plan.add(&format!("kind NOT LIKE '{INTERNAL}%'"), []);
+        } else {
+            plan.add(&format!("kind IN ({})", places(kinds.len())), kinds);
+            // Tokens have their own call, which checks the caller.
+            plan.add("kind <> ?", [normalized(tokens::ENTITY_TYPE)]);
+        }
+        if !self.soft_deleted_too && !self.filter.is_about("removed") {
+            plan.add("removed = 0", []);
+        }
+        let query = Query::parse(&self.text);
+        if let Some(indexed) = query.indexed() {
+            plan.add("id IN (SELECT rowid FROM document_text WHERE document_text MATCH ?)", [indexed]);
+        }
+        if !query.is_of_text() {
+            plan.exact = false;
+        } else if !query.is_all() {
+            plan.add("matches(?, body)", [self.text.clone()]);
+        }
+        if !self.filter.is_empty() {
+            let (condition, values, exact) = of_filter(&self.filter);
+            plan.add(&format!("({condition})"), values);
+            plan.exact &= exact;
+        }
+        plan
+    }
 }
 
-/// The words of a search, each split at its stars. A word of stars only is dropped.
-fn words(text: &str) -> Vec<Vec<String>> {
-    let pieces = |word: &str| -> Vec<String> {
-        word.split('*').filter(|piece| !piece.is_empty()).map(str::to_lowercase).collect()
-    };
-    text.split_whitespace().map(pieces).filter(|word| !word.is_empty()).collect()
+/// The condition of a filter, which finds at least everything that the filter takes, its values, and whether
+/// it finds nothing else.
+fn of_filter(filter: &Filter) -> (String, Vec<String>, bool) {
+    let mut alternatives = Vec::new();
+    let mut values = Vec::new();
+    let mut exact = true;
+    for list in filter.lists() {
+        let mut parts = Vec::new();
+        for criterion in list {
+            match of_criterion(criterion) {
+                Some((condition, more)) => {
+                    parts.push(if criterion.negated { format!("NOT {condition}") } else { condition });
+                    values.extend(more);
+                }
+                None => exact = false,
+            }
+        }
+        alternatives.push(if parts.is_empty() { "1".to_owned() } else { parts.join(" AND ") });
+    }
+    (alternatives.join(" OR "), values, exact)
 }
 
-/// Whether all pieces of a word occur in the text, in order.
-fn is_in(word: &[String], text: &str) -> bool {
-    let mut rest = Some(text);
-    for piece in word {
-        rest = rest.and_then(|rest| rest.split_once(piece.as_str())).map(|(_, rest)| rest);
+/// The condition of a criterion without its negation; `None` if the index does not know it.
+fn of_criterion(criterion: &Criterion) -> Option<(String, Vec<String>)> {
+    use Condition::{Equal, Exists, In, IsNull};
+    let field = criterion.field();
+    let wanted = criterion.wanted();
+    match (field, criterion.condition) {
+        ("urn", Equal | In) => Some((format!("urn IN ({})", places(wanted.len())), wanted)),
+        (ENTITY_TYPE, Equal | In) => Some((format!("kind IN ({})", places(wanted.len())), wanted)),
+        ("removed", Equal | In) if wanted == ["true"] => Some(("(removed = 1)".to_owned(), Vec::new())),
+        (field, condition) if FACETS.contains(&field) => {
+            let values = std::iter::once(field.to_owned());
+            let all = "SELECT document FROM facet WHERE name = ?";
+            match condition {
+                Equal | In => Some((
+                    format!("id IN ({all} AND value IN ({}))", places(wanted.len())),
+                    values.chain(wanted).collect(),
+                )),
+                Exists => Some((format!("id IN ({all})"), values.collect())),
+                IsNull => Some((format!("id NOT IN ({all})"), values.collect())),
+                _ => None,
+            }
+        }
+        _ => None,
     }
-    rest.is_some()
 }
 
-fn is_of(types: &[String], entity_type: &str) -> bool {
-    if entity_type == NEVER_FOUND {
-        return false;
-    }
-    if types.is_empty() {
-        return !entity_type.starts_with(INTERNAL);
-    }
-    let entity_type = normalized(entity_type);
-    types.iter().any(|name| normalized(name) == entity_type)
+fn places(count: usize) -> String {
+    vec!["?"; count].join(",")
 }
 
 fn cut(found: &[String], range: Range<usize>) -> Page {
@@ -213,32 +396,6 @@ mod tests {
         let registry = Registry::standard().unwrap();
         let all: HashSet<_> = registry.types().map(|known| normalized(known.name())).collect();
         assert_eq!(all.len(), registry.types().count(), "no two types are one");
-    }
-
-    #[test]
-    fn tokens_are_never_found_and_internal_types_only_by_name() {
-        assert!(is_of(&[], "dataset"));
-        assert!(!is_of(&[], "dataHubPolicy"));
-        assert!(
-            is_of(&["DATAHUB_POLICY".into()], "dataHubPolicy")
-                && is_of(&["dataHubRole".into()], "dataHubRole")
-        );
-        assert!(!is_of(&["role".into()], "dataHubRole") && is_of(&["ROLE".into()], "role"));
-        assert!(!is_of(&["ROLE".into()], "dataHubRole") && !is_of(&["DATAHUB_ROLE".into()], "role"));
-        assert!(!is_of(&[NEVER_FOUND.into()], NEVER_FOUND));
-        assert!(!is_of(&["DATASET".into()], "chart"));
-    }
-
-    #[test]
-    fn words_may_contain_stars() {
-        let found =
-            |question: &str| words(question).iter().all(|word| is_in(word, "urn:li:tag:pools\nlido pools"));
-        for question in ["", "*", " * ** ", "POOL", "lido*", "*l*do*ools", "pools lido", "urn:li:tag:pools"] {
-            assert!(found(question), "{question}");
-        }
-        for question in ["pond", "lido pond", "lido*tag"] {
-            assert!(!found(question), "{question}");
-        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! run on the writer thread.
 
 pub(super) mod access;
+pub(super) mod contents;
 pub(super) mod read;
 pub(super) mod row;
 pub(super) mod runs;

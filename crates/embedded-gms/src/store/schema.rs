@@ -23,7 +23,7 @@ pub(crate) enum Location {
 const APPLICATION_ID: i32 = 0x6468_454D;
 
 /// The version of the schema (`PRAGMA user_version`).
-const SCHEMA_VERSION: i32 = 2;
+const SCHEMA_VERSION: i32 = 3;
 
 /// How long a connection waits while another process writes to the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -64,6 +64,65 @@ const TIMESERIES: &str = "
         created_by      TEXT NOT NULL,
         PRIMARY KEY (urn, aspect, timestamp, place)
     );
+";
+
+/// The index of searches and relationships (`search::index`). The triggers note the entities whose latest
+/// aspects have changed.
+const INDEX: &str = "
+    CREATE TABLE unindexed (urn TEXT PRIMARY KEY) WITHOUT ROWID;
+    CREATE TRIGGER aspect_inserted AFTER INSERT ON aspect WHEN new.version = 0 BEGIN
+        INSERT OR IGNORE INTO unindexed VALUES (new.urn);
+    END;
+    CREATE TRIGGER aspect_updated AFTER UPDATE OF metadata, version ON aspect
+        WHEN new.version = 0 OR old.version = 0 BEGIN
+        INSERT OR IGNORE INTO unindexed VALUES (new.urn);
+    END;
+    CREATE TRIGGER aspect_deleted AFTER DELETE ON aspect WHEN old.version = 0 BEGIN
+        INSERT OR IGNORE INTO unindexed VALUES (old.urn);
+    END;
+    CREATE TABLE document (
+        id      INTEGER PRIMARY KEY,
+        urn     TEXT NOT NULL UNIQUE,
+        kind    TEXT NOT NULL,
+        removed INTEGER NOT NULL,
+        name    TEXT NOT NULL,
+        body    TEXT NOT NULL
+    );
+    CREATE INDEX document_of_kind ON document (kind, removed, urn);
+    CREATE VIRTUAL TABLE document_text
+        USING fts5(body, tokenize = 'trigram', content = '', contentless_delete = 1);
+    CREATE TABLE facet (
+        name     TEXT NOT NULL,
+        value    TEXT NOT NULL,
+        document INTEGER NOT NULL,
+        PRIMARY KEY (name, value, document)
+    ) WITHOUT ROWID;
+    CREATE INDEX facet_of_document ON facet (document);
+    CREATE TABLE edge (
+        owner        TEXT NOT NULL,
+        aspect       TEXT NOT NULL,
+        source       TEXT NOT NULL,
+        relationship TEXT NOT NULL,
+        destination  TEXT NOT NULL,
+        lineage      INTEGER NOT NULL,
+        created_on   INTEGER,
+        created_by   TEXT,
+        updated_on   INTEGER,
+        updated_by   TEXT,
+        via          TEXT,
+        PRIMARY KEY (owner, aspect, source, relationship, destination)
+    ) WITHOUT ROWID;
+    CREATE INDEX edge_from ON edge (source, relationship);
+    CREATE INDEX edge_to ON edge (destination, relationship);
+    INSERT INTO unindexed SELECT DISTINCT urn FROM aspect WHERE version = 0;
+";
+
+/// Version 2 had no marks of what was set up; GMS's own user did that.
+const MARKS_FOR_FORM_2: &str = "
+    INSERT OR IGNORE INTO meta (name, value)
+    SELECT 'setup:' || urn, '' FROM aspect
+    WHERE version = 0 AND created_by = 'urn:li:corpuser:__datahub_system'
+      AND aspect IN ('corpUserKey', 'corpGroupKey', 'dataHubPolicyKey');
 ";
 
 /// Version 1 stored time series like other aspects, and stored patches without applying them. The values
@@ -180,12 +239,20 @@ fn prepare(connection: &mut Connection) -> Result<Secrets, Box<dyn std::error::E
         (0, 0) if tables == 0 => {
             transaction.execute_batch(TABLES)?;
             transaction.execute_batch(TIMESERIES)?;
+            transaction.execute_batch(INDEX)?;
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
             transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         }
         (APPLICATION_ID, 1) => {
             transaction.execute_batch(TIMESERIES)?;
             transaction.execute_batch(&FROM_FORM_1.replace("is_timeseries(aspect)", &timeseries_names()))?;
+            transaction.execute_batch(MARKS_FOR_FORM_2)?;
+            transaction.execute_batch(INDEX)?;
+            transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+        }
+        (APPLICATION_ID, 2) => {
+            transaction.execute_batch(MARKS_FOR_FORM_2)?;
+            transaction.execute_batch(INDEX)?;
             transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         }
         (APPLICATION_ID, SCHEMA_VERSION) => {}

@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use rusqlite::{Connection, params};
 
 use super::row::AuditStamp;
-use super::{access, read, timeseries};
+use super::{access, contents, read, timeseries};
 use crate::change::{Change, ChangeType, Content};
 use crate::failure::Failure;
 use crate::patch::PatchTarget;
-use crate::{keys, model, system_metadata};
+use crate::{fields, keys, model, system_metadata};
 
 /// The version of an aspect that does not exist (`UNVERSIONED_ASPECT_VERSION`).
 const NO_VERSION: &str = "-1";
@@ -34,7 +34,8 @@ pub(crate) enum Effect {
     Deleted,
 }
 
-/// Applies a batch, in order. If a change is refused, the caller rolls back the batch.
+/// Applies a batch, in order. If a change is refused, the caller rolls back the batch. With `check_fields`,
+/// the new values are checked against the model.
 ///
 /// # Errors
 /// If the stored data does not allow a change, in GMS's wording (`CreateIfNotExistsValidator`,
@@ -42,15 +43,21 @@ pub(crate) enum Effect {
 pub(crate) fn apply(
     connection: &Connection,
     changes: &[&Change],
+    check_fields: bool,
     stamp: &AuditStamp,
 ) -> Result<Vec<Applied>, Failure> {
     let mut created = HashSet::new();
-    changes.iter().copied().map(|change| apply_one(connection, change, stamp, &mut created)).collect()
+    changes
+        .iter()
+        .copied()
+        .map(|change| apply_one(connection, change, check_fields, stamp, &mut created))
+        .collect()
 }
 
 fn apply_one<'a>(
     connection: &Connection,
     change: &'a Change,
+    check_fields: bool,
     stamp: &AuditStamp,
     created: &mut HashSet<&'a str>,
 ) -> Result<Applied, Failure> {
@@ -90,6 +97,10 @@ fn apply_one<'a>(
             patch.apply(PatchTarget { urn, aspect: &change.aspect, current, time: stamp.time })?
         }
     };
+    // A patch is checked by its result.
+    if check_fields {
+        fields::check(&change.urn, &change.aspect, &text)?;
+    }
     let effect = if model::is_timeseries(&change.aspect) {
         timeseries::add(connection, urn, &change.aspect, &text, &system_metadata, stamp)?;
         Effect::Row
@@ -193,6 +204,7 @@ pub(crate) struct Deleted {
 pub(crate) fn delete_entity(connection: &Connection, urn: &str) -> Result<Deleted, Failure> {
     let rows = connection.prepare_cached("DELETE FROM aspect WHERE urn = ?1")?.execute([urn])?;
     access::forget_password(connection, urn)?;
+    contents::remove_mark(connection, urn)?;
     Ok(Deleted { rows, timeseries_rows: timeseries::delete_all(connection, urn)? })
 }
 

@@ -1,8 +1,10 @@
 //! The embedded GMS over real sockets, with a client that shares no code with this crate.
 
 mod access;
+mod contents;
 mod documentation;
 mod fault_injection;
+mod fields;
 mod forged;
 mod frontend;
 mod generic;
@@ -15,6 +17,7 @@ mod openapi;
 mod privileges;
 mod reading;
 mod references;
+mod relationships;
 mod request_log;
 mod running;
 mod runs;

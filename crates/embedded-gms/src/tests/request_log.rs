@@ -35,6 +35,28 @@ async fn the_request_log_contains_no_secrets() {
 }
 
 #[tokio::test]
+async fn conditions_count_requests_and_find_near_misses() {
+    let gms = start().await;
+    for urn in [DATASET, "urn:li:tag:x"] {
+        let body = json!({"proposal": upsert(urn, "status", "{}")}).to_string();
+        assert_eq!(post(&gms, "/aspects?action=ingestProposal", body).await.status(), 200);
+    }
+    let asked = async |query: &str| get(&gms, &format!("/requests?{query}")).await;
+    let found = value(asked("method=POST&path=/aspects&status=200").await, 200).await;
+    assert_eq!((&found["count"], found["requests"].as_array().unwrap().len()), (&json!(2), 2));
+    assert_eq!(
+        found["counts"],
+        json!([{"method": "POST", "path": "/aspects", "action": "ingestProposal", "status": 200, "count": 2}])
+    );
+    let missed = value(asked("method=GET&path=/aspects").await, 200).await;
+    assert_eq!((&missed["count"], &missed["requests"]), (&json!(0), &json!([])));
+    let differs = json!([{"condition": "method", "wanted": "GET", "found": "POST"}]);
+    assert_eq!(missed["nearMisses"][0]["differs"], differs);
+    let message = refusal(asked("methd=GET").await, 400).await;
+    assert!(message.contains("methd") && message.contains("method"), "{message}");
+}
+
+#[tokio::test]
 async fn only_the_administrator_reads_the_request_log() {
     let gms = Gms::builder().user(User::new("jdoe").privilege("MANAGE_ACCESS_TOKENS")).start().await.unwrap();
     let token = gms.create_token("jdoe").await.unwrap();

@@ -120,10 +120,14 @@ async fn a_search_over_restli() {
     let named =
         json!({"filter": {"or": [{"and": [{"field": "name", "value": "Swimming Pools"}]}]}, "start": 0});
     assert_eq!(ask(named, 200).await["value"]["entities"][0]["entity"], dataset(2));
+    let last = json!({"sort": {"field": "urn", "order": "DESCENDING"}, "start": 0, "count": 1});
+    assert_eq!(ask(last, 200).await["value"]["entities"][0]["entity"], dataset(4));
+    let by_name = json!({"sortCriteria": [{"field": "name", "order": "ASCENDING"}], "start": 0});
+    assert_eq!(ask(by_name, 200).await["value"]["entities"][0]["entity"], dataset(2));
     for unknown in [
         json!({"filter": {"and": []}}),
         json!({"filter": {"or": [{"and": [{"field": "x", "values": [], "condition": "ANCESTORS_INCL"}]}]}}),
-        json!({"sort": {"field": "name", "order": "ASCENDING"}}),
+        json!({"sort": {"field": "name", "order": "UP"}}),
         json!({"count": -1}),
     ] {
         ask(unknown, 400).await;

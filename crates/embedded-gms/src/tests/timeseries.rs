@@ -136,6 +136,8 @@ async fn a_file_of_schema_version_1_is_migrated() {
     let file = rusqlite::Connection::open(&path).unwrap();
     file.execute_batch(
         "DROP TABLE timeseries;
+         DROP TABLE unindexed; DROP TABLE document; DROP TABLE document_text; DROP TABLE facet; DROP TABLE edge;
+         DROP TRIGGER aspect_inserted; DROP TRIGGER aspect_updated; DROP TRIGGER aspect_deleted;
          CREATE TABLE patch (id INTEGER PRIMARY KEY, urn TEXT);
          INSERT INTO patch (urn) VALUES ('x');
          INSERT INTO aspect SELECT urn, 'datasetProfile', 1, '{\"timestampMillis\":5,\"rowCount\":5}', '{\"runId\":\"run-5\"}', 1, 'a' FROM aspect WHERE aspect = 'status';

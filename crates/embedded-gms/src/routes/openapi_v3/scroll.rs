@@ -35,7 +35,7 @@ struct Body {
 
 /// One of the lists must match, although the name says otherwise.
 #[derive(Debug, Deserialize)]
-struct BodyFilter {
+pub(in crate::routes) struct BodyFilter {
     #[serde(default)]
     and: Vec<BodyConjunction>,
 }
@@ -143,8 +143,7 @@ async fn scroll(
         slice: slice(&call.uri)?,
     };
     let page = server
-        .store
-        .read(move |connection| search.ordered(connection, &order, after.as_ref(), count))
+        .read_indexed(move |connection| search.ordered(connection, &order, after.as_ref(), count))
         .await?;
     let urns: Vec<_> = page.urns.iter().flat_map(|urn| Urn::parse(urn)).collect();
     permissions.check_entities(ApiOperation::Read, urns.clone()).await?;

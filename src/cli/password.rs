@@ -10,7 +10,7 @@ use crate::cli::progress::Screen;
 const VARIABLE: &str = "DATAHUB_PASSWORD";
 
 /// The password of `user`, from the environment or from the terminal.
-pub(super) fn password(user: &str, screen: &Screen) -> Result<String, Error> {
+pub(crate) fn password(user: &str, screen: &Screen) -> Result<String, Error> {
     match std::env::var(VARIABLE) {
         Ok(password) => return Ok(password),
         Err(std::env::VarError::NotUnicode(_)) => {

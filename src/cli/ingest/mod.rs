@@ -1,12 +1,14 @@
 //! `datahub-emit ingest`.
 
+mod runs;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use datahub_emitter::Environment;
-use datahub_emitter::Error;
 use datahub_emitter::pipeline::{Pipeline, Preview, Start};
 use datahub_emitter::recipe::Recipe;
+use datahub_emitter::{Error, ErrorKind};
 
 use super::exit::Exit;
 use super::progress::Screen;
@@ -22,7 +24,7 @@ use super::{Global, input, shell};
 )]
 pub(crate) struct Ingest {
     #[command(subcommand)]
-    run: Option<Run>,
+    run: Option<IngestCommand>,
     #[command(flatten)]
     options: RunOptions,
 }
@@ -40,18 +42,28 @@ A recipe:
   sink: {type: datahub-rest, config: {server: http://localhost:8080, token: \"${DATAHUB_GMS_TOKEN}\"}}";
 
 #[derive(Debug, Subcommand)]
-enum Run {
+#[expect(clippy::large_enum_variant, reason = "one value exists in a process")]
+enum IngestCommand {
     /// The same as `ingest` alone.
     #[command(after_help = EXAMPLES)]
     Run(RunOptions),
+    /// Lists the runs that GMS knows.
+    ListRuns(runs::ListRuns),
+    /// Shows what a run wrote.
+    Show(runs::Show),
+    /// Rolls a run back: deletes what it created, and reverts what it changed.
+    Rollback(runs::Rollback),
 }
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 struct RunOptions {
     /// The recipe: YAML, JSON or TOML, by its file extension; `-` reads YAML from standard input.
-    #[arg(short, long, value_name = "RECIPE", required = true)]
+    #[arg(short, long, value_name = "RECIPE", required_unless_present = "arguments")]
     config: Option<PathBuf>,
+    /// The recipe without `-c`, and the number of `--preview N`, as some type them.
+    #[arg(value_name = "RECIPE", hide = true, num_args = 0..=2)]
+    arguments: Vec<PathBuf>,
     /// Reads and checks everything, sends nothing and opens no connection.
     #[arg(short = 'n', long)]
     dry_run: bool,
@@ -82,20 +94,72 @@ struct RunOptions {
     /// Keeps no extracted records on disk: an extraction ends when delivery stops.
     #[arg(long)]
     no_spool: bool,
-    /// Has no effect here: it is an option of `datahub ingest`, for which no run report is sent.
-    #[arg(long, hide = true)]
+    /// Sends no report of the run to DataHub, unless the recipe's `reporting` asks for one.
+    #[arg(long)]
     no_default_report: bool,
-    /// Has no effect here: there is no spinner.
-    #[arg(long, hide = true)]
-    no_spinner: bool,
+    #[command(flatten)]
+    without_effect: WithoutEffect,
     #[command(flatten)]
     flags: RunFlags,
+}
+
+/// Options of `datahub ingest` that have no meaning here.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+struct WithoutEffect {
+    #[arg(long, hide = true)]
+    no_spinner: bool,
+    #[arg(long, hide = true)]
+    suppress_error_logs: bool,
+    #[arg(long, hide = true)]
+    debug_vars: bool,
+    #[arg(long, hide = true)]
+    detect_memory_leaks: bool,
+    #[arg(long, hide = true)]
+    no_secret_redaction: bool,
+    #[arg(long, hide = true)]
+    record: bool,
+    #[arg(long, hide = true, value_name = "TEXT")]
+    record_password: Option<String>,
+    #[arg(long, hide = true, value_name = "PATH")]
+    record_output_path: Option<PathBuf>,
+    #[arg(long, hide = true)]
+    no_s3_upload: bool,
+}
+
+impl WithoutEffect {
+    /// One warning for all that were given.
+    fn warning(&self) -> Option<String> {
+        let given: Vec<&str> = [
+            ("--no-spinner", self.no_spinner),
+            ("--suppress-error-logs", self.suppress_error_logs),
+            ("--debug-vars", self.debug_vars),
+            ("--detect-memory-leaks", self.detect_memory_leaks),
+            ("--no-secret-redaction", self.no_secret_redaction),
+            ("--record", self.record),
+            ("--record-password", self.record_password.is_some()),
+            ("--record-output-path", self.record_output_path.is_some()),
+            ("--no-s3-upload", self.no_s3_upload),
+        ]
+        .into_iter()
+        .filter_map(|(name, is_given)| is_given.then_some(name))
+        .collect();
+        (!given.is_empty()).then(|| {
+            format!(
+                "warning: without effect here, as options of `datahub ingest` only: {}\n",
+                given.join(", ")
+            )
+        })
+    }
 }
 
 impl Ingest {
     pub(crate) async fn run(self, global: &Global, screen: &Screen) -> Result<Exit, Error> {
         let options = match self.run {
-            Some(Run::Run(options)) => options,
+            Some(IngestCommand::Run(options)) => options,
+            Some(IngestCommand::ListRuns(list)) => return list.run(global).await,
+            Some(IngestCommand::Show(show)) => return show.run(global, screen).await,
+            Some(IngestCommand::Rollback(rollback)) => return rollback.run(global, screen).await,
             None => self.options,
         };
         options.run(global, screen).await
@@ -103,9 +167,40 @@ impl Ingest {
 }
 
 impl RunOptions {
-    async fn run(self, global: &Global, screen: &Screen) -> Result<Exit, Error> {
+    async fn run(mut self, global: &Global, screen: &Screen) -> Result<Exit, Error> {
+        self.take_arguments(screen)?;
+        if let Some(warning) = self.without_effect.warning().filter(|_| !screen.quiet()) {
+            screen.say(&warning);
+        }
         let sends = !self.dry_run && self.preview.is_none();
         self.flags.run(sends, || self.pipeline(global, screen), self.recipe(), screen).await
+    }
+
+    /// Takes `ingest recipe.yml` for `ingest -c recipe.yml`, and `--preview 2` for `--preview=2`.
+    fn take_arguments(&mut self, screen: &Screen) -> Result<(), Error> {
+        for argument in std::mem::take(&mut self.arguments) {
+            let text = argument.display().to_string();
+            let number = text.parse::<u64>().ok().filter(|number| *number > 0);
+            let (given, meant) = if let Some(number) = number.filter(|_| self.preview.is_some()) {
+                self.preview = Some(number);
+                (format!("--preview {text}"), format!("--preview={text}"))
+            } else if self.config.is_none() {
+                self.config = Some(argument);
+                (format!("ingest {text}"), format!("ingest -c {text}"))
+            } else {
+                return Err(Error::new(
+                    ErrorKind::Input,
+                    format!("unexpected argument {text:?}: the recipe was given already, with -c"),
+                ));
+            };
+            if !screen.quiet() {
+                screen.say(&format!("note: `{given}` is taken for `{meant}`\n"));
+            }
+        }
+        if self.config.is_none() {
+            return Err(Error::new(ErrorKind::Input, "there is no recipe: datahub-emit ingest -c RECIPE"));
+        }
+        Ok(())
     }
 
     fn pipeline(&self, global: &Global, screen: &Screen) -> Result<Pipeline, Error> {
@@ -113,6 +208,7 @@ impl RunOptions {
         let mut options = global.run_options()?;
         options.dry_run = self.dry_run;
         options.preview = self.preview.map(|records| Preview::new(records, std::io::stdout()));
+        options.no_default_report = self.no_default_report;
         self.flags.apply(&mut options);
         #[cfg(unix)]
         self.apply_to_python(&mut options, screen);

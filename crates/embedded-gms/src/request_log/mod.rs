@@ -1,5 +1,7 @@
 //! The log of received requests, for tests.
 
+mod query;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -7,6 +9,8 @@ use axum::http::{HeaderMap, Method, Uri};
 use serde::Serialize;
 
 use crate::sync::lock;
+
+pub(super) use query::LogQuery;
 
 /// The number of logged requests; the oldest are dropped first.
 const MAX_ENTRIES: usize = 10_000;
@@ -108,6 +112,13 @@ impl RequestLog {
     /// The logged requests, in the order of arrival.
     pub(super) fn requests(&self) -> Vec<ReceivedRequest> {
         self.ring().entries.iter().cloned().collect()
+    }
+
+    /// Removes all requests. The numbers continue.
+    pub(super) fn clear(&self) {
+        let mut ring = self.ring();
+        ring.first += ring.entries.len() as u64;
+        ring.entries.clear();
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
