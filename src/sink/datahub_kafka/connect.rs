@@ -10,8 +10,8 @@ use rdkafka::producer::Producer as _;
 
 use super::config::DatahubKafkaConfig;
 use super::diagnose;
-use super::sender::{ConnectionProblem, Sender};
-use super::verdict::{refusal, refuses_idempotence};
+use super::sender::Sender;
+use super::verdict::{ConnectionProblem, refusal, refuses_idempotence};
 use crate::diagnosis::{BrokerRefusal, Diagnosis};
 use crate::threads::{Threads, run_blocking};
 use crate::{Error, ErrorKind};

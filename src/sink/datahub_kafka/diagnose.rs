@@ -1,8 +1,7 @@
 //! Why nothing can be delivered to Kafka, as a diagnosis.
 
 use super::config::DatahubKafkaConfig;
-use super::sender::ConnectionProblem;
-use super::verdict::{ReportVerdict, refusal};
+use super::verdict::{ConnectionProblem, ReportVerdict, refusal};
 use crate::diagnosis::{BrokerRefusal, Code, Diagnosis, Evidence, Fix, Summary};
 
 /// The diagnosis of a message that stops the run. `problem` is the last error of a connection.

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! **Order.** librdkafka keeps the order within a partition, and a URN is the key of its messages, so they
-//! are in one partition. Only two things could break the order. After both, new messages wait until everything in
-//! flight has a report:
+//! are in one partition. Only two things could break the order. After both, new messages wait until
+//! everything in flight has a report:
 //!
 //! - A broker rejects a batch as too large, and with it messages that are not. The messages of that batch are
 //!   sent again, one at a time; a later message of the same URN is sent again behind them, also if it was
@@ -34,7 +34,7 @@ use tokio::sync::Notify;
 use super::config::{DatahubKafkaConfig, Idempotence};
 use super::diagnose;
 use super::envelope;
-use super::verdict::{ReportVerdict, judge, refuses_idempotence};
+use super::verdict::{ConnectionProblem, ReportVerdict, judge, refuses_idempotence};
 use crate::clock::Clock;
 use crate::diagnosis::{BrokerRefusal, Diagnosis};
 use crate::emitter::{
@@ -150,14 +150,6 @@ enum Phase {
     Stopped(Arc<Diagnosis>),
     /// The deadline of the run was over, or the sink was dropped.
     Abandoned,
-}
-
-/// An error that librdkafka reported about its connections.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ConnectionProblem {
-    pub(super) code: RDKafkaErrorCode,
-    /// librdkafka's text, without secrets.
-    pub(super) reason: String,
 }
 
 /// Why a message was not handed to librdkafka.

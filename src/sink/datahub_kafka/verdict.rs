@@ -4,6 +4,14 @@ use rdkafka::error::RDKafkaErrorCode as Code;
 
 use crate::diagnosis::BrokerRefusal;
 
+/// An error that librdkafka reported about its connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ConnectionProblem {
+    pub(super) code: Code,
+    /// librdkafka's text, without secrets.
+    pub(super) reason: String,
+}
+
 /// The meaning of a delivery report with an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ReportVerdict {
