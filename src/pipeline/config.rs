@@ -90,6 +90,11 @@ impl Config {
         };
         let pipeline_name = fields.string("pipeline_name").filter(|name| !name.is_empty());
         let run_id = fields.string("run_id").filter(|run_id| !run_id.is_empty());
+        if options.shard.is_some() && keeps_state(root) {
+            let message = "`stateful_ingestion` cannot be used with --shard: a sender that sees all entities as its own \
+                           would not know which of them the others deliver";
+            fields.mistake("source", message);
+        }
         let state_key = read_state_key(&mut fields, pipeline_name.as_deref(), has_gms, &stateful);
         let reporting = read_reporting(&mut fields, &sink_type);
         let dead_letters = read_failure_log(&mut fields);
@@ -125,6 +130,10 @@ impl Config {
             // JSON objects of serde_json are sorted by their keys.
             let config = source_config.map(|config| config.to_json().to_string()).unwrap_or_default();
             PipelineKey::of_parts(&source_type, &config, &sink_type, origin.as_deref())
+        };
+        let key = match options.shard {
+            Some(shard) => key.of_shard(shard),
+            None => key,
         };
         let into_embedded = match options.server.as_deref() {
             _ if sink_type != DATAHUB_REST => false,
@@ -218,6 +227,13 @@ fn server_origin(server: Option<&str>, environment: &Environment) -> Option<Stri
         .or_else(|| environment.get("DATAHUB_GMS_HOST"))?;
     // A text that is not an address (`embedded`, a host alone) is used as it is.
     Some(Url::parse(server).map_or_else(|_| server.to_owned(), |url| url.origin().ascii_serialization()))
+}
+
+/// Whether the source keeps state, whichever language it runs in.
+fn keeps_state(recipe: &Node) -> bool {
+    let config = recipe.get("source").and_then(|source| source.get("config"));
+    let stateful = config.and_then(|config| config.get("stateful_ingestion"));
+    stateful.and_then(|stateful| stateful.get("enabled")).is_some_and(is_true)
 }
 
 /// Whether the sink has a GMS: `datahub-rest`, and `datahub-kafka` with `rest_fallback`.

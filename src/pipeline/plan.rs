@@ -142,6 +142,7 @@ impl Pipeline {
             writes_to: config.writes_to,
             sends,
             start: options.start,
+            shard: options.shard,
             if_running: options.if_running,
             deadline: options.deadline,
             limits,

@@ -42,6 +42,7 @@ mod round_trip;
 mod run_reports;
 mod schedules;
 mod secrets;
+mod shards;
 mod signals;
 mod stateful;
 mod store_is_whole;

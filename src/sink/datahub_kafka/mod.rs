@@ -1,15 +1,19 @@
 //! The `datahub-kafka` sink: writes proposals to the topic that DataHub's consumers read.
 //!
 //! `config` reads the recipe's keys, `connect` and `registry` find out before anything is read whether a run
-//! can deliver, `envelope` encodes a proposal, `sender` hands messages to librdkafka and settles them by
-//! their delivery reports, `verdict` judges librdkafka's errors, and `diagnose` explains them.
+//! can deliver, `envelope` encodes a proposal, `sender` hands messages to librdkafka (`client`) and
+//! settles them by their delivery reports, `resend` sends them again, `state` is what both share, `verdict`
+//! judges librdkafka's errors, and `diagnose` explains them.
 
+mod client;
 mod config;
 mod connect;
 mod diagnose;
 mod envelope;
 mod registry;
+mod resend;
 mod sender;
+mod state;
 mod verdict;
 
 use std::fmt;

@@ -16,41 +16,31 @@
 //! - A broker refuses idempotence. It has accepted nothing by then: the messages are sent again, in order,
 //!   with one request in flight per connection.
 
-use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::DeliveryResult;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext, PurgeConfig};
-use rdkafka::statistics::Statistics;
+use rdkafka::producer::{BaseRecord, Producer as _, PurgeConfig};
 use tokio::sync::Notify;
 
+use super::client::{Client, Message, ReportReceiver, Reports};
 use super::config::{DatahubKafkaConfig, Idempotence};
 use super::diagnose;
 use super::envelope;
-use super::verdict::{ConnectionProblem, ReportVerdict, judge, refuses_idempotence};
+use super::state::{AfterDrain, AfterReport, NotSent, Phase, State, undelivered};
+use super::verdict::{ConnectionProblem, ReportVerdict, judge};
 use crate::clock::Clock;
-use crate::diagnosis::{BrokerRefusal, Diagnosis};
 use crate::emitter::{
     Capacity, CapacityPermit, Delivery, Observer, Outcome, Rejection, RejectionReason, Undelivered,
-    UndeliveredReason,
 };
-use crate::metadata::{Proposal, Urn};
+use crate::metadata::Proposal;
 use crate::redact::Redactor;
 use crate::threads::{Threads, Worker};
 use crate::{Error, ErrorKind};
-
-/// How long the thread waits for events at a time: it bounds how long it takes to end.
-const POLL: Duration = Duration::from_millis(10);
-
-/// The same, while messages are sent one at a time.
-const POLL_WHILE_RESENDING: Duration = Duration::from_millis(1);
 
 /// The wait for room in librdkafka's own queue, which only a recipe can make smaller than the sink's.
 const QUEUE_FULL_DELAY: Duration = Duration::from_millis(5);
@@ -61,26 +51,8 @@ const PURGE_LIMIT: Duration = Duration::from_secs(2);
 /// Rough size in bytes of a message without its aspect.
 const MESSAGE_OVERHEAD: usize = 512;
 
-/// librdkafka's default of `batch.size`.
-const BATCH_BYTES: u64 = 1_000_000;
-
-/// Smaller batches do not help: a broker that rejects them accepts no message.
-const MIN_BATCH_BYTES: u64 = 16 * 1024;
-
-/// librdkafka's client, which reports to the sender.
-pub(super) type Client = BaseProducer<Reports>;
-
 /// Takes a proposal that Kafka cannot carry.
 pub(super) type HandOver = Box<dyn Fn(Delivery) + Send + Sync>;
-
-/// A message on its way. It is the opaque pointer that librdkafka returns with the delivery report.
-pub(super) struct Message {
-    delivery: Delivery,
-    capacity: CapacityPermit,
-    /// It was sent with nothing else in flight.
-    is_alone: bool,
-    bytes: usize,
-}
 
 /// Sends messages through librdkafka.
 pub(super) struct Sender {
@@ -88,13 +60,13 @@ pub(super) struct Sender {
     schema_id: AtomicU32,
     clock: Arc<dyn Clock>,
     capacity: Capacity,
-    redactor: Redactor,
+    pub(super) redactor: Redactor,
     state: Mutex<State>,
     /// Something that a task may wait for has changed.
-    changed: Notify,
+    pub(super) changed: Notify,
     hand_over: Option<HandOver>,
     sent: AtomicU64,
-    resent: AtomicU64,
+    pub(super) resent: AtomicU64,
     split: AtomicU64,
     bytes: AtomicU64,
 }
@@ -106,98 +78,6 @@ pub(super) struct SentCounts {
     pub(super) resent: u64,
     pub(super) split: u64,
     pub(super) bytes: u64,
-}
-
-#[derive(Default)]
-struct State {
-    client: Option<Arc<Client>>,
-    idempotence: Option<Idempotence>,
-    /// Messages without a delivery report.
-    in_flight: usize,
-    /// Proposals that were handed over and are not settled.
-    handed_over: usize,
-    /// Messages to be sent again, in order.
-    resend: VecDeque<Box<Message>>,
-    /// How many of them each URN has.
-    resend_urns: HashMap<Urn, usize>,
-    /// New messages wait until everything in flight has a report.
-    drains: Option<AfterDrain>,
-    /// The size of batches, if it was made smaller than librdkafka's default.
-    batch_bytes: Option<u64>,
-    /// The last error of a connection.
-    problem: Option<ConnectionProblem>,
-    warnings: Vec<String>,
-    phase: Phase,
-    /// The thread ends once nothing is in flight.
-    is_ending: bool,
-    buffer: Vec<u8>,
-}
-
-/// The continuation once nothing is in flight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum AfterDrain {
-    /// Send the messages again, one at a time.
-    SendAlone,
-    /// Send the messages again in order, through a client without idempotence.
-    WithoutIdempotence,
-}
-
-#[derive(Clone, Debug, Default)]
-enum Phase {
-    #[default]
-    Open,
-    /// Nothing more can be delivered.
-    Stopped(Arc<Diagnosis>),
-    /// The deadline of the run was over, or the sink was dropped.
-    Abandoned,
-}
-
-/// Why a message was not handed to librdkafka.
-enum NotSent {
-    /// Others come first.
-    Wait,
-    /// There is no room in librdkafka's queue.
-    Full,
-    /// librdkafka accepts no message of this size.
-    TooLarge,
-    /// Nothing is sent any more.
-    Stopped,
-}
-
-/// The continuation for a message with a delivery report.
-enum AfterReport {
-    Settle(Outcome),
-    /// Its URN has a message that is to be sent again, or it is to be sent again itself.
-    Resend,
-    HandOver,
-}
-
-impl State {
-    fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Open)
-    }
-
-    /// Everything that was sent has a report.
-    fn is_drained(&self) -> bool {
-        self.in_flight == 0 && self.resend.is_empty() && self.drains.is_none()
-    }
-
-    fn push_resend(&mut self, message: Box<Message>) {
-        *self.resend_urns.entry(message.delivery.proposal().urn().clone()).or_default() += 1;
-        self.resend.push_back(message);
-    }
-
-    fn pop_resend(&mut self) -> Option<Box<Message>> {
-        let message = self.resend.pop_front()?;
-        let urn = message.delivery.proposal().urn();
-        if let Some(count) = self.resend_urns.get_mut(urn) {
-            *count -= 1;
-            if *count == 0 {
-                self.resend_urns.remove(urn);
-            }
-        }
-        Some(message)
-    }
 }
 
 impl Sender {
@@ -242,12 +122,16 @@ impl Sender {
         })
     }
 
-    fn client(self: &Arc<Self>, idempotence: Idempotence, batch_bytes: Option<u64>) -> Result<Client, Error> {
+    pub(super) fn client(
+        self: &Arc<Self>,
+        idempotence: Idempotence,
+        batch_bytes: Option<u64>,
+    ) -> Result<Client, Error> {
         let mut properties = self.config.producer.client(idempotence);
         if let Some(bytes) = batch_bytes {
             properties.set("batch.size", bytes.to_string());
         }
-        properties.create_with_context(Reports { sender: Arc::clone(self) }).map_err(|error: KafkaError| {
+        properties.create_with_context(Reports::to(Arc::clone(self) as _)).map_err(|error: KafkaError| {
             let text = match error {
                 KafkaError::ClientCreation(text) | KafkaError::ClientConfig(_, text, ..) => text,
                 other => other.to_string(),
@@ -378,7 +262,11 @@ impl Sender {
     }
 
     /// Hands a message to librdkafka.
-    fn send(&self, state: &mut State, mut message: Box<Message>) -> Result<(), (Box<Message>, NotSent)> {
+    pub(super) fn send(
+        &self,
+        state: &mut State,
+        mut message: Box<Message>,
+    ) -> Result<(), (Box<Message>, NotSent)> {
         let Some(client) = state.client.clone() else { return Err((message, NotSent::Stopped)) };
         let proposal = message.delivery.proposal();
         let buffer = &mut state.buffer;
@@ -416,33 +304,6 @@ impl Sender {
                 Err((message, why))
             }
         }
-    }
-
-    /// Settles a message by its delivery report. `error` is `None` if a broker has acknowledged it.
-    fn report(self: &Arc<Self>, error: Option<RDKafkaErrorCode>, message: Box<Message>) {
-        let after = self.judge_report(error, &message);
-        match after {
-            AfterReport::Settle(outcome) => {
-                let Message { delivery, capacity, .. } = *message;
-                delivery.settle(outcome);
-                drop(capacity);
-                self.lock().in_flight -= 1;
-            }
-            AfterReport::Resend => {
-                let mut state = self.lock();
-                state.push_resend(message);
-                state.in_flight -= 1;
-            }
-            AfterReport::HandOver => {
-                {
-                    let mut state = self.lock();
-                    state.handed_over += 1;
-                    state.in_flight -= 1;
-                }
-                self.hand_over_now(message);
-            }
-        }
-        self.changed.notify_waiters();
     }
 
     fn judge_report(&self, error: Option<RDKafkaErrorCode>, message: &Message) -> AfterReport {
@@ -495,125 +356,8 @@ impl Sender {
         }
     }
 
-    /// The work of the thread.
-    fn serve(self: &Arc<Self>) {
-        loop {
-            let (client, poll) = {
-                let state = self.lock();
-                let Some(client) = state.client.clone() else { return };
-                (client, if state.drains.is_some() { POLL_WHILE_RESENDING } else { POLL })
-            };
-            client.poll(poll);
-            self.examine_fatal_error(&client);
-            drop(client);
-            let unused = self.advance();
-            // Outside of the lock: dropping a client waits for its threads.
-            drop(unused);
-            self.changed.notify_waiters();
-        }
-    }
-
-    fn examine_fatal_error(&self, client: &Client) {
-        let Some((code, text)) = client.client().fatal_error() else { return };
-        let mut state = self.lock();
-        if state.drains == Some(AfterDrain::WithoutIdempotence) || !state.is_open() {
-            return;
-        }
-        if state.idempotence == Some(Idempotence::On) && refuses_idempotence(code) {
-            state.drains = Some(AfterDrain::WithoutIdempotence);
-            state.warnings.push(format!(
-                "the broker refuses an idempotent producer ({code}): one request is in flight per connection, which takes \
-                 longer, and a retry may write a message twice"
-            ));
-        } else {
-            state.problem = Some(ConnectionProblem { code, reason: self.redactor.redact(&text) });
-            let refusal = BrokerRefusal::Other(code.to_string());
-            self.stop(&mut state, &ReportVerdict::Refused(refusal));
-        }
-    }
-
-    /// Continues once nothing is in flight. Returns a client that is not used any more.
-    fn advance(self: &Arc<Self>) -> Option<Arc<Client>> {
-        let mut state = self.lock();
-        if state.in_flight > 0 || state.handed_over > 0 {
-            return None;
-        }
-        if !state.is_open() {
-            state.drains = None;
-            let rest: Vec<_> = std::iter::from_fn(|| state.pop_resend()).collect();
-            let undelivered = undelivered(&state.phase);
-            // Settled before the client is gone, which ends the wait for all outcomes.
-            state.in_flight += rest.len();
-            let count = rest.len();
-            drop(state);
-            for message in rest {
-                message.delivery.settle(Outcome::Undelivered(undelivered.clone()));
-            }
-            state = self.lock();
-            state.in_flight -= count;
-        }
-        match state.drains {
-            None if state.is_ending && state.resend.is_empty() => state.client.take(),
-            None => None,
-            Some(AfterDrain::WithoutIdempotence) => {
-                state.idempotence = Some(Idempotence::Refused);
-                state.drains = None;
-                let unused = self.replace_client(&mut state, Idempotence::Refused);
-                let messages: Vec<_> = std::iter::from_fn(|| state.pop_resend()).collect();
-                for message in messages {
-                    self.send_again(&mut state, message);
-                }
-                unused
-            }
-            Some(AfterDrain::SendAlone) => {
-                if let Some(mut message) = state.pop_resend() {
-                    message.is_alone = true;
-                    self.send_again(&mut state, message);
-                    return None;
-                }
-                state.drains = None;
-                let bytes = state.batch_bytes.unwrap_or(BATCH_BYTES);
-                if bytes <= MIN_BATCH_BYTES {
-                    return None;
-                }
-                state.batch_bytes = Some((bytes / 4).max(MIN_BATCH_BYTES));
-                let idempotence = state.idempotence.unwrap_or(Idempotence::Recipe);
-                self.replace_client(&mut state, idempotence)
-            }
-        }
-    }
-
-    /// Starts another client in place of the one that has nothing in flight.
-    fn replace_client(self: &Arc<Self>, state: &mut State, idempotence: Idempotence) -> Option<Arc<Client>> {
-        match self.client(idempotence, state.batch_bytes) {
-            Ok(client) => state.client.replace(Arc::new(client)),
-            Err(error) => {
-                let refusal = BrokerRefusal::Other(error.full_message());
-                self.stop(state, &ReportVerdict::Refused(refusal));
-                None
-            }
-        }
-    }
-
-    fn send_again(self: &Arc<Self>, state: &mut State, message: Box<Message>) {
-        self.resent.fetch_add(1, Relaxed);
-        if let Err((message, why)) = self.send(state, message) {
-            match why {
-                // It is tried again when the thread comes back.
-                NotSent::Full | NotSent::Wait => {
-                    state.drains = state.drains.or(Some(AfterDrain::SendAlone));
-                    state.push_resend(message);
-                }
-                NotSent::TooLarge | NotSent::Stopped => {
-                    let outcome = Outcome::Undelivered(undelivered(&state.phase));
-                    message.delivery.settle(outcome);
-                }
-            }
-        }
-    }
-
     /// Stops for good: what is in flight comes back with a report, and counts as undelivered.
-    fn stop(&self, state: &mut State, verdict: &ReportVerdict) {
+    pub(super) fn stop(&self, state: &mut State, verdict: &ReportVerdict) {
         if !state.is_open() {
             return;
         }
@@ -689,23 +433,54 @@ impl Sender {
         undelivered(&self.lock().phase)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn undelivered(phase: &Phase) -> Undelivered {
-    match phase {
-        Phase::Stopped(diagnosis) => {
-            let reason = match diagnosis.kind() {
-                ErrorKind::Refused => UndeliveredReason::Refused,
-                _ => UndeliveredReason::Unreachable,
-            };
-            Undelivered::diagnosed(reason, Arc::clone(diagnosis))
+impl ReportReceiver for Sender {
+    fn report(self: Arc<Self>, error: Option<RDKafkaErrorCode>, message: Box<Message>) {
+        let after = self.judge_report(error, &message);
+        match after {
+            AfterReport::Settle(outcome) => {
+                let Message { delivery, capacity, .. } = *message;
+                delivery.settle(outcome);
+                drop(capacity);
+                self.lock().in_flight -= 1;
+            }
+            AfterReport::Resend => {
+                let mut state = self.lock();
+                state.push_resend(message);
+                state.in_flight -= 1;
+            }
+            AfterReport::HandOver => {
+                {
+                    let mut state = self.lock();
+                    state.handed_over += 1;
+                    state.in_flight -= 1;
+                }
+                self.hand_over_now(message);
+            }
         }
-        Phase::Open | Phase::Abandoned => {
-            Undelivered::new(UndeliveredReason::Closed, "the sink was closed before a broker acknowledged it")
+        self.changed.notify_waiters();
+    }
+
+    fn note_problem(&self, code: RDKafkaErrorCode, reason: &str) {
+        let reason = self.redactor.redact(reason);
+        tracing::debug!(%code, "librdkafka: {reason}");
+        {
+            let mut state = self.lock();
+            // That all brokers are down says less than the error before it.
+            if code != RDKafkaErrorCode::AllBrokersDown || state.problem.is_none() {
+                state.problem = Some(ConnectionProblem { code, reason });
+            }
         }
+        self.changed.notify_waiters();
+    }
+
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        let message = self.redactor.redact(message);
+        tracing::debug!(?level, facility, "librdkafka: {message}");
     }
 }
 
@@ -735,47 +510,6 @@ impl Observer for HandedOver {
         }
         self.sender.lock().handed_over -= 1;
         self.sender.changed.notify_waiters();
-    }
-}
-
-/// The callbacks of librdkafka's client.
-pub(super) struct Reports {
-    sender: Arc<Sender>,
-}
-
-impl ClientContext for Reports {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        let message = self.sender.redactor.redact(message);
-        tracing::debug!(?level, facility, "librdkafka: {message}");
-    }
-
-    fn stats(&self, _statistics: Statistics) {}
-
-    fn stats_raw(&self, _statistics: &[u8]) {}
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-        let reason = self.sender.redactor.redact(reason);
-        tracing::debug!(%code, "librdkafka: {reason}");
-        let mut state = self.sender.lock();
-        // That all brokers are down says less than the error before it.
-        if code != RDKafkaErrorCode::AllBrokersDown || state.problem.is_none() {
-            state.problem = Some(ConnectionProblem { code, reason });
-        }
-        drop(state);
-        self.sender.changed.notify_waiters();
-    }
-}
-
-impl ProducerContext for Reports {
-    type DeliveryOpaque = Box<Message>;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, message: Box<Message>) {
-        let error = match result {
-            Ok(_) => None,
-            Err((error, _)) => Some(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail)),
-        };
-        self.sender.report(error, message);
     }
 }
 
