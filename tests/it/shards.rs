@@ -9,7 +9,12 @@ use crate::support::server::Server;
 fn all_shards_together_deliver_everything_once() {
     let (sandbox, server) = (Sandbox::new(), Server::start());
     sandbox.write("tags.jsonl", &(numbered_tags(200) + "{\"bad\": 1}\n"));
-    server.recipe(&sandbox, "tags.jsonl");
+    let sink = format!(
+        "{{type: datahub-rest, config: {{server: '{}', token: '{}'}}}}",
+        server.url(),
+        server.token()
+    );
+    sandbox.recipe("tags.jsonl", &sink);
     let (mut delivered, mut invalid) = (0, 0);
     for shard in ["1/3", "2/3", "3/3"] {
         let (ran, report) = sandbox.ingest_with_report(&["--shard", shard]);
