@@ -45,6 +45,7 @@ mod secrets;
 mod shards;
 mod signals;
 mod stateful;
+mod stateful_model;
 mod store_is_whole;
 mod support;
 mod token_commands;
