@@ -92,9 +92,10 @@ async fn filters_words_and_soft_deleted_entities() {
         assert_eq!(urns(&scroll(&gms, asked).await), expected, "{variables}");
     }
     let relatives = json!({"query": "*", "batchSize": 9, "orFilters": [{"and": [{"field": "urn", "values": ["x"], "condition": "RELATED_INCL"}]}]});
-    let sorted = json!({"query": "*", "batchSize": 9, "sortInput": {"sortCriteria": [{"field": "name", "sortOrder": "ASCENDING"}]}});
+    let sorted = json!({"types": ["DATASET"], "query": "*", "batchSize": 9, "sortInput": {"sortCriteria": [{"field": "name", "sortOrder": "ASCENDING"}]}});
+    assert_eq!(urns(&scroll(&gms, sorted).await), [2, 1, 3, 4].map(dataset));
     let lost = json!({"query": "*", "batchSize": 9, "scrollId": "?"});
-    for unknown in [relatives, sorted, lost] {
+    for unknown in [relatives, lost] {
         let response = scroll(&gms, unknown.clone()).await;
         assert_eq!(response["errors"][0]["extensions"]["code"], 400, "{unknown}: {response}");
         assert_eq!(response["data"], json!({"scrollAcrossEntities": null}));
