@@ -7,6 +7,7 @@ macro_rules! page {
         #[doc = "[recipes]: crate::_documentation::recipes"]
         #[doc = "[any-source]: crate::_documentation::any_source"]
         #[doc = "[transformers]: crate::_documentation::transformers"]
+        #[doc = "[stateful-ingestion]: crate::_documentation::stateful_ingestion"]
         #[doc = "[authentication]: crate::_documentation::authentication"]
         #[doc = "[resume]: crate::_documentation::resume"]
         #[doc = "[dead-letters]: crate::_documentation::dead_letters"]
@@ -27,6 +28,7 @@ macro_rules! page {
 page!(recipes, "../docs/guide/recipes.md");
 page!(any_source, "../docs/guide/any-source.md");
 page!(transformers, "../docs/guide/transformers.md");
+page!(stateful_ingestion, "../docs/guide/stateful-ingestion.md");
 page!(authentication, "../docs/guide/authentication.md");
 page!(resume, "../docs/guide/resume.md");
 page!(dead_letters, "../docs/guide/dead-letters.md");

@@ -68,6 +68,8 @@ pub mod emitter;
 mod environment;
 mod error;
 #[cfg(feature = "pipeline")]
+mod external_sort;
+#[cfg(feature = "pipeline")]
 pub mod file_system;
 pub mod gms;
 mod hex;

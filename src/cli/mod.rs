@@ -31,7 +31,9 @@ mod server;
 mod shell;
 mod signals;
 mod single_write;
+mod state;
 mod summary;
+mod table;
 mod token;
 mod urn_argument;
 
@@ -139,6 +141,8 @@ enum Command {
     Check(check::Check),
     /// Sends dead letters again, to a recipe's sink.
     Replay(replay::Replay),
+    /// Lists and removes what runs have left on this machine, and resets the state of stateful ingestion.
+    State(state::StateArgs),
     /// Prints the aspects of an entity.
     Get(get::Get),
     /// Writes one aspect of an entity, and waits until GMS has stored it.
@@ -192,6 +196,7 @@ fn run(cli: Cli, screen: &Screen) -> Exit {
             Command::Ingest(ingest) => ingest.run(&global, screen).await,
             Command::Check(check) => check.run(&global, screen).await,
             Command::Replay(replay) => replay.run(&global, screen).await,
+            Command::State(state) => state.run(&global, screen).await,
             Command::Get(get) => get.run(&global, screen).await,
             Command::Put(put) => put.run(&global, screen).await,
             Command::Exists(exists) => exists.run(&global, screen).await,

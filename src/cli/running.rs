@@ -25,8 +25,8 @@ const CONSOLE: &str = "console";
 /// Options that every run takes.
 #[derive(Debug, Args)]
 pub(crate) struct RunFlags {
-    /// Writes the report to this file.
-    #[arg(long, value_name = "FILE")]
+    /// Writes the report to this file, in place of the report to DataHub. `datahub`, the default, keeps that.
+    #[arg(long, value_name = "FILE|datahub")]
     report_to: Option<PathBuf>,
     /// Writes rejected proposals and invalid records to this file.
     #[arg(long, value_name = "FILE")]
@@ -67,7 +67,7 @@ enum WhenRunning {
 impl RunFlags {
     /// Sets the options of the pipeline.
     pub(crate) fn apply(&self, options: &mut Options) {
-        options.report_to.clone_from(&self.report_to);
+        options.report_to = self.report_file().cloned();
         options.dead_letters.clone_from(&self.dead_letters);
         options.state_dir.clone_from(&self.state_dir);
         options.deadline = self.deadline;
@@ -77,6 +77,11 @@ impl RunFlags {
             WhenRunning::Skip => IfRunning::Skip,
             WhenRunning::Wait => IfRunning::Wait,
         };
+    }
+
+    /// The file that `--report-to` names.
+    fn report_file(&self) -> Option<&PathBuf> {
+        self.report_to.as_ref().filter(|path| path.as_os_str() != "datahub")
     }
 
     /// Finds contradictions between the recipe and the command line.
@@ -156,7 +161,7 @@ impl RunFlags {
         if self.json {
             written.push(report.to_json().and_then(|text| output::write(&text)));
         }
-        if let Some(path) = &self.report_to {
+        if let Some(path) = self.report_file() {
             written.push(report.write_to(path, &Platform::default()));
         }
         // The error that kept the run from starting decides the exit code.

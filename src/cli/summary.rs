@@ -5,7 +5,9 @@ mod words;
 use std::fmt::{self, Write as _};
 use std::path::Path;
 
-use datahub_emitter::pipeline::{Failure, FailureKind, FinishedRun, InspectHint, RunOutcome};
+use datahub_emitter::pipeline::{
+    Failure, FailureKind, FinishedRun, InspectHint, RunOutcome, StateCheckpoint,
+};
 
 use self::words::{bytes, delivery_words, grouped, proposals, records, seconds};
 use super::diagnosis_text::{Tone, detail, error_text, headline};
@@ -53,6 +55,7 @@ impl fmt::Display for Summary<'_> {
                 &format!("{} are finished; to continue: {}", records(resume.from_record), resume.command),
             )?;
         }
+        self.write_state(f)?;
         for note in &self.finished.notes {
             write_detail(f, "note", note)?;
         }
@@ -170,6 +173,20 @@ impl<'a> Summary<'a> {
             write_detail(f, label, &text)?;
         }
         Ok(())
+    }
+
+    fn write_state(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let report = &self.finished.report;
+        let state = &report.state;
+        if state.state_checkpoint == StateCheckpoint::Off {
+            return Ok(());
+        }
+        let removed = if report.outcome == RunOutcome::DryRun { "would be removed" } else { "removed" };
+        let mut text = format!("{} entities, {} {removed}", grouped(state.entities), grouped(state.removed));
+        if let Some(reason) = state.reason.as_ref().filter(|_| self.finished.failure.is_none()) {
+            write!(text, "; {reason}").unwrap_or_default();
+        }
+        write_detail(f, "state", &text)
     }
 
     /// The outcomes of the proposals of a run that did not finish, and how to send the others.

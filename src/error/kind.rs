@@ -18,6 +18,9 @@ pub enum ErrorKind {
     Limit,
     /// The source failed, or reported failures. Everything before is delivered.
     Source,
+    /// Stateful ingestion could not do its part: nothing was removed, or the state checkpoint was not
+    /// written.
+    State,
     /// The process that reads standard output has closed it, as `head` does.
     OutputClosed,
     /// The requested object does not exist.

@@ -94,6 +94,9 @@ impl Client {
     }
 }
 
-fn unreadable(line: &super::RequestLine, error: impl std::error::Error + Send + Sync + 'static) -> Error {
+pub(super) fn unreadable(
+    line: &super::RequestLine,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> Error {
     Error::new(ErrorKind::Unreachable, format!("the response to {line} cannot be read")).with_source(error)
 }

@@ -23,9 +23,12 @@ mod request_line;
 mod response;
 mod restli;
 mod retry;
+mod runs;
 mod send_error;
 mod server_config;
 mod system_metadata;
+#[cfg(feature = "pipeline")]
+mod timeseries;
 pub(crate) mod trace;
 mod user;
 #[cfg(feature = "pipeline")]
@@ -53,6 +56,7 @@ pub(crate) use request_line::RequestLine;
 pub(crate) use response::GmsResponse;
 pub use retry::RetryPolicy;
 pub(crate) use retry::{Attempts, Next, RetryState};
+pub use runs::{IngestionRun, RunAspect, RunRollback, UnsafeEntity};
 pub(crate) use send_error::SendError;
 pub use server_config::{Feature, ServerConfig};
 pub(crate) use trace::{Trace, TraceStatus};

@@ -18,6 +18,8 @@ pub struct ServerConfig {
     pub environment: Option<String>,
     /// Whether GMS accepts PATCH proposals, if it reports that.
     pub patch_capable: Option<bool>,
+    /// Whether GMS keeps the state of stateful ingestion, if it reports that.
+    pub stateful_ingestion_capable: Option<bool>,
     /// It reports no versions. Every GMS since 2022 does.
     pub is_ancient: bool,
 }
@@ -30,6 +32,8 @@ pub enum Feature {
     OpenapiV3,
     /// `/openapi/v1/trace/write/…`: the state of a queued write.
     Tracing,
+    /// A PATCH of the aspect `status`.
+    StatusPatch,
 }
 
 /// The kind of caller that `/config?verbose=true` reports (`Config.java`). Servers before 2026 do not report
@@ -63,13 +67,16 @@ impl Feature {
     }
 
     /// The first version that has it: DataHub's own, and DataHub Cloud's. The versions for tracing are those
-    /// of the Python client (`rest_emitter.py`); OpenAPI v3 came with 0.14.0.
+    /// of the Python client (`rest_emitter.py`), and so are those for patches of `status`; OpenAPI v3 came
+    /// with 0.14.0.
     fn since(self, cloud: bool) -> Version {
         match (self, cloud) {
             (Self::OpenapiV3, false) => [0, 14, 0, 0],
             (Self::OpenapiV3, true) => [0, 3, 4, 0],
             (Self::Tracing, false) => [1, 0, 1, 0],
             (Self::Tracing, true) => [0, 3, 11, 0],
+            (Self::StatusPatch, false) => [1, 7, 0, 0],
+            (Self::StatusPatch, true) => [2, 1, 0, 0],
         }
     }
 }
@@ -92,6 +99,7 @@ impl ServerConfig {
             version: version.filter(|version| *version != "null").map(shown),
             environment: text("/datahub/serverEnv").map(shown),
             patch_capable: config.get("patchCapable").and_then(Value::as_bool),
+            stateful_ingestion_capable: config.get("statefulIngestionCapable").and_then(Value::as_bool),
             is_ancient: config.get("versions").is_none(),
         })
     }

@@ -7,7 +7,7 @@ use crate::Error;
 use crate::source::{ChildRun, ChildServices, GraphAddress, SpoolSettings, SpoolStart};
 
 /// The directory of the spool in a pipeline's state directory.
-const SPOOL_DIRECTORY: &str = "spool";
+pub(super) const SPOOL_DIRECTORY: &str = "spool";
 
 /// The services of a run.
 pub(super) struct RunServices {

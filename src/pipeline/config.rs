@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use url::Url;
 
+use super::datahub_report::ReportedRecipe;
 use super::limits::FailureLimits;
 use super::options::Options;
 use super::report::RunsIn;
 use super::state_directory::{self, PipelineKey};
+use super::stateful::{StateKey, StatefulConfig};
 use super::transformers;
 use crate::environment::Environment;
 use crate::recipe::{Fields, Node, Recipe, RecipeError, Value};
@@ -34,13 +36,18 @@ pub(super) struct Config {
     pub(super) open_source: OpenSource,
     pub(super) open_sink: OpenSink,
     pub(super) chain: Chain,
-    /// The server that transformers ask, in place of the sink's.
+    /// The server that transformers ask and that keeps the state, in place of the sink's.
     pub(super) datahub_api: Option<Box<DatahubRestConfig>>,
     /// The embedded GMS, if the sink writes to it.
     pub(super) embedded: Option<EmbeddedTarget>,
     pub(super) run_id: Option<String>,
     pub(super) pipeline_name: Option<String>,
-    pub(super) report_to: Vec<PathBuf>,
+    pub(super) reporting: Reporting,
+    /// The recipe as a report in DataHub shows it.
+    pub(super) reported: ReportedRecipe,
+    pub(super) stateful: StatefulConfig,
+    /// Whose state is kept, if one is.
+    pub(super) state_key: Option<StateKey>,
     pub(super) dead_letters: Option<PathBuf>,
     pub(super) set_system_metadata: bool,
     pub(super) set_pipeline_name: bool,
@@ -69,7 +76,7 @@ impl Config {
         let environment = recipe.environment();
         let root = recipe.root();
         let mut fields = Fields::new(Some(root), "", &mistakes);
-        let (source_type, source_runs_in, open_source) = read_source(&mut fields, recipe, options);
+        let (source_type, source_runs_in, open_source, stateful) = read_source(&mut fields, recipe, options);
         let sinks = with_datahub_rest(options, environment);
         let (sink_type, open_sink) = read_sink(&mut fields, &sinks, environment);
         let (datahub_api, chain) = if source_runs_in == RunsIn::Python {
@@ -78,11 +85,12 @@ impl Config {
             fields.node("transformers");
             (None, Chain::new(Vec::new()))
         } else {
-            read_transformers(&mut fields, &sink_type, options, environment)
+            read_transformers(&mut fields, &sink_type, &stateful, options, environment)
         };
         let pipeline_name = fields.string("pipeline_name").filter(|name| !name.is_empty());
         let run_id = fields.string("run_id").filter(|run_id| !run_id.is_empty());
-        let report_to = read_reporting(&mut fields);
+        let state_key = read_state_key(&mut fields, pipeline_name.as_deref(), &sink_type, &stateful);
+        let reporting = read_reporting(&mut fields, &sink_type);
         let dead_letters = read_failure_log(&mut fields);
         let (set_system_metadata, set_pipeline_name) = read_flags(&mut fields, source_runs_in);
         let limits = FailureLimits::read(&mut fields);
@@ -94,15 +102,23 @@ impl Config {
         let warnings = mistakes.take_warnings();
         let (open_source, open_sink) = mistakes.into_result(open_source.zip(open_sink))?;
 
+        let source_config = root.get("source").and_then(|source| source.get("config"));
+        let reported = ReportedRecipe {
+            source_type: source_type.clone(),
+            pipeline_name: pipeline_name.clone(),
+            platform_instance: source_config
+                .and_then(|config| text(config, "platform_instance"))
+                .map(str::to_owned),
+            text: if reporting.shows_recipe { recipe.masked().to_string() } else { String::new() },
+        };
         let sink = root.get("sink").and_then(|sink| sink.get("config"));
         let server = options.server.as_deref().or_else(|| sink.and_then(|config| text(config, "server")));
         let origin = (sink_type == DATAHUB_REST).then(|| server_origin(server, environment)).flatten();
         let key = if let Some(name) = &pipeline_name {
             PipelineKey::of_name(name)
         } else {
-            let config = root.get("source").and_then(|source| source.get("config"));
             // JSON objects of serde_json are sorted by their keys.
-            let config = config.map(|config| config.to_json().to_string()).unwrap_or_default();
+            let config = source_config.map(|config| config.to_json().to_string()).unwrap_or_default();
             PipelineKey::of_parts(&source_type, &config, &sink_type, origin.as_deref())
         };
         let into_embedded = match options.server.as_deref() {
@@ -126,7 +142,10 @@ impl Config {
             embedded,
             run_id,
             pipeline_name,
-            report_to,
+            reporting,
+            reported,
+            stateful,
+            state_key,
             dead_letters,
             set_system_metadata,
             set_pipeline_name,
@@ -186,19 +205,24 @@ fn read_source(
     fields: &mut Fields<'_>,
     recipe: &Recipe,
     options: &Options,
-) -> (String, RunsIn, Option<OpenSource>) {
+) -> (String, RunsIn, Option<OpenSource>, StatefulConfig) {
     fields.missing("source", "a mapping with the keys `type` and `config`");
     let given = fields.has("source");
     let mut source = fields.block("source");
     let mut config = source.block("config");
     let mut open = None;
     let mut runs_in = RunsIn::Native;
+    let mut stateful = StatefulConfig::default();
     let kind = source.string("type");
     if let Some(kind) = &kind {
         #[cfg(unix)]
         if options.sources.is_foreign(kind) {
             runs_in = RunsIn::Python;
             open = Some(python_source(kind, recipe, options));
+        }
+        if runs_in == RunsIn::Native {
+            // The state is the run's business, and the same for every source.
+            stateful = StatefulConfig::read(&mut config);
         }
         match options.sources.configure(kind, &mut config) {
             _ if runs_in == RunsIn::Python => {}
@@ -216,14 +240,14 @@ fn read_source(
         source.node("extractor");
         source.node("extractor_config");
         source.finish();
-        return (kind.unwrap_or_default(), runs_in, open);
+        return (kind.unwrap_or_default(), runs_in, open, stateful);
     }
     if source.string("extractor").is_some_and(|extractor| extractor != "generic") {
         fields.warn("`source.extractor` has no effect here: every source makes proposals itself");
     }
     source.ignored("extractor_config", "every source makes proposals itself");
     source.finish();
-    (kind.unwrap_or_default(), runs_in, open)
+    (kind.unwrap_or_default(), runs_in, open, stateful)
 }
 
 /// Opens a source of DataHub's Python client. It checks its keys itself.
@@ -277,16 +301,42 @@ fn read_sink(
 fn read_transformers(
     fields: &mut Fields<'_>,
     sink_type: &str,
+    stateful: &StatefulConfig,
     options: &Options,
     environment: &Environment,
 ) -> (Option<Box<DatahubRestConfig>>, Chain) {
     let datahub_api = read_datahub_api(fields, environment);
     let has_graph = sink_type == DATAHUB_REST || fields.has("datahub_api");
     let chain = transformers::read(fields, &options.transformers, has_graph);
-    if chain.needs_graph().is_none() {
-        fields.ignored("datahub_api", "no transformer asks a server");
+    if chain.needs_graph().is_none() && stateful.state.is_none() {
+        fields.ignored("datahub_api", "no transformer asks a server, and no state is kept");
     }
     (datahub_api, chain)
+}
+
+/// Whose state is kept. Stateful ingestion needs a name and a server.
+fn read_state_key(
+    fields: &mut Fields<'_>,
+    pipeline_name: Option<&str>,
+    sink_type: &str,
+    stateful: &StatefulConfig,
+) -> Option<StateKey> {
+    let state = stateful.state.as_ref()?;
+    if state.needs_server() && sink_type != DATAHUB_REST && !fields.has("datahub_api") {
+        fields.mistake(
+            "datahub_api",
+            format!(
+                "stateful ingestion keeps its state in DataHub: use the sink `{DATAHUB_REST}`, or add `datahub_api: \
+                 {{server: …}}` to the recipe"
+            ),
+        );
+    }
+    fields.missing("pipeline_name", "the name under which stateful ingestion keeps its state");
+    let key = StateKey::of(pipeline_name?);
+    if key.is_none() {
+        fields.mistake("pipeline_name", "a name with a control character cannot be part of a URN");
+    }
+    key
 }
 
 /// `datahub_api`: the server that transformers ask. Its keys are those of the sink `datahub-rest`.
@@ -300,9 +350,18 @@ fn read_datahub_api(fields: &mut Fields<'_>, environment: &Environment) -> Optio
     config.ok().map(Box::new)
 }
 
-/// `reporting`: the files that the report is written to.
-fn read_reporting(fields: &mut Fields<'_>) -> Vec<PathBuf> {
-    let mut files = Vec::new();
+/// Where the report goes.
+pub(super) struct Reporting {
+    pub(super) files: Vec<PathBuf>,
+    /// It goes to DataHub in any case.
+    pub(super) to_datahub: bool,
+    /// A report in DataHub contains the recipe.
+    pub(super) shows_recipe: bool,
+}
+
+/// `reporting`: where the report goes.
+fn read_reporting(fields: &mut Fields<'_>, sink_type: &str) -> Reporting {
+    let mut reporting = Reporting { files: Vec::new(), to_datahub: false, shows_recipe: true };
     for (index, mut reporter) in fields.blocks("reporting").into_iter().enumerate() {
         // In Python, a run fails if a required report cannot be written; here every report is required.
         reporter.boolean("required");
@@ -313,17 +372,23 @@ fn read_reporting(fields: &mut Fields<'_>) -> Vec<PathBuf> {
                     config.mistake("format", "a report is written as `json` and nothing else");
                 }
                 match config.string("filename") {
-                    Some(filename) => files.push(PathBuf::from(filename)),
+                    Some(filename) => reporting.files.push(PathBuf::from(filename)),
                     None => config.missing("filename", "the file that the report is written to"),
                 }
                 config.finish();
             }
             Some("datahub") => {
-                reporter.node("config");
-                fields.warn(format!(
-                    "`reporting[{index}]` has no effect here: reports are not sent to DataHub; --report-to writes one to \
-                     a file"
-                ));
+                let mut config = reporter.block("config");
+                if sink_type == DATAHUB_REST {
+                    reporting.to_datahub = true;
+                } else {
+                    fields.warn(format!(
+                        "`reporting[{index}]` has no effect here: only a run with the sink `{DATAHUB_REST}` reports to DataHub"
+                    ));
+                }
+                reporting.shows_recipe &= config.boolean("report_recipe").unwrap_or(true);
+                config.ignored("sink", "the report goes to the server of the recipe's sink");
+                config.finish();
             }
             Some(_) => {
                 reporter.node("config");
@@ -336,7 +401,7 @@ fn read_reporting(fields: &mut Fields<'_>) -> Vec<PathBuf> {
         }
         reporter.finish();
     }
-    files
+    reporting
 }
 
 /// `failure_log`: where dead letters are written.

@@ -139,8 +139,8 @@ impl RunControl {
         *self.0.source_report.lock().unwrap_or_else(PoisonError::into_inner) = report;
     }
 
-    pub(super) fn take_source_report(&self) -> Option<serde_json::Value> {
-        self.0.source_report.lock().unwrap_or_else(PoisonError::into_inner).take()
+    pub(super) fn source_report(&self) -> Option<serde_json::Value> {
+        self.0.source_report.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn take_source_warnings(&self) -> Vec<String> {

@@ -34,6 +34,9 @@ use crate::platform::Platform;
 use crate::source::{InvalidRecord, RawRecord};
 use crate::{Error, ErrorKind};
 
+/// The name of the file in a pipeline's state directory.
+pub(super) const FILE_NAME: &str = "dead-letters.jsonl";
+
 /// The reason of an invalid record.
 const INVALID_RECORD: &str = "invalid-record";
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use super::options::Preview;
 use super::settings::RunSettings;
 use crate::Error;
-use crate::sink::{OpenSink, OpenedSink};
+use crate::sink::{GmsSink, OpenSink, OpenedSink};
 
 /// Where the proposals of a planned run will go.
 pub(super) enum PlannedDestination {
@@ -22,6 +22,16 @@ pub(super) enum Destination {
     DryRun,
     /// To a writer as JSON Lines, until this many records were printed; all proposals are filtered.
     Preview { records: u64, output: Box<dyn Write + Send> },
+}
+
+impl Destination {
+    /// The sink, if it writes to a GMS.
+    pub(super) fn as_gms_sink(&self) -> Option<&dyn GmsSink> {
+        match self {
+            Self::Sink(sink) => sink.as_gms_sink(),
+            Self::DryRun | Self::Preview { .. } => None,
+        }
+    }
 }
 
 impl PlannedDestination {

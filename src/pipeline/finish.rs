@@ -11,7 +11,7 @@ use super::lock::RunLock;
 use super::outcome_counter::OutcomeCounter;
 use super::report::{
     self, Failure, ProposalCounts, Report, ReportedSink, Resume, RunOutcome, SCHEMA, SourceReport,
-    TransformerReport,
+    StateReport, TransformerReport,
 };
 use super::settings::RunSettings;
 use crate::metadata::Urn;
@@ -72,6 +72,7 @@ pub(super) struct EndedRun {
     /// `None` if it ended before its source was opened.
     pub(super) counter: Option<Arc<OutcomeCounter>>,
     pub(super) sink: SinkReport,
+    pub(super) state: StateReport,
     pub(super) transformers: Vec<TransformerReport>,
     pub(super) source_bytes: Option<u64>,
     /// The source's bytes that an earlier run has read.
@@ -104,61 +105,22 @@ impl EndedRun {
         warnings.append(&mut self.warnings);
         warnings.append(&mut settings.control.take_source_warnings());
         warnings.append(&mut self.sink.warnings);
-        let counter = self.counter.clone();
-        let counter = counter.as_deref();
-        let (mut failures, has_dropped) = counter.map(OutcomeCounter::take_failures).unwrap_or_default();
-        if has_dropped {
-            warnings.push("a proposal was lost, and counts as undelivered; please report this".into());
-        }
-        let proposals = counter.map(OutcomeCounter::counts).unwrap_or_default();
-        let invalid = counter.map(OutcomeCounter::invalid_records).unwrap_or_default();
-        let dead_letters =
-            counter.and_then(OutcomeCounter::dead_letters).map(DeadLetterWriter::report).unwrap_or_default();
-        let all_delivered = proposals.rejected + proposals.undelivered + invalid == 0;
+        let proposals = self.counter.as_deref().map(OutcomeCounter::counts).unwrap_or_default();
         if self.result.failure.is_none() && !self.is_skipped {
-            self.result.failure = self.exceeded_limit(&settings, all_delivered);
+            self.result.failure = self.exceeded_limit(&settings);
         }
         let resume = self.leave_checkpoint(&settings, &proposals).await;
         if self.is_skipped {
             warnings.push("skipped: another run of this pipeline is in progress".into());
         }
-        if let Some(failure) = self.result.failure.as_ref().filter(|failure| failure.diagnosis().is_none()) {
-            failures.insert(0, Failure::of_run(failure, &*settings.renderer));
+        let counter = self.counter.as_deref();
+        if counter.is_some_and(OutcomeCounter::has_dropped) {
+            warnings.push("a proposal was lost, and counts as undelivered; please report this".into());
         }
-        let progress = settings.control.progress();
-        let mut report = Report {
-            schema: SCHEMA,
-            outcome: outcome(&self.result, &proposals, invalid, settings.sends),
-            run_id: Some(settings.run_id),
-            pipeline_name: settings.pipeline_name,
-            started_at: settings.started_at.to_string(),
-            duration_ms: report::elapsed_ms(settings.started_at, settings.platform.clock.now()),
-            source: SourceReport {
-                kind: Some(settings.source_type),
-                records: progress.records,
-                bytes: progress.source.bytes.saturating_sub(self.start_byte),
-                invalid,
-                ignored: self.result.ignored,
-                complete: self.result.is_complete,
-                runs_in: settings.source_runs_in,
-                report: settings.control.take_source_report(),
-            },
-            transformers: self.transformers,
-            sink: ReportedSink { kind: Some(settings.sink_type), destination: self.sink.destination },
-            proposals,
-            requests: self.sink.requests,
-            token: self.sink.token,
-            diagnosis: self
-                .result
-                .failure
-                .as_ref()
-                .and_then(Error::diagnosis)
-                .map(|diagnosis| diagnosis.render(&*settings.renderer)),
-            failures,
-            dead_letters,
-            resume,
-            warnings,
-        };
+        let mut report = self.report(&settings, self.result.failure.as_ref());
+        report.source.report = settings.control.source_report();
+        report.resume = resume;
+        report.warnings = warnings;
         for path in &settings.report_paths {
             if let Err(error) = report.write_to(path, &settings.platform) {
                 report.warnings.push(error.full_message());
@@ -181,8 +143,69 @@ impl EndedRun {
         }
     }
 
+    /// The report of the run as it is now, for a reader that gets it before the run is at its end.
+    pub(super) fn preliminary_report(&self, settings: &RunSettings) -> Report {
+        let exceeded = if self.result.failure.is_none() { self.exceeded_limit(settings) } else { None };
+        let mut report = self.report(settings, self.result.failure.as_ref().or(exceeded.as_ref()));
+        report.source.report = settings.control.source_report();
+        report.warnings.extend(self.warnings.iter().chain(&self.sink.warnings).cloned());
+        report
+    }
+
+    /// The report, without the source's own report, warnings, and where a later run continues.
+    fn report(&self, settings: &RunSettings, failure: Option<&Error>) -> Report {
+        let counter = self.counter.as_deref();
+        let mut failures = counter.map(OutcomeCounter::listed_failures).unwrap_or_default();
+        if let Some(failure) = failure.filter(|failure| failure.diagnosis().is_none()) {
+            failures.insert(0, Failure::of_run(failure, &*settings.renderer));
+        }
+        let proposals = counter.map(OutcomeCounter::counts).unwrap_or_default();
+        let invalid = counter.map(OutcomeCounter::invalid_records).unwrap_or_default();
+        let progress = settings.control.progress();
+        Report {
+            schema: SCHEMA,
+            outcome: outcome(&self.result, failure, &proposals, invalid, settings.sends),
+            run_id: Some(settings.run_id.clone()),
+            pipeline_name: settings.pipeline_name.clone(),
+            started_at: settings.started_at.to_string(),
+            duration_ms: report::elapsed_ms(settings.started_at, settings.platform.clock.now()),
+            source: SourceReport {
+                kind: Some(settings.source_type.clone()),
+                records: progress.records,
+                bytes: progress.source.bytes.saturating_sub(self.start_byte),
+                invalid,
+                ignored: self.result.ignored,
+                complete: self.result.is_complete,
+                runs_in: settings.source_runs_in,
+                report: None,
+            },
+            transformers: self.transformers.clone(),
+            sink: ReportedSink {
+                kind: Some(settings.sink_type.clone()),
+                destination: self.sink.destination.clone(),
+            },
+            proposals,
+            requests: self.sink.requests,
+            state: self.state.clone(),
+            token: self.sink.token.clone(),
+            diagnosis: failure
+                .and_then(Error::diagnosis)
+                .map(|diagnosis| diagnosis.render(&*settings.renderer)),
+            failures,
+            dead_letters: counter
+                .and_then(OutcomeCounter::dead_letters)
+                .map(DeadLetterWriter::report)
+                .unwrap_or_default(),
+            resume: None,
+            warnings: Vec::new(),
+        }
+    }
+
     /// The limit that the run has reached, if nothing else has ended it.
-    fn exceeded_limit(&self, settings: &RunSettings, all_delivered: bool) -> Option<Error> {
+    fn exceeded_limit(&self, settings: &RunSettings) -> Option<Error> {
+        let proposals = self.counter.as_deref().map(OutcomeCounter::counts).unwrap_or_default();
+        let invalid = self.counter.as_deref().map(OutcomeCounter::invalid_records).unwrap_or_default();
+        let all_delivered = proposals.rejected + proposals.undelivered + invalid == 0;
         if let Some(limit) = settings.control.limit() {
             // A deadline has no effect once everything is delivered.
             return (!(self.result.is_complete && all_delivered)).then(|| limits::error(limit));
@@ -221,7 +244,8 @@ impl EndedRun {
         // All that a failed source has emitted is here.
         let is_at_end = self.result.is_complete || failure_kind == Some(ErrorKind::Source);
         let is_complete = is_at_end && proposals.undelivered == 0;
-        let (point, error) = checkpoint.finish(is_complete, dead_letters_synced).await;
+        let failed = self.counter.as_ref().map(|counter| counter.failed().0).unwrap_or_default();
+        let (point, error) = checkpoint.finish(is_complete, failed, dead_letters_synced).await;
         if let Some(error) = error {
             self.result.failure.get_or_insert(error);
         }
@@ -238,9 +262,15 @@ impl EndedRun {
     }
 }
 
-fn outcome(result: &RunResult, proposals: &ProposalCounts, invalid: u64, sends: bool) -> RunOutcome {
+fn outcome(
+    result: &RunResult,
+    failure: Option<&Error>,
+    proposals: &ProposalCounts,
+    invalid: u64,
+    sends: bool,
+) -> RunOutcome {
     let all_delivered = proposals.rejected + proposals.undelivered + invalid == 0;
-    match &result.failure {
+    match failure {
         Some(error)
             if matches!(
                 error.kind(),

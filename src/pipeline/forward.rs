@@ -13,6 +13,7 @@ use super::destination::Destination;
 use super::outcome_counter::OutcomeCounter;
 use super::record_channel::{NumberedItem, Received, RecordSender, record_channel};
 use super::run_metadata::RunMetadata;
+use super::stateful::Stateful;
 use crate::clock::Clock;
 use crate::emitter::{
     Delivery, Observer, Outcome, Rejection, RejectionReason, Undelivered, UndeliveredReason,
@@ -83,6 +84,7 @@ pub(super) struct Records {
 pub(super) async fn forward(
     records: Records,
     chain: &mut Chain,
+    stateful: Option<&mut Stateful>,
     destination: &mut Destination,
     context: ForwardContext<'_>,
 ) -> (RunResult, Option<Worker>) {
@@ -90,7 +92,8 @@ pub(super) async fn forward(
     let tracker = context.checkpoint.map(|checkpoint| Arc::clone(checkpoint.tracker()));
     let numbers = if context.feedback.is_some() { Numbers::Own(0) } else { Numbers::None };
     let numbers = tracker.map_or(numbers, Numbers::Tracked);
-    let reader = read(records, !chain.is_empty(), sender, numbers, context.control.clone());
+    let sees_finished = !chain.is_empty() || stateful.is_some();
+    let reader = read(records, sees_finished, sender, numbers, context.control.clone());
     let reader = match Worker::start(context.threads, "source", reader) {
         Ok(reader) => reader,
         Err(error) => {
@@ -99,7 +102,7 @@ pub(super) async fn forward(
         }
     };
     let observer: Arc<dyn Observer> = Arc::clone(context.counter) as Arc<dyn Observer>;
-    let mut forwarder = Forwarder { destination, chain, context, observer, ignored: 0 };
+    let mut forwarder = Forwarder { destination, chain, stateful, context, observer, ignored: 0 };
     let mut result = RunResult::default();
     loop {
         let next = tokio::select! {
@@ -114,7 +117,7 @@ pub(super) async fn forward(
             Received::Ended(end) => {
                 result.is_complete = end.is_ok();
                 result.failure = end.err();
-                if result.is_complete {
+                if result.is_complete && forwarder.forward_status(&mut result).await {
                     forwarder.forward_additions(&mut result).await;
                 }
                 break;
@@ -223,12 +226,12 @@ async fn with_grace(closing: impl Future<Output = Result<(), Error>>) -> Result<
 /// The work of the reader's thread.
 async fn read(
     mut records: Records,
-    has_transformers: bool,
+    sees_finished: bool,
     sender: RecordSender,
     numbers: Numbers,
     control: RunControl,
 ) {
-    let end = read_records(&mut records, has_transformers, &sender, numbers, &control).await;
+    let end = read_records(&mut records, sees_finished, &sender, numbers, &control).await;
     let source = &mut *records.source;
     source.close();
     control.update_source(source.progress(), source.take_warnings());
@@ -246,10 +249,11 @@ enum Numbers {
     Tracked(Arc<RecordTracker>),
 }
 
-/// Reads until the end of the source; `None` if the run needs no more records.
+/// Reads until the end of the source; `None` if the run needs no more records. With `sees_finished`, records
+/// that an earlier run has finished are passed on as such.
 async fn read_records(
     records: &mut Records,
-    has_transformers: bool,
+    sees_finished: bool,
     sender: &RecordSender,
     mut numbers: Numbers,
     control: &RunControl,
@@ -283,7 +287,7 @@ async fn read_records(
                 } else {
                     (None, false)
                 };
-                if is_finished && !has_transformers {
+                if is_finished && !sees_finished {
                     continue;
                 }
                 if !sender.send(NumberedItem { item, number, is_finished }).await {
@@ -328,6 +332,7 @@ impl ForwardEnd {
 struct Forwarder<'a> {
     destination: &'a mut Destination,
     chain: &'a mut Chain,
+    stateful: Option<&'a mut Stateful>,
     context: ForwardContext<'a>,
     /// Observes the proposals of records without a number.
     observer: Arc<dyn Observer>,
@@ -407,6 +412,9 @@ impl Forwarder<'_> {
                 Item::Record { proposals, .. } => std::mem::take(proposals),
                 Item::Invalid(_) | Item::Ignored(..) => Vec::new(),
             };
+            if let Some(stateful) = &mut self.stateful {
+                stateful.note(&proposals);
+            }
             if let Some(metadata) = metadata {
                 for proposal in &mut proposals {
                     metadata.apply(proposal);
@@ -430,6 +438,46 @@ impl Forwarder<'_> {
                 .map(|((item, number), transformed)| TransformedItem { item, number, transformed })
                 .collect(),
         )
+    }
+
+    /// Forwards a `status` for each entity whose records had none, through the transformers. Returns whether
+    /// it has come to its end.
+    async fn forward_status(&mut self, result: &mut RunResult) -> bool {
+        let ForwardContext { metadata, control, clock, .. } = self.context;
+        while let Some(stateful) = &mut self.stateful {
+            let mut proposals = match stateful.next_status() {
+                Ok(proposals) if proposals.is_empty() => return true,
+                Ok(proposals) => proposals,
+                Err(error) => {
+                    result.failure = Some(error);
+                    result.is_complete = false;
+                    return false;
+                }
+            };
+            if let Some(metadata) = metadata {
+                for proposal in &mut proposals {
+                    metadata.apply(proposal);
+                }
+            }
+            let transformed = if self.chain.is_empty() {
+                Some(vec![Transformed::unchanged(proposals)])
+            } else {
+                control.or_cancelled(self.chain.transform(vec![proposals], clock.now())).await
+            };
+            for transformed in transformed.unwrap_or_default() {
+                if let ControlFlow::Break(reason) = self.forward_record(transformed, None).await {
+                    result.failure = reason.into_failure();
+                }
+            }
+            result.failure = result.failure.take().or_else(|| self.failure());
+            if result.failure.is_some() || control.is_stopped() {
+                // Something remains to be added, so a later run has to read the records again.
+                result.is_complete = false;
+                result.is_interrupted |= control.is_stopped();
+                return false;
+            }
+        }
+        true
     }
 
     /// Forwards what the transformers add behind the last record.

@@ -1,4 +1,5 @@
-//! The server that transformers ask, through the client of the sink or of `datahub_api`.
+//! The server that transformers ask and that keeps the state, through the client of the sink or of
+//! `datahub_api`.
 
 use crate::Error;
 use crate::box_future::BoxFuture;
@@ -8,6 +9,7 @@ use crate::sink::GmsSink;
 use crate::transform::Graph;
 
 /// A client as a [`Graph`].
+#[derive(Clone)]
 pub(super) struct ClientGraph {
     client: Client,
     retry: RetryPolicy,
@@ -17,6 +19,15 @@ impl ClientGraph {
     /// The client and the retries of a sink.
     pub(super) fn of(sink: &dyn GmsSink) -> Self {
         Self { client: sink.client().clone(), retry: sink.retry() }
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// How its requests are repeated.
+    pub(super) fn retry(&self) -> &RetryPolicy {
+        &self.retry
     }
 }
 

@@ -16,6 +16,7 @@ mod checkpoint;
 mod child_services;
 mod config;
 mod control;
+mod datahub_report;
 mod dead_letter;
 mod destination;
 #[cfg(feature = "embedded")]
@@ -26,6 +27,7 @@ mod graph;
 #[cfg(unix)]
 mod graph_proxy;
 mod limits;
+mod local_state;
 mod lock;
 mod metrics;
 mod options;
@@ -42,14 +44,17 @@ mod report;
 mod run;
 mod run_id;
 mod run_metadata;
+mod run_writer;
 mod settings;
 mod state_directory;
+mod stateful;
 mod transformers;
 
 pub use control::{RunControl, RunProgress};
 #[cfg(feature = "embedded")]
 pub use embedded::embedded_data_path;
 pub use finish::{FinishedRun, InspectHint};
+pub use local_state::{LeftCheckpoint, LocalState, default_state_root, local_states};
 pub use lock::IfRunning;
 pub use metrics::write_metrics;
 pub use options::{Options, Preview, Start};
@@ -58,5 +63,5 @@ pub use preflight::Preflight;
 pub use recipe_schema::recipe_schema;
 pub use report::{
     DeadLetterReport, Failure, FailureKind, ProposalCounts, Report, ReportedSink, Resume, RunOutcome, RunsIn,
-    SCHEMA, SourceReport, TransformerReport,
+    SCHEMA, SourceReport, StateCheckpoint, StateReport, TransformerReport,
 };

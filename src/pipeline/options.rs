@@ -34,8 +34,12 @@ pub struct Options {
     pub dry_run: bool,
     /// Prints the first records and sends nothing.
     pub preview: Option<Preview>,
-    /// Writes the report to this file, besides those that the recipe names.
+    /// Writes the report to this file, besides those that the recipe names. It takes the place of the report
+    /// to DataHub, unless the recipe's `reporting` asks for that too.
     pub report_to: Option<PathBuf>,
+    /// Sends no report to DataHub, unless the recipe's `reporting` asks for one. By default a run that writes
+    /// to a GMS reports to it.
+    pub no_default_report: bool,
     /// Writes dead letters to this file. The default is the recipe's `failure_log`, else a file in the state
     /// directory.
     pub dead_letters: Option<PathBuf>,

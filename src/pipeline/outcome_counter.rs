@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use tokio::sync::Notify;
+
 use super::control::RunControl;
 use super::dead_letter::DeadLetterWriter;
 use super::limits::FailureLimits;
@@ -34,6 +36,10 @@ pub(super) struct OutcomeCounter {
     dead_letters: Option<DeadLetterWriter>,
     limits: Option<(FailureLimits, RunControl)>,
     renderer: SharedRenderer,
+    /// Proposals with an outcome of [`settle`](Self::settle).
+    settled: AtomicU64,
+    /// Woken by each outcome.
+    has_settled: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -59,6 +65,8 @@ impl OutcomeCounter {
             dead_letters,
             limits: None,
             renderer: SharedRenderer::default(),
+            settled: AtomicU64::new(0),
+            has_settled: Notify::new(),
         }
     }
 
@@ -140,12 +148,15 @@ impl OutcomeCounter {
         ProposalCounts::new(self.read.load(Ordering::Acquire), delivered, rejected, filtered)
     }
 
-    /// The failures for the report, and whether a delivery was dropped without an outcome.
-    pub(super) fn take_failures(&self) -> (Vec<Failure>, bool) {
-        let mut failures = self.failures();
-        let mut listed = std::mem::take(&mut failures.listed);
-        listed.append(&mut failures.undelivered);
-        (listed, failures.has_dropped)
+    /// The failures for the report.
+    pub(super) fn listed_failures(&self) -> Vec<Failure> {
+        let failures = self.failures();
+        failures.listed.iter().chain(&failures.undelivered).cloned().collect()
+    }
+
+    /// Whether a delivery was dropped without an outcome.
+    pub(super) fn has_dropped(&self) -> bool {
+        self.failures().has_dropped
     }
 
     /// Rejected proposals and invalid records, and how many proposals and records have an outcome in total.
@@ -155,9 +166,29 @@ impl OutcomeCounter {
         (failed, counts.delivered + counts.filtered + failed)
     }
 
+    /// Waits until every proposal that was read has an outcome.
+    pub(super) async fn all_settled(&self) {
+        loop {
+            let woken = self.has_settled.notified();
+            // Loaded first, so that a proposal that is read meanwhile is waited for.
+            let settled = self.settled.load(Ordering::Acquire) + self.filtered.load(Ordering::Acquire);
+            if settled >= self.read.load(Ordering::Acquire) {
+                return;
+            }
+            woken.await;
+        }
+    }
+
     /// Records the outcome of a proposal. Returns whether a resumed run may skip it: not if it is
     /// undelivered, or if it was rejected and its dead letter could not be written.
     pub(super) fn settle(&self, proposal: &Proposal, outcome: Outcome) -> bool {
+        let is_final = self.record_outcome(proposal, outcome);
+        self.settled.fetch_add(1, Ordering::Release);
+        self.has_settled.notify_one();
+        is_final
+    }
+
+    fn record_outcome(&self, proposal: &Proposal, outcome: Outcome) -> bool {
         match outcome {
             Outcome::Delivered => {
                 self.delivered.fetch_add(1, Ordering::Release);
@@ -294,8 +325,8 @@ mod tests {
             (6, 1, 1, 3, 1)
         );
         assert_eq!(counter.example().unwrap().as_str(), "urn:li:tag:t0");
-        let (failures, dropped) = counter.take_failures();
-        assert!(dropped, "a dropped delivery is reported");
+        let failures = counter.listed_failures();
+        assert!(counter.has_dropped(), "a dropped delivery is reported");
         assert_eq!(failures.len(), 3);
         drop(still_in_flight);
     }
@@ -310,7 +341,7 @@ mod tests {
         assert_eq!(counter.counts().rejected, 250);
         counter.sync_dead_letters();
         assert_eq!(counter.dead_letters().unwrap().report().records, 250);
-        assert_eq!(counter.take_failures().0.len(), MAX_LISTED_FAILURES);
+        assert_eq!(counter.listed_failures().len(), MAX_LISTED_FAILURES);
     }
 
     #[cfg(target_os = "linux")]

@@ -12,14 +12,17 @@ use super::config::Config;
 use super::control::RunControl;
 use super::destination::PlannedDestination;
 use super::finish::FinishedRun;
+use super::graph::ClientGraph;
 use super::options::Options;
 use super::planned_chain::PlannedChain;
 use super::preflight::{self, Preflight};
+use super::prepare::lock;
 use super::replay::{self, Replay};
 use super::run::run;
 use super::run_id;
 use super::run_metadata::{PipelineName, RunMetadata};
 use super::settings::RunSettings;
+use super::stateful::{StateConfig, StateStore};
 use crate::recipe::{Recipe, RecipeError};
 use crate::sink::datahub_rest::DATAHUB_REST;
 use crate::sink::{GmsSink, OnWait, OpenedSink};
@@ -90,7 +93,16 @@ impl Pipeline {
         let sends = !options.dry_run && options.preview.is_none();
         // A replay sends what the transformers have made.
         let chain = if replay.is_some() { Chain::new(Vec::new()) } else { config.chain };
-        let mut chain = PlannedChain::new(chain, config.datahub_api);
+        // A replay is no part of a stateful pipeline: it has no source.
+        let (stateful, state_key) =
+            if replay.is_some() { Default::default() } else { (config.stateful, config.state_key) };
+        let needs_server = stateful.state.as_ref().is_some_and(StateConfig::needs_server);
+        let mut chain = PlannedChain::new(chain, config.datahub_api, needs_server);
+        let reports_by_default = !options.no_default_report && options.report_to.is_none();
+        let reports = sends
+            && replay.is_none()
+            && config.sink_type == DATAHUB_REST
+            && (config.reporting.to_datahub || reports_by_default);
         let destination = match options.preview {
             Some(preview) => {
                 chain.ask_through(config.open_sink);
@@ -130,7 +142,10 @@ impl Pipeline {
             if_running: options.if_running,
             deadline: options.deadline,
             limits,
-            report_paths: options.report_to.into_iter().chain(config.report_to).collect(),
+            report_paths: options.report_to.into_iter().chain(config.reporting.files).collect(),
+            reported: reports.then_some(config.reported),
+            stateful,
+            state_key,
             metrics_path: options.metrics_file,
             dead_letters: options.dead_letters.or(config.dead_letters),
             resume_command: options.resume_command,
@@ -184,6 +199,38 @@ impl Pipeline {
             }
             _ => Ok(None),
         }
+    }
+
+    /// Replaces the state checkpoint of stateful ingestion by an empty one, and returns where it is kept: the
+    /// next run removes nothing.
+    ///
+    /// # Errors
+    /// Of kind [`ErrorKind::Input`] when the recipe keeps no state; of kind [`ErrorKind::Locked`] while a run
+    /// is in progress; else as for a run that cannot write its state.
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the write, which may have been made.
+    pub async fn reset_state(mut self) -> Result<String, Error> {
+        let (Some(state), Some(key)) = (&self.settings.stateful.state, &self.settings.state_key) else {
+            return Err(Error::new(
+                ErrorKind::Input,
+                "the recipe keeps no state: `source.config.stateful_ingestion.enabled` is not true, or the source runs in \
+                 Python and keeps its state itself",
+            ));
+        };
+        let _lock = lock(&self.settings).await?;
+        if let PlannedDestination::Sink(open) = self.destination {
+            self.chain.ask_through(open);
+        }
+        let sink = self.chain.connect(&self.settings).await?;
+        let graph = sink.as_ref().and_then(OpenedSink::as_gms_sink).map(ClientGraph::of);
+        let store = StateStore::open(state, graph, &self.settings.platform)?;
+        let now = self.settings.platform.clock.now().as_millisecond();
+        let reset = store.reset(key, &self.settings.run_id, now).await;
+        if let Some(sink) = sink {
+            sink.as_sink().close(None).await?;
+        }
+        reset.map(|()| store.place())
     }
 
     /// Opens the recipe's GMS for reading, with the token, certificates and headers of the sink. It is not

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::checkpoint::{self, CheckpointWriter, FinishedRecords, StartRequest, StartedRun};
 use super::child_services::RunServices;
-use super::dead_letter::DeadLetterWriter;
+use super::dead_letter::{self, DeadLetterWriter};
 use super::lock::{self, IfRunning, RunLock};
 use super::options::Start;
 use super::outcome_counter::OutcomeCounter;
@@ -22,6 +22,8 @@ pub(super) struct PreparedRun {
     pub(super) finished: Option<FinishedRecords>,
     /// The number of finished records that are read again for the transformers.
     pub(super) reread: u64,
+    /// Records and proposals that the earlier parts of the same run have dead-lettered.
+    pub(super) failed_before: u64,
     /// It continues where another run stopped.
     pub(super) is_resumed: bool,
     pub(super) checkpoint: Option<CheckpointWriter>,
@@ -85,7 +87,8 @@ async fn acquire(settings: &RunSettings, directory: PathBuf, wait: bool) -> Resu
 
 /// Checks the dead-letter file, and opens the source where the run starts.
 ///
-/// With `rereads`, the records that an earlier run has finished are read again.
+/// With `rereads`, the records that an earlier run has finished are read again, because their entities must
+/// be known.
 pub(super) async fn prepare(
     settings: &RunSettings,
     open_source: OpenSource,
@@ -106,17 +109,27 @@ pub(super) async fn prepare(
     };
     let opened = run_blocking(&*settings.platform.threads, "source-open", open).await;
     let (source, started) = opened.map_err(internal_error)??;
-    let StartedRun { checkpoint, finished, reread, is_resumed, notes, warnings } = started;
+    let StartedRun { checkpoint, finished, reread, failed_before, is_resumed, notes, warnings } = started;
     let counter = OutcomeCounter::new(dead_letters)
         .with_limits(settings.limits.clone(), settings.control.clone())
         .with_renderer(settings.renderer.clone());
-    Ok(PreparedRun { source, finished, reread, is_resumed, checkpoint, counter, notes, warnings })
+    Ok(PreparedRun {
+        source,
+        finished,
+        reread,
+        failed_before,
+        is_resumed,
+        checkpoint,
+        counter,
+        notes,
+        warnings,
+    })
 }
 
 fn dead_letter_writer(settings: &RunSettings) -> Result<DeadLetterWriter, Error> {
     let path = match &settings.dead_letters {
         Some(path) => path.clone(),
-        None => settings.state_directory()?.join("dead-letters.jsonl"),
+        None => settings.state_directory()?.join(dead_letter::FILE_NAME),
     };
     let path = match &settings.replay {
         Some(replay) if replay.reads(&path) => replay.path_beside(),

@@ -45,6 +45,8 @@ pub struct Report {
     pub proposals: ProposalCounts,
     /// HTTP requests that carried proposals.
     pub requests: RequestCounts,
+    /// Stateful ingestion.
+    pub state: StateReport,
     /// The token that was used, without the token.
     pub token: TokenReport,
     /// Why the run was refused, or what could not be reached.
@@ -179,6 +181,34 @@ impl ProposalCounts {
     }
 }
 
+/// The outcome of stateful ingestion.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct StateReport {
+    /// Whether the state checkpoint was written.
+    pub state_checkpoint: StateCheckpoint,
+    /// The entities of this run's source that belong to the state.
+    pub entities: u64,
+    /// Entities that were marked as removed; in a dry run, those that would be.
+    pub removed: u64,
+    /// Why the state checkpoint was not written, or nothing was removed.
+    pub reason: Option<String>,
+}
+
+/// Whether the state checkpoint was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum StateCheckpoint {
+    /// It was written.
+    Committed,
+    /// It was not written: the earlier one stays.
+    Skipped,
+    /// The recipe keeps no state.
+    #[default]
+    Off,
+}
+
 /// A proposal or a record that was not delivered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -271,6 +301,7 @@ impl Report {
             sink: ReportedSink::default(),
             proposals: ProposalCounts::default(),
             requests: RequestCounts::default(),
+            state: StateReport::default(),
             token: TokenReport::default(),
             diagnosis: error.diagnosis().map(|diagnosis| diagnosis.render(renderer)),
             failures: vec![Failure::of_run(error, renderer)],

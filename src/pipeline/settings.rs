@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::config::EmbeddedTarget;
 use super::control::RunControl;
+use super::datahub_report::ReportedRecipe;
 use super::limits::FailureLimits;
 use super::lock::IfRunning;
 use super::options::Start;
@@ -15,6 +16,7 @@ use super::replay::Replay;
 use super::report::RunsIn;
 use super::run_metadata::RunMetadata;
 use super::state_directory::PipelineKey;
+use super::stateful::{StateKey, StatefulConfig};
 use crate::diagnosis::SharedRenderer;
 use crate::platform::Platform;
 use crate::sink::{OnWait, SinkContext};
@@ -43,6 +45,11 @@ pub(super) struct RunSettings {
     pub(super) deadline: Option<Duration>,
     pub(super) limits: FailureLimits,
     pub(super) report_paths: Vec<PathBuf>,
+    /// The recipe for the report in DataHub; `None` if none is sent.
+    pub(super) reported: Option<ReportedRecipe>,
+    pub(super) stateful: StatefulConfig,
+    /// Whose state is kept, if one is.
+    pub(super) state_key: Option<StateKey>,
     pub(super) metrics_path: Option<PathBuf>,
     /// Where dead letters are written; `None` for the file in the state directory.
     pub(super) dead_letters: Option<PathBuf>,

@@ -31,6 +31,7 @@ mod fields;
 mod json;
 mod key_recorder;
 mod load;
+mod masked;
 mod mistake;
 mod named_text;
 mod parsed;

@@ -30,6 +30,11 @@ pub trait Sink: Send + Sync {
     /// Dropping the future settles a proposal that was not taken yet as undelivered.
     fn write(&self, delivery: Delivery) -> BoxFuture<'_, ()>;
 
+    /// Sends what waits in the sink for more, and resolves when that was sent. By default nothing waits.
+    fn flush(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     /// Why the sink has stopped for good, if it has: nothing more needs to be read then.
     fn stopped(&self) -> Option<Error>;
 

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::entity_log::entity_value;
-use super::entity_log::sorter::{Sorted, Sorter};
+use crate::external_sort::{Sorted, Sorter};
 use crate::metadata::Urn;
 use crate::{Error, ErrorKind};
 

@@ -4,14 +4,12 @@
 //! sorted by URN first, which joins those of one entity, and then by the number of the first one.
 
 pub(super) mod entity_value;
-pub(super) mod sorter;
 
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use sorter::{Sorted, Sorter};
-
+use crate::external_sort::{Sorted, Sorter};
 use crate::metadata::{SystemMetadata, Urn};
 use crate::{Error, ErrorKind};
 

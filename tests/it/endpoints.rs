@@ -327,7 +327,7 @@ fn a_missing_endpoint_is_an_error_if_the_version_is_unknown() {
     sandbox.write("tags.jsonl", &tags(["a", "b"]));
     let sink = format!("{{type: datahub-rest, config: {{server: '{}', endpoint: openapi}}}}", gms.url());
     sandbox.recipe("tags.jsonl", &sink);
-    let ran = sandbox.ingest(&["--json"]).ends_with(1);
+    let ran = sandbox.ingest(&["--json", "--no-default-report"]).ends_with(1);
     assert!(ran.stderr.contains("endpoint: restli") && ran.stderr.contains("404"), "{ran:#?}");
     assert_eq!(ran.json()["proposals"]["undelivered"], 2);
     assert_eq!(gms.writes().len(), 1);

@@ -50,7 +50,7 @@ fn the_number_of_a_preview_may_be_a_word_of_its_own() {
 #[test]
 fn flags_without_a_meaning_here_get_one_warning() {
     let sandbox = world();
-    let flags = ["--no-default-report", "--no-spinner", "--suppress-error-logs"];
+    let flags = ["--no-spinner", "--suppress-error-logs", "--no-secret-redaction", "--record"];
     let ran = sandbox.ingest(&[&flags[..], &["--strict-warnings"]].concat()).ends_with(0);
     let warnings: Vec<&str> = ran.stderr.lines().filter(|line| line.starts_with("warning:")).collect();
     assert_eq!(warnings.len(), 1, "{ran:#?}");

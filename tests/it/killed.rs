@@ -91,7 +91,7 @@ impl Recorder {
 fn start(sandbox: &Sandbox) -> Child {
     sandbox
         .command()
-        .args(["ingest", "-c", "recipe.yml", "--resume", "--no-progress"])
+        .args(["ingest", "-c", "recipe.yml", "--resume", "--no-progress", "--no-default-report"])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

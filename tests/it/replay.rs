@@ -114,7 +114,8 @@ fn a_late_rejection_does_not_overwrite_a_newer_value() {
         server.token()
     );
     sandbox.write("recipe.yml", &format!("source: {{type: file, config: {{path: '-'}}}}\nsink: {sink}\n"));
-    let arguments = ["ingest", "-c", "recipe.yml", "--dead-letters", DEAD_LETTERS, "--json"];
+    let arguments =
+        ["ingest", "-c", "recipe.yml", "--dead-letters", DEAD_LETTERS, "--json", "--no-default-report"];
     let mut child = sandbox.start(&arguments);
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all((described("a", "first") + "\n").as_bytes()).unwrap();

@@ -25,6 +25,7 @@ pub(crate) const LIBRARY: Layers = Layers {
         "duration",
         "environment",
         "error",
+        "external_sort",
         "file_system",
         "hex",
         "http",

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::caller::Caller;
 use crate::cli::exit::Exit;
 use crate::cli::progress::Screen;
+use crate::cli::table::table;
 use crate::cli::{Global, output};
 
 #[derive(Debug, Args)]
@@ -34,7 +35,7 @@ impl List {
         let tokens = caller.client.tokens().list(&caller.me, actor.as_ref().map(Urn::as_str)).await;
         caller.stop().await;
         let tokens = tokens?;
-        output::write(&if self.json { document(&tokens)? } else { table(&tokens).into_bytes() })?;
+        output::write(&if self.json { document(&tokens)? } else { shown(&tokens).into_bytes() })?;
         Ok(Exit::Done)
     }
 }
@@ -62,21 +63,10 @@ fn document(tokens: &[AccessTokenInfo]) -> Result<Vec<u8>, Error> {
 }
 
 /// A header, and one line per token.
-fn table(tokens: &[AccessTokenInfo]) -> String {
-    let mut rows = vec![["ID", "NAME", "ACTOR", "CREATED", "EXPIRES"].map(str::to_owned)];
-    rows.extend(tokens.iter().map(|token| {
+fn shown(tokens: &[AccessTokenInfo]) -> String {
+    let rows = tokens.iter().map(|token| {
         let created = token.created_at.map_or_else(|| "?".to_owned(), |time| time.to_string());
         [token.id.clone(), token.name.clone(), token.actor.clone(), created, super::expiry(token)]
-    }));
-    let mut widths = [0; 5];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let line = |row: &[String; 5]| {
-        let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        format!("{}\n", cells.join("  ").trim_end())
-    };
-    rows.iter().map(line).collect()
+    });
+    table(["ID", "NAME", "ACTOR", "CREATED", "EXPIRES"], rows)
 }

@@ -77,3 +77,36 @@ pub(super) static ENTITIES: [(&str, &str); 72] = [
     ("test", "testKey"),
     ("versionSet", "versionSetKey"),
 ];
+
+/// The entity types without the aspect `status`: they cannot be marked as removed.
+#[cfg(feature = "pipeline")]
+pub(super) static WITHOUT_STATUS: [&str; 28] = [
+    "dataHubAccessToken",
+    "dataHubAction",
+    "dataHubConnection",
+    "dataHubExecutionRequest",
+    "dataHubIngestionSource",
+    "dataHubOpenAPISchema",
+    "dataHubPageModule",
+    "dataHubPageTemplate",
+    "dataHubPersona",
+    "dataHubPolicy",
+    "dataHubRetention",
+    "dataHubRole",
+    "dataHubSecret",
+    "dataHubStepState",
+    "dataHubUpgrade",
+    "dataHubView",
+    "dataPlatform",
+    "domain",
+    "form",
+    "globalSettings",
+    "incident",
+    "inviteToken",
+    "post",
+    "role",
+    "searchTemplate",
+    "telemetry",
+    "test",
+    "versionSet",
+];

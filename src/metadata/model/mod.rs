@@ -80,6 +80,13 @@ pub(crate) fn is_key_aspect(entity_type: &str, name: &str) -> bool {
         .map_or_else(|| name.strip_suffix("Key") == Some(entity_type), |key_aspect| key_aspect == name)
 }
 
+/// Whether entities of this type have the aspect `status`, and can be marked as removed. No for a type that
+/// the model does not know, as in the Python client.
+#[cfg(feature = "pipeline")]
+pub(crate) fn has_status(entity_type: &str) -> bool {
+    entity(entity_type).is_some() && !entities::WITHOUT_STATUS.contains(&entity_type)
+}
+
 /// The entity type that equals `name` without regard to case, as the model spells it.
 pub(crate) fn entity_type(name: &str) -> Option<&'static str> {
     entity_types().find(|known| known.eq_ignore_ascii_case(name))

@@ -50,6 +50,9 @@ pub(super) struct Checkpoint {
     pub(super) position: Position,
     /// Numbers of finished records behind the position.
     pub(super) finished: Ranges,
+    /// Finished records and proposals that were dead-lettered.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) failed: u64,
     pub(super) input: Input,
 }
 
@@ -72,6 +75,13 @@ pub(super) struct CheckpointFile {
     run_id: String,
     writes_to: String,
     input: Input,
+    /// Records and proposals that earlier parts of the same run have dead-lettered.
+    failed_before: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Checkpoint {
@@ -126,7 +136,12 @@ impl CheckpointFile {
         writes_to: String,
         input: Input,
     ) -> Self {
-        Self { platform, path, run_id, writes_to, input }
+        Self { platform, path, run_id, writes_to, input, failed_before: 0 }
+    }
+
+    /// Continues a run that has dead-lettered this number of records and proposals.
+    pub(super) fn continue_after(&mut self, failed: u64) {
+        self.failed_before = failed;
     }
 
     /// Reads the checkpoint that is there.
@@ -150,8 +165,13 @@ impl CheckpointFile {
         &self.writes_to
     }
 
-    /// Replaces the checkpoint.
-    pub(super) fn write(&self, position: CheckpointPosition, durability: Durability) -> Result<(), Error> {
+    /// Replaces the checkpoint. `failed` is the number of records and proposals that were dead-lettered.
+    pub(super) fn write(
+        &self,
+        position: CheckpointPosition,
+        failed: u64,
+        durability: Durability,
+    ) -> Result<(), Error> {
         let checkpoint = Checkpoint {
             schema: SCHEMA.into(),
             run_id: self.run_id.clone(),
@@ -160,6 +180,7 @@ impl CheckpointFile {
             number: position.number,
             position: position.position,
             finished: position.finished,
+            failed: self.failed_before + failed,
             input: self.input.clone(),
         };
         checkpoint
@@ -249,7 +270,7 @@ mod tests {
             let directory = tempfile::tempdir().unwrap();
             let file = file(directory.path());
             let position = position(number, &gaps);
-            file.write(position.clone(), Durability::Process).unwrap();
+            file.write(position.clone(), 3, Durability::Process).unwrap();
             let read = file.read().unwrap();
             prop_assert_eq!(read.position(), position);
             prop_assert_eq!(&read.input, &file.input);
@@ -270,8 +291,8 @@ mod tests {
         assert!(matches!(file.read(), Err(ReadError::Absent)));
         file.check_writable().unwrap();
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
-        file.write(position(5, &[]), Durability::Power).unwrap();
-        file.write(position(6, &[]), Durability::Power).unwrap();
+        file.write(position(5, &[]), 0, Durability::Power).unwrap();
+        file.write(position(6, &[]), 0, Durability::Power).unwrap();
         assert_eq!(file.read().unwrap().number, 6);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
         file.remove().unwrap();
@@ -283,7 +304,7 @@ mod tests {
     fn one_of_a_later_version_is_not_read() {
         let directory = tempfile::tempdir().unwrap();
         let file = file(directory.path());
-        file.write(position(5, &[]), Durability::Process).unwrap();
+        file.write(position(5, &[]), 0, Durability::Process).unwrap();
         let mut later = file.read().unwrap();
         later.schema = "datahub-emit/checkpoint/2".into();
         let reason = Checkpoint::parse(&later.text().unwrap()).unwrap_err();

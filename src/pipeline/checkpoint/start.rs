@@ -35,6 +35,8 @@ pub(in crate::pipeline) struct StartedRun {
     pub(in crate::pipeline) finished: Option<FinishedRecords>,
     /// The number of records that are read again before the run continues.
     pub(in crate::pipeline) reread: u64,
+    /// Records and proposals that the earlier parts of the same run have dead-lettered.
+    pub(in crate::pipeline) failed_before: u64,
     /// The run continues where another one stopped.
     pub(in crate::pipeline) is_resumed: bool,
     pub(in crate::pipeline) notes: Vec<String>,
@@ -63,7 +65,7 @@ pub(in crate::pipeline) fn start(
         return Ok(StartedRun::default());
     };
     let shown = path.display().to_string();
-    let file = CheckpointFile::new(platform, path, run_id, writes_to, input);
+    let mut file = CheckpointFile::new(platform, path, run_id, writes_to, input);
     if sends {
         file.check_writable()?;
         if start == Start::Restart {
@@ -118,6 +120,8 @@ pub(in crate::pipeline) fn start(
                     .push("the last run finished no record: this one starts at the beginning".into());
             } else {
                 position = resume(&checkpoint, &file, &mut started)?;
+                started.failed_before = checkpoint.failed;
+                file.continue_after(checkpoint.failed);
                 if rereads {
                     started.reread = checkpoint.number;
                 } else {

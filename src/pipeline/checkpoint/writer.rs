@@ -103,14 +103,15 @@ impl CheckpointWriter {
 
     /// Ends the run's checkpoint. If the source was read to its end (`is_complete`) and every record is
     /// finished, the checkpoint is removed; otherwise it is written and synced, and the point is returned
-    /// where a later run continues. `dead_letters_synced` is false if dead letters may not have reached the
-    /// disk.
+    /// where a later run continues. `failed` is the number of records and proposals that were dead-lettered;
+    /// `dead_letters_synced` is false if dead letters may not have reached the disk.
     ///
     /// The error is of kind [`ErrorKind::Disk`]: the checkpoint could not be written or removed. The previous
     /// one then stays, and a run that continues from it sends more records again.
     pub(in crate::pipeline) async fn finish(
         mut self,
         is_complete: bool,
+        failed: u64,
         dead_letters_synced: bool,
     ) -> (Option<ResumePoint>, Option<Error>) {
         self.stop();
@@ -128,7 +129,7 @@ impl CheckpointWriter {
             return (on_disk.map(|position| self.resume_point(&position)), None);
         }
         let position = self.tracker.position();
-        match self.file.write(position.clone(), Durability::Power) {
+        match self.file.write(position.clone(), failed, Durability::Power) {
             Ok(()) => (Some(self.resume_point(&position)), None),
             Err(error) => (on_disk.map(|position| self.resume_point(&position)), Some(error)),
         }
@@ -186,7 +187,7 @@ impl Shared {
             if !counter.sync_dead_letters() {
                 return;
             }
-            let result = file.write(position.clone(), Durability::Process);
+            let result = file.write(position.clone(), counter.failed().0, Durability::Process);
             pause = MIN_INTERVAL.max(started.elapsed() * PAUSE_FACTOR);
             written = finished;
             let mut state = self.lock();

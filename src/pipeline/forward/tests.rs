@@ -166,7 +166,8 @@ async fn run(
         clock: &SystemClock,
     };
     let records = Records { source, finished: None, reread: 0 };
-    let (mut result, _) = forward(records, &mut Chain::new(Vec::new()), &mut destination, context).await;
+    let (mut result, _) =
+        forward(records, &mut Chain::new(Vec::new()), None, &mut destination, context).await;
     if let Destination::Sink(sink) = &destination {
         close(sink.as_sink(), &counter, None, control, &mut result).await;
     }
@@ -331,7 +332,7 @@ async fn a_preview_prints_the_first_records_and_reads_no_further() {
         clock: &SystemClock,
     };
     let records = Records { source, finished: None, reread: 0 };
-    forward(records, &mut Chain::new(Vec::new()), &mut destination, context).await;
+    forward(records, &mut Chain::new(Vec::new()), None, &mut destination, context).await;
     let shown = text.0.lock().unwrap().clone();
     let lines: Vec<serde_json::Value> = shown
         .split(|byte| *byte == b'\n')

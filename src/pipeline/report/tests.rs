@@ -35,6 +35,7 @@ fn the_report_has_the_keys_of_the_contract() {
             "sink",
             "source",
             "started_at",
+            "state",
             "token",
             "transformers",
             "warnings",

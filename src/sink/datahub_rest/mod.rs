@@ -175,6 +175,10 @@ impl Sink for DatahubRestSink {
         Box::pin(self.emitter.deliver(delivery))
     }
 
+    fn flush(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.emitter.flush())
+    }
+
     fn is_resumable(&self) -> bool {
         true
     }

@@ -125,22 +125,6 @@ fn read_keys_without_effect(fields: &mut Fields<'_>) {
     fields.ignored("read_mode", "every file is streamed");
     let _: Option<bool> = fields.boolean("count_all_before_starting");
     fields.ignored("count_all_before_starting", "progress is the share of bytes that was read");
-    let mut stateful = fields.block("stateful_ingestion");
-    if stateful.boolean("enabled") == Some(true) {
-        stateful.not_yet("enabled", "nothing removes entities that are no longer in the file");
-    }
-    for key in [
-        "remove_stale_metadata",
-        "fail_safe_threshold",
-        "ignore_old_state",
-        "ignore_new_state",
-        "state_provider",
-        "max_checkpoint_state_size",
-    ] {
-        // These keys have a meaning only for stateful ingestion, which is off.
-        let _: Option<_> = stateful.node(key);
-    }
-    stateful.finish();
 }
 
 #[cfg(test)]

@@ -74,7 +74,10 @@ pub(super) fn requests(case: &Case) -> (Ran, Vec<Request>) {
     sandbox.write("recipe.yml", &case.recipe(if guided { "-" } else { "records.jsonl" }, &gms.url()));
     sandbox.write("records.jsonl", &case.records());
     let mut command = sandbox.command();
-    command.args(["ingest", "-c", "recipe.yml"]).args(&case.arguments).envs(case.environment(&gms.url()));
+    command
+        .args(["ingest", "-c", "recipe.yml", "--no-default-report"])
+        .args(&case.arguments)
+        .envs(case.environment(&gms.url()));
     let ran = if guided {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         feed(command.spawn().unwrap(), case, &seen, &told)

@@ -1,5 +1,7 @@
 //! `datahub-emit ingest`.
 
+mod runs;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -22,7 +24,7 @@ use super::{Global, input, shell};
 )]
 pub(crate) struct Ingest {
     #[command(subcommand)]
-    run: Option<Run>,
+    run: Option<IngestCommand>,
     #[command(flatten)]
     options: RunOptions,
 }
@@ -40,10 +42,17 @@ A recipe:
   sink: {type: datahub-rest, config: {server: http://localhost:8080, token: \"${DATAHUB_GMS_TOKEN}\"}}";
 
 #[derive(Debug, Subcommand)]
-enum Run {
+#[expect(clippy::large_enum_variant, reason = "one value exists in a process")]
+enum IngestCommand {
     /// The same as `ingest` alone.
     #[command(after_help = EXAMPLES)]
     Run(RunOptions),
+    /// Lists the runs that GMS knows.
+    ListRuns(runs::ListRuns),
+    /// Shows what a run wrote.
+    Show(runs::Show),
+    /// Rolls a run back: deletes what it created, and reverts what it changed.
+    Rollback(runs::Rollback),
 }
 
 #[derive(Debug, Args)]
@@ -85,6 +94,9 @@ struct RunOptions {
     /// Keeps no extracted records on disk: an extraction ends when delivery stops.
     #[arg(long)]
     no_spool: bool,
+    /// Sends no report of the run to DataHub, unless the recipe's `reporting` asks for one.
+    #[arg(long)]
+    no_default_report: bool,
     #[command(flatten)]
     without_effect: WithoutEffect,
     #[command(flatten)]
@@ -96,8 +108,6 @@ struct RunOptions {
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 struct WithoutEffect {
     #[arg(long, hide = true)]
-    no_default_report: bool,
-    #[arg(long, hide = true)]
     no_spinner: bool,
     #[arg(long, hide = true)]
     suppress_error_logs: bool,
@@ -105,17 +115,31 @@ struct WithoutEffect {
     debug_vars: bool,
     #[arg(long, hide = true)]
     detect_memory_leaks: bool,
+    #[arg(long, hide = true)]
+    no_secret_redaction: bool,
+    #[arg(long, hide = true)]
+    record: bool,
+    #[arg(long, hide = true, value_name = "TEXT")]
+    record_password: Option<String>,
+    #[arg(long, hide = true, value_name = "PATH")]
+    record_output_path: Option<PathBuf>,
+    #[arg(long, hide = true)]
+    no_s3_upload: bool,
 }
 
 impl WithoutEffect {
     /// One warning for all that were given.
     fn warning(&self) -> Option<String> {
         let given: Vec<&str> = [
-            ("--no-default-report", self.no_default_report),
             ("--no-spinner", self.no_spinner),
             ("--suppress-error-logs", self.suppress_error_logs),
             ("--debug-vars", self.debug_vars),
             ("--detect-memory-leaks", self.detect_memory_leaks),
+            ("--no-secret-redaction", self.no_secret_redaction),
+            ("--record", self.record),
+            ("--record-password", self.record_password.is_some()),
+            ("--record-output-path", self.record_output_path.is_some()),
+            ("--no-s3-upload", self.no_s3_upload),
         ]
         .into_iter()
         .filter_map(|(name, is_given)| is_given.then_some(name))
@@ -132,7 +156,10 @@ impl WithoutEffect {
 impl Ingest {
     pub(crate) async fn run(self, global: &Global, screen: &Screen) -> Result<Exit, Error> {
         let options = match self.run {
-            Some(Run::Run(options)) => options,
+            Some(IngestCommand::Run(options)) => options,
+            Some(IngestCommand::ListRuns(list)) => return list.run(global).await,
+            Some(IngestCommand::Show(show)) => return show.run(global, screen).await,
+            Some(IngestCommand::Rollback(rollback)) => return rollback.run(global, screen).await,
             None => self.options,
         };
         options.run(global, screen).await
@@ -181,6 +208,7 @@ impl RunOptions {
         let mut options = global.run_options()?;
         options.dry_run = self.dry_run;
         options.preview = self.preview.map(|records| Preview::new(records, std::io::stdout()));
+        options.no_default_report = self.no_default_report;
         self.flags.apply(&mut options);
         #[cfg(unix)]
         self.apply_to_python(&mut options, screen);

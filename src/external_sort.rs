@@ -26,7 +26,7 @@ type Pair = (Vec<u8>, Vec<u8>);
 
 /// Takes pairs in any order.
 #[derive(Debug)]
-pub(in crate::transform) struct Sorter {
+pub(crate) struct Sorter {
     memory: usize,
     used: usize,
     pairs: Vec<Pair>,
@@ -49,11 +49,11 @@ impl Default for Sorter {
 
 impl Sorter {
     /// A sorter that writes a run when its pairs take `memory` bytes.
-    pub(in crate::transform) fn with_memory(memory: usize) -> Self {
+    pub(crate) fn with_memory(memory: usize) -> Self {
         Self { memory, used: 0, pairs: Vec::new(), runs: Vec::new() }
     }
 
-    pub(in crate::transform) fn push(&mut self, key: Vec<u8>, value: Vec<u8>) -> io::Result<()> {
+    pub(crate) fn push(&mut self, key: Vec<u8>, value: Vec<u8>) -> io::Result<()> {
         self.used += key.len() + value.len() + OVERHEAD;
         self.pairs.push((key, value));
         if self.used > self.memory { self.write_run() } else { Ok(()) }
@@ -89,7 +89,7 @@ impl Sorter {
     }
 
     /// The pairs in the order of their keys.
-    pub(in crate::transform) fn finish(mut self) -> io::Result<Sorted> {
+    pub(crate) fn finish(mut self) -> io::Result<Sorted> {
         if self.runs.is_empty() {
             self.pairs.sort_unstable();
             return Ok(Sorted { memory: self.pairs.into_iter(), runs: Vec::new(), heads: BinaryHeap::new() });
@@ -128,7 +128,7 @@ impl RunWriter {
 
 /// Pairs in the order of their keys.
 #[derive(Debug)]
-pub(in crate::transform) struct Sorted {
+pub(crate) struct Sorted {
     /// All pairs, if no run was written.
     memory: std::vec::IntoIter<Pair>,
     runs: Vec<BufReader<File>>,
@@ -150,7 +150,7 @@ impl Sorted {
     }
 
     /// The next pair.
-    pub(in crate::transform) fn next_pair(&mut self) -> io::Result<Option<Pair>> {
+    pub(crate) fn next_pair(&mut self) -> io::Result<Option<Pair>> {
         let Some(mut head) = self.heads.peek_mut() else { return Ok(self.memory.next()) };
         let index = head.0.1;
         let next = match self.runs.get_mut(index) {
