@@ -190,8 +190,8 @@ impl Permissions {
         Ok(refused.into_iter().map(|(_, urn)| urn).collect())
     }
 
-    /// Whether the caller has one of these privileges on an entity, by name or as its owner. GraphQL checks these,
-    /// whether REST authorization is on or not.
+    /// Whether the caller has one of these privileges on an entity, by name or as its owner. GraphQL checks
+    /// these, whether REST authorization is on or not.
     ///
     /// # Errors
     /// If the owners cannot be read.

@@ -3,7 +3,7 @@
 use async_graphql::Result;
 use serde_json::{Map, Value, json};
 
-use super::context::Call;
+use super::call::Call;
 use super::error::unauthorized;
 use crate::authorization::Permissions;
 

@@ -3,7 +3,7 @@
 use async_graphql::Result;
 use serde_json::Value;
 
-use super::context::Call;
+use super::call::Call;
 use super::edit::{connection, labels, owners, results, text};
 use super::error::server_error;
 use super::{
@@ -137,7 +137,7 @@ pub(super) async fn call(name: &str, call: Call<'_>) -> Result<Value> {
         ("Query", "listAccessTokens") => token::list(&call).await,
         ("Query", "getAccessTokenMetadata") => token::metadata(&call).await,
         ("Query", "getAccessToken") => token::stateless(&call),
-        ("Query", "entities") => entity_fields::entities(&call).await,
+        ("Query", "entities") => entity_fields::entities(&call),
         ("Query", "entityExists") => entity_fields::exists_by_urn(&call).await,
         ("Query", "search") => search::of_type(&call).await,
         ("Query", "searchAcrossEntities") => search::across_types(&call).await,

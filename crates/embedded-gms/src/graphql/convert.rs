@@ -6,10 +6,8 @@ use serde_json::{Map, Value, json};
 /// A scalar; `None` if the value cannot be one.
 pub(super) fn scalar(r#type: &str, value: Value) -> Option<GraphqlValue> {
     match (r#type, value) {
-        (_, Value::Null) => None,
         ("Boolean", Value::Bool(flag)) => Some(flag.into()),
         ("Boolean", Value::String(text)) => text.parse::<bool>().ok().map(Into::into),
-        ("Boolean", _) => None,
         ("Int" | "Long", value) => integer(&value).map(|number| GraphqlValue::Number(number.into())),
         ("Float", Value::Number(number)) => {
             number.as_f64().and_then(Number::from_f64).map(GraphqlValue::Number)
@@ -17,7 +15,7 @@ pub(super) fn scalar(r#type: &str, value: Value) -> Option<GraphqlValue> {
         ("Float", Value::String(text)) => {
             text.parse().ok().and_then(Number::from_f64).map(GraphqlValue::Number)
         }
-        ("Float", _) => None,
+        ("Boolean" | "Float", _) | (_, Value::Null) => None,
         (_, Value::String(text)) => Some(GraphqlValue::String(text)),
         (_, other) => Some(GraphqlValue::String(other.to_string())),
     }
@@ -47,9 +45,9 @@ pub(super) fn entries(map: Map<String, Value>) -> Vec<Value> {
 }
 
 /// The object type and the record of a member of a union; `None` if it has none.
-pub(super) fn member_of_union(union: &str, value: Value) -> Option<(&'static str, Value)> {
+pub(super) fn member_of_union(union: &str, value: &Value) -> Option<(&'static str, Value)> {
     if union == "PlatformSchema" {
-        return platform_schema(&value);
+        return platform_schema(value);
     }
     // Pegasus tags the member of a union with its type.
     let (tag, member) = value.as_object()?.iter().next()?;
@@ -104,10 +102,10 @@ mod tests {
 
     #[test]
     fn unions_are_told_apart_by_their_tags() {
-        assert_eq!(member_of_union("PropertyValue", json!({"double": 1.5})).unwrap().0, "NumberValue");
+        assert_eq!(member_of_union("PropertyValue", &json!({"double": 1.5})).unwrap().0, "NumberValue");
         let other = json!({"com.linkedin.schema.OtherSchema": {"rawSchema": "x"}});
-        assert_eq!(member_of_union("PlatformSchema", other), Some(("TableSchema", json!({"schema": "x"}))));
-        assert_eq!(member_of_union("PlatformSchema", json!({"com.linkedin.schema.Schemaless": {}})), None);
+        assert_eq!(member_of_union("PlatformSchema", &other), Some(("TableSchema", json!({"schema": "x"}))));
+        assert_eq!(member_of_union("PlatformSchema", &json!({"com.linkedin.schema.Schemaless": {}})), None);
         assert_eq!(column_type(&json!({"type": {"com.linkedin.schema.RecordType": {}}})), "STRUCT");
         assert_eq!(column_type(&json!({"type": {"com.linkedin.schema.NumberType": {}}})), "NUMBER");
     }

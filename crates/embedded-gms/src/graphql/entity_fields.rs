@@ -4,7 +4,8 @@ use async_graphql::Result;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::context::{Call, MAX_LISTED, urn};
+use super::call::Call;
+use super::context::{MAX_LISTED, urn};
 use super::convert;
 use super::error::{bad_request, failed, unauthorized};
 use crate::authorization::ApiOperation;
@@ -17,7 +18,8 @@ struct UrnArgument {
     urn: String,
 }
 
-/// `entity` and its kin: the URN if the entity exists and is of the type of the field, which the schema checks.
+/// `entity` and its kin: the URN if the entity exists and is of the type of the field, which the schema
+/// checks.
 pub(super) async fn by_urn(call: &Call<'_>) -> Result<Value> {
     let UrnArgument { urn: text } = call.arguments()?;
     let urn = urn(&text)?;
@@ -28,7 +30,7 @@ pub(super) async fn by_urn(call: &Call<'_>) -> Result<Value> {
 }
 
 /// `entities`
-pub(super) async fn entities(call: &Call<'_>) -> Result<Value> {
+pub(super) fn entities(call: &Call<'_>) -> Result<Value> {
     #[derive(Deserialize)]
     struct Arguments {
         urns: Vec<String>,

@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::context::{Call, urn};
+use super::call::Call;
+use super::context::urn;
 use super::error::{bad_request, unauthorized};
 use super::filter::FacetFilterInput;
 use super::relationships::bounded;
@@ -219,19 +220,19 @@ fn grouped(all: Vec<LineageEntity>, columns: bool) -> Vec<LineageEntity> {
         if let Some(parent) = parent_of_column(&one.urn) {
             one.urn = parent;
         }
-        match places.get(&one.urn).and_then(|place| groups.get_mut(*place)) {
-            Some(known) => known.paths.extend(one.paths),
-            None => {
-                places.insert(one.urn.clone(), groups.len());
-                groups.push(one);
-            }
+        if let Some(known) = places.get(&one.urn).and_then(|place| groups.get_mut(*place)) {
+            known.paths.extend(one.paths);
+        } else {
+            places.insert(one.urn.clone(), groups.len());
+            groups.push(one);
         }
     }
     groups.sort_by(|one, other| (one.degree, &one.urn).cmp(&(other.degree, &other.urn)));
     groups
 }
 
-/// Whether a search takes an entity. A column is taken if its data set is, and the search is not for other types.
+/// Whether a search takes an entity. A column is taken if its data set is, and the search is not for other
+/// types.
 fn is_wanted(search: &Search, connection: &Connection, text: &str) -> Result<bool, rusqlite::Error> {
     let Some(parent) = parent_of_column(text) else { return search.takes(connection, text) };
     let of_type =

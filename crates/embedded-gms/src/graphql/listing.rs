@@ -3,7 +3,7 @@
 use async_graphql::Result;
 use serde_json::{Value, json};
 
-use super::context::Call;
+use super::call::Call;
 use super::filter::FacetFilterInput;
 use super::relationships::bounded;
 use super::search::SearchInput;

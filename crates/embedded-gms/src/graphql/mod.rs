@@ -1,7 +1,8 @@
-//! GraphQL: reads, searches, lineage, edits and tokens. Names, types and errors are those of DataHub's schema, of which
-//! `operations.graphql` and `entities.graphql` have a part.
+//! GraphQL: reads, searches, lineage, edits and tokens. Names, types and errors are those of DataHub's
+//! schema, of which `operations.graphql` and `entities.graphql` have a part.
 
 mod app;
+mod call;
 mod calls;
 mod context;
 mod convert;

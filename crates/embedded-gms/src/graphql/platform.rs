@@ -3,7 +3,7 @@
 use async_graphql::Result;
 use serde_json::{Value, json};
 
-use super::context::Call;
+use super::call::Call;
 use super::node::{EntityNode, at};
 use crate::keys;
 use crate::urn::Urn;
@@ -15,8 +15,8 @@ pub(super) async fn of_entity(call: &Call<'_>) -> Result<Value> {
     Ok(platform(call).await.unwrap_or_else(|| UNKNOWN.to_owned()).into())
 }
 
-/// `dataPlatformInstance`. GMS adds this aspect to every entity that has a platform in its key; without an instance it
-/// has the platform only.
+/// `dataPlatformInstance`. GMS adds this aspect to every entity that has a platform in its key; without an
+/// instance it has the platform only.
 pub(super) async fn instance(call: &Call<'_>) -> Result<Value> {
     let aspects = call.entity()?.aspects(call.caller).await?;
     let instance =

@@ -4,7 +4,8 @@ use async_graphql::Result;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::context::{Call, MAX_LISTED};
+use super::call::Call;
+use super::context::MAX_LISTED;
 use super::error::failed;
 use super::node::at;
 use super::relationships::{bounded, incoming};

@@ -1,7 +1,7 @@
 //! The schema: `operations.graphql` and `entities.graphql`, with a resolver for each field.
 //!
-//! The files are in GraphQL's own language. Directives say where the value of a field comes from; without one, it is
-//! the member of that name.
+//! The files are in GraphQL's own language. Directives say where the value of a field comes from; without
+//! one, it is the member of that name.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use async_graphql::parser::types::{
 use async_graphql::{Error, Name, Positioned, Result, Value as GraphqlValue};
 use serde_json::{Map, Value};
 
-use super::context::Call;
+use super::call::Call;
 use super::entity_name;
 use super::error::server_error;
 use super::node::{EntityNode, Node, at};
@@ -44,7 +44,7 @@ pub(super) struct Kinds {
     inputs: HashMap<String, Vec<(String, Type)>>,
 }
 
-/// What a type is.
+/// The kind of a type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Scalar,
@@ -481,7 +481,7 @@ impl FieldPlan {
                         return Ok(Some(FieldValue::owned_any(Node::Entity(entity)).with_type(object)));
                     }
                 }
-                match convert::member_of_union(name, value) {
+                match convert::member_of_union(name, &value) {
                     Some((object, value)) => {
                         Ok(Some(FieldValue::owned_any(record(value, owner)).with_type(object)))
                     }

@@ -6,7 +6,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::context::{Call, MAX_LISTED};
+use super::call::Call;
+use super::context::MAX_LISTED;
 use super::entity_name;
 use super::error::bad_request;
 use super::filter::{AndFilterInput, FacetFilterInput, filter};
@@ -183,8 +184,9 @@ async fn page(call: &Call<'_>, mut input: SearchInput) -> Result<Value> {
     }))
 }
 
-/// `scrollAcrossEntities`. Pages without an order continue after a URN, so that deletions do not shift them. Like GMS,
-/// it returns URNs without a check of whether the caller may read the entities; their fields are checked.
+/// `scrollAcrossEntities`. Pages without an order continue after a URN, so that deletions do not shift them.
+/// Like GMS, it returns URNs without a check of whether the caller may read the entities; their fields are
+/// checked.
 pub(super) async fn scroll(call: &Call<'_>) -> Result<Value> {
     let mut input: SearchInput = call.input()?;
     let (search, order) = input.search()?;
@@ -192,12 +194,12 @@ pub(super) async fn scroll(call: &Call<'_>) -> Result<Value> {
     let scroll_id = input.scroll_id.take();
     let (fields, most) = input.facets(call);
     let extra = std::mem::take(&mut input.search_flags.fetch_extra_fields);
-    let lost = |id: &str| bad_request(format!("Invalid scrollId: {id}"));
+    let invalid = |id: &str| bad_request(format!("Invalid scrollId: {id}"));
     let by_urn = order.iter().all(|one| one.field == "urn" && !one.descending);
     let (after, position) = match &scroll_id {
         None => (None, None),
-        Some(id) if by_urn => (Some(place(id).ok_or_else(|| lost(id))?), None),
-        Some(id) => (None, Some(Position::parse(id, order.len()).ok_or_else(|| lost(id))?)),
+        Some(id) if by_urn => (Some(place(id).ok_or_else(|| invalid(id))?), None),
+        Some(id) => (None, Some(Position::parse(id, order.len()).ok_or_else(|| invalid(id))?)),
     };
     let (urns, total, next, facets, extra) = call
         .caller

@@ -6,7 +6,7 @@ use async_graphql::Result;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::context::Call;
+use super::call::Call;
 use super::error::{bad_request, failed, not_found, server_error, unauthorized};
 use super::filter::FacetFilterInput;
 use super::relationships::bounded;
@@ -133,7 +133,8 @@ pub(super) fn stateless(call: &Call<'_>) -> Result<Value> {
     Ok(json!({"accessToken": access_token, "metadata": null}))
 }
 
-/// `CreateAccessTokenResolver`. It does not check whether the user exists; the token of an unknown user is refused.
+/// `CreateAccessTokenResolver`. It does not check whether the user exists; the token of an unknown user is
+/// refused.
 pub(super) async fn create(call: &Call<'_>) -> Result<Value> {
     let input: AccessTokenInput = call.input()?;
     let caller = call.caller;

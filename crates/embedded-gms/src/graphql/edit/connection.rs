@@ -5,7 +5,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{random_id, run};
-use crate::graphql::context::{Call, urn};
+use crate::graphql::call::Call;
+use crate::graphql::context::urn;
 use crate::graphql::error::{bad_request, unauthorized};
 
 #[derive(Deserialize)]

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::{EDIT_ENTITY, Edit, Resource, Resources, Target, column, list, random_id, run, targets};
 use crate::failure::Failure;
-use crate::graphql::context::{Call, urn};
+use crate::graphql::call::Call;
+use crate::graphql::context::urn;
 use crate::graphql::error::{bad_request, server_error, unauthorized};
 use crate::store::read;
 use crate::urn::Urn;

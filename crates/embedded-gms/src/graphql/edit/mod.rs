@@ -39,13 +39,14 @@ struct Resources {
     resource_urn: Option<String>,
     sub_resource: Option<String>,
     #[serde(default)]
-    resources: Vec<Option<Resource>>,
+    #[serde(rename = "resources")]
+    several: Vec<Option<Resource>>,
 }
 
 impl Resources {
     fn all(self) -> Vec<Resource> {
         let single = self.resource_urn.map(|urn| Resource { urn, sub_resource: self.sub_resource });
-        self.resources.into_iter().flatten().chain(single).collect()
+        self.several.into_iter().flatten().chain(single).collect()
     }
 }
 
@@ -55,8 +56,8 @@ struct Target {
     column: Option<String>,
 }
 
-/// Checks that the caller may edit all resources, and parses their URNs. `whole` are the privileges for entities, and
-/// `column` for columns; one of them is enough.
+/// Checks that the caller may edit all resources, and parses their URNs. `whole` are the privileges for
+/// entities, and `column` for columns; one of them is enough.
 ///
 /// # Errors
 /// 403, and 400 for an invalid URN.
@@ -182,7 +183,7 @@ fn list<'v>(record: &'v mut Value, name: &str) -> Result<&'v mut Vec<Value>, Fai
     list.as_array_mut().ok_or_else(broken)
 }
 
-/// What people wrote about a column; it is created if it is missing.
+/// The entry of a column among the texts of people; it is created if it is missing.
 fn column<'v>(record: &'v mut Value, path: &str) -> Result<&'v mut Value, Failure> {
     let all = list(record, "editableSchemaFieldInfo")?;
     let known = all.iter().position(|field| field.get("fieldPath").is_some_and(|known| known == path));

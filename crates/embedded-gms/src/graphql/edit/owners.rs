@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::{EDIT_ENTITY, Resources, is_user, list, run, targets};
 use crate::actor;
-use crate::graphql::context::{Call, urn};
+use crate::graphql::call::Call;
+use crate::graphql::context::urn;
 use crate::graphql::error::bad_request;
 
 const PRIVILEGES: [&str; 2] = ["EDIT_ENTITY_OWNERS", EDIT_ENTITY];

@@ -5,7 +5,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{EDIT_ENTITY, Resource, run, targets};
-use crate::graphql::context::{Call, urn};
+use crate::graphql::call::Call;
+use crate::graphql::context::urn;
 use crate::graphql::entity_fields::assertee;
 use crate::graphql::error::{bad_request, failed};
 use crate::store::read;

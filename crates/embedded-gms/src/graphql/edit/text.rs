@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::{EDIT_ENTITY, Resources, column, run, targets};
 use crate::failure::Failure;
-use crate::graphql::context::{Call, urn};
+use crate::graphql::call::Call;
+use crate::graphql::context::urn;
 use crate::graphql::error::bad_request;
 
 /// The aspect and the member with the description that people write.
