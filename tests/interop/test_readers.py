@@ -101,6 +101,19 @@ class Readers(unittest.TestCase):
         self.assertTrue(self.graph.remove_tag(tag_urn=tag, resource_urn=tagged))
         self.assertNotIn(tag, json.dumps(self.gms.aspects(tagged)["globalTags"]))
 
+    def test_a_dry_run_of_the_garbage_collection(self) -> None:
+        recipe = {
+            "source": {"type": "datahub-gc", "config": {"dry_run": True}},
+            "sink": {"type": "datahub-rest", "config": {"server": self.gms.url, "token": "${INTEROP_TOKEN}"}},
+        }
+        path = self.gms.home / "gc.yml"
+        path.write_text(json.dumps(recipe))
+        before = len(self.gms.requests())
+        self.gms.run(DATAHUB, "ingest", "run", "--no-default-report", "-c", str(path), INTEROP_TOKEN=self.gms.token)
+        requests = self.gms.requests()[before:]
+        self.assertTrue(requests)
+        self.assertEqual([one["path"] for one in requests if one["status"] != 200], [])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -27,6 +27,7 @@ pub use policy::Policy;
 pub(super) use policy::known;
 pub(super) use privilege::{
     GENERATE_PERSONAL_ACCESS_TOKENS, MANAGE_ACCESS_TOKENS, MANAGE_SYSTEM_OPERATIONS, RESTORE_INDICES,
+    TRUNCATE_TIMESERIES,
 };
 pub(super) use stored::{delete_policy, list, store_policy};
 

@@ -63,6 +63,13 @@ pub(super) async fn assertions(call: &Call<'_>) -> Result<Value> {
     Ok(json!({"start": bounded(start), "count": urns.len(), "total": total, "assertions": urns}))
 }
 
+/// `runs` of a task.
+pub(super) async fn runs(call: &Call<'_>) -> Result<Value> {
+    let PageArguments { start, count, .. } = call.arguments()?;
+    let (urns, total) = incoming(call, "InstanceOf", start, count.unwrap_or(20), true).await?;
+    Ok(json!({"start": bounded(start), "count": urns.len(), "total": total, "runs": urns}))
+}
+
 pub(super) async fn incidents(call: &Call<'_>) -> Result<Value> {
     let PageArguments { start, count, state, .. } = call.arguments()?;
     let mut urns = of_state(call, state).await?;
