@@ -235,8 +235,8 @@ def failed_record(error: Exception, envelope: Any) -> str:
 
 
 def keep_failed_records(pipeline: Any, deliveries: Deliveries) -> None:
-    """Has every record counted whose transformer raises an error. The pipeline itself logs the error and goes on
-    without the record."""
+    """Has every record counted whose transformer raises an error. The pipeline itself logs the error and
+    continues without the record."""
     transform = pipeline.transform
 
     def keeping(envelopes: Any) -> Iterator[Any]:

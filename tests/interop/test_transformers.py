@@ -72,6 +72,6 @@ class Transformers(CommandLine):
         self.assertIn("in.json#0", ended.stderr)
         self.assertEqual("described", self.aspect(POOLS, "datasetProperties")["description"])
         self.assertIsNone(self.aspect(BROKEN, "datasetProperties"))
-        letters = "".join(path.read_text() for path in self.gms.home.glob(".local/state/datahub-emit/*/dead-letters.jsonl"))
-        self.assertIn("lido.broken", letters)
+        written = "".join(path.read_text() for path in self.gms.home.glob(".local/state/datahub-emit/*/dead-letters.jsonl"))
+        self.assertIn("lido.broken", written)
         self.assertEqual([], list(self.gms.home.glob(".local/state/datahub-emit/*/source-records.json")))

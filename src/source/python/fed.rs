@@ -90,7 +90,7 @@ impl FedPythonSource {
                     record::write_json_form(&proposal, &mut line);
                 }
                 writer.write_all(&line).map_err(|error| disk(file, error))?;
-                // What the source filters counts now; the rest counts when it comes back.
+                // Filtered proposals count now; the others count when they come back.
                 Ok(Some(Item::Record { proposals: Vec::new(), filtered }))
             }
             Some(other) => Ok(Some(other)),
