@@ -41,8 +41,8 @@ pub struct RetryPolicy {
     pub max_times: u32,
     /// No retry begins later than this after the first attempt. Default 10 minutes.
     pub budget: Duration,
-    /// For this time after the first attempt, failures of the whole server (no connection, no response, 502 to
-    /// 504) are retried whatever [`max_times`](Self::max_times) is, so that a restart of GMS ends no run.
+    /// For this time after the first attempt, failures of the whole server (no connection, no response, 502
+    /// to 504) are retried whatever [`max_times`](Self::max_times) is, so that a restart of GMS ends no run.
     /// Default 0.
     pub wait_for_server: Duration,
     /// The upper bound of the first delay; the bound doubles with each retry. Delays are drawn at random

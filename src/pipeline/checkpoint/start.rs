@@ -106,7 +106,7 @@ pub(in crate::pipeline) fn start(
         }
         (Ok(checkpoint), Start::Beginning) => {
             if !checkpoint.position().is_beginning() {
-                // Of a changed input it is of no use any more.
+                // It is of no use any more if the input has changed.
                 let is_usable = checkpoint.input.changes(file.input()).is_none();
                 let stays = if is_usable { "; it stays until this run has finished more" } else { "" };
                 kept_until = if is_usable { checkpoint.number } else { 0 };

@@ -119,8 +119,8 @@ impl DatahubRestSink {
         let on_wait = |diagnosis: &Diagnosis| context.on_wait.call(diagnosis, max_wait);
         emitter.client().wait_until_ready(wait, on_wait).await?;
         let server = emitter.server_config().await?;
-        // The embedded GMS has issued its token itself. A run without a token stops before it reads anything, if
-        // GMS wants one.
+        // The embedded GMS has issued its token itself. A run without a token stops before it reads anything,
+        // if GMS wants one.
         if embedded.is_none() && !context.for_check {
             emitter.client().check_token(config.retry()).await?;
         }
