@@ -180,3 +180,13 @@ fn a_file_sink_does_not_replace_the_input() {
         assert_eq!(std::fs::read_to_string(&input).unwrap(), tags(["a"]));
     }
 }
+
+#[cfg(not(feature = "kafka"))]
+#[test]
+fn a_build_without_kafka_says_which_one_has_it() {
+    let sandbox = Sandbox::new();
+    sandbox.write("tags.jsonl", &tags(["a"]));
+    sandbox.recipe("tags.jsonl", "{type: datahub-kafka, config: {connection: {bootstrap: 'kafka:9092'}}}");
+    let ran = sandbox.ingest(&[]).ends_with(2);
+    assert!(ran.stderr.contains("--features kafka") && ran.stderr.contains("recipe.yml:2:"), "{ran:#?}");
+}
