@@ -107,6 +107,8 @@ pub enum RejectionReason {
     AspectDroppedByGms,
     /// The aspect's or the entity type's name is not a name.
     NotAName,
+    /// The proposal's entity type is not that of its URN.
+    EntityTypeMismatch,
     /// The aspect does not support the change type.
     ChangeTypeNotSupported,
     /// The change type needs an aspect.
@@ -129,6 +131,7 @@ impl RejectionReason {
             Self::ContentTypeDroppedByGms => "content-type-dropped-by-gms",
             Self::AspectDroppedByGms => "aspect-dropped-by-gms",
             Self::NotAName => "not-a-name",
+            Self::EntityTypeMismatch => "entity-type-mismatch",
             Self::ChangeTypeNotSupported => "change-type-not-supported",
             Self::NoAspect => "no-aspect",
             Self::Forbidden => "forbidden",
@@ -199,6 +202,8 @@ pub enum UndeliveredReason {
     /// The caller stopped waiting for capacity: it dropped the future of
     /// [`Emitter::deliver`](super::Emitter::deliver).
     Cancelled,
+    /// The tokio runtime that the emitter was built in was shut down.
+    RuntimeGone,
     /// The sink could not write to a local file or stream.
     Disk,
     /// A transformer could not make the proposal that it adds, for example because a lookup failed.
@@ -218,6 +223,7 @@ impl UndeliveredReason {
             Self::AllRejected => "all-rejected",
             Self::Closed => "closed",
             Self::Cancelled => "cancelled",
+            Self::RuntimeGone => "runtime-gone",
             Self::Disk => "disk",
             Self::NotTransformed => "not-transformed",
             Self::Dropped => "dropped",

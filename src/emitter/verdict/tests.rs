@@ -18,6 +18,7 @@ const NOTHING_YET: Progress = Progress {
     has_accepted: false,
     has_accepted_since: false,
     is_stopped: false,
+    keeps_trying: false,
     failing: 0,
     refused_alone: 0,
     failed_alone: 0,
