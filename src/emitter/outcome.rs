@@ -107,8 +107,6 @@ pub enum RejectionReason {
     AspectDroppedByGms,
     /// The aspect's or the entity type's name is not a name.
     NotAName,
-    /// The proposal's entity type is not that of its URN.
-    EntityTypeMismatch,
     /// The aspect does not support the change type.
     ChangeTypeNotSupported,
     /// The change type needs an aspect.
@@ -131,7 +129,6 @@ impl RejectionReason {
             Self::ContentTypeDroppedByGms => "content-type-dropped-by-gms",
             Self::AspectDroppedByGms => "aspect-dropped-by-gms",
             Self::NotAName => "not-a-name",
-            Self::EntityTypeMismatch => "entity-type-mismatch",
             Self::ChangeTypeNotSupported => "change-type-not-supported",
             Self::NoAspect => "no-aspect",
             Self::Forbidden => "forbidden",

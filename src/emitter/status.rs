@@ -99,11 +99,13 @@ impl Status {
     pub(super) fn of(shared: &Shared) -> Self {
         let counts = shared.counts();
         let (queued, oldest_queued) = shared.queued();
-        let oldest = oldest_queued.into_iter().chain(shared.ages.oldest()).min();
+        let pending = counts.emitted.saturating_sub(counts.delivered + counts.rejected + counts.undelivered);
+        // A batch may still be on the books right after its last outcome.
+        let oldest = oldest_queued.into_iter().chain(shared.ages.oldest()).min().filter(|_| pending > 0);
         Self {
             health: health(shared),
             queued,
-            pending: counts.emitted.saturating_sub(counts.delivered + counts.rejected + counts.undelivered),
+            pending,
             oldest_pending: oldest.map(|queued_at| queued_at.elapsed()),
             last_success: shared.health.last_success(),
             counts,

@@ -22,17 +22,6 @@ pub(super) fn validate(proposal: &Proposal, endpoint: Endpoint) -> Result<(), Re
                 proposal.entity_type()
             ),
         ),
-        // Over OpenAPI the entity type is part of the path, and GMS stores the aspect although it does not
-        // belong to the URN's type.
-        _ if !proposal.entity_type().eq_ignore_ascii_case(proposal.urn().entity_type()) => reject(
-            RejectionReason::EntityTypeMismatch,
-            format!(
-                "the entity type is {:?}, but the URN is that of a {}: {}",
-                proposal.entity_type(),
-                proposal.urn().entity_type(),
-                proposal.urn()
-            ),
-        ),
         // `MCPItem.isValidChangeType`
         _ if !matches!(change_type, ChangeType::Upsert | ChangeType::Delete)
             && model::is_timeseries(proposal.aspect_name()) =>

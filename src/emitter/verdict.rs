@@ -57,6 +57,7 @@ pub(super) struct ResponseFacts {
 }
 
 /// The facts about the run, at one moment.
+#[expect(clippy::struct_excessive_bools, reason = "the facts are independent of each other")]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Progress {
     /// GMS has accepted a proposal in this run.

@@ -1,12 +1,10 @@
 //! Reads the aspects of an entity (`EntityV2Resource.java`).
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde_json::{Map, Value};
 
 use super::Client;
 use super::client::MAX_ENTITY_BYTES;
@@ -62,15 +60,15 @@ fn has_aspects(body: &[u8], requested: &[String]) -> bool {
     #[derive(Deserialize)]
     struct EntityResponse {
         #[serde(default)]
-        aspects: HashMap<String, IgnoredAny>,
+        aspects: Map<String, Value>,
     }
 
     let Ok(response) = serde_json::from_slice::<EntityResponse>(body) else { return true };
-    let mut found = response.aspects.into_keys();
+    let mut found = response.aspects.keys();
     if requested.is_empty() {
         found.any(|name| !name.ends_with("Key"))
     } else {
-        found.any(|name| requested.contains(&name))
+        found.any(|name| requested.contains(name))
     }
 }
 
