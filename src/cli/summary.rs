@@ -119,7 +119,7 @@ impl<'a> Summary<'a> {
             write_detail(f, "from", &from)?;
             return self.write_transformers(f);
         }
-        let done = delivery_words(report.sink.destination.delivered_means);
+        let done = delivery_words(&report.sink.destination);
         if report.outcome == RunOutcome::Delivered {
             let mut text = format!("{} {done}", proposals(counts.delivered));
             if counts.filtered > 0 {

@@ -91,6 +91,8 @@ mod try_emit;
 mod validate;
 mod verdict;
 
+#[cfg(feature = "kafka")]
+pub(crate) use backpressure::{Capacity, CapacityPermit};
 pub use builder::EmitterBuilder;
 pub use counts::Counts;
 pub use delivery::{Delivery, Observer};
@@ -103,3 +105,5 @@ pub use settings::Batching;
 pub(crate) use settings::{MAX_PER_BATCH, MAX_REQUESTS, defaults};
 pub use status::{Health, Problem, Status};
 pub use try_emit::TryEmitError;
+#[cfg(feature = "kafka")]
+pub(crate) use validate::validate;

@@ -155,3 +155,13 @@ fn check_finds_the_same_mistakes() {
     assert!(ran.stderr.contains("did you mean `console`"), "{ran:#?}");
     assert_eq!(ran.json()["ok"], false);
 }
+
+#[cfg(not(feature = "kafka"))]
+#[test]
+fn a_build_without_kafka_says_which_one_has_it() {
+    let sandbox = Sandbox::new();
+    sandbox.write("tags.jsonl", &tags(["a"]));
+    sandbox.recipe("tags.jsonl", "{type: datahub-kafka, config: {connection: {bootstrap: 'kafka:9092'}}}");
+    let ran = sandbox.ingest(&[]).ends_with(2);
+    assert!(ran.stderr.contains("--features kafka") && ran.stderr.contains("recipe.yml:2:"), "{ran:#?}");
+}

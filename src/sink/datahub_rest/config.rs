@@ -112,6 +112,13 @@ impl DatahubRestConfig {
         Ok(config)
     }
 
+    /// The same configuration, with which GMS responds after it has written a proposal.
+    #[cfg(feature = "kafka")]
+    pub(in crate::sink) fn answered_after_the_write(mut self) -> Self {
+        self.delivery.emit_mode = EmitMode::SyncPrimary;
+        self
+    }
+
     /// `mode`. Default `ASYNC_BATCH`.
     pub fn mode(&self) -> SinkMode {
         self.delivery.mode

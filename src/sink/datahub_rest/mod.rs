@@ -207,7 +207,7 @@ impl Sink for DatahubRestSink {
             destination: SinkDestination {
                 server: Some(self.emitter.client().server().to_string()),
                 gms_version: self.server.version.clone(),
-                endpoint: Some(self.endpoint),
+                endpoint: Some(self.endpoint.into()),
                 mode: Some(self.mode),
                 delivered_means: Some(delivered_means(self.emit_mode, self.endpoint)),
             },
