@@ -32,6 +32,7 @@ mod memory;
 mod python_client;
 #[cfg(target_os = "linux")]
 mod python_sources;
+mod reads;
 mod recipe_mistakes;
 mod recipes;
 mod refusals;
