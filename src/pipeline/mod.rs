@@ -46,6 +46,7 @@ mod run_id;
 mod run_metadata;
 mod run_writer;
 mod settings;
+mod source_check;
 mod state_directory;
 mod stateful;
 mod transformers;

@@ -82,15 +82,26 @@ impl Extraction {
         command
             .args(["ingest", "-c", "recipe.yml", "--report-to", "report.json"])
             .args(arguments)
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .env("PYTHONPATH", concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/python_source"));
+            .envs(Self::environment());
         command
     }
 
     fn run(&self, arguments: &[&str]) -> (Ran, Value) {
         let ran = Ran::of(&mut self.command(arguments));
         (ran, self.sandbox.json("report.json"))
+    }
+
+    /// Another command of this program with the stand-in.
+    fn other(&self, arguments: &[&str]) -> Ran {
+        Ran::of(self.sandbox.command().args(arguments).envs(Self::environment()))
+    }
+
+    fn environment() -> [(&'static str, std::ffi::OsString); 3] {
+        [
+            ("PATH", std::env::var_os("PATH").unwrap_or_default()),
+            ("PYTHONDONTWRITEBYTECODE", "1".into()),
+            ("PYTHONPATH", concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/python_source").into()),
+        ]
     }
 
     fn lines(&self, file: &str) -> Vec<String> {
@@ -237,6 +248,48 @@ fn what_is_missing_is_named_with_the_command_that_installs_it() {
     let (ran, report) = disabled.run(&[]);
     assert!(ran.ends_with(2).stderr.contains("`psycopg2`"));
     assert_eq!(report["diagnosis"]["code"], "source.plugin-missing");
+}
+
+#[test]
+fn check_names_the_python_that_would_run_the_source() {
+    let server = Gms::refusing_after(usize::MAX).start();
+    let extraction = Extraction::new("count: 10", &server);
+    let ran = extraction.other(&["check", "recipe.yml", "--offline", "--json"]).ends_with(0);
+    let found = ran.json();
+    assert_eq!(found["python"]["installed"], true, "{found:#}");
+    let version = found["python"]["version"].as_str().unwrap();
+    assert!(version.starts_with("3."), "{found:#}");
+    assert!(ran.stderr.contains(&format!("(Python {version}, ")), "{ran:#?}");
+    assert!(ran.stderr.contains("has the source"), "{ran:#?}");
+    assert_eq!(extraction.lines("runs"), [""; 0], "nothing was extracted");
+
+    let disabled = Extraction::of_type("postgres", "host_port: h", &server);
+    let ran = disabled.other(&["check", "recipe.yml", "--offline", "--json"]).ends_with(2);
+    let found = ran.json();
+    assert_eq!(found["python"]["installed"], false, "{found:#}");
+    assert_eq!(found["diagnosis"]["code"], "source.plugin-missing");
+    assert!(ran.stderr.contains("cannot run the source") && ran.stderr.contains("`psycopg2`"), "{ran:#?}");
+
+    let ran = extraction.other(&["check", "recipe.yml", "--offline", "--json", "--python", "/no/such/python"]);
+    assert_eq!(ran.ends_with(2).json()["diagnosis"]["code"], "source.python-missing");
+}
+
+#[test]
+fn a_connection_test_prints_the_report_of_the_source_and_decides_the_exit_code() {
+    let server = Gms::refusing_after(usize::MAX).start();
+    let test = |config: &str| {
+        let extraction = Extraction::new(config, &server);
+        let ran = extraction
+            .other(&["ingest", "-c", "recipe.yml", "--test-source-connection", "--report-to", "test.json"]);
+        assert_eq!(ran.json(), extraction.sandbox.json("test.json"));
+        assert_eq!(extraction.lines("runs"), [""; 0], "nothing was extracted");
+        ran
+    };
+    let ran = test("count: 10").ends_with(0);
+    assert_eq!(ran.json()["basic_connectivity"]["capable"], true);
+    let ran = test("password: swordfish, unreachable: 'no route for swordfish'").ends_with(1);
+    assert_eq!(ran.json()["basic_connectivity"]["failure_reason"], "no route for ********");
+    assert!(ran.stderr.contains("cannot connect: no route for ********"), "{ran:#?}");
 }
 
 #[test]
