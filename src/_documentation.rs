@@ -18,6 +18,7 @@ macro_rules! page {
         #[doc = "[exit-codes]: crate::_documentation::exit_codes"]
         #[doc = "[diagnostics]: crate::_documentation::diagnostics"]
         #[doc = "[report]: crate::_documentation::report"]
+        #[doc = "[security]: crate::_documentation::security"]
         #[doc = "[api]: crate"]
         #[doc = ""]
         #[doc = include_str!($path)]
@@ -41,3 +42,4 @@ page!(environment, "../docs/reference/environment.md");
 page!(exit_codes, "../docs/reference/exit-codes.md");
 page!(diagnostics, "../docs/reference/diagnostics.md");
 page!(report, "../docs/reference/report.md");
+page!(security, "../docs/reference/security.md");

@@ -13,8 +13,11 @@
 //!   survives the end of the process, but maybe not a power loss. Only the resume checkpoint does so, which
 //!   is written up to 20 times per second while a run is in progress and whose loss only costs time.
 //! - **Permissions.** A file that exists keeps its permissions, and one that is write-protected is not
-//!   replaced. A new file gets those that the umask allows. A [private](AtomicWrite::private) file is
-//!   readable and writable for its owner alone, whatever it was before, and keeps its owner.
+//!   replaced. A new file gets those that the umask allows, or with
+//!   [`private_if_new`](AtomicWrite::private_if_new) is readable and writable for its owner alone. A
+//!   [private](AtomicWrite::private) file always is, whatever it was before.
+//! - **Other users.** A symbolic link of another user is not followed, and neither is a file replaced that
+//!   another user has put into a shared directory. The temporary file is created exclusively.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -43,18 +46,42 @@ pub(crate) struct AtomicWrite<'a> {
     /// Makes the temporary name unlike those of other processes.
     clock: &'a dyn Clock,
     path: &'a Path,
-    private: bool,
+    readers: Readers,
     single_writer: bool,
+}
+
+/// The users who may read the new file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Readers {
+    /// Those who may read the existing file; those that the umask allows for a new one.
+    AsBefore,
+    /// Those who may read the existing file; its owner for a new one.
+    OwnerIfNew,
+    /// The user of this process.
+    Owner,
+    /// The owner of the existing file.
+    OwnerAsBefore,
 }
 
 impl<'a> AtomicWrite<'a> {
     pub(crate) fn new(files: &'a Arc<dyn FileSystem>, clock: &'a dyn Clock, path: &'a Path) -> Self {
-        Self { files, clock, path, private: false, single_writer: false }
+        Self { files, clock, path, readers: Readers::AsBefore, single_writer: false }
     }
 
     /// Only the file's owner may read and write it.
     pub(crate) fn private(self) -> Self {
-        Self { private: true, ..self }
+        Self { readers: Readers::Owner, ..self }
+    }
+
+    /// Only the file's owner may read and write it if it is created; an existing file keeps its permissions.
+    pub(crate) fn private_if_new(self) -> Self {
+        Self { readers: Readers::OwnerIfNew, ..self }
+    }
+
+    /// Only the file's owner may read and write it. An existing file keeps its owner, also if an
+    /// administrator replaces it.
+    pub(crate) fn private_for_its_owner(self) -> Self {
+        Self { readers: Readers::OwnerAsBefore, ..self }
     }
 
     /// No other process writes this file, so its temporary file has a fixed name, and a process that was
@@ -88,6 +115,10 @@ impl<'a> AtomicWrite<'a> {
             Some(FileType::Directory) => {
                 return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"));
             }
+            // Opening a pipe waits for its reader, which the program's own file does not have.
+            Some(FileType::Special) if self.single_writer => {
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+            }
             Some(FileType::Special) => {
                 let file = self.files.open(self.path, Access::Write)?;
                 return Ok(AtomicFile { file, replacement: None });
@@ -95,20 +126,26 @@ impl<'a> AtomicWrite<'a> {
             Some(FileType::Regular) | None => {}
         }
         let target = match existing {
-            Some(metadata) if metadata.read_only && !self.private => {
+            Some(metadata) if metadata.read_only && !self.is_private() => {
                 return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is write-protected"));
             }
-            Some(_) => self.files.canonicalize(self.path)?,
-            None => self.path.to_owned(),
+            // The temporary file is beside the file that a link points to, so that renaming stays within one
+            // file system.
+            _ => self.files.resolve_for_writing(self.path)?,
         };
-        let permissions = match existing {
-            _ if self.private => Permissions::OwnerOnly(&target),
-            Some(_) => Permissions::SameAs(&target),
-            None => Permissions::Default,
+        let permissions = match (self.readers, existing) {
+            (Readers::OwnerAsBefore, _) => Permissions::PrivateOf(&target),
+            (Readers::Owner, _) | (Readers::OwnerIfNew, None) => Permissions::Private,
+            (_, Some(_)) => Permissions::SameAs(&target),
+            (Readers::AsBefore, None) => Permissions::Default,
         };
         let (file, temporary) = self.create_temporary(&target, permissions)?;
         let replacement = Replacement { files: Arc::clone(self.files), temporary, target, is_done: false };
         Ok(AtomicFile { file, replacement: Some(replacement) })
+    }
+
+    fn is_private(self) -> bool {
+        matches!(self.readers, Readers::Owner | Readers::OwnerAsBefore)
     }
 
     fn create_temporary(
@@ -307,5 +344,20 @@ mod tests {
         let write = AtomicWrite::new(&files, &SystemClock, Path::new("/dev/full"));
         assert!(!write.open().unwrap().is_replacement());
         assert_eq!(write.write(b"x", Durability::Power).unwrap_err().kind(), io::ErrorKind::StorageFull);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_a_file_that_does_not_exist_yet_stays_a_link() {
+        let directory = tempfile::tempdir().unwrap();
+        let (elsewhere, link) = (directory.path().join("elsewhere"), directory.path().join("link"));
+        fs::create_dir(&elsewhere).unwrap();
+        std::os::unix::fs::symlink(elsewhere.join("report.json"), &link).unwrap();
+        AtomicWrite::new(&files(), &SystemClock, &link)
+            .private_if_new()
+            .write(b"new", Durability::Power)
+            .unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(names_in(&elsewhere), ["report.json"]);
     }
 }

@@ -43,7 +43,21 @@ pub trait FileSystem: Send + Sync + fmt::Debug {
     /// When there is nothing at `path`.
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf>;
 
-    /// Creates a directory and those above it that are missing. They survive a power loss.
+    /// The path at which a file that is to be written really is: symbolic links are followed, also one that
+    /// points to nothing yet.
+    ///
+    /// # Errors
+    /// Of kind [`PermissionDenied`](io::ErrorKind::PermissionDenied) when a link, or the file in a shared
+    /// directory, belongs to another user.
+    fn resolve_for_writing(&self, path: &Path) -> io::Result<PathBuf> {
+        match self.canonicalize(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(path.to_owned()),
+            resolved => resolved,
+        }
+    }
+
+    /// Creates a directory and those above it that are missing; only their owner may enter them. They survive
+    /// a power loss.
     ///
     /// # Errors
     /// When one of them cannot be created.
@@ -70,7 +84,7 @@ pub enum Access<'a> {
     Read,
     /// An existing device or pipe is written.
     Write,
-    /// A file is written at its end, and may be read. It is created if it is missing.
+    /// A file is written at its end, and may be read. If it is missing, it is created, for its owner alone.
     Append,
     /// A new file is written; there must be none at this path.
     Create(Permissions<'a>),
@@ -83,8 +97,10 @@ pub enum Permissions<'a> {
     Default,
     /// Those of the file at this path.
     SameAs(&'a Path),
-    /// Readable and writable for its owner alone, who is the owner of the file at this path if there is one.
-    OwnerOnly(&'a Path),
+    /// Readable and writable for its owner alone: the user of this process.
+    Private,
+    /// As [`Private`](Self::Private), for the owner of the file at this path if there is one.
+    PrivateOf(&'a Path),
 }
 
 /// A file that is open.
@@ -149,10 +165,23 @@ impl fmt::Debug for FileLock {
 }
 
 impl dyn FileSystem {
-    /// The whole content of a file.
-    pub(crate) fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+    /// The whole content of a regular file of at most `max_bytes`. Opening a pipe would wait for its writer,
+    /// and a device may never end.
+    pub(crate) fn read(&self, path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
+        let check = |metadata: FileMetadata| match metadata.file_type {
+            FileType::Regular if metadata.length <= max_bytes => Ok(()),
+            FileType::Regular => {
+                let message = format!("it has {} bytes, and at most {max_bytes} are read", metadata.length);
+                Err(io::Error::new(io::ErrorKind::FileTooLarge, message))
+            }
+            FileType::Directory => Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory")),
+            FileType::Special => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
+        };
+        check(self.metadata(path)?)?;
+        let file = self.open(path, Access::Read)?;
+        check(file.metadata()?)?;
         let mut content = Vec::new();
-        self.open(path, Access::Read)?.read_to_end(&mut content)?;
+        file.take(max_bytes).read_to_end(&mut content)?;
         Ok(content)
     }
 }
@@ -176,10 +205,14 @@ impl FileSystem for LocalFileSystem {
         match access {
             Access::Read => options.read(true),
             Access::Write => options.write(true),
-            Access::Append => options.create(true).read(true).append(true),
+            Access::Append => return open_for_appending(path),
             Access::Create(permissions) => return create(path, permissions),
         };
         Ok(Box::new(options.open(path)?))
+    }
+
+    fn resolve_for_writing(&self, path: &Path) -> io::Result<PathBuf> {
+        crate::foreign_file::resolve(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -197,7 +230,11 @@ impl FileSystem for LocalFileSystem {
     fn create_directory(&self, directory: &Path) -> io::Result<()> {
         let missing =
             directory.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).count();
-        fs::create_dir_all(directory)?;
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(directory)?;
         directory.ancestors().skip(1).take(missing).try_for_each(|parent| self.sync_directory(parent))
     }
 
@@ -214,7 +251,10 @@ impl FileSystem for LocalFileSystem {
     }
 
     fn lock(&self, path: &Path, wait: bool) -> io::Result<Option<FileLock>> {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true);
+        set_private(&mut options);
+        let file = options.open(crate::foreign_file::resolve(path)?)?;
         if wait {
             file.lock()?;
             return Ok(Some(FileLock::new(file)));
@@ -264,15 +304,16 @@ fn create(path: &Path, permissions: Permissions<'_>) -> io::Result<Box<dyn OpenF
     {
         use std::os::unix::fs::OpenOptionsExt as _;
         // The process's umask is applied to it.
-        options.mode(if matches!(permissions, Permissions::OwnerOnly(_)) { 0o600 } else { 0o666 });
+        let private = matches!(permissions, Permissions::Private | Permissions::PrivateOf(_));
+        options.mode(if private { 0o600 } else { 0o666 });
     }
     let file = options.open(path)?;
     let set = match permissions {
-        Permissions::Default => Ok(()),
+        Permissions::Default | Permissions::Private => Ok(()),
         Permissions::SameAs(existing) => {
             fs::metadata(existing).and_then(|metadata| file.set_permissions(metadata.permissions()))
         }
-        Permissions::OwnerOnly(existing) => copy_owner(existing, path),
+        Permissions::PrivateOf(existing) => copy_owner(existing, path),
     };
     if let Err(error) = set {
         // The failure to set the permissions is what matters; the empty file may stay.
@@ -281,6 +322,29 @@ fn create(path: &Path, permissions: Permissions<'_>) -> io::Result<Box<dyn OpenF
     }
     Ok(Box::new(file))
 }
+
+/// Opens the file, or creates it for its owner alone.
+fn open_for_appending(path: &Path) -> io::Result<Box<dyn OpenFile>> {
+    let path = crate::foreign_file::resolve(path)?;
+    let mut options = OpenOptions::new();
+    options.read(true).append(true);
+    match options.open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // Created exclusively, so that a link that another process has just made is not followed.
+            set_private(&mut options);
+            Ok(Box::new(options.create_new(true).open(&path)?))
+        }
+        opened => Ok(Box::new(opened?)),
+    }
+}
+
+#[cfg(unix)]
+fn set_private(options: &mut OpenOptions) {
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+}
+
+#[cfg(not(unix))]
+fn set_private(_: &mut OpenOptions) {}
 
 /// Gives `to` the owner of `from`, so that the owner can still read the file after an administrator has
 /// replaced it.
@@ -311,6 +375,36 @@ mod tests {
         LocalFileSystem.create_directory(&inner).unwrap();
         LocalFileSystem.create_directory(&inner).unwrap();
         assert_eq!(LocalFileSystem.metadata(&inner).unwrap().file_type, FileType::Directory);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn new_directories_and_files_are_their_owners_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let inner = directory.path().join("a/b");
+        LocalFileSystem.create_directory(&inner).unwrap();
+        assert_eq!((mode(&directory.path().join("a")), mode(&inner)), (0o700, 0o700));
+        drop(LocalFileSystem.lock(&inner.join("lock"), false).unwrap());
+        LocalFileSystem.open(&inner.join("dead-letters.jsonl"), Access::Append).unwrap();
+        LocalFileSystem.open(&inner.join("new"), Access::Create(Permissions::Private)).unwrap();
+        for name in ["lock", "dead-letters.jsonl", "new"] {
+            assert_eq!(mode(&inner.join(name)), 0o600, "{name}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn only_regular_files_of_limited_size_are_read_as_a_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        fs::write(&path, "12345").unwrap();
+        let files: &dyn FileSystem = &LocalFileSystem;
+        assert_eq!(files.read(&path, 5).unwrap(), b"12345");
+        assert_eq!(files.read(&path, 4).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        assert_eq!(files.read(Path::new("/dev/zero"), 5).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(files.read(directory.path(), 5).unwrap_err().kind(), io::ErrorKind::IsADirectory);
     }
 
     #[test]

@@ -71,6 +71,8 @@ mod error;
 mod external_sort;
 #[cfg(feature = "pipeline")]
 pub mod file_system;
+#[cfg(feature = "pipeline")]
+mod foreign_file;
 pub mod gms;
 mod hex;
 pub mod http;

@@ -1,5 +1,6 @@
 //! Removes secrets from text before it is shown, logged or reported.
 
+mod disguise;
 #[cfg(feature = "pipeline")]
 mod free_text;
 mod jwt;
@@ -25,7 +26,8 @@ const FRAGMENT_CHARS: usize = 8;
 #[cfg(any(test, feature = "pipeline"))]
 const MIN_WHOLE_BYTES: usize = 4;
 
-/// Redacts secrets and fragments of them: a server may quote the token that it refuses, or a part of it.
+/// Redacts secrets and fragments of them: a server may quote the token that it refuses, or a part of it, also
+/// in another encoding (see [`disguise`]).
 ///
 /// A value that may be a secret and may be a name or a path is redacted only [as a whole](Self::add_whole),
 /// since fragments of it occur in ordinary text.
@@ -34,6 +36,7 @@ pub(crate) struct Redactor {
     fragments: HashSet<Vec<char>>,
     /// The lengths of the fragments: 8, or the length of a shorter secret.
     lengths: Vec<usize>,
+    disguises: disguise::Disguises,
     /// The longest one first, as one may be part of another.
     wholes: BTreeSet<(Reverse<usize>, String)>,
 }
@@ -51,7 +54,9 @@ impl Redactor {
 
     /// Adds a secret.
     pub(crate) fn add(&mut self, secret: &str) {
-        let secret: Vec<char> = secret.trim().chars().collect();
+        let secret = secret.trim();
+        self.disguises.add(secret);
+        let secret: Vec<char> = secret.chars().collect();
         let length = secret.len().min(FRAGMENT_CHARS);
         if length < 4 {
             return;
@@ -90,6 +95,9 @@ impl Redactor {
                     secret.iter_mut().skip(start).take(*length).for_each(|mark| *mark = true);
                 }
             }
+        }
+        for range in self.disguises.find(&chars) {
+            secret.iter_mut().skip(range.start).take(range.len()).for_each(|mark| *mark = true);
         }
         let mut redacted = String::with_capacity(text.len());
         let mut inside = false;

@@ -9,11 +9,15 @@ use serde::{Deserialize, Serialize};
 use super::Token;
 use crate::atomic_write::{AtomicFile, AtomicWrite, Durability};
 use crate::clock::SystemClock;
-use crate::file_system::{FileSystem, LocalFileSystem};
+use crate::file_system::{FileSystem, LocalFileSystem, parent};
+use crate::redact::holds_jwt;
 use crate::{Error, ErrorKind};
 
 /// A larger file is not a metadata file.
 const MAX_METADATA_BYTES: u64 = 64 * 1024;
+
+/// A larger file is not a token.
+const MAX_TOKEN_BYTES: u64 = 64 * 1024;
 
 /// The content of `FILE.meta.json` beside a token file. It contains no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,14 +49,51 @@ pub struct TokenFile {
 }
 
 impl TokenFile {
-    /// Checks that `path` and `path.meta.json` can be written, and changes neither.
+    /// Checks that `path` and `path.meta.json` can be written, and changes neither. An existing file is
+    /// replaced if it holds a token or nothing.
     ///
     /// # Errors
-    /// Of kind [`ErrorKind::Disk`] when they cannot.
+    /// Of kind [`ErrorKind::Disk`] when they cannot, also if the file belongs to another user; of kind
+    /// [`ErrorKind::Input`] when the file holds something else than a token.
     pub fn prepare(path: &Path) -> Result<Self, Error> {
+        if holds_something_else(path) {
+            return Err(Error::new(
+                ErrorKind::Input,
+                format!(
+                    "{} holds something else than a token: name another file, or replace it with --force",
+                    path.display()
+                ),
+            ));
+        }
+        Self::prepare_forced(path)
+    }
+
+    /// As [`prepare`](Self::prepare), and replaces a file with any content.
+    ///
+    /// # Errors
+    /// Of kind [`ErrorKind::Disk`].
+    pub fn prepare_forced(path: &Path) -> Result<Self, Error> {
+        check_owner(path).map_err(|error| cannot_write(path, error))?;
+        Self::open(path, false)
+    }
+
+    /// As [`prepare_forced`](Self::prepare_forced), for a new token of the same user: the file keeps its
+    /// owner, who may be another user than that of this process.
+    ///
+    /// # Errors
+    /// Of kind [`ErrorKind::Disk`].
+    pub fn prepare_rotation(path: &Path) -> Result<Self, Error> {
+        check_owner(path).map_err(|error| cannot_write(path, error))?;
+        Self::open(path, true)
+    }
+
+    fn open(path: &Path, keep_owner: bool) -> Result<Self, Error> {
         let files: Arc<dyn FileSystem> = Arc::new(LocalFileSystem);
         let metadata_path = metadata_path(path);
-        let open = |path: &Path| AtomicWrite::new(&files, &SystemClock, path).private().open();
+        let open = |path: &Path| {
+            let write = AtomicWrite::new(&files, &SystemClock, path);
+            if keep_owner { write.private_for_its_owner() } else { write.private() }.open()
+        };
         let file = open(path).map_err(|error| cannot_write(path, error))?;
         let metadata_file = open(&metadata_path).map_err(|error| cannot_write(path, error))?;
         Ok(Self { path: path.to_owned(), metadata_path, file, metadata_file, files })
@@ -67,7 +108,7 @@ impl TokenFile {
         let Self { files, path, metadata_path, mut file, mut metadata_file } = self;
         let cannot_write = |error| cannot_write(&path, error);
         token.write_to(&mut file).map_err(cannot_write)?;
-        let previous = files.read(&metadata_path).ok();
+        let previous = files.read(&metadata_path, MAX_METADATA_BYTES).ok();
         if let Some(metadata) = metadata {
             let text = serde_json::to_vec_pretty(metadata).map_err(|error| cannot_write(error.into()))?;
             metadata_file.write_all(&text).map_err(cannot_write)?;
@@ -95,6 +136,41 @@ impl TokenMetadata {
         let found: Self = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
         (found.sha256.as_deref() == Some(&token.fingerprint())).then_some(found)
     }
+}
+
+/// Whether `path` is a file whose content is not a token.
+fn holds_something_else(path: &Path) -> bool {
+    let files: &dyn FileSystem = &LocalFileSystem;
+    match files.read(path, MAX_TOKEN_BYTES) {
+        Ok(content) => {
+            let text = String::from_utf8_lossy(&content);
+            let text = text.trim();
+            !text.is_empty()
+                && (text.contains(char::is_whitespace) || !text.starts_with("eyJ") || !holds_jwt(text))
+        }
+        // A file that is too large does not hold a token; anything else is found when it is opened.
+        Err(error) => error.kind() == io::ErrorKind::FileTooLarge,
+    }
+}
+
+/// A file of another user would give that user the token, unless the directory is that user's as well.
+#[cfg(unix)]
+fn check_owner(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let Ok(file) = std::fs::metadata(path) else { return Ok(()) };
+    let directory = std::fs::metadata(parent(&std::fs::canonicalize(path)?))?;
+    let is_own = crate::foreign_file::own_user() == file.uid();
+    if !file.is_file() || is_own || file.uid() == directory.uid() {
+        return Ok(());
+    }
+    let message = format!("it belongs to another user (uid {})", file.uid());
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, message))
+}
+
+#[cfg(not(unix))]
+fn check_owner(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 fn metadata_path(path: &Path) -> PathBuf {
@@ -146,6 +222,47 @@ mod tests {
             let mode = std::fs::metadata(directory.path().join(name)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");
         }
+    }
+
+    #[test]
+    fn only_a_token_is_replaced_without_force() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl";
+        for (content, is_replaced) in [
+            (String::new(), true),
+            (format!("{token}\n"), true),
+            (format!("TOKEN={token}\n"), false),
+            (format!("{token}\n{token}\n"), false),
+            ("source: {}".to_owned(), false),
+            ("x".repeat(100_000), false),
+        ] {
+            std::fs::write(&path, &content).unwrap();
+            assert_eq!(TokenFile::prepare(&path).is_ok(), is_replaced, "{content:.60}");
+            TokenFile::prepare_forced(&path).unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), content);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_of_another_user_does_not_get_the_token() {
+        use std::os::unix::fs::{MetadataExt as _, chown};
+        if crate::foreign_file::own_user() != 0 {
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("token");
+        std::fs::write(&path, "").unwrap();
+        chown(&path, Some(65534), None).unwrap();
+        assert_eq!(TokenFile::prepare(&path).unwrap_err().kind(), ErrorKind::Disk);
+        // In that user's own directory, the owner stays in a rotation only.
+        chown(directory.path(), Some(65534), None).unwrap();
+        let token = Token::new("abc.def.ghi", TokenSource::Issued);
+        TokenFile::prepare_rotation(&path).unwrap().write(&token, None).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().uid(), 65534);
+        TokenFile::prepare_forced(&path).unwrap().write(&token, None).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().uid(), 0);
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub(crate) fn start(global: &Global, screen: &Screen) -> Result<(), Error> {
         (false, 2) => LevelFilter::DEBUG,
         (false, _) => LevelFilter::TRACE,
     };
-    let json = global.log_format == LogFormat::Json;
+    let json = global.logs_json();
     let lines = tracing_subscriber::fmt::layer().with_writer(screen.clone());
     let on_screen = if json {
         lines.json().with_filter(levels(own_level)).boxed()
@@ -113,8 +113,9 @@ impl<'a> MakeWriter<'a> for Screen {
 
 impl Write for Screen {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // If standard error is closed, not even that can be reported.
-        Ok(self.aside(|error_output| error_output.write(bytes)).unwrap_or(bytes.len()))
+        // The layer writes an event at once.
+        self.log(&String::from_utf8_lossy(bytes));
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

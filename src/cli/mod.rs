@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod core_dump;
 mod delete;
 mod diagnosis_text;
 mod entity;
@@ -34,6 +35,7 @@ mod single_write;
 mod state;
 mod summary;
 mod table;
+mod terminal_text;
 mod token;
 mod urn_argument;
 
@@ -113,6 +115,11 @@ struct Global {
 }
 
 impl Global {
+    /// Every line on standard error is a JSON object.
+    fn logs_json(&self) -> bool {
+        self.log_format == LogFormat::Json
+    }
+
     /// The options of a pipeline that they set.
     fn run_options(&self) -> Result<Options, Error> {
         let mut options = Options::default();
@@ -170,6 +177,7 @@ enum Command {
 /// Runs the process, from its arguments to its exit code.
 pub(crate) fn main() -> ExitCode {
     panic::install();
+    core_dump::disable();
     let cli = Cli::parse();
     let screen = Screen::new(&cli.global);
     if let Err(error) = log::start(&cli.global, &screen) {
@@ -206,7 +214,7 @@ fn run(cli: Cli, screen: &Screen) -> Exit {
             Command::Schema(schema) => schema.run(),
             Command::Man(man) => man.run(screen),
             Command::Token(token) => token.run(&global, screen).await,
-            Command::Gms(gms) => gms.run(screen).await,
+            Command::Gms(gms) => gms.run(&global, screen).await,
             Command::Completions(completions) => completions.run(),
         }
     });

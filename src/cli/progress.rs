@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Global;
+use super::terminal_text::safe;
 
 /// How often the progress line is redrawn.
 const DRAW_EVERY: Duration = Duration::from_millis(200);
@@ -19,11 +20,14 @@ const LOG_EVERY: Duration = Duration::from_secs(10);
 
 /// Standard error, shared between the progress line and all other output, so that neither breaks the other.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub(crate) struct Screen {
     bar: ProgressBar,
     color: bool,
     quiet: bool,
     terminal: bool,
+    /// Every line is a JSON object.
+    json: bool,
 }
 
 impl Screen {
@@ -31,9 +35,10 @@ impl Screen {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         Self {
             bar,
-            color: global.color.is_on(),
+            color: global.color.is_on() && !global.logs_json(),
             quiet: global.quiet,
             terminal: std::io::stderr().is_terminal(),
+            json: global.logs_json(),
         }
     }
 
@@ -50,14 +55,28 @@ impl Screen {
         self.bar.suspend(|| write(&mut std::io::stderr()))
     }
 
-    /// Writes `text` to standard error. If that is closed, the text is lost.
+    /// Writes `text` to standard error, as an object with the text if the log is JSON. If standard error is
+    /// closed, the text is lost.
     pub(crate) fn say(&self, text: &str) {
+        let text = if self.json { as_json(text) } else { text.to_owned() };
+        self.write(&text);
+    }
+
+    /// Writes `text`, without characters that have an effect on a terminal.
+    fn write(&self, text: &str) {
+        let text = safe(text, self.color);
         drop(self.aside(|stderr| stderr.write_all(text.as_bytes())));
+    }
+
+    /// Writes an event of the log. Only its first line starts at the margin.
+    pub(crate) fn log(&self, event: &str) {
+        let event = event.strip_suffix('\n').unwrap_or(event);
+        self.write(&format!("{}\n", event.replace('\n', "\n  ")));
     }
 
     /// Shows the progress of a run until the returned future is dropped.
     pub(crate) async fn follow(&self, control: RunControl) -> Infallible {
-        if self.terminal && !self.quiet {
+        if self.terminal && !self.quiet && !self.json {
             let line = Line::start(&self.bar);
             let mut ticks = every(DRAW_EVERY);
             loop {
@@ -82,6 +101,24 @@ impl Screen {
             );
         }
     }
+}
+
+/// A message in the form of the log's lines.
+fn as_json(text: &str) -> String {
+    let level = match text.split_once([':', '[']).map(|(label, _)| label) {
+        Some("error" | "partial" | "interrupted") => "ERROR",
+        Some("warning" | "waiting") => "WARN",
+        _ => "INFO",
+    };
+    let timestamp = jiff::Timestamp::now().to_string();
+    let message = text.trim_end_matches('\n');
+    let line = serde_json::json!({
+        "timestamp": timestamp,
+        "level": level,
+        "fields": {"message": message},
+        "target": "datahub_emit",
+    });
+    format!("{line}\n")
 }
 
 fn every(period: Duration) -> tokio::time::Interval {

@@ -102,7 +102,8 @@ pub(super) async fn forward(
         }
     };
     let observer: Arc<dyn Observer> = Arc::clone(context.counter) as Arc<dyn Observer>;
-    let mut forwarder = Forwarder { destination, chain, stateful, context, observer, ignored: 0 };
+    let mut forwarder =
+        Forwarder { destination, chain, stateful, keeping_failed: None, context, observer, ignored: 0 };
     let mut result = RunResult::default();
     loop {
         let next = tokio::select! {
@@ -333,6 +334,8 @@ struct Forwarder<'a> {
     destination: &'a mut Destination,
     chain: &'a mut Chain,
     stateful: Option<&'a mut Stateful>,
+    /// Why the noted entities could not be kept.
+    keeping_failed: Option<Error>,
     context: ForwardContext<'a>,
     /// Observes the proposals of records without a number.
     observer: Arc<dyn Observer>,
@@ -342,7 +345,12 @@ struct Forwarder<'a> {
 impl Forwarder<'_> {
     async fn forward(&mut self, items: VecDeque<NumberedItem>) -> ControlFlow<ForwardEnd> {
         let ForwardContext { counter, control, .. } = self.context;
-        let Some(items) = self.transform(items).await else { return ControlFlow::Continue(()) };
+        let Some(items) = self.transform(items).await else {
+            return match self.keeping_failed.take() {
+                Some(error) => ControlFlow::Break(ForwardEnd::Failed(error)),
+                None => ControlFlow::Continue(()),
+            };
+        };
         for TransformedItem { item, number, transformed } in items {
             // Checked between records, so that each record is forwarded completely or not at all.
             if control.is_stopped() {
@@ -426,6 +434,12 @@ impl Forwarder<'_> {
                 pending.push((item, number));
                 records.push(proposals);
             }
+        }
+        if let Some(stateful) = &mut self.stateful
+            && let Err(error) = stateful.keep_noted()
+        {
+            self.keeping_failed = Some(error);
+            return None;
         }
         let transformed: Vec<Transformed> = if self.chain.is_empty() {
             records.into_iter().map(Transformed::unchanged).collect()

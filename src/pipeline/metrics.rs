@@ -9,7 +9,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::output_file;
+use super::output_file::{self, OutputFile};
 use super::report::Report;
 use crate::Error;
 use crate::file_system::{Access, FileSystem, FileType};
@@ -17,9 +17,6 @@ use crate::platform::Platform;
 
 /// The one metric that a run takes over from the previous file.
 const LAST_SUCCESS: &str = "datahub_emit_last_success_timestamp_seconds";
-
-/// How messages name the file.
-pub(super) const WHAT: &str = "the metrics";
 
 /// A longer file was not written by this module.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -33,7 +30,7 @@ const MAX_BYTES: u64 = 1024 * 1024;
 pub fn write_metrics(path: &Path, report: &Report, exit_code: u8, platform: &Platform) -> Result<(), Error> {
     let before = read_last_success(&*platform.files, path);
     let text = metrics(report, exit_code, platform.clock.now(), before);
-    output_file::write(platform, path, WHAT, text.as_bytes())
+    output_file::write(platform, path, OutputFile::Metrics, text.as_bytes())
 }
 
 /// The time of the last success in a metrics file.

@@ -9,8 +9,8 @@ use super::dead_letter::{self, DeadLetterWriter};
 use super::lock::{self, IfRunning, RunLock};
 use super::options::Start;
 use super::outcome_counter::OutcomeCounter;
+use super::output_file::{self, OutputFile};
 use super::settings::RunSettings;
-use super::{metrics, output_file, report};
 use crate::source::{ChildServices, OpenSource, Source};
 use crate::threads::run_blocking;
 use crate::{Error, ErrorKind};
@@ -69,10 +69,10 @@ pub(super) async fn lock(settings: &RunSettings) -> Result<LockResult, Error> {
 fn check_report_files(settings: &RunSettings) -> Result<(), Error> {
     let platform = &settings.platform;
     for path in &settings.report_paths {
-        output_file::check_writable(platform, path, report::WHAT)?;
+        output_file::check_writable(platform, path, OutputFile::Report)?;
     }
     match settings.metrics_path.as_ref().filter(|_| settings.sends) {
-        Some(path) => output_file::check_writable(platform, path, metrics::WHAT),
+        Some(path) => output_file::check_writable(platform, path, OutputFile::Metrics),
         None => Ok(()),
     }
 }

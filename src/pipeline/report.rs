@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::output_file;
+use super::output_file::{self, OutputFile};
 use crate::clock::Clock;
 use crate::diagnosis::{RenderedDiagnosis, Renderer};
 use crate::platform::Platform;
@@ -15,9 +15,6 @@ use crate::{Error, ErrorKind};
 
 /// The name and version of the report's format.
 pub const SCHEMA: &str = "datahub-emit/report/1";
-
-/// How messages name the file.
-pub(super) const WHAT: &str = "the report";
 
 /// The report of a run. Serialised, it is the JSON report.
 #[derive(Clone, Debug, Serialize)]
@@ -329,7 +326,7 @@ impl Report {
     /// # Errors
     /// Of kind [`ErrorKind::Disk`] when it cannot be written.
     pub fn write_to(&self, path: &Path, platform: &Platform) -> Result<(), Error> {
-        output_file::write(platform, path, WHAT, &self.to_json()?)
+        output_file::write(platform, path, OutputFile::Report, &self.to_json()?)
     }
 }
 

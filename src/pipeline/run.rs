@@ -15,7 +15,7 @@ use super::prepare::{LockResult, PreparedRun, lock, prepare};
 use super::report::TransformerReport;
 use super::run_writer::RunWriter;
 use super::settings::RunSettings;
-use super::stateful::{Conclusion, ConclusionContext, StateStore, Stateful};
+use super::stateful::{Conclusion, ConclusionContext, StateStore, Stateful, UnfinishedEntities};
 use crate::diagnosis::Code;
 use crate::gms::Feature;
 use crate::sink::Sink;
@@ -129,7 +129,14 @@ impl OpenedRun {
     ) -> Result<Self, Error> {
         let destination = destination.open(settings).await?;
         let (chain, graph) = chain.start(&destination, settings).await?;
-        let mut stateful = Stateful::new(settings.stateful.clone());
+        let unfinished = match &settings.stateful.state {
+            Some(_) => {
+                let directory = settings.state_directory()?;
+                Some(UnfinishedEntities::new(settings.platform.clone(), &directory))
+            }
+            None => None,
+        };
+        let mut stateful = Stateful::new(settings.stateful.clone(), unfinished, settings.sends);
         let sink_server = destination.as_gms_sink().map(ClientGraph::of);
         if let (Some(stateful), Some(server)) = (&mut stateful, &sink_server) {
             let config = server.client().known_config();
@@ -245,8 +252,8 @@ impl OpenedRun {
                 conclusion.discard("the sink has failed: the earlier state stays");
             }
         }
-        if let Some(context) = &context {
-            conclusion.commit(context).await;
+        if let (Some(context), Some(stateful)) = (&context, &mut self.stateful) {
+            conclusion.commit(stateful, context).await;
         }
         ended.state = conclusion.report;
         ended.notes.append(&mut conclusion.notes);

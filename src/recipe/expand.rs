@@ -19,6 +19,9 @@ use crate::redact::{MASK, is_plain, show_word};
 /// The maximum nesting of defaults: `${A:-${B:-${C}}}` is 3.
 const MAX_DEPTH: usize = 16;
 
+/// The maximum size of all expanded strings of a recipe, in bytes: 64 MiB.
+const MAX_EXPANDED: usize = 64 << 20;
+
 /// A variable of the `expandvars` package: its value replaces unset variables.
 const RECOVER_NULL: &str = "EXPANDVARS_RECOVER_NULL";
 
@@ -29,7 +32,13 @@ pub(super) fn expand(
     secrets: &Secrets,
     problems: &mut Vec<Problem>,
 ) {
-    let mut expansion = Expansion { environment, secrets, errors: Vec::new(), from_environment: false };
+    let mut expansion = Expansion {
+        environment,
+        secrets,
+        errors: Vec::new(),
+        from_environment: false,
+        remaining: MAX_EXPANDED,
+    };
     expansion.node(node, "", problems);
 }
 
@@ -46,6 +55,7 @@ enum ExpandError {
     BadSubstitution,
     BadLength,
     TooDeep,
+    TooLarge,
 }
 
 struct Expansion<'a> {
@@ -54,6 +64,8 @@ struct Expansion<'a> {
     /// Errors after which the expansion continues, to find more.
     errors: Vec<ExpandError>,
     from_environment: bool,
+    /// Bytes that the strings of the recipe may still grow to.
+    remaining: usize,
 }
 
 /// The content of `${…}`.
@@ -124,7 +136,10 @@ impl Expansion<'_> {
             return Ok(None);
         }
         match result {
-            Ok(expanded) if errors.is_empty() => Ok(Some(expanded)),
+            Ok(expanded) if errors.is_empty() => {
+                self.remaining = self.remaining.saturating_sub(expanded.len());
+                Ok(Some(expanded))
+            }
             Ok(_) => {
                 errors.dedup();
                 Err(errors)
@@ -159,6 +174,9 @@ impl Expansion<'_> {
                     let (reference, after) = Reference::read(after)?;
                     rest = after;
                     expanded.push_str(&self.reference(&reference, unset_is_an_error, depth)?);
+                    if expanded.len() > self.remaining {
+                        return Err(ExpandError::TooLarge);
+                    }
                 }
                 (character, _) => expanded.push(*character),
             }
@@ -380,6 +398,10 @@ impl ExpandError {
             Self::TooDeep => {
                 (format!("defaults are nested deeper than {MAX_DEPTH} levels"), "use fewer".to_owned())
             }
+            Self::TooLarge => (
+                format!("the expanded values of the recipe have more than {} MiB", MAX_EXPANDED >> 20),
+                "use the variable less often, or a shorter value".to_owned(),
+            ),
         }
     }
 }

@@ -19,22 +19,20 @@ use crate::{Error, ErrorKind};
 pub struct FileSinkConfig {
     /// The file. If its name ends in `.jsonl`, JSON Lines are written, otherwise a JSON array.
     pub filename: PathBuf,
+    /// Each aspect is written as a string of JSON and its content type, for versions of DataHub before 2023.
+    /// Default off.
+    pub legacy_nested_json_string: bool,
 }
 
 impl FileSinkConfig {
     /// Writes to `filename`.
     pub fn new(filename: impl Into<PathBuf>) -> Self {
-        Self { filename: filename.into() }
+        Self { filename: filename.into(), legacy_nested_json_string: false }
     }
 
     /// Reads the keys from a recipe; `None` after a mistake, which `fields` has collected.
     pub fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        if fields.boolean("legacy_nested_json_string") == Some(true) {
-            fields.not_yet(
-                "legacy_nested_json_string",
-                "the aspect is written as JSON, which every version of DataHub since 2023 reads",
-            );
-        }
+        let legacy_nested_json_string = fields.boolean("legacy_nested_json_string").unwrap_or_default();
         if !fields.has("filename") {
             fields.missing("filename", "the file to write");
             return None;
@@ -51,7 +49,7 @@ impl FileSinkConfig {
             );
             return None;
         }
-        Some(Self::new(filename))
+        Some(Self { legacy_nested_json_string, ..Self::new(filename) })
     }
 }
 
@@ -84,10 +82,12 @@ impl FileSink {
                     .with_source(error)
             },
         )?;
-        let layout = if config.filename.extension().is_some_and(|extension| extension == "jsonl") {
-            Layout::Lines
-        } else {
-            Layout::Array
+        let is_lines = config.filename.extension().is_some_and(|extension| extension == "jsonl");
+        let layout = match (is_lines, config.legacy_nested_json_string) {
+            (false, false) => Layout::Array,
+            (false, true) => Layout::ArrayOfNestedJson,
+            (true, false) => Layout::Lines,
+            (true, true) => Layout::LinesOfNestedJson,
         };
         let stream =
             Stream::start(format!("the sink's file {shown}"), Box::new(Output(file)), layout, platform)?;

@@ -71,6 +71,31 @@ async fn an_array_has_the_layout_of_datahubs_own_sink() {
 }
 
 #[tokio::test]
+async fn an_aspect_can_be_a_string_of_json() {
+    for name in ["out.json", "out.jsonl"] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(name);
+        let mut config = FileSinkConfig::new(&path);
+        config.legacy_nested_json_string = true;
+        let sink = FileSink::open(&config, &Platform::default()).unwrap();
+        drop([write(&sink, 0).await, write(&sink, 1).await]);
+        sink.close(None).await.unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        let records: Vec<serde_json::Value> = if name == "out.json" {
+            serde_json::from_str(&text).unwrap()
+        } else {
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        };
+        assert_eq!(records.len(), 2);
+        for record in records {
+            assert_eq!(record["aspect"]["contentType"], "application/json");
+            let value = record["aspect"]["value"].as_str().unwrap();
+            assert!(serde_json::from_str::<serde_json::Value>(value).unwrap().is_object(), "{value}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_name_that_ends_in_jsonl_gets_json_lines() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("out.jsonl");

@@ -43,6 +43,7 @@ mod schedules;
 mod secrets;
 mod signals;
 mod stateful;
+mod stateful_model;
 mod store_is_whole;
 mod support;
 mod token_commands;

@@ -27,6 +27,7 @@ pub(crate) const LIBRARY: Layers = Layers {
         "error",
         "external_sort",
         "file_system",
+        "foreign_file",
         "hex",
         "http",
         "metadata",

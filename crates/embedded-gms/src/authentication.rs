@@ -107,7 +107,7 @@ impl Authentication {
             expired: Mutex::default(),
             process_tokens: Mutex::default(),
             logins: Semaphore::new(MAX_CONCURRENT_LOGINS),
-            passwords: Arc::new(Argon2Verifier),
+            passwords: Arc::new(Argon2Verifier::default()),
         }
     }
 

@@ -35,6 +35,7 @@ mod body_form;
 mod bootstrap;
 mod builder;
 mod change;
+mod cross_site;
 mod duration;
 mod error;
 mod failure;

@@ -1,12 +1,14 @@
 //! Passwords, stored as salted Argon2id hashes.
 
 use std::fmt;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex};
 
 use crate::error::{Error, ErrorKind};
-use argon2::Argon2;
+use crate::sync::lock;
+use argon2::password_hash::PasswordHasher as _;
 use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use subtle::ConstantTimeEq as _;
 
 /// The longest password, in bytes; it bounds the time that hashing takes.
 const MAX_BYTES: usize = 1024;
@@ -41,13 +43,45 @@ pub(crate) trait VerifyPassword: fmt::Debug + Send + Sync {
     fn verify(&self, password: &[u8], hash: &PasswordHash) -> bool;
 }
 
-/// Argon2id, with the parameters that the hash names.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Argon2Verifier;
+/// Argon2id, with the parameters that the hash names. Its memory, 19 MiB for each verification at the same
+/// time, is reused: the allocator would keep several times as much for later.
+#[derive(Default)]
+pub(crate) struct Argon2Verifier {
+    buffers: Mutex<Vec<Vec<Block>>>,
+}
+
+impl fmt::Debug for Argon2Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Argon2Verifier").finish_non_exhaustive()
+    }
+}
+
+impl Argon2Verifier {
+    /// `None` if the stored hash is not one of Argon2.
+    fn verify_reusing(&self, password: &[u8], stored: &PasswordHash) -> Option<bool> {
+        let algorithm = Algorithm::try_from(stored.algorithm.as_str()).ok()?;
+        let version = stored.version.map_or(Ok(Version::default()), Version::try_from).ok()?;
+        let params = Params::try_from(stored).ok()?;
+        let (salt, expected) = (stored.salt?, stored.hash?);
+        let blocks = params.block_count();
+        let mut found = vec![0; expected.as_bytes().len()];
+        let mut buffer = lock(&self.buffers).pop().unwrap_or_default();
+        buffer.resize(blocks, Block::default());
+        let hashed = Argon2::new(algorithm, version, params).hash_password_into_with_memory(
+            password,
+            salt.as_ref(),
+            &mut found,
+            &mut buffer,
+        );
+        lock(&self.buffers).push(buffer);
+        hashed.ok()?;
+        Some(found.ct_eq(expected.as_bytes()).into())
+    }
+}
 
 impl VerifyPassword for Argon2Verifier {
     fn verify(&self, password: &[u8], hash: &PasswordHash) -> bool {
-        Argon2::default().verify_password(password, hash).is_ok()
+        self.verify_reusing(password, hash).unwrap_or(false)
     }
 }
 
@@ -89,16 +123,16 @@ mod tests {
         assert!(one.starts_with("$argon2id$") && !one.contains("secret"));
         assert_ne!(one, other, "each has its own salt");
         assert!(
-            matches(&Argon2Verifier, "secret", Some(&one))
-                && matches(&Argon2Verifier, "secret", Some(&other))
+            matches(&Argon2Verifier::default(), "secret", Some(&one))
+                && matches(&Argon2Verifier::default(), "secret", Some(&other))
         );
         assert!(
-            !matches(&Argon2Verifier, "Secret", Some(&one))
-                && !matches(&Argon2Verifier, "", Some(&one))
-                && !matches(&Argon2Verifier, "secret", None)
+            !matches(&Argon2Verifier::default(), "Secret", Some(&one))
+                && !matches(&Argon2Verifier::default(), "", Some(&one))
+                && !matches(&Argon2Verifier::default(), "secret", None)
         );
-        assert!(!matches(&Argon2Verifier, "nobody's", None));
-        assert!(!matches(&Argon2Verifier, "secret", Some("no hash")));
+        assert!(!matches(&Argon2Verifier::default(), "nobody's", None));
+        assert!(!matches(&Argon2Verifier::default(), "secret", Some("no hash")));
         assert_eq!(hash("").unwrap_err().kind(), ErrorKind::Input);
         assert_eq!(hash(&"x".repeat(1025)).unwrap_err().kind(), ErrorKind::Input);
     }

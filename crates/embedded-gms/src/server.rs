@@ -1,6 +1,6 @@
 //! The thread and runtime of the server: listening, connections, shutdown.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -11,6 +11,7 @@ use crate::authorization::Authorization;
 use crate::bootstrap::bootstrap;
 use crate::error::{Error, ErrorKind};
 use crate::faults::{Faults, Reset, SlowHead};
+use crate::frontend::LogInLimit;
 use crate::registry::Registry;
 use crate::request_log::RequestLog;
 use crate::seed::Seed;
@@ -87,6 +88,10 @@ pub(super) struct Ready {
     pub(super) frontend: Option<SocketAddr>,
     pub(super) server: Arc<ServerState>,
 }
+
+/// The address of the client, as an extension of its requests.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PeerAddress(pub(super) IpAddr);
 
 /// A server that listens but does not respond yet.
 struct Started {
@@ -189,6 +194,8 @@ async fn start(settings: &Settings, runtime: &Runtime) -> Result<Started, Error>
         traces: Traces::default(),
         registry,
         silent_drops: settings.silent_drops,
+        local_only: address.ip().is_loopback(),
+        log_in_limit: LogInLimit::default(),
         check_fields: settings.check_fields,
         body_timeout: settings.header_timeout,
         version: settings.version.clone(),
@@ -295,10 +302,16 @@ async fn connection(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "answers may be delayed");
     }
+    let peer = stream.peer_addr().map(|address| PeerAddress(address.ip())).ok();
     let control = ConnectionControl::default();
     let socket = TokioIo::new(Socket::new(stream, control.clone()));
     let handlers = TowerToHyperService::new(router);
-    let service = service_fn(move |request| respond(handlers.clone(), request, control.clone()));
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(peer);
+        }
+        respond(handlers.clone(), request, control.clone())
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)

@@ -3,6 +3,7 @@
 use crate::authentication::Authentication;
 use crate::authorization::Authorization;
 use crate::faults::Faults;
+use crate::frontend::LogInLimit;
 use crate::registry::Registry;
 use crate::request_log::RequestLog;
 use crate::seed::Seed;
@@ -24,6 +25,9 @@ pub(crate) struct ServerState {
     pub(crate) registry: Registry,
     /// Whether Rest.li drops invalid proposals, and OpenAPI unregistered aspects, silently.
     pub(crate) silent_drops: bool,
+    /// It listens on a loopback address.
+    pub(crate) local_only: bool,
+    pub(crate) log_in_limit: LogInLimit,
     /// Whether the fields of aspects are checked against the model.
     pub(crate) check_fields: bool,
     /// The time limit for each pause in a body, and for a small body as a whole.

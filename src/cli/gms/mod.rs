@@ -6,8 +6,9 @@ mod token;
 mod user;
 
 use clap::{Args, Subcommand};
-use datahub_emitter::Error;
+use datahub_emitter::{Error, ErrorKind};
 
+use super::Global;
 use super::exit::Exit;
 use super::progress::Screen;
 
@@ -39,7 +40,14 @@ struct Data {
 }
 
 impl Gms {
-    pub(crate) async fn run(self, screen: &Screen) -> Result<Exit, Error> {
+    pub(crate) async fn run(self, global: &Global, screen: &Screen) -> Result<Exit, Error> {
+        if global.server.is_some() {
+            return Err(Error::new(
+                ErrorKind::Input,
+                "`gms` works on the data file of an embedded GMS, which --data names, and takes no --server; for a server \
+                 that is running: datahub-emit token --help",
+            ));
+        }
         match self.command {
             GmsCommand::Serve(serve) => serve.run(screen).await,
             GmsCommand::Token(token) => token.run().await,

@@ -43,6 +43,9 @@ struct Create {
     /// Writes the token to this file, which only its owner can read, instead of to standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Lets --out replace a file that holds something else than a token.
+    #[arg(long, requires = "out")]
+    force: bool,
 }
 
 #[derive(Debug, Args)]
@@ -94,16 +97,17 @@ mod with {
                 .duration
                 .parse()
                 .map_err(|message| Error::new(ErrorKind::Input, format!("--duration: {message}")))?;
+            // A file that cannot be written is an error before a token exists that nobody has.
+            let prepare = if self.force { TokenFile::prepare_forced } else { TokenFile::prepare };
+            let file = self.out.as_deref().map(prepare).transpose()?;
             let gms = self.data.open().await?;
             let (token, _) = gms
                 .create_named_token(&self.name, &self.actor, duration.expires_at(SystemTime::now()))
                 .await?;
             gms.stop().await;
-            match &self.out {
+            match file {
                 None => output::write(format!("{token}\n").as_bytes())?,
-                Some(path) => {
-                    TokenFile::prepare(path)?.write(&Token::new(token, TokenSource::Issued), None)?;
-                }
+                Some(file) => file.write(&Token::new(token, TokenSource::Issued), None)?,
             }
             Ok(Exit::Done)
         }

@@ -41,13 +41,17 @@ pub(super) struct Create {
     /// Writes the token to this file instead of standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Lets --out replace a file that holds something else than a token.
+    #[arg(long, requires = "out")]
+    force: bool,
 }
 
 impl Create {
     pub(super) async fn run(self, global: &Global, screen: &Screen) -> Result<Exit, Error> {
         let actor = self.actor.as_deref().map(super::actor).transpose()?;
         // A file that cannot be written is an error before a token exists that nobody has.
-        let file = self.out.as_deref().map(TokenFile::prepare).transpose()?;
+        let prepare = if self.force { TokenFile::prepare_forced } else { TokenFile::prepare };
+        let file = self.out.as_deref().map(prepare).transpose()?;
         let caller = Caller::new(global, &self.log_in, screen).await?;
         let created = self.create(&caller, actor, file, screen).await;
         caller.stop().await;

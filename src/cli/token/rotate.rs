@@ -67,7 +67,7 @@ impl Rotate {
             return Err(Error::new(ErrorKind::Input, message));
         }
         let token = server::read_token(path)?;
-        let file = TokenFile::prepare(path)?;
+        let file = TokenFile::prepare_rotation(path)?;
         let caller = Caller::by_token(global).await?;
         let rotated = self.rotate(&caller, path, token, file, screen).await;
         caller.stop().await;

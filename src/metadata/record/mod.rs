@@ -21,7 +21,7 @@ use super::{Origin, Proposal};
 
 pub use error::RecordError;
 pub use read::RecordReader;
-pub use write::{write_indented, write_json_form, write_value_form};
+pub use write::{write_indented, write_json_form, write_value_form, write_value_form_indented};
 
 /// The largest record that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

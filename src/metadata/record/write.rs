@@ -30,6 +30,13 @@ pub fn write_indented(proposal: &Proposal, out: &mut Vec<u8>) {
     json::indent(out, &compact);
 }
 
+/// As [`write_indented`], with the aspect in the form of [`write_value_form`].
+pub fn write_value_form_indented(proposal: &Proposal, out: &mut Vec<u8>) {
+    let mut compact = Vec::new();
+    write_value_form(proposal, &mut compact, None);
+    json::indent(out, &compact);
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum AspectForm {
     Json,

@@ -32,6 +32,10 @@ const SCHEMA: &str = "datahub-emit/checkpoint/1";
 /// The text before the checksum, and the text behind it.
 const SUM: (&str, &str) = (",\"sha256\":\"", "\"}\n");
 
+/// A larger file is not a checkpoint: 64 MiB. The largest part is the list of finished records behind the
+/// position, of which there are at most as many as proposals in flight.
+const MAX_BYTES: u64 = 64 << 20;
+
 /// Hexadecimal digits of the checksum.
 const SUM_DIGITS: usize = 64;
 
@@ -146,7 +150,7 @@ impl CheckpointFile {
 
     /// Reads the checkpoint that is there.
     pub(super) fn read(&self) -> Result<Checkpoint, ReadError> {
-        let text = self.platform.files.read(&self.path).map_err(|error| match error.kind() {
+        let text = self.platform.files.read(&self.path, MAX_BYTES).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => ReadError::Absent,
             _ => ReadError::Io(error),
         })?;
@@ -214,7 +218,7 @@ impl CheckpointFile {
 
     /// The run holds the lock of the pipeline, so no other process writes the checkpoint.
     fn atomic_write(&self) -> AtomicWrite<'_> {
-        AtomicWrite::new(&self.platform.files, &*self.platform.clock, &self.path).single_writer()
+        AtomicWrite::new(&self.platform.files, &*self.platform.clock, &self.path).single_writer().private()
     }
 }
 

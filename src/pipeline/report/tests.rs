@@ -70,9 +70,11 @@ fn a_missing_directory_is_found_before_the_run() {
     let directory = tempfile::tempdir().unwrap();
     let platform = Platform::default();
     let error =
-        output_file::check_writable(&platform, &directory.path().join("no/report.json"), WHAT).unwrap_err();
+        output_file::check_writable(&platform, &directory.path().join("no/report.json"), OutputFile::Report)
+            .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Disk);
-    output_file::check_writable(&platform, &directory.path().join("report.json"), WHAT).unwrap();
+    output_file::check_writable(&platform, &directory.path().join("report.json"), OutputFile::Report)
+        .unwrap();
 }
 
 #[cfg(target_os = "linux")]

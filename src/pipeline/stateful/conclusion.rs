@@ -7,6 +7,7 @@ use super::config::StateConfig;
 use super::entities::{SortedEntities, Vanished, next_value};
 use super::payload::PayloadWriter;
 use super::store::{LoadError, StateKey, StateStore};
+use super::unfinished::UnfinishedEntities;
 use super::{Stateful, sorting_failed};
 use crate::clock::Clock;
 use crate::emitter::{Delivery, Observer};
@@ -165,11 +166,21 @@ impl Conclusion {
     }
 
     /// Commits the state, if there is one to commit.
-    pub(in crate::pipeline) async fn commit(&mut self, context: &ConclusionContext<'_>) {
+    pub(in crate::pipeline) async fn commit(
+        &mut self,
+        stateful: &mut Stateful,
+        context: &ConclusionContext<'_>,
+    ) {
         let Some(payload) = self.payload.take() else { return };
         let now = context.clock.now().as_millisecond();
         match context.store.commit(context.key, &payload, context.run_id, now).await {
-            Ok(()) => self.report.state_checkpoint = StateCheckpoint::Committed,
+            Ok(()) => {
+                self.report.state_checkpoint = StateCheckpoint::Committed;
+                let removed = stateful.unfinished.as_mut().map_or(Ok(()), UnfinishedEntities::remove);
+                if let Err(error) = removed {
+                    self.failure.get_or_insert(error);
+                }
+            }
             Err(error) => {
                 let error = match error.kind() {
                     ErrorKind::Rejected => {
@@ -211,7 +222,10 @@ async fn plan(
     context: &ConclusionContext<'_>,
 ) -> Result<(u64, Plan), Error> {
     let SortedEntities { count, mut by_first_record, by_urn, .. } = stateful.take_sorted()?;
-    let old = if config.ignore_old_state { None } else { load(context).await? };
+    let mut old = if config.ignore_old_state { None } else { load(context).await? };
+    if let Some(unfinished) = stateful.unfinished.as_mut().filter(|_| !config.ignore_old_state) {
+        unfinished.read(|urn| old.get_or_insert_default().push_unfinished(urn))?;
+    }
     let mut vanished = old.map(|old| old.vanished(by_urn)).transpose().map_err(sorting_failed)?;
     let kept = vanished.as_ref().and_then(|vanished| reason_to_keep(vanished, count, has_failed, config));
     let (after_removal, without_removal) =
@@ -264,7 +278,7 @@ fn encode(
     max_bytes: u64,
 ) -> io::Result<(Option<String>, Option<String>)> {
     let mut after = PayloadWriter::new(Limited::new(max_bytes))?;
-    let vanished = vanished.filter(|vanished| vanished.gone_count > 0);
+    let vanished = vanished.filter(|vanished| vanished.gone_count + vanished.removable_count > 0);
     let mut without = vanished.is_some().then(|| PayloadWriter::new(Limited::new(max_bytes))).transpose()?;
     while let Some(urn) = next_value(current)? {
         after.push(&urn)?;

@@ -40,6 +40,7 @@ pub(super) struct SortedEntities {
 /// The entities of an earlier state.
 #[derive(Debug, Default)]
 pub(super) struct OldState {
+    /// The number and whether the state lists the entity, by URN.
     by_urn: Sorter,
     count: u64,
 }
@@ -138,11 +139,22 @@ impl Sorting {
 }
 
 impl OldState {
-    /// Adds the next entity.
+    /// Adds the next entity of the state.
     pub(super) fn push(&mut self, urn: &str) -> io::Result<()> {
-        let number = self.count;
+        self.push_as(urn, true)
+    }
+
+    /// Adds an entity of a run that has not committed its state. It does not count for the fail-safe
+    /// threshold.
+    pub(super) fn push_unfinished(&mut self, urn: &str) -> io::Result<()> {
+        self.push_as(urn, false)
+    }
+
+    fn push_as(&mut self, urn: &str, is_listed: bool) -> io::Result<()> {
+        let mut value = self.count.to_be_bytes().to_vec();
         self.count += 1;
-        self.by_urn.push(urn.as_bytes().to_vec(), number.to_be_bytes().to_vec())
+        value.push(u8::from(is_listed));
+        self.by_urn.push(urn.as_bytes().to_vec(), value)
     }
 
     /// Finds what is not among the entities that `current` returns, which are in the order of their URNs.
@@ -153,7 +165,7 @@ impl OldState {
         let mut present = current.next_pair()?;
         let mut last = Vec::new();
         while let Some((urn, number)) = old.next_pair()? {
-            // An entity that a state lists twice counts once.
+            // An entity that occurs twice counts once: the state comes before unfinished entities.
             if urn == last {
                 continue;
             }
@@ -162,10 +174,11 @@ impl OldState {
             }
             let has_vanished = present.as_ref().is_none_or(|(present, _)| *present != urn);
             let entity_type = entity_type(&urn);
-            let counts = !IGNORED_TYPES.contains(&entity_type);
+            let is_in_state = !IGNORED_TYPES.contains(&entity_type);
+            let counts = is_in_state && number.last() == Some(&1);
             old_count += u64::from(counts);
-            if has_vanished && counts {
-                gone_count += 1;
+            if has_vanished && is_in_state {
+                gone_count += u64::from(counts);
                 if model::has_status(entity_type) {
                     removable_count += 1;
                     removable.push(number.clone(), urn.clone())?;

@@ -18,12 +18,14 @@ mod config;
 mod entities;
 mod payload;
 mod store;
+mod unfinished;
 
 use std::io;
 
 pub(super) use conclusion::{Conclusion, ConclusionContext};
 pub(super) use config::{StateConfig, StatefulConfig};
 pub(super) use store::{StateKey, StateStore};
+pub(super) use unfinished::UnfinishedEntities;
 
 use self::entities::{SeenEntities, SortedEntities};
 use crate::metadata::{Aspect, ChangeType, Proposal, Urn};
@@ -38,6 +40,10 @@ pub(super) struct Stateful {
     seen: Seen,
     /// The aspect `status` is patched, so that a removal date in DataHub stays.
     patches_status: bool,
+    /// `None` if no state is kept.
+    unfinished: Option<UnfinishedEntities>,
+    /// Whether the entities of this run are kept before they are delivered.
+    keeps_noted: bool,
 }
 
 enum Seen {
@@ -48,8 +54,19 @@ enum Seen {
 
 impl Stateful {
     /// `None` if the recipe has no section `stateful_ingestion`.
-    pub(super) fn new(config: StatefulConfig) -> Option<Self> {
-        config.adds_status.then(|| Self { config, seen: Seen::Noting(Box::default()), patches_status: false })
+    pub(super) fn new(
+        config: StatefulConfig,
+        unfinished: Option<UnfinishedEntities>,
+        sends: bool,
+    ) -> Option<Self> {
+        let keeps_state = config.state.as_ref().is_some_and(|state| !state.ignore_new_state);
+        config.adds_status.then(|| Self {
+            config,
+            seen: Seen::Noting(Box::default()),
+            patches_status: false,
+            unfinished,
+            keeps_noted: sends && keeps_state,
+        })
     }
 
     /// Patches the aspect `status` in place of replacing it, for a server that can do so.
@@ -57,13 +74,25 @@ impl Stateful {
         self.patches_status = patches;
     }
 
-    /// Notes the entities of a record, as the source has emitted it.
+    /// Notes the entities of a record, as the source has emitted it. They may be delivered after
+    /// [`keep_noted`](Self::keep_noted).
     pub(super) fn note(&mut self, proposals: &[Proposal]) {
+        if let Some(unfinished) = self.unfinished.as_mut().filter(|_| self.keeps_noted) {
+            unfinished.note(proposals);
+        }
         if let Seen::Noting(seen) = &mut self.seen {
             for proposal in proposals {
                 seen.note(proposal.urn(), proposal.aspect_name() == "status");
             }
         }
+    }
+
+    /// Keeps the noted entities for the case that this run does not commit its state.
+    ///
+    /// # Errors
+    /// Of kind [`ErrorKind::Disk`] when they cannot be written.
+    pub(super) fn keep_noted(&mut self) -> Result<(), Error> {
+        self.unfinished.as_mut().map_or(Ok(()), UnfinishedEntities::flush)
     }
 
     /// The next proposals for entities whose records had no `status`; none at the end. The source is at its

@@ -244,7 +244,10 @@ fn read_file(path: &Path, platform: &Platform, key: &StateKey) -> Result<Option<
     if size > MAX_CHECKPOINT_BYTES {
         return Err(LoadError::Unreadable(io::Error::other("it is larger than 512 MiB")));
     }
-    let text = platform.files.read(path).map_err(|error| LoadError::Failed(unreadable_file(path, error)))?;
+    let text = platform
+        .files
+        .read(path, MAX_CHECKPOINT_BYTES)
+        .map_err(|error| LoadError::Failed(unreadable_file(path, error)))?;
     let items: Vec<FileItem<serde_json::Value>> = serde_json::from_slice(&text)
         .map_err(|_| LoadError::Unreadable(io::Error::other("it is not a list of checkpoints")))?;
     let item = items

@@ -281,12 +281,15 @@ fn read_tls(fields: &mut Fields<'_>, environment: &Environment) -> TlsSettings {
             "a key goes with its certificate: set client_certificate_path as well",
         );
     }
-    TlsSettings {
-        ca_certificate_path,
-        client_certificate_path,
-        client_key_path,
-        disable_verification: fields.boolean("disable_ssl_verification").unwrap_or(false),
+    let disable_verification = fields.boolean("disable_ssl_verification").unwrap_or(false);
+    if disable_verification {
+        fields.warn(format!(
+            "`{}.disable_ssl_verification` is true: any server on the way can pass for GMS and read the token; \
+             `ca_certificate_path` names the authority to trust instead",
+            fields.path()
+        ));
     }
+    TlsSettings { ca_certificate_path, client_certificate_path, client_key_path, disable_verification }
 }
 
 fn accept_keys_without_effect(fields: &mut Fields<'_>) {

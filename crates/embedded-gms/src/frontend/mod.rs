@@ -2,6 +2,7 @@
 //! (`datahub-frontend/conf/routes`, `Application`, `Authenticator`).
 
 mod log_in;
+mod log_in_limit;
 mod pages;
 mod session;
 
@@ -16,9 +17,11 @@ use axum::response::{IntoResponse, Response};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 
+use crate::cross_site::is_cross_site;
 use crate::request_log::LogEntry;
 use crate::routes::{BodyReader, ForwardedRequest, MAX_UNUSED_BODY, ReceivedBody};
 use crate::state::ServerState;
+pub(crate) use log_in_limit::LogInLimit;
 use session::LoggedIn;
 
 /// The longest body of a request, in bytes (`play.http.parser.maxMemoryBuffer`, 10MB).
@@ -139,7 +142,7 @@ impl Frontend {
         body: Body,
         session: Option<LoggedIn>,
     ) -> Result<ForwardedRequest, Response> {
-        let foreign = session.is_some() && session::is_cross_site(parts);
+        let foreign = session.is_some() && is_cross_site(parts);
         let admitted =
             session.is_some() || self.authentication && parts.headers.contains_key(header::AUTHORIZATION);
         let host = parts.headers.get(header::HOST).cloned();

@@ -16,6 +16,8 @@ use super::unroutable::unknown_action;
 use super::{aspects, entities, operations, runs};
 use crate::actor::Actor;
 use crate::authentication::{self, Unauthenticated};
+use crate::authorization::forbidden;
+use crate::cross_site;
 use crate::failure::Failure;
 use crate::faults::{self, Action, Fault, FaultInjection};
 use crate::ingest::WriteRequest;
@@ -92,6 +94,9 @@ fn is_exempt(path: &str) -> bool {
 /// Passes a request to `next`, or responds to it.
 pub(super) async fn pass(State(server): State<Arc<ServerState>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
+    if let Some(refusal) = refuse_foreign_page(&server, &parts) {
+        return refusal;
+    }
     let arrival = match parts.extensions.remove::<ForwardedRequest>() {
         Some(forwarded) => forwarded.into(),
         None => Arrival::receive(&server, &parts, body).await,
@@ -112,6 +117,19 @@ pub(super) async fn pass(State(server): State<Arc<ServerState>>, request: Reques
         entry.responded(response.status().as_u16());
     }
     response
+}
+
+/// With authentication off, the right to connect is all that a request needs, and the browser of a user on
+/// this machine has it: a page of another site must not use it. A token cannot be sent by such a page.
+fn refuse_foreign_page(server: &ServerState, parts: &Parts) -> Option<Response> {
+    if server.authentication.enabled() || parts.extensions.get::<ForwardedRequest>().is_some() {
+        return None;
+    }
+    let foreign_host = server.local_only && cross_site::has_foreign_host(&parts.headers);
+    (foreign_host || cross_site::is_cross_site(parts)).then(|| {
+        forbidden("authentication is off, so requests of other web sites are refused: Origin, Host or Content-Type is that of a foreign page or a form")
+            .into_response()
+    })
 }
 
 /// Responds to a request on which a fault acts.

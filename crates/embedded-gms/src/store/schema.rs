@@ -204,7 +204,28 @@ fn create_private(path: &Path) -> std::io::Result<()> {
     options.append(true).create(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    options.open(path)?;
+    #[cfg(unix)]
+    for name in ["", "-wal", "-shm"] {
+        make_private(path, name);
+    }
+    Ok(())
+}
+
+/// Takes the permissions of others away from a file that exists already. SQLite gives the files beside the
+/// database the permissions of the database.
+#[cfg(unix)]
+fn make_private(path: &Path, suffix: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    let Ok(metadata) = fs::metadata(&name) else { return };
+    if metadata.permissions().mode() & 0o077 != 0
+        && let Err(error) = fs::set_permissions(&name, fs::Permissions::from_mode(0o600))
+    {
+        tracing::warn!(%error, "other users can read the data file of the embedded GMS, and that cannot be changed");
+    }
 }
 
 fn configure(connection: &Connection) -> Result<(), rusqlite::Error> {
