@@ -76,8 +76,8 @@ impl fmt::Display for Summary<'_> {
 }
 
 impl<'a> Summary<'a> {
-    /// `recipe` is the recipe's path as it was given, if there is one, and `program` the name of this program, for the
-    /// commands that the summary suggests.
+    /// `recipe` is the recipe's path as it was given, if there is one, and `program` the name of this
+    /// program, for the commands that the summary suggests.
     pub(super) fn new(
         finished: &'a FinishedRun,
         recipe: Option<&'a Path>,

@@ -9,8 +9,8 @@ use crate::threads::run_blocking;
 use crate::{Error, ErrorKind};
 
 impl Pipeline {
-    /// The interpreter that would run the recipe's source, if that runs in Python. The source is imported, and
-    /// connects to nothing.
+    /// The interpreter that would run the recipe's source, if that runs in Python. The source is imported,
+    /// and connects to nothing.
     ///
     /// # Errors
     /// With the diagnosis `source.python-missing`, or when the interpreter does not reply.

@@ -46,7 +46,7 @@ def stored(gms: Gms) -> dict[tuple[str, str], list[Any]]:
 class Sources(unittest.TestCase):
     maxDiff = 8000
 
-    def ingest(self, gms: Gms, number: int, source: dict[str, Any], pipeline: dict[str, Any], *command: str) -> str:
+    def ingest(self, gms: Gms, number: int, source: dict[str, Any], pipeline: dict[str, Any], *command: str) -> None:
         recipe = {
             "run_id": f"run-{number}",
             "pipeline_name": "shop",
@@ -56,11 +56,11 @@ class Sources(unittest.TestCase):
         }
         path = gms.home / "recipe.yml"
         path.write_text(json.dumps(recipe))
-        done = gms.run(*command, "-c", str(path), "--no-default-report", INTEROP_TOKEN=gms.token)
-        return done.stdout + done.stderr
+        gms.run(*command, "-c", str(path), "--no-default-report", INTEROP_TOKEN=gms.token)
 
-    def both(self, source: dict[str, Any], *changes: Callable[[], None], files: dict[str, str] | None = None, **pipeline: Any) -> dict[tuple[str, str], list[Any]]:
-        """Runs both clients, and again after each change. Returns what both have stored."""
+    def both(self, source: dict[str, Any], *changes: Callable[[], None], files: dict[str, str] | None = None, also_stamped: tuple[tuple[str, str], ...] = (), **pipeline: Any) -> dict[tuple[str, str], list[Any]]:
+        """Runs both clients, and again after each change. Returns what both have stored: the same, except for the
+        run's id in the system metadata of aspects in `also_stamped`."""
         with Gms() as theirs, Gms() as ours:
             for name, text in (files or {}).items():
                 for gms in (theirs, ours):
@@ -69,11 +69,17 @@ class Sources(unittest.TestCase):
                 if change:
                     change()
                 self.ingest(theirs, number, source, pipeline, DATAHUB, "ingest", "run")
-                shown = self.ingest(ours, number, source, pipeline, PROGRAM, "ingest", "--python", sys.executable)
-                self.assertIn("delivered", shown)
+                self.ingest(ours, number, source, pipeline, PROGRAM, "ingest", "--python", sys.executable)
             expected, actual = stored(theirs), stored(ours)
         self.assertEqual(sorted(expected), sorted(actual))
         for key, value in expected.items():
+            if key in also_stamped:
+                # Python sends what a transformer adds without the run's id, so a rollback does not find it.
+                self.assertEqual({"no-run-id-provided"}, {system["runId"] for _, _, system in value})
+                self.assertNotIn("no-run-id-provided", {system["runId"] for _, _, system in actual[key]})
+                value, found = ([version[:2] for version in versions] for versions in (value, actual[key]))
+                self.assertEqual(value, found, key)
+                continue
             self.assertEqual(value, actual[key], key)
         return actual
 
@@ -107,7 +113,7 @@ class Sources(unittest.TestCase):
                 "CREATE TABLE orders (id serial PRIMARY KEY, note text, price numeric(10, 2) NOT NULL)",
                 "COMMENT ON TABLE orders IS 'Bestellungen, straßenweise'",
                 "CREATE TABLE customers (id bigint, name varchar(80))",
-                "CREATE VIEW dear_orders AS SELECT id, note FROM orders WHERE price > 100",
+                "CREATE VIEW big_orders AS SELECT id, note FROM orders WHERE price > 100",
             )
             config = {
                 "host_port": f"127.0.0.1:{server.port}",
@@ -118,7 +124,7 @@ class Sources(unittest.TestCase):
                 "stateful_ingestion": STATEFUL,
             }
             found = self.both({"type": "postgres", "config": config}, lambda: server.sql("shop", "DROP TABLE customers"))
-        self.assertEqual({"orders": False, "dear_orders": False, "customers": True}, self.removed(found, "postgres"))
+        self.assertEqual({"orders": False, "big_orders": False, "customers": True}, self.removed(found, "postgres"))
         self.assertTrue(any(aspect == "viewProperties" for _, aspect in found))
 
     @in_all
@@ -168,6 +174,7 @@ class Sources(unittest.TestCase):
         found = self.both(
             {"type": "shop_source.ShopSource", "config": {"tables": 3}},
             files={"shop_source.py": SHOP_SOURCE},
+            also_stamped=(("urn:li:tag:Shop", "tagKey"),),
             transformers=transformers,
         )
         self.assertEqual(3, sum(aspect == "globalTags" for _, aspect in found))
@@ -203,7 +210,7 @@ class ShopSource(Source):
         print("a line on standard output, which is no place for messages")
         for number in range(self.config.tables):
             urn = make_dataset_urn("shop", "table%d" % number)
-            yield MetadataChangeProposalWrapper(urn, aspect=DatasetPropertiesClass(name="table%d" % number)).as_workunit()
+            yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=DatasetPropertiesClass(name="table%d" % number)).as_workunit()
             snapshot = DatasetSnapshotClass(urn=urn, aspects=[StatusClass(removed=False)])
             yield MetadataWorkUnit("snapshot-%d" % number, mce=MetadataChangeEventClass(proposedSnapshot=snapshot))
 
