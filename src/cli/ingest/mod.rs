@@ -44,7 +44,6 @@ A recipe:
   sink: {type: datahub-rest, config: {server: http://localhost:8080, token: \"${DATAHUB_GMS_TOKEN}\"}}";
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "one value exists in a process")]
 enum IngestCommand {
     /// The same as `ingest` alone.
     #[command(after_help = EXAMPLES)]
@@ -171,7 +170,7 @@ impl Ingest {
             Some(IngestCommand::Rollback(rollback)) => return rollback.run(global, screen).await,
             None => self.options,
         };
-        options.run(global, screen).await
+        Box::pin(options.run(global, screen)).await
     }
 }
 
