@@ -13,6 +13,8 @@ then exchange lines of JSON on that socket:
                       {"flush": n}                        asks for "flushed"
                       {"report": {...}}                   the report of the source
                       {"error": {...}}                    why the source cannot run
+                      {"description": {...}}              where the source would run
+                      {"connection": {...}}               the result of the source's connection test
                       {"end": true}                       the source has ended
 
 DataHub's own ``Pipeline`` runs the source. Only its sink is replaced: :func:`sink_class` makes one that sends
@@ -395,6 +397,22 @@ def describe(source_type: str) -> Dict[str, Any]:
     return description
 
 
+def check_connection(recipe: Dict[str, Any]) -> Dict[str, Any]:
+    """The report of the connection test that the source brings along."""
+    find_source(recipe["source"]["type"])
+    from datahub.ingestion.run.connection import ConnectionManager
+
+    try:
+        report = ConnectionManager().test_source_connection(recipe)
+    except Exception as error:
+        found = config_errors(error)
+        if found:
+            raise CannotRun("config", str(error), errors=found) from error
+        raise
+    # Its object has keys that are not text.
+    return json.loads(report.as_json())
+
+
 def supported(function: Callable[..., Any], wanted: Dict[str, Any]) -> Dict[str, Any]:
     """Those of the arguments that a function of this release takes."""
     known = inspect.signature(function).parameters
@@ -473,6 +491,8 @@ def run(start: Dict[str, Any], channel: Channel, deliveries: Deliveries) -> None
     try:
         if start.get("mode") == "describe":
             channel.send({"description": describe(start["recipe"]["source"]["type"])})
+        elif start.get("mode") == "connection":
+            channel.send({"connection": check_connection(start["recipe"])})
         else:
             run_pipeline(start, channel, deliveries)
     except ParentGone:

@@ -15,6 +15,8 @@ use crate::environment::Environment;
 use crate::recipe::{Fields, Mistakes, Node, Recipe, RecipeError, Value};
 use crate::sink::datahub_rest::{DATAHUB_REST, DatahubRestConfig, DatahubRestSink, Overrides};
 use crate::sink::{DATAHUB_KAFKA, OpenSink, OpenedSink, SinkRegistry};
+#[cfg(unix)]
+use crate::source::python::{PythonOptions, PythonSource, PythonSourceConfig};
 use crate::source::{OpenSource, Source};
 use crate::transform::Chain;
 
@@ -36,6 +38,9 @@ pub(super) struct Config {
     pub(super) spool_max_bytes: u64,
     pub(super) sink_type: String,
     pub(super) open_source: OpenSource,
+    /// The source, if it runs in Python: a check asks it.
+    #[cfg(unix)]
+    pub(super) python: Option<(PythonSourceConfig, PythonOptions)>,
     pub(super) open_sink: OpenSink,
     pub(super) chain: Chain,
     /// The server that transformers ask and that keeps the state, in place of the sink's.
@@ -148,6 +153,9 @@ impl Config {
             data: sink.and_then(|config| text(config, "data")).map(PathBuf::from),
         });
         Ok(Self {
+            #[cfg(unix)]
+            python: (source_runs_in == RunsIn::Python)
+                .then(|| (PythonSourceConfig::new(recipe, &source_type), options.python.clone())),
             source_type,
             source_runs_in,
             python_transformers: if has_child { transformers::types(recipe) } else { Vec::new() },
@@ -343,7 +351,6 @@ fn read_source(fields: &mut Fields<'_>, recipe: &Recipe, options: &Options) -> R
 /// Opens a source of DataHub's Python client. It checks its keys itself.
 #[cfg(unix)]
 fn python_source(kind: &str, recipe: &Recipe, options: &Options) -> OpenSource {
-    use crate::source::python::{PythonSource, PythonSourceConfig};
     let (config, options) = (PythonSourceConfig::new(recipe, kind), options.python.clone());
     Box::new(move || PythonSource::open(config, options).map(|source| Box::new(source) as Box<dyn Source>))
 }

@@ -68,6 +68,9 @@ async fn run_prepared(
     } = prepared;
     let control = &settings.control;
     let feedback = source.feedback();
+    if let Some(feedback) = &feedback {
+        control.set_feedback(feedback);
+    }
     let counter = Arc::new(counter);
     let progress = source.progress();
     let (source_bytes, start_byte) = (progress.total_bytes, progress.bytes);

@@ -22,6 +22,7 @@ mod first_run;
 mod gms_commands;
 mod habits;
 mod hostile;
+mod ingest_mcps;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod killed;

@@ -45,7 +45,7 @@ fn finished(report: Report, failure: Option<Error>) -> FinishedRun {
 }
 
 fn text(finished: &FinishedRun) -> String {
-    Summary::new(finished, Path::new("recipe.yml"), "datahub-emit", false).to_string()
+    Summary::new(finished, Some(Path::new("recipe.yml")), "datahub-emit", false).to_string()
 }
 
 #[test]

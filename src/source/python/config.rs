@@ -25,7 +25,21 @@ pub struct PythonSourceConfig {
     mistakes: Mistakes,
 }
 
+#[derive(Clone)]
 struct ChildRecipe(Map<String, Value>);
+
+impl Clone for PythonSourceConfig {
+    fn clone(&self) -> Self {
+        Self {
+            source_type: self.source_type.clone(),
+            environment: self.environment.clone(),
+            secrets: self.secrets.clone(),
+            recipe: self.recipe.clone(),
+            config: self.config.clone(),
+            mistakes: self.mistakes.again(),
+        }
+    }
+}
 
 /// Shows no values.
 impl std::fmt::Debug for ChildRecipe {

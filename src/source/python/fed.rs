@@ -206,6 +206,7 @@ impl std::fmt::Debug for FedPythonSource {
 }
 
 /// Passes outcomes on to the child, whose first record comes behind the items that it has not seen.
+#[derive(Debug)]
 struct ShiftedFeedback {
     inner: Option<Arc<dyn RecordFeedback>>,
     shift: AtomicU64,
