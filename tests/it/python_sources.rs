@@ -261,7 +261,8 @@ enum Victim {
     Both,
 }
 
-/// Kills a process once `arrived` records have reached GMS. Then a resume, and after it a full run, lose nothing.
+/// Kills a process once `arrived` records have reached GMS. Then a resume, and after it a full run, lose
+/// nothing.
 fn killed(victim: Victim, arrived: usize) {
     const RECORDS: usize = 300;
     let gms = Gms::refusing_after(usize::MAX);
