@@ -66,6 +66,13 @@ impl fmt::Display for Summary<'_> {
                 "dead letters",
                 &format!("{} in {}", grouped(report.dead_letters.records), path.display()),
             )?;
+            if report.dead_letters.records > 0 {
+                let (program, recipe) =
+                    (shell::word(self.program), shell::word(&self.recipe.to_string_lossy()));
+                let path = shell::word(&path.to_string_lossy());
+                let command = format!("to send them again: {program} replay {path} -c {recipe}");
+                write_detail(f, "replay", &command)?;
+            }
         }
         self.write_warnings(f)?;
         if let Some(hint) = &self.finished.inspect_hint {

@@ -12,7 +12,7 @@ use super::state_directory::{self, PipelineKey};
 use super::stateful::{StateKey, StatefulConfig};
 use super::transformers;
 use crate::environment::Environment;
-use crate::recipe::{Fields, Node, Recipe, RecipeError, Value};
+use crate::recipe::{Fields, Mistakes, Node, Recipe, RecipeError, Value};
 use crate::sink::datahub_rest::{DATAHUB_REST, DatahubRestConfig, DatahubRestSink, Overrides};
 use crate::sink::{DATAHUB_KAFKA, OpenSink, OpenedSink, SinkRegistry};
 use crate::source::{OpenSource, Source};
@@ -105,6 +105,7 @@ impl Config {
             .unwrap_or(SPOOL_MAX_BYTES);
         read_unsupported_keys(&mut fields);
         fields.finish();
+        refuse_to_replace_the_input(root, &mistakes);
         let warnings = mistakes.take_warnings();
         let (open_source, open_sink) = mistakes.into_result(open_source.zip(open_sink))?;
 
@@ -203,6 +204,24 @@ fn with_servers(options: &Options, environment: &Environment) -> SinkRegistry {
         }))
     });
     sinks
+}
+
+/// The file sink replaces its file at the end, which would destroy the input.
+fn refuse_to_replace_the_input(root: &Node, mistakes: &Mistakes) {
+    let config = |kind: &str| {
+        let part = root.get(kind)?;
+        part.get("config").filter(|_| part.get("type").and_then(Node::as_str) == Some("file"))
+    };
+    let (Some(source), Some(sink)) = (config("source"), config("sink")) else { return };
+    let (Some(path), Some(node)) = (text(source, "path").or(text(source, "filename")), sink.get("filename"))
+    else {
+        return;
+    };
+    let real = |path: &str| std::fs::canonicalize(path).ok();
+    let Some(filename) = node.as_str() else { return };
+    if path == filename || real(path).is_some_and(|path| real(filename) == Some(path)) {
+        mistakes.at(node, "`sink.config.filename`: this is the file that the source reads; name another one");
+    }
 }
 
 #[cfg(feature = "kafka")]
