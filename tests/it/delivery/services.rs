@@ -39,19 +39,23 @@ fn failing(failure: impl Fn(&Request) -> Response + Send + Sync + 'static) -> (S
 /// A GMS whose writes fail until the switch is turned, and an emitter that has seen its configuration: before
 /// the first response, each reset costs the client a test for TLS.
 async fn service_with_failing_writes(
-    failure: fn(&Request) -> Response,
+    failure: Failure,
     max_per_batch: usize,
 ) -> (ScriptedGms, Arc<AtomicBool>, Emitter) {
-    let (gms, works) = failing(move |request| match request.is_write() {
-        true => failure(request),
-        false => Response::Status(200, CONFIG.into()),
-    });
+    let (gms, works) =
+        failing(
+            move |request| {
+                if request.is_write() { failure(request) } else { Response::Status(200, CONFIG.into()) }
+            },
+        );
     let emitter = service(&gms).max_per_batch(max_per_batch).build().unwrap();
     emitter.server_config().await.unwrap();
     (gms, works, emitter)
 }
 
-fn failures() -> Vec<(&'static str, fn(&Request) -> Response)> {
+type Failure = fn(&Request) -> Response;
+
+fn failures() -> Vec<(&'static str, Failure)> {
     vec![
         ("reset", |_| Response::Reset),
         ("503", |_| Response::Status(503, String::new())),
@@ -302,7 +306,7 @@ async fn no_setting_panics_or_hangs() {
         // Every second request fails once, so that the delays are computed.
         let requests = std::sync::atomic::AtomicUsize::new(0);
         let gms = ScriptedGms::start(move |_| {
-            if requests.fetch_add(1, SeqCst) % 2 == 0 {
+            if requests.fetch_add(1, SeqCst).is_multiple_of(2) {
                 Response::Status(503, String::new())
             } else {
                 Response::ok()
