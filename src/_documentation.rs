@@ -11,6 +11,7 @@ macro_rules! page {
         #[doc = "[authentication]: crate::_documentation::authentication"]
         #[doc = "[resume]: crate::_documentation::resume"]
         #[doc = "[dead-letters]: crate::_documentation::dead_letters"]
+        #[doc = "[kafka]: crate::_documentation::kafka"]
         #[doc = "[library]: crate::_documentation::library"]
         #[doc = "[migrating]: crate::_documentation::migrating"]
         #[doc = "[configuration]: crate::_documentation::configuration"]
@@ -34,6 +35,7 @@ page!(authentication, "../docs/guide/authentication.md");
 page!(resume, "../docs/guide/resume.md");
 page!(dead_letters, "../docs/guide/dead-letters.md");
 page!(scheduling, "../docs/guide/scheduling.md");
+page!(kafka, "../docs/guide/kafka.md");
 page!(embedded_gms, "../docs/guide/embedded-gms.md");
 page!(library, "../docs/guide/library.md");
 page!(migrating, "../docs/guide/migrating.md");

@@ -45,6 +45,7 @@
 //! | `pipeline` | yes | recipes, sources, sinks, runs; and `~/.datahubenv` as a part of the environment |
 //! | `cli` | yes | the command `datahub-emit`; includes `pipeline` |
 //! | `embedded` | yes | the embedded GMS, with its server and its database |
+//! | `kafka` | no | the sink `datahub-kafka`, with librdkafka; includes `pipeline` |
 //!
 //! A program that only emits metadata disables all of them with `default-features = false`.
 

@@ -197,7 +197,7 @@ impl RunFlags {
         };
         let finished = tokio::select! {
             finished = pipeline.run() => finished,
-            never = signals.govern(&signal, &control) => match never {},
+            never = signals.govern(&signal, &control, screen) => match never {},
             never = progress => match never {},
         };
         (finished, signal.get().copied().unwrap_or(Exit::Interrupted))

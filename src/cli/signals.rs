@@ -7,6 +7,7 @@ use datahub_emitter::pipeline::RunControl;
 use datahub_emitter::{Error, ErrorKind};
 
 use super::exit::Exit;
+use super::progress::Screen;
 
 /// Listens for the signals from the moment of its creation.
 #[derive(Debug)]
@@ -72,7 +73,12 @@ impl Signals {
 
     /// Applies signals to a run: the first one that asks it to end stops it, the second one ends the process
     /// at once. The exit code of the first one is stored in `seen`.
-    pub(crate) async fn govern(mut self, seen: &OnceLock<Exit>, control: &RunControl) -> Infallible {
+    pub(crate) async fn govern(
+        mut self,
+        seen: &OnceLock<Exit>,
+        control: &RunControl,
+        screen: &Screen,
+    ) -> Infallible {
         loop {
             match self.next().await {
                 // In a task of its own, so that a slow token provider does not delay the handling of other
@@ -83,7 +89,12 @@ impl Signals {
                 }
                 SignalRequest::End(exit) => {
                     if seen.set(exit).is_err() {
+                        screen
+                            .say("interrupted: stopped at once; --resume continues at the last checkpoint\n");
                         std::process::exit(i32::from(exit.code()))
+                    }
+                    if !screen.quiet() {
+                        screen.say("stopping: requests in flight are settled; press again to stop now\n");
                     }
                     control.stop();
                 }

@@ -66,6 +66,16 @@ impl fmt::Display for Summary<'_> {
                 "dead letters",
                 &format!("{} in {}", grouped(report.dead_letters.records), path.display()),
             )?;
+            if report.dead_letters.records > 0 {
+                let program = shell::word(self.program);
+                let path = shell::word(&path.to_string_lossy());
+                let command = match self.recipe {
+                    Some(recipe) => format!("replay {path} -c {}", shell::word(&recipe.to_string_lossy())),
+                    // Dead letters are a metadata file.
+                    None => format!("ingest mcps {path}"),
+                };
+                write_detail(f, "replay", &format!("to send them again: {program} {command}"))?;
+            }
         }
         self.write_warnings(f)?;
         if let Some(hint) = &self.finished.inspect_hint {
@@ -124,7 +134,7 @@ impl<'a> Summary<'a> {
             write_detail(f, "from", &from)?;
             return self.write_transformers(f);
         }
-        let done = delivery_words(report.sink.destination.delivered_means);
+        let done = delivery_words(&report.sink.destination);
         if report.outcome == RunOutcome::Delivered {
             let mut text = format!("{} {done}", proposals(counts.delivered));
             if counts.filtered > 0 {

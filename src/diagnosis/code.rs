@@ -77,11 +77,17 @@ pub enum Code {
     PluginMissing,
     /// The source reported failures, or its process ended before its end.
     SourceFailed,
+    /// No Kafka broker can be reached.
+    KafkaUnreachable,
+    /// The schema registry cannot be reached, or does not register the schema.
+    KafkaRegistry,
+    /// A Kafka broker refuses the connection, the caller or the topic.
+    KafkaRefused,
 }
 
 impl Code {
     /// All codes, in the order of docs/reference/diagnostics.md.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 35] = [
         Self::TokenMissing,
         Self::TokenEmpty,
         Self::TokenUnexpanded,
@@ -114,6 +120,9 @@ impl Code {
         Self::PythonMissing,
         Self::PluginMissing,
         Self::SourceFailed,
+        Self::KafkaUnreachable,
+        Self::KafkaRegistry,
+        Self::KafkaRefused,
     ];
 
     /// The table: the code's name, and the kind of failure it is.
@@ -152,6 +161,9 @@ impl Code {
             Self::PythonMissing => ("source.python-missing", Some(Input)),
             Self::PluginMissing => ("source.plugin-missing", Some(Input)),
             Self::SourceFailed => ("source.failed", Some(Source)),
+            Self::KafkaUnreachable => ("kafka.unreachable", Some(Unreachable)),
+            Self::KafkaRegistry => ("kafka.registry", Some(Unreachable)),
+            Self::KafkaRefused => ("kafka.refused", Some(Refused)),
         }
     }
 
@@ -170,7 +182,12 @@ impl Code {
     pub(crate) fn may_pass(self) -> bool {
         matches!(
             self,
-            Self::NotReady | Self::ServerError | Self::Unreachable | Self::Timeout | Self::Throttled
+            Self::NotReady
+                | Self::ServerError
+                | Self::Unreachable
+                | Self::Timeout
+                | Self::Throttled
+                | Self::KafkaUnreachable
         )
     }
 }
@@ -200,6 +217,7 @@ mod tests {
                 Code::Disabled => None,
                 Code::InsecureTransport | Code::PythonMissing | Code::PluginMissing => Some(ErrorKind::Input),
                 Code::SourceFailed => Some(ErrorKind::Source),
+                Code::KafkaRefused => Some(ErrorKind::Refused),
                 _ if code.as_str().starts_with("auth.") => Some(ErrorKind::Refused),
                 _ => Some(ErrorKind::Unreachable),
             };

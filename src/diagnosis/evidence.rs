@@ -24,6 +24,8 @@ pub enum Evidence {
     ImportFailed(String),
     /// The number of further failures.
     MoreFailures(usize),
+    /// A message of librdkafka, Kafka's client library.
+    Librdkafka(String),
     /// The status of a response.
     Status {
         /// The status code.
@@ -375,6 +377,7 @@ impl Evidence {
             Self::AccessTokenPrivileges { actor, generate, manage } => {
                 access_token_privileges(actor, *generate, *manage)
             }
+            Self::Librdkafka(text) => format!("librdkafka: {text}"),
             Self::PythonSearched(text)
             | Self::Other(text)
             | Self::SourceFailure(text)

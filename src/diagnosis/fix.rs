@@ -36,6 +36,42 @@ pub enum Fix {
     GiveMemory,
     /// Correct what the source reported.
     CorrectSource,
+    /// Check that a Kafka broker listens at these addresses.
+    CheckBrokers {
+        /// The addresses.
+        bootstrap: String,
+    },
+    /// Set librdkafka's TLS properties as the broker's listener requires.
+    CheckBrokerTls,
+    /// Set librdkafka's SASL properties as the broker's listener requires.
+    CheckBrokerCredentials,
+    /// Create the topic, or write to another one.
+    CreateTopic {
+        /// The topic.
+        topic: String,
+    },
+    /// Allow the caller to write to the topic.
+    AllowTopic {
+        /// The topic.
+        topic: String,
+    },
+    /// Allow the caller to use the cluster.
+    AllowCluster,
+    /// See the broker's log.
+    SeeBrokerLog,
+    /// Write the schema registry's address.
+    CorrectRegistry,
+    /// Set the credentials for the schema registry.
+    SetRegistryCredentials,
+    /// Write to a topic that the schema registry knows.
+    RouteToKnownTopic,
+    /// Remove the incompatible schema of the subject.
+    ReplaceSchema {
+        /// The subject.
+        subject: String,
+    },
+    /// See the schema registry's log.
+    SeeRegistryLog,
     /// Make a token, and put it where the refused one came from.
     CreateToken {
         /// Where the refused token came from; `None` if there was none.
@@ -250,6 +286,49 @@ impl Fix {
                 return format!("install {requirement} into the environment of {}", python.display());
             }
             Self::RunWithUv { requirement } => return format!("or run with `uv run --with {requirement}`"),
+            Self::CheckBrokers { bootstrap } => {
+                return format!(
+                    "see that a Kafka broker listens at {bootstrap}, and that the addresses that it advertises can be reached \
+                     from here"
+                );
+            }
+            Self::CheckBrokerTls => {
+                "set security.protocol to what the broker's listener speaks, and ssl.ca.location to the file of its \
+                 certificate authority"
+            }
+            Self::CheckBrokerCredentials => {
+                "compare security.protocol, sasl.mechanism, sasl.username and sasl.password with the broker's listener"
+            }
+            Self::CreateTopic { topic } => {
+                return format!(
+                    "create the topic:  kafka-topics.sh --bootstrap-server <broker> --create --topic {topic}; or route \
+                     MetadataChangeProposal to the topic that DataHub's consumer reads"
+                );
+            }
+            Self::AllowTopic { topic } => {
+                return format!("give the user of this client the ACL WRITE on the topic {topic}");
+            }
+            Self::AllowCluster => {
+                "give the user of this client the ACL it lacks, IDEMPOTENT_WRITE or DESCRIBE on the cluster"
+            }
+            Self::SeeBrokerLog => "see the broker's log, which names the reason",
+            Self::CorrectRegistry => {
+                "correct the address of the schema registry: DataHub's own is http://<gms>:8080/schema-registry/api/"
+            }
+            Self::SetRegistryCredentials => {
+                "set the credentials of the schema registry: basic.auth.user.info, or bearer.auth.token"
+            }
+            Self::RouteToKnownTopic => {
+                "route MetadataChangeProposal to the topic whose schema the registry has: GMS's own registry knows \
+                 only the topics that GMS is configured with"
+            }
+            Self::ReplaceSchema { subject } => {
+                return format!(
+                    "look at the schema that the registry has for {subject}: it must be compatible with DataHub's \
+                     MetadataChangeProposal"
+                );
+            }
+            Self::SeeRegistryLog => "see the schema registry's log; run again when it works",
             Self::InstallPython => "install Python 3.8 or later",
             Self::SetPython => "name the interpreter that has acryl-datahub: `PythonOptions::interpreter`",
             Self::CheckSourceType => "check the spelling of the source's type",

@@ -9,6 +9,7 @@
 mod code;
 mod evidence;
 mod fix;
+mod kafka;
 mod privilege;
 mod renderer;
 mod summary;
@@ -22,6 +23,7 @@ use serde::Serialize;
 pub use code::Code;
 pub use evidence::{ClockReading, Evidence, TokenForm, TokenKind};
 pub use fix::Fix;
+pub use kafka::{BrokerRefusal, RegistryProblem};
 pub use privilege::{AccessTokenOperation, Operation, Privilege};
 pub use renderer::{LibraryRenderer, Renderer, SharedRenderer};
 pub use summary::{HeaderMistake, RedirectChange, Summary, TlsProblem, TokenMistake};

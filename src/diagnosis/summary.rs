@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use jiff::SignedDuration;
 
+use super::kafka::{BrokerRefusal, RegistryProblem};
 use super::time_text::rough_span;
 use super::{AccessTokenOperation, Operation, Privilege, TokenSource};
 
@@ -53,6 +54,17 @@ pub enum Summary {
         source_type: String,
         /// The number of the signal.
         signal: i32,
+    },
+    /// No Kafka broker can be reached at these addresses.
+    BrokersUnreachable(String),
+    /// A Kafka broker refuses the connection, the caller or the topic.
+    BrokerRefused(BrokerRefusal),
+    /// The schema registry failed.
+    SchemaRegistry {
+        /// Its address.
+        url: String,
+        /// The failure.
+        problem: RegistryProblem,
     },
     /// GMS requires a token, and the request had none.
     TokenMissing,
@@ -232,6 +244,9 @@ impl Summary {
             | Self::SourceReportedFailures { .. }
             | Self::SourceFailed { .. }
             | Self::SourceKilled { .. } => self.source_text().unwrap_or_default(),
+            Self::BrokersUnreachable(bootstrap) => format!("no Kafka broker can be reached at {bootstrap}"),
+            Self::BrokerRefused(refusal) => refusal.to_string(),
+            Self::SchemaRegistry { url, problem } => format!("the schema registry at {url} {problem}"),
             Self::TokenMissing => "GMS wants a token, and none was sent".into(),
             Self::TokenEmpty(source) => {
                 format!("GMS wants a token, and the one from {} is empty", place(source))

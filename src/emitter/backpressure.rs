@@ -15,7 +15,7 @@ pub(super) const MAX_BYTES: u32 = u32::MAX;
 
 /// The capacity for proposals. Waiting callers get it in the order in which they came.
 #[derive(Debug)]
-pub(super) struct Capacity {
+pub(crate) struct Capacity {
     count: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
     max_bytes: u32,
@@ -23,7 +23,7 @@ pub(super) struct Capacity {
 
 /// Capacity for one proposal; returned on drop.
 #[derive(Debug)]
-pub(super) struct CapacityPermit {
+pub(crate) struct CapacityPermit {
     count: Option<OwnedSemaphorePermit>,
     _bytes: OwnedSemaphorePermit,
 }
@@ -55,7 +55,7 @@ impl CapacityPermit {
 
 impl Capacity {
     /// Capacity for `count` proposals, from 1 to [`MAX_COUNT`], with together `bytes`, at least 1.
-    pub(super) fn new(count: usize, bytes: u32) -> Self {
+    pub(crate) fn new(count: usize, bytes: u32) -> Self {
         let permits = usize::try_from(bytes).unwrap_or(MAX_COUNT);
         Self {
             count: Arc::new(Semaphore::new(count)),
@@ -66,7 +66,7 @@ impl Capacity {
 
     /// Waits for capacity for a proposal of `bytes`. A proposal larger than the whole capacity waits until it
     /// can have all of it. `None` once the capacity is closed. Cancel safe: a cancelled caller holds nothing.
-    pub(super) async fn reserve(&self, bytes: usize) -> Option<CapacityPermit> {
+    pub(crate) async fn reserve(&self, bytes: usize) -> Option<CapacityPermit> {
         let count = Arc::clone(&self.count).acquire_owned().await.ok()?;
         let bytes = Arc::clone(&self.bytes).acquire_many_owned(self.permits(bytes)).await.ok()?;
         Some(CapacityPermit { count: Some(count), _bytes: bytes })
@@ -80,7 +80,7 @@ impl Capacity {
     }
 
     /// Ends all waiting, and refuses further reservations.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.count.close();
         self.bytes.close();
     }

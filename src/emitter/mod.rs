@@ -86,6 +86,8 @@ mod try_emit;
 mod validate;
 mod verdict;
 
+#[cfg(feature = "kafka")]
+pub(crate) use backpressure::{Capacity, CapacityPermit};
 pub use builder::EmitterBuilder;
 pub use counts::Counts;
 pub use delivery::{Delivery, Observer};
@@ -97,3 +99,5 @@ pub use settings::Batching;
 #[cfg(feature = "pipeline")]
 pub(crate) use settings::{MAX_PER_BATCH, MAX_REQUESTS, defaults};
 pub use try_emit::TryEmitError;
+#[cfg(feature = "kafka")]
+pub(crate) use validate::validate;

@@ -7,7 +7,7 @@ use crate::gms::Endpoint;
 use crate::metadata::{Aspect, ChangeType, Proposal, model};
 
 /// Why GMS would drop `proposal` silently or cannot receive it over `endpoint`, if so.
-pub(super) fn validate(proposal: &Proposal, endpoint: Endpoint) -> Result<(), Rejection> {
+pub(crate) fn validate(proposal: &Proposal, endpoint: Endpoint) -> Result<(), Rejection> {
     let reject = |reason, message| Err(Rejection::new(reason, message));
     if let Some(fault) = proposal.urn().storage_problem() {
         return reject(RejectionReason::UrnDroppedByGms, fault);

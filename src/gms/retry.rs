@@ -19,6 +19,9 @@ use crate::http::TransportErrorKind;
 /// meanwhile.
 const MAX_THROTTLE_DELAY: Duration = Duration::from_secs(2);
 
+/// The longest delay while a server is waited for.
+const MAX_WAITING_DELAY: Duration = Duration::from_secs(2);
+
 /// Which failed requests are retried, and how often.
 ///
 /// ```
@@ -38,6 +41,10 @@ pub struct RetryPolicy {
     pub max_times: u32,
     /// No retry begins later than this after the first attempt. Default 10 minutes.
     pub budget: Duration,
+    /// For this time after the first attempt, failures of the whole server (no connection, no response, 502
+    /// to 504) are retried whatever [`max_times`](Self::max_times) is, so that a restart of GMS ends no run.
+    /// Default 0.
+    pub wait_for_server: Duration,
     /// The upper bound of the first delay; the bound doubles with each retry. Delays are drawn at random
     /// between zero and their bound. Default 1 s.
     pub first_delay: Duration,
@@ -51,6 +58,7 @@ impl Default for RetryPolicy {
             statuses: RETRY_STATUSES.to_vec(),
             max_times: 4,
             budget: Duration::from_secs(600),
+            wait_for_server: Duration::ZERO,
             first_delay: Duration::from_secs(1),
             longest_delay: Duration::from_secs(60),
         }
@@ -79,6 +87,12 @@ impl RetryPolicy {
     #[must_use]
     pub fn with_budget(self, budget: Duration) -> Self {
         Self { budget, ..self }
+    }
+
+    /// Sets [`wait_for_server`](Self::wait_for_server).
+    #[must_use]
+    pub fn with_wait_for_server(self, wait_for_server: Duration) -> Self {
+        Self { wait_for_server, ..self }
     }
 
     /// Sets [`first_delay`](Self::first_delay).
@@ -173,16 +187,21 @@ impl<'a> RetryState<'a> {
         };
         self.outcome_unknown |= reason.outcome_unknown();
         let failures = self.streak.count(reason, result);
+        let elapsed = self.started_at.elapsed();
+        let waits = reason.is_server_wide() && elapsed < self.policy.wait_for_server;
         let delay = self.delay(reason);
-        let retries = self.policy.max_times > 0
-            && failures <= self.policy.max_times
-            && self.started_at.elapsed() + delay <= self.policy.budget;
+        // A server that is waited for is noticed soon after it is back.
+        let delay = if waits { delay.min(MAX_WAITING_DELAY) } else { delay };
+        let retries = waits
+            || (self.policy.max_times > 0
+                && failures <= self.policy.max_times
+                && elapsed + delay <= self.policy.budget);
         if retries { Next::RetryAfter { delay, reason } } else { Next::GiveUp(reason) }
     }
 
     /// Whether another attempt may begin now, for a caller that has waited longer than it was asked to.
     pub(crate) fn is_within_budget(&self) -> bool {
-        self.started_at.elapsed() <= self.policy.budget
+        self.started_at.elapsed() <= self.policy.budget.max(self.policy.wait_for_server)
     }
 
     /// The number of attempts so far.

@@ -12,9 +12,9 @@ use super::state_directory::{self, PipelineKey};
 use super::stateful::{StateKey, StatefulConfig};
 use super::transformers;
 use crate::environment::Environment;
-use crate::recipe::{Fields, Node, Recipe, RecipeError, Value};
+use crate::recipe::{Fields, Mistakes, Node, Recipe, RecipeError, Value};
 use crate::sink::datahub_rest::{DATAHUB_REST, DatahubRestConfig, DatahubRestSink, Overrides};
-use crate::sink::{OpenSink, OpenedSink, SinkRegistry};
+use crate::sink::{DATAHUB_KAFKA, OpenSink, OpenedSink, SinkRegistry};
 #[cfg(unix)]
 use crate::source::python::{PythonOptions, PythonSource, PythonSourceConfig};
 use crate::source::{OpenSource, Source};
@@ -82,19 +82,25 @@ impl Config {
         let root = recipe.root();
         let mut fields = Fields::new(Some(root), "", &mistakes);
         let (source_type, source_runs_in, open_source, stateful) = read_source(&mut fields, recipe, options);
-        let sinks = with_datahub_rest(options, environment);
+        let sinks = with_servers(options, environment);
         let (sink_type, open_sink) = read_sink(&mut fields, &sinks, environment);
+        let has_gms = has_gms(&sink_type, root.get("sink"));
         let (datahub_api, chain) = if source_runs_in == RunsIn::Python {
             // The child reads both.
             fields.node("datahub_api");
             fields.node("transformers");
             (None, Chain::new(Vec::new()))
         } else {
-            read_transformers(&mut fields, &sink_type, &stateful, options, environment)
+            read_transformers(&mut fields, has_gms, &stateful, options, environment)
         };
         let pipeline_name = fields.string("pipeline_name").filter(|name| !name.is_empty());
         let run_id = fields.string("run_id").filter(|run_id| !run_id.is_empty());
-        let state_key = read_state_key(&mut fields, pipeline_name.as_deref(), &sink_type, &stateful);
+        if options.shard.is_some() && keeps_state(root) {
+            let message = "`stateful_ingestion` cannot be used with --shard: a sender that sees all entities as its own \
+                           would not know which of them the others deliver";
+            fields.mistake("source", message);
+        }
+        let state_key = read_state_key(&mut fields, pipeline_name.as_deref(), has_gms, &stateful);
         let reporting = read_reporting(&mut fields, &sink_type);
         let dead_letters = read_failure_log(&mut fields);
         let (set_system_metadata, set_pipeline_name) = read_flags(&mut fields, source_runs_in);
@@ -104,6 +110,7 @@ impl Config {
             .unwrap_or(SPOOL_MAX_BYTES);
         read_unsupported_keys(&mut fields);
         fields.finish();
+        refuse_to_replace_the_input(root, &mistakes);
         let warnings = mistakes.take_warnings();
         let (open_source, open_sink) = mistakes.into_result(open_source.zip(open_sink))?;
 
@@ -118,13 +125,21 @@ impl Config {
         };
         let sink = root.get("sink").and_then(|sink| sink.get("config"));
         let server = options.server.as_deref().or_else(|| sink.and_then(|config| text(config, "server")));
-        let origin = (sink_type == DATAHUB_REST).then(|| server_origin(server, environment)).flatten();
+        let origin = match sink_type.as_str() {
+            DATAHUB_REST => server_origin(server, environment),
+            DATAHUB_KAFKA => Some(kafka_origin(sink)),
+            _ => None,
+        };
         let key = if let Some(name) = &pipeline_name {
             PipelineKey::of_name(name)
         } else {
             // JSON objects of serde_json are sorted by their keys.
             let config = source_config.map(|config| config.to_json().to_string()).unwrap_or_default();
             PipelineKey::of_parts(&source_type, &config, &sink_type, origin.as_deref())
+        };
+        let key = match options.shard {
+            Some(shard) => key.of_shard(shard),
+            None => key,
         };
         let into_embedded = match options.server.as_deref() {
             _ if sink_type != DATAHUB_REST => false,
@@ -168,11 +183,15 @@ impl Config {
     }
 }
 
-/// Adds the `datahub-rest` sink to the registry, unless the caller has registered another one under its name.
-/// It is added for each recipe because it takes defaults from the environment, and because only a run may
-/// start the embedded GMS.
-fn with_datahub_rest(options: &Options, environment: &Environment) -> SinkRegistry {
+/// Adds the sinks `datahub-rest` and `datahub-kafka` to the registry, unless the caller has registered others
+/// under their names. They are added for each recipe because they take defaults from the environment, and
+/// because only a run may start the embedded GMS.
+fn with_servers(options: &Options, environment: &Environment) -> SinkRegistry {
     let mut sinks = options.sinks.clone();
+    #[cfg(feature = "kafka")]
+    if !sinks.types().any(|known| known == DATAHUB_KAFKA) {
+        register_datahub_kafka(&mut sinks, environment.clone());
+    }
     if sinks.types().any(|known| known == DATAHUB_REST) {
         return sinks;
     }
@@ -195,6 +214,35 @@ fn with_datahub_rest(options: &Options, environment: &Environment) -> SinkRegist
     sinks
 }
 
+/// The file sink replaces its file at the end, which would destroy the input.
+fn refuse_to_replace_the_input(root: &Node, mistakes: &Mistakes) {
+    let config = |kind: &str| {
+        let part = root.get(kind)?;
+        part.get("config").filter(|_| part.get("type").and_then(Node::as_str) == Some("file"))
+    };
+    let (Some(source), Some(sink)) = (config("source"), config("sink")) else { return };
+    let (Some(path), Some(node)) = (text(source, "path").or(text(source, "filename")), sink.get("filename"))
+    else {
+        return;
+    };
+    let real = |path: &str| std::fs::canonicalize(path).ok();
+    let Some(filename) = node.as_str() else { return };
+    if path == filename || real(path).is_some_and(|path| real(filename) == Some(path)) {
+        mistakes.at(node, "`sink.config.filename`: this is the file that the source reads; name another one");
+    }
+}
+
+#[cfg(feature = "kafka")]
+fn register_datahub_kafka(sinks: &mut SinkRegistry, environment: Environment) {
+    use crate::sink::datahub_kafka::{DatahubKafkaConfig, DatahubKafkaSink};
+    sinks.register(DATAHUB_KAFKA, move |fields| {
+        let config = DatahubKafkaConfig::read(fields, &environment)?;
+        Ok(Box::new(move |context| {
+            Box::pin(async move { DatahubKafkaSink::open(config, &context).await.map(OpenedSink::checked) })
+        }))
+    });
+}
+
 fn text<'a>(config: &'a Node, key: &str) -> Option<&'a str> {
     config.get(key).and_then(Node::as_str)
 }
@@ -206,6 +254,31 @@ fn server_origin(server: Option<&str>, environment: &Environment) -> Option<Stri
         .or_else(|| environment.get("DATAHUB_GMS_HOST"))?;
     // A text that is not an address (`embedded`, a host alone) is used as it is.
     Some(Url::parse(server).map_or_else(|_| server.to_owned(), |url| url.origin().ascii_serialization()))
+}
+
+/// Whether the source keeps state, whichever language it runs in.
+fn keeps_state(recipe: &Node) -> bool {
+    let config = recipe.get("source").and_then(|source| source.get("config"));
+    let stateful = config.and_then(|config| config.get("stateful_ingestion"));
+    stateful.and_then(|stateful| stateful.get("enabled")).is_some_and(is_true)
+}
+
+/// Whether the sink has a GMS: `datahub-rest`, and `datahub-kafka` with `rest_fallback`.
+fn has_gms(sink_type: &str, sink: Option<&Node>) -> bool {
+    let fallback = || sink.and_then(|sink| sink.get("config")).and_then(|config| config.get("rest_fallback"));
+    match sink_type {
+        DATAHUB_REST => true,
+        DATAHUB_KAFKA => fallback().is_some_and(|fallback| !fallback.is_null()),
+        _ => false,
+    }
+}
+
+/// The brokers and the topic that the sink writes to.
+fn kafka_origin(sink: Option<&Node>) -> String {
+    let member = |block, key| sink.and_then(|config| config.get(block)).and_then(|block| text(block, key));
+    let bootstrap = member("connection", "bootstrap").unwrap_or("localhost:9092");
+    let topic = member("topic_routes", "MetadataChangeProposal").unwrap_or("MetadataChangeProposal_v1");
+    format!("{bootstrap}/{topic}")
 }
 
 /// The type of the source, where it runs, and the function that opens it.
@@ -307,13 +380,13 @@ fn read_sink(
 /// The transformers, and the server that they ask.
 fn read_transformers(
     fields: &mut Fields<'_>,
-    sink_type: &str,
+    has_gms: bool,
     stateful: &StatefulConfig,
     options: &Options,
     environment: &Environment,
 ) -> (Option<Box<DatahubRestConfig>>, Chain) {
     let datahub_api = read_datahub_api(fields, environment);
-    let has_graph = sink_type == DATAHUB_REST || fields.has("datahub_api");
+    let has_graph = has_gms || fields.has("datahub_api");
     let chain = transformers::read(fields, &options.transformers, has_graph);
     if chain.needs_graph().is_none() && stateful.state.is_none() {
         fields.ignored("datahub_api", "no transformer asks a server, and no state is kept");
@@ -325,11 +398,11 @@ fn read_transformers(
 fn read_state_key(
     fields: &mut Fields<'_>,
     pipeline_name: Option<&str>,
-    sink_type: &str,
+    has_gms: bool,
     stateful: &StatefulConfig,
 ) -> Option<StateKey> {
     let state = stateful.state.as_ref()?;
-    if state.needs_server() && sink_type != DATAHUB_REST && !fields.has("datahub_api") {
+    if state.needs_server() && !has_gms && !fields.has("datahub_api") {
         fields.mistake(
             "datahub_api",
             format!(

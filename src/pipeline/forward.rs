@@ -13,6 +13,7 @@ use super::destination::Destination;
 use super::outcome_counter::OutcomeCounter;
 use super::record_channel::{NumberedItem, Received, RecordSender, record_channel};
 use super::run_metadata::RunMetadata;
+use super::shard::Shard;
 use super::stateful::Stateful;
 use crate::clock::Clock;
 use crate::emitter::{
@@ -67,6 +68,8 @@ pub(super) struct ForwardContext<'a> {
     pub(super) feedback: Option<&'a Arc<dyn RecordFeedback>>,
     pub(super) control: &'a RunControl,
     pub(super) threads: &'a dyn Threads,
+    /// The part of the input that is delivered.
+    pub(super) shard: Option<Shard>,
     pub(super) clock: &'a dyn Clock,
 }
 
@@ -362,6 +365,11 @@ impl Forwarder<'_> {
                     counter.count_filtered_by_source(filtered);
                     self.forward_record(transformed, number).await?;
                 }
+                // One of the senders reports it.
+                Item::Invalid(_) if self.context.shard.is_some_and(|shard| !shard.is_first()) => {
+                    control.count_record(0);
+                    self.settle_record(number, true, None);
+                }
                 Item::Invalid(record) => {
                     control.count_record(0);
                     let is_dead_lettered = counter.count_invalid(&record);
@@ -541,8 +549,14 @@ impl Forwarder<'_> {
         number: Option<u64>,
     ) -> ControlFlow<ForwardEnd> {
         let ForwardContext { counter, control, .. } = self.context;
-        let Transformed { proposals, omitted, failed, .. } = transformed;
+        let Transformed { mut proposals, omitted, mut failed, .. } = transformed;
         counter.count_filtered_by_source(omitted);
+        if let Some(shard) = self.context.shard {
+            let all = proposals.len() + failed.len();
+            proposals.retain(|proposal| shard.owns(proposal.urn()));
+            failed.retain(|failed| shard.owns(failed.original.urn()));
+            counter.count_filtered_by_source((all - proposals.len() - failed.len()) as u64);
+        }
         if proposals.is_empty() && failed.is_empty() {
             self.settle_record(number, true, None);
         }

@@ -46,6 +46,7 @@ mod run_id;
 mod run_metadata;
 mod run_writer;
 mod settings;
+mod shard;
 mod source_check;
 mod state_directory;
 mod stateful;
@@ -66,3 +67,4 @@ pub use report::{
     DeadLetterReport, Failure, FailureKind, ProposalCounts, Report, ReportedSink, Resume, RunOutcome, RunsIn,
     SCHEMA, SourceReport, StateCheckpoint, StateReport, TransformerReport,
 };
+pub use shard::{InvalidShard, Shard};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::lock::IfRunning;
+use super::shard::Shard;
 use crate::auth::TokenProvider;
 use crate::diagnosis::SharedRenderer;
 use crate::platform::Platform;
@@ -48,6 +49,9 @@ pub struct Options {
     pub state_dir: Option<PathBuf>,
     /// Where the run starts.
     pub start: Start,
+    /// The part of the input that this run delivers; the proposals of other shards are filtered. The default
+    /// is all of it.
+    pub shard: Option<Shard>,
     /// The command that resumes this run, for the report.
     pub resume_command: String,
     /// The reaction to another run of this pipeline that is in progress.

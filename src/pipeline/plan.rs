@@ -25,12 +25,15 @@ use super::settings::RunSettings;
 use super::stateful::{StateConfig, StateStore};
 use crate::recipe::{Recipe, RecipeError};
 use crate::sink::datahub_rest::DATAHUB_REST;
-use crate::sink::{GmsSink, OnWait, OpenedSink};
+use crate::sink::{DATAHUB_KAFKA, GmsSink, OnWait, OpenedSink};
 use crate::source::OpenSource;
 #[cfg(unix)]
 use crate::source::python::{PythonOptions, PythonSourceConfig};
 use crate::transform::Chain;
 use crate::{Error, ErrorKind};
+
+/// The sinks that can be checked before a run.
+const CHECKED_SINKS: [&str; 2] = [DATAHUB_REST, DATAHUB_KAFKA];
 
 /// A run that a recipe and its options ask for.
 pub struct Pipeline {
@@ -144,6 +147,7 @@ impl Pipeline {
             writes_to: config.writes_to,
             sends,
             start: options.start,
+            shard: options.shard,
             if_running: options.if_running,
             deadline: options.deadline,
             limits,
@@ -192,9 +196,10 @@ impl Pipeline {
         (&self.settings.source_type, &self.settings.sink_type)
     }
 
-    /// Checks the server that the recipe names, and connects to nothing else: what it is, whether it accepts
-    /// the token, and what the token's owner may do. With `write`, one harmless write is made and rolled
-    /// back. `None` if there is no server to check before a run: with another sink, or with the embedded GMS.
+    /// Checks the server or the Kafka cluster that the recipe names, and connects to nothing else: what it
+    /// is, whether it accepts the token, and what the token's owner may do. With `write`, one harmless write
+    /// is made and rolled back, except on Kafka. `None` if there is no server to check before a run: with
+    /// another sink, or with the embedded GMS.
     ///
     /// # Errors
     /// Of kind [`ErrorKind::Unreachable`] when the server cannot be reached or is not a GMS. Later failures
@@ -206,7 +211,8 @@ impl Pipeline {
     pub async fn preflight(self, write: bool) -> Result<Option<Preflight>, Error> {
         match self.destination {
             PlannedDestination::Sink(open)
-                if self.settings.sink_type == DATAHUB_REST && self.settings.embedded.is_none() =>
+                if CHECKED_SINKS.contains(&self.settings.sink_type.as_str())
+                    && self.settings.embedded.is_none() =>
             {
                 preflight::run(open, self.settings.sink_context(), write).await
             }
@@ -264,7 +270,7 @@ impl Pipeline {
         context.for_check = true;
         Ok(match open(context).await? {
             OpenedSink::Gms(sink) => Some(sink),
-            OpenedSink::Plain(_) => None,
+            OpenedSink::Plain(_) | OpenedSink::Checked(_) => None,
         })
     }
 

@@ -20,9 +20,8 @@ pub(super) async fn run(
 ) -> Result<Option<Preflight>, Error> {
     context.for_check = true;
     let opened = open(context).await?;
-    let Some(sink) = opened.as_gms_sink() else { return Ok(None) };
-    let check = sink.check(write).await;
-    let report = sink.report();
-    sink.close(None).await?;
+    let Some(check) = opened.check(write).await else { return Ok(None) };
+    let report = opened.as_sink().report();
+    opened.as_sink().close(None).await?;
     Ok(Some(Preflight { sink: report, check }))
 }

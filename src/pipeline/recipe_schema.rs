@@ -14,6 +14,7 @@ use self::descriptions::Descriptions;
 use self::sample::explore;
 use self::tree::KeyTree;
 use super::options::Options;
+use crate::sink::DATAHUB_KAFKA;
 use crate::sink::datahub_rest::DATAHUB_REST;
 
 /// A native source for samples of everything else.
@@ -46,7 +47,8 @@ pub fn recipe_schema() -> Value {
     let sources: Vec<_> = sources.collect();
     properties.insert("source".to_owned(), component("source", &sources, &descriptions));
 
-    let sink_types = options.sinks.types().chain([DATAHUB_REST]);
+    let kafka = cfg!(feature = "kafka").then_some(DATAHUB_KAFKA);
+    let sink_types = options.sinks.types().chain([DATAHUB_REST]).chain(kafka);
     let sinks: Vec<_> = sink_types
         .map(|kind| {
             let keys = explore(&json!({"source": {"type": ANY_SOURCE}, "sink": {"type": kind}}));

@@ -196,6 +196,7 @@ impl OpenedRun {
             feedback: feedback.as_ref(),
             control,
             threads: &*settings.platform.threads,
+            shard: settings.shard,
             clock: &*settings.platform.clock,
         };
         let (chain, destination) = (&mut self.chain, &mut self.destination);

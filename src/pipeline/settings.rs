@@ -15,6 +15,7 @@ use super::options::Start;
 use super::replay::Replay;
 use super::report::RunsIn;
 use super::run_metadata::RunMetadata;
+use super::shard::Shard;
 use super::state_directory::PipelineKey;
 use super::stateful::{StateKey, StatefulConfig};
 use crate::diagnosis::SharedRenderer;
@@ -41,6 +42,8 @@ pub(super) struct RunSettings {
     /// False for a dry run and a preview.
     pub(super) sends: bool,
     pub(super) start: Start,
+    /// The part of the input that the run delivers.
+    pub(super) shard: Option<Shard>,
     pub(super) if_running: IfRunning,
     pub(super) deadline: Option<Duration>,
     pub(super) limits: FailureLimits,

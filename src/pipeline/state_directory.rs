@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::shard::Shard;
 use crate::hex::hex;
 
 /// Characters of a pipeline's name that go into its directory's name; a hash distinguishes longer names.
@@ -48,6 +49,11 @@ impl PipelineKey {
     ) -> Self {
         let hash = short_hash([source_type, source_config, sink_type, origin.unwrap_or_default()]);
         Self(format!("{}-{hash}", Self::of_name(source_type).0))
+    }
+
+    /// The key of one of several senders of this pipeline.
+    pub(super) fn of_shard(self, shard: Shard) -> Self {
+        Self(self.0 + &shard.suffix())
     }
 
     /// The directory of this pipeline below `root`.

@@ -277,6 +277,50 @@ impl<'a> Fields<'a> {
         self.entry(key).map(|entry| &entry.node).filter(|node| !node.is_null())
     }
 
+    /// A URL that may hold a user and a password. If it does, it is masked in every diagnostic.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn secret_url(&mut self, key: &'static str) -> Option<String> {
+        let node = self.node(key)?;
+        if node.as_str().is_some_and(|text| text.contains('@')) {
+            self.keep_secret(node);
+        }
+        self.text(&self.path_of(key), node)
+    }
+
+    /// The entries of a mapping whose keys a component checks itself; empty if it is absent, `None` after a
+    /// mistake.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn entries(&mut self, key: &'static str, expected: &str) -> Option<&'a [Entry]> {
+        let Some(node) = self.node(key) else { return Some(&[]) };
+        let entries = node.entries();
+        if entries.is_none() {
+            self.wrong(&self.path_of(key), node, expected);
+        }
+        entries
+    }
+
+    /// Masks a value in every diagnostic.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn hide(&self, node: &Node) {
+        self.keep_secret(node);
+    }
+
+    /// Reports a mistake at the key of an entry of the mapping `key`. Its value, maybe a secret, is hidden.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn mistake_at_key(&self, key: &str, entry: &Entry, message: impl Into<String>) {
+        let source = self.mistakes.source();
+        source.hide(entry.node.span);
+        let path = format!("{}.{}", self.path_of(key), source.describe_key(&entry.key));
+        self.mistakes.report(Problem::new(entry.key_span, format!("`{path}`: {}", message.into())));
+    }
+
+    /// Reports a mistake at the value of an entry of the mapping `key`.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn mistake_at_value(&self, key: &str, entry: &Entry, message: impl Into<String>) {
+        let path = format!("{}.{}", self.path_of(key), self.mistakes.source().describe_key(&entry.key));
+        self.mistakes.at(&entry.node, format!("`{path}`: {}", message.into()));
+    }
+
     /// Adds a warning for the user.
     pub fn warn(&self, message: impl Into<String>) {
         self.mistakes.warn(message.into());

@@ -180,7 +180,8 @@ impl RecipeError {
                 file: source.text.name.clone(),
                 line: place.then_some(problem.span.line),
                 column: place.then_some(problem.span.column),
-                help: problem.help.as_ref().map(|help| source.secrets.mask(help)),
+                // Advice is made of the program's own words and of names that were checked.
+                help: problem.help.as_ref().map(|help| source.secrets.mask_known(help)),
                 text,
                 marker: marker.unwrap_or_default(),
             });

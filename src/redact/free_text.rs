@@ -211,7 +211,8 @@ pub(crate) fn is_secret_key(key: &str) -> bool {
     ];
     const WHOLE: &[&str] =
         &["auth", "jwt", "pat", "pin", "pwd", "pw", "pass", "headers", "extraheaders", "key"];
-    const HARMLESS_ENDINGS: &[&str] = &["file", "path", "endpoint", "url", "uri", "type", "env"];
+    const HARMLESS_ENDINGS: &[&str] =
+        &["file", "path", "endpoint", "url", "uri", "type", "env", "method", "mechanism"];
     let folded = fold(key);
     if HARMLESS_ENDINGS.iter().any(|ending| folded.ends_with(ending)) && !folded.starts_with("datahubtofile")
     {

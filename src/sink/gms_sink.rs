@@ -1,10 +1,22 @@
-//! Sinks that write to a GMS: they can be checked before a run, and look up aspects in GMS.
+//! Sinks that can be checked before a run, and sinks that write to a GMS, which also look up aspects there.
 
 use super::Sink;
 use crate::Error;
 use crate::box_future::BoxFuture;
 use crate::diagnosis::Diagnosis;
 use crate::gms::{Client, RetryPolicy};
+
+/// A sink that can be checked before a run.
+pub trait CheckedSink: Sink {
+    /// Checks step by step whether a run could deliver. With `write`, tries a harmless write as well, if the
+    /// sink can take one back.
+    fn check(&self, write: bool) -> BoxFuture<'_, CheckReport>;
+
+    /// The sink for the GMS that this sink has beside its destination.
+    fn gms(&self) -> Option<&dyn GmsSink> {
+        None
+    }
+}
 
 /// A sink that writes to a GMS.
 pub trait GmsSink: Sink {
@@ -37,7 +49,7 @@ pub struct CheckReport {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CheckStep {
-    /// The subject of the check: `server`, `token`, `access` or `write`.
+    /// The subject of the check: `server`, `token`, `access` or `write`; `broker`, `topic` or `registry`.
     pub name: &'static str,
     /// The observation.
     pub observed: String,

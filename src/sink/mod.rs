@@ -3,6 +3,8 @@
 
 pub mod blackhole;
 pub mod console;
+#[cfg(feature = "kafka")]
+pub mod datahub_kafka;
 pub mod datahub_rest;
 pub mod file;
 mod gms_sink;
@@ -14,13 +16,16 @@ mod tests;
 
 use std::time::Duration;
 
-pub use gms_sink::{CheckReport, CheckStep, GmsSink};
+pub use gms_sink::{CheckReport, CheckStep, CheckedSink, GmsSink};
 pub use registry::{OnWait, OpenSink, OpenedSink, SinkContext, SinkRegistry};
-pub use report::{DeliveredMeans, RequestCounts, SinkDestination, SinkReport, TokenReport};
+pub use report::{DeliveredMeans, RequestCounts, SinkDestination, SinkEndpoint, SinkReport, TokenReport};
 
 use crate::Error;
 use crate::box_future::BoxFuture;
 use crate::emitter::Delivery;
+
+/// The `type` of the sink for Kafka.
+pub(crate) const DATAHUB_KAFKA: &str = "datahub-kafka";
 
 /// Takes proposals, and settles each of them with an [`Outcome`](crate::emitter::Outcome).
 pub trait Sink: Send + Sync {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::blackhole::BlackholeSink;
 use super::console::ConsoleSink;
 use super::file::{FileSink, FileSinkConfig};
-use super::{BoxFuture, GmsSink, Sink};
+use super::{BoxFuture, CheckReport, CheckedSink, GmsSink, Sink};
 use crate::diagnosis::{Diagnosis, SharedRenderer};
 use crate::platform::Platform;
 use crate::recipe::registry::Registry;
@@ -89,6 +89,8 @@ pub enum OpenedSink {
     Plain(Box<dyn Sink>),
     /// A sink that writes to a GMS: it can be checked before a run, and asked what GMS has.
     Gms(Box<dyn GmsSink>),
+    /// A sink that can be checked before a run, and may have a GMS beside its destination.
+    Checked(Box<dyn CheckedSink>),
 }
 
 impl OpenedSink {
@@ -102,19 +104,35 @@ impl OpenedSink {
         Self::Gms(Box::new(sink))
     }
 
+    /// A sink that can be checked before a run.
+    pub fn checked(sink: impl CheckedSink + 'static) -> Self {
+        Self::Checked(Box::new(sink))
+    }
+
     /// The interface of every sink.
     pub fn as_sink(&self) -> &dyn Sink {
         match self {
             Self::Plain(sink) => &**sink,
             Self::Gms(sink) => &**sink,
+            Self::Checked(sink) => &**sink,
         }
     }
 
-    /// The interface of a sink that writes to a GMS; `None` for other sinks.
+    /// The interface of a sink that writes to a GMS, also beside another destination; `None` for other sinks.
     pub fn as_gms_sink(&self) -> Option<&dyn GmsSink> {
         match self {
             Self::Plain(_) => None,
             Self::Gms(sink) => Some(&**sink),
+            Self::Checked(sink) => sink.gms(),
+        }
+    }
+
+    /// [Checks](CheckedSink::check) the sink; `None` if there is nothing to check before a run.
+    pub async fn check(&self, write: bool) -> Option<CheckReport> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Gms(sink) => Some(sink.check(write).await),
+            Self::Checked(sink) => Some(sink.check(write).await),
         }
     }
 }
@@ -124,6 +142,7 @@ impl fmt::Debug for OpenedSink {
         f.write_str(match self {
             Self::Plain(_) => "OpenedSink::Plain(..)",
             Self::Gms(_) => "OpenedSink::Gms(..)",
+            Self::Checked(_) => "OpenedSink::Checked(..)",
         })
     }
 }
@@ -167,10 +186,17 @@ async fn open_file(config: FileSinkConfig, platform: Platform) -> Result<OpenedS
 /// The advice for a sink that DataHub's Python client has (its `setup.py`,
 /// `datahub.ingestion.sink.plugins`).
 fn advice(sink_type: &str) -> Option<String> {
-    matches!(sink_type, "datahub-kafka" | "datahub-lite").then(|| {
-        format!(
-            "the sink `{sink_type}` of DataHub's Python client is not supported yet: `datahub-rest` delivers the same \
-             metadata over HTTP"
-        )
-    })
+    match sink_type {
+        // Registered by a pipeline of a build with the feature.
+        "datahub-kafka" => Some(
+            "the sink `datahub-kafka` is not in this build: it is in the PyPI package `datahub-emit`, and in a build with \
+             the feature `kafka` (cargo install datahub-emitter --features kafka)"
+                .to_owned(),
+        ),
+        "datahub-lite" => Some(
+            "the sink `datahub-lite` of DataHub's Python client is not supported: `file` writes the same metadata to a file"
+                .to_owned(),
+        ),
+        _ => None,
+    }
 }

@@ -31,12 +31,12 @@ impl SinkReport {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct SinkDestination {
-    /// The server's address, without credentials.
+    /// The server's address, without credentials; for Kafka, the addresses of the brokers.
     pub server: Option<String>,
     /// The server's version, as its `/config` says.
     pub gms_version: Option<String>,
-    /// The interface of GMS that the proposals went through.
-    pub endpoint: Option<Endpoint>,
+    /// The interface that the proposals went through.
+    pub endpoint: Option<SinkEndpoint>,
     /// The sink's mode.
     pub mode: Option<SinkMode>,
     /// The state of a delivered proposal.
@@ -50,12 +50,34 @@ impl SinkDestination {
     }
 }
 
+/// The interface that the proposals of a run went through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum SinkEndpoint {
+    /// GMS's Rest.li interface.
+    Restli,
+    /// GMS's OpenAPI interface.
+    Openapi,
+    /// The Kafka topic that DataHub's consumers read.
+    Kafka,
+}
+
+impl From<Endpoint> for SinkEndpoint {
+    fn from(endpoint: Endpoint) -> Self {
+        match endpoint {
+            Endpoint::Restli => Self::Restli,
+            Endpoint::Openapi => Self::Openapi,
+        }
+    }
+}
+
 /// The state of a delivered proposal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum DeliveredMeans {
-    /// GMS has queued it.
+    /// GMS or a Kafka broker has queued it.
     Queued,
     /// GMS has written it to its database.
     Stored,
@@ -65,7 +87,7 @@ pub enum DeliveredMeans {
     Written,
 }
 
-/// HTTP requests that carried proposals.
+/// HTTP requests that carried proposals; for Kafka, its messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RequestCounts {
@@ -114,7 +136,7 @@ mod tests {
             (Endpoint::Openapi, SinkMode::Async, ("openapi", "ASYNC")),
             (Endpoint::Openapi, SinkMode::Sync, ("openapi", "SYNC")),
         ] {
-            (destination.endpoint, destination.mode) = (Some(endpoint), Some(mode));
+            (destination.endpoint, destination.mode) = (Some(endpoint.into()), Some(mode));
             let json = serde_json::to_value(&destination).unwrap();
             assert_eq!((&json["endpoint"], &json["mode"]), (&expected.0.into(), &expected.1.into()));
         }

@@ -310,3 +310,27 @@ fn a_closed_output_pipe_ends_the_run_quietly() {
     assert_eq!(report["outcome"], "interrupted");
     assert_eq!((code, said.as_str()), (Some(141), ""));
 }
+
+#[test]
+fn a_restart_of_gms_during_a_run_is_waited_for() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let writes = AtomicUsize::new(0);
+    // Available, then away for more attempts than there are retries, and available again.
+    let gms = ScriptedGms::start(move |_| match writes.fetch_add(1, Ordering::SeqCst) {
+        3..9 => Response::Status(503, String::new()),
+        _ => Response::ok(),
+    });
+    let sandbox = Sandbox::new();
+    sandbox.write("tags.jsonl", &numbered_tags(20));
+    let sink = |wait: &str| {
+        format!(
+            "{{type: datahub-rest, config: {{server: '{}', {wait}retry_max_times: 1, max_threads: 1, max_per_batch: 2}}}}",
+            gms.url()
+        )
+    };
+    sandbox.recipe("tags.jsonl", &sink("wait_for_server: 10m, "));
+    let (ran, report) = sandbox.ingest_with_report(&[]);
+    ran.ends_with(0);
+    assert_eq!(report["proposals"]["delivered"], 20);
+    assert_eq!(report["requests"]["retried"], 6, "{report}");
+}

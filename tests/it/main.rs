@@ -23,6 +23,8 @@ mod gms_commands;
 mod habits;
 mod hostile;
 mod ingest_mcps;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod killed;
 #[cfg(target_os = "linux")]
 mod matrix;
@@ -41,6 +43,7 @@ mod round_trip;
 mod run_reports;
 mod schedules;
 mod secrets;
+mod shards;
 mod signals;
 mod stateful;
 mod stateful_model;

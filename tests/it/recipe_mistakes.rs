@@ -155,3 +155,38 @@ fn check_finds_the_same_mistakes() {
     assert!(ran.stderr.contains("did you mean `console`"), "{ran:#?}");
     assert_eq!(ran.json()["ok"], false);
 }
+
+#[test]
+fn the_advice_for_an_unset_variable_is_shown_as_it_is() {
+    let sandbox = Sandbox::new();
+    sandbox.write("tags.jsonl", &tags(["a"]));
+    sandbox.recipe(
+        "tags.jsonl",
+        "{type: datahub-rest, config: {server: 'http://localhost', token: '${DATAHUB_GMS_TOKEN}'}}",
+    );
+    let ran = sandbox.ingest(&[]).ends_with(2);
+    assert!(ran.stderr.contains("${DATAHUB_GMS_TOKEN:-…}"), "{ran:#?}");
+    assert!(!ran.stderr.contains("********"), "{ran:#?}");
+}
+
+#[test]
+fn a_file_sink_does_not_replace_the_input() {
+    let sandbox = Sandbox::new();
+    let input = sandbox.write("tags.jsonl", &tags(["a"]));
+    for filename in ["tags.jsonl", "./tags.jsonl", input.to_str().unwrap()] {
+        sandbox.recipe("tags.jsonl", &format!("{{type: file, config: {{filename: '{filename}'}}}}"));
+        let ran = sandbox.ingest(&[]).ends_with(2);
+        assert!(ran.stderr.contains("the file that the source reads"), "{ran:#?}");
+        assert_eq!(std::fs::read_to_string(&input).unwrap(), tags(["a"]));
+    }
+}
+
+#[cfg(not(feature = "kafka"))]
+#[test]
+fn a_build_without_kafka_says_which_one_has_it() {
+    let sandbox = Sandbox::new();
+    sandbox.write("tags.jsonl", &tags(["a"]));
+    sandbox.recipe("tags.jsonl", "{type: datahub-kafka, config: {connection: {bootstrap: 'kafka:9092'}}}");
+    let ran = sandbox.ingest(&[]).ends_with(2);
+    assert!(ran.stderr.contains("--features kafka") && ran.stderr.contains("recipe.yml:2:"), "{ran:#?}");
+}

@@ -452,3 +452,31 @@ fn a_checkpoint_that_cannot_be_written_ends_the_run_with_6_and_loses_nothing() {
     ran.ends_with(0);
     assert_eq!(report["proposals"]["delivered"], 70);
 }
+
+#[test]
+fn a_run_from_the_beginning_keeps_a_better_checkpoint_until_it_is_further() {
+    let (sandbox, acceptor) = (Sandbox::new(), Acceptor::refusing_after(30));
+    let gms = acceptor.start();
+    refused(&sandbox, &acceptor, &gms);
+    let number = || read_json(&checkpoint(&sandbox).unwrap())["number"].as_u64().unwrap();
+    assert_eq!(number(), 30);
+    // The next run, from the beginning, is refused earlier.
+    let requests = acceptor.requests.load(SeqCst);
+    acceptor.refuses_after.store(requests + 10, SeqCst);
+    let (ran, report) = sandbox.ingest_with_report(&[]);
+    let ran = ran.ends_with(3);
+    assert!(ran.stderr.contains("it stays until this run has finished more"), "{ran:#?}");
+    assert_eq!((number(), &report["resume"]["from_record"]), (30, &30.into()), "{report}");
+    // One that gets further replaces it.
+    let requests = acceptor.requests.load(SeqCst);
+    acceptor.refuses_after.store(requests + 60, SeqCst);
+    let (ran, report) = sandbox.ingest_with_report(&[]);
+    ran.ends_with(3);
+    assert_eq!((number(), &report["resume"]["from_record"]), (60, &60.into()), "{report}");
+    // A checkpoint of another input is of no use.
+    sandbox.write("tags.jsonl", &numbered_tags(101));
+    let requests = acceptor.requests.load(SeqCst);
+    acceptor.refuses_after.store(requests + 5, SeqCst);
+    sandbox.ingest(&[]).ends_with(3);
+    assert!(number() <= 5, "{}", number());
+}

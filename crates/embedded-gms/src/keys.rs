@@ -101,7 +101,7 @@ fn pairs(fields: &[&str], values: &[&str]) -> Map<String, Value> {
 }
 
 /// The parts of a key: separated by commas within the outer parentheses, or the key itself.
-fn parts(key: &str) -> Option<Vec<&str>> {
+pub(super) fn parts(key: &str) -> Option<Vec<&str>> {
     let Some(inner) = key.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) else {
         return Some(vec![key]);
     };

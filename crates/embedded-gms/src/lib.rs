@@ -3,8 +3,8 @@
 //!
 //! It accepts proposals, patches and snapshots over Rest.li and OpenAPI, stores aspects with their versions
 //! in SQLite (a file, or memory), and requires its own access tokens, like GMS with metadata service
-//! authentication on. It is not a replacement for GMS: it has no search ranking, no facets, no lineage and no
-//! user interface.
+//! authentication on. It answers searches, lineage and relationships over GraphQL, Rest.li and OpenAPI. It is
+//! not a replacement for GMS: it has no search ranking and no user interface.
 //!
 //! ```
 //! # async fn example() -> Result<(), datahub_embedded_gms::Error> {

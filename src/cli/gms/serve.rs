@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 const EXAMPLES: &str = "\
-It is meant for first runs and tests, not for keeping metadata: it has no ranking, no facets, no lineage and no page.
+It is meant for first runs and tests, not for keeping metadata: it has no ranking and no page.
 
 Examples:
   datahub-emit gms serve                                on port 8080, with what runs with `server: embedded` delivered

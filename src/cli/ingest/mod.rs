@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use datahub_emitter::Environment;
-use datahub_emitter::pipeline::{Pipeline, Preview, Start};
+use datahub_emitter::pipeline::{Pipeline, Preview, Shard, Start};
 use datahub_emitter::recipe::Recipe;
 use datahub_emitter::{Error, ErrorKind};
 
@@ -87,6 +87,10 @@ struct RunOptions {
     /// Starts at the beginning and discards the checkpoint of the last run.
     #[arg(long)]
     restart: bool,
+    /// Delivers the I-th of N parts of the input, for example 2/4. N senders, each with its part, deliver all
+    /// of it; the proposals of an entity are in one part.
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
     /// Ends a Python source after N work units, as `datahub ingest --preview` does.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     preview_workunits: Option<u64>,
@@ -221,6 +225,7 @@ impl RunOptions {
         options.dry_run = self.dry_run;
         options.preview = self.preview.map(|records| Preview::new(records, std::io::stdout()));
         options.no_default_report = self.no_default_report;
+        options.shard = self.shard;
         self.flags.apply(&mut options);
         #[cfg(unix)]
         self.apply_to_python(&mut options, screen);

@@ -1,10 +1,13 @@
 //! Numbers and outcomes in words.
 
-use datahub_emitter::sink::DeliveredMeans;
+use datahub_emitter::sink::{DeliveredMeans, SinkDestination, SinkEndpoint};
 
 /// The state of a delivered proposal; the words promise no more than is known.
-pub(super) fn delivery_words(means: Option<DeliveredMeans>) -> &'static str {
-    match means {
+pub(super) fn delivery_words(destination: &SinkDestination) -> &'static str {
+    match destination.delivered_means {
+        Some(DeliveredMeans::Queued) if destination.endpoint == Some(SinkEndpoint::Kafka) => {
+            "accepted (queued in Kafka)"
+        }
         Some(DeliveredMeans::Queued) => "accepted (queued by GMS)",
         Some(DeliveredMeans::Stored) => "stored by GMS",
         Some(DeliveredMeans::Indexed) => "stored and indexed by GMS",

@@ -75,6 +75,7 @@ pub(in crate::pipeline) fn start(
     let mut started = StartedRun::default();
     let mut position = CheckpointPosition::default();
     let mut on_disk = None;
+    let mut kept_until = 0;
     match (file.read(), start) {
         (_, Start::Restart) | (Err(ReadError::Absent), Start::Beginning) => {}
         (Err(ReadError::Io(error)), _) => {
@@ -105,9 +106,13 @@ pub(in crate::pipeline) fn start(
         }
         (Ok(checkpoint), Start::Beginning) => {
             if !checkpoint.position().is_beginning() {
+                // It is of no use any more if the input has changed.
+                let is_usable = checkpoint.input.changes(file.input()).is_none();
+                let stays = if is_usable { "; it stays until this run has finished more" } else { "" };
+                kept_until = if is_usable { checkpoint.number } else { 0 };
                 started.warnings.push(format!(
                     "an earlier run ({}) has left a checkpoint at record {} in {shown}; this one starts at the beginning, \
-                     and --resume would have continued there",
+                     and --resume would have continued there{stays}",
                     checkpoint.run_id, checkpoint.number
                 ));
             }
@@ -132,7 +137,7 @@ pub(in crate::pipeline) fn start(
         }
     }
     if sends {
-        started.checkpoint = Some(CheckpointWriter::new(file, position, on_disk));
+        started.checkpoint = Some(CheckpointWriter::new(file, position, on_disk).keeping_until(kept_until));
     } else if started.is_resumed {
         started.finished = Some(FinishedRecords::new(position.number, position.finished));
     }

@@ -29,6 +29,9 @@ pub(in crate::pipeline) struct CheckpointWriter {
     tracker: Arc<RecordTracker>,
     shared: Arc<Shared>,
     worker: Option<Worker>,
+    /// The records that the checkpoint of an earlier run counts as finished. It stays until this run, which
+    /// started at the beginning, has finished more.
+    kept_until: u64,
 }
 
 /// Where a later run continues.
@@ -68,7 +71,14 @@ impl CheckpointWriter {
             tracker: Arc::new(RecordTracker::new(start)),
             shared: Arc::new(shared),
             worker: None,
+            kept_until: 0,
         }
+    }
+
+    /// Keeps the checkpoint on the disk until this run has finished more than `records` records.
+    pub(super) fn keeping_until(mut self, records: u64) -> Self {
+        self.kept_until = records;
+        self
     }
 
     pub(in crate::pipeline) fn tracker(&self) -> &Arc<RecordTracker> {
@@ -88,7 +98,9 @@ impl CheckpointWriter {
     ) -> Result<(), Error> {
         let (file, tracker, shared) =
             (Arc::clone(&self.file), Arc::clone(&self.tracker), Arc::clone(&self.shared));
-        let work = async move { shared.run(&file, &tracker, &counter, feedback.as_deref()).await };
+        let kept_until = self.kept_until;
+        let work =
+            async move { shared.run(&file, &tracker, &counter, feedback.as_deref(), kept_until).await };
         let worker = Worker::start(threads, "checkpoint", work).map_err(|error| {
             Error::new(ErrorKind::Internal, "cannot start a thread for the checkpoint").with_source(error)
         })?;
@@ -129,6 +141,11 @@ impl CheckpointWriter {
             return (on_disk.map(|position| self.resume_point(&position)), None);
         }
         let position = self.tracker.position();
+        if let Some(kept) =
+            on_disk.as_ref().filter(|_| self.kept_until > 0 && position.number <= self.kept_until)
+        {
+            return (Some(self.resume_point(kept)), None);
+        }
         match self.file.write(position.clone(), failed, Durability::Power) {
             Ok(()) => (Some(self.resume_point(&position)), None),
             Err(error) => (on_disk.map(|position| self.resume_point(&position)), Some(error)),
@@ -167,6 +184,7 @@ impl Shared {
         tracker: &RecordTracker,
         counter: &OutcomeCounter,
         feedback: Option<&dyn RecordFeedback>,
+        kept_until: u64,
     ) {
         let mut pause = MIN_INTERVAL;
         let mut written = 0;
@@ -182,6 +200,9 @@ impl Shared {
             }
             let started = Instant::now();
             let position = tracker.position();
+            if position.number <= kept_until && kept_until > 0 {
+                continue;
+            }
             // After the position was taken: dead letters of records that finish from here on belong to the
             // next checkpoint.
             if !counter.sync_dead_letters() {

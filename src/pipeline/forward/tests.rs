@@ -162,6 +162,7 @@ async fn run(
         checkpoint: None,
         feedback: None,
         control,
+        shard: None,
         threads: &*threads,
         clock: &SystemClock,
     };
@@ -328,6 +329,7 @@ async fn a_preview_prints_the_first_records_and_reads_no_further() {
         checkpoint: None,
         feedback: None,
         control: &control,
+        shard: None,
         threads: &*threads,
         clock: &SystemClock,
     };

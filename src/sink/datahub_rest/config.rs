@@ -112,6 +112,13 @@ impl DatahubRestConfig {
         Ok(config)
     }
 
+    /// The same configuration, with which GMS responds after it has written a proposal.
+    #[cfg(feature = "kafka")]
+    pub(in crate::sink) fn answered_after_the_write(mut self) -> Self {
+        self.delivery.emit_mode = EmitMode::SyncPrimary;
+        self
+    }
+
     /// `mode`. Default `ASYNC_BATCH`.
     pub fn mode(&self) -> SinkMode {
         self.delivery.mode
@@ -132,6 +139,15 @@ impl DatahubRestConfig {
         &self.retry
     }
 
+    /// The retries of the writes of a run. A server that the recipe waits for is waited for during the run as
+    /// well.
+    fn retry_in_a_run(&self) -> RetryPolicy {
+        match self.wait_for_server {
+            WaitForServer::Explicit(time) => self.retry.clone().with_wait_for_server(time),
+            WaitForServer::Default(_) => self.retry.clone(),
+        }
+    }
+
     /// An emitter with these settings.
     pub(super) fn emitter(&self, server: &str, tokens: Option<Arc<dyn TokenProvider>>) -> EmitterBuilder {
         let mut builder = Emitter::builder(server)
@@ -146,7 +162,7 @@ impl DatahubRestConfig {
             .max_pending_bytes(self.limits.max_pending_bytes)
             .max_linger(self.limits.min_process_interval)
             .timeout(self.timeout)
-            .retry(self.retry.clone())
+            .retry(self.retry_in_a_run())
             .tls(self.tls.clone())
             .tcp_keepalive(self.tcp_keepalive);
         if let Some(bytes) = self.limits.max_batch_bytes {

@@ -119,11 +119,9 @@ impl DatahubRestSink {
         let on_wait = |diagnosis: &Diagnosis| context.on_wait.call(diagnosis, max_wait);
         emitter.client().wait_until_ready(wait, on_wait).await?;
         let server = emitter.server_config().await?;
-        // The embedded GMS has issued its token itself, and without a token there is nothing to check.
-        if embedded.is_none()
-            && emitter.client().token().is_some_and(|token| !token.empty)
-            && !context.for_check
-        {
+        // The embedded GMS has issued its token itself. A run without a token stops before it reads anything,
+        // if GMS wants one.
+        if embedded.is_none() && !context.for_check {
             emitter.client().check_token(config.retry()).await?;
         }
         tracing::info!(
@@ -207,7 +205,7 @@ impl Sink for DatahubRestSink {
             destination: SinkDestination {
                 server: Some(self.emitter.client().server().to_string()),
                 gms_version: self.server.version.clone(),
-                endpoint: Some(self.endpoint),
+                endpoint: Some(self.endpoint.into()),
                 mode: Some(self.mode),
                 delivered_means: Some(delivered_means(self.emit_mode, self.endpoint)),
             },

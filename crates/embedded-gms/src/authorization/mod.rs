@@ -27,6 +27,7 @@ pub use policy::Policy;
 pub(super) use policy::known;
 pub(super) use privilege::{
     GENERATE_PERSONAL_ACCESS_TOKENS, MANAGE_ACCESS_TOKENS, MANAGE_SYSTEM_OPERATIONS, RESTORE_INDICES,
+    TRUNCATE_TIMESERIES,
 };
 pub(super) use stored::{delete_policy, list, store_policy};
 
@@ -188,6 +189,29 @@ impl Permissions {
             });
         }
         Ok(refused.into_iter().map(|(_, urn)| urn).collect())
+    }
+
+    /// Whether the caller has one of these privileges on an entity, by name or as its owner. GraphQL checks
+    /// these, whether REST authorization is on or not.
+    ///
+    /// # Errors
+    /// If the owners cannot be read.
+    pub(super) async fn may_any(&self, privileges: &[&str], urn: &Urn) -> Result<bool, Failure> {
+        let (entity_type, text) = (urn.entity_type(), urn.as_str());
+        if self.root || self.grants(privileges, entity_type, text) {
+            return Ok(true);
+        }
+        let by_ownership = || {
+            let policies =
+                self.policies.iter().filter(|policy| policy.gives_any(privileges, entity_type, text));
+            policies.filter_map(StoredPolicy::owners)
+        };
+        if by_ownership().next().is_none() {
+            return Ok(false);
+        }
+        let asked = vec![text.to_owned()];
+        let owners = self.store.read(move |connection| Ownership::read(connection, asked)).await?;
+        Ok(by_ownership().any(|policy| owners.is_owner(text, &self.principal, policy)))
     }
 
     /// The policies that would allow the operation to an owner of the entity.

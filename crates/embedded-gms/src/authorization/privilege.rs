@@ -24,6 +24,9 @@ pub(crate) const MANAGE_SYSTEM_OPERATIONS: &str = "MANAGE_SYSTEM_OPERATIONS";
 /// Allows restoring indices.
 pub(crate) const RESTORE_INDICES: &str = "RESTORE_INDICES_PRIVILEGE";
 
+/// Allows truncating time series.
+pub(crate) const TRUNCATE_TIMESERIES: &str = "TRUNCATE_TIMESERIES_INDEX_PRIVILEGE";
+
 /// Privileges on the platform.
 const PLATFORM: &[&str] = &[
     MANAGE_POLICIES,
@@ -66,7 +69,7 @@ const PLATFORM: &[&str] = &[
     "GET_PLATFORM_EVENTS",
     RESTORE_INDICES,
     "GET_TIMESERIES_INDEX_SIZES_PRIVILEGE",
-    "TRUNCATE_TIMESERIES_INDEX_PRIVILEGE",
+    TRUNCATE_TIMESERIES,
     "GET_ES_TASK_STATUS_PRIVILEGE",
     "ES_EXPLAIN_QUERY_PRIVILEGE",
     "SET_WRITEABLE_PRIVILEGE",

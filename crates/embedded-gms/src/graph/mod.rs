@@ -1,6 +1,8 @@
 //! Relationships between entities, and lineage. The edges are part of the index (`search::index`), which has
 //! to be up to date.
 
+pub(super) mod lineage;
+
 use rusqlite::{Connection, Row, ToSql, params_from_iter};
 
 use crate::urn::Urn;

@@ -1,153 +1,318 @@
-//! The search types (`search.graphql`), as far as clients that collect URNs use them.
+//! Searches (`search.graphql`): results in pages, scrolls and facets.
 
-use async_graphql::resolver_utils::EnumType as _;
-use async_graphql::{Context, Enum, InputObject, InputType as _, Result, SimpleObject, Value};
+use async_graphql::Result;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
-use super::context::{Caller, MAX_LISTED};
-use super::entity_type::EntityType;
-use super::error::{bad_request, failed};
-use super::token::FacetFilterInput;
-use crate::search::{self, Conjunction, Filter, Search};
+use super::call::Call;
+use super::context::MAX_LISTED;
+use super::entity_name;
+use super::error::bad_request;
+use super::filter::{AndFilterInput, FacetFilterInput, filter};
+use super::relationships::bounded;
+use crate::graph::{Direction, RelatedQuery};
+use crate::search::{FACETS, Page, Position, Search, SortField};
 use crate::urn::Urn;
 
 /// The default length of a page.
-const DEFAULT_LISTED: i32 = 10;
+pub(super) const DEFAULT_COUNT: usize = 10;
 
-#[derive(Debug, InputObject)]
-pub(super) struct ScrollAcrossEntitiesInput {
-    types: Option<Vec<EntityType>>,
-    query: String,
-    scroll_id: Option<String>,
-    count: Option<i32>,
-    /// How long an index keeps the scroll open. Ignored: here a scroll id stays valid.
-    keep_alive: Option<String>,
-    or_filters: Option<Vec<AndFilterInput>>,
-    search_flags: Option<SearchFlags>,
-    sort_input: Option<SearchSortInput>,
+/// The default number of values of a facet.
+const DEFAULT_VALUES: usize = 20;
+
+/// The field of the types of entities.
+const ENTITY_TYPE: &str = "_entityType";
+
+/// Fields that have no facet of their own, although the index has their values.
+const NO_FACET: &[&str] = &["browsePathV2", "container", "platformInstance"];
+
+/// The input of all searches.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct SearchInput {
+    pub(super) r#type: Option<String>,
+    pub(super) types: Vec<String>,
+    pub(super) query: Option<String>,
+    pub(super) start: i64,
+    pub(super) count: Option<i64>,
+    pub(super) scroll_id: Option<String>,
+    pub(super) filters: Vec<FacetFilterInput>,
+    pub(super) or_filters: Vec<AndFilterInput>,
+    pub(super) search_flags: SearchFlags,
+    pub(super) sort_input: Option<SearchSortInput>,
+    pub(super) facets: Option<Vec<Option<String>>>,
 }
 
-#[derive(Debug, InputObject)]
-struct AndFilterInput {
-    and: Option<Vec<FacetFilterInput>>,
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct SearchFlags {
+    include_soft_deleted: bool,
+    skip_aggregates: bool,
+    max_agg_values: Option<i64>,
+    fetch_extra_fields: Vec<String>,
+    pub(super) grouping_spec: Option<GroupingSpec>,
 }
 
-/// Only `includeSoftDeleted` has an effect; the others concern an index.
-#[derive(Debug, InputObject)]
-struct SearchFlags {
-    skip_cache: Option<bool>,
-    skip_highlighting: Option<bool>,
-    skip_aggregates: Option<bool>,
-    include_soft_deleted: Option<bool>,
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct GroupingSpec {
+    pub(super) grouping_criteria: Vec<GroupingCriterion>,
 }
 
-#[derive(Debug, InputObject)]
-struct SearchSortInput {
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct GroupingCriterion {
+    pub(super) base_entity_type: Option<String>,
+    pub(super) grouping_entity_type: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct SearchSortInput {
     sort_criterion: Option<SortCriterion>,
-    sort_criteria: Option<Vec<SortCriterion>>,
+    sort_criteria: Vec<SortCriterion>,
 }
 
-#[derive(Debug, InputObject)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct SortCriterion {
     field: String,
-    sort_order: SortOrder,
+    sort_order: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-enum SortOrder {
-    Ascending,
-    Descending,
-}
-
-#[derive(Debug, SimpleObject)]
-pub(super) struct ScrollResults {
-    next_scroll_id: Option<String>,
-    count: i32,
-    total: i32,
-    search_results: Vec<SearchResult>,
-}
-
-#[derive(Debug, SimpleObject)]
-struct SearchResult {
-    entity: Entity,
-    extra_properties: Option<Vec<ExtraProperty>>,
-}
-
-/// In DataHub's schema this is an interface of many types; here it has their common fields.
-#[derive(Debug, SimpleObject)]
-struct Entity {
-    urn: String,
-    r#type: EntityType,
-}
-
-#[derive(Debug, SimpleObject)]
-struct ExtraProperty {
-    name: String,
-    value: String,
-}
-
-/// `ScrollAcrossEntitiesResolver`. Like GMS, it does not check whether the caller may read the entities.
-pub(super) async fn scroll(context: &Context<'_>, input: ScrollAcrossEntitiesInput) -> Result<ScrollResults> {
-    let caller = context.data::<Caller>()?;
-    check_order(input.sort_input.as_ref())?;
-    let after = input.scroll_id.as_deref().map(place).transpose()?;
-    let mut filter = Filter::default();
-    for conjunction in input.or_filters.unwrap_or_default() {
-        let and = conjunction.and.unwrap_or_default().into_iter().map(FacetFilterInput::criterion);
-        filter.or.push(Conjunction { and: and.collect::<Result<_>>()? });
+impl SearchInput {
+    /// The search, and the order of its results; none means the best first.
+    ///
+    /// # Errors
+    /// 400 for conditions on related entities.
+    pub(super) fn search(&mut self) -> Result<(Search, Vec<SortField>)> {
+        let mut types = std::mem::take(&mut self.types);
+        types.extend(self.r#type.take());
+        let search = Search {
+            types,
+            text: self.query.take().unwrap_or_default(),
+            filter: filter(std::mem::take(&mut self.filters), std::mem::take(&mut self.or_filters))?,
+            soft_deleted_too: self.search_flags.include_soft_deleted,
+            slice: None,
+        };
+        let SearchSortInput { sort_criterion, sort_criteria } = self.sort_input.take().unwrap_or_default();
+        let criteria =
+            if sort_criteria.is_empty() { sort_criterion.into_iter().collect() } else { sort_criteria };
+        let order = criteria
+            .into_iter()
+            .map(|one| SortField { field: one.field, descending: one.sort_order == "DESCENDING" });
+        Ok((search, order.collect()))
     }
-    let search = Search {
-        types: input.types.unwrap_or_default().iter().map(|one| name_of(*one)).collect(),
-        text: input.query,
-        filter,
-        soft_deleted_too: input.search_flags.and_then(|flags| flags.include_soft_deleted).unwrap_or(false),
-        slice: None,
-    };
-    let count = usize::try_from(input.count.unwrap_or(DEFAULT_LISTED).clamp(0, MAX_LISTED)).unwrap_or(0);
-    let page = caller
-        .server
-        .read_indexed(move |connection| search.after(connection, after.as_deref(), count))
-        .await
-        .map_err(|failure| failed(&failure))?;
-    let last = page.urns.last().filter(|_| page.more);
-    Ok(ScrollResults {
-        next_scroll_id: last.map(|urn| URL_SAFE_NO_PAD.encode(urn)),
-        count: i32::try_from(page.urns.len()).unwrap_or(i32::MAX),
-        total: i32::try_from(page.total).unwrap_or(i32::MAX),
-        search_results: page.urns.into_iter().map(SearchResult::of).collect(),
-    })
+
+    fn count(&self) -> usize {
+        self.count.map_or(DEFAULT_COUNT, bounded)
+    }
+
+    /// The fields whose facets are wanted, and the number of their values.
+    fn facets(&self, call: &Call<'_>) -> (Vec<String>, usize) {
+        let most = self.search_flags.max_agg_values.map_or(DEFAULT_VALUES, bounded);
+        if self.search_flags.skip_aggregates || !call.asks_for("facets") {
+            return (Vec::new(), most);
+        }
+        let named = self.facets.iter().flatten().flatten().cloned().collect::<Vec<_>>();
+        if !named.is_empty() {
+            return (named, most);
+        }
+        let fields = FACETS.iter().filter(|field| !NO_FACET.contains(field));
+        (std::iter::once(&ENTITY_TYPE).chain(fields).map(|field| (*field).to_owned()).collect(), most)
+    }
 }
 
-/// Pages continue after a URN, so no other order is supported.
-fn check_order(sort: Option<&SearchSortInput>) -> Result<()> {
-    let Some(sort) = sort else { return Ok(()) };
-    let mut criteria = sort.sort_criterion.iter().chain(sort.sort_criteria.iter().flatten());
-    match criteria.find(|one| one.field != "urn" || one.sort_order != SortOrder::Ascending) {
-        None => Ok(()),
-        Some(other) => {
-            Err(bad_request(format!("the embedded GMS sorts by urn alone, and not by {}", other.field)))
+/// `search`
+pub(super) async fn of_type(call: &Call<'_>) -> Result<Value> {
+    page(call, call.input()?).await
+}
+
+/// `searchAcrossEntities`
+pub(super) async fn across_types(call: &Call<'_>) -> Result<Value> {
+    page(call, call.input()?).await
+}
+
+/// `entities` of a container, a domain or a product: a search within it.
+pub(super) async fn within(call: &Call<'_>) -> Result<Value> {
+    let entity = call.entity()?;
+    let mut input: SearchInput = call.input()?;
+    let (field, values) = match entity.urn.entity_type() {
+        "container" => ("container", vec![entity.urn.to_string()]),
+        "domain" => ("domains", vec![entity.urn.to_string()]),
+        _ => {
+            let assets = RelatedQuery {
+                urn: entity.urn.to_string(),
+                direction: Direction::Outgoing,
+                types: vec!["DataProductContains".to_owned()],
+                start: 0,
+                count: MAX_LISTED,
+                soft_deleted_too: true,
+            };
+            let page = call.caller.read(move |connection| assets.read(connection)).await?;
+            ("urn", page.entities.into_iter().map(|one| one.urn).collect())
+        }
+    };
+    input.filters.push(FacetFilterInput::equal(field, values));
+    page(call, input).await
+}
+
+async fn page(call: &Call<'_>, mut input: SearchInput) -> Result<Value> {
+    let (search, order) = input.search()?;
+    let (start, count) = (bounded(input.start), input.count());
+    let (fields, most) = input.facets(call);
+    let extra = std::mem::take(&mut input.search_flags.fetch_extra_fields);
+    let (page, facets, extra) = call
+        .caller
+        .read(move |connection| {
+            let page = if order.is_empty() {
+                search.ranked(connection, start, count)?
+            } else {
+                search.ordered_part(connection, &order, start, count)?
+            };
+            let facets = facets(&search, connection, &fields, most)?;
+            let extra = extra_properties(connection, &page.urns, &extra)?;
+            Ok((page, facets, extra))
+        })
+        .await?;
+    let Page { urns, total, .. } = page;
+    Ok(json!({
+        "start": start, "count": urns.len(), "total": total, "searchResults": results(urns, extra),
+        "suggestions": [], "facets": facets,
+    }))
+}
+
+/// `scrollAcrossEntities`. Pages without an order continue after a URN, so that deletions do not shift them.
+/// Like GMS, it returns URNs without a check of whether the caller may read the entities; their fields are
+/// checked.
+pub(super) async fn scroll(call: &Call<'_>) -> Result<Value> {
+    let mut input: SearchInput = call.input()?;
+    let (search, order) = input.search()?;
+    let count = input.count();
+    let scroll_id = input.scroll_id.take();
+    let (fields, most) = input.facets(call);
+    let extra = std::mem::take(&mut input.search_flags.fetch_extra_fields);
+    let invalid = |id: &str| bad_request(format!("Invalid scrollId: {id}"));
+    let by_urn = order.iter().all(|one| one.field == "urn" && !one.descending);
+    let (after, position) = match &scroll_id {
+        None => (None, None),
+        Some(id) if by_urn => (Some(place(id).ok_or_else(|| invalid(id))?), None),
+        Some(id) => (None, Some(Position::parse(id, order.len()).ok_or_else(|| invalid(id))?)),
+    };
+    let (urns, total, next, facets, extra) = call
+        .caller
+        .read(move |connection| {
+            let (urns, total, next) = if by_urn {
+                let page = search.after(connection, after.as_deref(), count)?;
+                let last = page.urns.last().filter(|_| page.more);
+                let next = last.map(|urn| URL_SAFE_NO_PAD.encode(urn));
+                (page.urns, page.total, next)
+            } else {
+                let page = search.ordered(connection, &order, position.as_ref(), count)?;
+                (page.urns, page.total, page.next.map(|next| next.to_text()))
+            };
+            let facets = facets(&search, connection, &fields, most)?;
+            let extra = extra_properties(connection, &urns, &extra)?;
+            Ok((urns, total, next, facets, extra))
+        })
+        .await?;
+    Ok(json!({
+        "nextScrollId": next, "count": urns.len(), "total": total, "searchResults": results(urns, extra),
+        "facets": facets,
+    }))
+}
+
+/// `aggregateAcrossEntities`
+pub(super) async fn aggregate(call: &Call<'_>) -> Result<Value> {
+    let mut input: SearchInput = call.input()?;
+    let (search, _) = input.search()?;
+    let (fields, most) = input.facets(call);
+    let facets = call.caller.read(move |connection| facets(&search, connection, &fields, most)).await?;
+    Ok(json!({"facets": facets}))
+}
+
+fn place(scroll_id: &str) -> Option<String> {
+    URL_SAFE_NO_PAD.decode(scroll_id).ok().and_then(|bytes| String::from_utf8(bytes).ok())
+}
+
+fn results(urns: Vec<String>, extra: Vec<Value>) -> Vec<Value> {
+    let extra = extra.into_iter().chain(std::iter::repeat(Value::Null));
+    let result = |(urn, extra): (String, Value)| json!({"entity": urn, "insights": [], "matchedFields": [], "extraProperties": extra});
+    urns.into_iter().zip(extra).map(result).collect()
+}
+
+/// The values of fields that the caller named, for each entity; nothing without such fields.
+fn extra_properties(
+    connection: &rusqlite::Connection,
+    urns: &[String],
+    fields: &[String],
+) -> Result<Vec<Value>, rusqlite::Error> {
+    if fields.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut all = Vec::new();
+    for urn in urns {
+        let values = crate::search::values(connection, urn, fields)?;
+        let pairs = fields.iter().zip(values).filter(|(_, values)| !values.is_empty());
+        all.push(
+            pairs
+                .map(|(name, values)| {
+                    let value = match values.as_slice() {
+                        [only] => Value::from(only.as_str()).to_string(),
+                        several => json!(several).to_string(),
+                    };
+                    json!({"name": name, "value": value})
+                })
+                .collect(),
+        );
+    }
+    Ok(all)
+}
+
+/// The facets of fields, without those that have no values.
+pub(super) fn facets(
+    search: &Search,
+    connection: &rusqlite::Connection,
+    fields: &[String],
+    most: usize,
+) -> Result<Vec<Value>, rusqlite::Error> {
+    let mut facets = Vec::new();
+    for field in fields {
+        let counts = search.facet(connection, field, most)?;
+        if !counts.is_empty() {
+            facets.push(facet(field, counts));
         }
     }
+    Ok(facets)
 }
 
-fn place(scroll_id: &str) -> Result<String> {
-    let decoded = URL_SAFE_NO_PAD.decode(scroll_id).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    decoded.ok_or_else(|| bad_request(format!("Invalid scrollId: {scroll_id}")))
+/// A facet (`MapperUtils.mapFacet`).
+pub(super) fn facet(field: &str, counts: Vec<(String, usize)>) -> Value {
+    let aggregations: Vec<_> = counts
+        .into_iter()
+        .map(|(value, count)| {
+            let value = if field == ENTITY_TYPE { entity_name::symbol_of(&value).to_owned() } else { value };
+            let entity = Urn::parse(&value).is_ok().then(|| value.clone());
+            json!({"value": value, "count": count, "entity": entity})
+        })
+        .collect();
+    json!({"field": field, "displayName": display_name(field), "aggregations": aggregations})
 }
 
-fn name_of(entity_type: EntityType) -> String {
-    match entity_type.to_value() {
-        Value::Enum(name) => name.to_string(),
-        _ => String::new(),
-    }
-}
-
-impl SearchResult {
-    fn of(urn: String) -> Self {
-        let plain = Urn::parse(&urn).map(|urn| search::normalized(urn.entity_type())).unwrap_or_default();
-        let known = EntityType::items().iter().find(|item| search::normalized(item.name) == plain);
-        let r#type = known.map_or(EntityType::Other, |item| item.value);
-        Self { entity: Entity { urn, r#type }, extra_properties: None }
+fn display_name(field: &str) -> &str {
+    match field {
+        ENTITY_TYPE => "Type",
+        "platform" => "Platform",
+        "typeNames" => "Sub Type",
+        "origin" => "Environment",
+        "tags" => "Tag",
+        "owners" => "Owned By",
+        "glossaryTerms" => "Glossary Term",
+        "domains" => "Domain",
+        "container" => "Container",
+        "degree" => "Degree of Dependencies",
+        other => other,
     }
 }

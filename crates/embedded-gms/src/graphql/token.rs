@@ -1,49 +1,34 @@
-//! The token types.
+//! Access tokens (`auth.graphql`).
 
 use std::time::{Duration, SystemTime};
 
-use async_graphql::{
-    ComplexObject, Context, Enum, InputObject, InputValueError, InputValueResult, Result, Scalar, ScalarType,
-    SimpleObject, Value,
-};
+use async_graphql::Result;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
-use super::context::Caller;
-use super::entity_type::EntityType;
-use super::error::bad_request;
-use super::user::CorpUser;
+use super::call::Call;
+use super::error::{bad_request, failed, not_found, server_error, unauthorized};
+use super::filter::FacetFilterInput;
+use super::relationships::bounded;
+use crate::authentication::issuing::TokenRequest;
+use crate::authorization::{GENERATE_PERSONAL_ACCESS_TOKENS, MANAGE_ACCESS_TOKENS, Permissions};
 use crate::duration::TokenDuration;
-use crate::search::{Condition, Criterion};
-use crate::token_info::TokenInfo;
+use crate::token_info::{self, TokenInfo};
 use crate::tokens::TokenType;
+use crate::urn::Urn;
 
-/// A 64-bit integer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Long(pub(super) i64);
+/// The default length of a list of tokens.
+const DEFAULT_LISTED: usize = 20;
 
-#[Scalar]
-impl ScalarType for Long {
-    fn parse(value: Value) -> InputValueResult<Self> {
-        match &value {
-            Value::Number(number) => number.as_i64().map(Self),
-            Value::String(text) => text.parse().ok().map(Self),
-            _ => None,
-        }
-        .ok_or_else(|| InputValueError::expected_type(value))
-    }
-
-    fn to_value(&self) -> Value {
-        Value::Number(self.0.into())
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-pub(super) enum AccessTokenType {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum AccessTokenType {
     Personal,
     ServiceAccount,
 }
 
 impl AccessTokenType {
-    pub(super) fn token_type(self) -> TokenType {
+    fn token_type(self) -> TokenType {
         match self {
             Self::Personal => TokenType::Personal,
             Self::ServiceAccount => TokenType::ServiceAccount,
@@ -51,8 +36,9 @@ impl AccessTokenType {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-pub(super) enum AccessTokenDuration {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum AccessTokenDuration {
     OneHour,
     OneDay,
     OneWeek,
@@ -65,208 +51,161 @@ pub(super) enum AccessTokenDuration {
 
 impl AccessTokenDuration {
     /// The expiry time of a token that is created now (`AccessTokenUtil`).
-    pub(super) fn end(self) -> Option<SystemTime> {
-        let days = match self {
-            Self::OneHour => {
-                return TokenDuration(Some(Duration::from_secs(60 * 60))).expires_at(SystemTime::now());
-            }
-            Self::OneDay => 1,
-            Self::OneWeek => 7,
-            Self::OneMonth => 30,
-            Self::ThreeMonths => 90,
-            Self::SixMonths => 180,
-            Self::OneYear => 365,
+    fn end(self) -> Option<SystemTime> {
+        let hours = match self {
+            Self::OneHour => 1,
+            Self::OneDay => 24,
+            Self::OneWeek => 7 * 24,
+            Self::OneMonth => 30 * 24,
+            Self::ThreeMonths => 90 * 24,
+            Self::SixMonths => 180 * 24,
+            Self::OneYear => 365 * 24,
             Self::NoExpiry => return None,
         };
-        TokenDuration(Some(Duration::from_secs(days * 24 * 60 * 60))).expires_at(SystemTime::now())
+        TokenDuration(Some(Duration::from_secs(hours * 60 * 60))).expires_at(SystemTime::now())
     }
 }
 
-#[derive(Debug, InputObject)]
-pub(super) struct CreateAccessTokenInput {
-    pub(super) r#type: AccessTokenType,
-    pub(super) actor_urn: String,
-    pub(super) duration: AccessTokenDuration,
-    pub(super) name: String,
-    pub(super) description: Option<String>,
-}
-
-#[derive(Debug, InputObject)]
-pub(super) struct GetAccessTokenInput {
-    pub(super) r#type: AccessTokenType,
-    pub(super) actor_urn: String,
-    pub(super) duration: AccessTokenDuration,
-}
-
-#[derive(Debug, SimpleObject)]
-pub(super) struct AccessToken {
-    pub(super) access_token: String,
-    pub(super) metadata: Option<AccessTokenMetadata>,
-}
-
-#[derive(Debug, SimpleObject)]
-#[graphql(complex)]
-pub(super) struct AccessTokenMetadata {
-    urn: String,
-    r#type: EntityType,
-    id: String,
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AccessTokenInput {
+    r#type: AccessTokenType,
+    actor_urn: String,
+    duration: AccessTokenDuration,
+    #[serde(default)]
     name: String,
     description: Option<String>,
-    actor_urn: String,
-    owner_urn: String,
-    created_at: Long,
-    expires_at: Option<Long>,
 }
 
-#[ComplexObject]
-impl AccessTokenMetadata {
-    async fn owner(&self, context: &Context<'_>) -> Result<Option<CorpUser>> {
-        let caller = context.data::<Caller>()?;
-        CorpUser::load(&caller.server, &self.owner_urn).await.map(Some)
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ListInput {
+    start: i64,
+    count: Option<i64>,
+    filters: Vec<FacetFilterInput>,
+}
+
+/// `ListAccessTokensResolver`: all tokens for callers that may manage them; otherwise the caller's own.
+pub(super) async fn list(call: &Call<'_>) -> Result<Value> {
+    let ListInput { start, count, filters } = call.input()?;
+    let permissions = &call.caller.permissions;
+    let own = filters.iter().any(|filter| filter.is_owner(permissions.user()));
+    let allowed = permissions.has_privilege(MANAGE_ACCESS_TOKENS)
+        || own && permissions.has_privilege(GENERATE_PERSONAL_ACCESS_TOKENS);
+    if !allowed {
+        return Err(unauthorized());
+    }
+    let mut tokens =
+        call.caller.server.store.read(token_info::all).await.map_err(|failure| failed(&failure))?;
+    tokens.retain(|token| filters.iter().all(|filter| filter.takes(token)));
+    // Descending by expiry time; tokens without one come last.
+    tokens.sort_by_key(|token| std::cmp::Reverse(token.info.expires_at));
+    let total = tokens.len();
+    let page = tokens.into_iter().skip(bounded(start)).take(count.map_or(DEFAULT_LISTED, bounded));
+    let page: Vec<_> = page.map(record).collect();
+    Ok(json!({"start": bounded(start), "count": page.len(), "total": total, "tokens": page}))
+}
+
+/// `GetAccessTokenMetadataResolver`
+pub(super) async fn metadata(call: &Call<'_>) -> Result<Value> {
+    #[derive(Deserialize)]
+    struct Arguments {
+        token: String,
+    }
+    if !call.caller.permissions.has_privilege(MANAGE_ACCESS_TOKENS) {
+        return Err(unauthorized());
+    }
+    let Arguments { token } = call.arguments()?;
+    let id = call.caller.server.authentication.id(&token);
+    let found = call.caller.server.store.read(move |connection| token_info::get(connection, &id)).await;
+    let found = found.map_err(|failure| failed(&failure))?;
+    found.map(record).ok_or_else(|| not_found("Access token no longer exists"))
+}
+
+/// `GetAccessTokenResolver`: a token that is not stored and cannot be revoked.
+pub(super) fn stateless(call: &Call<'_>) -> Result<Value> {
+    let input: AccessTokenInput = call.input()?;
+    check_actor(&input, &call.caller.permissions)?;
+    let authentication = &call.caller.server.authentication;
+    let token =
+        authentication.issue_stateless(&input.actor_urn, input.r#type.token_type(), input.duration.end());
+    let access_token = token.map_err(|error| server_error(error.to_string()))?;
+    Ok(json!({"accessToken": access_token, "metadata": null}))
+}
+
+/// `CreateAccessTokenResolver`. It does not check whether the user exists; the token of an unknown user is
+/// refused.
+pub(super) async fn create(call: &Call<'_>) -> Result<Value> {
+    let input: AccessTokenInput = call.input()?;
+    let caller = call.caller;
+    check_actor(&input, &caller.permissions)?;
+    let draft = TokenRequest {
+        name: input.name,
+        description: input.description,
+        actor: input.actor_urn,
+        owner: caller.permissions.user().to_owned(),
+        r#type: input.r#type.token_type(),
+        expires: input.duration.end(),
+    };
+    let issued = caller.server.authentication.issue(draft).await;
+    let (access_token, info) = issued.map_err(|error| {
+        server_error(format!("java.lang.RuntimeException: Failed to create new access token: {error}"))
+    })?;
+    Ok(json!({"accessToken": access_token, "metadata": record(info)}))
+}
+
+/// `RevokeAccessTokenResolver`: the owner of a token may revoke it.
+pub(super) async fn revoke(call: &Call<'_>) -> Result<Value> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Arguments {
+        token_id: String,
+    }
+    let Arguments { token_id } = call.arguments()?;
+    let caller = call.caller;
+    let id = token_id.clone();
+    let found = caller.server.store.read(move |connection| token_info::get(connection, &id)).await;
+    let found = found.map_err(|failure| failed(&failure))?;
+    let own = found.as_ref().is_some_and(|token| token.info.owner_urn == caller.permissions.user());
+    // A caller without the privilege does not learn which tokens exist.
+    if !own && !caller.permissions.has_privilege(MANAGE_ACCESS_TOKENS) {
+        return Err(unauthorized());
+    }
+    let revoked = caller.server.authentication.revoke_id(&token_id).await;
+    if revoked.map_err(|failure| failed(&failure))? {
+        Ok(true.into())
+    } else {
+        Err(server_error(
+            "java.lang.RuntimeException: Failed to revoke access token. Root cause: Access token no longer exists",
+        ))
     }
 }
 
-impl From<TokenInfo> for AccessTokenMetadata {
-    fn from(token: TokenInfo) -> Self {
-        let urn = token.urn();
-        let TokenInfo { id, info } = token;
-        Self {
-            urn,
-            r#type: EntityType::AccessToken,
-            id,
-            name: info.name,
-            description: info.description,
-            actor_urn: info.actor_urn,
-            owner_urn: info.owner_urn,
-            created_at: Long(info.created_at),
-            expires_at: info.expires_at.map(Long),
-        }
+/// Refuses a token for another user if the caller lacks the privilege, and one for a URN that is not a user.
+///
+/// # Errors
+/// The errors of GMS.
+fn check_actor(input: &AccessTokenInput, permissions: &Permissions) -> Result<()> {
+    let urn = &input.actor_urn;
+    if input.r#type == AccessTokenType::ServiceAccount {
+        // This server has no service accounts.
+        return Err(bad_request(format!("The specified URN is not a service account: {urn}")));
     }
+    let own = urn == permissions.user() && permissions.has_privilege(GENERATE_PERSONAL_ACCESS_TOKENS);
+    if !own && !permissions.has_privilege(MANAGE_ACCESS_TOKENS) {
+        return Err(unauthorized());
+    }
+    Urn::parse(urn).map(drop).map_err(|error| {
+        server_error(format!("java.lang.RuntimeException: Failed to retrieve entity with urn {urn}: {error}"))
+    })
 }
 
-#[derive(Debug, InputObject)]
-pub(super) struct ListAccessTokenInput {
-    pub(super) start: Option<i32>,
-    pub(super) count: Option<i32>,
-    pub(super) filters: Option<Vec<FacetFilterInput>>,
-}
-
-#[derive(Debug, SimpleObject)]
-pub(super) struct ListAccessTokenResult {
-    pub(super) start: i32,
-    pub(super) count: i32,
-    pub(super) total: i32,
-    pub(super) tokens: Vec<AccessTokenMetadata>,
-}
-
-#[derive(Debug, InputObject)]
-pub(super) struct FacetFilterInput {
-    field: String,
-    values: Option<Vec<String>>,
-    negated: Option<bool>,
-    condition: Option<FilterOperator>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-enum FilterOperator {
-    Contain,
-    Equal,
-    Iequal,
-    In,
-    Exists,
-    GreaterThan,
-    GreaterThanOrEqualTo,
-    LessThan,
-    LessThanOrEqualTo,
-    StartWith,
-    EndWith,
-    DescendantsIncl,
-    AncestorsIncl,
-    RelatedIncl,
-}
-
-impl FacetFilterInput {
-    /// The criterion of a search.
-    ///
-    /// # Errors
-    /// For the conditions on related entities, which need a graph.
-    pub(super) fn criterion(self) -> Result<Criterion> {
-        let condition = match self.condition.unwrap_or(FilterOperator::Equal) {
-            FilterOperator::Contain => Condition::Contain,
-            FilterOperator::Equal => Condition::Equal,
-            FilterOperator::Iequal => Condition::Iequal,
-            FilterOperator::In => Condition::In,
-            FilterOperator::Exists => Condition::Exists,
-            FilterOperator::GreaterThan => Condition::GreaterThan,
-            FilterOperator::GreaterThanOrEqualTo => Condition::GreaterThanOrEqualTo,
-            FilterOperator::LessThan => Condition::LessThan,
-            FilterOperator::LessThanOrEqualTo => Condition::LessThanOrEqualTo,
-            FilterOperator::StartWith => Condition::StartWith,
-            FilterOperator::EndWith => Condition::EndWith,
-            FilterOperator::DescendantsIncl | FilterOperator::AncestorsIncl | FilterOperator::RelatedIncl => {
-                return Err(bad_request(format!(
-                    "the embedded GMS has no graph to look for the relatives of {} in",
-                    self.field
-                )));
-            }
-        };
-        Ok(Criterion {
-            field: self.field,
-            value: None,
-            values: self.values.unwrap_or_default(),
-            condition,
-            negated: self.negated.unwrap_or(false),
-        })
-    }
-
-    /// Whether the filter selects only this user's tokens. GMS ignores the condition, so that there a negated
-    /// filter returns the tokens of others.
-    pub(super) fn is_owner(&self, urn: &str) -> bool {
-        let equal = matches!(self.condition, None | Some(FilterOperator::Equal | FilterOperator::In));
-        self.field == "ownerUrn"
-            && equal
-            && !self.negated.unwrap_or(false)
-            && matches!(self.values.as_deref(), Some([only]) if only == urn)
-    }
-
-    /// Whether a token matches. Only fields in GMS's index match: the description does not.
-    pub(super) fn takes(&self, token: &TokenInfo) -> bool {
-        let info = &token.info;
-        let found = match self.field.as_str() {
-            "urn" => Some(token.urn()),
-            "name" => Some(info.name.clone()),
-            "actorUrn" => Some(info.actor_urn.clone()),
-            "ownerUrn" => Some(info.owner_urn.clone()),
-            "createdAt" => Some(info.created_at.to_string()),
-            "expiresAt" => info.expires_at.map(|time| time.to_string()),
-            _ => None,
-        };
-        self.holds(found.as_deref()) != self.negated.unwrap_or(false)
-    }
-
-    fn holds(&self, found: Option<&str>) -> bool {
-        use FilterOperator::{
-            AncestorsIncl, Contain, DescendantsIncl, EndWith, Equal, Exists, GreaterThan,
-            GreaterThanOrEqualTo, Iequal, In, LessThan, LessThanOrEqualTo, RelatedIncl, StartWith,
-        };
-        let Some(found) = found else { return false };
-        let any = |test: &dyn Fn(&str) -> bool| self.values.iter().flatten().any(|value| test(value));
-        let compared = |test: fn(i64, i64) -> bool| {
-            any(
-                &|value| matches!((found.parse(), value.parse()), (Ok(found), Ok(value)) if test(found, value)),
-            )
-        };
-        match self.condition.unwrap_or(Equal) {
-            Equal | In | DescendantsIncl | AncestorsIncl | RelatedIncl => any(&|value| found == value),
-            Iequal => any(&|value| found.eq_ignore_ascii_case(value)),
-            Contain => any(&|value| found.contains(value)),
-            StartWith => any(&|value| found.starts_with(value)),
-            EndWith => any(&|value| found.ends_with(value)),
-            Exists => true,
-            GreaterThan => compared(|found, value| found > value),
-            GreaterThanOrEqualTo => compared(|found, value| found >= value),
-            LessThan => compared(|found, value| found < value),
-            LessThanOrEqualTo => compared(|found, value| found <= value),
-        }
-    }
+fn record(token: TokenInfo) -> Value {
+    let urn = token.urn();
+    let TokenInfo { id, info } = token;
+    json!({
+        "urn": urn, "type": "ACCESS_TOKEN", "id": id, "name": info.name, "description": info.description,
+        "actorUrn": info.actor_urn, "ownerUrn": info.owner_urn, "createdAt": info.created_at,
+        "expiresAt": info.expires_at,
+    })
 }

@@ -11,11 +11,11 @@ mod scroll;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, post};
+use axum::routing::{any, get, post};
 use percent_encoding::percent_decode_str;
 
 use super::trace;
@@ -36,6 +36,7 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub(super) fn router() -> Router<Arc<ServerState>> {
     Router::new()
         .route("/openapi/v3/entity/{*rest}", any(entity_calls))
+        .route("/openapi/v2/entity/{type}", get(entities_v2))
         .route("/openapi/v1/trace/write/{*id}", post(trace::show))
         .route_layer(middleware::from_fn(traced))
 }
@@ -128,6 +129,18 @@ fn place(uri: &Uri) -> Result<Option<PathTarget>, Failure> {
         }
         _ => None,
     })
+}
+
+/// `GET /openapi/v2/entity/{type}`
+async fn entities_v2(
+    State(server): State<Arc<ServerState>>,
+    Path(entity_type): Path<String>,
+    request: Request,
+) -> Result<Response, OpenapiFailure> {
+    let permissions =
+        request.extensions().get::<Permissions>().cloned().ok_or_else(super::unroutable::nobody)?;
+    let call = Call::of(request).await?;
+    Ok(scroll::of_type_v2(&server, &permissions, &call, &entity_type).await?)
 }
 
 async fn entity_calls(

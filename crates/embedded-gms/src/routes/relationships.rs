@@ -129,8 +129,8 @@ struct ScrollBody {
     edge: Option<BodyFilter>,
 }
 
-/// `POST
-/// /openapi/v3/relationship/scroll?relationshipTypes=…&sourceTypes=…&destinationTypes=…&direction=OUTGOING&count=10&scrollId=…`.
+/// `POST /openapi/v3/relationship/scroll?relationshipTypes=…&sourceTypes=…&destinationTypes=…`, with
+/// `direction`, `count`, `scrollId` and `includeSoftDelete`.
 async fn scroll(
     State(server): State<Arc<ServerState>>,
     Extension(permissions): Extension<Permissions>,

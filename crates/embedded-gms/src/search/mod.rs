@@ -11,6 +11,7 @@ mod query;
 mod type_name;
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use rusqlite::{Connection, params_from_iter};
@@ -84,6 +85,20 @@ pub(super) struct Sorted {
     pub(super) total: usize,
     /// The end of this page; `None` on the last page.
     pub(super) next: Option<Position>,
+}
+
+/// The values of fields of an entity.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(super) fn values(
+    connection: &Connection,
+    text: &str,
+    fields: &[String],
+) -> Result<Vec<Vec<String>>, rusqlite::Error> {
+    let Ok(urn) = Urn::parse(text) else { return Ok(vec![Vec::new(); fields.len()]) };
+    let document = Document::new(&urn, read::entity(connection, text)?);
+    Ok(fields.iter().map(|field| document.values(field)).collect())
 }
 
 /// The conditions of a search on the table `document`, in SQL.
@@ -254,6 +269,60 @@ impl Search {
         }
         places.sort_by(|one, other| one.compare(other, order));
         Ok(places)
+    }
+
+    /// The values of a field in all results, with their numbers; the most frequent come first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(super) fn facet(
+        &self,
+        connection: &Connection,
+        field: &str,
+        most: usize,
+    ) -> Result<Vec<(String, usize)>, rusqlite::Error> {
+        let plan = self.plan();
+        let mut counts: Vec<(String, usize)> = if plan.exact {
+            let sql = if field == ENTITY_TYPE {
+                format!("SELECT kind, count(*) FROM document WHERE {} GROUP BY kind", plan.condition)
+            } else {
+                format!(
+                    "SELECT value, count(*) FROM facet JOIN document ON document.id = facet.document
+                     WHERE facet.name = ? AND {} GROUP BY value",
+                    plan.condition
+                )
+            };
+            let name = (field != ENTITY_TYPE).then(|| field.to_owned());
+            let values = name.into_iter().chain(plan.values.iter().cloned());
+            let mut statement = connection.prepare_cached(&sql)?;
+            let rows = statement.query_map(params_from_iter(values), |row| {
+                Ok((row.get(0)?, usize::try_from(row.get::<_, i64>(1)?).unwrap_or(0)))
+            })?;
+            rows.collect::<Result<_, _>>()?
+        } else {
+            let mut counts = BTreeMap::new();
+            for text in self.found(connection)? {
+                let Ok(urn) = Urn::parse(&text) else { continue };
+                for value in Document::new(&urn, read::entity(connection, &text)?).values(field) {
+                    *counts.entry(value).or_insert(0) += 1;
+                }
+            }
+            counts.into_iter().collect()
+        };
+        counts.sort_by(|(one, one_count), (other, count)| count.cmp(one_count).then(one.cmp(other)));
+        counts.truncate(most);
+        Ok(counts)
+    }
+
+    /// Whether one entity, of any type, meets the filter.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(super) fn takes(&self, connection: &Connection, text: &str) -> Result<bool, rusqlite::Error> {
+        let mut plan = self.plan();
+        plan.add("urn = ?", [text.to_owned()]);
+        let found = plan.urns(connection, "", [])?;
+        Ok(!self.checked(connection, found)?.is_empty())
     }
 
     /// The URNs of all results, in order.

@@ -118,6 +118,32 @@ pub(crate) fn delete(
         .execute(params![urn, aspect, times.start(), times.end()])
 }
 
+/// Deletes the values of all entities of a type up to a timestamp, or only counts them. Returns their number,
+/// and the number of all values before.
+pub(crate) fn truncate(
+    connection: &Connection,
+    entity_type: &str,
+    aspect: &str,
+    until: i64,
+    dry_run: bool,
+) -> Result<(i64, i64), rusqlite::Error> {
+    // `;` is the character after `:`.
+    let (first, last) = (format!("urn:li:{entity_type}:"), format!("urn:li:{entity_type};"));
+    let counts = connection.query_row(
+        "SELECT count(*) FILTER (WHERE timestamp <= ?4), count(*) FROM timeseries
+         WHERE urn >= ?1 AND urn < ?2 AND aspect = ?3",
+        params![first, last, aspect, until],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    if !dry_run {
+        connection.execute(
+            "DELETE FROM timeseries WHERE urn >= ?1 AND urn < ?2 AND aspect = ?3 AND timestamp <= ?4",
+            params![first, last, aspect, until],
+        )?;
+    }
+    Ok(counts)
+}
+
 /// Deletes the values with the newest timestamp.
 pub(crate) fn delete_latest(
     connection: &Connection,

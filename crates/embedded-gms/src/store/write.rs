@@ -179,6 +179,21 @@ pub(crate) fn put(
     Ok(Effect::Written(read::number(connection, urn, aspect)?.unwrap_or(1)))
 }
 
+/// Adds a value to a time series.
+///
+/// # Errors
+/// If the value has no timestamp.
+pub(crate) fn add_row(
+    connection: &Connection,
+    urn: &str,
+    aspect: &str,
+    text: &str,
+    system_metadata: &str,
+    stamp: &AuditStamp,
+) -> Result<(), Failure> {
+    timeseries::add(connection, urn, aspect, text, system_metadata, stamp)
+}
+
 /// Creates the entity's key aspect, by which the entity exists, if it is missing. Returns whether it was
 /// created.
 pub(crate) fn ensure_key(

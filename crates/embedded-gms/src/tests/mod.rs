@@ -3,6 +3,8 @@
 mod access;
 mod contents;
 mod documentation;
+mod edits;
+mod entities;
 mod fault_injection;
 mod fields;
 mod forged;

@@ -184,3 +184,25 @@ async fn scrolling_a_type_needs_the_permission_to_read_it() {
     assert_eq!(status(Method::POST, SCROLL, json!({"entities": ["tag", "dataset"]})).await, 403);
     assert_eq!(status(Method::POST, SCROLL, json!({})).await, 403);
 }
+
+#[tokio::test]
+async fn the_older_form_of_a_list_has_an_object_of_aspects() {
+    let gms = start().await;
+    let changes = ["a", "b"].map(|name| upsert(&format!("urn:li:tag:{name}"), "status", "{}"));
+    assert_eq!(ingest(&gms, &changes).await.status(), 200);
+    let first =
+        value(get(&gms, "/openapi/v2/entity/tag?aspectNames=tagKey&aspectNames=status&count=1").await, 200)
+            .await;
+    let entity = json!({"urn": "urn:li:tag:a", "aspects": {"tagKey": {"value": {"name": "a"}}, "status": {"value": {}}}});
+    assert_eq!(first["results"], json!([entity]));
+    let next = format!(
+        "/openapi/v2/entity/tag?aspectNames=status&count=1&scrollId={}",
+        first["scrollId"].as_str().unwrap()
+    );
+    let last = value(get(&gms, &next).await, 200).await;
+    assert_eq!(last, json!({"results": [{"urn": "urn:li:tag:b", "aspects": {"status": {"value": {}}}}]}));
+    assert_eq!(
+        client().get(format!("{}/openapi/v2/entity/tag", gms.url())).send().await.unwrap().status(),
+        401
+    );
+}

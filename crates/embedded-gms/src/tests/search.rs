@@ -92,9 +92,10 @@ async fn filters_words_and_soft_deleted_entities() {
         assert_eq!(urns(&scroll(&gms, asked).await), expected, "{variables}");
     }
     let relatives = json!({"query": "*", "batchSize": 9, "orFilters": [{"and": [{"field": "urn", "values": ["x"], "condition": "RELATED_INCL"}]}]});
-    let sorted = json!({"query": "*", "batchSize": 9, "sortInput": {"sortCriteria": [{"field": "name", "sortOrder": "ASCENDING"}]}});
+    let sorted = json!({"types": ["DATASET"], "query": "*", "batchSize": 9, "sortInput": {"sortCriteria": [{"field": "name", "sortOrder": "ASCENDING"}]}});
+    assert_eq!(urns(&scroll(&gms, sorted).await), [2, 1, 3, 4].map(dataset));
     let lost = json!({"query": "*", "batchSize": 9, "scrollId": "?"});
-    for unknown in [relatives, sorted, lost] {
+    for unknown in [relatives, lost] {
         let response = scroll(&gms, unknown.clone()).await;
         assert_eq!(response["errors"][0]["extensions"]["code"], 400, "{unknown}: {response}");
         assert_eq!(response["data"], json!({"scrollAcrossEntities": null}));
@@ -307,4 +308,37 @@ async fn writes_of_a_registry_are_rolled_back() {
     assert_eq!(gms.aspect(other, "status").await.unwrap(), "{\"removed\":false,\"x\":1}");
     assert_eq!(gms.aspect(ours, "status").await.unwrap(), "{\"removed\":true}");
     assert_eq!(gms.aspect("urn:li:tag:newer", "status").await.unwrap(), "{\"removed\":false}");
+}
+
+#[tokio::test]
+async fn time_series_are_truncated_by_callers_with_the_privilege() {
+    let (gms, token) = with_privileges(&[]).await;
+    let path = "/operations?action=truncateTimeseriesAspect";
+    let event = |time: i64| {
+        upsert(
+            DATASET,
+            "operation",
+            &json!({"timestampMillis": time, "operationType": "INSERT", "lastUpdatedTimestamp": time})
+                .to_string(),
+        )
+    };
+    assert_eq!(ingest(&gms, &[event(1), event(2), event(3)]).await.status(), 200);
+    let question = |dry: bool| json!({"entityType": "dataset", "aspect": "OPERATION", "endTimeMillis": 2, "dryRun": dry});
+    assert_eq!(as_user(&gms, &token, path, question(false)).await.status(), 403);
+    let ask = async |question: Value| {
+        let response = value(post(&gms, path, question.to_string()).await, 200).await;
+        response["value"].as_str().unwrap().to_owned()
+    };
+    for _ in 0..2 {
+        let said = ask(question(true)).await;
+        assert!(said.starts_with("Delete 2 out of 3 rows") && said.contains("This was a dry run"), "{said}");
+    }
+    assert!(ask(question(false)).await.starts_with("Deleted 2 out of 3 rows"));
+    assert!(ask(question(true)).await.starts_with("Delete 0 out of 1 rows"));
+    assert_eq!(
+        gms.aspect(DATASET, "operation").await.map(|text| text.contains("\"timestampMillis\":3")),
+        Some(true)
+    );
+    let unknown = json!({"entityType": "dataset", "aspect": "status", "endTimeMillis": 2});
+    refusal(post(&gms, path, unknown.to_string()).await, 400).await;
 }

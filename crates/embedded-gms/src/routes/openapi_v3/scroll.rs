@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::call::{self, Call};
 use super::entity::{self, RequestedEntity};
@@ -120,12 +121,47 @@ pub(super) async fn across_types(
     scroll(server, permissions, call, body).await
 }
 
+/// `GET /openapi/v2/entity/{type}?aspectNames=a&aspectNames=b`: the same in the older form, in which the
+/// aspects have an object of their own.
+pub(super) async fn of_type_v2(
+    server: &Arc<ServerState>,
+    permissions: &Permissions,
+    call: &Call,
+    entity_type: &str,
+) -> Result<Response, Failure> {
+    let aspects = Some(openapi::names(&call.uri, &["aspects", "aspectNames"]));
+    let body = Body { entities: Some(vec![entity_type.to_owned()]), aspects, ..Body::default() };
+    let ScrollPage { scroll_id, entities, .. } = page(server, permissions, call, body).await?;
+    let results: Vec<_> = entities
+        .into_iter()
+        .map(|EntityV3 { urn, aspects }| {
+            let aspects: BTreeMap<_, _> = aspects.into_iter().collect();
+            json!({"urn": urn, "aspects": aspects})
+        })
+        .collect();
+    let mut response = json!({"results": results});
+    // The last page has no id at all, which is how clients recognize it.
+    if let (Some(id), Some(members)) = (scroll_id, response.as_object_mut()) {
+        members.insert("scrollId".to_owned(), id.into());
+    }
+    Ok(openapi::respond(StatusCode::OK, &response))
+}
+
 async fn scroll(
     server: &Arc<ServerState>,
     permissions: &Permissions,
     call: &Call,
     body: Body,
 ) -> Result<Response, Failure> {
+    Ok(openapi::respond(StatusCode::OK, &page(server, permissions, call, body).await?))
+}
+
+async fn page(
+    server: &Arc<ServerState>,
+    permissions: &Permissions,
+    call: &Call,
+    body: Body,
+) -> Result<ScrollPage, Failure> {
     let Body { entities, aspects, filter, sort_criteria } = body;
     let with_system_metadata = call.flag("systemMetadata", false)?;
     let types = types(server, entities)?;
@@ -157,7 +193,7 @@ async fn scroll(
         }
     };
     let scroll_id = page.next.map(|place| place.to_text());
-    Ok(openapi::respond(StatusCode::OK, &ScrollPage { scroll_id, entities, total_count: page.total }))
+    Ok(ScrollPage { scroll_id, entities, total_count: page.total })
 }
 
 /// The types in the model's spelling; all types if none are named.
