@@ -66,13 +66,15 @@ impl fmt::Display for Summary<'_> {
                 "dead letters",
                 &format!("{} in {}", grouped(report.dead_letters.records), path.display()),
             )?;
-            if report.dead_letters.records > 0
-                && let Some(recipe) = self.recipe
-            {
-                let (program, recipe) = (shell::word(self.program), shell::word(&recipe.to_string_lossy()));
+            if report.dead_letters.records > 0 {
+                let program = shell::word(self.program);
                 let path = shell::word(&path.to_string_lossy());
-                let command = format!("to send them again: {program} replay {path} -c {recipe}");
-                write_detail(f, "replay", &command)?;
+                let command = match self.recipe {
+                    Some(recipe) => format!("replay {path} -c {}", shell::word(&recipe.to_string_lossy())),
+                    // Dead letters are a metadata file.
+                    None => format!("ingest mcps {path}"),
+                };
+                write_detail(f, "replay", &format!("to send them again: {program} {command}"))?;
             }
         }
         self.write_warnings(f)?;
