@@ -118,14 +118,8 @@ impl Config {
         let (open_source, open_sink) = mistakes.into_result(open_source.zip(open_sink))?;
 
         let source_config = root.get("source").and_then(|source| source.get("config"));
-        let reported = ReportedRecipe {
-            source_type: source_type.clone(),
-            pipeline_name: pipeline_name.clone(),
-            platform_instance: source_config
-                .and_then(|config| text(config, "platform_instance"))
-                .map(str::to_owned),
-            text: if reporting.shows_recipe { recipe.masked().to_string() } else { String::new() },
-        };
+        let reported =
+            reported_recipe(recipe, &source_type, pipeline_name.as_deref(), reporting.shows_recipe);
         let sink = root.get("sink").and_then(|sink| sink.get("config"));
         let server = options.server.as_deref().or_else(|| sink.and_then(|config| text(config, "server")));
         let origin = match sink_type.as_str() {
@@ -455,6 +449,22 @@ fn read_datahub_api(fields: &mut Fields<'_>, environment: &Environment) -> Optio
     let config = DatahubRestConfig::read(&mut block, &Overrides::default(), environment);
     block.finish();
     config.ok().map(Box::new)
+}
+
+/// The recipe as a report in DataHub shows it.
+fn reported_recipe(
+    recipe: &Recipe,
+    source_type: &str,
+    pipeline_name: Option<&str>,
+    shows_recipe: bool,
+) -> ReportedRecipe {
+    let config = recipe.root().get("source").and_then(|source| source.get("config"));
+    ReportedRecipe {
+        source_type: source_type.to_owned(),
+        pipeline_name: pipeline_name.map(str::to_owned),
+        platform_instance: config.and_then(|config| text(config, "platform_instance")).map(str::to_owned),
+        text: if shows_recipe { recipe.masked().to_string() } else { String::new() },
+    }
 }
 
 /// Where the report goes.

@@ -287,7 +287,8 @@ impl Pipeline {
             let deadline = stop_at_deadline(settings.control.clone(), settings.deadline);
             tokio::select! {
                 biased;
-                ended = run(&settings, open_source, destination, chain) => ended,
+                // On the heap: the state of a run is larger than an async caller expects.
+                ended = Box::pin(run(&settings, open_source, destination, chain)) => ended,
                 never = deadline => match never {},
             }
         };

@@ -22,6 +22,7 @@ GMS and its token come from --server and --token-file, else from DATAHUB_GMS_URL
 Examples:
   datahub-emit ingest mcps mcps.json
   datahub-emit ingest mcps metadata/ --dry-run")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct Mcps {
     /// A file with proposals or snapshots, or a directory of such files.
     #[arg(value_name = "PATH")]
