@@ -9,10 +9,12 @@ then exchange lines of JSON on that socket:
                       {"flushed": n}                      every record before flush n has an outcome
                       {"stop": "reason"}                  nothing more is delivered in this run
     child to parent   {"seq": n, "record": {...}}         one record
-                      {"seq": n, "invalid": "..."}        a record that cannot be written as JSON
+                      {"seq": n, "invalid": "..."}        why a record cannot be delivered, and its text on a new line
                       {"flush": n}                        asks for "flushed"
                       {"report": {...}}                   the report of the source
                       {"error": {...}}                    why the source cannot run
+                      {"description": {...}}              where the source would run
+                      {"connection": {...}}               the result of the source's connection test
                       {"end": true}                       the source has ended
 
 DataHub's own ``Pipeline`` runs the source. Only its sink is replaced: :func:`sink_class` makes one that sends
@@ -224,6 +226,38 @@ def to_object(record: Any) -> Any:
     return record.to_obj()
 
 
+def failed_record(error: Exception, envelope: Any) -> str:
+    """What is wrong with a record in one line, and the record."""
+    try:
+        text = json.dumps(to_object(envelope.record))
+    except Exception:
+        text = repr(envelope.record)
+    what = " ".join("{}: {}".format(type(error).__name__, error).split())
+    return "{}\n{}".format(what, text)
+
+
+def keep_failed_records(pipeline: Any, deliveries: Deliveries) -> None:
+    """Has every record counted whose transformer raises an error. The pipeline itself logs the error and
+    continues without the record."""
+    transform = pipeline.transform
+
+    def keeping(envelopes: Any) -> Iterator[Any]:
+        for envelope in envelopes:
+            if type(envelope.record).__name__ == "EndOfStream":
+                # Transformers add any number of records here. An error ends the run.
+                yield from transform([envelope])
+                continue
+            try:
+                transformed = list(transform([envelope]))
+            except Exception as error:
+                traceback.print_exc()
+                deliveries.send({"invalid": "a transformer fails: " + failed_record(error, envelope)}, lambda reason: None)
+            else:
+                yield from transformed
+
+    pipeline.transform = keeping
+
+
 def sink_class(deliveries: Deliveries) -> type:
     """The sink that takes the place of the recipe's."""
     from datahub.configuration.common import ConfigModel
@@ -267,7 +301,7 @@ def sink_class(deliveries: Deliveries) -> type:
                 content = {"record": to_object(record_envelope.record)}
                 json.dumps(content)
             except Exception as error:
-                content = {"invalid": "{}: {}; {!r:.2000}".format(type(error).__name__, error, record_envelope.record)}
+                content = {"invalid": "it cannot be written as JSON: " + failed_record(error, record_envelope)}
             deliveries.send(content, outcome)
 
         def flush(self) -> None:
@@ -363,6 +397,22 @@ def describe(source_type: str) -> Dict[str, Any]:
     return description
 
 
+def check_connection(recipe: Dict[str, Any]) -> Dict[str, Any]:
+    """The report of the connection test that the source brings along."""
+    find_source(recipe["source"]["type"])
+    from datahub.ingestion.run.connection import ConnectionManager
+
+    try:
+        report = ConnectionManager().test_source_connection(recipe)
+    except Exception as error:
+        found = config_errors(error)
+        if found:
+            raise CannotRun("config", str(error), errors=found) from error
+        raise
+    # Its object has keys that are not text.
+    return json.loads(report.as_json())
+
+
 def supported(function: Callable[..., Any], wanted: Dict[str, Any]) -> Dict[str, Any]:
     """Those of the arguments that a function of this release takes."""
     known = inspect.signature(function).parameters
@@ -431,6 +481,7 @@ def run_pipeline(start: Dict[str, Any], channel: Channel, deliveries: Deliveries
         if found and "source" in str(error):
             raise CannotRun("config", str(error), errors=found) from error
         raise CannotRun("setup", str(error)) from error
+    keep_failed_records(pipeline, deliveries)
     pipeline.run()
     channel.send({"report": source_report(pipeline)})
 
@@ -440,6 +491,8 @@ def run(start: Dict[str, Any], channel: Channel, deliveries: Deliveries) -> None
     try:
         if start.get("mode") == "describe":
             channel.send({"description": describe(start["recipe"]["source"]["type"])})
+        elif start.get("mode") == "connection":
+            channel.send({"connection": check_connection(start["recipe"])})
         else:
             run_pipeline(start, channel, deliveries)
     except ParentGone:

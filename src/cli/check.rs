@@ -44,9 +44,12 @@ pub(crate) struct Check {
     /// The same as the argument.
     #[arg(long, short, value_name = "RECIPE", conflicts_with = "recipe")]
     config: Option<PathBuf>,
-    /// Checks the recipe only.
+    /// Opens no connection: checks the recipe, and where its source runs.
     #[arg(long)]
     offline: bool,
+    /// The Python interpreter that would run the recipe's source, as for `ingest`.
+    #[arg(long, value_name = "PATH")]
+    python: Option<PathBuf>,
     /// Makes one harmless write as the recipe would, and rolls it back.
     #[arg(long, conflicts_with = "offline")]
     write: bool,
@@ -65,6 +68,8 @@ struct Found {
     schema: &'static str,
     ok: bool,
     source: Option<String>,
+    /// The Python that runs the source, unless the source is built in.
+    python: Option<FoundPython>,
     sink: Option<String>,
     server: Option<String>,
     gms_version: Option<String>,
@@ -79,6 +84,16 @@ struct Found {
 }
 
 #[derive(Debug, Serialize)]
+struct FoundPython {
+    interpreter: PathBuf,
+    version: String,
+    /// The version of `acryl-datahub`.
+    package: Option<String>,
+    /// The package has the source, and the modules that the source needs.
+    installed: bool,
+}
+
+#[derive(Debug, Serialize)]
 struct FoundStep {
     step: &'static str,
     observed: String,
@@ -90,6 +105,7 @@ impl Check {
             schema: "datahub-emit/check/1",
             ok: true,
             source: None,
+            python: None,
             sink: None,
             server: None,
             gms_version: None,
@@ -149,13 +165,18 @@ impl Check {
 
     async fn look(&self, global: &Global, found: &mut Found) -> Result<(), Error> {
         let recipe = Recipe::load(self.path(), &Environment::from_process())?;
-        let pipeline = Pipeline::from_recipe(&recipe, global.run_options()?)?;
+        let mut options = global.run_options()?;
+        #[cfg(unix)]
+        options.python.interpreter.clone_from(&self.python);
+        let pipeline = Pipeline::from_recipe(&recipe, options)?;
         input::one_reader(self.path(), &recipe)?;
         found.warnings = pipeline.warnings().to_vec();
         let (source, sink) = pipeline.types();
         (found.source, found.sink) = (Some(source.to_owned()), Some(sink.to_owned()));
         let from_to = format!("from {source} to {sink}");
         found.steps.push(FoundStep { step: "recipe", observed: from_to });
+        #[cfg(unix)]
+        Self::look_at_python(&pipeline, found).await?;
         if self.offline {
             found.steps.push(FoundStep { step: "server", observed: "not asked".to_owned() });
             return Ok(());
@@ -171,6 +192,26 @@ impl Check {
         found.steps.extend(steps.map(|step| FoundStep { step: step.name, observed: step.observed }));
         found.notes = check.notes.iter().map(|note| note.render(&CommandLine)).collect();
         check.failure.map_or(Ok(()), Err)
+    }
+
+    /// Reports the interpreter also where it lacks the source.
+    #[cfg(unix)]
+    async fn look_at_python(pipeline: &Pipeline, found: &mut Found) -> Result<(), Error> {
+        let Some(described) = pipeline.describe_source().await? else { return Ok(()) };
+        let package = described.package.as_ref();
+        let package =
+            package.map_or("no acryl-datahub".to_owned(), |version| format!("acryl-datahub {version}"));
+        let source = if described.problem.is_none() { "has the source" } else { "cannot run the source" };
+        let interpreter = described.interpreter.display();
+        let observed = format!("{interpreter} (Python {}, {package}) {source}", described.version);
+        found.steps.push(FoundStep { step: "python", observed });
+        found.python = Some(FoundPython {
+            interpreter: described.interpreter,
+            version: described.version,
+            package: described.package,
+            installed: described.problem.is_none(),
+        });
+        described.problem.map_or(Ok(()), Err)
     }
 
     /// The steps up to the failure, if there was one.

@@ -5,6 +5,7 @@ use std::io::{IsTerminal as _, Stderr, Write as _};
 use std::time::Duration;
 
 use datahub_emitter::pipeline::{RunControl, RunProgress};
+use datahub_emitter::source::ExtractionProgress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -92,6 +93,9 @@ impl Screen {
                 records = progress.records,
                 proposals = progress.proposals,
                 bytes = progress.source.bytes,
+                extracted = progress.extraction.map(|extraction| extraction.extracted),
+                spooled = progress.extraction.map(|extraction| extraction.waiting),
+                delivered = progress.extraction.map(|extraction| extraction.delivered),
                 seconds = started.elapsed().as_secs(),
                 "in progress"
             );
@@ -146,7 +150,13 @@ impl<'a> Line<'a> {
         let seconds = self.0.elapsed().as_secs_f64().max(0.001);
         #[expect(clippy::cast_precision_loss, reason = "the rate is shown as an integer")]
         let rate = progress.records as f64 / seconds;
-        self.0.set_message(format!("{} records  {rate:.0}/s", progress.records));
+        self.0.set_message(match progress.extraction {
+            // The records of a child process arrive before they are read.
+            Some(ExtractionProgress { extracted, waiting, delivered, .. }) => {
+                format!("{extracted} extracted  {waiting} spooled  {delivered} delivered  {rate:.0}/s")
+            }
+            None => format!("{} records  {rate:.0}/s", progress.records),
+        });
         self.0.set_position(progress.source.bytes);
     }
 }

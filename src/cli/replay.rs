@@ -43,7 +43,7 @@ pub(crate) struct Replay {
 
 impl Replay {
     pub(crate) async fn run(self, global: &Global, screen: &Screen) -> Result<Exit, Error> {
-        self.flags.run(!self.dry_run, || self.pipeline(global), &self.config, screen).await
+        self.flags.run(!self.dry_run, || self.pipeline(global), Some(&self.config), screen).await
     }
 
     fn pipeline(&self, global: &Global) -> Result<Pipeline, Error> {

@@ -80,7 +80,7 @@ impl RunFlags {
     }
 
     /// The file that `--report-to` names.
-    fn report_file(&self) -> Option<&PathBuf> {
+    pub(crate) fn report_file(&self) -> Option<&PathBuf> {
         self.report_to.as_ref().filter(|path| path.as_os_str() != "datahub")
     }
 
@@ -97,12 +97,12 @@ impl RunFlags {
     }
 
     /// Runs a pipeline and prints the result. `sends` says whether the run is meant to deliver anything;
-    /// `recipe` is the recipe's path as given on the command line.
+    /// `recipe` is the recipe's path as given on the command line, if there is one.
     pub(crate) async fn run(
         &self,
         sends: bool,
         prepare: impl FnOnce() -> Result<Pipeline, Error>,
-        recipe: &Path,
+        recipe: Option<&Path>,
         screen: &Screen,
     ) -> Result<Exit, Error> {
         let started_at = SystemClock.now();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datahub_emitter::Environment;
 use datahub_emitter::auth::{FileProvider, FixedToken, Token, TokenProvider};
-use datahub_emitter::gms::{Client, ClientConfig, ClientMode, GmsEnvironment, ServerAddress};
+use datahub_emitter::gms::{Client, ClientConfig, ClientMode, GmsEnvironment, RetryPolicy, ServerAddress};
 use datahub_emitter::{Error, ErrorKind};
 
 use super::Global;
@@ -86,6 +86,8 @@ impl Server {
 
     pub(crate) fn client(&self) -> Result<Client, Error> {
         let mut config = ClientConfig::new(self.address.clone());
+        // A mistyped address is an error at once.
+        config.retry = RetryPolicy::never();
         let token = self.token.clone();
         config.tokens = token.map(|token| Arc::new(FixedToken::new(token)) as Arc<dyn TokenProvider>);
         config.mode = ClientMode::Cli;

@@ -26,7 +26,7 @@ const MAX_MESSAGE_CHARACTERS: usize = 300;
 #[derive(Debug)]
 pub(super) struct Summary<'a> {
     finished: &'a FinishedRun,
-    recipe: &'a Path,
+    recipe: Option<&'a Path>,
     program: &'a str,
     color: bool,
 }
@@ -67,11 +67,14 @@ impl fmt::Display for Summary<'_> {
                 &format!("{} in {}", grouped(report.dead_letters.records), path.display()),
             )?;
             if report.dead_letters.records > 0 {
-                let (program, recipe) =
-                    (shell::word(self.program), shell::word(&self.recipe.to_string_lossy()));
+                let program = shell::word(self.program);
                 let path = shell::word(&path.to_string_lossy());
-                let command = format!("to send them again: {program} replay {path} -c {recipe}");
-                write_detail(f, "replay", &command)?;
+                let command = match self.recipe {
+                    Some(recipe) => format!("replay {path} -c {}", shell::word(&recipe.to_string_lossy())),
+                    // Dead letters are a metadata file.
+                    None => format!("ingest mcps {path}"),
+                };
+                write_detail(f, "replay", &format!("to send them again: {program} {command}"))?;
             }
         }
         self.write_warnings(f)?;
@@ -83,9 +86,14 @@ impl fmt::Display for Summary<'_> {
 }
 
 impl<'a> Summary<'a> {
-    /// `recipe` is the recipe's path as it was given, and `program` the name of this program, for the
-    /// commands that the summary suggests.
-    pub(super) fn new(finished: &'a FinishedRun, recipe: &'a Path, program: &'a str, color: bool) -> Self {
+    /// `recipe` is the recipe's path as it was given, if there is one, and `program` the name of this
+    /// program, for the commands that the summary suggests.
+    pub(super) fn new(
+        finished: &'a FinishedRun,
+        recipe: Option<&'a Path>,
+        program: &'a str,
+        color: bool,
+    ) -> Self {
         Self { finished, recipe, program, color }
     }
 
@@ -171,12 +179,16 @@ impl<'a> Summary<'a> {
     fn write_transformers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, transformer) in self.finished.report.transformers.iter().enumerate() {
             let label = if index == 0 { "transformers" } else { "" };
-            let text = format!(
-                "{}: {} changed, {} added",
-                transformer.kind,
-                grouped(transformer.changed),
-                grouped(transformer.added)
-            );
+            let text = if transformer.runs_in == "python" {
+                format!("{} in Python", transformer.kind)
+            } else {
+                format!(
+                    "{}: {} changed, {} added",
+                    transformer.kind,
+                    grouped(transformer.changed),
+                    grouped(transformer.added)
+                )
+            };
             write_detail(f, label, &text)?;
         }
         Ok(())
@@ -217,7 +229,11 @@ impl<'a> Summary<'a> {
             return text;
         }
         let program = shell::word(self.program);
-        let recipe = shell::word(&self.recipe.to_string_lossy());
+        let Some(recipe) = self.recipe else {
+            text.push_str("; to send everything again, repeat the command");
+            return text;
+        };
+        let recipe = shell::word(&recipe.to_string_lossy());
         match &self.finished.replayed {
             None => write!(text, "; to send everything again: {program} ingest -c {recipe}"),
             Some(dead_letters) => {

@@ -342,10 +342,11 @@ impl Summary {
     fn source_text(&self) -> Option<String> {
         Some(match self {
             Self::PythonMissing { source_type } => {
-                format!("the source `{source_type}` runs in Python, and there is none")
+                format!("{} runs in Python, and there is none", subject(source_type))
             }
             Self::PackageMissing { source_type, python } => format!(
-                "the source `{source_type}` runs in Python, and {} does not have the package acryl-datahub",
+                "{} runs in Python, and {} does not have the package acryl-datahub",
+                subject(source_type),
                 python.display()
             ),
             Self::PluginMissing { source_type, python, module: Some(module) } => format!(
@@ -426,5 +427,14 @@ impl fmt::Display for RedirectChange {
             Self::Port => f.write_str("another port"),
             Self::Host(host) => f.write_str(host),
         }
+    }
+}
+
+/// The part of a recipe that runs in Python: the source, or transformers behind the source `file` of this
+/// crate.
+fn subject(source_type: &str) -> String {
+    match source_type {
+        "file" => "a transformer of the recipe".to_owned(),
+        _ => format!("the source `{source_type}`"),
     }
 }

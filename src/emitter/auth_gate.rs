@@ -105,6 +105,13 @@ impl AuthGate {
         self.accepted_generation.store(generation, Relaxed);
     }
 
+    /// Forgets that there was no other token, so that the provider is asked again.
+    pub(super) async fn forget_refusals(&self) {
+        let mut refusals = self.refusals.lock().await;
+        refusals.is_final = false;
+        refusals.refused = None;
+    }
+
     /// Waits for the turn to review a refusal: one sender at a time finds out about a token.
     pub(super) async fn review(&self) -> RefusalReview<'_> {
         RefusalReview { gate: self, refusals: self.refusals.lock().await, retried: None }

@@ -79,6 +79,12 @@ impl Capacity {
         Ok(CapacityPermit { count: Some(count), _bytes: bytes })
     }
 
+    /// Whether nothing more can be admitted until a proposal has an outcome. A caller that waits for bytes
+    /// takes those that are available, so they are used up then.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.count.available_permits() == 0 || self.bytes.available_permits() == 0
+    }
+
     /// Ends all waiting, and refuses further reservations.
     pub(crate) fn close(&self) {
         self.count.close();
@@ -108,7 +114,14 @@ mod tests {
     fn count_and_bytes_are_both_bounded() {
         let capacity = Capacity::new(3, 100);
         let first = ready(capacity.reserve(60)).flatten().unwrap();
-        assert!(ready(capacity.reserve(60)).is_none(), "60 + 60 bytes are over 100");
+        assert!(!capacity.is_exhausted());
+        {
+            let mut waiting = pin!(capacity.reserve(60));
+            let polled = waiting.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            assert!(polled.is_pending(), "60 + 60 bytes are over 100");
+            assert!(capacity.is_exhausted());
+        }
+        assert!(!capacity.is_exhausted());
         assert_eq!(capacity.try_reserve(60).unwrap_err(), NoCapacity::Full);
         let second = capacity.try_reserve(30).unwrap();
         let third = ready(capacity.reserve(1)).flatten().unwrap();

@@ -37,6 +37,7 @@ pub struct EmitterBuilder {
     max_pending_bytes: usize,
     max_linger: Duration,
     retry: RetryPolicy,
+    keep_trying: bool,
 }
 
 /// Where the emitter's client comes from.
@@ -126,6 +127,7 @@ impl EmitterBuilder {
             max_in_flight_requests: defaults::MAX_IN_FLIGHT_REQUESTS,
             max_per_batch: defaults::MAX_PER_BATCH,
             max_batch_bytes: None,
+            keep_trying: false,
             max_pending_proposals: defaults::MAX_PENDING_PROPOSALS,
             max_pending_bytes: defaults::MAX_PENDING_BYTES,
             max_linger: defaults::MAX_LINGER,
@@ -263,7 +265,7 @@ impl EmitterBuilder {
 
     /// The largest length of a request's body, in bytes. A single proposal that is longer is sent alone.
     /// Default 15 MiB, as in the Python client, and 9.5 MB through DataHub's frontend (an address that ends
-    /// with `/api/gms`), whose buffer has 10 MB.
+    /// with `/api/gms`), whose buffer has 10 MB; at most [`max_pending_bytes`](Self::max_pending_bytes).
     pub fn max_batch_bytes(mut self, bytes: usize) -> Self {
         self.max_batch_bytes = Some(bytes);
         self
@@ -276,7 +278,9 @@ impl EmitterBuilder {
     }
 
     /// The largest number of bytes that are queued and in flight together, up to 4 GiB - 1. A single proposal
-    /// that is larger waits until nothing else is pending. Default 16 MiB.
+    /// that is larger waits until nothing else is pending. Default 16 MiB. At a latency of 2 s, 16 MiB allow
+    /// 8 MiB per second: raise it for large proposals to a slow server. When the limit is reached, a batch
+    /// leaves although it is not full.
     pub fn max_pending_bytes(mut self, bytes: usize) -> Self {
         self.max_pending_bytes = bytes;
         self
@@ -289,21 +293,58 @@ impl EmitterBuilder {
         self
     }
 
-    /// Which requests are retried, and how often. Default [`RetryPolicy::default`].
+    /// Which requests are retried, and how often. It is also the policy for reads with the emitter's
+    /// [`client`](Emitter::client), unless the client existed before. Default [`RetryPolicy::default`].
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        if let Connection::Config(config) = &mut self.connection {
+            config.retry = policy.clone();
+        }
         self.retry = policy;
+        self
+    }
+
+    /// For services: never stops because of an outage or a refused token. By default it does, as a run of a
+    /// recipe should.
+    ///
+    /// Where the emitter would stop, the proposals stay in it, in their order, and one batch at a time is
+    /// sent again, with growing delays up to [`RetryPolicy::longest_delay`]. The token provider is asked for
+    /// another token before each attempt. Meanwhile [`Emitter::status`] is degraded, and once the limits of
+    /// [`max_pending_proposals`](Self::max_pending_proposals) and
+    /// [`max_pending_bytes`](Self::max_pending_bytes) are reached, [`Emitter::emit`] waits and
+    /// [`Emitter::try_emit`] returns the proposal.
+    ///
+    /// A proposal that GMS rejects is rejected, also if GMS has accepted nothing so far. One that fails with
+    /// 500 is rejected once GMS has accepted another one since.
+    ///
+    /// Two things still end it: [`Emitter::close`], after which each failure is final again, so that closing
+    /// does not wait for the end of an outage; and a setting that the server does not support, such as
+    /// [`Endpoint::Openapi`] of an old server.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use datahub_emitter::emitter::Emitter;
+    ///
+    /// let emitter = Emitter::builder("http://localhost:8080").keep_trying().build()?;
+    /// println!("{}", serde_json::to_string(&emitter.status())?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn keep_trying(mut self) -> Self {
+        self.keep_trying = true;
         self
     }
 
     /// Starts the emitter in the current tokio runtime. No request is sent yet.
     ///
     /// # Errors
-    /// Returns [`ErrorKind::Input`] when the address is invalid, a limit is out of range, a
-    /// certificate or a header cannot be used, there is no tokio runtime, [`EmitMode::AsyncWait`] is combined
+    /// Returns [`ErrorKind::Input`] when the address is invalid, a limit is out of range or below another one
+    /// that it must hold, a certificate or a header cannot be used, there is no tokio runtime or it has no
+    /// timer, [`EmitMode::AsyncWait`] is combined
     /// with Rest.li, or a setting of the client is combined with [`with_client`](Self::with_client).
     pub fn build(self) -> Result<Emitter, Error> {
         let runtime = tokio::runtime::Handle::try_current()
             .map_err(|error| invalid("an emitter needs a tokio runtime").with_source(error))?;
+        check_timer()?;
         let capacity = self.capacity()?;
         let emit_mode = self.emit_mode.unwrap_or_else(|| self.batching.default_emit_mode());
         if emit_mode == EmitMode::AsyncWait && self.endpoint == Endpoint::Restli {
@@ -335,10 +376,18 @@ impl EmitterBuilder {
             }
         };
         let max_batch_bytes = match self.max_batch_bytes {
+            Some(bytes) if bytes > self.max_pending_bytes => {
+                return Err(invalid(format!(
+                    "max_batch_bytes is {bytes}, more than max_pending_bytes, which is {}: no batch would ever be full",
+                    self.max_pending_bytes
+                )));
+            }
             Some(bytes) => in_range("max_batch_bytes", bytes, usize::MAX)?,
             None if client.server().is_frontend() => defaults::MAX_BATCH_BYTES_THROUGH_FRONTEND,
             None => defaults::MAX_BATCH_BYTES,
         };
+        // Only the default can be larger.
+        let max_batch_bytes = max_batch_bytes.min(self.max_pending_bytes);
         let settings = Settings {
             batch: BatchLimits {
                 count: if encoder.batches { max_per_batch } else { 1 },
@@ -354,8 +403,9 @@ impl EmitterBuilder {
                 Batching::Batched | Batching::Single => 2 * max_in_flight_requests,
             },
             max_linger: self.max_linger,
-            retry: self.retry,
+            retry: self.retry.with_bounded_delays(),
             trace_timeout: self.trace_timeout,
+            keep_trying: self.keep_trying,
         };
         let (shared, opened) = Shared::new(client, settings, capacity);
         Ok(Emitter::start(shared, opened, &runtime))
@@ -378,6 +428,13 @@ impl EmitterBuilder {
         }
         self
     }
+}
+
+/// Checks that the runtime has a timer, without which the emitter's task would panic.
+fn check_timer() -> Result<(), Error> {
+    // Tokio has no other way to find out.
+    std::panic::catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO)))
+        .map_err(|_| invalid("the tokio runtime has no timer: build it with enable_all() or enable_time()"))
 }
 
 fn invalid(message: impl Into<String>) -> Error {
@@ -407,7 +464,9 @@ mod tests {
         };
         assert_eq!(bytes("http://gms:8080", None), 15 * 1024 * 1024);
         assert_eq!(bytes("http://datahub:9002/api/gms/", None), 9_500_000);
-        assert_eq!(bytes("http://datahub:9002/api/gms", Some(20_000_000)), 20_000_000);
+        assert_eq!(bytes("http://datahub:9002/api/gms", Some(16_000_000)), 16_000_000);
+        let small = Emitter::builder("http://gms:8080").max_pending_bytes(1_000).build().unwrap();
+        assert_eq!(small.shared().settings.batch.bytes, 1_000);
     }
 
     #[tokio::test]
@@ -417,6 +476,10 @@ mod tests {
             (new().max_in_flight_requests(0), "max_in_flight_requests must be between 1 and 10000, not 0"),
             (new().max_per_batch(201), "max_per_batch must be between 1 and 200, not 201"),
             (new().max_batch_bytes(0), "max_batch_bytes must be at least 1, not 0"),
+            (
+                new().max_batch_bytes(2_000).max_pending_bytes(1_000),
+                "max_batch_bytes is 2000, more than max_pending_bytes, which is 1000: no batch would ever be full",
+            ),
             (
                 new().max_pending_bytes(1 << 32),
                 "max_pending_bytes must be between 1 and 4294967295, not 4294967296",

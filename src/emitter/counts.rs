@@ -2,11 +2,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use serde::Serialize;
+
 use super::outcome::Outcome;
 
 /// How many proposals were emitted, how they ended, and how many requests that took. Once the emitter is
 /// closed, `emitted = delivered + rejected + undelivered`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Counts {
     /// Proposals that were emitted.

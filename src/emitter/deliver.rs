@@ -13,10 +13,13 @@ use super::shared::Shared;
 /// Delivers `batch`. The first request is sent with `permit`, if there is one already. The batch keeps its
 /// URNs until the end, so that nothing overtakes it, whatever is retried or split.
 pub(super) async fn deliver(shared: Arc<Shared>, batch: Vec<Pending>, mut permit: Option<RequestPermit>) {
+    let _age = shared.ages.note(&batch);
     let mut settlement = BatchSettlement::new(&shared, batch);
     let mut turn = None;
     while let Some(group) = settlement.next_group() {
-        if group.is_part && !shared.has_accepted() && turn.is_none() {
+        // The turn ends after the group is settled.
+        let _outage_turn = shared.wait_during_outage(&mut permit).await;
+        if group.is_part && !shared.blames_records() && turn.is_none() {
             turn = tokio::select! {
                 biased;
                 turn = shared.suspects.bisecting() => Some(turn),
@@ -24,7 +27,7 @@ pub(super) async fn deliver(shared: Arc<Shared>, batch: Vec<Pending>, mut permit
                 () = shared.lifecycle.reached(Phase::Stopped) => None,
             };
         }
-        if shared.has_accepted() {
+        if shared.blames_records() {
             turn = None;
         } else if group.is_part && !shared.lifecycle.is_stopped() && !shared.suspects.may_send_part() {
             settlement.give_up(group);

@@ -9,6 +9,10 @@ use super::outcome::{Outcome, Undelivered, UndeliveredReason};
 use super::receipt::Receipt;
 use crate::metadata::Proposal;
 
+/// The message for proposals whose runtime was shut down.
+pub(super) const RUNTIME_GONE: &str =
+    "the tokio runtime that the emitter was built in was shut down first; close the emitter before";
+
 /// Receives each proposal together with its outcome.
 ///
 /// It is called from the sink's tasks and must not block for long.
@@ -22,6 +26,8 @@ pub trait Observer: Send + Sync {
 /// so that no proposal can get lost.
 pub struct Delivery {
     inner: Option<(Arc<Proposal>, Recipient)>,
+    /// A task of the emitter's runtime holds it, and drops it when the runtime is shut down.
+    is_in_runtime: bool,
 }
 
 /// The receiver of the outcome.
@@ -33,13 +39,14 @@ enum Recipient {
 impl Delivery {
     /// A delivery that reports its outcome to `observer`.
     pub fn observed(proposal: Proposal, observer: Arc<dyn Observer>) -> Self {
-        Self { inner: Some((Arc::new(proposal), Recipient::Observer(observer))) }
+        Self { inner: Some((Arc::new(proposal), Recipient::Observer(observer))), is_in_runtime: false }
     }
 
     /// A delivery, and the [`Receipt`] that resolves to its outcome.
     pub fn with_receipt(proposal: Proposal) -> (Self, Receipt) {
         let (sender, receipt) = Receipt::new();
-        (Self { inner: Some((Arc::new(proposal), Recipient::Receipt(sender))) }, receipt)
+        let inner = Some((Arc::new(proposal), Recipient::Receipt(sender)));
+        (Self { inner, is_in_runtime: false }, receipt)
     }
 
     /// The proposal.
@@ -69,6 +76,11 @@ impl Delivery {
         }
     }
 
+    /// From now on a task of the emitter's runtime holds it.
+    pub(super) fn enter_runtime(&mut self) {
+        self.is_in_runtime = true;
+    }
+
     /// Reports the outcome.
     pub fn settle(mut self, outcome: Outcome) {
         self.report(outcome);
@@ -89,10 +101,16 @@ impl Delivery {
 
 impl Drop for Delivery {
     fn drop(&mut self) {
-        self.report(Outcome::Undelivered(Undelivered::new(
-            UndeliveredReason::Dropped,
-            "the proposal was dropped without an outcome; this is a bug in datahub-emitter",
-        )));
+        // A runtime that is shut down drops its tasks. A task that panics drops what it holds as well.
+        let undelivered = if self.is_in_runtime && !std::thread::panicking() {
+            Undelivered::new(UndeliveredReason::RuntimeGone, RUNTIME_GONE)
+        } else {
+            Undelivered::new(
+                UndeliveredReason::Dropped,
+                "the proposal was dropped without an outcome; this is a bug in datahub-emitter",
+            )
+        };
+        self.report(Outcome::Undelivered(undelivered));
     }
 }
 

@@ -1,9 +1,9 @@
 //! Decides when a batch leaves, and runs the tasks that deliver batches and follow traces.
 //!
-//! A batch leaves at once when it is full, by count or by bytes, and when somebody waits for a flush or the
-//! end. While nothing is in flight, it leaves 5 ms after its first proposal, so that a single proposal does
-//! not wait. Otherwise it leaves when a request comes back, or after `max_linger`. So neither a slow source
-//! nor a fast one needs tuning.
+//! A batch leaves at once when it is full, by count or by bytes, when the emitter has no capacity for a
+//! further proposal, and when somebody waits for a flush or the end. While nothing is in flight, it leaves
+//! 5 ms after its first proposal, so that a single proposal does not wait. Otherwise it leaves when a request
+//! comes back, or after `max_linger`. So neither a slow source nor a fast one needs tuning.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,12 +14,15 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use super::deliver::deliver;
+use super::delivery::RUNTIME_GONE;
 use super::lifecycle::{Phase, StopCause};
 use super::open_traces::OpenTrace;
+use super::outcome::UndeliveredReason;
 use super::pending::Pending;
 use super::queue::{FormingBatch, Queued};
 use super::shared::Shared;
 use super::trace_follower::follow;
+use crate::ErrorKind;
 use crate::metadata::Urn;
 
 /// How long the first proposal waits for others while nothing is in flight: a slow source gets low latency,
@@ -31,8 +34,8 @@ const LINGER: Duration = Duration::from_millis(5);
 const IDLE_BEFORE_JUDGEMENT: Duration = Duration::from_millis(50);
 
 /// Forms batches and sends them until the emitter is closed or stopped, and every proposal has an outcome.
-pub(super) async fn drive(shared: Arc<Shared>, mut opened: UnboundedReceiver<OpenTrace>) {
-    let _end = EndGuard(Arc::clone(&shared));
+/// `end` ends the emitter also if the task is dropped before it runs.
+pub(super) async fn drive(shared: Arc<Shared>, mut opened: UnboundedReceiver<OpenTrace>, mut end: EndGuard) {
     let mut deliveries = Deliveries::default();
     let mut traces = JoinSet::new();
     let mut is_checked = !shared.settings.checks_server_first();
@@ -101,30 +104,52 @@ pub(super) async fn drive(shared: Arc<Shared>, mut opened: UnboundedReceiver<Ope
             () = timer => {}
         }
     }
+    end.is_regular = true;
 }
 
 /// Checks before the first batch that the server supports the settings, and stops the run if it does not.
 async fn check_server(shared: &Shared) {
-    let config = tokio::select! {
-        biased;
-        config = shared.server_config() => config,
-        () = shared.lifecycle.reached(Phase::Abandoned) => return,
-    };
-    if let Err(error) = config {
-        shared.stop(StopCause::from(&error));
+    loop {
+        let config = tokio::select! {
+            biased;
+            config = shared.server_config() => config,
+            () = shared.lifecycle.reached(Phase::Abandoned) => return,
+        };
+        let Err(error) = config else { return shared.health.note_response() };
+        let cause = StopCause::from(&error);
+        // A server that lacks a feature will not get it.
+        if error.kind() == ErrorKind::Input || !shared.keeps_trying() {
+            return shared.stop(cause);
+        }
+        shared.begin_outage(cause);
+        drop(shared.wait_during_outage(&mut None).await);
     }
 }
 
 /// Ends the emitter when the driver ends, even if that is because the runtime is shut down: nobody waits
 /// forever.
-struct EndGuard(Arc<Shared>);
+pub(super) struct EndGuard {
+    shared: Arc<Shared>,
+    /// The driver has ended by itself.
+    is_regular: bool,
+}
+
+impl EndGuard {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, is_regular: false }
+    }
+}
 
 impl Drop for EndGuard {
     fn drop(&mut self) {
-        self.0.advance(Phase::Ended);
+        if !self.is_regular {
+            let cause = StopCause::Message(ErrorKind::Internal, RUNTIME_GONE.into());
+            self.shared.stop_with(UndeliveredReason::RuntimeGone, cause);
+        }
+        self.shared.advance(Phase::Ended);
         // A caller that read the phase before may have queued something since.
-        self.0.settle_queued();
-        self.0.settle_suspects();
+        self.shared.settle_queued();
+        self.shared.settle_suspects();
     }
 }
 
@@ -146,7 +171,7 @@ fn next_batch(shared: &Shared, in_flight: bool, has_returned: bool) -> NextBatch
     let linger = if in_flight && !has_returned { shared.settings.max_linger } else { LINGER };
     // `None` is a time that the clock cannot represent: it never comes.
     let leaves_at = queued_at.checked_add(linger);
-    if is_full || is_flushing || leaves_at.is_some_and(|at| at <= Instant::now()) {
+    if is_full || is_flushing || shared.is_exhausted() || leaves_at.is_some_and(|at| at <= Instant::now()) {
         return NextBatch::Leaves(queue.take());
     }
     NextBatch::Waits(leaves_at)

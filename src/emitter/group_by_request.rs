@@ -20,6 +20,8 @@ pub(super) struct RequestGroup {
     pub(super) retries_exhausted: bool,
     /// It is part of a batch that was rejected.
     pub(super) is_part: bool,
+    /// How many proposals GMS had accepted when the group failed with 500 for the first time.
+    pub(super) accepted_before_failure: Option<u64>,
 }
 
 impl RequestGroup {
@@ -38,14 +40,22 @@ impl RequestGroup {
     /// One group per proposal, for a GMS that does not support batches.
     pub(super) fn into_singles(mut self, encoder: &RequestEncoder) -> VecDeque<Self> {
         let proposals = std::mem::take(&mut self.proposals);
-        let Self { outcome_unknown, retries_exhausted, is_part, .. } = self;
+        let Self { outcome_unknown, retries_exhausted, is_part, accepted_before_failure, .. } = self;
         let singles = group_by_request(proposals, encoder, false).into_iter();
-        singles.map(|single| Self { outcome_unknown, retries_exhausted, is_part, ..single }).collect()
+        singles
+            .map(|single| Self {
+                outcome_unknown,
+                retries_exhausted,
+                is_part,
+                accepted_before_failure,
+                ..single
+            })
+            .collect()
     }
 
     pub(super) fn part(&self, proposals: Vec<Pending>) -> Self {
-        let Self { route, outcome_unknown, retries_exhausted, .. } = *self;
-        Self { proposals, route, outcome_unknown, retries_exhausted, is_part: true }
+        let Self { route, outcome_unknown, retries_exhausted, accepted_before_failure, .. } = *self;
+        Self { proposals, route, outcome_unknown, retries_exhausted, is_part: true, accepted_before_failure }
     }
 }
 
@@ -64,6 +74,7 @@ pub(super) fn group_by_request(
         outcome_unknown: false,
         retries_exhausted: false,
         is_part: false,
+        accepted_before_failure: None,
     };
     group(routed, |pending| pending.urn().clone()).into_iter().map(new).collect()
 }

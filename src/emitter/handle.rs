@@ -7,13 +7,14 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::counts::Counts;
 use super::delivery::{Delivery, WaitingDelivery};
-use super::driver;
+use super::driver::{self, EndGuard};
 use super::emit_all::{Collector, EmitAllResult};
 use super::lifecycle::Phase;
 use super::open_traces::OpenTrace;
 use super::outcome::Outcome;
 use super::receipt::Receipt;
 use super::shared::{NotAdmitted, Shared};
+use super::status::Status;
 use super::try_emit::TryEmitError;
 use crate::Error;
 use crate::gms::{Client, ServerConfig};
@@ -24,6 +25,12 @@ use crate::metadata::Proposal;
 ///
 /// Cloning is cheap, and all clones share one queue. When the last clone is dropped without
 /// [`close`](Self::close), the emitted proposals are still delivered as long as the tokio runtime runs.
+///
+/// # Runtime
+/// Requests are sent by tasks of the tokio runtime in which the emitter was built. On a current-thread
+/// runtime they run only while `block_on` runs: call [`close`](Self::close) or [`flush`](Self::flush) in it.
+/// If the runtime is shut down first, proposals without an outcome are undelivered with the reason
+/// [`RuntimeGone`](super::UndeliveredReason::RuntimeGone).
 ///
 /// # Cancel safety
 /// Every method that waits can be used in `tokio::select!` and with a timeout. Proposals that were queued
@@ -64,7 +71,8 @@ impl Emitter {
         runtime: &tokio::runtime::Handle,
     ) -> Self {
         let shared = Arc::new(shared);
-        runtime.spawn(driver::drive(Arc::clone(&shared), opened));
+        let end = EndGuard::new(Arc::clone(&shared));
+        runtime.spawn(driver::drive(Arc::clone(&shared), opened, end));
         Self { handle: Arc::new(Handle { shared }) }
     }
 
@@ -173,8 +181,14 @@ impl Emitter {
         self.shared().counts()
     }
 
-    /// Why sending stopped, if it did: a refused token, or a server that cannot be reached. It does not start
-    /// again.
+    /// Whether it delivers, how many proposals wait, and since when: for health endpoints and metrics.
+    pub fn status(&self) -> Status {
+        Status::of(self.shared())
+    }
+
+    /// Why sending stopped, if it did: a refused token, a server that cannot be reached, or a tokio runtime
+    /// that was shut down. It does not start again; with
+    /// [`keep_trying`](super::EmitterBuilder::keep_trying), the first two do not stop it.
     pub fn stop_reason(&self) -> Option<Error> {
         self.shared().lifecycle.stop_reason().map(|stop| stop.cause.to_error())
     }

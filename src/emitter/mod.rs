@@ -50,10 +50,14 @@
 //!    only says that it has queued a proposal. It is followed by its trace until it is written, while further
 //!    proposals are sent.
 //!
+//! With [`keep_trying`](EmitterBuilder::keep_trying), a failure that would stop the run begins an outage
+//! instead, during which one batch at a time is tried again (`health`). [`Emitter::status`] shows it.
+//!
 //! `shared` is the state that these parts have in common, `pending` a proposal on its way through them,
 //! `exchange` a request with its result, and `lifecycle` says whether proposals are admitted and requests
 //! sent, and why not.
 
+mod ages;
 mod auth_gate;
 mod backpressure;
 mod bisect;
@@ -64,10 +68,10 @@ mod delivery;
 mod driver;
 mod emit_all;
 mod exchange;
-
 mod flush;
 mod group_by_request;
 mod handle;
+mod health;
 mod lifecycle;
 mod limit;
 mod named_urns;
@@ -81,6 +85,7 @@ mod send;
 mod settings;
 mod settle;
 mod shared;
+mod status;
 mod trace_follower;
 mod try_emit;
 mod validate;
@@ -98,6 +103,7 @@ pub use receipt::Receipt;
 pub use settings::Batching;
 #[cfg(feature = "pipeline")]
 pub(crate) use settings::{MAX_PER_BATCH, MAX_REQUESTS, defaults};
+pub use status::{Health, Problem, Status};
 pub use try_emit::TryEmitError;
 #[cfg(feature = "kafka")]
 pub(crate) use validate::validate;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use super::ages::AgeGuard;
 use super::pending::Pending;
 
 /// How many traces are open at once. Each query about one costs GMS a search of its queue.
@@ -16,6 +17,7 @@ pub(super) struct OpenTrace {
     pub(super) id: Option<String>,
     pub(super) proposals: Vec<Pending>,
     pub(super) slot: Option<TraceSlot>,
+    pub(super) age: AgeGuard,
 }
 
 /// Permission to open one of at most 64 traces; returned on drop.

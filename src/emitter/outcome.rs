@@ -199,6 +199,8 @@ pub enum UndeliveredReason {
     /// The caller stopped waiting for capacity: it dropped the future of
     /// [`Emitter::deliver`](super::Emitter::deliver).
     Cancelled,
+    /// The tokio runtime that the emitter was built in was shut down.
+    RuntimeGone,
     /// The sink could not write to a local file or stream.
     Disk,
     /// A transformer could not make the proposal that it adds, for example because a lookup failed.
@@ -218,6 +220,7 @@ impl UndeliveredReason {
             Self::AllRejected => "all-rejected",
             Self::Closed => "closed",
             Self::Cancelled => "cancelled",
+            Self::RuntimeGone => "runtime-gone",
             Self::Disk => "disk",
             Self::NotTransformed => "not-transformed",
             Self::Dropped => "dropped",

@@ -36,6 +36,7 @@ impl Pending {
         observed_at: i64,
     ) -> Self {
         delivery.set_last_observed(observed_at);
+        delivery.enter_runtime();
         let mut scratch = Vec::with_capacity(SCRATCH_BYTES);
         let encoded_bytes = encoder.encoded_len(delivery.proposal(), observed_at, &mut scratch);
         let lane = encoder.lane(delivery.proposal());

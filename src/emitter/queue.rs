@@ -147,6 +147,21 @@ impl<T: Queued> Queue<T> {
         items
     }
 
+    /// How many items wait to be sent.
+    pub(super) fn len(&self) -> usize {
+        let in_lanes: usize = self.lanes.values().map(|lane| lane.forming.len() + lane.ready.len()).sum();
+        in_lanes + self.parked.values().map(VecDeque::len).sum::<usize>()
+    }
+
+    /// Items among which is the one that was pushed first.
+    pub(super) fn oldest(&self) -> impl Iterator<Item = &T> {
+        let in_lanes = self
+            .lanes
+            .values()
+            .flat_map(|lane| lane.forming.iter().chain(lane.ready.front().map(|numbered| &numbered.item)));
+        in_lanes.chain(self.parked.values().filter_map(|items| items.front().map(|numbered| &numbered.item)))
+    }
+
     /// Whether no item waits to be sent.
     pub(super) fn is_empty(&self) -> bool {
         self.parked.is_empty()

@@ -15,7 +15,7 @@ use super::lifecycle::Phase;
 use super::limit::RequestPermit;
 use super::pending::Pending;
 use super::shared::Shared;
-use crate::gms::{Next, RequestBody, RetryPolicy, RetryState, Verdict};
+use crate::gms::{GmsResponse, Next, RequestBody, RequestLine, RetryPolicy, RetryState, SendError, Verdict};
 
 /// How an attempt passes the auth gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,6 +139,7 @@ async fn send_with_token<'a>(
         let verdict = next.verdict();
         // The gate is closed before another request can get the permit.
         let guard = (verdict == Verdict::Unauthorized).then(|| shared.gate.close());
+        note_health(shared, &line, &result, &verdict);
         let sent_at = permit.sent_at();
         permit.complete(&verdict, body_bytes);
         let accepted_before = *accepted_before.get_or_insert_with(|| shared.accepted());
@@ -173,6 +174,23 @@ async fn send_with_token<'a>(
                 return Some((exchange, guard));
             }
         }
+    }
+}
+
+/// Notes for the emitter's status whether requests succeed.
+fn note_health(
+    shared: &Shared,
+    line: &RequestLine,
+    result: &Result<GmsResponse, SendError>,
+    verdict: &Verdict,
+) {
+    let now = shared.client.clock().now();
+    match verdict {
+        Verdict::Delivered => shared.health.note_success(now),
+        Verdict::Retry(_) | Verdict::Unauthorized | Verdict::NotGms | Verdict::Fatal => {
+            shared.health.note_failure(now, shared.client.diagnose_result(line, result).into());
+        }
+        Verdict::Forbidden | Verdict::Rejected | Verdict::UnknownBatch => {}
     }
 }
 

@@ -63,6 +63,8 @@ pub(super) struct Settings {
     pub(super) max_linger: Duration,
     pub(super) retry: RetryPolicy,
     pub(super) trace_timeout: Duration,
+    /// A failure begins an outage instead of stopping the run.
+    pub(super) keep_trying: bool,
 }
 
 impl Settings {

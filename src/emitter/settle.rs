@@ -87,7 +87,8 @@ impl<'a> BatchSettlement<'a> {
     pub(super) fn settle(&mut self, mut group: RequestGroup, exchange: &Exchange, slot: Option<TraceSlot>) {
         group.outcome_unknown |= exchange.attempts.outcome_unknown;
         let Ok(response) = &exchange.attempts.last else {
-            return self.stop(group, self.diagnosis(exchange));
+            let cause = self.diagnosis(exchange);
+            return self.stop(group, cause);
         };
         let message = FailureMessage::new(&exchange.attempts.verdict, response);
         let facts = ResponseFacts {
@@ -96,12 +97,21 @@ impl<'a> BatchSettlement<'a> {
             named: group.proposals.iter().filter(|pending| message.names(pending)).count(),
             says_exists: message.0.contains("already exists"),
         };
-        let progress = self.progress(exchange);
+        let mut progress = self.progress(exchange);
+        if facts.status == Some(500) {
+            let before = *group.accepted_before_failure.get_or_insert(exchange.accepted_before);
+            if progress.keeps_trying {
+                progress.has_accepted_since = self.shared.accepted() > before;
+            }
+        }
         let Decision { action, shrink_batches } = decide(&self.facts(&group), &facts, &progress);
         if shrink_batches {
             self.shared.shrink_batches(exchange.body_bytes, group.proposals.len());
         }
         debug!(?action, proposals = group.proposals.len(), "the response was read");
+        if is_of_a_working_server(action) {
+            self.shared.health.note_response();
+        }
         match action {
             Action::Accept => self.accept(group, exchange, response, slot),
             Action::AcceptEarlierAttempt => {
@@ -153,8 +163,14 @@ impl<'a> BatchSettlement<'a> {
                 }
             }
             Action::LeaveUndelivered => self.shared.settle_undelivered(group.proposals),
-            Action::Stop(StopBecause::Response) => self.stop(group, self.diagnosis(exchange)),
-            Action::Stop(StopBecause::NoOpenapi) => self.stop(group, self.no_openapi(exchange)),
+            Action::Stop(StopBecause::Response) => {
+                let cause = self.diagnosis(exchange);
+                self.stop(group, cause);
+            }
+            Action::Stop(StopBecause::NoOpenapi) => {
+                self.shared.stop(self.no_openapi(exchange));
+                self.shared.settle_undelivered(group.proposals);
+            }
         }
     }
 
@@ -205,6 +221,7 @@ impl<'a> BatchSettlement<'a> {
             has_accepted: accepted > 0,
             has_accepted_since: accepted > accepted_before,
             is_stopped: self.shared.lifecycle.is_stopped(),
+            keeps_trying: self.shared.keeps_trying(),
             failing: self.failing,
             refused_alone: self.refused_alone,
             failed_alone: self.postponed.len(),
@@ -245,7 +262,9 @@ impl<'a> BatchSettlement<'a> {
         self.shared.reject_suspects();
         if self.shared.settings.follows_traces() && exchange.is_asynchronous {
             accepted.iter_mut().for_each(Pending::release_count);
-            self.shared.traces.open(OpenTrace { id: trace::trace_id(response), proposals: accepted, slot });
+            let age = self.shared.ages.note(&accepted);
+            let id = trace::trace_id(response);
+            self.shared.traces.open(OpenTrace { id, proposals: accepted, slot, age });
             return;
         }
         for pending in accepted {
@@ -393,9 +412,39 @@ impl<'a> BatchSettlement<'a> {
         diagnosis.into()
     }
 
-    fn stop(&self, group: RequestGroup, cause: StopCause) {
+    /// Stops the run, or puts the group back for a later attempt. It comes after groups without a common URN:
+    /// if it fails because of its content, their success shows that.
+    fn stop(&mut self, mut group: RequestGroup, cause: StopCause) {
+        if self.shared.keeps_trying() {
+            self.shared.begin_outage(cause);
+            group.retries_exhausted = false;
+            let is_in_group = |other: &Pending| group.proposals.iter().any(|own| own.urn() == other.urn());
+            if self.groups.iter().flat_map(|other| &other.proposals).any(is_in_group) {
+                self.groups.push_front(group);
+            } else {
+                self.groups.push_back(group);
+            }
+            return;
+        }
         self.shared.stop(cause);
         self.shared.settle_undelivered(group.proposals);
+    }
+}
+
+/// Whether the response shows that the server works, although it may have rejected something.
+fn is_of_a_working_server(action: Action) -> bool {
+    match action {
+        Action::Accept
+        | Action::AcceptEarlierAttempt
+        | Action::SendSingly
+        | Action::Split(Split::ByNamedUrns | Split::InHalves)
+        | Action::RejectNamed
+        | Action::Reject
+        | Action::Hold(_) => true,
+        Action::Split(Split::InHalvesAfterServerError)
+        | Action::Postpone
+        | Action::LeaveUndelivered
+        | Action::Stop(_) => false,
     }
 }
 

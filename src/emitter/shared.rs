@@ -1,20 +1,26 @@
 //! The state that an emitter's handles, its driver and its requests share.
 
 use std::fmt;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 
+use super::ages::Ages;
 use super::auth_gate::AuthGate;
 use super::backpressure::{Capacity, CapacityPermit, NoCapacity};
 use super::counts::{Counters, Counts};
 use super::delivery::Delivery;
 use super::flush::FlushTracker;
+use super::health::{HealthTracker, OutageTurn};
 use super::lifecycle::{Lifecycle, Phase, StopCause};
-use super::limit::RequestLimit;
+use super::limit::{RequestLimit, RequestPermit};
 use super::open_traces::{OpenTrace, OpenTraces};
 use super::outcome::{Outcome, Undelivered, UndeliveredReason};
 use super::pending::Pending;
@@ -23,7 +29,7 @@ use super::record_or_run::{Suspect, Suspects};
 use super::settings::Settings;
 use super::validate::validate;
 use crate::Error;
-use crate::gms::{Client, ServerConfig};
+use crate::gms::{Client, RetryPolicy, ServerConfig};
 use crate::metadata::Proposal;
 
 /// The memory that a proposal uses beside its aspect, roughly.
@@ -38,6 +44,8 @@ pub(super) struct Shared {
     pub(super) limit: Arc<RequestLimit>,
     pub(super) suspects: Suspects,
     pub(super) traces: OpenTraces,
+    pub(super) health: HealthTracker,
+    pub(super) ages: Arc<Ages>,
     /// Wakes the driver.
     pub(super) wake: Notify,
     queue: Mutex<Queue<Pending>>,
@@ -74,6 +82,8 @@ impl Shared {
             limit: Arc::new(limit),
             suspects: Suspects::default(),
             traces,
+            health: HealthTracker::new(),
+            ages: Arc::default(),
             wake: Notify::new(),
             capacity,
             flushes: FlushTracker::new(),
@@ -92,7 +102,16 @@ impl Shared {
     /// nothing, so that a caller may stop waiting.
     pub(super) async fn admit(&self, proposal: &Proposal) -> Result<CapacityPermit, Outcome> {
         validate(proposal, self.settings.encoder.endpoint).map_err(Outcome::Rejected)?;
-        let permit = self.capacity.reserve(memory_bytes(proposal)).await;
+        let mut reserving = pin!(self.capacity.reserve(memory_bytes(proposal)));
+        let first = poll_fn(|context| Poll::Ready(reserving.as_mut().poll(context))).await;
+        let permit = match first {
+            Poll::Ready(permit) => permit,
+            Poll::Pending => {
+                // The batch that is forming cannot become larger.
+                self.wake.notify_one();
+                reserving.await
+            }
+        };
         permit.ok_or_else(|| Outcome::Undelivered(self.lifecycle.undelivered()))
     }
 
@@ -120,7 +139,7 @@ impl Shared {
         let may_leave = self.queue().push(pending);
         // The driver may have ended since the phase was read.
         let phase = self.lifecycle.phase();
-        if may_leave || phase != Phase::Open {
+        if may_leave || phase != Phase::Open || self.is_exhausted() {
             self.wake.notify_one();
         }
         if phase == Phase::Ended {
@@ -131,6 +150,53 @@ impl Shared {
     pub(super) fn settle(&self, delivery: Delivery, outcome: Outcome) {
         self.counters.count(&outcome);
         delivery.settle(outcome);
+    }
+
+    /// No proposal is admitted until another one has an outcome, so that a batch cannot become fuller.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.capacity.is_exhausted()
+    }
+
+    /// How many proposals wait in the queue, and when the oldest of them was queued.
+    pub(super) fn queued(&self) -> (usize, Option<Instant>) {
+        let queue = self.queue();
+        (queue.len(), queue.oldest().map(|pending| pending.queued_at).min())
+    }
+
+    /// A failure that would stop a run is followed by further attempts. Once the emitter is closing, it stops
+    /// like a run, so that closing ends.
+    pub(super) fn keeps_trying(&self) -> bool {
+        self.settings.keep_trying && self.lifecycle.phase() == Phase::Open
+    }
+
+    /// It is not open whether a record or the run is at fault when GMS rejects a proposal.
+    pub(super) fn blames_records(&self) -> bool {
+        self.has_accepted() || self.keeps_trying()
+    }
+
+    /// The requests failed after their retries, and are sent again later.
+    pub(super) fn begin_outage(&self, cause: StopCause) {
+        let message = cause.to_error().full_message();
+        let RetryPolicy { first_delay, longest_delay, .. } = self.settings.retry;
+        let now = self.client.clock().now();
+        let delay = self.health.note_outage(now, cause, first_delay, longest_delay);
+        tracing::warn!("{message}; the emitter tries again in {:.1} s", delay.as_secs_f64());
+    }
+
+    /// Waits for the end of an outage, or for the turn to find out about it, and lets go of `permit`
+    /// meanwhile.
+    pub(super) async fn wait_during_outage(
+        &self,
+        permit: &mut Option<RequestPermit>,
+    ) -> Option<OutageTurn<'_>> {
+        if self.health.is_outage() {
+            drop(permit.take());
+        }
+        let turn = self.health.wait_for_turn(&self.lifecycle).await;
+        if turn.is_some() {
+            self.gate.forget_refusals().await;
+        }
+        turn
     }
 
     /// Settles what is still queued as undelivered.

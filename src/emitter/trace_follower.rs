@@ -23,7 +23,7 @@ const MAX_DELAY: Duration = Duration::from_secs(10);
 
 /// Queries GMS until every proposal of `trace` has an outcome, or the time is up.
 pub(super) async fn follow(shared: Arc<Shared>, trace: OpenTrace) {
-    let OpenTrace { id, proposals: mut pending, slot: _slot } = trace;
+    let OpenTrace { id, proposals: mut pending, slot: _slot, age: _age } = trace;
     let Some(id) = id else {
         return give_up(
             &shared,
@@ -124,7 +124,7 @@ fn is_final(response: &GmsResponse) -> bool {
 }
 
 fn refused(shared: &Shared, pending: Vec<Pending>, line: &RequestLine, response: &GmsResponse) {
-    if response.status.as_u16() == 401 {
+    if response.status.as_u16() == 401 && !shared.keeps_trying() {
         shared.stop_with(UndeliveredReason::Refused, shared.client.diagnose(line, response).into());
     }
     let hint = match response.status.as_u16() {

@@ -15,6 +15,10 @@
 //! - **A 500 that remains after the retries** may be the fault of one record or of the server. The batch is
 //!   bisected; it is the server's fault if nothing is accepted any more, whichever part is sent.
 //! - **Anything else** stops the run.
+//!
+//! A service's emitter is never stopped ([`Progress::keeps_trying`]): where a run would stop, the group is
+//! sent again later. So it does not need to know whether the run is at fault, and every rejection is about
+//! the record. A single proposal that fails with 500 is at fault once GMS has accepted another one since.
 
 use crate::gms::{RetryReason, Route, Verdict};
 
@@ -53,6 +57,7 @@ pub(super) struct ResponseFacts {
 }
 
 /// The facts about the run, at one moment.
+#[expect(clippy::struct_excessive_bools, reason = "the facts are independent of each other")]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Progress {
     /// GMS has accepted a proposal in this run.
@@ -61,6 +66,8 @@ pub(super) struct Progress {
     pub(super) has_accepted_since: bool,
     /// Nothing is sent any more.
     pub(super) is_stopped: bool,
+    /// The emitter is a service's: nothing stops it, so a rejection is always blamed on the record.
+    pub(super) keeps_trying: bool,
     /// Groups of this batch in a row that failed with 500, without this one.
     pub(super) failing: u32,
     /// Proposals of this batch that were refused alone before anything was accepted, without this one.
@@ -166,7 +173,9 @@ pub(super) fn decide_postponed(progress: &Progress) -> Action {
 
 fn forbidden(group: &GroupFacts, response: &ResponseFacts, progress: &Progress) -> Action {
     let names_all = response.named == group.proposals;
-    if response.named == 0 || (names_all && (group.has_several_urns || !progress.has_accepted)) {
+    if response.named == 0
+        || (names_all && !progress.keeps_trying && (group.has_several_urns || !progress.has_accepted))
+    {
         return Action::Stop(StopBecause::Response);
     }
     Action::RejectNamed
@@ -186,7 +195,7 @@ fn rejected(group: &GroupFacts, response: &ResponseFacts, status: u16, progress:
         return decision(Action::AcceptEarlierAttempt);
     }
     // A proposal that is too large says nothing about others.
-    if progress.has_accepted || status == 413 {
+    if progress.has_accepted || progress.keeps_trying || status == 413 {
         return decision(Action::Reject);
     }
     decision(Action::Hold(if !group.is_part {
@@ -202,6 +211,13 @@ fn server_error(group: &GroupFacts, progress: &Progress) -> Action {
     if progress.is_stopped {
         // It was not retried as often as it would have been.
         return Action::LeaveUndelivered;
+    }
+    if progress.keeps_trying {
+        return match group.proposals {
+            0 | 1 if progress.has_accepted_since => Action::Reject,
+            0 | 1 => Action::Stop(StopBecause::Response),
+            _ => Action::Split(Split::InHalvesAfterServerError),
+        };
     }
     let is_the_servers_fault = if progress.has_accepted {
         let bisections = group.batch_size.checked_ilog2().unwrap_or(0);

@@ -14,7 +14,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use super::request_headers::{extra_header, may_be_secret, own_headers};
 use super::{
     Attempts, ClientConfig, EmitMode, Endpoint, Feature, GmsResponse, Next, RequestBody, RequestLine,
-    RetryPolicy, RetryState, SendError, ServerAddress, ServerConfig, WriteRequest, trace,
+    RetryPolicy, RetryState, SendError, ServerAddress, ServerConfig, Verdict, WriteRequest, trace,
 };
 use crate::auth::{Credentials, RequestKind, TokenInfo};
 use crate::clock::Clock;
@@ -43,6 +43,8 @@ pub struct Client {
     /// The server's configuration, once it was read.
     config: Arc<OnceLock<ServerConfig>>,
     clock: Arc<dyn Clock>,
+    /// How reads are retried.
+    retry: RetryPolicy,
 }
 
 impl Client {
@@ -70,7 +72,8 @@ impl Client {
         let clock = Arc::clone(&settings.clock);
         let credentials = Credentials::new(provider, redactor, Arc::clone(&clock));
         let (server, config) = (settings.server.clone(), Arc::default());
-        Ok(Self { http, server, headers, credentials, extra_token, config, clock })
+        let retry = settings.retry.clone();
+        Ok(Self { http, server, headers, credentials, extra_token, config, clock, retry })
     }
 
     /// The address of GMS.
@@ -237,6 +240,23 @@ impl Client {
         policy: &RetryPolicy,
     ) -> Attempts {
         self.send_with_retries(line, || None, max_response_bytes, policy).await
+    }
+
+    /// Reads: sends a request without a body, again as the client's retry policy says, and with another token
+    /// if the current one is refused.
+    pub(super) async fn read(&self, line: &RequestLine, max_response_bytes: usize) -> Attempts {
+        // GMS responds with 500 to a URN or an aspect that it cannot read.
+        let mut policy = self.retry.clone();
+        policy.statuses.retain(|status| *status != 500);
+        let mut attempts = self.get_with_retries(line, max_response_bytes, &policy).await;
+        if let (Verdict::Unauthorized, Ok(response)) = (&attempts.verdict, &attempts.last)
+            && self.credentials.renew(response.token_generation).await.unwrap_or(false)
+        {
+            let refused = attempts.count;
+            attempts = self.get_with_retries(line, max_response_bytes, &policy).await;
+            attempts.count += refused;
+        }
+        attempts
     }
 
     /// Sends a write whose request line is `line`, and again as `policy` says. `body` encodes it for each

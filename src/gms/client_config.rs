@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{GmsEnvironment, ServerAddress};
+use super::{GmsEnvironment, RetryPolicy, ServerAddress};
 use crate::auth::{FixedToken, TokenProvider};
 use crate::clock::{Clock, SystemClock};
 use crate::environment::Environment;
@@ -58,6 +58,8 @@ pub struct ClientConfig {
     /// service of one's own, `timeout`, `response_timeout`, `tls`, `tcp_keepalive` and `no_proxy` have no
     /// effect.
     pub http: Option<Arc<dyn HttpService>>,
+    /// How reads are retried; writes have the policy of their emitter. Default [`RetryPolicy::default`].
+    pub retry: RetryPolicy,
 }
 
 impl ClientConfig {
@@ -76,6 +78,7 @@ impl ClientConfig {
             no_proxy: false,
             clock: Arc::new(SystemClock),
             http: None,
+            retry: RetryPolicy::default(),
         }
     }
 

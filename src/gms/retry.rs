@@ -15,6 +15,9 @@ use super::{GmsResponse, RetryReason, SendError, Verdict, classify};
 use crate::clock::Clock;
 use crate::http::TransportErrorKind;
 
+/// The longest delay that a policy can ask for; the arithmetic of delays overflows far above.
+const MAX_DELAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The longest delay after a 429 without `Retry-After`. The rate limit that all requests share slows down
 /// meanwhile.
 const MAX_THROTTLE_DELAY: Duration = Duration::from_secs(2);
@@ -46,9 +49,9 @@ pub struct RetryPolicy {
     /// Default 0.
     pub wait_for_server: Duration,
     /// The upper bound of the first delay; the bound doubles with each retry. Delays are drawn at random
-    /// between zero and their bound. Default 1 s.
+    /// between zero and their bound. Default 1 s, at most a day.
     pub first_delay: Duration,
-    /// The largest upper bound of a delay. Default 60 s.
+    /// The largest upper bound of a delay. Default 60 s, at most a day.
     pub longest_delay: Duration,
 }
 
@@ -99,6 +102,13 @@ impl RetryPolicy {
     #[must_use]
     pub fn with_first_delay(self, first_delay: Duration) -> Self {
         Self { first_delay, ..self }
+    }
+
+    /// The policy with delays of at most a day.
+    pub(crate) fn with_bounded_delays(mut self) -> Self {
+        self.first_delay = self.first_delay.min(MAX_DELAY);
+        self.longest_delay = self.longest_delay.min(MAX_DELAY);
+        self
     }
 
     /// Sets [`longest_delay`](Self::longest_delay).
@@ -158,12 +168,12 @@ impl<'a> RetryState<'a> {
     /// The state before the first attempt. The time budget starts now.
     pub(crate) fn new(policy: &'a RetryPolicy, clock: &'a dyn Clock) -> Self {
         let delay_bounds = ExponentialBackoff {
-            current_interval: policy.first_delay,
-            initial_interval: policy.first_delay,
+            current_interval: policy.first_delay.min(MAX_DELAY),
+            initial_interval: policy.first_delay.min(MAX_DELAY),
             // The jitter comes from `clock`.
             randomization_factor: 0.0,
             multiplier: 2.0,
-            max_interval: policy.longest_delay,
+            max_interval: policy.longest_delay.min(MAX_DELAY),
             max_elapsed_time: None,
             ..ExponentialBackoff::default()
         };
@@ -195,7 +205,7 @@ impl<'a> RetryState<'a> {
         let retries = waits
             || (self.policy.max_times > 0
                 && failures <= self.policy.max_times
-                && elapsed + delay <= self.policy.budget);
+                && elapsed.saturating_add(delay) <= self.policy.budget);
         if retries { Next::RetryAfter { delay, reason } } else { Next::GiveUp(reason) }
     }
 
@@ -221,7 +231,7 @@ impl<'a> RetryState<'a> {
 
     /// The delay that GMS asks for, else one with full jitter.
     fn delay(&mut self, reason: RetryReason) -> Duration {
-        let bound = self.delay_bounds.next_backoff().unwrap_or(self.policy.longest_delay);
+        let bound = self.delay_bounds.next_backoff().unwrap_or(self.policy.longest_delay.min(MAX_DELAY));
         let jittered = bound.mul_f64(unit_fraction(self.clock.random()));
         match (reason.retry_after(), reason) {
             (Some(after), _) => after,

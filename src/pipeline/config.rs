@@ -15,6 +15,8 @@ use crate::environment::Environment;
 use crate::recipe::{Fields, Mistakes, Node, Recipe, RecipeError, Value};
 use crate::sink::datahub_rest::{DATAHUB_REST, DatahubRestConfig, DatahubRestSink, Overrides};
 use crate::sink::{DATAHUB_KAFKA, OpenSink, OpenedSink, SinkRegistry};
+#[cfg(unix)]
+use crate::source::python::{PythonOptions, PythonSource, PythonSourceConfig};
 use crate::source::{OpenSource, Source};
 use crate::transform::Chain;
 
@@ -31,9 +33,14 @@ const EMBEDDED: &str = "embedded";
 pub(super) struct Config {
     pub(super) source_type: String,
     pub(super) source_runs_in: RunsIn,
+    /// The types of the transformers that run in a child process.
+    pub(super) python_transformers: Vec<String>,
     pub(super) spool_max_bytes: u64,
     pub(super) sink_type: String,
     pub(super) open_source: OpenSource,
+    /// The source, if it runs in Python: a check asks it.
+    #[cfg(unix)]
+    pub(super) python: Option<(PythonSourceConfig, PythonOptions)>,
     pub(super) open_sink: OpenSink,
     pub(super) chain: Chain,
     /// The server that transformers ask and that keeps the state, in place of the sink's.
@@ -76,11 +83,12 @@ impl Config {
         let environment = recipe.environment();
         let root = recipe.root();
         let mut fields = Fields::new(Some(root), "", &mistakes);
-        let (source_type, source_runs_in, open_source, stateful) = read_source(&mut fields, recipe, options);
+        let ReadSource { kind: source_type, runs_in: source_runs_in, has_child, open: open_source, stateful } =
+            read_source(&mut fields, recipe, options);
         let sinks = with_servers(options, environment);
         let (sink_type, open_sink) = read_sink(&mut fields, &sinks, environment);
         let has_gms = has_gms(&sink_type, root.get("sink"));
-        let (datahub_api, chain) = if source_runs_in == RunsIn::Python {
+        let (datahub_api, chain) = if has_child {
             // The child reads both.
             fields.node("datahub_api");
             fields.node("transformers");
@@ -110,14 +118,8 @@ impl Config {
         let (open_source, open_sink) = mistakes.into_result(open_source.zip(open_sink))?;
 
         let source_config = root.get("source").and_then(|source| source.get("config"));
-        let reported = ReportedRecipe {
-            source_type: source_type.clone(),
-            pipeline_name: pipeline_name.clone(),
-            platform_instance: source_config
-                .and_then(|config| text(config, "platform_instance"))
-                .map(str::to_owned),
-            text: if reporting.shows_recipe { recipe.masked().to_string() } else { String::new() },
-        };
+        let reported =
+            reported_recipe(recipe, &source_type, pipeline_name.as_deref(), reporting.shows_recipe);
         let sink = root.get("sink").and_then(|sink| sink.get("config"));
         let server = options.server.as_deref().or_else(|| sink.and_then(|config| text(config, "server")));
         let origin = match sink_type.as_str() {
@@ -145,8 +147,12 @@ impl Config {
             data: sink.and_then(|config| text(config, "data")).map(PathBuf::from),
         });
         Ok(Self {
+            #[cfg(unix)]
+            python: (source_runs_in == RunsIn::Python)
+                .then(|| (PythonSourceConfig::new(recipe, &source_type), options.python.clone())),
             source_type,
             source_runs_in,
+            python_transformers: if has_child { transformers::types(recipe) } else { Vec::new() },
             spool_max_bytes,
             writes_to: origin.unwrap_or_else(|| sink_type.clone()),
             sink_type,
@@ -273,12 +279,17 @@ fn kafka_origin(sink: Option<&Node>) -> String {
     format!("{bootstrap}/{topic}")
 }
 
-/// The type of the source, where it runs, and the function that opens it.
-fn read_source(
-    fields: &mut Fields<'_>,
-    recipe: &Recipe,
-    options: &Options,
-) -> (String, RunsIn, Option<OpenSource>, StatefulConfig) {
+/// The source of a recipe.
+struct ReadSource {
+    kind: String,
+    runs_in: RunsIn,
+    /// The transformers, and perhaps the source, run in a child process.
+    has_child: bool,
+    open: Option<OpenSource>,
+    stateful: StatefulConfig,
+}
+
+fn read_source(fields: &mut Fields<'_>, recipe: &Recipe, options: &Options) -> ReadSource {
     fields.missing("source", "a mapping with the keys `type` and `config`");
     let given = fields.has("source");
     let mut source = fields.block("source");
@@ -313,22 +324,39 @@ fn read_source(
         source.node("extractor");
         source.node("extractor_config");
         source.finish();
-        return (kind.unwrap_or_default(), runs_in, open, stateful);
+        return ReadSource { kind: kind.unwrap_or_default(), runs_in, has_child: true, open, stateful };
     }
     if source.string("extractor").is_some_and(|extractor| extractor != "generic") {
         fields.warn("`source.extractor` has no effect here: every source makes proposals itself");
     }
     source.ignored("extractor_config", "every source makes proposals itself");
     source.finish();
-    (kind.unwrap_or_default(), runs_in, open, stateful)
+    let kind = kind.unwrap_or_default();
+    #[cfg(unix)]
+    if transformers::run_in_python(recipe.root()) {
+        // The child keeps the state.
+        let stateful = StatefulConfig::default();
+        let open = open.map(|native| fed_python_source(native, &kind, recipe, options));
+        return ReadSource { kind, runs_in, has_child: true, open, stateful };
+    }
+    ReadSource { kind, runs_in, has_child: false, open, stateful }
 }
 
 /// Opens a source of DataHub's Python client. It checks its keys itself.
 #[cfg(unix)]
 fn python_source(kind: &str, recipe: &Recipe, options: &Options) -> OpenSource {
-    use crate::source::python::{PythonSource, PythonSourceConfig};
     let (config, options) = (PythonSourceConfig::new(recipe, kind), options.python.clone());
     Box::new(move || PythonSource::open(config, options).map(|source| Box::new(source) as Box<dyn Source>))
+}
+
+/// Opens a source of this crate whose records run through transformers in Python.
+#[cfg(unix)]
+fn fed_python_source(native: OpenSource, kind: &str, recipe: &Recipe, options: &Options) -> OpenSource {
+    use crate::source::python::{FedPythonSource, PythonSourceConfig};
+    let (config, options) = (PythonSourceConfig::new(recipe, kind), options.python.clone());
+    Box::new(move || {
+        FedPythonSource::open(native, config, options).map(|source| Box::new(source) as Box<dyn Source>)
+    })
 }
 
 fn read_sink(
@@ -421,6 +449,22 @@ fn read_datahub_api(fields: &mut Fields<'_>, environment: &Environment) -> Optio
     let config = DatahubRestConfig::read(&mut block, &Overrides::default(), environment);
     block.finish();
     config.ok().map(Box::new)
+}
+
+/// The recipe as a report in DataHub shows it.
+fn reported_recipe(
+    recipe: &Recipe,
+    source_type: &str,
+    pipeline_name: Option<&str>,
+    shows_recipe: bool,
+) -> ReportedRecipe {
+    let config = recipe.root().get("source").and_then(|source| source.get("config"));
+    ReportedRecipe {
+        source_type: source_type.to_owned(),
+        pipeline_name: pipeline_name.map(str::to_owned),
+        platform_instance: config.and_then(|config| text(config, "platform_instance")).map(str::to_owned),
+        text: if shows_recipe { recipe.masked().to_string() } else { String::new() },
+    }
 }
 
 /// Where the report goes.

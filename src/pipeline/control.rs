@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::Notify;
 
 use crate::gms::Client;
-use crate::source::Progress;
+use crate::source::{ExtractionProgress, Progress, RecordFeedback};
 
 /// Stops a run, and reports its progress. Clones belong to the same run.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +24,8 @@ struct Shared {
     source_report: Mutex<Option<serde_json::Value>>,
     /// The GMS that the run's sink writes to, once it is open.
     gms: OnceLock<Client>,
+    /// Knows the progress of an extraction that runs beside the run.
+    feedback: OnceLock<Arc<dyn RecordFeedback>>,
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +44,8 @@ pub struct RunProgress {
     pub proposals: u64,
     /// The progress of the source, which may be ahead of the sink.
     pub source: Progress,
+    /// The progress of a source that runs in a child process.
+    pub extraction: Option<ExtractionProgress>,
 }
 
 impl RunControl {
@@ -70,6 +74,7 @@ impl RunControl {
             records: self.0.records.load(Ordering::Relaxed),
             proposals: self.0.proposals.load(Ordering::Relaxed),
             source: self.source().progress.clone(),
+            extraction: self.0.feedback.get().and_then(|feedback| feedback.extraction()),
         }
     }
 
@@ -98,6 +103,10 @@ impl RunControl {
 
     pub(super) fn set_gms(&self, gms: &Client) {
         self.0.gms.get_or_init(|| gms.clone());
+    }
+
+    pub(super) fn set_feedback(&self, feedback: &Arc<dyn RecordFeedback>) {
+        self.0.feedback.get_or_init(|| Arc::clone(feedback));
     }
 
     pub(super) fn is_stopped(&self) -> bool {

@@ -47,6 +47,7 @@ mod run_metadata;
 mod run_writer;
 mod settings;
 mod shard;
+mod source_check;
 mod state_directory;
 mod stateful;
 mod transformers;

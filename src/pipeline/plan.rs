@@ -27,6 +27,8 @@ use crate::recipe::{Recipe, RecipeError};
 use crate::sink::datahub_rest::DATAHUB_REST;
 use crate::sink::{DATAHUB_KAFKA, GmsSink, OnWait, OpenedSink};
 use crate::source::OpenSource;
+#[cfg(unix)]
+use crate::source::python::{PythonOptions, PythonSourceConfig};
 use crate::transform::Chain;
 use crate::{Error, ErrorKind};
 
@@ -35,8 +37,11 @@ const CHECKED_SINKS: [&str; 2] = [DATAHUB_REST, DATAHUB_KAFKA];
 
 /// A run that a recipe and its options ask for.
 pub struct Pipeline {
-    settings: RunSettings,
-    open_source: OpenSource,
+    pub(super) settings: RunSettings,
+    pub(super) open_source: OpenSource,
+    /// The source, if it runs in Python.
+    #[cfg(unix)]
+    pub(super) python: Option<(PythonSourceConfig, PythonOptions)>,
     destination: PlannedDestination,
     chain: PlannedChain,
     warnings: Vec<String>,
@@ -133,6 +138,7 @@ impl Pipeline {
             started_at,
             source_type,
             source_runs_in: config.source_runs_in,
+            python_transformers: if replay.is_some() { Vec::new() } else { config.python_transformers },
             spool_max_bytes: config.spool_max_bytes,
             sink_type: config.sink_type,
             pipeline_name: config.pipeline_name,
@@ -160,7 +166,15 @@ impl Pipeline {
             control,
             platform: options.platform,
         };
-        Self { settings, open_source, destination, chain, warnings: config.warnings }
+        Self {
+            #[cfg(unix)]
+            python: config.python.filter(|_| settings.replay.is_none()),
+            settings,
+            open_source,
+            destination,
+            chain,
+            warnings: config.warnings,
+        }
     }
 
     /// Sets what is called when the run waits for a server; the default writes to the log.
@@ -268,12 +282,13 @@ impl Pipeline {
     /// that the sink has taken may still be delivered, and a resumed run sends them again. To end a run in
     /// order, use its [`RunControl`].
     pub async fn run(self) -> FinishedRun {
-        let Self { settings, open_source, destination, chain, warnings } = self;
+        let Self { settings, open_source, destination, chain, warnings, .. } = self;
         let ended = {
             let deadline = stop_at_deadline(settings.control.clone(), settings.deadline);
             tokio::select! {
                 biased;
-                ended = run(&settings, open_source, destination, chain) => ended,
+                // On the heap: the state of a run is larger than an async caller expects.
+                ended = Box::pin(run(&settings, open_source, destination, chain)) => ended,
                 never = deadline => match never {},
             }
         };

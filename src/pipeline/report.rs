@@ -131,6 +131,11 @@ pub struct TransformerReport {
 }
 
 impl TransformerReport {
+    /// A transformer in a child process, which does not report what it has changed.
+    pub(super) fn python(kind: &str) -> Self {
+        Self { kind: kind.to_owned(), runs_in: "python", changed: 0, added: 0 }
+    }
+
     pub(super) fn native(counts: &TransformerCounts) -> Self {
         Self { kind: counts.kind.clone(), runs_in: "native", changed: counts.changed, added: counts.added }
     }

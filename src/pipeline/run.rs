@@ -68,6 +68,9 @@ async fn run_prepared(
     } = prepared;
     let control = &settings.control;
     let feedback = source.feedback();
+    if let Some(feedback) = &feedback {
+        control.set_feedback(feedback);
+    }
     let counter = Arc::new(counter);
     let progress = source.progress();
     let (source_bytes, start_byte) = (progress.total_bytes, progress.bytes);
@@ -199,7 +202,8 @@ impl OpenedRun {
         let (chain, destination) = (&mut self.chain, &mut self.destination);
         let (result, reader) = forward(records, chain, self.stateful.as_mut(), destination, context).await;
         ended.result = result;
-        ended.transformers = self.chain.counts().map(TransformerReport::native).collect();
+        let in_python = settings.python_transformers.iter().map(|kind| TransformerReport::python(kind));
+        ended.transformers = in_python.chain(self.chain.counts().map(TransformerReport::native)).collect();
         self.conclude(failed_before, counter, settings, ended).await;
         if let Some(reader) = reader {
             join(reader, feedback.as_ref(), control, &mut ended.result).await;

@@ -29,6 +29,8 @@ pub(super) struct RunSettings {
     pub(super) started_at: Timestamp,
     pub(super) source_type: String,
     pub(super) source_runs_in: RunsIn,
+    /// The types of the transformers that run in a child process.
+    pub(super) python_transformers: Vec<String>,
     /// The maximum number of bytes of a spool.
     pub(super) spool_max_bytes: u64,
     pub(super) sink_type: String,

@@ -1,8 +1,28 @@
 //! The recipe's `transformers`.
 
-use crate::recipe::{Fields, Value};
+use crate::recipe::{Fields, Node, Recipe, Value};
 use crate::sink::datahub_rest::DATAHUB_REST;
 use crate::transform::{Chain, Transformer, TransformerRegistry, is_python};
+
+/// Whether one of the transformers runs in Python, so that all of them do.
+#[cfg(unix)]
+pub(super) fn run_in_python(root: &Node) -> bool {
+    match root.get("transformers").map(|node| &node.value) {
+        Some(Value::List(items)) => items.iter().any(is_python),
+        _ => false,
+    }
+}
+
+/// The types in the list, for the report.
+pub(super) fn types(recipe: &Recipe) -> Vec<String> {
+    let items = match recipe.root().get("transformers").map(|node| &node.value) {
+        Some(Value::List(items)) => items.as_slice(),
+        _ => &[],
+    };
+    let kind =
+        |item: &Node| recipe.secrets().mask(item.get("type").and_then(Node::as_str).unwrap_or_default());
+    items.iter().map(kind).collect()
+}
 
 /// Reads the list. `has_graph` says whether there is a server to look things up in.
 pub(super) fn read(fields: &mut Fields<'_>, registry: &TransformerRegistry, has_graph: bool) -> Chain {
@@ -16,8 +36,7 @@ pub(super) fn read(fields: &mut Fields<'_>, registry: &TransformerRegistry, has_
             item.node("config");
             item.mistake(
                 "type",
-                "it calls a class or a function in Python, which this program does not run yet: run the recipe with \
-                 DataHub's Python client, or use a transformer without a callback",
+                "it calls a class or a function in Python, which needs a child process, and so a Unix system",
             );
         } else if let Some((kind, transformer)) = read_one(&mut item, registry) {
             match transformer.needs_graph().filter(|_| !has_graph) {

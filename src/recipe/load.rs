@@ -135,6 +135,14 @@ impl Recipe {
         Self::from_parsed(NamedText::new("recipe", ""), parsed, None)
     }
 
+    /// Takes defaults, such as the address of GMS, from `environment`. Values of the recipe are not expanded
+    /// with it: that happens when a recipe is loaded.
+    #[must_use]
+    pub fn with_environment(mut self, environment: &Environment) -> Self {
+        self.environment = environment.clone();
+        self
+    }
+
     /// A recipe from a JSON value, whose readers tell `recorder` which keys they ask for.
     pub(crate) fn recording(value: &serde_json::Value, recorder: &Arc<KeyRecorder>) -> Self {
         let root = Node::from_json(value);

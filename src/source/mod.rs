@@ -51,7 +51,9 @@ use std::sync::Arc;
 
 pub use position::{Changes, Form, Input, InputFile, Position};
 pub use registry::{OpenSource, SourceRegistry};
-pub use services::{ChildRun, ChildServices, GraphAddress, RecordFeedback, SpoolSettings, SpoolStart};
+pub use services::{
+    ChildRun, ChildServices, ExtractionProgress, GraphAddress, RecordFeedback, SpoolSettings, SpoolStart,
+};
 
 use crate::Error;
 use crate::box_future::BoxFuture;

@@ -85,7 +85,7 @@ impl fmt::Debug for GraphAddress {
 
 /// Receives what happens to the records of a source. The methods may be called from any thread, and do not
 /// block.
-pub trait RecordFeedback: Send + Sync {
+pub trait RecordFeedback: fmt::Debug + Send + Sync {
     /// A record, by its number in this run, has its outcome: delivered, or the reason why it is not.
     fn settled(&self, record: u64, failure: Option<&str>);
 
@@ -100,4 +100,22 @@ pub trait RecordFeedback: Send + Sync {
 
     /// Every record has its final outcome, and no later run continues this one.
     fn completed(&self);
+
+    /// The progress of an extraction that runs beside the run. `None`, the default, for a source that reads
+    /// only what the run asks for.
+    fn extraction(&self) -> Option<ExtractionProgress> {
+        None
+    }
+}
+
+/// The progress of an extraction, in records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExtractionProgress {
+    /// Records that the source has emitted.
+    pub extracted: u64,
+    /// Records of these without an outcome. They are in the spool, if there is one.
+    pub waiting: u64,
+    /// Records of these that are delivered.
+    pub delivered: u64,
 }

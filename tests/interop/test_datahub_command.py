@@ -104,7 +104,7 @@ class DatahubCommand(CommandLine):
         self.datahub("ingest", "run", "--no-default-report", "-c", recipe)
         theirs = self.gms.rows()
         self.datahub("delete", "--urn", QUAY, "--hard", "--force")
-        self.emit("ingest", "-c", recipe)
+        self.emit("ingest", "--no-default-report", "-c", recipe)
         self.assertEqual(theirs, self.gms.rows())
         self.assertIn((QUAY, "status", 0), theirs)
 

@@ -22,6 +22,7 @@ mod first_run;
 mod gms_commands;
 mod habits;
 mod hostile;
+mod ingest_mcps;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod killed;
@@ -32,6 +33,7 @@ mod memory;
 mod python_client;
 #[cfg(target_os = "linux")]
 mod python_sources;
+mod reads;
 mod recipe_mistakes;
 mod recipes;
 mod refusals;

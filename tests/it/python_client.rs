@@ -317,7 +317,7 @@ fn five_records_take_little_memory() {
 ///
 /// An unknown transformer is a mistake in the recipe, reported before anything is read.
 #[test]
-fn an_unknown_transformer_is_an_error() {
+fn a_transformer_in_python_needs_python() {
     let gms = ScriptedGms::start(|_| Response::ok());
     let sandbox = Sandbox::new();
     sandbox.write("tags.jsonl", &numbered_tags(5));
@@ -329,6 +329,6 @@ fn an_unknown_transformer_is_an_error() {
         ),
     );
     let ran = sandbox.ingest(&[]).ends_with(2);
-    assert!(ran.stderr.contains("transformers"), "{ran:#?}");
+    assert!(ran.stderr.contains("error[source.python-missing]: a transformer of the recipe"), "{ran:#?}");
     assert!(gms.writes().is_empty());
 }

@@ -82,15 +82,26 @@ impl Extraction {
         command
             .args(["ingest", "-c", "recipe.yml", "--report-to", "report.json"])
             .args(arguments)
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .env("PYTHONPATH", concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/python_source"));
+            .envs(Self::environment());
         command
     }
 
     fn run(&self, arguments: &[&str]) -> (Ran, Value) {
         let ran = Ran::of(&mut self.command(arguments));
         (ran, self.sandbox.json("report.json"))
+    }
+
+    /// Another command of this program with the stand-in.
+    fn other(&self, arguments: &[&str]) -> Ran {
+        Ran::of(self.sandbox.command().args(arguments).envs(Self::environment()))
+    }
+
+    fn environment() -> [(&'static str, std::ffi::OsString); 3] {
+        [
+            ("PATH", std::env::var_os("PATH").unwrap_or_default()),
+            ("PYTHONDONTWRITEBYTECODE", "1".into()),
+            ("PYTHONPATH", concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/python_source").into()),
+        ]
     }
 
     fn lines(&self, file: &str) -> Vec<String> {
@@ -214,6 +225,100 @@ fn no_process_survives_a_killed_run() {
 }
 
 #[test]
+fn a_token_refused_halfway_through_20000_records_costs_no_second_extraction() {
+    const RECORDS: usize = 20_000;
+    let gms = Gms::default();
+    // The first token is valid for half of the requests.
+    let accepted = Arc::clone(&gms.accepted);
+    let server = ScriptedGms::start(move |request| {
+        let mut accepted = accepted.lock().unwrap();
+        if request.header("authorization") != Some("Bearer new") && accepted.len() >= RECORDS / 2 {
+            return Response::Status(401, String::new());
+        }
+        accepted.extend(request.proposals().into_iter().map(|(urn, _)| urn));
+        Response::ok()
+    });
+    let extraction = Extraction::new(&format!("count: {RECORDS}"), &server);
+    let (ran, report) = extraction.run(&[]);
+    ran.ends_with(3);
+    assert!(report["proposals"]["undelivered"].as_u64() > Some(0), "{report}");
+    assert_eq!(extraction.lines("commits"), ["failed"]);
+
+    let recipe = std::fs::read_to_string(extraction.sandbox.path("recipe.yml")).unwrap();
+    extraction.sandbox.write("recipe.yml", &recipe.replace("token: t,", "token: new,"));
+    let (ran, _) = extraction.run(&["--resume"]);
+    ran.ends_with(0);
+    assert_eq!(gms.tags(), all_tags(RECORDS + 1));
+    assert_eq!(extraction.lines("runs").len(), 1, "the source ran once");
+    assert!(!extraction.has_spool());
+}
+
+/// The process that is killed.
+#[derive(Clone, Copy, Debug)]
+enum Victim {
+    Run,
+    Source,
+    Both,
+}
+
+/// Kills a process once `arrived` records have reached GMS. Then a resume, and after it a full run, lose
+/// nothing.
+fn killed(victim: Victim, arrived: usize) {
+    const RECORDS: usize = 300;
+    let gms = Gms::refusing_after(usize::MAX);
+    let server = gms.start();
+    let extraction = Extraction::new(&format!("count: {RECORDS}"), &server);
+    let mut run = Running(extraction.command(&[]).spawn().unwrap());
+    let count = || gms.accepted.lock().unwrap().len();
+    let is_running = wait::until_or_end(&mut run.0, || {
+        extraction.lines("runs").first().is_some_and(|pid| !pid.is_empty()) && count() >= arrived
+    });
+    assert!(is_running, "the moment comes");
+    let source = extraction.lines("runs").remove(0);
+    if !matches!(victim, Victim::Run) {
+        // It fails if the source has just ended.
+        Command::new("kill").args(["-KILL", &source]).output().unwrap();
+    }
+    if !matches!(victim, Victim::Source) {
+        run.0.kill().unwrap();
+    }
+    run.0.wait().unwrap();
+    wait::until("no process of the source is left", || !is_alive(&source));
+    if extraction.lines("commits").contains(&"committed".to_owned()) {
+        assert!(gms.tags().len() >= RECORDS, "{victim:?} at {arrived}: the state is ahead of delivery");
+    }
+
+    let (ran, _) = extraction.run(&["--resume"]);
+    ran.ends_with(0);
+    let tags = gms.tags();
+    assert_eq!(tags, all_tags(tags.len()), "{victim:?} at {arrived}: a record is lost");
+    let (ran, _) = extraction.run(&[]);
+    ran.ends_with(0);
+    assert_eq!(gms.tags(), all_tags(RECORDS + 1), "{victim:?} at {arrived}");
+    assert_eq!(extraction.lines("commits").last().map(String::as_str), Some("committed"));
+    assert!(!extraction.has_spool());
+}
+
+/// Kills at moments that are spread over the run, each process in turn.
+fn killed_at(moments: usize) {
+    let victims = [Victim::Run, Victim::Source, Victim::Both];
+    for (moment, victim) in (0..moments).zip(victims.into_iter().cycle()) {
+        killed(victim, moment * 300 / moments);
+    }
+}
+
+#[test]
+fn nothing_is_lost_and_no_state_is_ahead_when_a_process_is_killed() {
+    killed_at(6);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn nothing_is_lost_and_no_state_is_ahead_when_a_process_is_killed_at_40_moments() {
+    killed_at(40);
+}
+
+#[test]
 fn an_interrupt_ends_the_source_and_leaves_the_rest_to_a_resume() {
     let gms = Gms::refusing_after(usize::MAX);
     let server = gms.start();
@@ -237,6 +342,55 @@ fn what_is_missing_is_named_with_the_command_that_installs_it() {
     let (ran, report) = disabled.run(&[]);
     assert!(ran.ends_with(2).stderr.contains("`psycopg2`"));
     assert_eq!(report["diagnosis"]["code"], "source.plugin-missing");
+}
+
+#[test]
+fn check_names_the_python_that_would_run_the_source() {
+    let server = Gms::refusing_after(usize::MAX).start();
+    let extraction = Extraction::new("count: 10", &server);
+    let ran = extraction.other(&["check", "recipe.yml", "--offline", "--json"]).ends_with(0);
+    let found = ran.json();
+    assert_eq!(found["python"]["installed"], true, "{found:#}");
+    let version = found["python"]["version"].as_str().unwrap();
+    assert!(version.starts_with("3."), "{found:#}");
+    assert!(ran.stderr.contains(&format!("(Python {version}, ")), "{ran:#?}");
+    assert!(ran.stderr.contains("has the source"), "{ran:#?}");
+    assert_eq!(extraction.lines("runs"), [""; 0], "nothing was extracted");
+
+    let disabled = Extraction::of_type("postgres", "host_port: h", &server);
+    let ran = disabled.other(&["check", "recipe.yml", "--offline", "--json"]).ends_with(2);
+    let found = ran.json();
+    assert_eq!(found["python"]["installed"], false, "{found:#}");
+    assert_eq!(found["diagnosis"]["code"], "source.plugin-missing");
+    assert!(ran.stderr.contains("cannot run the source") && ran.stderr.contains("`psycopg2`"), "{ran:#?}");
+
+    let ran =
+        extraction.other(&["check", "recipe.yml", "--offline", "--json", "--python", "/no/such/python"]);
+    assert_eq!(ran.ends_with(2).json()["diagnosis"]["code"], "source.python-missing");
+}
+
+#[test]
+fn a_connection_test_prints_the_report_of_the_source_and_decides_the_exit_code() {
+    let server = Gms::refusing_after(usize::MAX).start();
+    let test = |config: &str| {
+        let extraction = Extraction::new(config, &server);
+        let ran = extraction.other(&[
+            "ingest",
+            "-c",
+            "recipe.yml",
+            "--test-source-connection",
+            "--report-to",
+            "test.json",
+        ]);
+        assert_eq!(ran.json(), extraction.sandbox.json("test.json"));
+        assert_eq!(extraction.lines("runs"), [""; 0], "nothing was extracted");
+        ran
+    };
+    let ran = test("count: 10").ends_with(0);
+    assert_eq!(ran.json()["basic_connectivity"]["capable"], true);
+    let ran = test("password: swordfish, unreachable: 'no route for swordfish'").ends_with(1);
+    assert_eq!(ran.json()["basic_connectivity"]["failure_reason"], "no route for ********");
+    assert!(ran.stderr.contains("cannot connect: no route for ********"), "{ran:#?}");
 }
 
 #[test]

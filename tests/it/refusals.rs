@@ -96,12 +96,26 @@ fn assert_resumable(ran: &Ran, report: &Value) {
 
 /// Checks that the server refuses the token before anything is written.
 #[track_caller]
-fn is_refused_by_the_preflight(server: &Server, token: Option<&str>, code: &str) {
+fn is_refused_by_the_preflight(server: &Server, token: &str, code: &str) {
     let before = server.requests();
-    let (ran, report) = run(server.url(), token);
+    let (ran, report) = run(server.url(), Some(token));
     assert_refused(&ran, &report, code);
     assert_eq!(report["proposals"]["read"], 0);
     assert_eq!(server.requests() - before, 2, "the configuration, and a check of the token");
+}
+
+/// Checks that the first writes are refused: without a token the preflight has nothing to check.
+#[track_caller]
+fn is_refused_at_the_first_write(server: &Server, token: Option<&str>, code: &str) {
+    let before = server.writes().len();
+    let (ran, report) = run(server.url(), token);
+    assert_refused(&ran, &report, code);
+    assert_resumable(&ran, &report);
+    assert_eq!(report["proposals"]["delivered"], 0);
+    let writes = server.writes().split_off(before);
+    assert!((1..=MAX_THREADS).contains(&writes.len()), "{writes:?}");
+    assert!(writes.iter().all(|status| *status == Some(401)), "{writes:?}");
+    assert_eq!(report["requests"]["retried"], 0, "{report:#}");
 }
 
 #[test]
@@ -112,6 +126,11 @@ fn each_cause_of_a_401_is_named() {
     let just_expired = until(SystemTime::now() - an_hour);
     let revoked = until(SystemTime::now() + an_hour);
     assert!(server.block_on(server.gms().revoke(&revoked)).unwrap());
+    for (token, code) in
+        [(None, "auth.token-missing"), (Some(""), "auth.token-empty"), (Some(" \n"), "auth.token-empty")]
+    {
+        is_refused_at_the_first_write(&server, token, code);
+    }
     for (token, code) in [
         (EXPIRED, "auth.token-expired"),
         (&just_expired, "auth.token-expired"),
@@ -119,12 +138,9 @@ fn each_cause_of_a_401_is_named() {
         (FOREIGN, "auth.token-unknown"),
         (&revoked, "auth.token-unknown"),
         (OPAQUE, "auth.token-opaque-refused"),
-        ("", "auth.token-empty"),
-        (" \n", "auth.token-empty"),
     ] {
-        is_refused_by_the_preflight(&server, Some(token), code);
+        is_refused_by_the_preflight(&server, token, code);
     }
-    is_refused_by_the_preflight(&server, None, "auth.token-missing");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `datahub-emit ingest`.
 
+mod connection;
+mod mcps;
 mod runs;
 
 use std::path::PathBuf;
@@ -42,11 +44,12 @@ A recipe:
   sink: {type: datahub-rest, config: {server: http://localhost:8080, token: \"${DATAHUB_GMS_TOKEN}\"}}";
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "one value exists in a process")]
 enum IngestCommand {
     /// The same as `ingest` alone.
     #[command(after_help = EXAMPLES)]
     Run(RunOptions),
+    /// Sends the metadata of a file or a directory to GMS.
+    Mcps(mcps::Mcps),
     /// Lists the runs that GMS knows.
     ListRuns(runs::ListRuns),
     /// Shows what a run wrote.
@@ -101,6 +104,10 @@ struct RunOptions {
     /// Sends no report of the run to DataHub, unless the recipe's `reporting` asks for one.
     #[arg(long)]
     no_default_report: bool,
+    /// Tests whether the source can connect, prints the result as JSON, and reads nothing. `--report-to FILE`
+    /// writes it to a file. The exit code is 1 if the source cannot connect.
+    #[arg(long, conflicts_with_all = ["dry_run", "preview", "resume", "restart"])]
+    test_source_connection: bool,
     #[command(flatten)]
     without_effect: WithoutEffect,
     #[command(flatten)]
@@ -161,12 +168,13 @@ impl Ingest {
     pub(crate) async fn run(self, global: &Global, screen: &Screen) -> Result<Exit, Error> {
         let options = match self.run {
             Some(IngestCommand::Run(options)) => options,
+            Some(IngestCommand::Mcps(mcps)) => return mcps.run(global, screen).await,
             Some(IngestCommand::ListRuns(list)) => return list.run(global).await,
             Some(IngestCommand::Show(show)) => return show.run(global, screen).await,
             Some(IngestCommand::Rollback(rollback)) => return rollback.run(global, screen).await,
             None => self.options,
         };
-        options.run(global, screen).await
+        Box::pin(options.run(global, screen)).await
     }
 }
 
@@ -176,8 +184,12 @@ impl RunOptions {
         if let Some(warning) = self.without_effect.warning().filter(|_| !screen.quiet()) {
             screen.say(&warning);
         }
+        if self.test_source_connection {
+            let pipeline = self.pipeline(global, screen)?;
+            return connection::test(pipeline, self.flags.report_file(), screen).await;
+        }
         let sends = !self.dry_run && self.preview.is_none();
-        self.flags.run(sends, || self.pipeline(global, screen), self.recipe(), screen).await
+        self.flags.run(sends, || self.pipeline(global, screen), Some(self.recipe()), screen).await
     }
 
     /// Takes `ingest recipe.yml` for `ingest -c recipe.yml`, and `--preview 2` for `--preview=2`.

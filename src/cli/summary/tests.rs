@@ -45,7 +45,7 @@ fn finished(report: Report, failure: Option<Error>) -> FinishedRun {
 }
 
 fn text(finished: &FinishedRun) -> String {
-    Summary::new(finished, Path::new("recipe.yml"), "datahub-emit", false).to_string()
+    Summary::new(finished, Some(Path::new("recipe.yml")), "datahub-emit", false).to_string()
 }
 
 #[test]
@@ -89,6 +89,7 @@ fn some_rejected_and_some_not_understood() {
       rejected      urn:li:tag:a status (mcps.json#12) 422 not delivered, as this GMS words it
                     and 9 more like these; --report-to lists them
       dead letters  11 in /state/dead-letters.jsonl
+      replay        to send them again: datahub-emit replay /state/dead-letters.jsonl -c recipe.yml
       warning       `datahub_api` has no effect here
     ");
 }

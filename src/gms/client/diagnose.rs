@@ -87,7 +87,7 @@ impl Client {
     }
 
     /// The cause of a failed attempt.
-    pub(super) fn diagnose_result(
+    pub(crate) fn diagnose_result(
         &self,
         line: &RequestLine,
         result: &Result<GmsResponse, SendError>,

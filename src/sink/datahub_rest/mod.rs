@@ -119,9 +119,11 @@ impl DatahubRestSink {
         let on_wait = |diagnosis: &Diagnosis| context.on_wait.call(diagnosis, max_wait);
         emitter.client().wait_until_ready(wait, on_wait).await?;
         let server = emitter.server_config().await?;
-        // The embedded GMS has issued its token itself. A run without a token stops before it reads anything,
-        // if GMS wants one.
-        if embedded.is_none() && !context.for_check {
+        // The embedded GMS has issued its token itself, and without a token there is nothing to check.
+        if embedded.is_none()
+            && emitter.client().token().is_some_and(|token| !token.empty)
+            && !context.for_check
+        {
             emitter.client().check_token(config.retry()).await?;
         }
         tracing::info!(

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::source::ExtractionProgress;
 
 /// The outcomes that the child has not received yet.
 ///
@@ -14,6 +17,9 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 pub(super) struct Acknowledgements {
     state: Mutex<State>,
     changed: Condvar,
+    received: AtomicU64,
+    settled: AtomicU64,
+    delivered: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -37,8 +43,24 @@ enum Outgoing {
 }
 
 impl Acknowledgements {
+    /// Counts a record of the child.
+    pub(super) fn received(&self) {
+        self.received.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The progress of the extraction.
+    pub(super) fn progress(&self) -> ExtractionProgress {
+        let (delivered, settled) =
+            (self.delivered.load(Ordering::Relaxed), self.settled.load(Ordering::Relaxed));
+        // Read last: a record is received before it is settled.
+        let extracted = self.received.load(Ordering::Relaxed);
+        ExtractionProgress { extracted, waiting: extracted.saturating_sub(settled), delivered }
+    }
+
     /// A record has its outcome: delivered, or the reason why not.
     pub(super) fn settle(&self, record: u64, failure: Option<&str>) {
+        self.settled.fetch_add(1, Ordering::Relaxed);
+        self.delivered.fetch_add(u64::from(failure.is_none()), Ordering::Relaxed);
         let mut state = self.lock();
         state.outgoing.push(match failure {
             None => Outgoing::Delivered(record),
@@ -175,6 +197,18 @@ mod tests {
                 "{\"stop\":\"401\"}"
             ]
         );
+    }
+
+    #[test]
+    fn progress_counts_records_with_and_without_an_outcome() {
+        let acknowledgements = Acknowledgements::default();
+        for _ in 0..5 {
+            acknowledgements.received();
+        }
+        acknowledgements.settle(0, None);
+        acknowledgements.settle(1, Some("422"));
+        let expected = ExtractionProgress { extracted: 5, waiting: 3, delivered: 1 };
+        assert_eq!(acknowledgements.progress(), expected);
     }
 
     proptest! {

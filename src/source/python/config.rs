@@ -25,7 +25,21 @@ pub struct PythonSourceConfig {
     mistakes: Mistakes,
 }
 
+#[derive(Clone)]
 struct ChildRecipe(Map<String, Value>);
+
+impl Clone for PythonSourceConfig {
+    fn clone(&self) -> Self {
+        Self {
+            source_type: self.source_type.clone(),
+            environment: self.environment.clone(),
+            secrets: self.secrets.clone(),
+            recipe: self.recipe.clone(),
+            config: self.config.clone(),
+            mistakes: self.mistakes.again(),
+        }
+    }
+}
 
 /// Shows no values.
 impl std::fmt::Debug for ChildRecipe {
@@ -53,6 +67,16 @@ impl PythonSourceConfig {
             config: config.clone(),
             mistakes: recipe.mistakes(),
         }
+    }
+
+    /// Replaces the source by Python's `file` source, which keeps the state of stateful ingestion as well.
+    pub(super) fn read_file(&mut self, path: String) {
+        let mut config = Map::new();
+        config.insert("path".to_owned(), path.into());
+        if let Some(stateful) = self.config.get("stateful_ingestion") {
+            config.insert("stateful_ingestion".to_owned(), stateful.to_json());
+        }
+        self.recipe.0.insert("source".to_owned(), json!({"type": "file", "config": config}));
     }
 
     /// The recipe for the child. `graph` is the configuration of its connection to DataHub.

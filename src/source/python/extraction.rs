@@ -49,6 +49,8 @@ pub(super) struct EndedExtraction {
     pub(super) report: Option<ChildReport>,
     /// The reply to a question about the source.
     pub(super) description: Option<Description>,
+    /// The report of a connection test.
+    pub(super) connection: Option<serde_json::Value>,
 }
 
 /// How an extraction has ended.
@@ -90,8 +92,14 @@ impl Extraction {
         let sending = Arc::clone(&acknowledgements);
         thread::Builder::new().name("source-outcomes".into()).spawn(move || sending.send(&mut replies))?;
         let work = move || {
-            let mut receiver =
-                Receiver { store, acknowledgements, records: 0, report: None, description: None };
+            let mut receiver = Receiver {
+                store,
+                acknowledgements,
+                records: 0,
+                report: None,
+                description: None,
+                connection: None,
+            };
             let end = receiver.receive(&mut BufReader::with_capacity(256 << 10, &connection));
             if !matches!(end, ExtractionEnd::Complete | ExtractionEnd::Error(_) | ExtractionEnd::Died(_)) {
                 child.terminate();
@@ -111,7 +119,8 @@ impl Extraction {
                 },
                 (Store::Queue(_), end) => end,
             };
-            EndedExtraction { end, report: receiver.report, description: receiver.description }
+            let Receiver { report, description, connection, .. } = receiver;
+            EndedExtraction { end, report, description, connection }
         };
         thread::Builder::new().name("source-records".into()).spawn(work).map(Self)
     }
@@ -122,6 +131,7 @@ impl Extraction {
             end: ExtractionEnd::Protocol("the thread that receives records has failed".into()),
             report: None,
             description: None,
+            connection: None,
         })
     }
 }
@@ -133,6 +143,7 @@ struct Receiver {
     records: u64,
     report: Option<ChildReport>,
     description: Option<Description>,
+    connection: Option<serde_json::Value>,
 }
 
 impl Receiver {
@@ -167,6 +178,10 @@ impl Receiver {
                     self.description = Some(description.clone());
                     continue;
                 }
+                Some(Message::Connection(report)) => {
+                    self.connection = Some(report.clone());
+                    continue;
+                }
                 Some(Message::Error(error)) => return ExtractionEnd::Error(error.clone()),
                 Some(Message::End) => return ExtractionEnd::Complete,
                 Some(Message::Record { seq, .. } | Message::Invalid { seq, .. }) => {
@@ -180,7 +195,10 @@ impl Receiver {
                 }
             };
             match self.store.put(kind, content) {
-                Ok(()) => self.records += 1,
+                Ok(()) => {
+                    self.records += 1;
+                    self.acknowledgements.received();
+                }
                 Err(StoreError::ReaderGone) => return ExtractionEnd::ReaderGone,
                 Err(StoreError::Append(AppendError::Full)) => return ExtractionEnd::SpoolFull,
                 Err(StoreError::Append(AppendError::Io(error))) => return ExtractionEnd::SpoolFailed(error),

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::acknowledgements::Acknowledgements;
 use super::child::Child;
-use crate::source::{Position, RecordFeedback};
+use crate::source::{ExtractionProgress, Position, RecordFeedback};
 use crate::spool::{Spool, SpoolPosition};
 
 /// The parts of a running source that other threads use.
@@ -73,6 +73,10 @@ impl RecordFeedback for Feedback {
             spool.end_release();
             spool.end_reading();
         }
+    }
+
+    fn extraction(&self) -> Option<ExtractionProgress> {
+        self.child.get().map(|_| self.acknowledgements.progress())
     }
 
     fn completed(&self) {

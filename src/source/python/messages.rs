@@ -23,6 +23,8 @@ pub(super) enum Message<'a> {
     Error(ChildError),
     /// Where the source would run.
     Description(Description),
+    /// The report of a connection test.
+    Connection(serde_json::Value),
     /// The source has ended.
     End,
 }
@@ -81,6 +83,7 @@ struct Line<'a> {
     report: Option<ChildReport>,
     error: Option<ChildError>,
     description: Option<Description>,
+    connection: Option<serde_json::Value>,
     end: Option<bool>,
 }
 
@@ -95,6 +98,7 @@ impl<'a> Message<'a> {
             Line { report: Some(report), .. } => Self::Report(report),
             Line { error: Some(error), .. } => Self::Error(error),
             Line { description: Some(description), .. } => Self::Description(description),
+            Line { connection: Some(report), .. } => Self::Connection(report),
             Line { end: Some(true), .. } => Self::End,
             _ => return None,
         })
@@ -135,6 +139,10 @@ mod tests {
         assert!(matches!(
             parse(r#"{"error":{"code":"config","message":"m","errors":[{"path":["a",0],"message":"n"}]}}"#),
             Some(Message::Error(error)) if error.errors.len() == 1
+        ));
+        assert!(matches!(
+            parse(r#"{"connection":{"basic_connectivity":{"capable":true}}}"#),
+            Some(Message::Connection(report)) if report["basic_connectivity"]["capable"] == true
         ));
         assert!(matches!(parse(r#"{"end":true}"#), Some(Message::End)));
         assert!(parse(r#"{"other":1}"#).is_none());

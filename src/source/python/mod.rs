@@ -22,6 +22,7 @@ mod child;
 mod config;
 mod extraction;
 mod failure;
+mod fed;
 mod feedback;
 mod interpreter;
 mod launcher;
@@ -36,10 +37,11 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use serde_json::{Value, json};
 
 pub use config::PythonSourceConfig;
+pub use fed::FedPythonSource;
 pub use options::{ChildOutput, PythonOptions};
 
 use child::Child;
-use extraction::{Extraction, Store};
+use extraction::{EndedExtraction, Extraction, Store};
 use feedback::{Feedback, spool_position};
 
 use super::services::{ChildServices, RecordFeedback, SpoolSettings, SpoolStart};
@@ -121,38 +123,61 @@ impl PythonSource {
         })
     }
 
+    /// Reads this file with Python's `file` source in place of the recipe's source.
+    fn read_file(&mut self, path: String) {
+        self.config.read_file(path);
+    }
+
+    /// Whether it delivers what an earlier run has extracted.
+    fn is_resumed(&self) -> bool {
+        matches!(self.phase, Phase::Resumed { .. })
+    }
+
     /// The interpreter.
     pub fn python(&self) -> &std::path::Path {
         &self.python
     }
 
-    /// Asks the interpreter for its version and whether it has the source. Nothing is extracted.
+    /// Asks the interpreter for its version and whether it has the source. Nothing is extracted. It blocks
+    /// until the child has imported the source.
     ///
     /// # Errors
-    /// When the source cannot run: `source.plugin-missing` and the like.
+    /// When the interpreter does not reply. An interpreter without the source is not an error: see
+    /// [`PythonDescription::problem`].
     pub fn describe(&self) -> Result<PythonDescription, Error> {
-        let recipe = self.config.recipe("", None, false);
-        let start = json!({"start": {"mode": "describe", "recipe": recipe, "parent": std::process::id(), "window": 1}});
+        let ended = self.ask("describe")?;
+        let description = ended.description.ok_or_else(|| no_reply("described the source"))?;
+        Ok(PythonDescription {
+            interpreter: self.python.clone(),
+            version: description.python,
+            package: description.package,
+            problem: description.error.map(|error| failure::of_child(&error, &self.config, &self.python)),
+        })
+    }
+
+    /// Runs the connection test that the source brings along, and returns its report as the source makes it
+    /// (`TestConnectionReport` of DataHub's Python client), with secrets masked. Nothing is extracted. It
+    /// blocks until the test has ended.
+    ///
+    /// # Errors
+    /// When the source cannot run: `source.plugin-missing` and the like. A test that fails is not an error.
+    pub fn test_connection(&self) -> Result<Value, Error> {
+        let ended = self.ask("connection")?;
+        ended.connection.map(|report| self.mask_all(&report)).ok_or_else(|| no_reply("tested the source"))
+    }
+
+    /// Starts a child that replies to one question and ends.
+    fn ask(&self, mode: &str) -> Result<EndedExtraction, Error> {
+        let recipe = self.config.recipe("", None, true);
+        let start =
+            json!({"start": {"mode": mode, "recipe": recipe, "parent": std::process::id(), "window": 1}});
         let (child, connection) = self.start_child(&start)?;
         let (sender, _frames) = sync_channel(1);
         let extraction = Extraction::start(Arc::new(child), connection, Store::Queue(sender), Arc::default())
             .map_err(|error| self.cannot_start(error))?;
         let ended = extraction.join();
         failure::of_extraction(&ended, &self.config, &self.python)?;
-        let description = ended.description.ok_or_else(|| {
-            Error::new(
-                ErrorKind::Internal,
-                "the bridge has not described the source; this is a fault of datahub-emitter",
-            )
-        })?;
-        if let Some(error) = &description.error {
-            return Err(failure::of_child(error, &self.config, &self.python));
-        }
-        Ok(PythonDescription {
-            interpreter: self.python.clone(),
-            version: description.python,
-            package: description.package,
-        })
+        Ok(ended)
     }
 
     fn start_child(&self, start: &Value) -> Result<(Child, std::os::unix::net::UnixStream), Error> {
@@ -241,8 +266,14 @@ impl PythonSource {
         self.records += 1;
         self.bytes += frame.content.len() as u64;
         if frame.kind == FrameKind::Invalid {
-            let reason = format!("it cannot be written as JSON: {}", String::from_utf8_lossy(&frame.content));
-            return Item::Invalid(InvalidRecord { origin, reason, raw: RawRecord::of(&frame.content) });
+            let end = frame.content.iter().position(|byte| *byte == b'\n').unwrap_or(frame.content.len());
+            let (reason, record) = frame.content.split_at(end);
+            let reason = self.config.secrets.mask(&String::from_utf8_lossy(reason));
+            return Item::Invalid(InvalidRecord {
+                origin,
+                reason,
+                raw: RawRecord::of(record.trim_ascii_start()),
+            });
         }
         match self.reader.read(&frame.content, origin.clone()) {
             Ok(ParsedRecord::Proposals(proposals)) => Item::Record { proposals, filtered: 0 },
@@ -423,7 +454,7 @@ impl Source for PythonSource {
 }
 
 /// The interpreter that would run a source.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub struct PythonDescription {
     /// The interpreter.
@@ -432,6 +463,15 @@ pub struct PythonDescription {
     pub version: String,
     /// The version of `acryl-datahub`.
     pub package: Option<String>,
+    /// Why the source cannot run: `source.plugin-missing` and the like. `None` if it can.
+    pub problem: Option<Error>,
+}
+
+fn no_reply(missing: &str) -> Error {
+    Error::new(
+        ErrorKind::Internal,
+        format!("the bridge has not {missing}; this is a fault of datahub-emitter"),
+    )
 }
 
 fn identity(services: &dyn ChildServices) -> SpoolIdentity {

@@ -8,4 +8,5 @@ mod properties;
 mod refusal;
 mod rejection;
 mod server_errors;
+mod services;
 mod throttling;

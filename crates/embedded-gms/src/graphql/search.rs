@@ -51,7 +51,6 @@ pub(super) struct SearchFlags {
     include_soft_deleted: bool,
     skip_aggregates: bool,
     max_agg_values: Option<i64>,
-    fetch_extra_fields: Vec<String>,
     pub(super) grouping_spec: Option<GroupingSpec>,
 }
 
@@ -163,8 +162,7 @@ async fn page(call: &Call<'_>, mut input: SearchInput) -> Result<Value> {
     let (search, order) = input.search()?;
     let (start, count) = (bounded(input.start), input.count());
     let (fields, most) = input.facets(call);
-    let extra = std::mem::take(&mut input.search_flags.fetch_extra_fields);
-    let (page, facets, extra) = call
+    let (page, facets) = call
         .caller
         .read(move |connection| {
             let page = if order.is_empty() {
@@ -173,13 +171,12 @@ async fn page(call: &Call<'_>, mut input: SearchInput) -> Result<Value> {
                 search.ordered_part(connection, &order, start, count)?
             };
             let facets = facets(&search, connection, &fields, most)?;
-            let extra = extra_properties(connection, &page.urns, &extra)?;
-            Ok((page, facets, extra))
+            Ok((page, facets))
         })
         .await?;
     let Page { urns, total, .. } = page;
     Ok(json!({
-        "start": start, "count": urns.len(), "total": total, "searchResults": results(urns, extra),
+        "start": start, "count": urns.len(), "total": total, "searchResults": results(urns),
         "suggestions": [], "facets": facets,
     }))
 }
@@ -193,7 +190,6 @@ pub(super) async fn scroll(call: &Call<'_>) -> Result<Value> {
     let count = input.count();
     let scroll_id = input.scroll_id.take();
     let (fields, most) = input.facets(call);
-    let extra = std::mem::take(&mut input.search_flags.fetch_extra_fields);
     let invalid = |id: &str| bad_request(format!("Invalid scrollId: {id}"));
     let by_urn = order.iter().all(|one| one.field == "urn" && !one.descending);
     let (after, position) = match &scroll_id {
@@ -201,7 +197,7 @@ pub(super) async fn scroll(call: &Call<'_>) -> Result<Value> {
         Some(id) if by_urn => (Some(place(id).ok_or_else(|| invalid(id))?), None),
         Some(id) => (None, Some(Position::parse(id, order.len()).ok_or_else(|| invalid(id))?)),
     };
-    let (urns, total, next, facets, extra) = call
+    let (urns, total, next, facets) = call
         .caller
         .read(move |connection| {
             let (urns, total, next) = if by_urn {
@@ -214,12 +210,11 @@ pub(super) async fn scroll(call: &Call<'_>) -> Result<Value> {
                 (page.urns, page.total, page.next.map(|next| next.to_text()))
             };
             let facets = facets(&search, connection, &fields, most)?;
-            let extra = extra_properties(connection, &urns, &extra)?;
-            Ok((urns, total, next, facets, extra))
+            Ok((urns, total, next, facets))
         })
         .await?;
     Ok(json!({
-        "nextScrollId": next, "count": urns.len(), "total": total, "searchResults": results(urns, extra),
+        "nextScrollId": next, "count": urns.len(), "total": total, "searchResults": results(urns),
         "facets": facets,
     }))
 }
@@ -237,38 +232,9 @@ fn place(scroll_id: &str) -> Option<String> {
     URL_SAFE_NO_PAD.decode(scroll_id).ok().and_then(|bytes| String::from_utf8(bytes).ok())
 }
 
-fn results(urns: Vec<String>, extra: Vec<Value>) -> Vec<Value> {
-    let extra = extra.into_iter().chain(std::iter::repeat(Value::Null));
-    let result = |(urn, extra): (String, Value)| json!({"entity": urn, "insights": [], "matchedFields": [], "extraProperties": extra});
-    urns.into_iter().zip(extra).map(result).collect()
-}
-
-/// The values of fields that the caller named, for each entity; nothing without such fields.
-fn extra_properties(
-    connection: &rusqlite::Connection,
-    urns: &[String],
-    fields: &[String],
-) -> Result<Vec<Value>, rusqlite::Error> {
-    if fields.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut all = Vec::new();
-    for urn in urns {
-        let values = crate::search::values(connection, urn, fields)?;
-        let pairs = fields.iter().zip(values).filter(|(_, values)| !values.is_empty());
-        all.push(
-            pairs
-                .map(|(name, values)| {
-                    let value = match values.as_slice() {
-                        [only] => Value::from(only.as_str()).to_string(),
-                        several => json!(several).to_string(),
-                    };
-                    json!({"name": name, "value": value})
-                })
-                .collect(),
-        );
-    }
-    Ok(all)
+fn results(urns: Vec<String>) -> Vec<Value> {
+    let result = |urn| json!({"entity": urn, "insights": [], "matchedFields": [], "extraProperties": null});
+    urns.into_iter().map(result).collect()
 }
 
 /// The facets of fields, without those that have no values.
